@@ -1,0 +1,68 @@
+"""The `edgekit` command: finds the module of the command, runs it, prints errors as two lines."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+from types import ModuleType
+
+from edgekit.errors import EdgekitError
+from edgekit.version import __version__
+
+# Command: (module, one line of help). A module offers `add_arguments(parser)` and `run(args) -> int`
+# and imports what is heavy inside its functions, so that `--help` stays fast.
+COMMANDS: dict[str, tuple[str, str]] = {
+    "demo": ("edgekit.cli.demo", "the whole way on shipped material: cut, calibrate, compile, run"),
+    "cut": ("edgekit.cli.cut", "cut a stock ONNX at its head convolutions and write the sidecar"),
+    "calibrate": ("edgekit.cli.calibrate", "choose and write a calibration set, with the PTQ yaml"),
+    "compile": ("edgekit.cli.compile", "compile a PTQ yaml to an int8 .bin"),
+    "run": ("edgekit.cli.run", "run a model on photos, folders, videos or a camera"),
+}
+INTERRUPTED = 130  # 128 + SIGINT, as shells report it
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs one command; returns its exit code: 0 done, 1 a gate failed, 2 a mistake of the user."""
+    args_in = list(sys.argv[1:] if argv is None else argv)
+    command = next((a for a in args_in if not a.startswith("-")), None)
+    module = importlib.import_module(COMMANDS[command][0]) if command in COMMANDS else None
+    args = _parser(command, module).parse_args(args_in)
+    if module is None:
+        _parser(None, None).print_help()
+        return 2
+    try:
+        return int(module.run(args))
+    except EdgekitError as error:
+        if args.debug:
+            raise
+        print(f"error: {error.message}\nhint: {error.hint}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("interrupted; nothing half-written was left behind", file=sys.stderr)
+        return INTERRUPTED
+    except BrokenPipeError:  # the reader of our output went away: edgekit ... | head
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+
+
+def _parser(command: str | None, module: ModuleType | None) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="edgekit",
+        description="From a stock YOLO ONNX to an int8 model on the edge board, or on any computer.",
+    )
+    parser.add_argument("--version", action="version", version=f"edgekit {__version__}")
+    parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", title="commands")
+    for name, (_, help_line) in COMMANDS.items():
+        sub = commands.add_parser(name, help=help_line, description=help_line)
+        sub.add_argument("--debug", action="store_true", default=argparse.SUPPRESS, help=argparse.SUPPRESS)
+        if module is not None and name == command:
+            module.add_arguments(sub)
+    return parser
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

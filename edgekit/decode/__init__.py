@@ -1,0 +1,1 @@
+"""From raw heads to results: one decoder per task."""

@@ -1,0 +1,50 @@
+"""The errors that edgekit raises: what is wrong, what was expected, where, and the way out."""
+
+from __future__ import annotations
+
+
+class EdgekitError(Exception):
+    """A mistake that the user can mend; the command line prints it as two lines and exits with 2.
+
+    `message` says the value, the expectation and the place; `hint` says the way out.
+    """
+
+    def __init__(self, message: str, *, hint: str) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+    def __reduce__(self) -> tuple[object, ...]:  # exceptions with keyword-only arguments need help to pickle
+        return (_rebuild, (type(self), self.message, self.hint))
+
+
+def _rebuild(kind: type[EdgekitError], message: str, hint: str) -> EdgekitError:
+    return kind(message, hint=hint)
+
+
+class ModelError(EdgekitError):
+    """A model, graph, sidecar or `.bin` is not what it should be."""
+
+
+class ImageError(EdgekitError):
+    """A photo or video is missing, unreadable or of an unusable kind."""
+
+
+class DataError(EdgekitError):
+    """A calibration set, label file, log or list is not what it should be."""
+
+
+class ConfigError(EdgekitError):
+    """An option or a yaml field has an illegal value."""
+
+
+class DeviceError(EdgekitError):
+    """The board, its library or the simulated device cannot do what was asked."""
+
+
+class ToolchainError(EdgekitError):
+    """The vendor's toolchain is missing, of another version, or failed."""
+
+
+class OutputError(EdgekitError):
+    """A result cannot be written."""

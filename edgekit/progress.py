@@ -1,0 +1,15 @@
+"""How long work reports where it is: a callback, so that the library itself never prints."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+
+class Progress(Protocol):
+    """Called with the stage's name and how much of it is done; `total` is 0 where it is not known."""
+
+    def __call__(self, stage: str, done: int, total: int) -> None: ...
+
+
+def silent(stage: str, done: int, total: int) -> None:
+    """The default: report nothing."""

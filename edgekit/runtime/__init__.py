@@ -1,0 +1,1 @@
+"""Sessions on a device: the board, the simulated BPU or onnxruntime."""

@@ -1,0 +1,1 @@
+"""The simulated BPU and its compiler; never imported on the board."""

@@ -1,0 +1,330 @@
+"""What a model is: the sidecar `<name>.json` that lies beside every model file."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import MISSING, asdict, dataclass, field, fields
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, TypeVar
+
+from edgekit.errors import DataError, ModelError
+from edgekit.files import read_json, sha256_file, write_json
+
+SIDECAR_VERSION = 1
+TASKS = ("detect", "segment", "pose", "obb", "classify")
+STAGES = ("stock", "heads", "quantized", "bin")
+INPUT_KINDS = ("nv12", "rgb", "bgr", "yuv444", "gray", "featuremap")
+COLOR_RANGES = ("full", "studio")
+ROLES = ("box", "class", "mask", "keypoint", "angle", "proto", "object")
+HEAD_DTYPES = ("float32", "int32", "int16", "int8")
+MARCHES = ("bernoulli2", "bayes", "bayes-e", "nash-e", "nash-m", "nash-p")
+PAD_VALUE = 114  # the grey that Ultralytics pads with
+MAX_SIDE = 16384
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Preprocess:
+    """How a photo becomes the model's input; calibration, simulation and board all read it from here.
+
+    Letterbox: scaled with `interpolation` to fit `width` x `height`, centred, padded with `pad_value`.
+    `color_range` is that of YUV inputs: "full" (0..255, yaml `regular`) or "studio" (16..235, `bt601_video`).
+    """
+
+    width: int
+    height: int
+    pad_value: int = PAD_VALUE
+    interpolation: str = "linear"
+    color_range: str = "full"
+
+    def __post_init__(self) -> None:
+        _require(0 < self.width <= MAX_SIDE, "preprocess.width", self.width, f"1..{MAX_SIDE}")
+        _require(0 < self.height <= MAX_SIDE, "preprocess.height", self.height, f"1..{MAX_SIDE}")
+        _require(0 <= self.pad_value <= 255, "preprocess.pad_value", self.pad_value, "0..255")
+        _require(self.interpolation == "linear", "preprocess.interpolation", self.interpolation, "linear")
+        _require(
+            self.color_range in COLOR_RANGES,
+            "preprocess.color_range",
+            self.color_range,
+            _any_of(COLOR_RANGES),
+        )
+
+    @property
+    def size_wh(self) -> tuple[int, int]:
+        return self.width, self.height
+
+
+@dataclass(frozen=True, slots=True)
+class InputSpec:
+    """The model's input tensor: its name, the kind of picture it takes and, but for nv12, its layout.
+
+    A float model (stage "stock" or "heads") takes `kind` "rgb", NCHW, float32 in 0..1; a quantized one takes
+    uint8 pixels (nv12: one flat array of H*W*3/2 bytes, the Y plane, then interleaved UV).
+    """
+
+    name: str
+    kind: str = "rgb"
+    layout: str = "NCHW"
+
+    def __post_init__(self) -> None:
+        _require(self.kind in INPUT_KINDS, "input.kind", self.kind, _any_of(INPUT_KINDS))
+        _require(self.layout in ("NCHW", "NHWC"), "input.layout", self.layout, "NCHW or NHWC")
+
+
+@dataclass(frozen=True, slots=True)
+class HeadSpec:
+    """One output tensor, NHWC: what it means, where it stands, and the unit of its integers.
+
+    `scale` has one entry or one per channel along `axis` and is empty for float outputs:
+    float value = integer * scale.
+    """
+
+    name: str
+    role: str
+    shape: tuple[int, ...]
+    stride: int = 0  # 0 for classify outputs, which have no grid
+    dtype: str = "float32"
+    scale: tuple[float, ...] = ()
+    axis: int = 3
+
+    def __post_init__(self) -> None:
+        place = f"output {self.name!r}"
+        _require(self.role in ROLES, f"{place} role", self.role, _any_of(ROLES))
+        _require(self.dtype in HEAD_DTYPES, f"{place} dtype", self.dtype, _any_of(HEAD_DTYPES))
+        _require(all(d > 0 for d in self.shape), f"{place} shape", self.shape, "positive numbers")
+        _require(math.prod(self.shape) <= 1 << 30, f"{place} shape", self.shape, "at most 2^30 elements")
+        if self.dtype == "float32":
+            _require(not self.scale, f"{place} scale", self.scale, "none, since it is float")
+        else:
+            _require(
+                0 <= self.axis < len(self.shape), f"{place} axis", self.axis, f"0..{len(self.shape) - 1}"
+            )
+            allowed = (1, self.shape[self.axis])
+            _require(len(self.scale) in allowed, f"{place} scale count", len(self.scale), _any_of(allowed))
+            good = all(math.isfinite(s) and s > 0 for s in self.scale)
+            _require(good, f"{place} scale", self.scale[:4], "positive finite numbers")
+
+    @property
+    def channels(self) -> int:
+        return self.shape[-1]
+
+
+@dataclass(frozen=True, slots=True)
+class FileRef:
+    """A file beside the sidecar: its plain name (no folders) and SHA-256."""
+
+    name: str
+    sha256: str
+
+    def __post_init__(self) -> None:
+        plain = self.name not in ("", ".", "..") and not any(c in self.name for c in "/\\\0:")
+        _require(plain, "file name", self.name, "a plain name without folders")
+        is_hex = len(self.sha256) == 64 and all(c in "0123456789abcdef" for c in self.sha256)
+        _require(is_hex, f"sha256 of {self.name!r}", self.sha256, "64 hex digits")
+
+
+@dataclass(frozen=True, slots=True)
+class ModelSpec:
+    """Everything that the runtime needs to know of a model.
+
+    `stage` says which file it describes: "stock" export, cut "heads", "quantized" graph or "bin".
+    `files` names related files by part ("model", "quantized", ...), `tools` the versions that made it,
+    `notes` what was assumed where nothing said so.
+    """
+
+    task: str
+    names: tuple[str, ...]
+    input: InputSpec
+    preprocess: Preprocess
+    outputs: tuple[HeadSpec, ...]
+    stage: str = "heads"
+    family: str = ""
+    reg_max: int = 16
+    anchors: tuple[tuple[tuple[float, float], ...], ...] = ()  # per stride, (width, height) px: YOLOv5 only
+    end_to_end: bool = False  # one-to-one heads: no NMS
+    keypoint_shape: tuple[int, ...] = ()
+    march: str = ""
+    simulated: bool = False
+    files: Mapping[str, FileRef] = field(default_factory=dict)
+    tools: Mapping[str, str] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+    version: int = SIDECAR_VERSION
+
+    def __post_init__(self) -> None:
+        _require(self.version == SIDECAR_VERSION, "version", self.version, str(SIDECAR_VERSION))
+        _require(self.task in TASKS, "task", self.task, _any_of(TASKS))
+        _require(self.stage in STAGES, "stage", self.stage, _any_of(STAGES))
+        _require(self.march in ("", *MARCHES), "march", self.march, _any_of(MARCHES))
+        _require(len(self.names) > 0, "names", self.names, "at least one class name")
+        _require(self.reg_max >= 1, "reg_max", self.reg_max, "1 or more")
+        _require(len(self.outputs) > 0, "outputs", "none", "at least one")
+        seen = [head.name for head in self.outputs]
+        _require(len(set(seen)) == len(seen), "output names", seen, "each once")
+        object.__setattr__(self, "files", MappingProxyType(dict(self.files)))
+        object.__setattr__(self, "tools", MappingProxyType(dict(self.tools)))
+
+    def __reduce__(self) -> tuple[Any, ...]:  # mapping proxies do not pickle
+        return spec_from_dict, (spec_to_dict(self),)
+
+    @property
+    def num_classes(self) -> int:
+        return len(self.names)
+
+    @property
+    def strides(self) -> tuple[int, ...]:
+        """The strides that have boxes (or, without boxes, classes), small to large."""
+        return tuple(sorted({h.stride for h in self.outputs if h.role in ("box", "class") and h.stride}))
+
+    def head(self, role: str, stride: int | None = None) -> HeadSpec:
+        """The one output with this role (and stride); raises ModelError where there is not exactly one."""
+        found = [h for h in self.outputs if h.role == role and stride in (None, h.stride)]
+        if len(found) != 1:
+            where = f" at stride {stride}" if stride else ""
+            raise ModelError(
+                f"the model has {len(found)} outputs of role {role!r}{where}, expected exactly one",
+                hint="run edgekit cut again on the stock ONNX so that the sidecar fits the model",
+            )
+        return found[0]
+
+
+def sidecar_path(model: Path) -> Path:
+    """Where the sidecar of `model` lies: the same name with `.json`."""
+    return Path(model).with_suffix(".json")
+
+
+def spec_to_dict(spec: ModelSpec) -> dict[str, Any]:
+    """`spec` as plain JSON values."""
+    values = {f.name: getattr(spec, f.name) for f in fields(spec)}
+    plain: dict[str, Any] = {"edgekit": "model", **{k: _plain(v) for k, v in values.items()}}
+    return plain
+
+
+def spec_from_dict(value: object, *, place: str = "the sidecar") -> ModelSpec:
+    """Reads `value` as written by `spec_to_dict`; raises ModelError naming the field that is wrong."""
+    data = dict(_mapping(value, place))
+    if data.pop("edgekit", "model") != "model":
+        raise _bad(place, "edgekit", "another kind of file", "a model's sidecar")
+    try:
+        files = {
+            k: _build(FileRef, v, f"{place}.files.{k}") for k, v in _mapping(data.get("files", {})).items()
+        }
+        parts = {
+            "input": _build(InputSpec, data.get("input"), f"{place}.input"),
+            "preprocess": _build(Preprocess, data.get("preprocess"), f"{place}.preprocess"),
+            "outputs": tuple(
+                _build(HeadSpec, head, f"{place}.outputs[{i}]")
+                for i, head in enumerate(_list(data.get("outputs"), f"{place}.outputs"))
+            ),
+            "files": files,
+        }
+        return _build(ModelSpec, {**data, **parts}, place)
+    except ModelError as error:
+        if error.message.startswith(place):
+            raise
+        raise ModelError(f"{place}: {error.message}", hint=error.hint) from error
+
+
+def save_spec(path: Path, spec: ModelSpec) -> None:
+    """Writes the sidecar to `path`, whole or not at all."""
+    write_json(path, spec_to_dict(spec))
+
+
+def load_spec(path: Path) -> ModelSpec:
+    """Reads a sidecar; raises ModelError where it is missing, no JSON or contradicts itself."""
+    try:
+        return spec_from_dict(read_json(path), place=str(path))
+    except DataError as error:
+        raise ModelError(error.message, hint="run edgekit cut or edgekit compile again") from error
+
+
+def file_ref(path: Path) -> FileRef:
+    """The name and SHA-256 of `path`."""
+    return FileRef(Path(path).name, sha256_file(path))
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, (str, int, float, bool)) or value is None:
+        return value
+    if isinstance(value, Mapping):
+        return {k: _plain(v) for k, v in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(v) for v in value]
+    return _plain(asdict(value))
+
+
+def _build(kind: type[T], value: object, place: str) -> T:
+    """A dataclass from a mapping: unknown, missing and wrongly typed fields are refused by name."""
+    data = _mapping(value, place)
+    known = {f.name: f for f in fields(kind)}  # type: ignore[arg-type]
+    unknown = sorted(set(data) - set(known))
+    if unknown:
+        raise _bad(place, "field", unknown[0], _any_of(known))
+    for name, f in known.items():
+        required = f.default is MISSING and f.default_factory is MISSING
+        if required and data.get(name) is None:
+            raise _bad(place, name, "missing", "a value")
+    return kind(**{k: _typed(v, str(known[k].type), f"{place}.{k}") for k, v in data.items()})
+
+
+def _typed(value: object, annotation: str, place: str) -> object:
+    if annotation.startswith("tuple"):
+        return _tuples(_list(value, place), annotation, place) if not isinstance(value, tuple) else value
+    simple: dict[str, type | tuple[type, ...]] = {"int": int, "str": str, "bool": bool}
+    expected = simple.get(annotation)
+    wrong = expected is not None and not isinstance(value, expected)
+    if wrong or (annotation == "int" and isinstance(value, bool)):
+        raise _bad(place, "value", repr(value)[:60], f"of type {annotation}")
+    if annotation == "Mapping[str, str]":
+        return {str(k): str(v) for k, v in _mapping(value, place).items()}
+    return value
+
+
+def _tuples(value: list[Any], annotation: str, place: str) -> tuple[Any, ...]:
+    """Nested lists as nested tuples, with every leaf of the type that the annotation ends in."""
+    leaf: tuple[type, ...] = (
+        (str,) if "str" in annotation else (int,) if "int" in annotation else (int, float)
+    )
+    convert = float if leaf == (int, float) else lambda item: item
+
+    def walk(item: Any) -> Any:
+        if isinstance(item, (list, tuple)):
+            return tuple(walk(i) for i in item)
+        if not isinstance(item, leaf) or isinstance(item, bool):
+            raise _bad(place, "entry", repr(item)[:60], f"of type {leaf[-1].__name__}")
+        return convert(item)
+
+    return tuple(walk(item) for item in value)
+
+
+def _mapping(value: object, place: str = "files") -> Mapping[str, Any]:
+    if not isinstance(value, Mapping):
+        raise _bad(place, "value", type(value).__name__, "a JSON object")
+    return value
+
+
+def _list(value: object, place: str) -> list[Any]:
+    if not isinstance(value, (list, tuple)):
+        raise _bad(place, "value", type(value).__name__, "a JSON list")
+    return list(value)
+
+
+def _any_of(values: object) -> str:
+    return "one of " + ", ".join(str(v) or "''" for v in values)  # type: ignore[attr-defined]
+
+
+def _require(condition: bool, name: str, value: object, expected: str) -> None:
+    if not condition:
+        raise ModelError(
+            f"{name} is {str(value)[:80]!r}, expected {expected}",
+            hint="mend the field, or run edgekit cut or edgekit compile again to write the sidecar anew",
+        )
+
+
+def _bad(place: str, name: str, value: object, expected: str) -> ModelError:
+    return ModelError(
+        f"{place}: {name} is {value}, expected {expected}",
+        hint="mend the field, or run edgekit cut or edgekit compile again to write the sidecar anew",
+    )

@@ -1,0 +1,19 @@
+"""Fixtures that every test may use: the shared real material, which is never in the repository."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+SHARED = Path(os.environ.get("EDGEKIT_SHARED_DATA", ROOT.parent / "shared" / "data"))
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """The folder of real material (models, photos, compiled graphs); skips where it is absent."""
+    if not SHARED.is_dir():
+        pytest.skip(f"no real material at {SHARED} (set EDGEKIT_SHARED_DATA)")
+    return SHARED
