@@ -99,9 +99,7 @@ class HeadSpec:
         if self.dtype == "float32":
             _require(not self.scale, f"{place} scale", self.scale, "none, since it is float")
         else:
-            _require(
-                0 <= self.axis < len(self.shape), f"{place} axis", self.axis, f"0..{len(self.shape) - 1}"
-            )
+            _require(0 <= self.axis < len(self.shape), f"{place} axis", self.axis, f"0..{len(self.shape) - 1}")
             allowed = (1, self.shape[self.axis])
             _require(len(self.scale) in allowed, f"{place} scale count", len(self.scale), _any_of(allowed))
             good = all(math.isfinite(s) and s > 0 for s in self.scale)
@@ -208,9 +206,7 @@ def spec_from_dict(value: object, *, place: str = "the sidecar") -> ModelSpec:
     if data.pop("edgekit", "model") != "model":
         raise _bad(place, "edgekit", "another kind of file", "a model's sidecar")
     try:
-        files = {
-            k: _build(FileRef, v, f"{place}.files.{k}") for k, v in _mapping(data.get("files", {})).items()
-        }
+        files = {k: _build(FileRef, v, f"{place}.files.{k}") for k, v in _mapping(data.get("files", {})).items()}
         parts = {
             "input": _build(InputSpec, data.get("input"), f"{place}.input"),
             "preprocess": _build(Preprocess, data.get("preprocess"), f"{place}.preprocess"),
@@ -284,9 +280,7 @@ def _typed(value: object, annotation: str, place: str) -> object:
 
 def _tuples(value: list[Any], annotation: str, place: str) -> tuple[Any, ...]:
     """Nested lists as nested tuples, with every leaf of the type that the annotation ends in."""
-    leaf: tuple[type, ...] = (
-        (str,) if "str" in annotation else (int,) if "int" in annotation else (int, float)
-    )
+    leaf: tuple[type, ...] = (str,) if "str" in annotation else (int,) if "int" in annotation else (int, float)
     convert = float if leaf == (int, float) else lambda item: item
 
     def walk(item: Any) -> Any:

@@ -1,0 +1,104 @@
+"""The letterbox: scale a picture to fit, centre it, pad the rest; the only one in edgekit."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from edgekit.errors import ImageError
+from edgekit.spec import Preprocess
+
+HALF_DOWN = 0.1  # an odd rest pads the right and the bottom by one more, as Ultralytics does
+
+
+@dataclass(frozen=True, slots=True)
+class Letterbox:
+    """Where a picture of `source_wh` lies in the model's input of `size_wh`; all in pixels.
+
+    Coordinates are continuous: pixel i covers [i, i + 1). Width and height have a scale each, since the
+    scaled size is rounded to whole pixels.
+    """
+
+    source_wh: tuple[int, int]
+    size_wh: tuple[int, int]
+    resized_wh: tuple[int, int]
+    left: int
+    top: int
+
+    @property
+    def scale_xy(self) -> tuple[float, float]:
+        """Input pixels per source pixel, along x and y."""
+        return self.resized_wh[0] / self.source_wh[0], self.resized_wh[1] / self.source_wh[1]
+
+    def apply_points(self, points_xy: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        """Source pixels to input pixels; `points_xy`: (..., 2) float32."""
+        return (points_xy * self._scale() + self._shift()).astype(np.float32)
+
+    def undo_points(self, points_xy: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        """Input pixels to source pixels, unclipped; `points_xy`: (..., 2) float32."""
+        return ((points_xy - self._shift()) / self._scale()).astype(np.float32)
+
+    def apply_boxes(self, boxes_xyxy: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        """Boxes (n, 4) from source pixels to input pixels."""
+        return self.apply_points(boxes_xyxy.reshape(-1, 2, 2)).reshape(-1, 4)
+
+    def undo_boxes(self, boxes_xyxy: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        """Boxes (n, 4) from input pixels to source pixels, clipped to the picture."""
+        points = self.undo_points(boxes_xyxy.reshape(-1, 2, 2))
+        return np.clip(points, 0, np.asarray(self.source_wh, np.float32)).reshape(-1, 4)
+
+    def _scale(self) -> npt.NDArray[np.float64]:
+        return np.asarray(self.scale_xy)
+
+    def _shift(self) -> npt.NDArray[np.float64]:
+        return np.asarray((self.left, self.top), np.float64)
+
+
+def letterbox_of(source_wh: tuple[int, int], preprocess: Preprocess) -> Letterbox:
+    """Where a picture of this size comes to lie (Ultralytics' LetterBox with auto=False, scaleup=True)."""
+    width, height = source_wh
+    if width < 1 or height < 1:
+        raise ImageError(f"a picture of {width}x{height} pixels has no content", hint="check the source")
+    scale = min(preprocess.width / width, preprocess.height / height)
+    resized = max(1, round(width * scale)), max(1, round(height * scale))
+    left, top = (
+        max(0, math.floor((whole - part) / 2 - HALF_DOWN + 0.5))
+        for whole, part in zip(preprocess.size_wh, resized, strict=True)
+    )
+    return Letterbox(source_wh, preprocess.size_wh, resized, left, top)
+
+
+def letterbox_image(
+    bgr: npt.NDArray[np.uint8], preprocess: Preprocess, *, out: npt.NDArray[np.uint8] | None = None
+) -> tuple[npt.NDArray[np.uint8], Letterbox]:
+    """Letterboxes a picture (h, w, 3) uint8 to (preprocess.height, preprocess.width, 3) uint8.
+
+    `out` is a buffer of that shape to fill instead of a new one. Raises ImageError on any other picture.
+    """
+    check_bgr(bgr)
+    box = letterbox_of((bgr.shape[1], bgr.shape[0]), preprocess)
+    canvas = np.empty((preprocess.height, preprocess.width, 3), np.uint8) if out is None else out
+    right, bottom = box.left + box.resized_wh[0], box.top + box.resized_wh[1]
+    inner = canvas[box.top : bottom, box.left : right]
+    if box.resized_wh == box.source_wh:
+        inner[...] = bgr
+    else:
+        inner[...] = cv2.resize(bgr, box.resized_wh, interpolation=cv2.INTER_LINEAR)
+    for border in (canvas[: box.top], canvas[bottom:], canvas[:, : box.left], canvas[:, right:]):
+        border[...] = preprocess.pad_value
+    return canvas, box
+
+
+def check_bgr(bgr: npt.NDArray[np.uint8]) -> None:
+    """Raises ImageError unless `bgr` is a picture of (h, w, 3) uint8 with at least one pixel."""
+    shape = getattr(bgr, "shape", None)
+    if shape is None or len(shape) != 3 or shape[2] != 3 or bgr.dtype != np.uint8 or 0 in shape:
+        found = f"{shape} {getattr(bgr, 'dtype', type(bgr).__name__)}"
+        raise ImageError(
+            f"the picture is {found}, expected (height, width, 3) uint8 in BGR order",
+            hint="read it with edgekit.read_photo or cv2.imread(path, cv2.IMREAD_COLOR)",
+        )

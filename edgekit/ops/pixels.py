@@ -1,0 +1,63 @@
+"""From a letterboxed picture to the array that the model's input takes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from edgekit.errors import ModelError
+from edgekit.ops.yuv import bgr_to_nv12, bgr_to_yuv444
+from edgekit.spec import InputSpec, Preprocess
+
+Pixels = npt.NDArray[np.uint8]
+
+
+def pack_input(bgr: Pixels, input_spec: InputSpec, preprocess: Preprocess) -> Pixels:
+    """The letterboxed `bgr` (h, w, 3) uint8 in the kind and layout of the input, uint8.
+
+    nv12: flat (h*w*3/2,); the others: (1, c, h, w) or (1, h, w, c). Raises ModelError for a featuremap input,
+    which is no picture.
+    """
+    if input_spec.kind == "nv12":
+        return bgr_to_nv12(bgr, color_range=preprocess.color_range)
+    if input_spec.kind not in CONVERTERS:
+        raise ModelError(
+            f"input {input_spec.name!r} is a {input_spec.kind}, expected a kind of picture",
+            hint="give the array to Session.infer yourself",
+        )
+    pixels = CONVERTERS[input_spec.kind](bgr, preprocess.color_range)
+    if input_spec.layout == "NCHW":
+        pixels = np.moveaxis(pixels, -1, 0)
+    return np.ascontiguousarray(pixels)[None]
+
+
+def unit_float(pixels: Pixels) -> npt.NDArray[np.float32]:
+    """uint8 pixels as float32 in 0..1, what float models take."""
+    return pixels.astype(np.float32) / np.float32(255)
+
+
+def _rgb(bgr: Pixels, color_range: str) -> Pixels:
+    return np.asarray(cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB))
+
+
+def _bgr(bgr: Pixels, color_range: str) -> Pixels:
+    return bgr
+
+
+def _gray(bgr: Pixels, color_range: str) -> Pixels:
+    return np.asarray(cv2.cvtColor(bgr, cv2.COLOR_BGR2GRAY))[..., None]
+
+
+def _yuv444(bgr: Pixels, color_range: str) -> Pixels:
+    return bgr_to_yuv444(bgr, color_range=color_range)
+
+
+CONVERTERS: dict[str, Callable[[Pixels, str], Pixels]] = {
+    "rgb": _rgb,
+    "bgr": _bgr,
+    "gray": _gray,
+    "yuv444": _yuv444,
+}
