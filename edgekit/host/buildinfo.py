@@ -1,0 +1,75 @@
+"""buildinfo.json beside a build: what went in, what came out, so that unchanged work is reused."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from edgekit.errors import DataError
+from edgekit.files import read_json, sha256_file, write_json
+from edgekit.version import __version__
+
+if TYPE_CHECKING:
+    from edgekit.host.compile_job import CompileJob
+
+BUILDINFO_NAME = "buildinfo.json"
+
+
+@dataclass(frozen=True, slots=True)
+class BuildInfo:
+    """`inputs` and `outputs` map plain names to SHA-256; `parts` says which file is what ("bin", "log", ...)."""
+
+    toolchain: str
+    inputs: Mapping[str, str]
+    parts: Mapping[str, str]
+    outputs: Mapping[str, str]
+    output_cosines: Mapping[str, float] = field(default_factory=dict)
+    node_cosines: Mapping[str, float] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+
+def job_fingerprint(job: CompileJob, toolchain: str, tool_version: str) -> dict[str, str]:
+    """The SHA-256 (or version) of everything that decides the result of `job`."""
+    calibration = hashlib.sha256()
+    for path in job.calibration_files:
+        calibration.update(f"{path.name} {sha256_file(path)}\n".encode())
+    return {
+        "edgekit": __version__,
+        toolchain: tool_version,
+        "yaml": sha256_file(job.yaml_path),
+        "onnx": sha256_file(job.onnx_path),
+        "sidecar": sha256_file(job.onnx_path.with_suffix(".json")),
+        "calibration": calibration.hexdigest(),
+        "optimize_level": job.optimize_level,
+    }
+
+
+def read_buildinfo(folder: Path) -> BuildInfo | None:
+    """The record of `folder`, or None where there is none that can be read."""
+    path = folder / BUILDINFO_NAME
+    if not path.is_file():
+        return None
+    try:
+        data = read_json(path)
+        return BuildInfo(**{**data, "notes": tuple(data["notes"])})  # type: ignore[dict-item,index]
+    except (DataError, TypeError, KeyError):
+        return None  # a foreign or old record: build anew
+
+
+def write_buildinfo(folder: Path, info: BuildInfo) -> None:
+    """Writes the record, whole or not at all."""
+    write_json(folder / BUILDINFO_NAME, json.loads(json.dumps(asdict(info))))
+
+
+def still_valid(folder: Path, info: BuildInfo | None, inputs: Mapping[str, str]) -> bool:
+    """Whether `info` was made from `inputs` and every file it names is untouched."""
+    if info is None or dict(info.inputs) != dict(inputs):
+        return False
+    try:
+        return all(sha256_file(folder / Path(name).name) == digest for name, digest in info.outputs.items())
+    except OSError:
+        return False

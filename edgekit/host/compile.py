@@ -1,0 +1,212 @@
+"""The compile seam: one yaml in, an integer graph, a .bin and a log out, whichever compiler does it.
+
+A compiler writes into an empty build folder; its files move to the yaml's working_dir when all are whole, and
+buildinfo.json last. So an interrupted build leaves the old one or none, and an unchanged one is reused.
+"""
+
+from __future__ import annotations
+
+import importlib
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+from edgekit.errors import ConfigError, OutputError, ToolchainError
+from edgekit.files import sha256_file
+from edgekit.host.buildinfo import (
+    BUILDINFO_NAME,
+    BuildInfo,
+    job_fingerprint,
+    read_buildinfo,
+    still_valid,
+    write_buildinfo,
+)
+from edgekit.host.compile_job import CompileJob, load_job
+from edgekit.progress import Progress, silent
+
+# Name: "module:class" of a Compiler without arguments. `auto` takes the first that is usable.
+COMPILERS: dict[str, str] = {
+    "sim": "edgekit.sim.compiler.backend:SimCompiler",
+}
+AUTO_ORDER = ("hb_mapper", "sim")  # docker only on request: it may have to pull an image of gigabytes
+REQUIRED_PARTS = ("bin", "quantized", "log")
+BUILD_FOLDER = ".edgekit-build"
+
+
+@dataclass(frozen=True, slots=True)
+class Built:
+    """What a compiler left in its build folder.
+
+    `parts` maps a part to the plain name of its file: "bin", "quantized" and "log" always; "modified_bin",
+    "quant_info" and each "<part>_sidecar" where there is one; further parts as the compiler likes.
+    """
+
+    parts: Mapping[str, str]
+    output_cosines: Mapping[str, float]
+    node_cosines: Mapping[str, float] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+
+class Compiler(Protocol):
+    """One side of the seam."""
+
+    simulated: bool
+
+    def missing(self) -> str | None:
+        """Why this compiler cannot be used here, as half a sentence; None where it can."""
+
+    def version(self) -> str:
+        """The versions that decide its result."""
+
+    def build(self, job: CompileJob, build_dir: Path, *, progress: Progress) -> Built:
+        """Compiles `job`, writing only into the empty folder `build_dir`."""
+
+
+@dataclass(frozen=True, slots=True)
+class CompileResult:
+    """Where the files of a build lie and how near the integer graph is to the float model.
+
+    `files` maps parts (see `Built`) to absolute paths; cosines are those of the compiler's own log.
+    """
+
+    toolchain: str
+    simulated: bool
+    reused: bool
+    files: Mapping[str, Path]
+    output_cosines: Mapping[str, float]
+    node_cosines: Mapping[str, float]
+    notes: tuple[str, ...] = ()
+
+    @property
+    def bin_path(self) -> Path:
+        return self.files["bin"]
+
+    @property
+    def modified_bin_path(self) -> Path | None:
+        return self.files.get("modified_bin")
+
+    @property
+    def quantized_path(self) -> Path:
+        return self.files["quantized"]
+
+    @property
+    def log_path(self) -> Path:
+        return self.files["log"]
+
+    @property
+    def sidecar_paths(self) -> tuple[Path, ...]:
+        return tuple(path for part, path in self.files.items() if part.endswith("_sidecar"))
+
+
+def compile_work(
+    yaml_path: Path,
+    *,
+    toolchain: str = "auto",
+    optimize: str | None = None,
+    progress: Progress = silent,
+) -> CompileResult:
+    """Compiles the model that `yaml_path` describes, or reuses the build that lies there.
+
+    `toolchain`: "auto" (the real one where it is installed, else the simulated one) or a name in COMPILERS;
+    `optimize`: "O0".."O3" instead of the yaml's optimize_level. Raises EdgekitError kinds for bad input.
+    """
+    job = load_job(yaml_path, optimize=optimize)
+    name, compiler = choose_compiler(toolchain)
+    inputs = job_fingerprint(job, name, compiler.version())
+    info = read_buildinfo(job.working_dir)
+    if info is not None and still_valid(job.working_dir, info, inputs):
+        return _result(info, job.working_dir, compiler, reused=True)
+    with _build_folder(job.working_dir) as build_dir:
+        built = compiler.build(job, build_dir, progress=progress)
+        info = _record(built, build_dir, name, inputs)
+        _publish(info, build_dir, job.working_dir)
+    return _result(info, job.working_dir, compiler, reused=False)
+
+
+def choose_compiler(toolchain: str) -> tuple[str, Compiler]:
+    """The compiler of that name; raises ConfigError for an unknown one, ToolchainError for one not usable here."""
+    if toolchain == "auto":
+        usable = (name for name in AUTO_ORDER if name in COMPILERS and _load(name).missing() is None)
+        toolchain = next(usable, "sim")
+    if toolchain not in COMPILERS:
+        raise ConfigError(
+            f"toolchain is {toolchain!r}, expected auto or one of {', '.join(COMPILERS)}",
+            hint="sim needs nothing installed",
+        )
+    compiler = _load(toolchain)
+    reason = compiler.missing()
+    if reason is not None:
+        raise ToolchainError(
+            f"toolchain {toolchain!r} cannot be used here: {reason}",
+            hint="install it, or compile with --toolchain sim",
+        )
+    return toolchain, compiler
+
+
+def _load(name: str) -> Compiler:
+    module, _, attribute = COMPILERS[name].partition(":")
+    compiler: Compiler = getattr(importlib.import_module(module), attribute)()
+    return compiler
+
+
+@contextmanager
+def _build_folder(working_dir: Path) -> Iterator[Path]:
+    """An empty folder inside `working_dir`, removed at the end; leftovers of a killed run go first."""
+    build_dir = working_dir / BUILD_FOLDER
+    try:
+        shutil.rmtree(build_dir, ignore_errors=True)
+        build_dir.mkdir(parents=True)
+    except OSError as error:
+        raise OutputError(
+            f"{build_dir} cannot be made ({error.strerror or error})",
+            hint="check working_dir in the yaml, its rights and the disk",
+        ) from error
+    try:
+        yield build_dir
+    finally:
+        shutil.rmtree(build_dir, ignore_errors=True)
+
+
+def _record(built: Built, build_dir: Path, name: str, inputs: Mapping[str, str]) -> BuildInfo:
+    absent = [part for part in REQUIRED_PARTS if not (build_dir / built.parts.get(part, "?")).is_file()]
+    if absent:
+        raise ToolchainError(
+            f"toolchain {name!r} ended without writing its {absent[0]}",
+            hint="look at its messages above, or compile with --toolchain sim",
+        )
+    outputs = {file: sha256_file(build_dir / file) for file in sorted(set(built.parts.values()))}
+    return BuildInfo(
+        toolchain=name,
+        inputs=dict(inputs),
+        parts=dict(built.parts),
+        outputs=outputs,
+        output_cosines=dict(built.output_cosines),
+        node_cosines=dict(built.node_cosines),
+        notes=tuple(built.notes),
+    )
+
+
+def _publish(info: BuildInfo, build_dir: Path, working_dir: Path) -> None:
+    """Moves every file the compiler left (not only the named parts) up; the record goes last."""
+    (working_dir / BUILDINFO_NAME).unlink(missing_ok=True)
+    for path in sorted(build_dir.iterdir()):
+        target = working_dir / path.name
+        if path.is_dir() and target.is_dir():
+            shutil.rmtree(target)
+        path.replace(target)
+    write_buildinfo(working_dir, info)
+
+
+def _result(info: BuildInfo, folder: Path, compiler: Compiler, *, reused: bool) -> CompileResult:
+    return CompileResult(
+        toolchain=info.toolchain,
+        simulated=compiler.simulated,
+        reused=reused,
+        files={part: folder / name for part, name in info.parts.items()},
+        output_cosines=info.output_cosines,
+        node_cosines=info.node_cosines,
+        notes=info.notes,
+    )

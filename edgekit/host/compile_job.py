@@ -1,0 +1,218 @@
+"""A compile job: one PTQ yaml with everything it names, checked before any work begins."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from edgekit.errors import ConfigError, DataError, ModelError
+from edgekit.files import read_json, sha256_file
+from edgekit.spec import MARCHES, ModelSpec, load_spec, sidecar_path
+
+if TYPE_CHECKING:
+    from edgekit.host.ptq import PtqConfig
+
+MANIFEST_NAME = "manifest.json"
+ITEM_BYTES = {"float32": 4, "uint8": 1}  # cal_data_type: bytes of one value
+OPTIMIZE_LEVELS = ("O0", "O1", "O2", "O3")
+DEFAULT_OPTIMIZE_LEVEL = "O0"  # the vendor's default where the yaml says nothing
+MAX_ONNX_BYTES = 2 << 30  # the limit of a protobuf message
+
+
+@dataclass(frozen=True, slots=True)
+class CompileJob:
+    """What a compiler gets: absolute paths and checked values.
+
+    `input_shape` is that of the float model, (1, C, H, W) for NCHW training layout; `calibration_files` are raw
+    arrays of that shape, in the colour order of training, values before the yaml's normalisation.
+    """
+
+    yaml_path: Path
+    config: PtqConfig
+    onnx_path: Path
+    spec: ModelSpec
+    input_name: str
+    input_shape: tuple[int, ...]
+    calibration_files: tuple[Path, ...]
+    calibration_dtype: str
+    working_dir: Path
+    prefix: str
+    march: str
+    optimize_level: str
+
+
+def load_job(yaml_path: Path, *, optimize: str | None = None) -> CompileJob:
+    """Reads `yaml_path` and checks what it names; relative paths count from the yaml's folder.
+
+    Raises ConfigError for the yaml, ModelError for the ONNX or its sidecar, DataError for the calibration set.
+    """
+    from edgekit.host.ptq import load_config
+
+    yaml_path = Path(yaml_path).resolve()
+    config = load_config(yaml_path)
+    model = config.model_parameters
+    onnx_path = _onnx_file(yaml_path.parent / str(model.onnx_model), yaml_path)
+    input_name, input_shape = _float_input(onnx_path)
+    files, dtype = _calibration_files(yaml_path, config, input_shape)
+    check_manifest(yaml_path.parent)
+    return CompileJob(
+        yaml_path=yaml_path,
+        config=config,
+        onnx_path=onnx_path,
+        spec=_spec_of(onnx_path),
+        input_name=input_name,
+        input_shape=input_shape,
+        calibration_files=files,
+        calibration_dtype=dtype,
+        working_dir=(yaml_path.parent / str(model.working_dir)).resolve(),
+        prefix=_plain_prefix(str(model.output_model_file_prefix)),
+        march=_known_march(str(model.march)),
+        optimize_level=_optimize_level(optimize or config.compiler_parameters.optimize_level),
+    )
+
+
+def _onnx_file(path: Path, yaml_path: Path) -> Path:
+    path = path.resolve()
+    if not path.is_file():
+        raise ModelError(
+            f"{yaml_path.name} names onnx_model {path}, which is no file, expected the cut heads ONNX",
+            hint="run edgekit calibrate again, or mend onnx_model (relative paths count from the yaml's folder)",
+        )
+    if path.stat().st_size > MAX_ONNX_BYTES:
+        raise ModelError(
+            f"{path} has {path.stat().st_size} bytes, expected an ONNX file of at most 2 GiB",
+            hint="name the cut model that edgekit cut wrote",
+        )
+    return path
+
+
+def _float_input(onnx_path: Path) -> tuple[str, tuple[int, ...]]:
+    """Name and shape of the model's one input."""
+    import onnx
+
+    try:
+        graph = onnx.load(onnx_path, load_external_data=False).graph
+    except Exception as error:  # protobuf raises its own kinds
+        raise ModelError(
+            f"{onnx_path} cannot be read as ONNX ({type(error).__name__})", hint="run edgekit cut again"
+        ) from error
+    constants = {tensor.name for tensor in graph.initializer}
+    inputs = [value for value in graph.input if value.name not in constants]
+    if len(inputs) != 1:
+        raise ModelError(
+            f"{onnx_path} has {len(inputs)} inputs, expected one picture",
+            hint="compile the model that edgekit cut wrote",
+        )
+    shape = tuple(int(d.dim_value) for d in inputs[0].type.tensor_type.shape.dim)
+    if len(shape) != 4 or shape[0] != 1 or min(shape) < 1:
+        raise ModelError(
+            f"input {inputs[0].name!r} of {onnx_path.name} has the shape {shape}, expected a fixed 1xCxHxW",
+            hint="export the model with a fixed batch of 1 and a fixed size (dynamic=False)",
+        )
+    return inputs[0].name, shape
+
+
+def _spec_of(onnx_path: Path) -> ModelSpec:
+    path = sidecar_path(onnx_path)
+    if not path.is_file():
+        raise ModelError(
+            f"{path.name} is missing beside {onnx_path.name}, expected the sidecar that says what the outputs are",
+            hint="run edgekit cut on the model (a model that is already cut is recognised and described)",
+        )
+    return load_spec(path)
+
+
+def _calibration_files(yaml_path: Path, config: PtqConfig, shape: tuple[int, ...]) -> tuple[tuple[Path, ...], str]:
+    group = config.calibration_parameters
+    folder = (yaml_path.parent / str(group.cal_data_dir)).resolve()
+    dtype = group.cal_data_type or ("float32" if folder.name.endswith("_f32") else "uint8")
+    if dtype not in ITEM_BYTES:
+        raise ConfigError(
+            f"calibration_parameters.cal_data_type is {dtype!r}, expected one of {', '.join(ITEM_BYTES)}",
+            hint=f"mend it in {yaml_path}",
+        )
+    if not folder.is_dir():
+        raise DataError(
+            f"{yaml_path.name} names cal_data_dir {folder}, which is no folder",
+            hint="run edgekit calibrate again, or mend cal_data_dir",
+        )
+    files = tuple(sorted(p for p in folder.iterdir() if p.is_file() and not p.name.startswith(".")))
+    if not files:
+        raise DataError(f"{folder} has no calibration files", hint="run edgekit calibrate again")
+    expected = math.prod(shape) * ITEM_BYTES[dtype]
+    for path in files:
+        if path.stat().st_size != expected:
+            size = "x".join(map(str, shape))
+            raise DataError(
+                f"{path} has {path.stat().st_size} bytes, expected {expected} ({size} {dtype})",
+                hint="run edgekit calibrate again for this model, or take the file out of the folder",
+            )
+    return files, dtype
+
+
+def check_manifest(folder: Path) -> None:
+    """Raises DataError where a file of the work folder is not what `manifest.json` recorded.
+
+    Without a manifest nothing is checked. The yaml is left out: editing it is how one tunes a build.
+    """
+    path = folder / MANIFEST_NAME
+    if not path.is_file():
+        return
+    for name, digest in _recorded_hashes(read_json(path), path).items():
+        if name.endswith((".yaml", ".yml")):
+            continue
+        file = folder / name
+        if not file.is_file() or sha256_file(file) != digest:
+            what = "has changed since" if file.is_file() else "is missing, though"
+            raise DataError(
+                f"{file} {what} edgekit calibrate wrote it, expected the file recorded in {MANIFEST_NAME}",
+                hint="run edgekit calibrate again, or remove manifest.json to compile the folder as it is",
+            )
+
+
+def _recorded_hashes(manifest: object, path: Path) -> dict[str, str]:
+    """Relative file name -> SHA-256 from the manifest's "files", a mapping or a list of objects."""
+    files: Any = manifest.get("files") if isinstance(manifest, Mapping) else None
+    if isinstance(files, list):
+        files = {f.get("name"): f.get("sha256") for f in files if isinstance(f, Mapping)}
+    hashes = dict(files) if isinstance(files, Mapping) else {}
+    for name, digest in hashes.items():
+        inside = isinstance(name, str) and not Path(name).is_absolute() and ".." not in Path(name).parts
+        if not inside or not isinstance(digest, str):
+            raise DataError(
+                f"{path} records {name!r}, expected a file inside the folder with its SHA-256",
+                hint="run edgekit calibrate again",
+            )
+    return hashes
+
+
+def _plain_prefix(prefix: str) -> str:
+    if not prefix or any(c in prefix for c in "/\\\0:") or prefix.startswith("."):
+        raise ConfigError(
+            f"model_parameters.output_model_file_prefix is {prefix!r}, expected a plain file name",
+            hint="take folders out of it; working_dir says where the files go",
+        )
+    return prefix
+
+
+def _known_march(march: str) -> str:
+    if march not in MARCHES:
+        raise ConfigError(
+            f"model_parameters.march is {march!r}, expected one of {', '.join(MARCHES)}",
+            hint="bayes-e is the RDK X5",
+        )
+    return march
+
+
+def _optimize_level(level: object) -> str:
+    if level is None:
+        return DEFAULT_OPTIMIZE_LEVEL
+    if level not in OPTIMIZE_LEVELS:
+        raise ConfigError(
+            f"optimize_level is {level!r}, expected one of {', '.join(OPTIMIZE_LEVELS)}",
+            hint="mend compiler_parameters.optimize_level or --optimize",
+        )
+    return str(level)
