@@ -1,0 +1,35 @@
+"""Axis-aligned boxes: formats and overlap."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+Boxes = npt.NDArray[np.float32]
+
+
+def xywh_to_xyxy(boxes_xywh: Boxes) -> Boxes:
+    """Centre and size (n, 4) to corners (n, 4)."""
+    half = boxes_xywh[:, 2:] / 2
+    return np.concatenate([boxes_xywh[:, :2] - half, boxes_xywh[:, :2] + half], axis=1)
+
+
+def xyxy_to_ltwh(boxes_xyxy: Boxes) -> Boxes:
+    """Corners (n, 4) to left, top, width, height (n, 4), as COCO writes boxes."""
+    return np.concatenate([boxes_xyxy[:, :2], boxes_xyxy[:, 2:] - boxes_xyxy[:, :2]], axis=1)
+
+
+def box_area(boxes_xyxy: Boxes) -> npt.NDArray[np.float32]:
+    """Areas (n,); a box turned inside out has none."""
+    sides = np.maximum(boxes_xyxy[:, 2:] - boxes_xyxy[:, :2], 0)
+    return np.asarray(sides[:, 0] * sides[:, 1], np.float32)
+
+
+def box_iou(a_xyxy: Boxes, b_xyxy: Boxes) -> npt.NDArray[np.float32]:
+    """Intersection over union of every pair: (n, 4) and (m, 4) to (n, m); 0 where both are empty."""
+    top_left = np.maximum(a_xyxy[:, None, :2], b_xyxy[None, :, :2])
+    bottom_right = np.minimum(a_xyxy[:, None, 2:], b_xyxy[None, :, 2:])
+    sides = np.maximum(bottom_right - top_left, 0)
+    inter = sides[..., 0] * sides[..., 1]
+    union = box_area(a_xyxy)[:, None] + box_area(b_xyxy)[None] - inter
+    return np.asarray(inter / np.maximum(union, np.finfo(np.float32).tiny), np.float32)
