@@ -1,0 +1,86 @@
+"""Known failures are recognised in the toolchain's own words, wherever they stand."""
+
+from __future__ import annotations
+
+import pytest
+
+from edgekit.host.logs.failures import KNOWN_FAILURES, FailureWatch, recognise, recognise_line
+
+SAMPLES = {
+    "opset": "ERROR *** ERROR-OCCUR-DURING {horizon_nn.build_onnx} ***, error message: "
+    "The opset version of the model is 17, the maximum supported version is 11",
+    "ir_version": "ERROR the model has IR version greater than 9",
+    "dynamic_shape": "ERROR The shape of model input:images is [0, 3, 0, 0] which has dimensions of 0. Please",
+    "too_many_outputs": "ERROR tool limits for max output num is 32",
+    "calibration_size": "ERROR cannot reshape array of size 1228800 into shape (1,3,416,416)",
+    "cpu_operator": "ERROR HorizonRT not support these cpu operators: {'GridSample'}",
+    "nothing_on_bpu": "ERROR There is no node can execute on BPU in this model, please make sure",
+    "hbdk": "ERROR hbdk-cc compile hbir model failed with returncode -9",
+    "no_library": "Exception: can not find hbdk library",
+    "shape_inference": "There is an ERROR during shape inference, ...",
+    "missing_file": "ERROR calib/ does not exist in /data",
+    "march_mismatch": "[E] BPU mismatch: bayes and bayes-e",
+    "runtime_version": "Model: m. Inconsistency between the hbrt library version 3.15.54.0 and the model "
+    "build version 3.15.55.0 detected, in order to ensure",
+    "runs_on_cpu": "node /model.10/Softmax will be executed on CPU",
+    "threshold": "WARNING got unexpected output threshold on conv /model.0/conv/Conv! value: 0.0",
+}
+
+
+def test_every_row_of_the_table_has_a_sample():
+    assert sorted(SAMPLES) == sorted(known.kind for known in KNOWN_FAILURES)
+
+
+@pytest.mark.parametrize("kind", SAMPLES)
+def test_a_failure_is_recognised_with_cause_and_cure(kind):
+    failure = recognise(["Start hb_mapper....", SAMPLES[kind], "something else"])
+    assert failure is not None
+    assert failure.kind == kind
+    assert failure.hint
+    assert "{" not in failure.message.replace("{'GridSample'}", "")
+
+
+def test_the_message_holds_what_the_line_says():
+    assert "opset 17" in recognise([SAMPLES["opset"]]).message
+    assert "1228800" in recognise([SAMPLES["calibration_size"]]).message
+    assert "(1,3,416,416)" in recognise([SAMPLES["calibration_size"]]).message
+    assert "-9" in recognise([SAMPLES["hbdk"]]).message
+    assert "3.15.54.0" in recognise([SAMPLES["runtime_version"]]).message
+
+
+def test_a_cut_line_still_makes_a_message():
+    text = SAMPLES["hbdk"]
+    for end in range(len(text)):
+        failure = recognise([text[:end]])
+        assert failure is None or failure.message
+
+
+def test_the_telling_failure_wins_over_what_it_drags_behind():
+    lines = [SAMPLES["runs_on_cpu"], SAMPLES["hbdk"], SAMPLES["opset"], "RuntimeError: stop"]
+    assert recognise(lines).kind == "opset"
+
+
+def test_an_unknown_error_is_shown_in_the_tools_own_words():
+    failure = recognise(["Traceback (most recent call last):", "RuntimeError: the moon is full"])
+    assert failure.kind == "unknown"
+    assert "the moon is full" in failure.message
+
+
+def test_a_healthy_log_has_none():
+    assert recognise(["Start hb_mapper....", "FPS=195.2, latency = 5123.0 us, DDR = 1 bytes"]) is None
+    assert recognise_line("validating model_parameters finished") is None
+    assert recognise([]) is None
+
+
+def test_notes_are_kept_once_and_do_not_fail_the_run():
+    watch = FailureWatch()
+    for _ in range(3):
+        watch.feed(SAMPLES["runs_on_cpu"])
+    assert watch.failure is None
+    assert len(watch.notes) == 1
+
+
+def test_real_logs_have_no_failure(shared_data):
+    for path in sorted((shared_data / "horizon").rglob("hb_mapper*")):
+        if path.suffix in {".txt", ".log"}:
+            assert recognise(path.read_text(errors="replace").splitlines()) is None, path.name
