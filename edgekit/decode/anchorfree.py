@@ -1,0 +1,38 @@
+"""Anchor-free boxes: DFL distances from cell centres (YOLOv8, v9, 10, 11, 12, 26)."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from edgekit.ops.math import softmax
+
+Floats = npt.NDArray[np.float32]
+
+
+def decode_boxes(rows: Floats, cells: npt.NDArray[np.intp], *, grid_width: int, stride: int, reg_max: int) -> Floats:
+    """Boxes (n, 4) xyxy in input pixels of the box head's `rows` (n, 4 * reg_max) at these flat cell indices."""
+    centres = cell_centres(cells, grid_width=grid_width)
+    return distances_to_boxes(centres, dfl_distances(rows, reg_max=reg_max)) * np.float32(stride)
+
+
+def dfl_distances(rows: Floats, *, reg_max: int) -> Floats:
+    """Distances (n, 4), left, top, right, bottom, in grid cells.
+
+    The expectation of a softmax over `reg_max` bins (Generalized Focal Loss, arXiv 2006.04388); with
+    reg_max 1 the rows are the distances themselves (YOLO26).
+    """
+    if reg_max == 1:
+        return rows
+    bins = np.arange(reg_max, dtype=np.float32)
+    return np.asarray(softmax(rows.reshape(-1, 4, reg_max)) @ bins, np.float32)
+
+
+def cell_centres(cells: npt.NDArray[np.intp], *, grid_width: int) -> Floats:
+    """Centres (n, 2) x, y in grid cells of flat row-major cell indices."""
+    return np.stack([cells % grid_width + 0.5, cells // grid_width + 0.5], axis=1).astype(np.float32)
+
+
+def distances_to_boxes(centres_xy: Floats, distances: Floats) -> Floats:
+    """Corners (n, 4): centre minus left/top, centre plus right/bottom, in the unit of both."""
+    return np.concatenate([centres_xy - distances[:, :2], centres_xy + distances[:, 2:]], axis=1)

@@ -1,0 +1,62 @@
+"""Raw head tensors: bound by name to what the sidecar says, read as float rows only where asked."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from edgekit.errors import ModelError
+from edgekit.spec import HeadSpec, ModelSpec
+
+RawHeads = Mapping[str, npt.NDArray[Any]]  # output name -> integers or floats as the device gave them
+
+
+@dataclass(frozen=True, slots=True)
+class HeadRows:
+    """One head as a matrix: a row per grid cell, a column per channel, still in the device's own numbers."""
+
+    head: HeadSpec
+    raw: npt.NDArray[Any]
+
+    @property
+    def grid_hw(self) -> tuple[int, int]:
+        return self.head.shape[1], self.head.shape[2]
+
+    def floats(self, cells: npt.NDArray[np.intp] | slice = slice(None)) -> npt.NDArray[np.float32]:
+        """The rows of these cells in the float model's unit: (n, channels) float32 = raw * scale."""
+        rows = self.raw[cells]
+        if not self.head.scale:
+            return np.asarray(rows, np.float32)
+        return rows.astype(np.float32) * self.scale()
+
+    def scale(self) -> npt.NDArray[np.float32]:
+        return np.asarray(self.head.scale, np.float32)
+
+
+def bind_heads(heads: RawHeads, spec: ModelSpec) -> dict[str, HeadRows]:
+    """Every output of the sidecar by name; raises ModelError where one is missing or of another shape or dtype."""
+    return {head.name: _bind(heads, head) for head in spec.outputs}
+
+
+def _bind(heads: RawHeads, head: HeadSpec) -> HeadRows:
+    raw = heads.get(head.name)
+    if raw is None:
+        raise ModelError(
+            f"the device gave no output {head.name!r}, only {', '.join(heads) or 'none'}",
+            hint="the sidecar belongs to another model; compile again or put the right .json beside the model",
+        )
+    if tuple(raw.shape) != head.shape or raw.dtype != np.dtype(head.dtype):
+        raise ModelError(
+            f"output {head.name!r} is {tuple(raw.shape)} {raw.dtype}, expected {head.shape} {head.dtype}",
+            hint="the sidecar belongs to another model; compile again or put the right .json beside the model",
+        )
+    if head.scale and head.axis != len(head.shape) - 1 and len(head.scale) > 1:
+        raise ModelError(
+            f"output {head.name!r} has its scales along axis {head.axis}, expected the last one",
+            hint="compile the model from heads that edgekit cut: they are NHWC",
+        )
+    return HeadRows(head, raw.reshape(-1, head.channels))

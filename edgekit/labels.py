@@ -1,0 +1,31 @@
+"""Class names and colours, once."""
+
+from __future__ import annotations
+
+import colorsys
+
+COCO_NAMES = tuple(
+    """person,bicycle,car,motorcycle,airplane,bus,train,truck,boat,traffic light,fire hydrant,stop sign,parking meter,
+bench,bird,cat,dog,horse,sheep,cow,elephant,bear,zebra,giraffe,backpack,umbrella,handbag,tie,suitcase,frisbee,skis,
+snowboard,sports ball,kite,baseball bat,baseball glove,skateboard,surfboard,tennis racket,bottle,wine glass,cup,fork,
+knife,spoon,bowl,banana,apple,sandwich,orange,broccoli,carrot,hot dog,pizza,donut,cake,chair,couch,potted plant,bed,
+dining table,toilet,tv,laptop,mouse,remote,keyboard,cell phone,microwave,oven,toaster,sink,refrigerator,book,clock,
+vase,scissors,teddy bear,hair drier,toothbrush""".replace("\n", "").split(",")
+)
+
+# The ids that COCO's annotation files give the 80 classes; eleven of 1..90 are unused.
+COCO_CATEGORY_IDS = tuple(i for i in range(1, 91) if i not in (12, 26, 29, 30, 45, 66, 68, 69, 71, 83))
+
+GOLDEN_ANGLE = 0.61803398875  # neighbouring class ids get hues far apart
+
+
+def class_color_bgr(class_id: int) -> tuple[int, int, int]:
+    """A strong colour for a class, the same in every picture; (b, g, r) of 0..255."""
+    hue = (class_id * GOLDEN_ANGLE) % 1
+    red, green, blue = colorsys.hsv_to_rgb(hue, 0.85, 0.95 if class_id % 2 else 0.8)
+    return round(blue * 255), round(green * 255), round(red * 255)
+
+
+def generic_names(count: int) -> tuple[str, ...]:
+    """Names for classes that nobody named: "class 0", "class 1", ..."""
+    return tuple(f"class {i}" for i in range(count))

@@ -1,0 +1,54 @@
+"""The seam between edgekit and what computes a model: the board's BPU, the simulated one, or onnxruntime."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+Tensors = dict[str, npt.NDArray[Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class TensorInfo:
+    """A tensor as the device states it.
+
+    `shape` is the valid one; `scale` has one entry or one per channel along `axis` and is empty for floats or
+    where the device says nothing.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    dtype: str
+    scale: tuple[float, ...] = ()
+    axis: int = 3
+
+
+class Device(Protocol):
+    """One loaded model on one device. `kind` is "bpu", "sim", "hbdk-sim" or "onnxruntime"."""
+
+    kind: str
+    inputs: tuple[TensorInfo, ...]
+    outputs: tuple[TensorInfo, ...]
+
+    def infer(self, inputs: Mapping[str, npt.NDArray[Any]]) -> Tensors:
+        """Runs one frame: input name -> array to output name -> array, owned by the caller.
+
+        Raises ModelError on inputs that do not fit, DeviceError where the device fails. May be called from
+        several threads.
+        """
+        ...
+
+    def close(self) -> None:
+        """Gives the model back; the device cannot be used afterwards."""
+        ...
+
+
+def valid_part(buffer: npt.NDArray[Any], shape: tuple[int, ...]) -> npt.NDArray[Any]:
+    """The first `shape` of a buffer that the device padded to aligned sizes, copied out of the device's memory."""
+    if buffer.size == int(np.prod(shape)):
+        return np.array(buffer.reshape(shape))
+    return np.array(buffer[tuple(slice(0, side) for side in shape)])
