@@ -1,0 +1,64 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from edgekit.errors import ConfigError
+from edgekit.host.safeyaml import parse_yaml, read_yaml
+
+
+def test_plain_values_are_read() -> None:
+    assert parse_yaml("a: {b: [1, x]}\nc: null") == {"a": {"b": [1, "x"]}, "c": None}
+
+
+def test_an_empty_text_is_nothing() -> None:
+    assert parse_yaml("") is None
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("a: 1\na: 2", "line 2: key 'a' stands there twice"),
+        ("a: {b: 1, b: 2}", "key 'b' stands there twice"),
+        ("a: &x [1]\nb: *x", "line 2: alias"),
+        ("a: !!python/object/apply:os.system ['true']", "line 1: could not determine a constructor"),
+        ("a: [1, 2", "line 1"),
+        ("? [a, b]\n: 1", "a key is no plain text"),
+        ("a: " + "9" * 5000, "cannot be read as yaml"),
+        ("[" * 20000, "cannot be read as yaml"),
+        ("a: \x07", "cannot be read as yaml"),
+    ],
+)
+def test_what_is_not_plain_is_refused_with_its_place(text: str, message: str) -> None:
+    with pytest.raises(ConfigError, match=r"some\.yaml") as caught:
+        parse_yaml(text, place="some.yaml")
+    assert message in caught.value.message
+    assert "\n" not in caught.value.message and caught.value.hint
+
+
+def test_nested_aliases_do_not_blow_up() -> None:
+    levels = ["l0: &l0 [x, x]"] + [f"l{i}: &l{i} [*l{i - 1}, *l{i - 1}]" for i in range(1, 40)]
+    with pytest.raises(ConfigError, match="alias"):
+        parse_yaml("\n".join(levels))
+
+
+def test_files_that_cannot_be_read(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"absent\.yaml cannot be read"):
+        read_yaml(tmp_path / "absent.yaml")
+    with pytest.raises(ConfigError, match="cannot be read"):
+        read_yaml(tmp_path)
+    big = tmp_path / "big.yaml"
+    big.write_text("a: b\n" * 10)
+    with pytest.raises(ConfigError, match="over 20 bytes"):
+        read_yaml(big, max_bytes=20)
+    binary = tmp_path / "binary.yaml"
+    binary.write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(ConfigError, match="no UTF-8"):
+        read_yaml(binary)
+
+
+def test_a_byte_order_mark_is_no_part_of_the_first_key(tmp_path: Path) -> None:
+    path = tmp_path / "windows.yaml"
+    path.write_bytes(b"\xef\xbb\xbfa: 1\r\nb: 2\r\n")
+    assert read_yaml(path) == {"a": 1, "b": 2}
