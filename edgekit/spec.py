@@ -281,14 +281,14 @@ def _typed(value: object, annotation: str, place: str) -> object:
 def _tuples(value: list[Any], annotation: str, place: str) -> tuple[Any, ...]:
     """Nested lists as nested tuples, with every leaf of the type that the annotation ends in."""
     leaf: tuple[type, ...] = (str,) if "str" in annotation else (int,) if "int" in annotation else (int, float)
-    convert = float if leaf == (int, float) else lambda item: item
+    is_float = leaf == (int, float)
 
     def walk(item: Any) -> Any:
         if isinstance(item, (list, tuple)):
             return tuple(walk(i) for i in item)
         if not isinstance(item, leaf) or isinstance(item, bool):
             raise _bad(place, "entry", repr(item)[:60], f"of type {leaf[-1].__name__}")
-        return convert(item)
+        return float(item) if is_float else item
 
     return tuple(walk(item) for item in value)
 

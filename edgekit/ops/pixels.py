@@ -40,7 +40,7 @@ def unit_float(pixels: Pixels) -> npt.NDArray[np.float32]:
 
 
 def _rgb(bgr: Pixels, color_range: str) -> Pixels:
-    return np.asarray(cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB))
+    return np.asarray(cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB), np.uint8)
 
 
 def _bgr(bgr: Pixels, color_range: str) -> Pixels:
@@ -48,7 +48,7 @@ def _bgr(bgr: Pixels, color_range: str) -> Pixels:
 
 
 def _gray(bgr: Pixels, color_range: str) -> Pixels:
-    return np.asarray(cv2.cvtColor(bgr, cv2.COLOR_BGR2GRAY))[..., None]
+    return np.asarray(cv2.cvtColor(bgr, cv2.COLOR_BGR2GRAY), np.uint8)[..., None]
 
 
 def _yuv444(bgr: Pixels, color_range: str) -> Pixels:

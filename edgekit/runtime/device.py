@@ -9,6 +9,8 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
+SHORT_DTYPES = {"s8": "int8", "u8": "uint8", "s16": "int16", "s32": "int32", "f32": "float32", "f16": "float16"}
+
 Tensors = dict[str, npt.NDArray[Any]]
 
 
@@ -52,3 +54,9 @@ def valid_part(buffer: npt.NDArray[Any], shape: tuple[int, ...]) -> npt.NDArray[
     if buffer.size == int(np.prod(shape)):
         return np.array(buffer.reshape(shape))
     return np.array(buffer[tuple(slice(0, side) for side in shape)])
+
+
+def dtype_name(name: object) -> str:
+    """numpy's name of a dtype as a board library states it: "float32", "S8" or `HB_DNN_TENSOR_TYPE_S32`."""
+    text = str(name).lower().rsplit(".", 1)[-1].removeprefix("hb_dnn_tensor_type_")
+    return SHORT_DTYPES.get(text, text)

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edgekit.errors import DeviceError
-from edgekit.runtime.device import TensorInfo, Tensors
+from edgekit.runtime.device import TensorInfo, Tensors, dtype_name
 
 MODULE = "hbm_runtime"
 
@@ -68,16 +68,9 @@ class HbmDevice:
             TensorInfo(
                 name,
                 tuple(int(side) for side in shapes[name]),
-                _dtype(dtypes[name]),
+                dtype_name(dtypes[name]),
                 tuple(float(s) for s in np.asarray(getattr(quants.get(name), "scale", None) or []).reshape(-1)),
                 int(getattr(quants.get(name), "axis", 3) or 0),
             )
             for name in getattr(self._runtime, f"{side}_names")[self._model]
         )
-
-
-def _dtype(name: object) -> str:
-    """The library names types as numpy does, upper case, or short ("S8", "F32")."""
-    text = str(name).lower().rsplit(".", 1)[-1]
-    short = {"s8": "int8", "u8": "uint8", "s16": "int16", "s32": "int32", "f32": "float32", "f16": "float16"}
-    return short.get(text, text)

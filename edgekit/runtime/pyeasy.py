@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edgekit.errors import DeviceError, ModelError
-from edgekit.runtime.device import TensorInfo, Tensors, valid_part
+from edgekit.runtime.device import TensorInfo, Tensors, dtype_name, valid_part
 
 MODULES = ("hobot_dnn.pyeasy_dnn", "hobot_dnn_rdkx5.pyeasy_dnn")  # the system's first, then PyPI's
 
@@ -80,11 +80,4 @@ def _info(tensor: Any) -> TensorInfo:
     properties = tensor.properties
     shape = tuple(int(side) for side in getattr(properties, "validShape", None) or properties.shape)
     scale = np.asarray(getattr(properties, "scale_data", None) or [], np.float32).reshape(-1)
-    return TensorInfo(tensor.name, shape, _dtype(properties.dtype), tuple(float(s) for s in scale), len(shape) - 1)
-
-
-def _dtype(name: object) -> str:
-    """The library says "float32", "int8" or an enumeration such as `HB_DNN_TENSOR_TYPE_S32`."""
-    text = str(name).lower().rsplit(".", 1)[-1].removeprefix("hb_dnn_tensor_type_")
-    short = {"s8": "int8", "u8": "uint8", "s16": "int16", "s32": "int32", "f32": "float32", "f16": "float16"}
-    return short.get(text, text)
+    return TensorInfo(tensor.name, shape, dtype_name(properties.dtype), tuple(float(s) for s in scale), len(shape) - 1)

@@ -1,0 +1,184 @@
+"""Which device runs which file: decided by what the file is, never by a silent fallback."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from edgekit.errors import ConfigError, DeviceError, ModelError
+from edgekit.runtime.device import Device
+from edgekit.runtime.hbm import HbmDevice
+from edgekit.runtime.pyeasy import PyeasyDevice
+from edgekit.spec import ModelSpec, load_spec, sidecar_path
+
+DEVICES = ("auto", "bpu", "sim", "hbdk-sim")
+BOARD_LIBRARIES = (PyeasyDevice, HbmDevice)  # in the order in which they are tried
+SIM_MAGIC = b"EDGEKIT-SIM"  # how the simulated compiler's .bin begins
+QUANTIZED_SUFFIX = "_quantized_model.onnx"
+
+# What lives outside the board ring, by name, so that a board without these packages never imports them.
+HOST_PARTS = {
+    "describe": "edgekit.host.describe:describe_model",
+    "float": "edgekit.host.floatmodel:open_float_model",
+    "sim": "edgekit.sim.device:open_sim_device",
+    "hbdk-sim": "edgekit.sim.hbdk:open_hbdk_sim",
+    "bundle": "edgekit.bundle:open_bundle",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class OpenModel:
+    """A model that is ready to run: what it is, on what, and what was assumed on the way."""
+
+    spec: ModelSpec
+    device: Device
+    notes: tuple[str, ...] = ()
+
+
+def open_model(path: str | Path, *, device: str = "auto") -> OpenModel:
+    """Opens a `.bin`, quantized graph, float ONNX or bundle on `device` (one of DEVICES).
+
+    Raises ModelError where the file is none of these, DeviceError where the device is not to be had.
+    """
+    path = Path(path)
+    if device not in DEVICES:
+        raise ConfigError(
+            f"device {device!r} is unknown, expected one of {', '.join(DEVICES)}", hint="use --device auto"
+        )
+    if not path.exists():
+        raise ModelError(f"{path} does not exist, expected a model", hint="check the path of --model")
+    if path.is_dir() or path.name.endswith((".tar.gz", ".tgz")):
+        return open_model(host_part("bundle")(path).model_path, device=device)
+    return OPENERS[_kind(path)](path, device)
+
+
+def host_part(name: str) -> Callable[..., Any]:
+    """A function of the host side; raises DeviceError naming the package that is missing."""
+    module, function = HOST_PARTS[name].split(":")
+    try:
+        found: Callable[..., Any] = getattr(importlib.import_module(module), function)
+    except ModuleNotFoundError as error:
+        raise DeviceError(
+            f"{error.name} is not installed, expected it for {name!r}", hint='pip install "edgekit[host]"'
+        ) from error
+    return found
+
+
+def _kind(path: Path) -> str:
+    with path.open("rb") as stream:
+        head = stream.read(64)
+    if head.startswith(SIM_MAGIC):
+        return "sim bin"
+    if path.suffix == ".onnx":
+        return "onnx"
+    if path.suffix in (".bin", ".hbm") and head:
+        return "real bin"
+    raise ModelError(
+        f"{path} is no model (suffix {path.suffix!r}, {len(head)} bytes read), expected .bin, .hbm, .onnx or a bundle",
+        hint="give the .bin of edgekit compile or the stock ONNX",
+    )
+
+
+def _open_sim_bin(path: Path, device: str) -> OpenModel:
+    if device in ("bpu", "hbdk-sim"):
+        raise DeviceError(
+            f"{path} is a simulated .bin, which {device!r} cannot run",
+            hint="compile with the real toolchain (edgekit compile --toolchain hb_mapper), or use --device sim",
+        )
+    spec = host_part("describe")(path)
+    return OpenModel(spec, host_part("sim")(path, spec), spec.notes)
+
+
+def _open_onnx(path: Path, device: str) -> OpenModel:
+    spec: ModelSpec = host_part("describe")(path)
+    if spec.stage == "quantized":
+        if device in ("bpu", "hbdk-sim"):
+            raise DeviceError(f"{path} is a quantized graph, which {device!r} cannot run", hint="give the .bin instead")
+        return OpenModel(spec, host_part("sim")(path, spec), spec.notes)
+    if device != "auto":
+        raise DeviceError(
+            f"{path} is a float model, which {device!r} cannot run (onnxruntime can)",
+            hint="leave --device away, or run edgekit calibrate and edgekit compile first",
+        )
+    float_spec, float_device = host_part("float")(path)
+    return OpenModel(float_spec, float_device, float_spec.notes)
+
+
+def _open_real_bin(path: Path, device: str) -> OpenModel:
+    if device == "hbdk-sim":
+        spec = _spec_of_bin(path)
+        return OpenModel(spec, host_part("hbdk-sim")(path, spec), spec.notes)
+    if device == "sim":
+        return _open_quantized_of(path, ())
+    board, failures = _open_board(path)
+    if board is not None:
+        return OpenModel(_spec_of_bin(path), board)
+    if device == "bpu":
+        raise DeviceError(
+            f"no board runs {path} here: {'; '.join(failures)}", hint="run it on the board, or --device sim"
+        )
+    return _open_quantized_of(path, ("no board here, so the model's quantized graph runs on the simulated device",))
+
+
+def _open_board(path: Path) -> tuple[Device | None, list[str]]:
+    """The first board library that is here; one that is here and fails to load the model is an error."""
+    failures: list[str] = []
+    for library in BOARD_LIBRARIES:
+        try:
+            return library(path), failures
+        except DeviceError as error:
+            if not error.message.startswith("no BPU library"):
+                raise
+            failures.append(error.message)
+    return None, failures
+
+
+def _spec_of_bin(path: Path) -> ModelSpec:
+    sidecar = sidecar_path(path)
+    if sidecar.exists():
+        return load_spec(sidecar)
+    quantized = quantized_beside(path)
+    if quantized is None:
+        raise ModelError(
+            f"{path} has no sidecar {sidecar.name}, which says what its outputs mean",
+            hint="put the sidecar that edgekit compile wrote beside the model",
+        )
+    spec: ModelSpec = host_part("describe")(quantized)
+    return replace(spec, stage="bin")
+
+
+def _open_quantized_of(path: Path, notes: tuple[str, ...]) -> OpenModel:
+    quantized = quantized_beside(path)
+    if quantized is None:
+        wanted = path.with_name(_prefix(path) + QUANTIZED_SUFFIX)
+        raise DeviceError(
+            f"{path} needs a board, and neither a BPU library nor its quantized graph {wanted.name} is here",
+            hint=f"put {wanted.name} beside the model, or run it on the board",
+        )
+    spec: ModelSpec = host_part("describe")(quantized)
+    used = f"runs {quantized.name}"
+    return OpenModel(spec, host_part("sim")(quantized, spec), (*notes, used, *spec.notes))
+
+
+def quantized_beside(path: Path) -> Path | None:
+    """The quantized graph of a real `.bin`: named by its sidecar, else by the toolchain's naming."""
+    sidecar = sidecar_path(path)
+    names = [_prefix(path) + QUANTIZED_SUFFIX]
+    if sidecar.exists():
+        named = load_spec(sidecar).files.get("quantized")
+        names = [named.name] if named else names
+    return next((path.with_name(name) for name in names if path.with_name(name).is_file()), None)
+
+
+def _prefix(path: Path) -> str:
+    return path.stem.removesuffix("_modified")
+
+
+OPENERS: dict[str, Callable[[Path, str], OpenModel]] = {
+    "sim bin": _open_sim_bin,
+    "onnx": _open_onnx,
+    "real bin": _open_real_bin,
+}
