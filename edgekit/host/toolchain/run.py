@@ -1,0 +1,231 @@
+"""One command of the toolchain: run with its output as a stream, its log kept, its whole group stopped on Ctrl-C."""
+
+from __future__ import annotations
+
+import codecs
+import contextlib
+import errno
+import os
+import re
+import signal
+import subprocess
+import tempfile
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import FrameType
+
+from edgekit.errors import OutputError, ToolchainError
+
+ANSI = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
+READ_BYTES = 1 << 16
+MAX_LINE_CHARS = 1 << 16  # the tools dump arrays; nothing that we look for stands behind the first 64 KiB
+KEPT_LINES = 400  # the end of the output, for messages; the whole lies in the log
+STOP_SECONDS = 5.0  # how long a stopped command may take to clean up before it is killed
+
+OnLine = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """A command that ended: its exit code, wall time and the last lines of its output, colours taken out."""
+
+    argv: tuple[str, ...]
+    returncode: int
+    seconds: float
+    lines: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class CommandLine:
+    """What to start; `env` adds variables (None takes one away), `stop_argv` ends it from outside (docker)."""
+
+    argv: tuple[str, ...]
+    env: Mapping[str, str | None] = field(default_factory=dict)
+    stop_argv: tuple[str, ...] = ()
+
+    def environment(self) -> dict[str, str]:
+        """The whole environment of the command."""
+        changed = {**os.environ, "PYTHONUNBUFFERED": "1", **self.env}
+        return {name: value for name, value in changed.items() if value is not None}
+
+
+def run_command(
+    command: CommandLine,
+    *,
+    cwd: Path,
+    log_path: Path | None = None,
+    on_line: OnLine | None = None,
+    timeout_seconds: float | None = None,
+) -> Finished:
+    """Runs `command` in `cwd` to its end; every line, progress updates included, goes to `on_line` as it comes.
+
+    The raw output is appended to `log_path`. Whatever ends this call early (Ctrl-C, SIGTERM, an error in
+    `on_line`, a full disk, the timeout) first ends the command and all that it started.
+    Raises ToolchainError where it cannot be started or takes too long, OutputError where the log cannot be written.
+    """
+    started = time.monotonic()
+    kept: deque[str] = deque(maxlen=KEPT_LINES)
+    with _log(log_path) as write, _terminated_like_interrupt(), _process(command, cwd) as process:
+        with _deadline(process, timeout_seconds) as expired:
+            for line in _lines(process, write):
+                kept.append(line)
+                if on_line is not None:
+                    on_line(line)
+            returncode = process.wait()
+        if expired.is_set():
+            raise ToolchainError(
+                f"{Path(command.argv[0]).name} did not end within {timeout_seconds:.0f} s",
+                hint="try it by hand with the same arguments (see --debug), then run the command again",
+            )
+    return Finished(command.argv, returncode, time.monotonic() - started, tuple(kept))
+
+
+def ask(command: CommandLine, *, timeout_seconds: float = 60.0) -> str | None:
+    """The output of a short question such as `--version`; None where the command is missing or fails."""
+    try:
+        with tempfile.TemporaryDirectory() as cwd:  # some tools leave a log where they are called
+            finished = run_command(command, cwd=Path(cwd), timeout_seconds=timeout_seconds)
+    except (ToolchainError, OSError):
+        return None
+    return "\n".join(finished.lines) if finished.returncode == 0 else None
+
+
+def plain_line(raw: str) -> str:
+    """`raw` without colours and trailing blanks, and without what a dumped array adds behind 64 KiB."""
+    return ANSI.sub("", raw[:MAX_LINE_CHARS]).rstrip()
+
+
+def _lines(process: subprocess.Popen[bytes], write: Callable[[bytes], None]) -> Iterator[str]:
+    """Lines as they come; a carriage return ends one too, since progress bars write nothing else."""
+    assert process.stdout is not None
+    decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
+    rest = ""
+    while block := os.read(process.stdout.fileno(), READ_BYTES):
+        write(block)
+        *whole, rest = re.split(r"[\r\n]", rest + decoder.decode(block))
+        yield from (line for line in map(plain_line, whole) if line)
+        rest = rest[:MAX_LINE_CHARS]
+    if plain_line(rest):
+        yield plain_line(rest)
+
+
+@contextlib.contextmanager
+def _process(command: CommandLine, cwd: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """The started command in a group of its own, which is gone when this block is left."""
+    try:
+        process = subprocess.Popen(
+            command.argv,
+            cwd=cwd,
+            env=command.environment(),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    except OSError as error:
+        raise ToolchainError(
+            f"{command.argv[0]} cannot be started ({error.strerror or error})",
+            hint="run edgekit doctor: it shows which toolchain is here and which is not",
+        ) from error
+    try:
+        yield process
+    finally:
+        _stop_group(process, command.stop_argv)
+
+
+def _stop_group(process: subprocess.Popen[bytes], stop_argv: Sequence[str]) -> None:
+    """Ends whatever is left of the command: first asked, then forced; a container through its own client."""
+    if stop_argv and process.poll() is None:
+        with contextlib.suppress(OSError, subprocess.SubprocessError):
+            subprocess.run(stop_argv, capture_output=True, timeout=STOP_SECONDS * 4, check=False)
+    for signum, patience in ((signal.SIGTERM, STOP_SECONDS), (signal.SIGKILL, STOP_SECONDS)):
+        try:
+            os.killpg(process.pid, signum)
+        except (ProcessLookupError, PermissionError):
+            break
+        if _group_ended(process, patience):
+            break
+    process.wait()
+    if process.stdout is not None:
+        process.stdout.close()
+
+
+def _group_ended(process: subprocess.Popen[bytes], patience: float) -> bool:
+    """Waits until no process of the group is left, `patience` seconds at most."""
+    deadline = time.monotonic() + patience
+    while time.monotonic() < deadline:
+        process.poll()  # reaps the leader, which would count as a member of the group until then
+        try:
+            os.killpg(process.pid, 0)
+        except (ProcessLookupError, PermissionError):
+            return True
+        time.sleep(0.02)
+    return False
+
+
+@contextlib.contextmanager
+def _deadline(process: subprocess.Popen[bytes], seconds: float | None) -> Iterator[threading.Event]:
+    """Ends the group after `seconds`; the event says that it did."""
+    expired = threading.Event()
+
+    def expire() -> None:
+        expired.set()
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(process.pid, signal.SIGKILL)
+
+    timer = threading.Timer(seconds, expire) if seconds is not None else None
+    if timer is not None:
+        timer.daemon = True
+        timer.start()
+    try:
+        yield expired
+    finally:
+        if timer is not None:
+            timer.cancel()
+
+
+@contextlib.contextmanager
+def _log(path: Path | None) -> Iterator[Callable[[bytes], None]]:
+    """A writer that appends to `path`; a full disk becomes an OutputError that names it."""
+    if path is None:
+        yield lambda block: None
+        return
+    try:
+        with path.open("ab", buffering=0) as stream:
+
+            def write(block: bytes) -> None:
+                view = memoryview(block)
+                while view:
+                    view = view[stream.write(view) or 0 :]
+
+            yield write
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.ENOENT, errno.EROFS, errno.EISDIR):
+            raise
+        raise OutputError(
+            f"{path} cannot be written ({error.strerror})",
+            hint="free some disk space, then run the same command again: finished stages are kept",
+        ) from error
+
+
+@contextlib.contextmanager
+def _terminated_like_interrupt() -> Iterator[None]:
+    """Inside, SIGTERM and a closed terminal end the command like Ctrl-C does, instead of orphaning it."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def interrupt(signum: int, frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    signals = (signal.SIGTERM, signal.SIGHUP)
+    before = {signum: signal.signal(signum, interrupt) for signum in signals}
+    try:
+        yield
+    finally:
+        for signum, handler in before.items():
+            signal.signal(signum, handler)
