@@ -1,0 +1,44 @@
+"""One file in, what it says out: the reader of each kind of file, found by its content."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from edgekit.host.binfile import BinInfo, read_bin
+from edgekit.host.logs.hrt_model_exec import BoardLog, parse_hrt_model_exec
+from edgekit.host.logs.kind import kind_of
+from edgekit.host.logs.lines import read_lines
+from edgekit.host.logs.mapper import MapperLog, parse_mapper
+from edgekit.host.logs.model_info import ModelInfo, parse_model_info
+from edgekit.host.logs.modifier import ModifierLog, parse_modifier
+from edgekit.host.logs.quant_info import QuantNode, read_quant_info
+from edgekit.host.logs.static_perf import StaticPerf, read_static_perf
+
+Content = MapperLog | ModifierLog | ModelInfo | BoardLog | StaticPerf | tuple[QuantNode, ...] | BinInfo
+
+READERS: dict[str, Callable[[Path], Content]] = {
+    "mapper": lambda path: parse_mapper(read_lines(path)),
+    "modifier": lambda path: parse_modifier(read_lines(path)),
+    "model_info": lambda path: parse_model_info(read_lines(path)),
+    "board": lambda path: parse_hrt_model_exec(read_lines(path)),
+    "static_perf": read_static_perf,
+    "quant_info": read_quant_info,
+    "bin": read_bin,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class ReadFile:
+    """A file with its kind (a key of READERS) and what it says."""
+
+    path: Path
+    kind: str
+    content: Content
+
+
+def read_file(path: Path) -> ReadFile:
+    """Reads one file; raises EdgekitError where it is missing, damaged or of no known kind."""
+    kind = kind_of(path)
+    return ReadFile(Path(path), kind, READERS[kind](Path(path)))
