@@ -55,7 +55,7 @@ def _draw_mask(picture: Picture, results: Segmentations, index: int) -> None:
 def _draw_box(picture: Picture, results: Detections, index: int) -> None:
     left, top, right, bottom = (round(float(v)) for v in results.boxes_xyxy[index])
     color = class_color_bgr(int(results.class_ids[index]))
-    cv2.rectangle(picture, (left, top), (right, bottom), color, _thickness(picture), cv2.LINE_AA)
+    cv2.rectangle(picture, (left, top), (right, bottom), color, _thickness(picture))
     text = f"{results.names[results.class_ids[index]]} {results.scores[index]:.2f}"
     _draw_text(picture, text, (left, top), color)
 

@@ -35,11 +35,15 @@ def video_writer(path: Path, *, fps: float, size_wh: tuple[int, int]) -> Iterato
         if not writer.isOpened():
             raise _failed(path)
         try:
-            yield writer.write
+            yield lambda bgr: _append(writer, bgr)
         finally:
             writer.release()
         if temporary.stat().st_size == 0:
             raise _failed(path)
+
+
+def _append(writer: cv2.VideoWriter, bgr: Picture) -> None:
+    writer.write(bgr)
 
 
 def _failed(path: Path) -> OutputError:

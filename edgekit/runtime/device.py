@@ -60,3 +60,8 @@ def dtype_name(name: object) -> str:
     """numpy's name of a dtype as a board library states it: "float32", "S8" or `HB_DNN_TENSOR_TYPE_S32`."""
     text = str(name).lower().rsplit(".", 1)[-1].removeprefix("hb_dnn_tensor_type_")
     return SHORT_DTYPES.get(text, text)
+
+
+def scale_tuple(scale: object) -> tuple[float, ...]:
+    """Scales as a board library states them: an array, a list, or nothing at all."""
+    return () if scale is None else tuple(float(s) for s in np.asarray(scale, np.float32).reshape(-1))

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edgekit.errors import DeviceError
-from edgekit.runtime.device import TensorInfo, Tensors, dtype_name
+from edgekit.runtime.device import TensorInfo, Tensors, dtype_name, scale_tuple
 
 MODULE = "hbm_runtime"
 
@@ -69,8 +69,8 @@ class HbmDevice:
                 name,
                 tuple(int(side) for side in shapes[name]),
                 dtype_name(dtypes[name]),
-                tuple(float(s) for s in np.asarray(getattr(quants.get(name), "scale", None) or []).reshape(-1)),
-                int(getattr(quants.get(name), "axis", 3) or 0),
+                scale_tuple(getattr(quants.get(name), "scale", None)),
+                int(getattr(quants.get(name), "axis", 3)),
             )
             for name in getattr(self._runtime, f"{side}_names")[self._model]
         )

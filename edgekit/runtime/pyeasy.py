@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edgekit.errors import DeviceError, ModelError
-from edgekit.runtime.device import TensorInfo, Tensors, dtype_name, valid_part
+from edgekit.runtime.device import TensorInfo, Tensors, dtype_name, scale_tuple, valid_part
 
 MODULES = ("hobot_dnn.pyeasy_dnn", "hobot_dnn_rdkx5.pyeasy_dnn")  # the system's first, then PyPI's
 
@@ -79,5 +79,5 @@ def _info(tensor: Any) -> TensorInfo:
     """`validShape` is trusted, `layout` never: NHWC tensors are reported as NCHW in the field."""
     properties = tensor.properties
     shape = tuple(int(side) for side in getattr(properties, "validShape", None) or properties.shape)
-    scale = np.asarray(getattr(properties, "scale_data", None) or [], np.float32).reshape(-1)
-    return TensorInfo(tensor.name, shape, dtype_name(properties.dtype), tuple(float(s) for s in scale), len(shape) - 1)
+    scale = scale_tuple(getattr(properties, "scale_data", None))
+    return TensorInfo(tensor.name, shape, dtype_name(properties.dtype), scale, len(shape) - 1)

@@ -1,0 +1,44 @@
+# Each target makes what it needs on a fresh machine: `make demo` and `make test` want Python 3.10+ alone.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+
+.PHONY: demo test test-board test-slow test-toolchain lint bench clean
+
+demo: $(VENV)/.edgekit-host  ## the whole way on shipped material, on the simulated device
+	$(BIN)/edgekit demo -o demo_out
+
+test: $(VENV)/.edgekit-dev lint  ## ruff, mypy and the tests
+	$(BIN)/pytest -q
+
+lint: $(VENV)/.edgekit-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+test-board: ## the board ring under Python 3.10 with numpy 1.26 and cv2, everything else refused
+	PYTHON310=$(PYTHON310) sh tools/test_board_ring.sh
+
+test-slow: $(VENV)/.edgekit-dev  ## full accuracy runs over the shared photos
+	$(BIN)/pytest -q -m slow
+
+test-toolchain: $(VENV)/.edgekit-dev  ## the vendor's real compiler: installs it (2.7 GB), compiles, compares
+	$(BIN)/edgekit toolchain install --yes
+	$(BIN)/pytest -q -m toolchain
+
+bench: $(VENV)/.edgekit-dev  ## make bench NAME=sim
+	$(BIN)/python tools/bench.py $(NAME)
+
+$(VENV)/bin/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.edgekit-host: pyproject.toml | $(VENV)/bin/python
+	$(BIN)/pip install -q -e '.[host]'
+	touch $@
+
+$(VENV)/.edgekit-dev: pyproject.toml | $(VENV)/bin/python
+	$(BIN)/pip install -q -e '.[dev]'
+	touch $@ $(VENV)/.edgekit-host
+
+clean:
+	rm -rf $(VENV) demo_out build dist *.egg-info

@@ -1,0 +1,45 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from edgekit.errors import ModelError
+from edgekit.ops.pixels import pack_input, unit_float
+from edgekit.spec import InputSpec, Preprocess
+
+BGR = np.arange(2 * 4 * 3, dtype=np.uint8).reshape(2, 4, 3)
+SIZE = Preprocess(4, 2)
+
+
+@pytest.mark.parametrize(
+    "kind, layout, shape",
+    [
+        ("rgb", "NCHW", (1, 3, 2, 4)),
+        ("rgb", "NHWC", (1, 2, 4, 3)),
+        ("bgr", "NCHW", (1, 3, 2, 4)),
+        ("yuv444", "NHWC", (1, 2, 4, 3)),
+        ("gray", "NCHW", (1, 1, 2, 4)),
+        ("nv12", "NCHW", (12,)),
+    ],
+)
+def test_shapes(kind: str, layout: str, shape: tuple[int, ...]) -> None:
+    packed = pack_input(BGR, InputSpec("images", kind, layout), SIZE)
+    assert packed.shape == shape
+    assert packed.dtype == np.uint8
+    assert packed.flags.c_contiguous
+
+
+def test_channel_order() -> None:
+    rgb = pack_input(BGR, InputSpec("images", "rgb", "NCHW"), SIZE)
+    assert rgb[0, :, 0, 0].tolist() == [2, 1, 0]
+    bgr = pack_input(BGR, InputSpec("images", "bgr", "NHWC"), SIZE)
+    assert bgr[0, 1, 3].tolist() == [21, 22, 23]
+
+
+def test_unit_float() -> None:
+    assert unit_float(np.array([0, 255], np.uint8)).tolist() == [0.0, 1.0]
+
+
+def test_a_featuremap_is_no_picture() -> None:
+    with pytest.raises(ModelError, match="featuremap"):
+        pack_input(BGR, InputSpec("images", "featuremap"), SIZE)

@@ -1,0 +1,78 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from edgekit.errors import ImageError
+from edgekit.output.writer import video_writer, write_picture
+from edgekit.runtime.sources import open_source
+
+
+def photo(path: Path, value: int = 0) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    cv2.imwrite(str(path), np.full((4, 6, 3), value, np.uint8))
+
+
+def test_a_folder_in_sorted_order_without_hidden_ones(tmp_path: Path) -> None:
+    for name in ("b.png", "a/c.PNG", ".hidden.png", ".cache/d.png", "notes.txt"):
+        photo(tmp_path / name) if name != "notes.txt" else (tmp_path / name).write_text("x")
+    source = open_source(str(tmp_path))
+    assert (source.kind, source.count) == ("photos", 2)
+    assert [f.name for f in source.frames()] == ["a/c.PNG", "b.png"]
+
+
+def test_a_bad_photo_is_skipped_with_its_name_or_raised(tmp_path: Path) -> None:
+    photo(tmp_path / "a.png")
+    (tmp_path / "b.png").write_bytes(b"junk")
+    skipped: list[ImageError] = []
+    assert len(list(open_source(str(tmp_path), on_skip=skipped.append).frames())) == 1
+    assert "b.png" in skipped[0].message
+    with pytest.raises(ImageError, match="b.png"):
+        list(open_source(str(tmp_path)).frames())
+
+
+def test_one_photo(tmp_path: Path) -> None:
+    photo(tmp_path / "a.png", 7)
+    (frame,) = open_source(str(tmp_path / "a.png")).frames()
+    assert frame.name == "a.png"
+    assert (frame.bgr == 7).all()
+
+
+def test_video_out_and_in(tmp_path: Path) -> None:
+    path = tmp_path / "v.mp4"
+    with video_writer(path, fps=10, size_wh=(64, 48)) as append:
+        for value in (0, 120, 240):
+            append(np.full((48, 64, 3), value, np.uint8))
+    source = open_source(str(path))
+    assert (source.kind, source.count, source.fps) == ("video", 3, 10.0)
+    means = [f.bgr.mean() for f in source.frames()]
+    np.testing.assert_allclose(means, [0, 120, 240], atol=6)
+
+
+def test_an_interrupted_video_leaves_nothing(tmp_path: Path) -> None:
+    with pytest.raises(KeyboardInterrupt), video_writer(tmp_path / "v.mp4", fps=10, size_wh=(64, 48)) as append:
+        append(np.zeros((48, 64, 3), np.uint8))
+        raise KeyboardInterrupt
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("name, kept", [("a.jpg", "a.jpg"), ("a.png", "a.png"), ("a.tif", "a.tif.jpg")])
+def test_pictures_keep_their_kind_where_it_can_be_shown(tmp_path: Path, name: str, kept: str) -> None:
+    path = write_picture(tmp_path / name, np.zeros((4, 4, 3), np.uint8))
+    assert path.name == kept
+    assert cv2.imread(str(path)).shape == (4, 4, 3)
+
+
+def test_nothing_to_read(tmp_path: Path) -> None:
+    with pytest.raises(ImageError, match="holds no photo"):
+        open_source(str(tmp_path))
+    with pytest.raises(ImageError, match="cannot be read"):
+        next(iter(open_source(str(tmp_path / "none.jpg")).frames()))
+    (tmp_path / "v.mp4").write_bytes(b"no video")
+    with pytest.raises(ImageError, match="cannot be opened as a video"):
+        open_source(str(tmp_path / "v.mp4"))
+    with pytest.raises(ImageError, match="cannot be opened as a camera"):
+        open_source("97")

@@ -1,0 +1,74 @@
+"""Who may import whom: the rings of the design, read from the sources."""
+
+from __future__ import annotations
+
+import ast
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import ROOT
+
+PACKAGE = ROOT / "edgekit"
+STDLIB = sys.stdlib_module_names
+
+# Each part may import itself, the parts named here, and the outside packages named behind them.
+BASE = {"errors", "files", "progress", "version", "spec", "labels"}
+OPS = BASE | {"ops"}
+DECODE = OPS | {"results", "decode"}
+RUNTIME = DECODE | {"runtime", "bundle"}
+BOARD = RUNTIME | {"output"}
+HOST = BOARD | {"host", "sim", "evaluate", "demo", "edgekit"}
+ARRAYS = {"numpy", "cv2"}
+HOST_LIBRARIES = ARRAYS | {"onnx", "onnxruntime", "yaml", "pycocotools", "jinja2", "matplotlib", "rich", "supervision"}
+ALLOWED: dict[str, tuple[set[str], set[str]]] = {
+    "errors": (set(), set()),
+    "version": (set(), set()),
+    "progress": (set(), set()),
+    "labels": (set(), set()),
+    "files": ({"errors"}, set()),
+    "spec": ({"errors", "files"}, set()),
+    "bundle": (BASE, set()),
+    "ops": (OPS, ARRAYS),
+    "results": (OPS | {"output"}, ARRAYS | {"supervision"}),  # draw() reaches the output ring when called
+    "decode": (DECODE, ARRAYS),
+    "runtime": (RUNTIME, ARRAYS | {"onnxruntime"}),  # onnxruntime inside the one device that needs it
+    "output": (BOARD, ARRAYS),
+}
+
+
+def imports_of(path: Path) -> Iterator[tuple[str, str]]:
+    """(outside package, "") or ("edgekit", part) for every import statement of a file."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        names = [a.name for a in node.names] if isinstance(node, ast.Import) else []
+        if isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative import"
+            names = [f"{node.module}.{a.name}" for a in node.names] if node.module == "edgekit" else [str(node.module)]
+        for name in names:
+            parts = name.split(".")
+            yield parts[0], parts[1] if parts[0] == "edgekit" and len(parts) > 1 else ""
+
+
+def part_of(path: Path) -> str:
+    relative = path.relative_to(PACKAGE)
+    return relative.parts[0].removesuffix(".py")
+
+
+@pytest.mark.parametrize("path", sorted(PACKAGE.rglob("*.py")), ids=lambda p: p.relative_to(PACKAGE).as_posix())
+def test_imports_stay_in_the_ring(path: Path) -> None:
+    part = part_of(path)
+    parts, packages = ALLOWED.get(part, (HOST | {"cli"}, HOST_LIBRARIES | {"psutil", "dask", "distributed"}))
+    if part in ("__init__", "__main__"):
+        return
+    for package, inner in imports_of(path):
+        if package == "edgekit":
+            assert inner in parts | {part, ""}, f"{path} imports edgekit.{inner}"
+        else:
+            assert package in STDLIB | packages, f"{path} imports {package}"
+
+
+def test_every_part_has_a_rule() -> None:
+    known = set(ALLOWED) | {"host", "sim", "evaluate", "demo", "cli", "__init__", "__main__"}
+    assert {part_of(p) for p in PACKAGE.rglob("*.py")} <= known
