@@ -1,0 +1,1 @@
+"""The operators of quantized graphs, one file each; `registry.OPERATORS` says which function reads which node."""

@@ -1,0 +1,49 @@
+"""The end of a convolution: from the 32-bit accumulator to 8 or 16 bits, rounding down twice."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from edgekit.ops.quant import sat, wrap32
+from edgekit.sim.ops.reader import NodeReader
+from edgekit.sim.tensor import INT_DTYPES
+
+
+@dataclass(frozen=True, slots=True)
+class Epilogue:
+    """Per channel: `v = sat16(acc >> right_shift)`, `y = sat_bits(wrap32(v * scale) >> out_shift)`, then relu."""
+
+    right_shift: np.ndarray
+    scale: np.ndarray
+    out_shift: np.ndarray
+    bits: int
+    relu: bool
+
+    def apply(self, acc: np.ndarray) -> np.ndarray:
+        v = sat(acc >> self.right_shift, 16)
+        y = sat(wrap32(v * self.scale) >> self.out_shift, self.bits)
+        return (np.maximum(y, 0) if self.relu else y).astype(INT_DTYPES[self.bits])
+
+
+def read_epilogue(node: NodeReader, channels: int) -> Epilogue | None:
+    """The epilogue of a convolution node; None where the accumulator itself is the result."""
+    relu = read_relu(node)
+    if node.flag("high_precision_output", 0):
+        node.require(not relu, "a 32-bit output with relu", "no activation")
+        node.bits("output_bit", (32,), 32)
+        node.ignore("right_shift", "scale", "out_shift")
+        return None
+    return Epilogue(
+        right_shift=node.shifts("right_shift", channels),
+        scale=node.per_channel("scale", channels),
+        out_shift=node.shifts("out_shift", channels),
+        bits=node.bits("output_bit", default=8),
+        relu=relu,
+    )
+
+
+def read_relu(node: NodeReader) -> bool:
+    """Whether the node ends in a relu; other activations are refused."""
+    return node.choice("activation", ("", "none", "NONE", "relu"), "") == "relu"

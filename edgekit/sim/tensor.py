@@ -1,0 +1,38 @@
+"""The shape and dtype of a tensor, fixed when a graph is loaded."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+INT_DTYPES = {8: np.dtype(np.int8), 16: np.dtype(np.int16), 32: np.dtype(np.int32)}
+
+
+@dataclass(frozen=True, slots=True)
+class TensorType:
+    """What a tensor will be: all sizes known, no batch wildcard."""
+
+    shape: tuple[int, ...]
+    dtype: np.dtype[np.generic]
+
+    @property
+    def channels(self) -> int:
+        """The size of the last axis: tensors are NHWC."""
+        return self.shape[-1]
+
+    @property
+    def bits(self) -> int:
+        return self.dtype.itemsize * 8
+
+    @property
+    def size(self) -> int:
+        return math.prod(self.shape)
+
+    def __str__(self) -> str:
+        return f"{self.dtype.name}{list(self.shape)}"
+
+
+def int_type(shape: tuple[int, ...], bits: int) -> TensorType:
+    return TensorType(tuple(shape), INT_DTYPES[bits])
