@@ -50,10 +50,19 @@ def make_heads(spec: ModelSpec, seed: int = 0) -> dict[str, np.ndarray]:
         values = rng.normal(centres[head.role], 2.0, head.shape)
         if spec.reg_max == 1 and head.role == "box":
             values = np.abs(values)
+        if head.role == "proto":
+            values = smooth(values)
         if head.scale:
             values = np.rint(values / np.asarray(head.scale))
         heads[head.name] = values.astype(head.dtype)
     return heads
+
+
+def smooth(values: np.ndarray) -> np.ndarray:
+    """Each cell the mean of its neighbours, a few times over: prototypes are no white noise."""
+    for axis in (1, 2) * 2:
+        values = (np.roll(values, 1, axis) + values + np.roll(values, -1, axis)) / 3
+    return values * 3
 
 
 def floats(spec: ModelSpec, heads: dict[str, np.ndarray], role: str, stride: int) -> np.ndarray:
