@@ -1,0 +1,1 @@
+"""The built-in simulated compiler: a post-training quantizer that writes the `horizon` dialect."""

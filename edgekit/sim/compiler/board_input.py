@@ -1,0 +1,63 @@
+"""From a calibration sample to what the board would feed the integer graph: the same photo, as int8 pixels."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from edgekit.ops.pixels import pack_input
+from edgekit.ops.yuv import nv12_to_yuv444
+from edgekit.sim.compiler.emit.preprocess import PictureInput
+from edgekit.sim.compiler.samples import normalisation_of
+from edgekit.spec import InputSpec, Preprocess
+
+if TYPE_CHECKING:
+    from edgekit.host.compile_job import CompileJob
+
+COLOR_RANGE = {"regular": "full", "bt601_video": "studio"}  # the yaml's word: the sidecar's word
+NHWC_KINDS = ("nv12", "yuv444")  # the dialect feeds these as NHWC, whatever the yaml says
+
+
+def picture_input(job: CompileJob) -> PictureInput:
+    """What the yaml says about the model's one input."""
+    source = job.config.inputs[0]
+    layout = "NHWC" if source.type_rt in NHWC_KINDS else source.layout_rt or source.layout_train
+    return PictureInput(
+        name=source.name or job.input_name,
+        kind=source.type_rt,
+        train=source.type_train,
+        layout=layout,
+        color_space=source.color_space,
+        normalisation=normalisation_of(job),
+    )
+
+
+def board_preprocess(job: CompileJob) -> Preprocess:
+    """The recorded letterbox, with the colour range that the yaml asks for."""
+    given = job.spec.preprocess
+    return Preprocess(
+        width=given.width,
+        height=given.height,
+        pad_value=given.pad_value,
+        interpolation=given.interpolation,
+        color_range=COLOR_RANGE[job.config.inputs[0].color_space],
+    )
+
+
+def board_input(path: Path, job: CompileJob, picture: PictureInput) -> np.ndarray:
+    """The int8 input of the integer graph for the calibration file `path` (training pixels, 0..255)."""
+    _, channels, height, width = job.input_shape
+    raw = np.fromfile(path, dtype=job.calibration_dtype).reshape(channels, height, width)
+    pixels = np.clip(np.rint(raw), 0, 255).astype(np.uint8).transpose(1, 2, 0)
+    if picture.kind == picture.train:
+        packed = np.ascontiguousarray(pixels.transpose(2, 0, 1) if picture.layout == "NCHW" else pixels)[None]
+    else:
+        bgr = pixels if picture.train == "bgr" else pixels[..., ::-1]
+        spec = InputSpec(picture.name, kind=picture.kind, layout=picture.layout)
+        packed = pack_input(np.ascontiguousarray(bgr), spec, board_preprocess(job))
+        if picture.kind == "nv12":
+            packed = nv12_to_yuv444(packed, (width, height))[None]
+    signed: np.ndarray = (packed ^ 0x80).view(np.int8)  # pixel - 128
+    return signed

@@ -1,0 +1,44 @@
+"""MatMul of two tensors, and Softmax, which stays float between HzDequantize and HzQuantize."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from edgekit.sim.compiler.emit.writer import NCHW, GraphWriter
+from edgekit.sim.compiler.float_graph import Node
+from edgekit.sim.compiler.multiplier import epilogue
+from edgekit.sim.compiler.simplify import unsupported
+
+
+def emit_matmul(writer: GraphWriter, node: Node) -> None:
+    """HzSQuantizedMatmul, axes as in the float model; its end rounds by itself."""
+    if any(name in writer.graph.constants for name in node.inputs):
+        raise unsupported(node, "multiplies with a constant matrix")
+    a, b = node.inputs
+    factor = writer.scale(a) * writer.scale(b) / writer.scale(node.output)
+    end = epilogue(factor, bits=8, place=f"node {node.name!r}")
+    writer.add(
+        "HzSQuantizedMatmul",
+        node.name,
+        [writer.read(a, NCHW), writer.read(b, NCHW)],
+        [writer.write(node.output, NCHW)],
+        reads=a,
+        right_shift=int(end.right_shift[0]),
+        scale=int(end.scale[0]),
+        out_shift=int(end.out_shift[0]),
+        output_bit=8,
+    )
+
+
+def emit_softmax(writer: GraphWriter, node: Node) -> None:
+    x, y = node.inputs[0], node.output
+    axis = int(node.attrs.get("axis", -1)) % writer.rank(x)
+    if axis != writer.rank(x) - 1:
+        raise unsupported(node, f"runs over axis {axis}, not over the last one")
+    x_scale = writer.constant(f"{node.name}_x_scale", np.array([writer.scale(x)], np.float32))
+    y_scale = writer.constant(f"{node.name}_y_scale", np.array([writer.scale(y)], np.float32))
+    floats = (f"{x}_dequantized", f"{y}_float")
+    writer.add("HzDequantize", f"{x}_HzDequantize", [writer.read(x, NCHW), x_scale], [floats[0]])
+    writer.add("Softmax", node.name, [floats[0]], [floats[1]], reads=x, domain="", axis=axis)
+    target = writer.write(y, NCHW)
+    writer.add("HzQuantize", f"{y}_HzQuantize", [floats[1], y_scale], [target])

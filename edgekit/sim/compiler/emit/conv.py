@@ -1,0 +1,122 @@
+"""Conv and ConvTranspose: int8 weights per output channel, rounding offset in the bias."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from edgekit.sim.compiler.emit.writer import GraphWriter
+from edgekit.sim.compiler.float_graph import Node
+from edgekit.sim.compiler.multiplier import epilogue
+from edgekit.sim.compiler.simplify import unsupported
+
+WEIGHT_MAX = 127
+BIAS_LIMIT = float(1 << 22)  # keeps accumulators below 2^24, where float32 is still exact
+SMALLEST_FACTOR = 2.0**-16  # accumulator scale over output scale of a channel that hardly contributes
+
+
+def emit_conv(writer: GraphWriter, node: Node) -> None:
+    """HzSQuantizedConv; a graph output stays at accumulator width (high_precision_output)."""
+    x, weight, bias = _operands(writer, node)
+    step = weight_steps(writer, node, np.abs(weight).max(axis=(1, 2, 3)), bias)
+    quantized = _round_weights(weight / step[:, None, None, None]).transpose(0, 2, 3, 1)
+    attrs = _window(node, weight.shape[2:])
+    attrs |= {"use_bias": 1, "weight_thresholds": (step * WEIGHT_MAX).astype(np.float32)}
+    accumulator = writer.scale(node.inputs[0]) * step
+    wide = node.output not in writer.plan.source
+    if wide:
+        offset: Any = 0.0
+        attrs |= {"output_bit": 32, "high_precision_output": 1}
+    else:
+        bits = writer.bits(node.output)
+        end = epilogue(accumulator / writer.scale(node.output), bits=bits, place=f"node {node.name!r}")
+        offset = end.offset
+        attrs |= {"output_bit": bits, "right_shift": end.right_shift, "scale": end.scale}
+        attrs |= {"out_shift": end.out_shift, "high_precision_output": 0}
+    if "activation" in node.attrs:
+        attrs["activation"] = node.attrs["activation"]
+    bias_int = _round_bias(bias / accumulator + offset)
+    inputs = [
+        x,
+        writer.constant(f"{node.name}_weight_quantized", quantized),
+        writer.constant(f"{node.name}_bias_quantized", bias_int),
+        writer.constant(f"{node.name}_bias_b_scale", np.zeros(bias_int.size, np.int8)),
+    ]
+    output = writer.write(node.output, unit=accumulator if wide else None)
+    writer.add("HzSQuantizedConv", node.name, inputs, [output], reads=node.inputs[0], **attrs)
+
+
+def emit_conv_transpose(writer: GraphWriter, node: Node) -> None:
+    """HzSQuantizedConvTranspose: weights (I, kh, kw, O/group), thresholds per output channel."""
+    x, weight, bias = _operands(writer, node)  # (I, O/group, kh, kw)
+    group = int(node.attrs.get("group", 1))
+    per_group = weight.reshape(group, -1, *weight.shape[1:])  # (group, I/group, O/group, kh, kw)
+    peaks = np.abs(per_group).max(axis=(1, 3, 4)).reshape(-1)
+    step = weight_steps(writer, node, peaks, bias)
+    scaled = per_group / step.reshape(group, 1, -1, 1, 1)
+    quantized = _round_weights(scaled.reshape(weight.shape)).transpose(0, 2, 3, 1)
+    accumulator = writer.scale(node.inputs[0]) * step
+    end = epilogue(accumulator / writer.scale(node.output), bits=8, place=f"node {node.name!r}")
+    bias_int = _round_bias(bias / accumulator + end.offset)
+    attrs = _window(node, weight.shape[2:])
+    if any(node.attrs.get("output_padding", [])):
+        attrs["output_padding"] = list(node.attrs["output_padding"])
+    attrs |= {"use_bias": 1, "weight_thresholds": (step * WEIGHT_MAX).astype(np.float32)}
+    attrs |= {"accu_right_shift": end.right_shift, "y_quant_scale": end.scale}
+    attrs |= {"y_right_shift": end.out_shift, "b_left_shift": np.zeros(bias_int.size, np.int64)}
+    inputs = [
+        x,
+        writer.constant(f"{node.name}_weight_quantized", quantized),
+        writer.constant(f"{node.name}_bias_quantized", bias_int),
+    ]
+    output = writer.write(node.output)
+    writer.add("HzSQuantizedConvTranspose", node.name, inputs, [output], reads=node.inputs[0], **attrs)
+
+
+def weight_steps(writer: GraphWriter, node: Node, peaks: np.ndarray, bias: np.ndarray) -> np.ndarray:
+    """The float value of a weight's integer 1, per output channel: the peak over 127.
+
+    Channels with hardly any weight get a larger step, so that bias and shifts still fit their integers.
+    """
+    x_scale = writer.scale(node.inputs[0])
+    floor = np.abs(bias) / (x_scale * BIAS_LIMIT)
+    if node.output in writer.plan.source:
+        floor = np.maximum(floor, writer.scale(node.output) / x_scale * SMALLEST_FACTOR)
+    return np.maximum(np.maximum(peaks / WEIGHT_MAX, floor), np.finfo(np.float32).tiny)
+
+
+def _operands(writer: GraphWriter, node: Node) -> tuple[str, np.ndarray, np.ndarray]:
+    constants = writer.graph.constants
+    if any(name not in constants for name in node.inputs[1:] if name):
+        raise unsupported(node, "computes its weights")
+    if writer.rank(node.inputs[0]) != 4:
+        raise unsupported(node, f"works on {writer.rank(node.inputs[0])} axes, not on pictures")
+    weight = constants[node.inputs[1]].astype(np.float64)
+    group = int(node.attrs.get("group", 1))
+    channels = weight.shape[0] if node.op == "Conv" else weight.shape[1] * group
+    has_bias = len(node.inputs) > 2 and node.inputs[2]
+    bias = constants[node.inputs[2]].astype(np.float64) if has_bias else np.zeros(channels)
+    if not np.all(np.isfinite(weight)) or not np.all(np.isfinite(bias)):
+        raise unsupported(node, "has weights that are not finite", "export the model anew from a sound checkpoint")
+    return writer.read(node.inputs[0]), weight, bias
+
+
+def _window(node: Node, kernel: tuple[int, ...]) -> dict[str, Any]:
+    if node.attrs.get("auto_pad", "NOTSET") != "NOTSET":
+        raise unsupported(node, "uses auto_pad")
+    return {
+        "dilations": list(node.attrs.get("dilations", [1, 1])),
+        "group": int(node.attrs.get("group", 1)),
+        "kernel_shape": list(kernel),
+        "pads": list(node.attrs.get("pads", [0] * 4)),
+        "strides": list(node.attrs.get("strides", [1, 1])),
+    }
+
+
+def _round_weights(scaled: np.ndarray) -> np.ndarray:
+    return np.clip(np.rint(scaled), -WEIGHT_MAX, WEIGHT_MAX).astype(np.int8)
+
+
+def _round_bias(scaled: np.ndarray) -> np.ndarray:
+    return np.clip(np.rint(scaled), -(1 << 30), 1 << 30).astype(np.int32)

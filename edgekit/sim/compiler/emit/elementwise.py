@@ -1,0 +1,105 @@
+"""Add, Sub and Mul of two tensors, and the rescaling of one."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from edgekit.sim.compiler.emit.writer import NHWC, GraphWriter
+from edgekit.sim.compiler.float_graph import Node
+from edgekit.sim.compiler.multiplier import SCALE_MAX, V_MAX, multiplier
+from edgekit.sim.compiler.simplify import unsupported
+
+OPS = {"Add": "HzSElementwiseAdd", "Sub": "HzSElementwiseSub", "Mul": "HzSElementwiseMul"}
+ADD_SHIFT_MAX = 20  # x << 20 of an int8 stays clear of 32 bits
+
+
+def emit_add(writer: GraphWriter, node: Node) -> None:
+    """HzSElementwiseAdd: both operands at the scale of a fine accumulator, the coarser one shifted up."""
+    x, e = sorted(node.inputs, key=writer.scale, reverse=True)
+    if node.op == "Sub" and x != node.inputs[0]:
+        raise unsupported(node, "subtracts the tensor with the larger range")
+    _same_shape(writer, node)
+    ratio = writer.scale(e) / writer.scale(x)
+    x_shift = min(15 + math.floor(-math.log2(ratio)), ADD_SHIFT_MAX) if ratio < 1 else 14
+    e_scale = min(round(ratio * 2**x_shift), SCALE_MAX)
+    factor = writer.scale(x) / 2**x_shift / writer.scale(node.output)
+    accu = max(0, math.ceil(math.log2((1 << (writer.bits(node.output) - 1)) / factor / V_MAX)))
+    attrs = {"x_shift": x_shift, "e_scale": e_scale}
+    if node.op == "Add":
+        attrs["e_shift"] = 0
+    _finish(writer, node, (x, e), attrs, accu, factor)
+
+
+def emit_mul(writer: GraphWriter, node: Node) -> None:
+    """HzSElementwiseMul: the product of two int8 fits the 16 bits between the shifts as it is."""
+    _same_shape(writer, node)
+    x, e = node.inputs
+    factor = writer.scale(x) * writer.scale(e) / writer.scale(node.output)
+    _finish(writer, node, (x, e), {}, 0, factor)
+
+
+def _finish(
+    writer: GraphWriter,
+    node: Node,
+    operands: tuple[str, str],
+    attrs: dict[str, int],
+    accu_right_shift: int,
+    factor: float,
+) -> None:
+    output = multiplier(factor * 2.0**accu_right_shift, place=f"node {node.name!r}")
+    channels = writer.channels(node.output)
+    numbers: dict[str, Any] = attrs | {
+        "accu_right_shift": accu_right_shift,
+        "output_scale": int(output.scale[0]),
+        "output_right_shift": int(output.shift[0]),
+    }
+    wide = {key: np.full(channels, value, np.int64) for key, value in numbers.items()}
+    inputs = [writer.read(name, NHWC) for name in operands]
+    target = writer.write(node.output)
+    bits = writer.bits(node.output)
+    writer.add(
+        OPS[node.op],
+        node.name,
+        inputs,
+        [target],
+        reads=operands[0],
+        **wide,
+        rounding_method="ROUND",
+        output_bit=bits,
+    )
+
+
+def _same_shape(writer: GraphWriter, node: Node) -> None:
+    shapes = [writer.graph.shapes.get(name, ()) for name in node.inputs]
+    if any(name in writer.graph.constants for name in node.inputs):
+        raise unsupported(node, "uses a constant tensor that is neither one number nor one per channel")
+    if shapes[0] != shapes[1] or len(shapes[0]) != 4:
+        raise unsupported(node, f"combines the shapes {list(shapes[0])} and {list(shapes[1])}")
+
+
+def rescaled(writer: GraphWriter, tensor: str, scale: float, layout: str = NHWC) -> str:
+    """The integer tensor of `tensor`, brought to `scale` where its own is another one."""
+    source = writer.read(tensor, layout)
+    if writer.scale(tensor) == scale:
+        return source
+    name = f"{tensor}_calibrated_Requantize_{len(writer.nodes)}"
+    axis = 3 if layout == NHWC else writer.rank(tensor) - 1
+    size = writer.channels(tensor) if layout == NHWC else writer.graph.shapes[tensor][-1]
+    to = multiplier(writer.scale(tensor) / scale, place=f"the rescaling of {tensor!r}")
+    target = f"{name}_requantized_output"
+    writer.add(
+        "HzRequantize",
+        name,
+        [source],
+        [target],
+        reads=tensor,
+        axis=axis,
+        bits=8,
+        method="Rescale",
+        output_scale=np.full(size, to.scale[0]),
+        output_right_shift=np.full(size, to.shift[0]),
+    )
+    return target

@@ -1,0 +1,90 @@
+"""Operations that only move integers: Slice, Concat, MaxPool, Resize, Reshape, Transpose, Scale."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from edgekit.sim.compiler.emit.elementwise import rescaled
+from edgekit.sim.compiler.emit.writer import NCHW, NHWC, NHWC_AXIS, GraphWriter
+from edgekit.sim.compiler.float_graph import Node
+from edgekit.sim.compiler.simplify import unsupported
+
+
+def emit_slice(writer: GraphWriter, node: Node) -> None:
+    x = node.inputs[0]
+    layout = writer.layout(x)
+    axis = NHWC_AXIS[node.attrs["axis"]] if layout == NHWC else node.attrs["axis"]
+    values = {"starts": node.attrs["start"], "ends": node.attrs["end"], "axes": axis}
+    bounds = [writer.constant(f"{node.name}_{key}", np.array([value], np.int64)) for key, value in values.items()]
+    source = writer.read(x, layout)
+    target = writer.write(node.output, layout)
+    writer.add("Slice", node.name, [source, *bounds], [target], reads=x, domain="")
+
+
+def emit_concat(writer: GraphWriter, node: Node) -> None:
+    """Concat: branches of another scale are rescaled first."""
+    layout = NHWC if writer.rank(node.output) == 4 else NCHW
+    axis = int(node.attrs["axis"]) % writer.rank(node.output)
+    scale = writer.scale(node.output)
+    inputs = [rescaled(writer, name, scale, layout) for name in node.inputs]
+    target = writer.write(node.output, layout)
+    place = NHWC_AXIS[axis] if layout == NHWC else axis
+    writer.add("Concat", node.name, inputs, [target], reads=node.inputs[0], domain="", axis=place)
+
+
+def emit_max_pool(writer: GraphWriter, node: Node) -> None:
+    if node.attrs.get("auto_pad", "NOTSET") != "NOTSET" or any(d != 1 for d in node.attrs.get("dilations", [])):
+        raise unsupported(node, "uses auto_pad or dilations")
+    source = writer.read(node.inputs[0])
+    writer.add(
+        "HzQuantizedMaxPool",
+        node.name,
+        [source],
+        [writer.write(node.output)],
+        reads=node.inputs[0],
+        ceil_mode=int(node.attrs.get("ceil_mode", 0)),
+        kernel_shape=list(node.attrs["kernel_shape"]),
+        pads=list(node.attrs.get("pads", [0] * 4)),
+        strides=list(node.attrs.get("strides", [1, 1])),
+        output_bit=writer.bits(node.output),
+    )
+
+
+def emit_resize(writer: GraphWriter, node: Node) -> None:
+    """Resize or Upsample to a whole multiple, nearest neighbour."""
+    before, after = (writer.graph.shapes[name] for name in (node.inputs[0], node.output))
+    whole = len(before) == 4 and before[:2] == after[:2] and all(a % b == 0 for a, b in zip(after, before, strict=True))
+    if node.attrs.get("mode", "nearest") != "nearest" or not whole:
+        raise unsupported(node, f"resizes {list(before)} to {list(after)} other than by whole nearest steps")
+    source = writer.read(node.inputs[0])
+    writer.add(
+        "HzQuantizedResizeUpsample",
+        node.name,
+        [source],
+        [writer.write(node.output)],
+        reads=node.inputs[0],
+        mode="nearest",
+        scale=[after[2] // before[2], after[3] // before[3]],
+    )
+
+
+def emit_reshape(writer: GraphWriter, node: Node) -> None:
+    """Reshape and Flatten count axes as the float model does."""
+    shape = writer.graph.shapes[node.output]
+    source = writer.read(node.inputs[0], NCHW)
+    name = writer.constant(f"{node.name}_shape", np.array(shape, np.int64))
+    target = writer.write(node.output, NCHW)
+    writer.add("Reshape", node.name, [source, name], [target], reads=node.inputs[0], domain="")
+
+
+def emit_transpose(writer: GraphWriter, node: Node) -> None:
+    source = writer.read(node.inputs[0], NCHW)
+    target = writer.write(node.output, NCHW)
+    perm = list(node.attrs["perm"])
+    writer.add("Transpose", node.name, [source], [target], reads=node.inputs[0], domain="", perm=perm)
+
+
+def emit_scale(writer: GraphWriter, node: Node) -> None:
+    """A positive factor changes what the integers mean, not the integers."""
+    layout = writer.layout(node.inputs[0])
+    writer.write(node.output, layout, name=writer.read(node.inputs[0], layout))

@@ -1,0 +1,122 @@
+"""The input: pixels minus 128 to the float model's normalised values, as one 1x1 convolution."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from edgekit.errors import ConfigError
+from edgekit.sim.compiler.emit.writer import NHWC, TO_NHWC, GraphWriter
+from edgekit.sim.compiler.multiplier import epilogue
+from edgekit.sim.compiler.samples import Normalisation
+
+# ITU-R BT.601, full range: rows R, G, B; columns Y, U - 128, V - 128.
+YUV_TO_RGB = np.array([[1.0, 0.0, 1.402], [1.0, -0.344136, -0.714136], [1.0, 1.772, 0.0]])
+STUDIO_GAIN = np.array([255 / 219, 255 / 224, 255 / 224])  # luma 16..235 and chroma 16..240 to 0..255
+STUDIO_BLACK = 16
+WEIGHT_LEVELS = range(127, 95, -1)  # largest weight: fewer levels where all weights then round better
+INPUT_TYPES = {
+    ("rgb", "regular"): "RGB_128",
+    ("bgr", "regular"): "BGR_128",
+    ("gray", "regular"): "GRAY_128",
+    ("yuv444", "regular"): "YUV_BT601_FULL_RANGE_128",
+    ("nv12", "regular"): "YUV_BT601_FULL_RANGE_128",
+    ("yuv444", "bt601_video"): "YUV_BT601_VIDEO_RANGE_128",
+    ("nv12", "bt601_video"): "YUV_BT601_VIDEO_RANGE_128",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class PictureInput:
+    """What the board feeds (`kind`, `layout`, `color_space`) and what the float model takes (`train`)."""
+
+    name: str
+    kind: str
+    train: str
+    layout: str  # of the board's input: nv12 and yuv444 are NHWC
+    color_space: str
+    normalisation: Normalisation
+
+
+def emit_preprocess(writer: GraphWriter, picture: PictureInput) -> None:
+    """HzSQuantizedPreprocess, behind a Transpose where the board feeds NCHW."""
+    matrix, offset = affine_of(picture)
+    x_name = picture.name
+    node = f"HZ_PREPROCESS_FOR_{picture.name}"
+    if picture.layout == "NCHW":
+        x_name = f"{node}_nchw2nhwc_transposed_input0"
+        layout_node = f"{node}_NCHW2NHWC_LayoutConvert_Input0"
+        writer.add("Transpose", layout_node, [picture.name], [x_name], domain="", perm=TO_NHWC)
+    diagonal = bool(np.count_nonzero(matrix - np.diag(np.diag(matrix))) == 0)
+    weights = np.diag(matrix)[:, None] if diagonal else matrix
+    quantized, step = _round_matrix(weights)
+    scale = writer.scale(writer.graph.input)
+    end = epilogue(step / scale, bits=8, place=f"node {node!r}")
+    bias = np.rint((matrix @ np.full(matrix.shape[1], 128.0) + offset) / step + end.offset)
+    inputs = [
+        x_name,
+        writer.constant(f"{node}_weight_quantized", quantized[:, None, None, :].astype(np.int8)),
+        writer.constant(f"{node}_bias_quantized", bias.astype(np.int32)),
+        writer.constant(f"{node}_bias_b_scale", np.zeros(bias.size, np.int8)),
+    ]
+    target = writer.write(writer.graph.input, NHWC, name=f"{node}_quantized")
+    writer.add(
+        "HzSQuantizedPreprocess",
+        node,
+        inputs,
+        [target],
+        input_type=INPUT_TYPES[picture.kind, picture.color_space],
+        channel_group=matrix.shape[0] if diagonal else 1,
+        weight_thresholds=np.abs(weights).max(axis=1).astype(np.float32),
+        output_bit=8,
+        right_shift=end.right_shift,
+        scale=end.scale,
+        out_shift=end.out_shift,
+        high_precision_output=0,
+    )
+
+
+def affine_of(picture: PictureInput) -> tuple[np.ndarray, np.ndarray]:
+    """(matrix, offset) with float input = matrix @ pixel + offset, pixels 0..255 in the board's channel order."""
+    if (picture.kind, picture.color_space) not in INPUT_TYPES:
+        raise ConfigError(
+            f"input_type_rt {picture.kind!r} with input_space_and_range {picture.color_space!r} cannot be simulated, "
+            f"expected one of {', '.join(' '.join(pair) for pair in INPUT_TYPES)}",
+            hint="mend input_parameters, or compile with --toolchain hb_mapper",
+        )
+    matrix, offset = _to_train(picture)
+    gain = np.asarray(picture.normalisation.scale)
+    return matrix * gain[:, None], (offset - np.asarray(picture.normalisation.mean)) * gain
+
+
+def _to_train(picture: PictureInput) -> tuple[np.ndarray, np.ndarray]:
+    """Board pixels to training pixels, both 0..255."""
+    if picture.kind == picture.train or (picture.kind, picture.train) == ("nv12", "yuv444"):
+        size = len(picture.normalisation.scale)
+        return np.eye(size), np.zeros(size)
+    if picture.kind in ("nv12", "yuv444") and picture.train in ("rgb", "bgr"):
+        matrix, black = YUV_TO_RGB, 0
+        if picture.color_space == "bt601_video":
+            matrix, black = YUV_TO_RGB * STUDIO_GAIN, STUDIO_BLACK
+        offset = -matrix @ np.array([black, 128.0, 128.0])
+        order = [0, 1, 2] if picture.train == "rgb" else [2, 1, 0]
+        return matrix[order], offset[order]
+    if {picture.kind, picture.train} == {"rgb", "bgr"}:
+        return np.eye(3)[::-1], np.zeros(3)
+    raise ConfigError(
+        f"input_type_rt is {picture.kind!r} with input_type_train {picture.train!r}, expected two that convert",
+        hint="nv12 and yuv444 go with rgb, bgr or yuv444; rgb and bgr with each other; gray with gray",
+    )
+
+
+def _round_matrix(weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Integers and steps per row: the number of levels at which the whole row rounds best."""
+    integers, steps = [], []
+    for row in weights:
+        peak = np.abs(row).max()
+        errors = [np.abs(np.rint(row / peak * n) / n - row / peak).max() for n in WEIGHT_LEVELS]
+        levels = WEIGHT_LEVELS[int(np.argmin(errors))]
+        steps.append(peak / levels)
+        integers.append(np.rint(row / peak * levels))
+    return np.array(integers), np.array(steps)

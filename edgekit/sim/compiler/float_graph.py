@@ -1,0 +1,101 @@
+"""The float model as the compiler sees it: named nodes, constants and shapes, without ONNX's wire format."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from edgekit.errors import ModelError
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """One operation. Tensor names are those of the float model, so that every tensor can be compared with it."""
+
+    name: str
+    op: str
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+    attrs: Mapping[str, Any]
+
+    @property
+    def output(self) -> str:
+        return self.outputs[0]
+
+
+@dataclass(frozen=True, slots=True)
+class FloatGraph:
+    """Nodes in running order; `outputs` maps each graph output's name to the tensor that holds its NHWC data.
+
+    `shapes` are those of the float model (NCHW); `constants` hold weights and folded values.
+    """
+
+    nodes: tuple[Node, ...]
+    constants: Mapping[str, np.ndarray]
+    shapes: Mapping[str, tuple[int, ...]]
+    input: str
+    outputs: Mapping[str, str]
+
+    def with_nodes(self, nodes: Iterable[Node], **changes: Any) -> FloatGraph:
+        return replace(self, nodes=tuple(nodes), **changes)
+
+    def producers(self) -> dict[str, Node]:
+        """Tensor name -> the node that makes it."""
+        return {name: node for node in self.nodes for name in node.outputs}
+
+    def consumers(self) -> dict[str, list[Node]]:
+        """Tensor name -> the nodes that read it, each once, in running order."""
+        found: dict[str, list[Node]] = {}
+        for node in self.nodes:
+            for name in dict.fromkeys(node.inputs):
+                found.setdefault(name, []).append(node)
+        return found
+
+
+def read_float_graph(path: Path) -> FloatGraph:
+    """Reads an ONNX file with static shapes; raises ModelError where it is none or has several inputs."""
+    import onnx
+    from onnx import helper, numpy_helper
+
+    try:
+        model = onnx.shape_inference.infer_shapes(onnx.load(path), strict_mode=False)
+    except Exception as error:  # protobuf and onnx raise many kinds
+        raise ModelError(
+            f"{path} cannot be read as ONNX ({type(error).__name__})", hint="run edgekit cut again"
+        ) from error
+    graph = model.graph
+    constants = {tensor.name: numpy_helper.to_array(tensor) for tensor in graph.initializer}
+    nodes = tuple(
+        Node(
+            name=node.name or f"{node.op_type}_{index}",
+            op=node.op_type if node.domain in ("", "ai.onnx") else f"{node.domain}.{node.op_type}",
+            inputs=tuple(node.input),
+            outputs=tuple(node.output),
+            attrs={a.name: _plain(helper.get_attribute_value(a)) for a in node.attribute},
+        )
+        for index, node in enumerate(graph.node)
+    )
+    values = [*graph.input, *graph.value_info, *graph.output]
+    shapes = {v.name: tuple(int(d.dim_value) for d in v.type.tensor_type.shape.dim) for v in values}
+    shapes |= {name: tuple(array.shape) for name, array in constants.items()}
+    inputs = [v.name for v in graph.input if v.name not in constants]
+    if len(inputs) != 1:
+        raise ModelError(
+            f"{path} has {len(inputs)} inputs, expected one picture", hint="compile a model cut by edgekit cut"
+        )
+    outputs = {v.name: v.name for v in graph.output}
+    return FloatGraph(nodes, constants, shapes, inputs[0], outputs)
+
+
+def _plain(value: Any) -> Any:
+    from onnx import TensorProto, numpy_helper
+
+    if isinstance(value, bytes):
+        return value.decode()
+    if isinstance(value, TensorProto):
+        return numpy_helper.to_array(value)
+    return list(value) if isinstance(value, (list, tuple)) else value

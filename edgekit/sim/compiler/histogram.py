@@ -1,0 +1,53 @@
+"""A histogram of absolute values that grows with its data: one pass, any number of photos, constant memory."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+BINS = 8192  # at least half of them lie below the largest value seen
+SMALLEST = 2.0**-40  # the range of a tensor that is all zeros
+
+
+@dataclass(slots=True)
+class Histogram:
+    """Counts of |x| in `BINS` equal bins over [0, reach); `reach` is a power of two.
+
+    Because ranges are powers of two, widening merges neighbouring bins exactly: the counts do not depend on the
+    order or the portions in which the data came.
+    """
+
+    counts: NDArray[np.int64] = field(default_factory=lambda: np.zeros(BINS, np.int64))
+    reach: float = SMALLEST
+    largest: float = 0.0
+
+    def add(self, values: NDArray[np.floating]) -> None:
+        """Counts every element of `values`; raises ValueError where one is not finite."""
+        magnitudes = np.abs(values, dtype=np.float32).reshape(-1)
+        if magnitudes.size == 0:
+            return
+        largest = float(magnitudes.max())
+        if not math.isfinite(largest):
+            raise ValueError("not finite")
+        self._widen(largest)
+        self.largest = max(self.largest, largest)
+        magnitudes *= np.float32(BINS / self.reach)  # exact: a power of two
+        index = magnitudes.astype(np.int32)
+        self.counts += np.bincount(index, minlength=BINS)
+
+    @property
+    def total(self) -> int:
+        return int(self.counts.sum())
+
+    @property
+    def bin_width(self) -> float:
+        return self.reach / BINS
+
+    def _widen(self, largest: float) -> None:
+        while largest >= self.reach:
+            merged = self.counts.reshape(-1, 2).sum(axis=1)
+            self.counts = np.concatenate([merged, np.zeros(BINS // 2, np.int64)])
+            self.reach *= 2

@@ -1,0 +1,114 @@
+"""How near the integer graph is to the float model, tensor by tensor: cosines and distances over photos."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+
+from edgekit.progress import Progress, silent
+from edgekit.sim.compiler.board_input import board_input
+from edgekit.sim.compiler.emit.preprocess import PictureInput
+from edgekit.sim.compiler.emit.writer import NCHW, NHWC, TO_NHWC, TensorLink
+from edgekit.sim.compiler.float_graph import FloatGraph
+from edgekit.sim.compiler.float_runner import FloatRunner
+from edgekit.sim.compiler.quantize import QuantizedGraph
+from edgekit.sim.compiler.samples import normalisation_of, read_sample
+
+if TYPE_CHECKING:
+    from edgekit.host.compile_job import CompileJob
+
+
+class Executor(Protocol):
+    """Runs an integer graph and hands out the tensors of `keep` besides the outputs."""
+
+    def run(self, inputs: Mapping[str, np.ndarray], keep: Collection[str] = ()) -> dict[str, np.ndarray]: ...
+
+
+@dataclass(slots=True)
+class Distance:
+    """Sums over elements of two tensors, float and integer, as they come in."""
+
+    dot: float = 0.0
+    float_norm: float = 0.0
+    integer_norm: float = 0.0
+    absolute: float = 0.0
+    squared: float = 0.0
+    largest: float = 0.0
+    count: int = 0
+
+    def add(self, truth: np.ndarray, found: np.ndarray) -> None:
+        """Two arrays of one shape; sums run in float64."""
+        a, b = truth.reshape(-1).astype(np.float64), found.reshape(-1).astype(np.float64)
+        difference = np.abs(a - b)
+        self.dot += float(a @ b)
+        self.float_norm += float(a @ a)
+        self.integer_norm += float(b @ b)
+        self.absolute += float(difference.sum())
+        self.squared += float(difference @ difference)
+        self.largest = max(self.largest, float(difference.max(initial=0.0)))
+        self.count += a.size
+
+    @property
+    def cosine(self) -> float:
+        """1.0 for two tensors of zeros, 0.0 where only one is."""
+        norms = math.sqrt(self.float_norm) * math.sqrt(self.integer_norm)
+        if norms == 0.0:
+            return 1.0 if self.float_norm == self.integer_norm else 0.0
+        return min(self.dot / norms, 1.0)
+
+    @property
+    def l1(self) -> float:
+        """Mean absolute difference."""
+        return self.absolute / max(self.count, 1)
+
+    @property
+    def l2(self) -> float:
+        """Norm of the difference over the number of elements, as hb_mapper's table has it."""
+        return math.sqrt(self.squared) / max(self.count, 1)
+
+
+def measure(
+    job: CompileJob,
+    graph: FloatGraph,
+    quantized: QuantizedGraph,
+    executor: Executor,
+    picture: PictureInput,
+    files: Sequence[Path],
+    *,
+    inner: bool = True,
+    progress: Progress = silent,
+) -> dict[str, Distance]:
+    """Distances by output name and, with `inner`, by integer tensor, over the calibration files `files`.
+
+    One photo and one portion of float tensors are in memory at a time.
+    """
+    links = dict(quantized.links) if inner else {}
+    tensors = {**links, **{name: _output_link(graph, tensor) for name, tensor in graph.outputs.items()}}
+    found = {name: Distance() for name in tensors}
+    by_float: dict[str, list[str]] = {}
+    for name, link in tensors.items():
+        by_float.setdefault(link.float_name, []).append(name)
+    runner = FloatRunner(job.onnx_path, [name for name in by_float if name != graph.input], graph.shapes)
+    normalisation = normalisation_of(job)
+    for done, path in enumerate(files):
+        progress("compare", done, len(files))
+        x = read_sample(path, job, normalisation)
+        integers = executor.run({picture.name: board_input(path, job, picture)}, keep=list(links))
+        for float_name, truth in [(graph.input, x), *runner.run(x)]:
+            for name in by_float.get(float_name, []):
+                link = tensors[name]
+                values = integers[name].astype(np.float32) * link.unit
+                found[name].add(truth.transpose(TO_NHWC) if link.layout == NHWC else truth, values)
+    progress("compare", len(files), len(files))
+    return found
+
+
+def _output_link(graph: FloatGraph, tensor: str) -> TensorLink:
+    """Outputs are floats already: their unit is 1."""
+    layout = NHWC if len(graph.shapes[tensor]) == 4 else NCHW
+    return TensorLink(tensor, layout, np.ones(1, np.float32))

@@ -1,0 +1,113 @@
+"""From the simplified float graph and a scale per tensor to the integer graph."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from edgekit.sim.compiler.emit.attention import emit_matmul, emit_softmax
+from edgekit.sim.compiler.emit.conv import emit_conv, emit_conv_transpose
+from edgekit.sim.compiler.emit.elementwise import emit_add, emit_mul
+from edgekit.sim.compiler.emit.heads import emit_outputs
+from edgekit.sim.compiler.emit.movement import (
+    emit_concat,
+    emit_max_pool,
+    emit_reshape,
+    emit_resize,
+    emit_scale,
+    emit_slice,
+    emit_transpose,
+)
+from edgekit.sim.compiler.emit.preprocess import PictureInput, emit_preprocess
+from edgekit.sim.compiler.emit.table import emit_table
+from edgekit.sim.compiler.emit.writer import GraphWriter, TensorLink
+from edgekit.sim.compiler.float_graph import FloatGraph, Node
+from edgekit.sim.compiler.scales import ScalePlan
+from edgekit.sim.compiler.simplify import unsupported
+from edgekit.version import __version__
+
+if TYPE_CHECKING:
+    import onnx
+
+EMITTERS: dict[str, Callable[[GraphWriter, Node], None]] = {
+    "Conv": emit_conv,
+    "ConvTranspose": emit_conv_transpose,
+    "Table": emit_table,
+    "Add": emit_add,
+    "Sub": emit_add,
+    "Mul": emit_mul,
+    "MaxPool": emit_max_pool,
+    "Resize": emit_resize,
+    "Upsample": emit_resize,
+    "Slice": emit_slice,
+    "Concat": emit_concat,
+    "Reshape": emit_reshape,
+    "Flatten": emit_reshape,
+    "Transpose": emit_transpose,
+    "Scale": emit_scale,
+    "MatMul": emit_matmul,
+    "Softmax": emit_softmax,
+}
+IR_VERSION, OPSET = 6, 11  # those of the vendor's graphs
+
+
+@dataclass(frozen=True, slots=True)
+class QuantizedGraph:
+    """The integer graph and how it corresponds to the float model.
+
+    `links`: what each integer tensor stands for; `reads`: node -> the float tensor that it reads first.
+    """
+
+    model: onnx.ModelProto
+    links: Mapping[str, TensorLink]
+    reads: Mapping[str, str]
+
+
+def check_supported(graph: FloatGraph) -> None:
+    """Refuses the first node that the quantizer has no form for, by name, before any photo is read."""
+    for node in graph.nodes:
+        if node.op not in EMITTERS:
+            raise unsupported(node, "is not known to the simulated compiler")
+
+
+def quantize(graph: FloatGraph, plan: ScalePlan, scales: Mapping[str, float], picture: PictureInput) -> QuantizedGraph:
+    """The integer graph of `graph`, with `scales[t]` the float value of t's integer 1."""
+    writer = GraphWriter(graph, plan, scales)
+    emit_preprocess(writer, picture)
+    for node in graph.nodes:
+        EMITTERS[node.op](writer, node)
+    emit_outputs(writer)
+    return QuantizedGraph(_model(writer, picture), writer.links, writer.input_of)
+
+
+def _model(writer: GraphWriter, picture: PictureInput) -> onnx.ModelProto:
+    from onnx import TensorProto, helper, numpy_helper
+
+    _, channels, height, width = writer.graph.shapes[writer.graph.input]
+    nchw = picture.layout == "NCHW"
+    shape = [1, channels, height, width] if nchw else [1, height, width, channels]
+    graph = helper.make_graph(
+        writer.nodes,
+        "main_graph",
+        [helper.make_tensor_value_info(picture.name, TensorProto.INT8, shape)],
+        [
+            helper.make_tensor_value_info(name, TensorProto.FLOAT, output_shape(writer.graph, tensor))
+            for name, tensor in writer.graph.outputs.items()
+        ],
+        [numpy_helper.from_array(value, name) for name, value in writer.initializers.items()],
+    )
+    opsets = [helper.make_opsetid("", OPSET), helper.make_opsetid("horizon", 1)]
+    return helper.make_model(
+        graph,
+        opset_imports=opsets,
+        ir_version=IR_VERSION,
+        producer_name="edgekit simulated compiler",
+        producer_version=__version__,
+    )
+
+
+def output_shape(graph: FloatGraph, tensor: str) -> list[int]:
+    """The NHWC shape of an output tensor (pictures), or its own."""
+    shape = graph.shapes[tensor]
+    return [shape[0], *shape[2:], shape[1]] if len(shape) == 4 else list(shape)

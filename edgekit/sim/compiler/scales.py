@@ -1,0 +1,127 @@
+"""Which tensors share a scale, and from which tensor's histogram each scale comes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from edgekit.sim.compiler.float_graph import FloatGraph, Node
+
+SAME_SCALE_OPS = ("Slice", "MaxPool", "Resize", "Reshape", "Transpose", "Flatten")  # they only move integers
+INT_MAX = {8: 127, 16: 32767}
+
+
+@dataclass(frozen=True, slots=True)
+class ScalePlan:
+    """`source[t]`: the tensor whose threshold decides the scale of t; `factor[t]` is multiplied onto that scale.
+
+    `bits[t]` is the width of t's integers. Tensors that stay at accumulator width (heads) have no entry.
+    """
+
+    source: Mapping[str, str]
+    factor: Mapping[str, float]
+    bits: Mapping[str, int]
+
+    @property
+    def observed(self) -> tuple[str, ...]:
+        """The tensors that calibration has to look at, each once."""
+        return tuple(dict.fromkeys(self.source.values()))
+
+    def scales(self, thresholds: Mapping[str, float]) -> dict[str, float]:
+        """Tensor -> the float value of its integer 1."""
+        return {
+            tensor: thresholds[source] / INT_MAX[self.bits[tensor]] * self.factor[tensor]
+            for tensor, source in self.source.items()
+        }
+
+
+def plan_scales(graph: FloatGraph, *, int16_tail: bool = True) -> ScalePlan:
+    """Decides the sharing: moves share always; a Concat shares with branches that nothing else reads.
+
+    Such a branch is rounded once, straight to the Concat's scale; other branches are rescaled before it.
+    """
+    parent = {name: name for name in _tensors(graph)}
+    for node in graph.nodes:
+        if node.op in SAME_SCALE_OPS:
+            _join(parent, node.inputs[0], node.output)
+    owner: dict[str, str] = {}  # group root -> the Concat output that decides
+    for node in graph.nodes:
+        if node.op == "Concat":
+            _join_branches(graph, node, parent)
+            owner[_root(parent, node.output)] = node.output
+    return _plan(graph, parent, owner, _int16_tensors(graph) if int16_tail else set())
+
+
+def _plan(graph: FloatGraph, parent: dict[str, str], owner: dict[str, str], wide: set[str]) -> ScalePlan:
+    source: dict[str, str] = {}
+    factor: dict[str, float] = {}
+    accumulators = accumulator_outputs(graph)
+    scaled = {node.output: node for node in graph.nodes if node.op == "Scale"}
+    for name in _tensors(graph):
+        root = _root(parent, name)
+        source[name], factor[name] = owner.get(root, root), 1.0
+    for name in source:  # running order: a Scale's input is done before its output
+        node = scaled.get(_root(parent, name))
+        if node is not None:
+            source[name] = source[node.inputs[0]]
+            factor[name] = factor[node.inputs[0]] * float(node.attrs["alpha"])
+    for name in accumulators:
+        del source[name], factor[name]
+    bits = {name: 16 if name in wide else 8 for name in source}
+    return ScalePlan(source, factor, bits)
+
+
+def _tensors(graph: FloatGraph) -> list[str]:
+    return [graph.input, *(name for node in graph.nodes for name in node.outputs)]
+
+
+def _join_branches(graph: FloatGraph, concat: Node, parent: dict[str, str]) -> None:
+    consumers = graph.consumers()
+    outputs = set(graph.outputs.values())
+    scale_nodes = {node.output for node in graph.nodes if node.op == "Scale"}
+    for branch in dict.fromkeys(concat.inputs):
+        root = _root(parent, branch)
+        group = [name for name in parent if _root(parent, name) == root]
+        readers = [reader for name in group for reader in consumers.get(name, [])]
+        private = all(r is concat or r.op in SAME_SCALE_OPS for r in readers)
+        if private and not outputs.intersection(group) and not scale_nodes.intersection(group):
+            _join(parent, concat.output, branch)
+
+
+def accumulator_outputs(graph: FloatGraph) -> set[str]:
+    """Graph outputs made by a convolution that nothing else reads: they stay int32."""
+    consumers, producers = graph.consumers(), graph.producers()
+    return {
+        tensor
+        for tensor in graph.outputs.values()
+        if tensor in producers
+        and producers[tensor].op == "Conv"
+        and "activation" not in producers[tensor].attrs
+        and tensor not in consumers
+    }
+
+
+def _int16_tensors(graph: FloatGraph) -> set[str]:
+    """A table at a graph output and the convolution before it: 16 bits cost nothing there."""
+    consumers, producers = graph.consumers(), graph.producers()
+    wide: set[str] = set()
+    for tensor in graph.outputs.values():
+        table = producers.get(tensor)
+        if table is None or table.op != "Table" or tensor in consumers:
+            continue
+        conv = producers.get(table.inputs[0])
+        if conv is not None and conv.op == "Conv" and len(consumers[conv.output]) == 1:
+            wide |= {tensor, conv.output}
+    return wide
+
+
+def _root(parent: Mapping[str, str], name: str) -> str:
+    while parent[name] != name:
+        name = parent[name]
+    return name
+
+
+def _join(parent: dict[str, str], keeps: str, joins: str) -> None:
+    keep_root, join_root = _root(parent, keeps), _root(parent, joins)
+    if keep_root != join_root:
+        parent[join_root] = keep_root

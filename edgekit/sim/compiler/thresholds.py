@@ -1,0 +1,99 @@
+"""Calibrators: from the histogram of a tensor to the threshold that its largest integer stands for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgekit.sim.compiler.histogram import Histogram
+
+Calibrator = Callable[[Histogram], float]
+
+KL_BINS = 1024  # bins of the reference distribution, as in the vendor's default
+INT8_LEVELS = 128  # magnitudes of a symmetric int8
+SMALLEST_THRESHOLD = 1e-6  # a tensor that is always zero still needs a scale
+
+
+def max_threshold(histogram: Histogram) -> float:
+    """The largest magnitude seen: nothing saturates."""
+    return max(histogram.largest, SMALLEST_THRESHOLD)
+
+
+def percentile_threshold(histogram: Histogram, *, fraction: float) -> float:
+    """The magnitude that `fraction` of all elements do not exceed, to within half a bin."""
+    if fraction >= 1.0 or histogram.total == 0:
+        return max_threshold(histogram)
+    below = np.cumsum(histogram.counts)
+    index = int(np.searchsorted(below, fraction * below[-1], side="left"))
+    middle = (index + 0.5) * histogram.bin_width
+    return max(min(middle, histogram.largest), SMALLEST_THRESHOLD)
+
+
+def kl_threshold(histogram: Histogram) -> float:
+    """The clipping point whose quantized distribution is nearest to the true one in Kullback-Leibler divergence.
+
+    The entropy calibration of Migacz, "8-bit Inference with TensorRT" (2017), on `KL_BINS` bins of [0, max].
+    """
+    counts, width = _rebinned(histogram, KL_BINS)
+    if histogram.total == 0 or counts[1:].sum() == 0:
+        return max_threshold(histogram)
+    stops = range(INT8_LEVELS, KL_BINS + 1, 4)
+    losses = [_kl_divergence(counts, stop) for stop in stops]
+    best = stops[int(np.argmin(losses))]
+    return max(min(best * width, histogram.largest), SMALLEST_THRESHOLD)
+
+
+def least_error_threshold(histogram: Histogram, *, candidates: tuple[Calibrator, ...]) -> float:
+    """Of the thresholds that `candidates` propose the one with the smallest mean squared rounding error."""
+    proposed = sorted({calibrator(histogram) for calibrator in candidates})
+    return min(proposed, key=lambda threshold: squared_error(histogram, threshold))
+
+
+def squared_error(histogram: Histogram, threshold: float) -> float:
+    """Mean squared error of int8 rounding and saturation at `threshold`, from the histogram."""
+    used = int(np.ceil(histogram.largest / histogram.bin_width)) + 1
+    counts = histogram.counts[:used]
+    middles = (np.arange(counts.size) + 0.5) * histogram.bin_width
+    step = threshold / (INT8_LEVELS - 1)
+    error = middles - np.minimum(np.rint(middles / step), INT8_LEVELS - 1) * step
+    return float(counts @ error**2) / max(histogram.total, 1)
+
+
+def _rebinned(histogram: Histogram, bins: int) -> tuple[NDArray[np.float64], float]:
+    """The counts in `bins` equal bins over [0, largest]; a fine bin goes where its middle lies."""
+    width = max(histogram.largest, SMALLEST_THRESHOLD) / bins
+    middles = (np.arange(histogram.counts.size) + 0.5) * histogram.bin_width
+    index = np.minimum((middles / width).astype(np.int64), bins - 1)
+    return np.bincount(index, weights=histogram.counts, minlength=bins)[:bins], width
+
+
+def _kl_divergence(counts: NDArray[np.float64], stop: int) -> float:
+    """KL(P || Q) where P saturates at bin `stop` and Q is P's unsaturated part in INT8_LEVELS levels."""
+    inside = counts[:stop]
+    true = inside.copy()
+    true[-1] += counts[stop:].sum()
+    level = np.arange(stop) * INT8_LEVELS // stop
+    filled = inside > 0
+    mass = np.bincount(level, weights=inside, minlength=INT8_LEVELS)
+    width = np.bincount(level, weights=filled, minlength=INT8_LEVELS)
+    coarse = np.where(filled, (mass / np.maximum(width, 1))[level], 0.0)
+    if coarse.sum() == 0:
+        return float("inf")
+    p, q = true / true.sum(), coarse / coarse.sum()
+    known = (p > 0) & (q > 0)
+    missed = p[(p > 0) & (q == 0)].sum()  # mass that Q cannot explain at all: saturation into an empty bin
+    return float(np.sum(p[known] * np.log(p[known] / q[known])) + missed * 20.0)
+
+
+PERCENTILES = (0.99995, 0.9999, 0.9995)
+CANDIDATES: dict[str, Calibrator] = {
+    "max": max_threshold,
+    **{
+        f"max-percentile:percentile={fraction}": partial(percentile_threshold, fraction=fraction)
+        for fraction in PERCENTILES
+    },
+    f"kl:num_bins={KL_BINS}": kl_threshold,
+}
