@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 
@@ -55,13 +54,8 @@ class InstanceMasks:
         x1, y1, x2, y2 = (int(v) for v in np.ceil(self.boxes_xyxy[index]))
         if x2 <= x1 or y2 <= y1:
             return np.zeros((0, 0), np.bool_), (x1, y1)
-        logits = cv2.warpAffine(
-            self.windows[index],
-            self._pixel_to_window(index, x1, y1),
-            (x2 - x1, y2 - y1),
-            flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
-            borderMode=cv2.BORDER_REPLICATE,
-        )
+        columns, rows = self._cells(index, 0, x1, x2), self._cells(index, 1, y1, y2)
+        logits = interpolate(self.windows[index], columns, rows)
         return np.asarray(logits > 0, np.bool_), (x1, y1)
 
     def rle(self, index: int) -> dict[str, list[int] | str]:
@@ -83,20 +77,34 @@ class InstanceMasks:
             self.letterbox,
         )
 
-    def _pixel_to_window(self, index: int, x1: int, y1: int) -> npt.NDArray[np.float64]:
-        """The affine map from pixel indices of the crop to cell indices of the window.
+    def _cells(self, index: int, axis: int, first: int, last: int) -> npt.NDArray[np.float64]:
+        """Where pixels first..last - 1 stand in the window, in cell indices along x (axis 0) or y (axis 1).
 
         Both count centres: pixel u stands at u + 0.5 in the picture, at (u + 0.5) * scale + shift in the
         input, and at that times proto / input - 0.5 in cells.
         """
-        shifts = (self.letterbox.left, self.letterbox.top)
-        rows = []
-        for axis, first in enumerate((x1, y1)):
-            cells_per_pixel = self.proto_wh[axis] / self.letterbox.size_wh[axis]
-            slope = self.letterbox.scale_xy[axis] * cells_per_pixel
-            at_first = (first + 0.5) * slope + shifts[axis] * cells_per_pixel - 0.5 - self.corners_xy[index, axis]
-            rows.append([slope, 0.0, at_first] if axis == 0 else [0.0, slope, at_first])
-        return np.asarray(rows, np.float64)
+        shift = (self.letterbox.left, self.letterbox.top)[axis]
+        inputs = (np.arange(first, last) + 0.5) * self.letterbox.scale_xy[axis] + shift
+        cells = inputs * self.proto_wh[axis] / self.letterbox.size_wh[axis] - 0.5
+        return np.asarray(cells - self.corners_xy[index, axis], np.float64)
+
+
+def interpolate(plane: Floats, columns: npt.NDArray[np.float64], rows: npt.NDArray[np.float64]) -> Floats:
+    """Bilinear values of `plane` (h, w) at every row and column position (in cell indices), edges repeated.
+
+    One axis after the other in float32: exact on every OpenCV version, whose warps round positions to 1/32.
+    """
+    (x0, x1, fx), (y0, y1, fy) = _neighbours(columns, plane.shape[1]), _neighbours(rows, plane.shape[0])
+    tall = plane[y0] * (1 - fy)[:, None] + plane[y1] * fy[:, None]
+    return np.asarray(tall[:, x0] * (1 - fx) + tall[:, x1] * fx, np.float32)
+
+
+def _neighbours(
+    positions: npt.NDArray[np.float64], count: int
+) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp], Floats]:
+    inside = np.clip(positions, 0, count - 1)
+    low = np.floor(inside).astype(np.intp)
+    return low, np.minimum(low + 1, count - 1), (inside - low).astype(np.float32)
 
 
 def instance_masks(
