@@ -174,7 +174,7 @@ class ModelSpec:
     @property
     def strides(self) -> tuple[int, ...]:
         """The strides that have boxes (or, without boxes, classes), small to large."""
-        return tuple(sorted({h.stride for h in self.outputs if h.role in ("box", "class") and h.stride}))
+        return tuple(sorted({h.stride for h in self.outputs if h.role in ("box", "class", "object") and h.stride}))
 
     def head(self, role: str, stride: int | None = None) -> HeadSpec:
         """The one output with this role (and stride); raises ModelError where there is not exactly one."""
@@ -288,7 +288,7 @@ def _tuples(value: list[Any], annotation: str, place: str) -> tuple[Any, ...]:
             return tuple(walk(i) for i in item)
         if not isinstance(item, leaf) or isinstance(item, bool):
             raise _bad(place, "entry", repr(item)[:60], f"of type {leaf[-1].__name__}")
-        return float(item) if is_float else item
+        return float(item) if is_float else item  # type: ignore[arg-type]
 
     return tuple(walk(item) for item in value)
 

@@ -1,0 +1,99 @@
+"""What an export says of itself: the metadata properties that Ultralytics writes, read without trust."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import onnx
+
+from edgekit.errors import ModelError
+from edgekit.spec import TASKS
+
+MAX_LITERAL = 1 << 20  # characters; the names of 1000 classes take about 20 thousand
+MAX_CLASSES = 10_000
+# What descriptions call a family: "Ultralytics YOLOv8n-seg model", "YOLO11n", "YOLOv5nu", "YOLO26n".
+FAMILY_PATTERN = re.compile(r"\byolo-?(v?)(\d{1,2})[a-z]*?(u?)(?:[-_\s].*)?$", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Metadata:
+    """Empty fields where the file says nothing; `family` as in "yolov8", "yolo11", "yolov5u"."""
+
+    family: str = ""
+    task: str = ""
+    names: tuple[str, ...] = ()
+    imgsz_hw: tuple[int, ...] = ()
+    keypoint_shape: tuple[int, ...] = ()
+
+
+def read_metadata(model: onnx.ModelProto) -> Metadata:
+    """The metadata of `model`; raises ModelError where a property is there but cannot be what it claims."""
+    properties = {p.key: p.value for p in model.metadata_props}
+    task = properties.get("task", "")
+    if task and task not in TASKS:
+        raise _bad("task", task, "one of " + ", ".join(TASKS))
+    return Metadata(
+        family=family_of(properties.get("description", "")),
+        task=task,
+        names=_names(properties.get("names", "")),
+        imgsz_hw=_integers(properties, "imgsz"),
+        keypoint_shape=_integers(properties, "kpt_shape"),
+    )
+
+
+def family_of(description: str) -> str:
+    """Ultralytics YOLOv8n-seg model trained on ..." -> "yolov8"; empty where no family is named."""
+    for word in description.split():
+        if match := FAMILY_PATTERN.match(word):
+            letter, number, unanchored = match.groups()
+            family = f"yolo{letter.lower()}{int(number)}"
+            return family + (unanchored.lower() if number == "5" else "")
+    return ""
+
+
+def _names(text: str) -> tuple[str, ...]:
+    """Class names from a Python or JSON literal: {0: 'person', ...} or ['person', ...]."""
+    if not text:
+        return ()
+    value = _literal("names", text)
+    if isinstance(value, Mapping):
+        if sorted(map(str, value)) != sorted(map(str, range(len(value)))):
+            raise _bad("names", text, f"class ids 0..{len(value) - 1}, each once")
+        by_id = {int(key): name for key, name in value.items()}
+        value = [by_id[i] for i in range(len(by_id))]
+    if not isinstance(value, (list, tuple)) or not 0 < len(value) <= MAX_CLASSES:
+        raise _bad("names", text, f"a list or mapping of 1 to {MAX_CLASSES} names")
+    return tuple(str(name) for name in value)
+
+
+def _integers(properties: Mapping[str, str], key: str) -> tuple[int, ...]:
+    text = properties.get(key, "")
+    if not text:
+        return ()
+    value = _literal(key, text)
+    if isinstance(value, int):
+        value = [value, value]
+    whole = isinstance(value, (list, tuple)) and all(type(v) is int and 0 < v < 1 << 16 for v in value)
+    if not whole or len(value) != 2:  # type: ignore[arg-type]
+        raise _bad(key, text, "two positive whole numbers")
+    return tuple(value)  # type: ignore[arg-type]
+
+
+def _literal(key: str, text: str) -> object:
+    if len(text) > MAX_LITERAL:
+        raise _bad(key, text, f"at most {MAX_LITERAL} characters")
+    try:
+        value: object = ast.literal_eval(text)
+    except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError) as error:
+        raise _bad(key, text, "a plain list, mapping or number") from error
+    return value
+
+
+def _bad(key: str, value: str, expected: str) -> ModelError:
+    return ModelError(
+        f"the model's metadata property {key!r} is {value[:60]!r}, expected {expected}",
+        hint="export the model again with Ultralytics, or mend the property",
+    )

@@ -1,0 +1,101 @@
+"""The passes before the cut: one picture of a fixed size, and constants where only shapes were computed."""
+
+from __future__ import annotations
+
+import numpy as np
+import onnx
+from onnx import numpy_helper
+
+from edgekit.errors import ModelError
+from edgekit.host.graph import (
+    GraphIndex,
+    declared_shape,
+    extract,
+    graph_inputs,
+    index_graph,
+    open_session,
+    reachable,
+)
+
+INPUT_KINDS = {3: "rgb", 1: "gray"}
+
+
+def fix_input(model: onnx.ModelProto, imgsz_hw: tuple[int, int] | None) -> tuple[onnx.ModelProto, tuple[int, int]]:
+    """A copy with the one input (1, channels, H, W), and its size (W, H).
+
+    Raises ModelError where the input is of another kind, its batch is fixed at more than 1, its size is open and
+    `imgsz_hw` is not given, or the two contradict each other.
+    """
+    inputs = graph_inputs(model)
+    if len(inputs) != 1:
+        names = ", ".join(i.name for i in inputs) or "none"
+        raise ModelError(f"the graph has {len(inputs)} inputs ({names}), expected one", hint="export one model alone")
+    shape = declared_shape(inputs[0])
+    if len(shape) != 4 or (shape[1] not in (0, *INPUT_KINDS)):
+        raise ModelError(
+            f"input {inputs[0].name!r} is {shape}, expected (1, 3, height, width)", hint="export the model as NCHW"
+        )
+    if shape[0] not in (0, 1):
+        raise ModelError(f"input {inputs[0].name!r} has batch {shape[0]}, expected 1", hint="export with batch=1")
+    height, width = _size_hw(inputs[0].name, shape[2:], imgsz_hw)
+    fixed = onnx.ModelProto()
+    fixed.CopyFrom(model)
+    for dim, value in zip(
+        graph_inputs(fixed)[0].type.tensor_type.shape.dim, (1, shape[1] or 3, height, width), strict=True
+    ):
+        dim.Clear()
+        dim.dim_value = value
+    del fixed.graph.value_info[:]  # shapes written for another size would contradict
+    return fixed, (width, height)
+
+
+def fold_constants(model: onnx.ModelProto) -> onnx.ModelProto:
+    """A copy in which everything that does not depend on the picture's values is an initializer.
+
+    That is what exports compute from shapes (Shape, Gather, Concat, ...): with a fixed input they never change.
+    """
+    index = index_graph(model)
+    alive = reachable(index, index.input_name)
+    frozen = _frozen_inputs(index, alive)
+    if not frozen:
+        return model
+    picture = graph_inputs(model)[0]
+    feeds = {picture.name: np.zeros(declared_shape(picture), np.float32)}
+    probe = extract(model, {}, frozen)
+    values = open_session(probe)({i.name: feeds[i.name] for i in graph_inputs(probe)})
+    folded = onnx.ModelProto()
+    folded.CopyFrom(model)
+    folded.graph.initializer.extend(numpy_helper.from_array(np.asarray(values[name]), name) for name in frozen)
+    kept = [node for node in model.graph.node if any(name in alive for name in node.output)]
+    del folded.graph.node[:]
+    folded.graph.node.extend(kept)
+    return folded
+
+
+def _frozen_inputs(index: GraphIndex, alive: set[str]) -> list[str]:
+    """Computed tensors that living nodes read though they do not depend on the picture's values."""
+    found = {
+        name
+        for node in index.model.graph.node
+        if any(o in alive for o in node.output)
+        for name in node.input
+        if name in index.producers and name not in alive
+    }
+    return sorted(found, key=index.order.__getitem__)
+
+
+def _size_hw(name: str, declared_hw: tuple[int, ...], imgsz_hw: tuple[int, int] | None) -> tuple[int, int]:
+    if imgsz_hw is None:
+        if 0 in declared_hw:
+            raise ModelError(
+                f"input {name!r} has an open height or width, expected a fixed size",
+                hint="say which: edgekit cut --imgsz 640,640, or export with dynamic=False",
+            )
+        return declared_hw[0], declared_hw[1]
+    if any(d not in (0, wanted) for d, wanted in zip(declared_hw, imgsz_hw, strict=True)):
+        raise ModelError(
+            f"--imgsz {imgsz_hw[0]},{imgsz_hw[1]} does not fit: the graph's input is fixed at "
+            f"{declared_hw[0]},{declared_hw[1]} (height, width)",
+            hint="leave --imgsz out, or export the model at the size that you want",
+        )
+    return imgsz_hw
