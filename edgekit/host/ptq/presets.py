@@ -98,7 +98,7 @@ def reasons(config: PtqConfig) -> dict[str, str]:
         "cal_data_type": "raw float32, no header, values 0..255",
         "calibration_type": REASON_OF_CALIBRATION.get(config.calibration_parameters.calibration_type, ""),
         "max_percentile": "cuts the rarest activations off, so that the common ones get finer steps",
-        "optimization": "attention blocks have a Softmax; in int8 it stays on the BPU instead of the CPU",
+        "optimization": "a Softmax of an attention block stays on the BPU in int8; none is left after edgekit cut",
         "compile_mode": "the shortest time per frame; bandwidth would spare the DDR",
         "debug": "per-layer figures inside the .bin, not needed to run it",
         "optimize_level": "the fastest code; O0 compiles in seconds for a first try",

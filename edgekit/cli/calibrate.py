@@ -1,0 +1,124 @@
+"""`edgekit calibrate`: choose photos, write the calibration set, the cut model and the PTQ yaml."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from edgekit.cli.console import print_json, progress_bar
+
+if TYPE_CHECKING:
+    from edgekit.host.calibrate import CalibrationResult
+
+SHOWN = 5  # dropped pictures named one by one
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--model", type=Path, required=True, metavar="M.onnx", help="a stock export, or a cut model")
+    parser.add_argument(
+        "--images",
+        type=Path,
+        required=True,
+        metavar="SOURCE",
+        help="a folder, a list (.txt), COCO JSON, YOLO dataset yaml (its train split) or a video",
+    )
+    parser.add_argument("--images-dir", type=Path, metavar="DIR", help="where the photos of a COCO JSON lie")
+    parser.add_argument("--num", type=int, default=50, help="how many photos (default 50)")
+    parser.add_argument(
+        "--select",
+        choices=("diverse", "random", "first"),
+        default="diverse",
+        help="diverse (default): spread over brightness, colour, texture and layout, near-duplicates left out",
+    )
+    parser.add_argument(
+        "--input",
+        choices=("nv12", "rgb", "bgr", "yuv444", "gray"),
+        default="nv12",
+        help="what the board will feed the model (default nv12)",
+    )
+    parser.add_argument(
+        "--march",
+        default="bayes-e",
+        metavar="MARCH",
+        help="bayes-e (RDK X5, default), bayes (RDK Ultra) or bernoulli2 (RDK X3)",
+    )
+    parser.add_argument(
+        "--calibration",
+        choices=("default", "max", "kl"),
+        default="default",
+        help="how the compiler finds its thresholds; default searches",
+    )
+    parser.add_argument("--max-percentile", type=float, metavar="P", help="with --calibration max, e.g. 0.9999")
+    parser.add_argument("--seed", type=int, default=0, help="for random, and for sampling very large sources")
+    parser.add_argument("-o", "--output", type=Path, required=True, metavar="WORK", help="an empty or new folder")
+    parser.add_argument("--json", action="store_true", help="print the report as JSON")
+
+
+def run(args: argparse.Namespace) -> int:
+    from edgekit.host.calibrate import calibrate
+
+    with progress_bar() as progress:
+        result = calibrate(
+            args.model,
+            args.images,
+            args.output,
+            num=args.num,
+            select=args.select,
+            input_kind=args.input,
+            march=args.march,
+            calibration=args.calibration,
+            max_percentile=args.max_percentile,
+            seed=args.seed,
+            images_dir=args.images_dir,
+            progress=progress,
+        )
+    print_json(_report(result)) if args.json else _print(result)
+    return 0
+
+
+def _report(result: CalibrationResult) -> dict[str, Any]:
+    from dataclasses import asdict
+
+    return {
+        "work": str(result.folder),
+        "model": str(result.model_path),
+        "yaml": str(result.yaml_path),
+        "manifest": str(result.manifest_path),
+        "source": result.source_kind,
+        "reused": result.reused,
+        "task": result.spec.task,
+        "input_size": list(result.spec.preprocess.size_wh),
+        "offered": result.selection.offered,
+        "looked_at": result.selection.looked_at,
+        "chosen": [one.picture.name for one in result.selection.chosen],
+        "dropped": [asdict(one) for one in result.selection.dropped],
+        "warnings": [asdict(one) for one in result.warnings],
+        "notes": list(result.notes),
+        "next": f"edgekit compile {result.yaml_path}",
+    }
+
+
+def _print(result: CalibrationResult) -> None:
+    selection = result.selection
+    width, height = result.spec.preprocess.size_wh
+    state = "is already done" if result.reused else "written"
+    print(f"{result.folder} {state}: {len(selection.chosen)} of {selection.offered} pictures ({result.source_kind}),")
+    print(f"  letterboxed to {width}x{height}; {selection.looked_at} looked at")
+    for reason in ("near-duplicate", "undecodable", "missing"):
+        _print_dropped(reason, [one for one in selection.dropped if one.reason == reason])
+    for warned in result.warnings:
+        print(f"warning: {warned.message}\n  {warned.advice}")
+    for note in result.notes:
+        print(f"note: {note}")
+    print(f"next: edgekit compile {result.yaml_path}")
+
+
+def _print_dropped(reason: str, dropped: list[Any]) -> None:
+    if not dropped:
+        return
+    print(f"  {len(dropped)} dropped as {reason}:")
+    for one in dropped[:SHOWN]:
+        print(f"    {one.name}: {one.detail}")
+    if len(dropped) > SHOWN:
+        print(f"    and {len(dropped) - SHOWN} more, all in manifest.json")

@@ -1,0 +1,1 @@
+"""Data sets as others lay them out: COCO JSON, YOLO yaml."""
