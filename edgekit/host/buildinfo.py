@@ -7,7 +7,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from edgekit.errors import DataError
 from edgekit.files import read_json, sha256_file, write_json
@@ -30,6 +30,7 @@ class BuildInfo:
     output_cosines: Mapping[str, float] = field(default_factory=dict)
     node_cosines: Mapping[str, float] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    record: Mapping[str, Any] = field(default_factory=dict)  # commands, versions, seconds, as the compiler says them
 
 
 def job_fingerprint(job: CompileJob, toolchain: str, tool_version: str) -> dict[str, str]:
@@ -54,8 +55,8 @@ def read_buildinfo(folder: Path) -> BuildInfo | None:
     if not path.is_file():
         return None
     try:
-        data = read_json(path)
-        return BuildInfo(**{**data, "notes": tuple(data["notes"])})  # type: ignore[dict-item,index]
+        data: Any = read_json(path)
+        return BuildInfo(**{**data, "notes": tuple(data["notes"])})
     except (DataError, TypeError, KeyError):
         return None  # a foreign or old record: build anew
 

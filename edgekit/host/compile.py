@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from edgekit.errors import ConfigError, OutputError, ToolchainError
 from edgekit.files import sha256_file
@@ -29,6 +29,8 @@ from edgekit.progress import Progress, silent
 
 # Name: "module:class" of a Compiler without arguments. `auto` takes the first that is usable.
 COMPILERS: dict[str, str] = {
+    "hb_mapper": "edgekit.host.toolchain.compiler:HbMapperCompiler",
+    "docker": "edgekit.host.toolchain.compiler:DockerCompiler",
     "sim": "edgekit.sim.compiler.backend:SimCompiler",
 }
 AUTO_ORDER = ("hb_mapper", "sim")  # docker only on request: it may have to pull an image of gigabytes
@@ -42,12 +44,14 @@ class Built:
 
     `parts` maps a part to the plain name of its file: "bin", "quantized" and "log" always; "modified_bin",
     "quant_info" and each "<part>_sidecar" where there is one; further parts as the compiler likes.
+    `record` goes into buildinfo.json as it is: "commands", "versions", "seconds" by stage.
     """
 
     parts: Mapping[str, str]
     output_cosines: Mapping[str, float]
     node_cosines: Mapping[str, float] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    record: Mapping[str, Any] = field(default_factory=dict)
 
 
 class Compiler(Protocol):
@@ -79,6 +83,7 @@ class CompileResult:
     output_cosines: Mapping[str, float]
     node_cosines: Mapping[str, float]
     notes: tuple[str, ...] = ()
+    record: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def bin_path(self) -> Path:
@@ -186,6 +191,7 @@ def _record(built: Built, build_dir: Path, name: str, inputs: Mapping[str, str])
         output_cosines=dict(built.output_cosines),
         node_cosines=dict(built.node_cosines),
         notes=tuple(built.notes),
+        record=dict(built.record),
     )
 
 
@@ -209,4 +215,5 @@ def _result(info: BuildInfo, folder: Path, compiler: Compiler, *, reused: bool) 
         output_cosines=info.output_cosines,
         node_cosines=info.node_cosines,
         notes=info.notes,
+        record=info.record,
     )

@@ -42,7 +42,7 @@ class ToolchainStatus:
     @property
     def summary(self) -> str:
         if self.usable is None:
-            return "edgekit compile takes: sim (the built-in simulated compiler); edgekit toolchain install adds the real one"
+            return "edgekit compile takes: sim, the built-in one; edgekit toolchain install adds the vendor's"
         return f"edgekit compile takes: the one found as {self.usable.kind}"
 
     def to_dict(self) -> dict[str, Any]:

@@ -1,0 +1,143 @@
+"""Which Dequantize nodes go: decided by each head's role, found through the model's own node list."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from edgekit.errors import ConfigError, ModelError
+from edgekit.spec import ROLES, HeadSpec, ModelSpec
+
+# Heads of which decoding touches only the cells that pass the class gate: a few hundred values of a million.
+STRIPPED_ROLES = ("box", "mask", "keypoint", "angle")
+# Ultralytics' names of the head branches, for models without a sidecar.
+BRANCH = re.compile(r"/(?:one2one_)?cv([234])(?:[./]|$)")
+BRANCH_ROLES = {"2": "box", "3": "class", "4": "extra"}
+WHY_REMOVED = "only cells that pass the class gate are decoded"
+WHY_KEPT = {"class": "the gate reads every value", "proto": "a matrix product reads every value"}
+WHY_KEPT_ELSE = "not among the roles to strip"
+
+
+class NodeLike(Protocol):
+    """A node of the runtime's graph, from the `.bin` itself or from a log."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def op_type(self) -> str: ...
+    @property
+    def outputs(self) -> tuple[str, ...]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """One head: the node that converts it ("" where its integers come out already), and whether the node goes."""
+
+    output: str
+    role: str
+    node: str
+    remove: bool
+    why: str
+    values: int = 0  # of the tensor; 0 where the shape is unknown
+
+
+@dataclass(frozen=True, slots=True)
+class StripPlan:
+    """What is removed and kept; `notes` says what was assumed."""
+
+    choices: tuple[Choice, ...]
+    notes: tuple[str, ...] = ()
+
+    @property
+    def removed(self) -> tuple[str, ...]:
+        """The node names for hb_model_modifier, in the model's own order."""
+        return tuple(choice.node for choice in self.choices if choice.remove)
+
+    @property
+    def values_saved(self) -> int:
+        """How many values per frame the CPU no longer converts."""
+        return sum(choice.values for choice in self.choices if choice.remove)
+
+    def arguments(self, model: str, output: str) -> tuple[str, ...]:
+        """The call of hb_model_modifier that does it."""
+        removals = (part for node in self.removed for part in ("-r", node))
+        return ("hb_model_modifier", model, *removals, "-o", output)
+
+
+def plan_strip(
+    nodes: Sequence[NodeLike], spec: ModelSpec | None, *, roles: Collection[str] = STRIPPED_ROLES
+) -> StripPlan:
+    """Chooses the nodes of the heads with these `roles`.
+
+    Without `spec` roles are taken from the node names (said in `notes`). Raises ModelError where model and
+    sidecar do not fit, or names say nothing; ConfigError for an unknown role.
+    """
+    unknown = sorted(set(roles) - set(ROLES))
+    if unknown:
+        raise ConfigError(f"role {unknown[0]!r} is unknown, expected any of {', '.join(ROLES)}", hint="see --help")
+    dequantize = [node for node in nodes if node.op_type == "Dequantize"]
+    if spec is None:
+        return _plan_by_names(dequantize, roles)
+    heads = {head.name: head for head in spec.outputs}
+    chosen = [_choice(node, _head_of(node, heads), roles) for node in dequantize]
+    bare = _bare_heads(nodes, spec, {choice.output for choice in chosen})
+    return StripPlan((*chosen, *bare))
+
+
+def _choice(node: NodeLike, head: HeadSpec, roles: Collection[str]) -> Choice:
+    remove = head.role in roles
+    return Choice(head.name, head.role, node.name, remove, _why(head.role, remove), math.prod(head.shape))
+
+
+def _why(role: str, remove: bool) -> str:
+    return WHY_REMOVED if remove else f"stays float: {WHY_KEPT.get(role, WHY_KEPT_ELSE)}"
+
+
+def _head_of(node: NodeLike, heads: dict[str, HeadSpec]) -> HeadSpec:
+    """The head that the node writes: by its output's name; by the node's own where the log gives only that."""
+    named = node.outputs or (node.name.removesuffix("_HzDequantize"),)
+    found = [heads[name] for name in named if name in heads]
+    if len(found) != 1:
+        raise ModelError(
+            f"Dequantize node {node.name!r} writes {named[0] if named else 'nothing'!r}, which is no output of the "
+            f"sidecar ({', '.join(sorted(heads))[:200]})",
+            hint="give the sidecar of the ONNX that was compiled with --sidecar",
+        )
+    return found[0]
+
+
+def _bare_heads(nodes: Iterable[NodeLike], spec: ModelSpec, seen: set[str]) -> list[Choice]:
+    """The heads without a Dequantize node: their integers come straight from the BPU, or they are not there."""
+    written = {name for node in nodes for name in node.outputs}
+    bare = [head for head in spec.outputs if head.name not in seen]
+    if written:
+        absent = [head.name for head in bare if head.name not in written]
+        if absent and any(node.op_type == "BPU" for node in nodes):
+            raise ModelError(
+                f"the sidecar's output {absent[0]!r} is none of the model ({', '.join(sorted(written))[:200]})",
+                hint="give the sidecar of the ONNX that was compiled with --sidecar",
+            )
+    why = "has no Dequantize node: nothing to remove"
+    return [Choice(head.name, head.role, "", False, why) for head in bare]
+
+
+def _plan_by_names(nodes: Sequence[NodeLike], roles: Collection[str]) -> StripPlan:
+    extra = {"mask", "keypoint", "angle"} & set(roles)
+    wanted = {*(role for role in roles if role in ("box", "class")), *(["extra"] if extra else [])}
+    found = [(node, BRANCH.findall(node.name)) for node in nodes]
+    if {"2", "3"} - {branch for _, branches in found for branch in branches} == {"2", "3"}:
+        raise ModelError(
+            f"no sidecar, and node names such as {nodes[0].name if nodes else 'none'!r} do not say which head is which",
+            hint="give the sidecar that edgekit cut wrote for this model with --sidecar",
+        )
+    choices = []
+    for node, branches in found:
+        role = BRANCH_ROLES[branches[-1]] if branches else "other"
+        remove = role in wanted
+        output = node.outputs[0] if node.outputs else node.name.removesuffix("_HzDequantize")
+        choices.append(Choice(output, role, node.name, remove, _why(role, remove)))
+    note = "no sidecar: roles are assumed from Ultralytics' node names (cv2 box, cv3 class, cv4 extra)"
+    return StripPlan(tuple(choices), (note,))
