@@ -39,6 +39,7 @@ class FloatGraph:
     shapes: Mapping[str, tuple[int, ...]]
     input: str
     outputs: Mapping[str, str]
+    opset: int = 11
 
     def with_nodes(self, nodes: Iterable[Node], **changes: Any) -> FloatGraph:
         return replace(self, nodes=tuple(nodes), **changes)
@@ -88,7 +89,8 @@ def read_float_graph(path: Path) -> FloatGraph:
             f"{path} has {len(inputs)} inputs, expected one picture", hint="compile a model cut by edgekit cut"
         )
     outputs = {v.name: v.name for v in graph.output}
-    return FloatGraph(nodes, constants, shapes, inputs[0], outputs)
+    opset = next((o.version for o in model.opset_import if o.domain in ("", "ai.onnx")), 0)
+    return FloatGraph(nodes, constants, shapes, inputs[0], outputs, opset)
 
 
 def _plain(value: Any) -> Any:

@@ -190,8 +190,13 @@ def _average(node: Node, graph: FloatGraph, constants: dict[str, np.ndarray]) ->
     channels = graph.shapes[node.inputs[0]][1]
     name = f"{node.name}.weight"
     constants[name] = np.full((channels, 1, *kernel), 1.0 / np.prod(kernel), np.float32)
-    attrs = {"kernel_shape": kernel, "pads": pads, "strides": list(node.attrs.get("strides", [1, 1]))}
-    attrs |= {"dilations": [1, 1], "group": channels}
+    attrs = {
+        "kernel_shape": kernel,
+        "pads": pads,
+        "strides": list(node.attrs.get("strides", [1, 1])),
+        "dilations": [1, 1],
+        "group": channels,
+    }
     return Node(node.name, "Conv", (node.inputs[0], name), node.outputs, attrs)
 
 

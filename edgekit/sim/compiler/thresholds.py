@@ -67,7 +67,8 @@ def _rebinned(histogram: Histogram, bins: int) -> tuple[NDArray[np.float64], flo
     width = max(histogram.largest, SMALLEST_THRESHOLD) / bins
     middles = (np.arange(histogram.counts.size) + 0.5) * histogram.bin_width
     index = np.minimum((middles / width).astype(np.int64), bins - 1)
-    return np.bincount(index, weights=histogram.counts, minlength=bins)[:bins], width
+    weights = histogram.counts.astype(np.float64)
+    return np.bincount(index, weights=weights, minlength=bins).astype(np.float64), width
 
 
 def _kl_divergence(counts: NDArray[np.float64], stop: int) -> float:

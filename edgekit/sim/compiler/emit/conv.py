@@ -83,7 +83,8 @@ def weight_steps(writer: GraphWriter, node: Node, peaks: np.ndarray, bias: np.nd
     floor = np.abs(bias) / (x_scale * BIAS_LIMIT)
     if node.output in writer.plan.source:
         floor = np.maximum(floor, writer.scale(node.output) / x_scale * SMALLEST_FACTOR)
-    return np.maximum(np.maximum(peaks / WEIGHT_MAX, floor), np.finfo(np.float32).tiny)
+    steps: np.ndarray = np.maximum(np.maximum(peaks / WEIGHT_MAX, floor), np.finfo(np.float32).tiny)
+    return steps
 
 
 def _operands(writer: GraphWriter, node: Node) -> tuple[str, np.ndarray, np.ndarray]:
@@ -115,8 +116,10 @@ def _window(node: Node, kernel: tuple[int, ...]) -> dict[str, Any]:
 
 
 def _round_weights(scaled: np.ndarray) -> np.ndarray:
-    return np.clip(np.rint(scaled), -WEIGHT_MAX, WEIGHT_MAX).astype(np.int8)
+    rounded: np.ndarray = np.clip(np.rint(scaled), -WEIGHT_MAX, WEIGHT_MAX).astype(np.int8)
+    return rounded
 
 
 def _round_bias(scaled: np.ndarray) -> np.ndarray:
-    return np.clip(np.rint(scaled), -(1 << 30), 1 << 30).astype(np.int32)
+    rounded: np.ndarray = np.clip(np.rint(scaled), -(1 << 30), 1 << 30).astype(np.int32)
+    return rounded

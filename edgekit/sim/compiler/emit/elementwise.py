@@ -56,7 +56,7 @@ def _finish(
         "output_scale": int(output.scale[0]),
         "output_right_shift": int(output.shift[0]),
     }
-    wide = {key: np.full(channels, value, np.int64) for key, value in numbers.items()}
+    wide: dict[str, Any] = {key: np.full(channels, value, np.int64) for key, value in numbers.items()}
     inputs = [writer.read(name, NHWC) for name in operands]
     target = writer.write(node.output)
     bits = writer.bits(node.output)

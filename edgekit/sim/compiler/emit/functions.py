@@ -14,11 +14,11 @@ Function = Callable[[np.ndarray], np.ndarray]
 
 
 def sigmoid(x: np.ndarray) -> np.ndarray:
-    return 0.5 * (1.0 + np.tanh(0.5 * x))  # no overflow at either end
+    return np.asarray(0.5 * (1.0 + np.tanh(0.5 * x)))  # no overflow at either end
 
 
 def swish(x: np.ndarray) -> np.ndarray:
-    return x * sigmoid(x)
+    return np.asarray(x * sigmoid(x))
 
 
 def hard_sigmoid(x: np.ndarray, alpha: float = 0.2, beta: float = 0.5) -> np.ndarray:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from edgekit.sim.compiler.emit.writer import NCHW, NHWC, GraphWriter
 
 
@@ -12,5 +14,5 @@ def emit_outputs(writer: GraphWriter) -> None:
         source = writer.read(tensor, layout)
         scale = writer.unit(tensor)
         constant = writer.constant(f"{tensor}_{name}_x_scale", scale)
-        attrs = {"axis": writer.rank(tensor) - 1} if scale.size > 1 else {}
+        attrs: dict[str, Any] = {"axis": writer.rank(tensor) - 1} if scale.size > 1 else {}
         writer.add("HzDequantize", f"{tensor}_HzDequantize", [source, constant], [name], **attrs)

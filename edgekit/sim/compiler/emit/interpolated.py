@@ -55,9 +55,9 @@ def interpolated_table(function: Function, x_scale: float, y_scale: float, *, bi
     lines = [_row_position(low, high) for low, high in pairwise(bounds)]
     rows = [np.rint(ints(_entry_places(line))) for line in lines]
     flat = _constant_line(float(np.rint(ints(np.array([float(LOW)]))[0])))
-    columns = np.array([flat, *lines, flat], np.int64).T
+    scale, bias, left_shift, right_shift = np.array([flat, *lines, flat], np.int64).T
     bound = np.array([*bounds, HIGH], np.int64)
-    return InterpolatedTable(bound, *columns, table=np.array(rows, np.int64))
+    return InterpolatedTable(bound, scale, bias, left_shift, right_shift, np.array(rows, np.int64))
 
 
 def row_bounds(ints: Function) -> list[int]:

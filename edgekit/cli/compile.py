@@ -1,0 +1,80 @@
+"""`edgekit compile`: a PTQ yaml to an int8 .bin, by the vendor's toolchain or the built-in simulated compiler."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from edgekit.host.compile import CompileResult
+
+WORST_NODES = 5
+WORST_BELOW = 0.99  # nodes nearer to the float model than this are no news
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("yaml", type=Path, help="the PTQ yaml in the work folder of edgekit calibrate")
+    parser.add_argument(
+        "--toolchain",
+        default="auto",
+        metavar="NAME",
+        help="auto (the real one where it is installed, else sim), sim, hb_mapper or docker; default: %(default)s",
+    )
+    parser.add_argument(
+        "--optimize",
+        metavar="LEVEL",
+        help="O0 to O3 in place of the yaml's optimize_level (the simulated compiler makes no instructions)",
+    )
+    parser.add_argument("--json", action="store_true", help="print the result as JSON")
+
+
+def run(args: argparse.Namespace) -> int:
+    from edgekit.cli.console import print_json, progress_bar
+    from edgekit.host.compile import compile_work
+
+    with progress_bar() as progress:
+        result = compile_work(args.yaml, toolchain=args.toolchain, optimize=args.optimize, progress=progress)
+    if args.json:
+        print_json(as_dict(result))
+    else:
+        _print(result)
+    return 0
+
+
+def as_dict(result: CompileResult) -> dict[str, Any]:
+    """The result as plain JSON values."""
+    return {
+        "toolchain": result.toolchain,
+        "simulated": result.simulated,
+        "reused": result.reused,
+        "files": {part: str(path) for part, path in result.files.items()},
+        "output_cosines": dict(result.output_cosines),
+        "node_cosines": dict(result.node_cosines),
+        "notes": list(result.notes),
+    }
+
+
+def worst_nodes(result: CompileResult) -> list[tuple[str, float]]:
+    """The nodes furthest from the float model, worst first."""
+    low = [(name, cosine) for name, cosine in result.node_cosines.items() if cosine < WORST_BELOW]
+    return sorted(low, key=lambda row: row[1])[:WORST_NODES]
+
+
+def _print(result: CompileResult) -> None:
+    from edgekit.cli.console import print_table
+
+    how = "simulated: runs off the board only" if result.simulated else "for the board"
+    verb = "reused, nothing has changed" if result.reused else "compiled"
+    print(f"{verb} by {result.toolchain} ({how})")
+    for note in result.notes:
+        print(f"  {note}")
+    if result.output_cosines:
+        print_table("Outputs against the float model", ("output", "cosine"), list(result.output_cosines.items()))
+    if worst := worst_nodes(result):
+        print_table("Furthest nodes", ("node", "cosine"), worst)
+    for part in ("bin", "modified_bin", "quantized", "log"):
+        if part in result.files:
+            print(f"{part}: {result.files[part]}")
+    model = result.modified_bin_path or result.bin_path
+    print(f"next: edgekit run --model {model} --source PHOTO -o OUT/")

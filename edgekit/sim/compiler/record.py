@@ -1,0 +1,102 @@
+"""What a build tells about its nodes: rows for the log's tables and the quant_info JSON in the vendor's shape."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import onnx
+
+from edgekit.sim.compiler.float_graph import FloatGraph, Node
+from edgekit.sim.compiler.log import NodeRow, OutputRow
+from edgekit.sim.compiler.measure import Distance
+from edgekit.sim.compiler.quantize import QuantizedGraph
+from edgekit.sim.compiler.scales import INT_MAX, ScalePlan
+
+CPU_OPS = ("Softmax", "HzQuantize", "HzDequantize")
+HIDDEN_OPS = ("HzDequantize", "Transpose")  # as in the vendor's table: outputs have one of their own
+VENDOR_TYPES = {"Table": "Hz{}", "Scale": "Mul", "Flatten": "Reshape"}
+
+
+def node_rows(
+    quantized: QuantizedGraph, plan: ScalePlan, scales: Mapping[str, float], found: Mapping[str, Distance]
+) -> list[NodeRow]:
+    """A row per node of the integer graph; cosines where the node's output stands for a float tensor."""
+    widths = {8: "int8", 16: "int16"}
+    rows = []
+    for node in quantized.model.graph.node:
+        if node.op_type in HIDDEN_OPS:
+            continue
+        source = quantized.reads.get(node.name, "")
+        distance = found.get(node.output[0])
+        known = distance is not None and node.op_type != "HzRequantize"
+        link = quantized.links.get(node.output[0])
+        bits = plan.bits.get(link.float_name, 8) if link else 8
+        rows.append(
+            NodeRow(
+                name=node.name,
+                on="CPU" if node.op_type in CPU_OPS else "BPU",
+                type=node.op_type,
+                cosine=distance.cosine if known and distance else None,
+                threshold=_threshold(source, plan, scales) if known else None,
+                dtype="float32" if node.op_type == "Softmax" else widths[bits],
+            )
+        )
+    return rows
+
+
+def output_rows(graph: FloatGraph, found: Mapping[str, Distance]) -> list[OutputRow]:
+    """A row per graph output."""
+    return [
+        OutputRow(name, found[name].cosine, found[name].l1, found[name].l2, found[name].largest)
+        for name in graph.outputs
+    ]
+
+
+def quant_info(
+    graph: FloatGraph,
+    quantized: QuantizedGraph,
+    plan: ScalePlan,
+    scales: Mapping[str, float],
+    found: Mapping[str, Distance],
+) -> dict[str, Any]:
+    """Per float node: type, tensors, a threshold list per input (empty for constants) and the cosine."""
+    by_float = {link.float_name: found[name].cosine for name, link in quantized.links.items() if name in found}
+    nodes = {node.name: _node_info(node, graph, plan, scales, by_float) for node in graph.nodes}
+    first = next((n for n in quantized.model.graph.node if n.op_type == "HzSQuantizedPreprocess"), None)
+    return {**_input_info(first, graph, by_float), **nodes}
+
+
+def _input_info(node: onnx.NodeProto | None, graph: FloatGraph, by_float: Mapping[str, float]) -> dict[str, Any]:
+    if node is None:
+        return {}
+    info = {
+        "type": "HzPreprocess",
+        "inputs": [f"{graph.input}_calibrated"],
+        "outputs": [graph.input],
+        "thresholds": [[float(INT_MAX[8])]],
+    }
+    return {node.name: _with_cosine(info, by_float.get(graph.input))}
+
+
+def _node_info(
+    node: Node, graph: FloatGraph, plan: ScalePlan, scales: Mapping[str, float], by_float: Mapping[str, float]
+) -> dict[str, Any]:
+    kind = VENDOR_TYPES.get(node.op, node.op).format(str(node.attrs.get("function", "")).title().replace("_", ""))
+    known = {name: _threshold(name, plan, scales) for name in node.inputs if name}
+    info = {
+        "type": kind,
+        "inputs": [name if value is None else f"{name}_calibrated" for name, value in known.items()],
+        "outputs": list(node.outputs),
+        "thresholds": [[] if value is None else [round(value, 6)] for value in known.values()],
+    }
+    return _with_cosine(info, by_float.get(node.output))
+
+
+def _with_cosine(info: dict[str, Any], cosine: float | None) -> dict[str, Any]:
+    return info if cosine is None else {**info, "cosine_similarity": f"{cosine:.6f}"}
+
+
+def _threshold(tensor: str, plan: ScalePlan, scales: Mapping[str, float]) -> float | None:
+    """The float value of a tensor's largest integer."""
+    return scales[tensor] * INT_MAX[plan.bits[tensor]] if tensor in scales else None

@@ -1,0 +1,76 @@
+"""The sidecars of a simulated build: of the quantized graph, of the .bin, and of the .bin with raw heads."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from edgekit.errors import ModelError
+from edgekit.sim.compiler.board_input import board_preprocess
+from edgekit.sim.compiler.emit.preprocess import PictureInput
+from edgekit.sim.compiler.float_graph import FloatGraph
+from edgekit.sim.compiler.quantize import QuantizedGraph, output_shape
+from edgekit.spec import HeadSpec, InputSpec, ModelSpec, file_ref
+from edgekit.version import __version__
+
+if TYPE_CHECKING:
+    from edgekit.host.compile_job import CompileJob
+
+RAW_ROLES = ("box", "mask", "keypoint", "angle")  # heads that only survivors of the class gate are read from
+
+
+def quantized_spec(job: CompileJob, graph: FloatGraph, picture: PictureInput) -> ModelSpec:
+    """The heads' sidecar, now with the board's input; all outputs are floats behind their Dequantize."""
+    heads = {head.name: head for head in job.spec.outputs}
+    if set(heads) != set(graph.outputs):
+        raise ModelError(
+            f"the sidecar describes the outputs {sorted(heads)}, the model has {sorted(graph.outputs)}",
+            hint="run edgekit cut again so that the sidecar fits the model",
+        )
+    outputs = tuple(_float_head(heads[name], output_shape(graph, tensor)) for name, tensor in graph.outputs.items())
+    return replace(
+        job.spec,
+        input=InputSpec(picture.name, kind=picture.kind, layout=picture.layout),
+        preprocess=board_preprocess(job),
+        outputs=outputs,
+        stage="quantized",
+        march=job.march,
+        simulated=True,
+        files={},
+        tools={**job.spec.tools, "edgekit": __version__, "compiler": "edgekit simulated compiler"},
+    )
+
+
+def bin_spec(spec: ModelSpec, files: Mapping[str, Path]) -> ModelSpec:
+    """The sidecar of the .bin whose outputs are all floats; `files` are the related files by part."""
+    return replace(spec, stage="bin", files={**spec.files, **{part: file_ref(p) for part, p in files.items()}})
+
+
+def raw_heads(spec: ModelSpec, graph: FloatGraph, quantized: QuantizedGraph) -> dict[str, HeadSpec]:
+    """The outputs that are handed out as int32 in the modified .bin, by name: `RAW_ROLES` made by convolutions."""
+    raw: dict[str, HeadSpec] = {}
+    units = {link.float_name: link.unit for link in quantized.links.values()}
+    for head in spec.outputs:
+        unit: np.ndarray = units[graph.outputs[head.name]]
+        if head.role in RAW_ROLES and unit.size > 1:
+            scale = tuple(float(value) for value in unit)
+            raw[head.name] = replace(head, dtype="int32", scale=scale, axis=len(head.shape) - 1)
+    return raw
+
+
+def with_raw_heads(spec: ModelSpec, raw: Mapping[str, HeadSpec]) -> ModelSpec:
+    """`spec` with the outputs of `raw` in place of its own of those names."""
+    return replace(spec, outputs=tuple(raw.get(head.name, head) for head in spec.outputs))
+
+
+def dequantize_nodes(graph: FloatGraph, names: Collection[str]) -> tuple[str, ...]:
+    """The HzDequantize nodes in front of the outputs `names`."""
+    return tuple(f"{graph.outputs[name]}_HzDequantize" for name in names)
+
+
+def _float_head(head: HeadSpec, shape: list[int]) -> HeadSpec:
+    return replace(head, shape=tuple(shape), dtype="float32", scale=())
