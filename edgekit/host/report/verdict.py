@@ -1,0 +1,67 @@
+"""The verdict: one grade, one sentence, one next step, drawn from what the rules found."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from edgekit.host.report.facts import Facts
+from edgekit.host.report.rules import OUTPUT_COSINE_GOOD, RULES, SEVERITIES, Finding
+
+# Grade by the gravest finding; every grade but `failed` needs cosines to rest on.
+GRADES = {"stop": "failed", "bad": "poor", "warn": "usable"}
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """`grade`: good, usable, poor, failed or unknown; `next_step` is what to type, `why` its reason."""
+
+    grade: str
+    sentence: str
+    next_step: str
+    why: str
+    findings: tuple[Finding, ...]
+
+
+def judge(facts: Facts) -> Verdict:
+    """Asks every rule; the gravest finding, and among equals the earliest rule, gives the next step."""
+    asked = [finding for rule in RULES if (finding := rule(facts)) is not None]
+    findings = tuple(sorted(asked, key=lambda finding: SEVERITIES.index(finding.severity)))
+    grade = next((GRADES[f.severity] for f in findings if f.severity in GRADES), "good")
+    if facts.worst_output is None and grade != "failed":
+        grade = "unknown"
+    step = next((f for f in findings if f.action and (f.severity != "note" or grade == "unknown")), None)
+    return Verdict(
+        grade=grade,
+        sentence=_sentence(facts, grade, findings),
+        next_step=step.action if step else _default_step(facts),
+        why=step.title if step else ("no compile log here" if grade == "unknown" else "nothing stands in its way"),
+        findings=findings,
+    )
+
+
+def _sentence(facts: Facts, grade: str, findings: tuple[Finding, ...]) -> str:
+    if grade == "failed":
+        return f"Failed: {findings[0].title}."
+    worst = facts.worst_output
+    speed = facts.build.estimate
+    pace = f" About {speed.fps:.0f} frames per second on the BPU alone." if speed and facts.build.log else ""
+    if worst is None or worst.cosine is None:
+        return f"Unknown: nothing here tells how accurate it is.{pace}"
+    if grade == "good":
+        return f"Good: every output is at {OUTPUT_COSINE_GOOD} or above (lowest {worst.cosine:.4f}).{pace}"
+    word = "Poor" if grade == "poor" else "Usable"
+    count = sum(finding.severity in ("bad", "warn") for finding in findings)
+    accuracy = (
+        f"every output is at {OUTPUT_COSINE_GOOD} or above (lowest {worst.cosine:.4f})"
+        if worst.cosine >= OUTPUT_COSINE_GOOD
+        else f"the lowest output, {worst.name}, is at {worst.cosine:.4f}"
+    )
+    return f"{word}: {accuracy}; {count} thing{'' if count == 1 else 's'} to improve.{pace}"
+
+
+def _default_step(facts: Facts) -> str:
+    if facts.build.bin is not None:
+        return f"edgekit run {facts.build.bin.path.name} PHOTO, then edgekit eval for its mAP"
+    if facts.log is not None and facts.log.prefix:
+        return f"edgekit run {facts.log.prefix}_modified.bin PHOTO, then edgekit eval for its mAP"
+    return "edgekit report on the folder of the build, which holds its compile log"
