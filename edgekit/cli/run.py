@@ -45,16 +45,14 @@ def run(args: argparse.Namespace) -> int:
     session = load(args.model, args.device, conf=args.conf, iou=args.iou, max_detections=args.max_detections)
     with session:
         session = _named(session, args.names)
-        source = open_source(args.source, on_skip=lambda error: skipped.append(error.message))
+        source = open_source(args.source, on_skip=lambda error: _skip(skipped, error.message))
         out = _output_folder(args, source)
         header = _header(args, session)
         for note in session.notes:
             print(f"note: {note}", file=sys.stderr)
         tally = _run_all(args, session, source, out, header)
-    for message in skipped:
-        print(f"skipped: {message}", file=sys.stderr)
     _summary(tally, session, out, skipped, quiet=args.json)
-    return _exit_code(tally, skipped, args.source)
+    return 0
 
 
 @dataclass(slots=True)
@@ -66,6 +64,7 @@ class _Tally:
 
 def _run_all(args: argparse.Namespace, session: Session, source: Source, out: Path, header: dict[str, Any]) -> _Tally:
     from edgekit.cli.console import progress_bar
+    from edgekit.errors import ImageError
     from edgekit.output.document import json_document, json_file
 
     tally = _Tally()
@@ -83,6 +82,8 @@ def _run_all(args: argparse.Namespace, session: Session, source: Source, out: Pa
             report("run", tally.pictures, total)
             if args.frames and tally.pictures >= args.frames:
                 break
+        if not tally.pictures:  # raised in here, so that no empty results.json is left behind
+            raise ImageError(f"{args.source} holds no readable picture", hint="see the lines above")
     return tally
 
 
@@ -106,6 +107,11 @@ def _one(
     tally.objects += len(results)
     rounded = {stage: round(value, 3) for stage, value in times.items()}
     return {"source": frame.name, **results.to_dict(masks=args.masks), "times_ms": rounded}
+
+
+def _skip(skipped: list[str], message: str) -> None:
+    skipped.append(message)
+    print(f"skipped: {message}", file=sys.stderr)
 
 
 @contextlib.contextmanager
@@ -198,7 +204,7 @@ def _header(args: argparse.Namespace, session: Session) -> dict[str, Any]:
 def _summary(tally: _Tally, session: Session, out: Path, skipped: list[str], *, quiet: bool) -> None:
     import statistics
 
-    if quiet or not tally.pictures:
+    if quiet:
         return
     medians = ", ".join(f"{stage} {statistics.median(values):.1f}" for stage, values in tally.times_ms.items())
     device = {"bpu": "the BPU", "onnxruntime": "onnxruntime (float)"}.get(
@@ -209,11 +215,3 @@ def _summary(tally: _Tally, session: Session, out: Path, skipped: list[str], *, 
     if skipped:
         print(f"{len(skipped)} pictures skipped")
     print(f"pictures and results.json are in {out}")
-
-
-def _exit_code(tally: _Tally, skipped: list[str], source: str) -> int:
-    from edgekit.errors import ImageError
-
-    if tally.pictures == 0 and skipped:
-        raise ImageError(f"{source} holds {len(skipped)} photos and none could be read", hint="see the lines above")
-    return 0

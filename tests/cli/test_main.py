@@ -1,0 +1,59 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from edgekit.cli.main import COMMANDS, main
+from edgekit.version import __version__
+from tests.conftest import ROOT
+
+HEAVY = ("numpy", "cv2", "onnx", "onnxruntime", "yaml", "matplotlib", "jinja2", "rich", "pycocotools")
+
+
+@pytest.mark.parametrize("command", ["", *COMMANDS])
+def test_help_names_the_command_and_loads_nothing_heavy(command: str) -> None:
+    probe = (
+        "import sys; from edgekit.cli.main import main\n"
+        "try: main([a for a in sys.argv[1:] if a])\n"
+        "except SystemExit as end: assert end.code == 0, end.code\n"
+        f"print('LOADED', [m for m in {HEAVY} if m in sys.modules])"
+    )
+    run = subprocess.run([sys.executable, "-c", probe, command, "--help"], capture_output=True, text=True, cwd=ROOT)
+    assert run.returncode == 0, run.stderr
+    assert "LOADED []" in run.stdout
+    assert f"edgekit {command}".strip() in run.stdout
+
+
+def test_version(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as end:
+        main(["--version"])
+    assert end.value.code == 0
+    assert __version__ in capsys.readouterr().out
+
+
+def test_no_command_shows_the_help(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([]) == 2
+    out = capsys.readouterr().out
+    assert all(command in out for command in COMMANDS)
+
+
+def test_an_unknown_command_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as end:
+        main(["fly"])
+    assert end.value.code == 2
+    assert "fly" in capsys.readouterr().err
+
+
+def test_a_mistake_is_two_lines_and_code_2(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["run", "--model", "none.bin", "--source", "none.jpg"]) == 2
+    lines = capsys.readouterr().err.splitlines()
+    assert [line.split(":")[0] for line in lines] == ["error", "hint"]
+
+
+def test_debug_shows_the_traceback() -> None:
+    from edgekit.errors import ModelError
+
+    with pytest.raises(ModelError):
+        main(["run", "--debug", "--model", "none.bin", "--source", "none.jpg"])

@@ -1,0 +1,149 @@
+"""`edgekit run` on tiny models, as a user types it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from edgekit.cli.main import main
+from edgekit.ops.rle import decode_rle
+from edgekit.output.writer import video_writer
+from tests.tiny_yolo import save_tiny_yolo
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return save_tiny_yolo(tmp_path_factory.mktemp("model") / "tiny.onnx", task="segment")
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Path:
+    rng = np.random.default_rng(0)
+    folder = tmp_path / "photos"
+    (folder / "deep").mkdir(parents=True)
+    for name, shape in (("a.jpg", (60, 90, 3)), ("deep/b.png", (90, 40, 3))):
+        cv2.imwrite(str(folder / name), rng.integers(0, 255, shape, dtype=np.uint8))
+    return folder
+
+
+def test_a_folder_to_pictures_and_json(
+    model: Path, photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "out"
+    assert main(["run", "--model", str(model), "--source", str(photos), "-o", str(out), "--conf", "0.3"]) == 0
+    assert cv2.imread(str(out / "a.jpg")).shape == (60, 90, 3)
+    assert cv2.imread(str(out / "deep" / "b.png")).shape == (90, 40, 3)
+    document = json.loads((out / "results.json").read_text())
+    assert (document["device"], document["simulated"], document["task"]) == ("onnxruntime", True, "segment")
+    assert [r["source"] for r in document["results"]] == ["a.jpg", "deep/b.png"]
+    first = document["results"][0]
+    assert (first["width"], first["height"]) == (90, 60)
+    assert len(first["objects"]) > 0
+    for item in first["objects"]:
+        assert item["score"] > 0.3
+        mask = decode_rle(item["segmentation"])
+        assert mask.shape == (60, 90)
+        _, top, right, _ = item["box_xyxy"]
+        assert not mask[: int(top)].any()
+        assert not mask[:, int(np.ceil(right)) :].any()
+    assert "objects in 2 pictures" in capsys.readouterr().out
+
+
+def test_json_on_standard_output_is_one_document(
+    model: Path, photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    args = ["run", "--model", str(model), "--source", str(photos / "a.jpg"), "-o", str(tmp_path / "out")]
+    assert main([*args, "--json", "--masks", "polygons"]) == 0
+    shown = json.loads(capsys.readouterr().out)
+    assert shown == json.loads((tmp_path / "out" / "results.json").read_text())
+    assert isinstance(shown["results"][0]["objects"][0]["segmentation"], list)
+
+
+def test_video_in_video_out_with_times(model: Path, tmp_path: Path) -> None:
+    rng = np.random.default_rng(1)
+    with video_writer(tmp_path / "in.mp4", fps=8, size_wh=(96, 64)) as append:
+        for _ in range(4):
+            append(rng.integers(0, 255, (64, 96, 3), dtype=np.uint8))
+    out = tmp_path / "out"
+    args = ["run", "--model", str(model), "--source", str(tmp_path / "in.mp4"), "-o", str(out)]
+    assert main([*args, "--frames", "3"]) == 0
+    capture = cv2.VideoCapture(str(out / "video.mp4"))
+    assert (capture.get(cv2.CAP_PROP_FRAME_COUNT), capture.get(cv2.CAP_PROP_FPS)) == (3, 8)
+    rows = json.loads((out / "results.json").read_text())["results"]
+    assert len(rows) == 3
+    assert set(rows[0]["times_ms"]) == {"prepare", "infer", "decode", "draw"}
+
+
+def test_a_broken_photo_is_skipped_and_counted(
+    model: Path, photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (photos / "broken.jpg").write_bytes(b"junk")
+    assert main(["run", "--model", str(model), "--source", str(photos), "-o", str(tmp_path / "out")]) == 0
+    said = capsys.readouterr()
+    assert "broken.jpg" in said.err
+    assert "1 pictures skipped" in said.out
+
+
+def test_other_names(model: Path, photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    names = tmp_path / "names.txt"
+    names.write_text("cat\ndog\nowl\n")
+    args = ["run", "--model", str(model), "--source", str(photos / "a.jpg"), "--json"]
+    assert main([*args, "-o", str(tmp_path / "out"), "--names", str(names)]) == 0
+    objects = json.loads(capsys.readouterr().out)["results"][0]["objects"]
+    assert {o["name"] for o in objects} <= {"cat", "dog", "owl"}
+    assert main([*args, "-o", str(tmp_path / "out2"), "--names", "coco"]) == 2
+    assert "has 80 names, expected 3" in capsys.readouterr().err
+
+
+def refused(capsys: pytest.CaptureFixture[str], *args: str) -> str:
+    assert main(["run", *args]) == 2
+    lines = capsys.readouterr().err.splitlines()
+    mistakes = [line for line in lines if line.startswith(("error:", "hint:"))]
+    assert [line.split(":")[0] for line in mistakes] == ["error", "hint"]
+    return mistakes[0]
+
+
+def test_nothing_is_overwritten(model: Path, photos: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    before = {p: p.read_bytes() for p in photos.rglob("*.*")}
+    args = ("--model", str(model), "--source", str(photos))
+    assert "source folder itself" in refused(capsys, *args, "-o", str(photos))
+    assert "is not empty" in refused(capsys, *args, "-o", str(photos / "deep"))
+    assert "is a file" in refused(capsys, *args, "-o", str(photos / "a.jpg"))
+    assert {p: p.read_bytes() for p in photos.rglob("*.*")} == before
+
+
+@pytest.mark.parametrize(
+    "option, value", [("--conf", "1.5"), ("--iou", "-1"), ("--max-detections", "0"), ("--device", "gpu")]
+)
+def test_illegal_options(
+    model: Path, photos: Path, capsys: pytest.CaptureFixture[str], option: str, value: str
+) -> None:
+    assert value in refused(capsys, "--model", str(model), "--source", str(photos), option, value)
+
+
+def test_a_float_model_does_not_pretend_to_be_simulated(
+    model: Path, photos: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    message = refused(capsys, "--model", str(model), "--source", str(photos), "--device", "sim")
+    assert "is a float model" in message
+
+
+def test_bad_models(photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "junk.onnx").write_bytes(b"\x00" * 100)
+    for name in ("junk.onnx", "none.bin"):
+        refused(capsys, "--model", str(tmp_path / name), "--source", str(photos))
+
+
+def test_bad_sources(model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "broken").mkdir()
+    (tmp_path / "broken" / "a.jpg").write_bytes(b"junk")
+    args = ("--model", str(model), "-o", str(tmp_path / "out"), "--source")
+    assert "holds no photo" in refused(capsys, *args, str(tmp_path / "empty"))
+    assert "holds no readable picture" in refused(capsys, *args, str(tmp_path / "broken"))
+    assert "cannot be read" in refused(capsys, *args, str(tmp_path / "none.jpg"))
+    assert not (tmp_path / "out").exists() or not any((tmp_path / "out").iterdir())
