@@ -49,13 +49,13 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _plan_from_log(args: argparse.Namespace, roles: tuple[str, ...]) -> int:
-    from edgekit.host.modifier_log import read_modifier_log
+    from edgekit.host.modifier_log import read_removable_nodes
     from edgekit.host.strip import modified_path
     from edgekit.host.strip_plan import plan_strip
 
-    log = read_modifier_log(args.log)
-    plan = plan_strip(log.nodes, _sidecar(args), roles=roles)
-    model = Path(log.model_name or "MODEL.bin")
+    name, nodes = read_removable_nodes(args.log)
+    plan = plan_strip(nodes, _sidecar(args), roles=roles)
+    model = Path(name or "MODEL.bin")
     return _show(args, plan, str(model), str(args.output or modified_path(model)), None)
 
 

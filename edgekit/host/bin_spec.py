@@ -41,7 +41,7 @@ def _input_as_built(spec: ModelSpec, info: BinInfo) -> tuple[InputSpec, Preproce
         names = ", ".join(given.name for given in info.inputs)
         raise ModelError(f"{info.path} has the inputs {names}, the sidecar says {spec.input.name}", hint=OTHER_SIDECAR)
     built = info.inputs[0]
-    layout = info.metadata.get("INPUT_LAYOUT_RT", "").split(";")[0].strip() or "NHWC"
+    layout = info.metadata.get("INPUT_LAYOUT_RT", "").split(";")[0].strip() or spec.input.layout
     color_range = COLOR_RANGES.get(built.color_range, spec.preprocess.color_range)
     size_wh = _size_wh(built.shape, layout)
     if size_wh != spec.preprocess.size_wh:

@@ -32,6 +32,7 @@ from edgekit.spec import ModelSpec, file_ref, save_spec, sidecar_path
 MAPPER_LOG = "hb_mapper_makertbin.log"
 CHECKER_LOG = "hb_mapper_checker.log"
 CONSOLE = "_console.log"
+HIDDEN = shutil.ignore_patterns(".*")  # scratch folders of the tools
 STRIP_LOGS = {"modifier_log": "hb_model_modifier.log", "info_log": "hb_model_info.log"}
 
 
@@ -207,7 +208,7 @@ def _collect(
     """Copies every file of the stages to `build_dir` and says what each is."""
     try:
         for stage in STAGES:
-            shutil.copytree(stages.result(stage), build_dir, dirs_exist_ok=True)
+            shutil.copytree(stages.result(stage), build_dir, dirs_exist_ok=True, ignore=HIDDEN)
         for console in sorted(stages.folder.glob(f"*{CONSOLE}")):
             shutil.copy2(console, build_dir)
     except OSError as error:
