@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from edgekit.ops.quant import sat
 from edgekit.sim.ops.operator import Arrays
 from edgekit.sim.ops.reader import NodeReader
 from edgekit.sim.ops.window import Window, read_pool_window
@@ -14,25 +15,30 @@ from edgekit.sim.tensor import TensorType
 
 @dataclass(frozen=True, slots=True)
 class AveragePool:
-    """`y = sum / divisor`; padding counts as 0 and in the divisor."""
+    """`y = sum * floor(2^fraction_bits / taps) >> fraction_bits`, rounded down; padding counts as 0 and as a tap.
+
+    The attribute that holds the number of fraction bits is called `scale`.
+    """
 
     window: Window
-    divisor: int
+    fraction_bits: int
     outputs: tuple[TensorType, ...]
 
     def run(self, x: np.ndarray) -> Arrays:
         out_hw = self.window.out_hw(x.shape[1:3])
         padded = self.window.pad(x, 0).astype(np.int64)
         total = sum(self.window.tap(padded, row, col, out_hw) for row, col in np.ndindex(*self.window.kernel))
-        return (np.rint(total / self.divisor).astype(x.dtype),)
+        reciprocal = (1 << self.fraction_bits) // (self.window.kernel[0] * self.window.kernel[1])
+        return (sat((total * reciprocal) >> self.fraction_bits, x.dtype.itemsize * 8).astype(x.dtype),)
 
 
 def read_average_pool(node: NodeReader) -> AveragePool:
     node.expect_inputs(1)
     x = node.operand(0, rank=4)
     window = read_pool_window(node, x.shape[1:3])
-    divisor = node.integer("scale", 1, 1 << 24)
+    fraction_bits = node.integer("scale", 1, 24)
+    node.flag("count_include_pad", 1)
     node.bits("output_bit", (x.bits,), x.bits)
     node.nhwc()
     shape = (x.shape[0], *window.out_hw(x.shape[1:3]), x.channels)
-    return AveragePool(window, divisor, (TensorType(shape, x.dtype),))
+    return AveragePool(window, fraction_bits, (TensorType(shape, x.dtype),))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from edgekit.ops.quant import shift_signed, wrap32
-from edgekit.sim.ops.epilogue import Epilogue, read_epilogue
+from edgekit.sim.ops.epilogue import Accumulator, Epilogue, read_epilogue
 from edgekit.sim.ops.operator import Arrays
 from edgekit.sim.ops.reader import MAX_SHIFT, NodeReader
 from edgekit.sim.ops.window import Window, read_window
@@ -24,21 +24,21 @@ class SumIn:
 
 @dataclass(frozen=True, slots=True)
 class Conv:
-    """`acc = wrap32(sum x*w + bias)`, then the epilogue; without one the int32 accumulator is the result."""
+    """`acc = wrap32(sum x*w + bias)`, then the epilogue."""
 
     weight: np.ndarray  # (O, kh, kw, I/group) int8
     bias: np.ndarray  # (O,) int64, already shifted
     window: Window
     group: int
     sum_in: SumIn | None
-    epilogue: Epilogue | None
+    epilogue: Epilogue | Accumulator
     outputs: tuple[TensorType, ...]
 
     def run(self, x: np.ndarray, e: np.ndarray | None = None) -> Arrays:
         acc = wrap32(convolve(x, self.weight, self.window, self.group) + self.bias)
         if self.sum_in is not None and e is not None:
             acc = wrap32(acc + shift_signed(e * self.sum_in.scale, self.sum_in.shift))
-        return (acc.astype(np.int32) if self.epilogue is None else self.epilogue.apply(acc),)
+        return (self.epilogue.apply(acc),)
 
 
 def convolve(x: np.ndarray, weight: np.ndarray, window: Window, group: int) -> np.ndarray:
@@ -86,7 +86,7 @@ def read_conv(node: NodeReader) -> Conv:
         node.require(extra.shape == shape, f"input 4 has shape {list(extra.shape)}", f"{list(shape)}")
     node.ignore("weight_thresholds")  # the float range of the weights: no part of the arithmetic
     node.nhwc()
-    out = int_type(shape, 32 if epilogue is None else epilogue.bits)
+    out = int_type(shape, epilogue.bits)
     return Conv(weight, bias, window, group, sum_in, epilogue, (out,))
 
 

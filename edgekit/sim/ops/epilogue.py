@@ -15,7 +15,7 @@ from edgekit.sim.tensor import INT_DTYPES
 class Epilogue:
     """Per channel: `v = sat16(acc >> right_shift)`, `y = sat_bits(wrap32(v * scale) >> out_shift)`, then relu."""
 
-    right_shift: np.ndarray
+    right_shift: np.ndarray  # (C,) int64, as the next two
     scale: np.ndarray
     out_shift: np.ndarray
     bits: int
@@ -27,14 +27,24 @@ class Epilogue:
         return (np.maximum(y, 0) if self.relu else y).astype(INT_DTYPES[self.bits])
 
 
-def read_epilogue(node: NodeReader, channels: int) -> Epilogue | None:
-    """The epilogue of a convolution node; None where the accumulator itself is the result."""
+@dataclass(frozen=True, slots=True)
+class Accumulator:
+    """`high_precision_output`: the 32-bit accumulator itself is the result."""
+
+    relu: bool
+    bits: int = 32
+
+    def apply(self, acc: np.ndarray) -> np.ndarray:
+        return (np.maximum(acc, 0) if self.relu else acc).astype(np.int32)
+
+
+def read_epilogue(node: NodeReader, channels: int) -> Epilogue | Accumulator:
+    """The end of a convolution node, as its attributes say."""
     relu = read_relu(node)
     if node.flag("high_precision_output", 0):
-        node.require(not relu, "a 32-bit output with relu", "no activation")
         node.bits("output_bit", (32,), 32)
         node.ignore("right_shift", "scale", "out_shift")
-        return None
+        return Accumulator(relu)
     return Epilogue(
         right_shift=node.shifts("right_shift", channels),
         scale=node.per_channel("scale", channels),

@@ -51,7 +51,7 @@ def read_float_op(node: NodeReader) -> FloatOp:
         names.append(local)
         if name:
             operand = node.operand(index, tuple(dtypes))
-            feeds[local] = np.ones(operand.shape, operand.dtype)
+            feeds[local] = node.known_value(index, np.ones(operand.shape, operand.dtype))
             types.append(helper.make_tensor_value_info(local, dtypes[operand.dtype.name], operand.shape))
     outputs = [f"y{i}" if name else "" for i, name in enumerate(node.outputs)]
     proto = helper.make_node(node.op_type, names, outputs, **node.all_attributes())

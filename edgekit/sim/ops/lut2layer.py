@@ -13,7 +13,7 @@ from edgekit.sim.tensor import INT_DTYPES, TensorType, int_type
 
 SEGMENTS = 8
 ROWS, ENTRIES = 6, 64
-SYMMETRIES = ("NONE", "ORIGIN_SYMMETRIC", "Y_AXIS_SYMMETRIC", "EVEN_SYMMETRIC")
+SYMMETRIES = ("NONE", "ORIGIN_SYMMETRIC", "Y_SYMMETRIC")
 
 
 @dataclass(frozen=True, slots=True)

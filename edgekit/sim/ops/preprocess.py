@@ -28,5 +28,5 @@ def read_preprocess(node: NodeReader) -> Conv:
     epilogue = read_epilogue(node, channels)
     node.ignore("weight_thresholds")
     node.nhwc()
-    out = int_type((*x.shape[:3], channels), 32 if epilogue is None else epilogue.bits)
+    out = int_type((*x.shape[:3], channels), epilogue.bits)
     return Conv(weight, bias, Window((1, 1), (1, 1), (0, 0, 0, 0), (1, 1)), group, None, epilogue, (out,))

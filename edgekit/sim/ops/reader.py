@@ -86,6 +86,10 @@ class NodeReader:
             self.require(fits, f"initializer {name!r} has shape {list(value.shape)}", f"{list(shape)}")
         return value
 
+    def known_value(self, index: int, otherwise: np.ndarray) -> np.ndarray:
+        """The value of an input that is an initializer, else `otherwise`."""
+        return self._constants.get(self.inputs[index], otherwise)
+
     # Attributes
 
     def has(self, name: str) -> bool:
@@ -112,26 +116,16 @@ class NodeReader:
 
     def integers(self, name: str, *, count: int | None, low: int, high: int, default: Any = REQUIRED) -> np.ndarray:
         """A list of integers as int64 of exactly `count` entries (None: any number)."""
-        value = self._value(name, default)
-        listed = isinstance(value, (list, tuple)) and all(isinstance(v, (int, np.integer)) for v in value)
-        self.require(listed, f"attribute {name} is {value!r}", "a list of integers")
-        if count is not None:
-            self.require(len(value) == count, f"attribute {name} has {len(value)} entries", f"{count}")
-        array = np.array(value, np.int64).reshape(-1)
-        bad = array[(array < low) | (array > high)]
-        self.require(bad.size == 0, f"attribute {name} holds {bad[:1].tolist()}", f"values {low}..{high}")
-        return array
+        return self._integers(name, self._value(name, default), count, low, high)
 
     def per_channel(
         self, name: str, channels: int, low: int = INT32_MIN, high: int = INT32_MAX, default: Any = REQUIRED
     ) -> np.ndarray:
         """A number per channel as int64; a plain number or a list of one stands for every channel."""
         value = self._value(name, default)
-        if isinstance(value, (int, np.integer)):
-            value = [value]
-        count = 1 if isinstance(value, (list, tuple)) and len(value) == 1 else channels
-        array = self.integers(name, count=count, low=low, high=high, default=value)
-        return np.broadcast_to(array, (channels,)).copy()
+        entries = [value] if isinstance(value, (int, np.integer)) else value
+        count = 1 if isinstance(entries, (list, tuple)) and len(entries) == 1 else channels
+        return np.broadcast_to(self._integers(name, entries, count, low, high), (channels,)).copy()
 
     def shifts(self, name: str, channels: int, default: Any = REQUIRED, low: int = 0) -> np.ndarray:
         """A shift per channel, `low`..31."""
@@ -167,3 +161,14 @@ class NodeReader:
             return self._attributes[name]
         self.require(default is not REQUIRED, f"attribute {name} is missing", "it to be there")
         return default
+
+    def _integers(self, name: str, value: Any, count: int | None, low: int, high: int) -> np.ndarray:
+        listed = isinstance(value, (list, tuple)) and all(isinstance(v, (int, np.integer)) for v in value)
+        self.require(listed, f"attribute {name} is {value!r}", "a list of integers")
+        if count is not None:
+            self.require(len(value) == count, f"attribute {name} has {len(value)} entries", f"{count}")
+        inside = all(low <= v <= high for v in value)
+        self.require(
+            inside, f"attribute {name} holds {min(value, default=0)}..{max(value, default=0)}", f"values {low}..{high}"
+        )
+        return np.array(value, np.int64).reshape(-1)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from edgekit.sim.ops.average_pool import read_average_pool
+from edgekit.sim.ops.bit_shift import read_bit_shift
+from edgekit.sim.ops.blocks import read_channel_shuffle, read_depth_to_space, read_space_to_depth
 from edgekit.sim.ops.conv import read_conv
 from edgekit.sim.ops.conv_transpose import read_conv_transpose
 from edgekit.sim.ops.dequantize import read_dequantize
@@ -41,6 +43,8 @@ from edgekit.sim.ops.upsample import read_upsample
 Read = Callable[[NodeReader], Operator]
 
 HORIZON: dict[str, Read] = {
+    "HzChannelShuffle": read_channel_shuffle,
+    "HzDepthToSpace": read_depth_to_space,
     "HzDequantize": read_dequantize,
     "HzLeakyRelu": read_prelu,
     "HzLut": read_lut,
@@ -48,6 +52,7 @@ HORIZON: dict[str, Read] = {
     "HzPRelu": read_prelu,
     "HzQuantize": read_quantize,
     "HzQuantizedAveragePool": read_average_pool,
+    "HzQuantizedBitShift": read_bit_shift,
     "HzQuantizedGlobalMaxPool": read_global_max_pool,
     "HzQuantizedMaxPool": read_max_pool,
     "HzQuantizedReduceMax": read_reduce_max,
@@ -65,6 +70,7 @@ HORIZON: dict[str, Read] = {
     "HzSQuantizedPreprocess": read_preprocess,
     "HzSQuantizedReduceMean": read_reduce,
     "HzSQuantizedReduceSum": read_reduce,
+    "HzSpaceToDepth": read_space_to_depth,
 }
 STANDARD: dict[str, Read] = {
     **dict.fromkeys((*EXACT, *INEXACT), read_float_op),

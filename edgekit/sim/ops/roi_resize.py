@@ -69,10 +69,13 @@ def read_roi_resize(node: NodeReader) -> RoiResize:
     bits = node.integer("step_decimal_bit", FRACTION_BITS, 24)
     node.choice("pad_mode", ("boundary",), "boundary")
     twice = node.flag("is_interpolate_twice", 0)
-    if node.choice("align_mode", ("center", "given_step"), "center") == "center":
+    align = node.choice("align_mode", ("center", "origin", "given_step"), "center")
+    if align == "center":
         rows, cols = centered_taps(height, out_h, bits), centered_taps(width, out_w, bits)
     else:
-        steps = node.integers("step", count=2, low=0, high=(1 << 31) - 1).tolist()
+        steps = [(height << bits) // out_h, (width << bits) // out_w]
+        if align == "given_step":
+            steps = node.integers("step", count=2, low=0, high=(1 << 31) - 1).tolist()
         rows = stepped_taps(height, out_h, bits, steps[0], 0)
         cols = stepped_taps(width, out_w, bits, steps[1], 0)
     node.bits("output_bit", (x.bits,), x.bits)
