@@ -5,15 +5,24 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from edgekit.ops.math import softmax
-
 Floats = npt.NDArray[np.float32]
 
 
-def decode_boxes(rows: Floats, cells: npt.NDArray[np.intp], *, grid_width: int, stride: int, reg_max: int) -> Floats:
-    """Boxes (n, 4) xyxy in input pixels of the box head's `rows` (n, 4 * reg_max) at these flat cell indices."""
+def decode_boxes(
+    rows: Floats,
+    cells: npt.NDArray[np.intp],
+    *,
+    grid_width: int | npt.NDArray[np.intp],
+    stride: int | npt.NDArray[np.int32],
+    reg_max: int,
+) -> Floats:
+    """Boxes (n, 4) xyxy in input pixels of the box head's `rows` (n, 4 * reg_max) at these flat cell indices.
+
+    Rows of several grids go together with a `grid_width` (n,) and a `stride` (n, 1) for each.
+    """
     centres = cell_centres(cells, grid_width=grid_width)
-    return distances_to_boxes(centres, dfl_distances(rows, reg_max=reg_max)) * np.float32(stride)
+    boxes = distances_to_boxes(centres, dfl_distances(rows, reg_max=reg_max)) * stride
+    return np.asarray(boxes, np.float32)
 
 
 def dfl_distances(rows: Floats, *, reg_max: int) -> Floats:
@@ -24,13 +33,16 @@ def dfl_distances(rows: Floats, *, reg_max: int) -> Floats:
     """
     if reg_max == 1:
         return rows
-    bins = np.arange(reg_max, dtype=np.float32)
-    return np.asarray(softmax(rows.reshape(-1, 4, reg_max)) @ bins, np.float32)
+    bins = rows.reshape(-1, reg_max)
+    weights = np.exp(bins - bins.max(axis=1, keepdims=True))
+    sums = weights @ np.stack([np.arange(reg_max), np.ones(reg_max)], axis=1).astype(np.float32)
+    return np.asarray(sums[:, 0] / sums[:, 1], np.float32).reshape(-1, 4)
 
 
-def cell_centres(cells: npt.NDArray[np.intp], *, grid_width: int) -> Floats:
+def cell_centres(cells: npt.NDArray[np.intp], *, grid_width: int | npt.NDArray[np.intp]) -> Floats:
     """Centres (n, 2) x, y in grid cells of flat row-major cell indices."""
-    return np.stack([cells % grid_width + 0.5, cells // grid_width + 0.5], axis=1).astype(np.float32)
+    y, x = np.divmod(cells, grid_width)
+    return np.stack([x, y], axis=1).astype(np.float32) + np.float32(0.5)
 
 
 def distances_to_boxes(centres_xy: Floats, distances: Floats) -> Floats:

@@ -9,9 +9,9 @@ import numpy as np
 import numpy.typing as npt
 
 from edgekit.decode.anchorfree import decode_boxes
-from edgekit.decode.gate import all_classes, best_classes
+from edgekit.decode.gate import gate_cells
 from edgekit.decode.heads import HeadRows, RawHeads, bind_heads
-from edgekit.ops.math import sigmoid
+from edgekit.ops.math import logit, sigmoid
 from edgekit.ops.nms import nms
 from edgekit.spec import ModelSpec
 
@@ -49,21 +49,38 @@ def find_candidates(
     does. A threshold of 0 or below decodes every cell.
     """
     rows = bind_heads(heads, spec)
-    gate = all_classes if multi_label else best_classes
-    parts = []
-    for stride in spec.strides:
-        boxes_head = rows[spec.head("box", stride).name]
-        cells, class_ids, logits = gate(rows[spec.head("class", stride).name], score_threshold)
-        boxes = decode_boxes(
-            boxes_head.floats(cells),
-            cells,
-            grid_width=boxes_head.grid_hw[1],
-            stride=stride,
-            reg_max=spec.reg_max,
-        )
-        strides = np.full(len(cells), stride, np.int32)
-        parts.append(Candidates(boxes, sigmoid(logits), class_ids, strides, cells))
-    return _join(parts)
+    strides = spec.strides
+    classes = [rows[spec.head("class", stride).name] for stride in strides]
+    boxes = [rows[spec.head("box", stride).name] for stride in strides]
+    cells = [gate_cells(head, score_threshold) for head in classes]
+    counts = [len(found) for found in cells]
+    every_cell = np.concatenate(cells)
+    every_stride = np.repeat(np.asarray(strides, np.int32), counts)
+    every_box = decode_boxes(
+        np.concatenate([head.floats(found) for head, found in zip(boxes, cells, strict=True)]),
+        every_cell,
+        grid_width=np.repeat([head.grid_hw[1] for head in boxes], counts),
+        stride=every_stride[:, None],
+        reg_max=spec.reg_max,
+    )
+    logits = np.concatenate([head.floats(found) for head, found in zip(classes, cells, strict=True)])
+    row, class_ids = _classes_above(logits, score_threshold) if multi_label else _best_class(logits)
+    return Candidates(
+        every_box[row], sigmoid(logits[row, class_ids]), class_ids.astype(np.int32), every_stride[row], every_cell[row]
+    )
+
+
+def _best_class(logits: npt.NDArray[np.float32]) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
+    """Every row once, with its best class."""
+    return np.arange(len(logits)), logits.argmax(axis=1)
+
+
+def _classes_above(
+    logits: npt.NDArray[np.float32], score_threshold: float
+) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
+    """Every (row, class) above the threshold: what scoring for mAP asks for."""
+    row, class_ids = np.nonzero(logits > np.float32(logit(score_threshold)))
+    return row, class_ids
 
 
 def suppress(candidates: Candidates, *, iou_threshold: float, max_detections: int) -> Candidates:
@@ -85,8 +102,3 @@ def gather_rows(candidates: Candidates, heads: Mapping[int, HeadRows], channels:
         mine = np.flatnonzero(candidates.strides == stride)
         out[mine] = rows.floats(candidates.cells[mine])
     return out
-
-
-def _join(parts: list[Candidates]) -> Candidates:
-    names = ("boxes_xyxy", "scores", "class_ids", "strides", "cells")
-    return Candidates(*(np.concatenate([getattr(part, name) for part in parts]) for name in names))

@@ -11,36 +11,20 @@ from edgekit.decode.heads import HeadRows
 from edgekit.ops.math import logit
 
 Cells = npt.NDArray[np.intp]
+BLOCK = 20  # cells that share one maximum: long enough for vector units, short enough to skip most of a picture
 
 
 def gate_cells(classes: HeadRows, score_threshold: float) -> Cells:
     """Indices of the cells in which some class scores above the threshold; all of them at 0 or below.
 
     sigmoid(x) > t is x > logit(t), and for integers x = raw * scale[c] it is raw > floor(logit(t) / scale[c]).
+    Every number is read once, in blocks of whole cells; single cells are looked at in the blocks that pass.
     """
     if score_threshold <= 0:
         return np.arange(len(classes.raw))
-    return np.flatnonzero((classes.raw > raw_threshold(classes, score_threshold)).any(axis=1))
-
-
-def best_classes(
-    classes: HeadRows, score_threshold: float
-) -> tuple[Cells, npt.NDArray[np.int32], npt.NDArray[np.float32]]:
-    """Per surviving cell its best class: cells (n,), class ids (n,), logits (n,) float32."""
-    cells = gate_cells(classes, score_threshold)
-    logits = classes.floats(cells)
-    best = logits.argmax(axis=1) if len(cells) else np.empty(0, np.intp)
-    return cells, best.astype(np.int32), logits[np.arange(len(cells)), best]
-
-
-def all_classes(
-    classes: HeadRows, score_threshold: float
-) -> tuple[Cells, npt.NDArray[np.int32], npt.NDArray[np.float32]]:
-    """Every (cell, class) above the threshold: what scoring for mAP asks for. As `best_classes`, cells repeat."""
-    cells = gate_cells(classes, score_threshold)
-    logits = classes.floats(cells)
-    rows, class_ids = np.nonzero(logits > np.float32(logit(score_threshold)))
-    return cells[rows], class_ids.astype(np.int32), logits[rows, class_ids]
+    threshold = raw_threshold(classes, score_threshold)
+    cells = _cells_of_blocks(classes.raw, threshold.min())
+    return cells[(classes.raw[cells] > threshold).any(axis=1)]
 
 
 def raw_threshold(classes: HeadRows, score_threshold: float) -> npt.NDArray[Any]:
@@ -51,3 +35,15 @@ def raw_threshold(classes: HeadRows, score_threshold: float) -> npt.NDArray[Any]
     limits = np.iinfo(classes.raw.dtype)
     integers = np.floor(bound / classes.scale().astype(np.float64))
     return np.clip(integers, limits.min, limits.max).astype(classes.raw.dtype)
+
+
+def _cells_of_blocks(raw: npt.NDArray[Any], threshold: np.generic) -> Cells:
+    """The cells of every block that may hold a value above `threshold`, and those behind the last whole block."""
+    blocks = len(raw) // BLOCK
+    whole = blocks * BLOCK
+    if not blocks:
+        return np.arange(len(raw))
+    maxima = raw[:whole].reshape(blocks, -1).max(axis=1)
+    passed = np.flatnonzero(~(maxima <= threshold))  # so that a block with a NaN is looked at, too
+    cells = (passed[:, None] * BLOCK + np.arange(BLOCK)).reshape(-1)
+    return cells if whole == len(raw) else np.concatenate([cells, np.arange(whole, len(raw))])

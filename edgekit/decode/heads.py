@@ -49,7 +49,7 @@ def _bind(heads: RawHeads, head: HeadSpec) -> HeadRows:
             f"the device gave no output {head.name!r}, only {', '.join(heads) or 'none'}",
             hint="the sidecar belongs to another model; compile again or put the right .json beside the model",
         )
-    if tuple(raw.shape) != head.shape or raw.dtype != np.dtype(head.dtype):
+    if raw.shape != head.shape or raw.dtype != head.dtype:
         raise ModelError(
             f"output {head.name!r} is {tuple(raw.shape)} {raw.dtype}, expected {head.shape} {head.dtype}",
             hint="the sidecar belongs to another model; compile again or put the right .json beside the model",

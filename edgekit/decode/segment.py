@@ -21,8 +21,8 @@ def decode_segment(
     proto = rows[spec.head("proto").name]
     mask_heads = {stride: rows[spec.head("mask", stride).name] for stride in spec.strides}
     coefficients = gather_rows(found, mask_heads, proto.head.channels)
+    if proto.head.scale:  # the scale goes with the coefficients, so that no prototype is read outside the windows
+        coefficients = coefficients * proto.scale()
     boxes = letterbox.undo_boxes(found.boxes_xyxy)
-    masks = instance_masks(
-        coefficients, proto.floats().reshape(proto.head.shape[1:]), found.boxes_xyxy, boxes, letterbox
-    )
+    masks = instance_masks(coefficients, proto.raw.reshape(proto.head.shape[1:]), found.boxes_xyxy, boxes, letterbox)
     return Segmentations(boxes, found.scores, found.class_ids, spec.names, letterbox.source_wh, device, masks)

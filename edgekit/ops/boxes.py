@@ -27,9 +27,9 @@ def box_area(boxes_xyxy: Boxes) -> npt.NDArray[np.float32]:
 
 def box_iou(a_xyxy: Boxes, b_xyxy: Boxes) -> npt.NDArray[np.float32]:
     """Intersection over union of every pair: (n, 4) and (m, 4) to (n, m); 0 where both are empty."""
-    top_left = np.maximum(a_xyxy[:, None, :2], b_xyxy[None, :, :2])
-    bottom_right = np.minimum(a_xyxy[:, None, 2:], b_xyxy[None, :, 2:])
-    sides = np.maximum(bottom_right - top_left, 0)
-    inter = sides[..., 0] * sides[..., 1]
-    union = box_area(a_xyxy)[:, None] + box_area(b_xyxy)[None] - inter
+    a, b = a_xyxy[:, :, None], np.ascontiguousarray(b_xyxy.T)  # sides apart: whole rows for the vector units
+    width = np.minimum(a[:, 2], b[2]) - np.maximum(a[:, 0], b[0])
+    height = np.minimum(a[:, 3], b[3]) - np.maximum(a[:, 1], b[1])
+    inter = np.maximum(width, 0) * np.maximum(height, 0)
+    union = box_area(a_xyxy)[:, None] + box_area(b_xyxy) - inter
     return np.asarray(inter / np.maximum(union, np.finfo(np.float32).tiny), np.float32)

@@ -65,7 +65,7 @@ def _greedy(
     """Suppression within one block, in the order of the scores."""
     overlaps = _overlaps(boxes, classes, block, block, iou_threshold)
     alive = np.ones(len(block), bool)
-    for i in np.flatnonzero(overlaps.sum(axis=1) > 1):  # only those that overlap another than themselves
+    for i in np.flatnonzero(overlaps.sum(axis=1) > 1).tolist():  # only those that overlap another than themselves
         if alive[i]:
             alive[i + 1 :] &= ~overlaps[i, i + 1 :]
     return block[alive]
