@@ -1,0 +1,88 @@
+"""`edgekit deploy`: from a stock ONNX and photos to a bundle for the board, in one go."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from edgekit.host.deploy import Deployed
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Options of the command: those of calibrate and compile that matter to everybody."""
+    parser.add_argument("model", type=Path, metavar="MODEL.onnx", help="a stock export (or a cut model)")
+    parser.add_argument("--images", type=Path, required=True, metavar="SOURCE", help="photos to calibrate with")
+    parser.add_argument(
+        "-o", "--output", type=Path, required=True, metavar="BUNDLE", help="a new folder for the bundle"
+    )
+    parser.add_argument("--work", type=Path, metavar="DIR", help="where the build is kept (default: BUNDLE_work)")
+    parser.add_argument("--num", type=int, default=50, help="how many photos to calibrate with (default 50)")
+    parser.add_argument("--select", choices=("diverse", "random", "first"), default="diverse", help="which of them")
+    parser.add_argument(
+        "--input",
+        choices=("nv12", "rgb", "bgr", "yuv444", "gray"),
+        default="nv12",
+        help="what the board will feed the model (default nv12)",
+    )
+    parser.add_argument("--march", default="bayes-e", help="bayes-e (RDK X5, default), bayes or bernoulli2")
+    parser.add_argument("--toolchain", default="auto", metavar="NAME", help="auto (default), hb_mapper, docker or sim")
+    parser.add_argument("--optimize", metavar="LEVEL", help="O0 to O3 in place of the yaml's optimize_level")
+    parser.add_argument("--json", action="store_true", help="print what was made as JSON")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Makes the bundle and says what is in it and what to type next."""
+    from edgekit.cli.console import print_json, progress_bar
+    from edgekit.host.deploy import deploy
+
+    with progress_bar() as progress:
+        done = deploy(
+            args.model,
+            args.images,
+            args.output,
+            work=args.work,
+            num=args.num,
+            select=args.select,
+            input_kind=args.input,
+            march=args.march,
+            toolchain=args.toolchain,
+            optimize=args.optimize,
+            progress=progress,
+        )
+    print_json(_as_dict(done)) if args.json else _print(done)
+    return 0
+
+
+def _as_dict(done: Deployed) -> dict[str, Any]:
+    from dataclasses import asdict
+
+    return {
+        "edgekit": "deploy",
+        "version": 1,
+        "bundle": str(done.bundle.folder),
+        "archive": str(done.bundle.archive),
+        "work": str(done.work),
+        "toolchain": done.build.toolchain,
+        "simulated": done.build.simulated,
+        "reused": done.build.reused,
+        "members": [asdict(member) for member in done.bundle.members],
+        "seconds": dict(done.seconds),
+        "notes": list(done.build.notes),
+    }
+
+
+def _print(done: Deployed) -> None:
+    from edgekit.cli.console import print_table
+
+    rows = [(m.part, m.name, f"{m.bytes / 1e6:.2f} MB") for m in done.bundle.members]
+    print_table(f"{done.bundle.folder}", ("part", "file", "size"), rows)
+    times = ", ".join(f"{name} {seconds:.0f} s" for name, seconds in done.seconds.items() if "." not in name)
+    print(f"{times}; compiled by {done.build.toolchain}{', reused' if done.build.reused else ''}")
+    for note in done.build.notes:
+        print(f"  {note}")
+    if done.build.simulated:
+        print("simulated: this bundle runs off the board only; edgekit toolchain install compiles for the board")
+    print(f"archive: {done.bundle.archive}\nbuild and calibration set are kept in {done.work}")
+    print(f"next: copy it to the board, there: edgekit run --model {done.bundle.archive.name} --source PHOTO -o OUT/")
