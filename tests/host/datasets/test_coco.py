@@ -1,0 +1,80 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from edgekit.errors import DataError
+from edgekit.host.datasets.coco import coco_photos, find_photos, read_coco
+from tests.photos import write_photos
+
+
+def coco(*names: str) -> dict[str, Any]:
+    return {"images": [{"id": i, "file_name": n, "width": 96, "height": 72} for i, n in enumerate(names, 1)]}
+
+
+@pytest.mark.parametrize(
+    ("json_name", "folder"),
+    [
+        ("instances.json", "."),
+        ("instances.json", "images"),
+        ("instances_val2017.json", "val2017"),
+        ("annotations/instances_val2017.json", "val2017"),
+        ("annotations/instances_val2017.json", "images/val2017"),
+        ("instances_train.json", "images/train"),
+    ],
+)
+def test_photos_are_found_where_coco_lays_them(tmp_path: Path, json_name: str, folder: str) -> None:
+    write_photos(tmp_path / folder, 2)
+    path = tmp_path / json_name
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(json.dumps(coco("photo_000.png", "photo_001.png", "photo_009.png")))
+    found, listing = find_photos(coco_photos(read_coco(path), place="x"), path)
+    assert found.resolve() == (tmp_path / folder).resolve()
+    assert [p.name for p in listing.paths] == ["photo_000.png", "photo_001.png"]
+    assert [Path(m).name for m in listing.missing] == ["photo_009.png"]
+
+
+def test_entries_come_by_id_and_a_folder_can_be_named(tmp_path: Path) -> None:
+    write_photos(tmp_path / "elsewhere" / "deep", 2)
+    path = tmp_path / "x.json"
+    path.write_text(json.dumps({"images": list(reversed(coco("deep/photo_000.png", "deep/photo_001.png")["images"]))}))
+    photos = coco_photos(read_coco(path), place="x")
+    assert [p.image_id for p in photos] == [1, 2]
+    _, listing = find_photos(photos, path, images_dir=tmp_path / "elsewhere")
+    assert len(listing.paths) == 2
+
+
+def test_the_json_of_other_photos_is_named(tmp_path: Path) -> None:
+    write_photos(tmp_path / "images", 2)
+    path = tmp_path / "instances.json"
+    path.write_text(json.dumps(coco("other.jpg")))
+    with pytest.raises(DataError, match=r"none of the 1 photos .*first: other\.jpg") as caught:
+        find_photos(coco_photos(read_coco(path), place="x"), path)
+    assert "--images-dir" in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("[]", "no list `images`"),
+        ("{", "cannot be read as JSON"),
+        ('{"images": []}', "lists no photos"),
+        ('{"images": [3]}', r"images\[0\] is no object"),
+        ('{"images": [{"id": "a", "file_name": "a.jpg"}]}', r"images\[0\]\.id"),
+        ('{"images": [{"id": 1, "file_name": 5}]}', "file_name"),
+        ('{"images": [{"id": 1, "file_name": "../../secret.jpg"}]}', "inside the photos' folder"),
+        ('{"images": [{"id": 1, "file_name": "/etc/secret.jpg"}]}', "inside the photos' folder"),
+        ('{"images": [{"id": 1, "file_name": "..\\\\secret.jpg"}]}', "inside the photos' folder"),
+        ('{"images": [{"id": 1, "file_name": "C:/secret.jpg"}]}', "inside the photos' folder"),
+        ('{"images": [{"id": 1, "file_name": "a.jpg"}, {"id": 1, "file_name": "b.jpg"}]}', "twice"),
+        ('{"images": [{"id": 1, "file_name": "a.jpg", "width": -4}]}', "expected pixels"),
+    ],
+)
+def test_bad_files_are_refused(tmp_path: Path, content: str, message: str) -> None:
+    path = tmp_path / "x.json"
+    path.write_text(content)
+    with pytest.raises(DataError, match=message):
+        coco_photos(read_coco(path), place=str(path))
