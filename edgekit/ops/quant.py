@@ -41,9 +41,9 @@ def dequantize(ints: NDArray[np.integer], scale: NDArray[np.float32] | float, ax
 
     `scale` has one entry, or one per element of `ints` along `axis`.
     """
-    factors = np.asarray(scale, np.float32).reshape(-1)
+    factors: NDArray[np.float32] = np.asarray(scale, np.float32).reshape(-1)
     if factors.size > 1:
-        factors = factors.reshape([-1 if i == axis % ints.ndim else 1 for i in range(ints.ndim)])
+        factors = factors.reshape(tuple(-1 if i == axis % ints.ndim else 1 for i in range(ints.ndim)))
     product: NDArray[np.float32] = ints.astype(np.float32) * factors
     return product
 

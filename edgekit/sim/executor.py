@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
+from typing import Protocol
 
 import numpy as np
 
-from edgekit.errors import DeviceError
+from edgekit.errors import ModelError
 from edgekit.sim.graph import Graph, Node, needed_nodes
 from edgekit.sim.ops.operator import Arrays
 
 NodeHook = Callable[[Node, Callable[[], Arrays]], Arrays]
+
+
+class Executor(Protocol):
+    """What runs a graph: `run(inputs, keep)` gives all outputs by public name and the tensors `keep` by theirs."""
+
+    def run(self, inputs: Mapping[str, np.ndarray], keep: Collection[str] = ()) -> dict[str, np.ndarray]: ...
 
 
 class ReferenceExecutor:
@@ -29,7 +36,7 @@ class ReferenceExecutor:
         """All outputs by their public names, and the intermediate tensors `keep` by theirs.
 
         inputs: exactly the graph's inputs, with its shapes and dtypes. `hook(node, call)` stands around every
-        node's call (profiles). Raises DeviceError where an input or a tensor to keep does not fit.
+        node's call (profiles). Raises ModelError where an input or a tensor to keep does not fit.
         """
         graph = self.graph
         check_inputs(graph, inputs)
@@ -55,7 +62,7 @@ def wanted_tensors(graph: Graph, keep: Collection[str]) -> dict[str, str]:
     """Result name -> tensor, for all outputs and the tensors `keep`."""
     unknown = [name for name in keep if name not in graph.types]
     if unknown:
-        raise DeviceError(
+        raise ModelError(
             f"{unknown[0]!r} is no tensor of this graph, expected one of {len(graph.types)}",
             hint="edgekit verify --stats lists the tensors",
         )
@@ -63,16 +70,16 @@ def wanted_tensors(graph: Graph, keep: Collection[str]) -> dict[str, str]:
 
 
 def check_inputs(graph: Graph, inputs: Mapping[str, np.ndarray]) -> None:
-    """Raises DeviceError unless `inputs` are exactly what the graph takes."""
+    """Raises ModelError unless `inputs` are exactly what the graph takes."""
     if set(inputs) != set(graph.inputs):
-        raise DeviceError(
+        raise ModelError(
             f"inputs {sorted(inputs)} were given, expected {sorted(graph.inputs)}",
             hint="name the inputs as the model does",
         )
     for name, expected in graph.inputs.items():
         value = inputs[name]
         if value.shape != expected.shape or value.dtype != expected.dtype:
-            raise DeviceError(
+            raise ModelError(
                 f"input {name!r} is {value.dtype}{list(value.shape)}, expected {expected}",
                 hint="prepare the input as the model's sidecar says",
             )

@@ -19,7 +19,7 @@ MAX_BYTES = 1 << 30
 def parse_model(source: Path | str | bytes) -> tuple[Any, str]:
     """The ModelProto and what to call it in messages; ModelError where the bytes are no ONNX model."""
     import onnx
-    from google.protobuf.message import DecodeError
+    from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 
     if isinstance(source, bytes):
         data, place = source, "the quantized graph"

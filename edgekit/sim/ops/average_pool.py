@@ -27,7 +27,9 @@ class AveragePool:
     def run(self, x: np.ndarray) -> Arrays:
         out_hw = self.window.out_hw(x.shape[1:3])
         padded = self.window.pad(x, 0).astype(np.int64)
-        total = sum(self.window.tap(padded, row, col, out_hw) for row, col in np.ndindex(*self.window.kernel))
+        total = np.zeros(self.outputs[0].shape, np.int64)
+        for row, col in np.ndindex(*self.window.kernel):
+            total += self.window.tap(padded, row, col, out_hw)
         reciprocal = (1 << self.fraction_bits) // (self.window.kernel[0] * self.window.kernel[1])
         return (sat((total * reciprocal) >> self.fraction_bits, x.dtype.itemsize * 8).astype(x.dtype),)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Protocol
 
 import numpy as np
@@ -20,4 +21,5 @@ class Operator(Protocol):
     @property
     def outputs(self) -> tuple[TensorType, ...]: ...
 
-    def run(self, *operands: np.ndarray) -> Arrays: ...
+    @property
+    def run(self) -> Callable[..., Arrays]: ...

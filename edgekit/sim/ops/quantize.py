@@ -30,7 +30,7 @@ def read_quantize(node: NodeReader) -> Quantize:
     bits = node.bits("bits", default=8)
     rank = len(x.shape)
     axis = node.integer("axis", -rank, max(rank - 1, 1), 1)
-    scale = node.constant(1, ("float32",)).reshape(-1)
+    scale: np.ndarray = node.constant(1, ("float32",)).reshape(-1)
     good = bool(np.all(np.isfinite(scale)) and np.all(scale > 0))
     node.require(good, "a scale that is no positive number", "positive finite scales")
     if scale.size != 1:

@@ -97,7 +97,7 @@ class NodeReader:
 
     def integer(self, name: str, low: int, high: int, default: Any = REQUIRED) -> int:
         value = self._value(name, default)
-        whole = isinstance(value, (int, np.integer)) and low <= value <= high
+        whole = isinstance(value, (int, np.integer)) and low <= int(value) <= high
         self.require(whole, f"attribute {name} is {value!r}", f"an integer {low}..{high}")
         return int(value)
 
@@ -125,7 +125,8 @@ class NodeReader:
         value = self._value(name, default)
         entries = [value] if isinstance(value, (int, np.integer)) else value
         count = 1 if isinstance(entries, (list, tuple)) and len(entries) == 1 else channels
-        return np.broadcast_to(self._integers(name, entries, count, low, high), (channels,)).copy()
+        values: np.ndarray = np.broadcast_to(self._integers(name, entries, count, low, high), (channels,))
+        return values.copy()
 
     def shifts(self, name: str, channels: int, default: Any = REQUIRED, low: int = 0) -> np.ndarray:
         """A shift per channel, `low`..31."""

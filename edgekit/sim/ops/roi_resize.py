@@ -44,7 +44,8 @@ class RoiResize:
 
 
 def _blend(first: np.ndarray, second: np.ndarray, fraction: np.ndarray) -> np.ndarray:
-    return first * ((1 << FRACTION_BITS) - fraction) + second * fraction
+    blended: np.ndarray = first * ((1 << FRACTION_BITS) - fraction) + second * fraction
+    return blended
 
 
 def centered_taps(size_in: int, size_out: int, bits: int) -> Taps:

@@ -1,0 +1,137 @@
+"""The simulated `.bin`: a quantized graph in an envelope that nobody can mistake for the vendor's.
+
+Layout: MAGIC, one line of format version, header length as 8 hex digits, a line end, the header (JSON), the
+graph. The header gives the graph's size and SHA-256. A real `.bin` is a protobuf message and begins otherwise.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from edgekit.errors import ModelError
+from edgekit.files import write_bytes
+from edgekit.spec import INPUT_KINDS, MARCHES
+from edgekit.version import __version__
+
+MAGIC = b"EDGEKIT-SIM"
+VERSION = 1
+PREFIX_BYTES = len(MAGIC) + len(" 01 00000000\n")
+MAX_HEADER_BYTES = 1 << 20
+MAX_PAYLOAD_BYTES = 1 << 30
+HINT = "compile it again (edgekit compile --toolchain sim); the file may be truncated or changed"
+
+
+@dataclass(frozen=True, slots=True)
+class SimBin:
+    """A simulated `.bin` as read: `removed` are the HzDequantize nodes whose outputs come out as raw integers."""
+
+    graph: bytes
+    march: str
+    input_kind: str
+    removed: tuple[str, ...]
+    tools: Mapping[str, str]
+
+
+def write_sim_bin(
+    path: Path,
+    graph: bytes,
+    *,
+    march: str,
+    removed: Sequence[str] = (),
+    input_kind: str | None = None,
+    tools: Mapping[str, str] | None = None,
+) -> None:
+    """Writes the quantized graph (its ONNX bytes) as a simulated `.bin`, whole or not at all.
+
+    `input_kind` is read off the graph where it is not given. Raises ModelError where the graph is no quantized
+    graph or has no Dequantize node of a name in `removed`.
+    """
+    from edgekit.sim.graph import load_graph, strip_dequantize
+    from edgekit.sim.input import graph_input_kind
+
+    checked = strip_dequantize(load_graph(graph), removed)
+    header = {
+        "march": march,
+        "input": input_kind or graph_input_kind(checked),
+        "removed": list(removed),
+        "tools": {"edgekit": __version__, **(tools or {})},
+        "size": len(graph),
+        "sha256": hashlib.sha256(graph).hexdigest(),
+    }
+    _checked_header(header, str(path))
+    text = json.dumps(header, sort_keys=True).encode()
+    write_bytes(path, MAGIC + b" %02d %08x\n" % (VERSION, len(text)) + text + graph)
+
+
+def is_sim_bin(path: Path) -> bool:
+    """Whether the file begins as a simulated `.bin` does; False where it cannot be read."""
+    try:
+        with Path(path).open("rb") as stream:
+            return stream.read(len(MAGIC)) == MAGIC
+    except OSError:
+        return False
+
+
+def read_sim_bin(path: Path) -> SimBin:
+    """Reads a simulated `.bin`; raises ModelError where it is foreign, truncated, changed or too new."""
+    path = Path(path)
+    try:
+        size = path.stat().st_size
+        with path.open("rb") as stream:
+            header_bytes = _header_length(stream.read(PREFIX_BYTES), str(path))
+            header = _parse_header(stream.read(header_bytes), str(path))
+            expected = PREFIX_BYTES + header_bytes + header["size"]
+            if size != expected:
+                raise ModelError(f"{path} has {size} bytes, expected {expected} as its header says", hint=HINT)
+            graph = stream.read(header["size"])
+    except OSError as error:
+        raise ModelError(f"{path} cannot be read ({error.strerror})", hint="check the path") from error
+    if hashlib.sha256(graph).hexdigest() != header["sha256"]:
+        raise ModelError(f"{path}: the graph's SHA-256 is not that of the header, expected them to match", hint=HINT)
+    return SimBin(graph, header["march"], header["input"], tuple(header["removed"]), header["tools"])
+
+
+def _header_length(prefix: bytes, place: str) -> int:
+    if not prefix.startswith(MAGIC):
+        raise ModelError(
+            f"{place} begins with {prefix[:8]!r}, expected a simulated .bin ({MAGIC.decode()})",
+            hint="a real .bin runs on the board, or through its quantized graph",
+        )
+    try:
+        version, length = (int(part, base) for part, base in zip(prefix[len(MAGIC) :].split(), (10, 16), strict=True))
+    except ValueError as error:
+        raise ModelError(f"{place} has no readable prefix, expected version and length", hint=HINT) from error
+    if version != VERSION:
+        raise ModelError(f"{place} is of format {version}, expected {VERSION}", hint="update edgekit")
+    if not 0 < length <= MAX_HEADER_BYTES:
+        raise ModelError(f"{place} has a header of {length} bytes, expected 1..{MAX_HEADER_BYTES}", hint=HINT)
+    return length
+
+
+def _parse_header(data: bytes, place: str) -> dict[str, Any]:
+    try:
+        header = json.loads(data)
+    except (ValueError, RecursionError) as error:
+        raise ModelError(f"{place} has a header that is no JSON", hint=HINT) from error
+    return _checked_header(header, place)
+
+
+def _checked_header(header: Any, place: str) -> dict[str, Any]:
+    def require(good: bool, field: str, expected: str) -> None:
+        if not good:
+            raise ModelError(f"{place}: header field {field!r} is wrong, expected {expected}", hint=HINT)
+
+    require(isinstance(header, dict), "(all)", "a JSON object")
+    size, digest, removed, tools = (header.get(k) for k in ("size", "sha256", "removed", "tools"))
+    require(header.get("march") in MARCHES, "march", "one of " + ", ".join(MARCHES))
+    require(header.get("input") in INPUT_KINDS, "input", "one of " + ", ".join(INPUT_KINDS))
+    require(type(size) is int and 0 < size <= MAX_PAYLOAD_BYTES, "size", f"1..{MAX_PAYLOAD_BYTES}")
+    require(isinstance(digest, str) and len(digest) == 64, "sha256", "64 hex digits")
+    require(isinstance(removed, list) and all(isinstance(n, str) for n in removed), "removed", "a list of names")
+    require(isinstance(tools, dict) and all(isinstance(v, str) for v in tools.values()), "tools", "names and versions")
+    return dict(header)

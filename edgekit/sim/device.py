@@ -1,0 +1,116 @@
+"""The simulated BPU behind the device seam: a simulated `.bin` or a quantized graph, run on this computer."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from edgekit.errors import DeviceError, ModelError
+from edgekit.runtime.device import TensorInfo, Tensors
+from edgekit.sim.container import is_sim_bin, read_sim_bin
+from edgekit.sim.executor import Executor, wanted_tensors
+from edgekit.sim.fast import make_executor
+from edgekit.sim.graph import Graph, GraphOutput, load_graph, strip_dequantize
+from edgekit.sim.input import graph_input, graph_input_kind, input_size_hw
+from edgekit.sim.ops.dequantize import Dequantize
+from edgekit.spec import ModelSpec
+
+
+def open_sim_device(
+    path: str | Path,
+    spec: ModelSpec | None = None,
+    *,
+    raw: Sequence[str] | None = None,
+    execution: str = "fast",
+    threads: int = 2,
+) -> SimDevice:
+    """Opens a simulated `.bin` or a `*_quantized_model.onnx`.
+
+    raw: names of Dequantize nodes to leave out of a quantized graph, so that their outputs are integers as
+    those of a modified `.bin`; by default those whose outputs `spec` calls integers. execution: "fast" or
+    "reference", which give the same integers. Raises ModelError where the file is not what it should be.
+    """
+    path = Path(path)
+    if is_sim_bin(path):
+        if raw:
+            raise ModelError(f"{path} already says which outputs are raw", hint="give raw names to a graph only")
+        container = read_sim_bin(path)
+        graph = strip_dequantize(load_graph(container.graph), container.removed)
+        return SimDevice(graph, execution=execution, threads=threads, input_kind=container.input_kind)
+    graph = load_graph(path)
+    names = _raw_names(graph, spec) if raw is None else raw
+    return SimDevice(strip_dequantize(graph, names), execution=execution, threads=threads)
+
+
+class SimDevice:
+    """A Device; nothing is kept from frame to frame, so several threads may use it at once."""
+
+    kind = "sim"
+
+    def __init__(
+        self, graph: Graph, *, execution: str = "fast", threads: int = 2, input_kind: str | None = None
+    ) -> None:
+        self.graph = graph
+        self.input_kind = input_kind or graph_input_kind(graph)
+        self.inputs = tuple(_input_info(name, kind, self.input_kind) for name, kind in graph.inputs.items())
+        self.outputs = tuple(_output_info(output) for output in graph.outputs.values())
+        self._executor: Executor | None = make_executor(graph, execution=execution, threads=threads)
+
+    def infer(self, inputs: Mapping[str, np.ndarray], keep: Collection[str] = ()) -> Tensors:
+        """Runs one or more frames; `keep` asks for intermediate tensors by name, too.
+
+        Inputs: as `edgekit.sim.input.graph_input` says; more frames than the graph's batch run one after the
+        other and come out along the first axis. Raises ModelError on inputs that do not fit.
+        """
+        executor = self._executor
+        if executor is None:
+            raise DeviceError("this simulated device is closed", hint="open the model again")
+        unknown = sorted(set(inputs) ^ set(self.graph.inputs))
+        if unknown:
+            raise ModelError(
+                f"inputs {sorted(inputs)} were given, expected {sorted(self.graph.inputs)}", hint="name every input"
+            )
+        fed = {name: graph_input(inputs[name], kind, name) for name, kind in self.graph.inputs.items()}
+        steps = {len(value) // self.graph.inputs[name].shape[0] for name, value in fed.items()}
+        if len(steps) > 1:
+            raise ModelError(f"inputs hold {sorted(steps)} frames, expected one number", hint="feed equal batches")
+        results = [executor.run(self._frame(fed, step), keep) for step in range(steps.pop())]
+        if len(results) == 1:
+            return results[0]
+        return {name: np.concatenate([result[name] for result in results]) for name in results[0]}
+
+    def _frame(self, fed: Mapping[str, np.ndarray], step: int) -> dict[str, np.ndarray]:
+        batches = {name: kind.shape[0] for name, kind in self.graph.inputs.items()}
+        return {name: value[step * batches[name] : (step + 1) * batches[name]] for name, value in fed.items()}
+
+    def tensors(self) -> tuple[str, ...]:
+        """The names that `infer` can keep."""
+        return tuple(wanted_tensors(self.graph, self.graph.types))
+
+    def close(self) -> None:
+        """Gives the memory back; `infer` then raises DeviceError."""
+        self._executor = None
+
+
+def _raw_names(graph: Graph, spec: ModelSpec | None) -> list[str]:
+    """Dequantize nodes in front of the outputs that `spec` calls integers."""
+    integers = {head.name for head in spec.outputs if head.dtype != "float32"} if spec else set()
+    removable = [node for node in graph.nodes if isinstance(node.operator, Dequantize)]
+    return [node.name for node in removable if node.outputs[0] in integers & set(graph.outputs)]
+
+
+def _input_info(name: str, expected: Any, kind: str) -> TensorInfo:
+    if kind == "featuremap":
+        return TensorInfo(name, expected.shape, expected.dtype.name)
+    if kind == "nv12":  # as the board's library states it: the picture's shape, though the frame is flat
+        return TensorInfo(name, (expected.shape[0], 3, *input_size_hw(expected)), "uint8")
+    return TensorInfo(name, expected.shape, "uint8")
+
+
+def _output_info(output: GraphOutput) -> TensorInfo:
+    scale = tuple(float(value) for value in output.scale)
+    axis = output.axis if scale else len(output.type.shape) - 1
+    return TensorInfo(output.name, output.type.shape, output.type.dtype.name, scale, axis)

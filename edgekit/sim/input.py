@@ -1,0 +1,70 @@
+"""From what a user feeds (pixels, NV12) to what the graph takes (integers around 0)."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from edgekit.errors import ImageError, ModelError
+from edgekit.ops.yuv import nv12_to_yuv444
+from edgekit.sim.graph import Graph
+from edgekit.sim.tensor import TensorType
+
+# HzSQuantizedPreprocess's input_type -> input kind; NV12 and YUV444 builds have the same graph.
+KINDS = {"RGB_128": "rgb", "BGR_128": "bgr", "GRAY_128": "gray"}
+
+
+def graph_input_kind(graph: Graph) -> str:
+    """The kind of picture that the graph's (first) input takes, of spec.INPUT_KINDS."""
+    expected = next(iter(graph.inputs.values()))
+    if expected.dtype == np.float32:
+        return "featuremap"
+    types = [n.attributes["input_type"] for n in graph.nodes if "input_type" in n.attributes]
+    if not types:
+        return "featuremap"
+    return KINDS.get(types[0], "nv12")
+
+
+def input_size_hw(expected: TensorType) -> tuple[int, int]:
+    """Height and width of a picture input, whichever way its channels lie."""
+    _, first, second, third = expected.shape
+    return (first, second) if third in (1, 3) else (second, third)
+
+
+def graph_input(value: np.ndarray, expected: TensorType, name: str) -> np.ndarray:
+    """`value` as the graph takes it, its first axis a multiple of the graph's batch.
+
+    Accepted: the graph's own dtype and shape; uint8 pixels of that shape; for a YUV input also NV12 as flat
+    uint8 (H*W*3/2,) or (N, H*W*3/2). Raises ModelError for anything else.
+    """
+    value = np.asarray(value)
+    if expected.dtype == np.int8 and value.dtype == np.uint8:
+        pixels = _yuv444(value, expected, name) if _is_nv12(value, expected) else value
+        value = (pixels ^ np.uint8(0x80)).view(np.int8)
+    fits = value.dtype == expected.dtype and value.shape[1:] == expected.shape[1:]
+    if not fits or value.shape[0] == 0 or value.shape[0] % expected.shape[0]:
+        raise ModelError(
+            f"input {name!r} is {value.dtype}{list(value.shape)}, expected {_wanted(expected)}",
+            hint="prepare the input as the model's sidecar says",
+        )
+    return value
+
+
+def _is_nv12(value: np.ndarray, expected: TensorType) -> bool:
+    return value.ndim <= 2 and len(expected.shape) == 4 and expected.shape[3] == 3
+
+
+def _yuv444(value: np.ndarray, expected: TensorType, name: str) -> np.ndarray:
+    height, width = expected.shape[1:3]
+    frames = value.reshape(-1, value.shape[-1])
+    try:
+        return np.stack([nv12_to_yuv444(frame, (width, height)) for frame in frames])
+    except ImageError as error:
+        raise ModelError(f"input {name!r}: {error.message}", hint=error.hint) from error
+
+
+def _wanted(expected: TensorType) -> str:
+    if expected.dtype != np.int8:
+        return str(expected)
+    shape = list(expected.shape)
+    flat = f", or NV12 as uint8[{shape[1] * shape[2] * 3 // 2}]" if len(shape) == 4 and shape[3] == 3 else ""
+    return f"uint8{shape}{flat}"
