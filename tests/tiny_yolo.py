@@ -62,7 +62,7 @@ def tiny_yolo(
     """A tiny stock export.
 
     end_to_end: the one-to-one branch with top-k rows `(1, k, 6 + extra)` instead of raw rows `(1, 4 + nc, A)`.
-    both_branches: the one-to-many rows as `output0` and the one-to-one rows as one more output.
+    both_branches: the other branch's raw rows as one more output, `output2`.
     merged_tail: box and class concatenated per stride before the reshape, as exports of 2023 do.
     batch, dynamic_size: a symbolic batch or height and width in the input's declaration.
     anonymous: node and tensor names that say nothing; metadata: False writes no metadata_props.
@@ -248,7 +248,8 @@ def _outputs(
         shape = [1, 3 * o.cells, width + 1] if o.family == "yolov5" else [1, width, o.cells]
         outputs = [_named(b, rows, "output0", shape)]
     if both:
-        outputs.append(_named(b, _free_rows(b, o, features, "one2one_"), "output2", [1, width, o.cells]))
+        other = "" if end_to_end else "one2one_"
+        outputs.append(_named(b, _free_rows(b, o, features, other), "output2", [1, width, o.cells]))
     if o.task == "segment":
         h, w = o.grid_hw(min(o.strides))
         outputs.append(_named(b, _proto(b, features[min(o.strides)]), "output1", [1, MASK_CHANNELS, 2 * h, 2 * w]))

@@ -39,6 +39,17 @@ def rewrite_softmax(model: onnx.ModelProto, ranks: dict[str, int]) -> tuple[onnx
     return rewritten, tuple(done)
 
 
+def name_last_axis(model: onnx.ModelProto, ranks: dict[str, int]) -> onnx.ModelProto:
+    """A copy in which every Softmax over the last axis says -1, which all opsets read alike."""
+    named = onnx.ModelProto()
+    named.CopyFrom(model)
+    for node in named.graph.node:
+        if node.op_type == "Softmax" and attributes(node).get("axis", -1) == ranks.get(node.input[0], 0) - 1:
+            del node.attribute[:]
+            node.attribute.append(helper.make_attribute("axis", -1))
+    return named
+
+
 def _five_steps(node: onnx.NodeProto, forth: Sequence[int], back: Sequence[int]) -> list[onnx.NodeProto]:
     x, y = node.input[0], node.output[0]
     stem = node.name or y

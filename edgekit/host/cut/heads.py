@@ -32,14 +32,14 @@ class HeadMap:
 class Branch:
     """Head maps that end in the same rows.
 
-    `rows` is the tensor (1, c, A) or (1, A, c) of decoded rows, before any selection; `selected` says that the
-    export picks its best rows itself (top-k or NMS).
+    `rows` is the tensor (1, c, A) or (1, A, c) of decoded rows, before any selection; `selection` names the
+    ops by which the export itself picks its best rows (TopK, NonMaxSuppression).
     """
 
     maps: tuple[HeadMap, ...]
     rows: str
     rows_shape: tuple[int, ...]
-    selected: bool
+    selection: tuple[str, ...]
 
     @property
     def cells(self) -> int:
@@ -120,9 +120,9 @@ def _group(
         best = next((name for name in reversed(members) if _all_paths_cross(index, name, heads)), None)
         if best is None:
             continue
-        picked = any(n.op_type in SELECTION_OPS for t in reachable(index, best) for n in index.consumers.get(t, ()))
+        readers = {n.op_type for t in reachable(index, best) for n in index.consumers.get(t, ())}
         ordered = sorted((maps[t] for t in heads), key=lambda m: (m.stride, index.order[m.tensor]))
-        branches.append(Branch(tuple(ordered), best, rows[best], picked))
+        branches.append(Branch(tuple(ordered), best, rows[best], tuple(sorted(readers & set(SELECTION_OPS)))))
     return tuple(sorted(branches, key=lambda b: index.order[b.rows]))
 
 

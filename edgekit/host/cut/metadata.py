@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import onnx
 
 from edgekit.errors import ModelError
+from edgekit.labels import COCO_NAMES, generic_names
 from edgekit.spec import TASKS
 
 MAX_LITERAL = 1 << 20  # characters; the names of 1000 classes take about 20 thousand
@@ -52,6 +53,20 @@ def family_of(description: str) -> str:
             family = f"yolo{letter.lower()}{int(number)}"
             return family + (unanchored.lower() if number == "5" else "")
     return ""
+
+
+def class_names(metadata: Metadata, count: int) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The names of `count` classes, and what was assumed; raises ModelError where the metadata has another number."""
+    if len(metadata.names) == count:
+        return metadata.names, ()
+    if metadata.names:
+        raise ModelError(
+            f"the metadata names {len(metadata.names)} classes, but the class outputs have {count} channels",
+            hint="mend the `names` property, or export the model again",
+        )
+    if count == len(COCO_NAMES):
+        return COCO_NAMES, (f"the file names no classes; its {count} are taken for COCO's",)
+    return generic_names(count), ("the file names no classes; they are numbered",)
 
 
 def _names(text: str) -> tuple[str, ...]:

@@ -93,7 +93,7 @@ def _class_channels(found: list[tuple[HeadMap, tuple[int, ...], int]], width: in
 
 def _role(head: HeadMap, columns: tuple[int, ...], num_classes: int, width: int, has_proto: bool) -> str:
     channels = head.shape[1]
-    if columns == tuple(range(width)) and channels % width == 0:
+    if width > 5 and columns == tuple(range(width)) and channels % width == 0:
         return "object"
     if columns == (0, 1, 2, 3) and channels % 4 == 0:
         return "box"
@@ -103,7 +103,9 @@ def _role(head: HeadMap, columns: tuple[int, ...], num_classes: int, width: int,
         return "angle"
     if columns == tuple(range(4 + num_classes, width)) and channels == len(columns):
         return "mask" if has_proto else "keypoint"
-    raise _unclear(f"{head.tensor!r} with {channels} channels makes the columns {columns[:8]} of {width}")
+    raise _unclear(
+        f"no box, class or task's own map: {head.tensor!r} with {channels} channels makes the columns {columns[:8]} of {width}"
+    )
 
 
 def _unclear(found: str) -> ModelError:

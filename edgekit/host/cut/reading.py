@@ -9,9 +9,8 @@ import numpy as np
 from edgekit.decode.families import FAMILIES, Formulas
 from edgekit.errors import ModelError
 from edgekit.host.cut.heads import NOT_YOLO_HINT
-from edgekit.host.cut.metadata import Metadata
+from edgekit.host.cut.metadata import Metadata, class_names
 from edgekit.host.cut.probe import HeadRole, Tail, find_roles
-from edgekit.labels import generic_names
 
 TASK_OF_EXTRA = {"mask": "segment", "keypoint": "pose", "angle": "obb", "": "detect"}
 ANGLE_AT_ZERO = np.pi / 4  # (sigmoid(0) - 1/4) * pi
@@ -43,7 +42,7 @@ def read_branch(tail: Tail, metadata: Metadata, *, has_proto: bool) -> Reading:
     extra = next((k for k in kinds if k in ("mask", "keypoint", "angle")), "")
     task = _agreed("task", metadata.task, TASK_OF_EXTRA[extra])
     num_classes = next(r.map.shape[1] for r in roles if r.role == "class")
-    names, notes = _class_names(metadata, num_classes)
+    names, notes = class_names(metadata, num_classes)
     keypoint_shape = _keypoint_shape(metadata, rest, width - 4 - num_classes) if extra == "keypoint" else ()
     family, family_notes = _family(metadata, roles, _measured(roles, rest))
     box_channels = {r.map.shape[1] for r in roles if r.role == "box"}
@@ -77,7 +76,7 @@ def _read_anchors(
         sizes = rest[role.first_row : role.first_row + count * cells : cells, 2:4]
         anchors.append(tuple((float(w), float(h)) for w, h in sizes))
     masks = _mask_columns(tail) if has_proto else 0
-    names, notes = _class_names(metadata, width - 5 - masks)
+    names, notes = class_names(metadata, width - 5 - masks)
     task = _agreed("task", metadata.task, "segment" if masks else "detect")
     return Reading(task, "yolov5", names, roles, 1, tuple(anchors), (), notes)
 
@@ -122,14 +121,6 @@ def _family(metadata: Metadata, roles: tuple[HeadRole, ...], measured: Formulas 
     family = "yolo26" if one_bin and "yolo26" in fits else fits[0]
     said = f"the file calls itself {named}" if named else "the file does not name its family"
     return family, (f"{said}; its head is decoded as {family}'s",)
-
-
-def _class_names(metadata: Metadata, num_classes: int) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    if not metadata.names:
-        return generic_names(num_classes), ("the file names no classes; they are numbered",)
-    if len(metadata.names) != num_classes:
-        raise _contradiction(f"metadata names {len(metadata.names)} classes, but the class head gives {num_classes}")
-    return metadata.names, ()
 
 
 def _agreed(what: str, said: str, found: str) -> str:

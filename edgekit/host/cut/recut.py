@@ -7,11 +7,10 @@ import onnx
 from edgekit.decode.families import FAMILIES
 from edgekit.decode.roles import infer_roles, task_of_heads
 from edgekit.errors import ModelError
-from edgekit.host.cut.metadata import Metadata
+from edgekit.host.cut.metadata import Metadata, class_names
 from edgekit.host.cut.prepare import INPUT_KINDS
 from edgekit.host.cut.reroot import NCHW_TO_NHWC
 from edgekit.host.graph import GraphIndex, attributes, declared_shape, graph_inputs, tensor_shapes
-from edgekit.labels import generic_names
 from edgekit.spec import HeadSpec, InputSpec, ModelSpec, Preprocess
 from edgekit.version import __version__
 
@@ -24,14 +23,18 @@ def is_cut(index: GraphIndex) -> bool:
     return all(len(o.type.tensor_type.shape.dim) == 4 for o in outputs)
 
 
-def head_tensors(index: GraphIndex, metadata: Metadata, size_wh: tuple[int, int]) -> tuple[dict[str, str], ModelSpec]:
+def head_tensors(
+    index: GraphIndex, metadata: Metadata, size_wh: tuple[int, int], known: ModelSpec | None = None
+) -> tuple[dict[str, str], ModelSpec]:
     """Per output the NCHW tensor behind it, and the sidecar of the graph as it stands (shapes NHWC).
 
-    Raises ModelError where names and shapes leave more than one reading.
+    known: a sidecar that came with the graph; it must name its outputs. Raises ModelError where names and shapes leave more than one reading.
     """
     tensors = {name: _nchw_tensor(index, name) for name in index.output_names}
     shapes = tensor_shapes(index.model, dict.fromkeys(tensors.values()), (1, 3, size_wh[1], size_wh[0]))
     nhwc = {name: _to_nhwc(name, shapes[tensor]) for name, tensor in tensors.items()}
+    if known is not None:
+        return tensors, _confirmed(known, nhwc)
     aliases = {name: f"{name} {maker_names(index, name)}" for name in tensors}
     heads = infer_roles(
         list(nhwc.items()),
@@ -94,14 +97,8 @@ def assumed(heads: tuple[HeadSpec, ...], metadata: Metadata) -> tuple[str, tuple
             "heads of anchor boxes (YOLOv5) without a sidecar, expected their anchors to be known",
             hint="cut the stock ONNX: its constants hold the anchors",
         )
-    if metadata.names and len(metadata.names) != num_classes:
-        raise ModelError(
-            f"metadata names {len(metadata.names)} classes, but the class outputs have {num_classes} channels",
-            hint="cut the stock ONNX again",
-        )
-    if not metadata.names:
-        notes.append("the file names no classes; they are numbered")
-    return family, metadata.names or generic_names(num_classes), tuple(notes)
+    names, name_notes = class_names(metadata, num_classes)
+    return family, names, (*notes, *name_notes)
 
 
 def keypoint_shape(heads: tuple[HeadSpec, ...], metadata: Metadata) -> tuple[int, ...]:
@@ -116,6 +113,17 @@ def keypoint_shape(heads: tuple[HeadSpec, ...], metadata: Metadata) -> tuple[int
             hint="mend kpt_shape in the metadata, or cut the stock ONNX again",
         )
     return tuple(shape)
+
+
+def _confirmed(known: ModelSpec, nhwc: dict[str, tuple[int, ...]]) -> ModelSpec:
+    stated = {head.name: head.shape for head in known.outputs}
+    if stated != nhwc:
+        wrong = sorted(set(stated.items()) ^ set(nhwc.items()))[0]
+        raise ModelError(
+            f"the sidecar contradicts the graph at output {wrong[0]!r} {wrong[1]}",
+            hint="remove the sidecar, or put the right one beside the model",
+        )
+    return known
 
 
 def _nchw_tensor(index: GraphIndex, output: str) -> str:

@@ -11,10 +11,10 @@ import onnx
 from edgekit.decode.families import formulas
 from edgekit.errors import ModelError
 from edgekit.files import atomic_path
-from edgekit.host.cut.attention import rewrite_softmax
+from edgekit.host.cut.attention import name_last_axis, rewrite_softmax
 from edgekit.host.cut.classify import is_classifier, logits_as_convolution
 from edgekit.host.cut.heads import Branch, find_branches, proto_output
-from edgekit.host.cut.metadata import Metadata, read_metadata
+from edgekit.host.cut.metadata import Metadata, class_names, read_metadata
 from edgekit.host.cut.opset import opset_of, to_opset_11
 from edgekit.host.cut.prepare import INPUT_KINDS, fix_input, fold_constants
 from edgekit.host.cut.probe import open_tail
@@ -34,9 +34,8 @@ from edgekit.host.graph import (
     open_session,
     tensor_shapes,
 )
-from edgekit.labels import generic_names
 from edgekit.progress import Progress, silent
-from edgekit.spec import HeadSpec, InputSpec, ModelSpec, Preprocess, file_ref, save_spec, sidecar_path
+from edgekit.spec import HeadSpec, InputSpec, ModelSpec, Preprocess, file_ref, load_spec, save_spec, sidecar_path
 from edgekit.version import __version__
 
 HEAD_TOLERANCE = 1e-3  # relative to a head's largest value: rounding of rewritten, not of wrong, arithmetic
@@ -90,7 +89,8 @@ def cut_file(
         raise ModelError(f"{output_path} is the model itself", hint="choose another name with -o")
     progress("reading the graph", 0, 0)
     model = load_model(model_path)
-    cut = cut_graph(model, imgsz_hw=imgsz_hw, branch=branch, keep_softmax=keep_softmax, progress=progress)
+    known = load_spec(sidecar_path(model_path)) if sidecar_path(model_path).exists() else None
+    cut = cut_graph(model, imgsz_hw=imgsz_hw, branch=branch, keep_softmax=keep_softmax, known=known, progress=progress)
     with atomic_path(output_path) as unfinished:
         onnx.save(cut.model, str(unfinished))
     files = {"model": file_ref(output_path), "stock": file_ref(model_path)}
@@ -105,12 +105,14 @@ def cut_graph(
     imgsz_hw: tuple[int, int] | None = None,
     branch: str = "",
     keep_softmax: bool = False,
+    known: ModelSpec | None = None,
     progress: Progress = silent,
 ) -> Cut:
     """Cuts a stock graph in memory; one that is cut already is brought to edgekit's names and NHWC.
 
     imgsz_hw: the size for a graph whose height and width are open. branch: "one2many" or "one2one" where a graph
-    holds both; one-to-many otherwise, see `choose_branch`. keep_softmax: leave attention as it is.
+    holds both; one-to-many otherwise, see `choose_branch`. keep_softmax: leave attention as it is. known: the sidecar of a graph that is
+    cut already, which says what its outputs are.
     Raises ModelError saying what was looked for and not found.
     """
     if is_horizon(model):
@@ -126,12 +128,12 @@ def cut_graph(
     if is_classifier(index):
         source, spec, outputs, dropped = _cut_classifier(index, metadata, size_wh)
     elif is_cut(index):
-        source, spec, outputs, dropped = _cut_again(index, metadata, size_wh)
+        source, spec, outputs, dropped = _cut_again(index, metadata, size_wh, known)
     else:
         source, spec, outputs, dropped = _cut_stock(index, metadata, size_wh, branch)
     progress("cutting and proving", 0, 0)
     cut = reroot(source, outputs)
-    finished, rewritten = _for_toolchain(cut, size_wh, keep_softmax=keep_softmax)
+    finished, rewritten = _for_toolchain(cut, keep_softmax=keep_softmax)
     made = {name for node in fixed.graph.node for name in node.output}
     as_given = all(tensor in made for tensor, _ in outputs.values())
     _prove_heads(fixed if as_given else source, finished, outputs)
@@ -162,7 +164,9 @@ def choose_branch(branches: tuple[Branch, ...], wanted: str) -> tuple[Branch, tu
 
 
 def _is_one_to_one(branch: Branch) -> bool:
-    return branch.selected or any("one2one" in m.tensor for m in branch.maps)
+    """Named so, or cut down to its best rows without suppression."""
+    selected = bool(branch.selection) and "NonMaxSuppression" not in branch.selection
+    return selected or any("one2one" in m.tensor for m in branch.maps)
 
 
 def _cut_stock(
@@ -179,7 +183,7 @@ def _cut_stock(
     proof = prove_decoder(tail, reading, spec)
     spec = replace(spec, end_to_end=_is_one_to_one(branch) or proof.corners)
     behind = len(index.model.graph.node) - len(extract(index.model, {}, [t for t, _ in outputs.values()]).graph.node)
-    selection = "selection of the best rows, " if branch.selected else ""
+    selection = "selection of the best rows, " if branch.selection else ""
     return index.model, spec, outputs, (*dropped, f"{behind} nodes of decoding ({selection}{_decoding(reading)})")
 
 
@@ -231,28 +235,25 @@ def _cut_classifier(
     model, tensor, shape = logits_as_convolution(index, size_wh)
     if metadata.task not in ("", "classify"):
         raise ModelError(f"metadata task {metadata.task!r}, but the graph is a classifier", hint="export again")
-    if metadata.names and len(metadata.names) != shape[1]:
-        raise ModelError(
-            f"metadata names {len(metadata.names)} classes, but the classifier gives {shape[1]}", hint="export again"
-        )
+    names, notes = class_names(metadata, shape[1])
     spec = ModelSpec(
         task="classify",
-        names=metadata.names or generic_names(shape[1]),
+        names=names,
         input=_input_spec(index),
         preprocess=Preprocess(*size_wh),
         outputs=(HeadSpec("class", "class", (1, 1, 1, shape[1])),),
-        family=metadata.family or "yolov8",
+        family=metadata.family,
         tools={"edgekit": __version__, "onnx": onnx.__version__},
-        notes=() if metadata.names else ("the file names no classes; they are numbered",),
+        notes=notes,
     )
     return model, spec, {"class": (tensor, shape)}, ("the softmax", "the flattening before the last product")
 
 
 def _cut_again(
-    index: GraphIndex, metadata: Metadata, size_wh: tuple[int, int]
+    index: GraphIndex, metadata: Metadata, size_wh: tuple[int, int], known: ModelSpec | None
 ) -> tuple[onnx.ModelProto, ModelSpec, Outputs, tuple[str, ...]]:
-    """A graph that ends in head maps already: recognised by names and shapes, and given edgekit's names."""
-    tensors, spec = head_tensors(index, metadata, size_wh)
+    """A graph that ends in head maps already: told by its sidecar or its names and shapes, given edgekit's names."""
+    tensors, spec = head_tensors(index, metadata, size_wh, known if known and known.stage == "heads" else None)
     outputs: Outputs = {}
     heads = []
     for head in sorted(spec.outputs, key=lambda h: (h.role == "proto", h.stride)):
@@ -264,18 +265,17 @@ def _cut_again(
     return index.model, replace(spec, outputs=tuple(heads)), outputs, ()
 
 
-def _for_toolchain(
-    cut: onnx.ModelProto, size_wh: tuple[int, int], *, keep_softmax: bool
-) -> tuple[onnx.ModelProto, tuple[str, ...]]:
+def _for_toolchain(cut: onnx.ModelProto, *, keep_softmax: bool) -> tuple[onnx.ModelProto, tuple[str, ...]]:
     """Opset 11 and, unless unwanted, no Softmax in attention."""
     rewritten = []
-    lowered = to_opset_11(cut)
+    softmax_inputs = dict.fromkeys(n.input[0] for n in cut.graph.node if n.op_type == "Softmax")
+    shapes = tensor_shapes(cut, softmax_inputs, declared_shape(graph_inputs(cut)[0])) if softmax_inputs else {}
+    ranks = {name: len(shape) for name, shape in shapes.items()}
+    lowered = to_opset_11(name_last_axis(cut, ranks))
     if opset_of(lowered) != opset_of(cut):
         rewritten.append(f"opset {opset_of(cut)} to {opset_of(lowered)}")
-    softmax_inputs = [n.input[0] for n in lowered.graph.node if n.op_type == "Softmax"]
-    if softmax_inputs and not keep_softmax:
-        shapes = tensor_shapes(lowered, softmax_inputs, declared_shape(graph_inputs(lowered)[0]))
-        lowered, names = rewrite_softmax(lowered, {name: len(shape) for name, shape in shapes.items()})
+    if not keep_softmax:
+        lowered, names = rewrite_softmax(lowered, ranks)
         rewritten += [f"Softmax {name} to max, subtract, exp, sum, divide" for name in names]
     return lowered, tuple(rewritten)
 

@@ -1,0 +1,81 @@
+"""`edgekit cut`: a stock ONNX cut at its head convolutions, with the sidecar that says what they mean."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from edgekit.cli.console import print_json, progress_bar
+from edgekit.errors import ConfigError
+
+if TYPE_CHECKING:
+    from edgekit.host.cut import Cut
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The arguments of `edgekit cut`."""
+    parser.add_argument("model", type=Path, help="ONNX file: a stock Ultralytics export, or one that is cut already")
+    parser.add_argument("-o", "--output", type=Path, required=True, metavar="HEADS.onnx", help="where the cut goes")
+    parser.add_argument("--imgsz", metavar="H,W", help="input size, for exports that leave it open")
+    parser.add_argument(
+        "--branch",
+        choices=("one2many", "one2one"),
+        default="",
+        help="which head to keep where the graph holds both (default: one2many, which quantizes better)",
+    )
+    parser.add_argument(
+        "--keep-softmax", action="store_true", help="leave the softmax of attention as it is (it runs on the CPU)"
+    )
+    parser.add_argument("--json", action="store_true", help="print the sidecar and what was dropped as JSON")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Cuts and says in one line what the model is and what was dropped."""
+    from edgekit.host.cut import cut_file
+    from edgekit.spec import spec_to_dict
+
+    with progress_bar() as progress:
+        cut = cut_file(
+            args.model,
+            args.output,
+            imgsz_hw=parse_imgsz(args.imgsz),
+            branch=args.branch,
+            keep_softmax=args.keep_softmax,
+            progress=progress,
+        )
+    if args.json:
+        print_json(
+            {
+                "output": str(args.output),
+                "dropped": list(cut.dropped),
+                "rewritten": list(cut.rewritten),
+                "model": spec_to_dict(cut.spec),
+            }
+        )
+    else:
+        print("\n".join(describe_lines(cut, args.output)))
+    return 0
+
+
+def parse_imgsz(text: str | None) -> tuple[int, int] | None:
+    """ "640,480" (height, width) or "640" for a square; None stays None."""
+    if text is None:
+        return None
+    parts = text.replace("x", ",").split(",")
+    if len(parts) > 2 or not all(p.strip().isdigit() and 0 < int(p) <= 16384 for p in parts):
+        raise ConfigError(f"--imgsz is {text!r}, expected H,W such as 640,640", hint="height first, in pixels")
+    return int(parts[0]), int(parts[-1])
+
+
+def describe_lines(cut: Cut, output: Path) -> list[str]:
+    """One line for what the model is and what was dropped, then one per rewrite and per assumption."""
+    spec = cut.spec
+    classes = f"{spec.num_classes} class" + ("es" if spec.num_classes > 1 else "")
+    strides = "strides " + " ".join(map(str, spec.strides)) if spec.strides else "no strides"
+    size = f"{spec.preprocess.width}x{spec.preprocess.height}"
+    what = " ".join(filter(None, (spec.family, spec.task))) + (" (end to end, no NMS)" if spec.end_to_end else "")
+    dropped = "dropped " + ", ".join(cut.dropped) if cut.dropped else "cut already, nothing dropped"
+    lines = [f"{output}: {what}, {classes}, {strides}, input {size}; {dropped}"]
+    lines += [f"  rewritten: {text}" for text in cut.rewritten]
+    return lines + [f"  assumed: {text}" for text in spec.notes]
