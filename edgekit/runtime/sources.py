@@ -1,20 +1,24 @@
-"""Where pictures come from: a photo, a folder, a video or a camera."""
+"""Where pictures come from: photos, a video, a camera or a stream."""
 
 from __future__ import annotations
 
+import glob
+import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 
 from edgekit.errors import ImageError
 from edgekit.ops.photo import PHOTO_SUFFIXES, read_photo
+from edgekit.runtime.capture import CvGrabber, Grabber, MipiGrabber, live_frames, video_frames
 
 VIDEO_SUFFIXES = (".avi", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".webm")
+STREAM_PREFIXES = ("rtsp://", "rtmp://", "http://", "https://", "udp://", "tcp://")
+DEFAULT_FPS = 25.0  # of an annotated video whose source does not say its own
+OnSkip = Callable[[ImageError], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,27 +31,41 @@ class Frame:
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Frames in order. `kind` is "photos", "video" or "camera"; `count` is 0 where it is not known."""
+    """Frames in order. `kind` is "photos", "video" or "camera"; `count` is 0 where it is not known.
+
+    A `live` source goes on whether or not anybody reads it.
+    """
 
     kind: str
     count: int
     fps: float
     frames: Callable[[], Iterator[Frame]]
+    live: bool = False
 
 
-def open_source(source: str, *, on_skip: Callable[[ImageError], None] | None = None) -> Source:
-    """Opens a photo, a folder of photos, a video, or a camera ("camera" or its number).
+def open_source(source: str, *, on_skip: OnSkip | None = None) -> Source:
+    """Opens a photo, a folder or glob of photos, a video, a camera or a stream.
 
-    A photo of a folder that cannot be decoded is given to `on_skip` and left out; without `on_skip` it raises.
+    Cameras: "camera" or a number; "mipi" or "mipi:1" on the board. Streams: rtsp://, http:// and the like.
+    What cannot be decoded in the middle is given to `on_skip` and left out; a photo raises without it.
     Raises ImageError where there is nothing to read.
     """
     if source == "camera" or source.isdigit():
-        return _capture(int(source) if source.isdigit() else 0, "camera", f"camera {source}")
+        number = int(source) if source.isdigit() else 0
+        return _live(lambda: CvGrabber(number), f"camera {number}", on_skip)
+    if source.split(":")[0] == "mipi":
+        pipe = int(source.partition(":")[2] or 0)
+        return _live(lambda: MipiGrabber(pipe), source, on_skip)
+    if source.startswith(STREAM_PREFIXES):
+        return _live(lambda: CvGrabber(source), source, on_skip)
     path = Path(source)
     if path.is_dir():
-        return _folder(path, on_skip)
+        return _photos(path, find_photos(path), on_skip)
+    if any(c in source for c in "*?[") and not path.exists():
+        found = sorted(Path(name) for name in glob.glob(source, recursive=True))  # noqa: PTH207
+        return _photos(Path(), [p for p in found if p.suffix.lower() in PHOTO_SUFFIXES], on_skip, source)
     if path.suffix.lower() in VIDEO_SUFFIXES and path.is_file():
-        return _capture(str(path), "video", source)
+        return _video(source, on_skip)
     return Source("photos", 1, 0.0, lambda: iter([Frame(read_photo(path), path.name)]))
 
 
@@ -62,16 +80,16 @@ def find_photos(folder: Path) -> list[Path]:
     )
 
 
-def _folder(folder: Path, on_skip: Callable[[ImageError], None] | None) -> Source:
-    paths = find_photos(folder)
+def _photos(root: Path, paths: list[Path], on_skip: OnSkip | None, said: str = "") -> Source:
     if not paths:
         raise ImageError(
-            f"folder {folder} holds no photo, expected files ending in {', '.join(PHOTO_SUFFIXES)}",
+            f"{said or root} holds no photo, expected files ending in {', '.join(PHOTO_SUFFIXES)}",
             hint="check the path of --source",
         )
+    names = _names(root, paths)
 
     def frames() -> Iterator[Frame]:
-        for path in paths:
+        for path, name in zip(paths, names, strict=True):
             try:
                 bgr = read_photo(path)
             except ImageError as error:
@@ -79,32 +97,35 @@ def _folder(folder: Path, on_skip: Callable[[ImageError], None] | None) -> Sourc
                     raise
                 on_skip(error)
                 continue
-            yield Frame(bgr, path.relative_to(folder).as_posix())
+            yield Frame(bgr, name)
 
     return Source("photos", len(paths), 0.0, frames)
 
 
-def _capture(where: str | int, kind: str, name: str) -> Source:
-    capture = cv2.VideoCapture(where)
-    if not capture.isOpened():
-        raise ImageError(
-            f"{name} cannot be opened as a {kind}", hint="check the path, the codec or the camera's number"
-        )
-    count = max(0, int(capture.get(cv2.CAP_PROP_FRAME_COUNT))) if kind == "video" else 0
-    fps = float(capture.get(cv2.CAP_PROP_FPS)) or 25.0  # cameras often say 0
-    return Source(kind, count, fps, lambda: _captured(capture, name))
+def _names(root: Path, paths: list[Path]) -> list[str]:
+    """Names below the folder that all paths share, so that none leaves the output folder."""
+    absolute = [path.absolute() for path in paths]
+    shared = root.absolute() if str(root) != "." else Path(os.path.commonpath([p.parent for p in absolute]))
+    return [path.relative_to(shared).as_posix() for path in absolute]
 
 
-def _captured(capture: Any, name: str) -> Iterator[Frame]:
-    index = 0
-    try:
-        while True:
-            good, bgr = capture.read()
-            if not good:
-                break
-            yield Frame(np.asarray(bgr, np.uint8), f"frame {index}")
-            index += 1
-    finally:
-        capture.release()
-    if index == 0:
-        raise ImageError(f"{name} has no readable frame", hint="play it in a video player; convert it to mp4")
+def _video(source: str, on_skip: OnSkip | None) -> Source:
+    first = CvGrabber(source)
+    info = first.info
+    first.release()
+
+    def frames() -> Iterator[Frame]:
+        for index, bgr in enumerate(video_frames(CvGrabber(source), source, info.count, on_skip)):
+            yield Frame(bgr, f"frame {index}")
+
+    return Source("video", info.count, info.fps or DEFAULT_FPS, frames)
+
+
+def _live(open_grabber: Callable[[], Grabber], name: str, on_skip: OnSkip | None) -> Source:
+    open_grabber().release()  # what is not there is said before anything else is set up
+
+    def frames() -> Iterator[Frame]:
+        for index, bgr in enumerate(live_frames(open_grabber, name, on_skip)):
+            yield Frame(bgr, f"frame {index}")
+
+    return Source("camera", 0, DEFAULT_FPS, frames, live=True)

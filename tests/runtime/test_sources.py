@@ -74,5 +74,5 @@ def test_nothing_to_read(tmp_path: Path) -> None:
     (tmp_path / "v.mp4").write_bytes(b"no video")
     with pytest.raises(ImageError, match="cannot be opened as a video"):
         open_source(str(tmp_path / "v.mp4"))
-    with pytest.raises(ImageError, match="cannot be opened as a camera"):
+    with pytest.raises(ImageError, match="camera 97 cannot be opened"):
         open_source("97")

@@ -1,0 +1,87 @@
+"""What a long run infers with: a session that may be replaced between two frames and survives a failing device."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from edgekit.errors import DeviceError, EdgekitError
+from edgekit.ops.letterbox import Letterbox
+from edgekit.runtime.device import Tensors
+from edgekit.runtime.session import Session
+
+Bgr = npt.NDArray[np.uint8]
+Open = Callable[[], Session]
+
+
+class Engine:
+    """Gives each frame the session of the moment; every method may be called from several threads.
+
+    A device error is answered in this order: the frame again, the device reopened by `reopen`, and, only where
+    the user asked for it, `fallback`. `on_event` is told about each of these in a few words.
+    """
+
+    def __init__(
+        self,
+        session: Session,
+        *,
+        reopen: Open | None = None,
+        fallback: Open | None = None,
+        on_event: Callable[[str], None] = lambda event: None,
+    ) -> None:
+        self._session = session
+        self._steps: list[tuple[str, Open]] = []
+        if reopen:
+            self._steps.append(("reopened the device", reopen))
+        if fallback:
+            self._steps.append(("fell back to the simulated device", fallback))
+        self._on_event = on_event
+        self._recovering = threading.Lock()
+
+    def current(self) -> Session:
+        """The session that the next frame uses from start to end."""
+        return self._session
+
+    def replace(self, session: Session) -> None:
+        """From the next frame on, `session`; frames on their way finish with theirs."""
+        self._session = session
+
+    def infer(self, session: Session, bgr: Bgr, inputs: npt.NDArray[Any], letterbox: Letterbox) -> Inferred:
+        """Runs one prepared frame; the answer names the session that did it and must decode it."""
+        try:
+            return session, letterbox, session.infer(inputs)
+        except DeviceError as error:
+            return self._recover(session, bgr, error)
+
+    def _recover(self, failed: Session, bgr: Bgr, error: DeviceError) -> Inferred:
+        with self._recovering:
+            if self._session is not failed:  # another frame has already found a way
+                return _once(self._session, bgr)
+            self._on_event(f"device error, frame retried: {error.message}")
+            try:
+                return _once(failed, bgr)
+            except DeviceError as again:
+                error = again
+            for what, open_session in self._steps:
+                try:
+                    session = open_session()
+                    inferred = _once(session, bgr)
+                except EdgekitError as again:
+                    self._on_event(f"{what}, in vain: {again.message}")
+                    continue
+                self._session = session
+                self._on_event(f"{what} after: {error.message}")
+                return inferred
+            raise error
+
+
+Inferred = tuple[Session, Letterbox, Tensors]
+
+
+def _once(session: Session, bgr: Bgr) -> Inferred:
+    inputs, letterbox = session.prepare(bgr)
+    return session, letterbox, session.infer(inputs)

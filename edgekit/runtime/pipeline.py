@@ -1,0 +1,186 @@
+"""Capture, prepare, infer and decode side by side on threads; frames come out in order.
+
+The device is the bottleneck that should never wait: while it works on some frames, the one before is decoded
+and the one after prepared. The sink is the caller's own loop over `run_pipeline`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Any
+
+from edgekit.errors import DeviceError, EdgekitError
+from edgekit.results import Results
+from edgekit.runtime.channel import Channel
+from edgekit.runtime.engine import Engine, Inferred
+from edgekit.runtime.sources import Frame, Source
+
+IN_FLIGHT = 2  # frames on the device at once; the X5's BPU is busy from two on
+BACKLOG = 4  # frames that may wait before and after the device
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """One frame's results, its number in the source and the milliseconds that each stage took."""
+
+    frame: Frame
+    results: Results
+    number: int
+    times_ms: dict[str, float]
+
+
+@dataclass(slots=True)
+class PipelineCounts:
+    """What happened so far: frames read, finished, and dropped because a live source was faster than its sink."""
+
+    read: int = 0
+    done: int = 0
+    dropped: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class _Sent:
+    """A frame on the device."""
+
+    number: int
+    frame: Frame
+    times_ms: dict[str, float]
+    inferred: Future[Inferred]
+
+
+def run_pipeline(
+    source: Source, engine: Engine, *, in_flight: int = IN_FLIGHT, counts: PipelineCounts | None = None
+) -> Iterator[Done]:
+    """Yields every frame of `source` with its results, in order.
+
+    A live source drops its oldest waiting frames where the caller is slower; a file never does. An exception in
+    any stage stops all of them and is raised here, with the frame's number, after the frames before it.
+    Closing the iterator (or Ctrl-C in the caller's loop) ends the threads before it returns.
+    """
+    run = _Run(source, engine, in_flight, counts or PipelineCounts())
+    run.start()
+    try:
+        for done in run.decoded:
+            run.counts.done += 1
+            yield done
+    finally:
+        run.stop()
+    if run.failure:
+        raise run.failure
+
+
+@dataclass(slots=True)
+class _Run:
+    """The threads of one run and the channels between them."""
+
+    source: Source
+    engine: Engine
+    in_flight: int
+    counts: PipelineCounts
+    failure: Exception | None = None
+    captured: Channel[tuple[int, Frame]] = field(init=False)
+    sent: Channel[_Sent] = field(init=False)
+    decoded: Channel[Done] = field(init=False)
+    pool: ThreadPoolExecutor = field(init=False)
+    threads: list[threading.Thread] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.captured = Channel(BACKLOG, drop_oldest=self.source.live, on_drop=self._dropped)
+        self.sent = Channel(self.in_flight)
+        self.decoded = Channel(BACKLOG)
+        self.pool = ThreadPoolExecutor(self.in_flight, thread_name_prefix="infer")
+        stages: list[tuple[Callable[[], None], Channel[Any] | None, Channel[Any]]] = [
+            (self._capture, None, self.captured),
+            (self._prepare, self.captured, self.sent),
+            (self._decode, self.sent, self.decoded),
+        ]
+        self.threads = [threading.Thread(target=self._guarded, args=stage, daemon=True) for stage in stages]
+
+    def start(self) -> None:
+        for thread in self.threads:
+            thread.start()
+
+    def stop(self) -> None:
+        for channel in (self.captured, self.sent, self.decoded):
+            channel.cancel()
+        for thread in self.threads:
+            thread.join()
+        self.pool.shutdown(wait=True, cancel_futures=True)
+
+    def _capture(self) -> None:
+        for number, frame in enumerate(self.source.frames()):
+            self.counts.read += 1
+            if not self.captured.put((number, frame)):
+                return
+
+    def _prepare(self) -> None:
+        for number, frame in self.captured:
+            with _naming(number):
+                sent = self._send(number, frame)
+            if not self.sent.put(sent):
+                return
+
+    def _decode(self) -> None:
+        for sent in self.sent:
+            with _naming(sent.number):
+                done = _finish(sent)
+            if not self.decoded.put(done):
+                return
+
+    def _send(self, number: int, frame: Frame) -> _Sent:
+        times_ms: dict[str, float] = {}
+        session = self.engine.current()
+        with _timing(times_ms, "prepare"):
+            inputs, letterbox = session.prepare(frame.bgr)
+
+        def infer() -> Inferred:
+            with _timing(times_ms, "infer"):
+                return self.engine.infer(session, frame.bgr, inputs, letterbox)
+
+        return _Sent(number, frame, times_ms, self.pool.submit(infer))
+
+    def _guarded(self, stage: Callable[[], None], upstream: Channel[Any] | None, downstream: Channel[Any]) -> None:
+        """Runs a stage; whatever ends it, the stages before and after it do not wait for it."""
+        try:
+            stage()
+        except Exception as error:
+            self.failure = self.failure or error
+            if upstream:
+                upstream.cancel()
+        finally:
+            downstream.close()
+
+    def _dropped(self, entry: tuple[int, Frame]) -> None:
+        self.counts.dropped += 1
+
+
+def _finish(sent: _Sent) -> Done:
+    session, letterbox, heads = sent.inferred.result()
+    with _timing(sent.times_ms, "decode"):
+        results = session.decode(heads, letterbox)
+    return Done(sent.frame, results, sent.number, sent.times_ms)
+
+
+@contextlib.contextmanager
+def _timing(times_ms: dict[str, float], stage: str) -> Iterator[None]:
+    start = time.perf_counter()
+    yield
+    times_ms[stage] = (time.perf_counter() - start) * 1000
+
+
+@contextlib.contextmanager
+def _naming(number: int) -> Iterator[None]:
+    """An error of ours gets the frame's number; any other becomes one of ours."""
+    try:
+        yield
+    except EdgekitError as error:
+        raise type(error)(f"frame {number}: {error.message}", hint=error.hint) from error
+    except Exception as error:
+        raise DeviceError(
+            f"frame {number}: {type(error).__name__}: {error}", hint="run again with --debug to see where"
+        ) from error
