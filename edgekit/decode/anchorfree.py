@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+
 import numpy as np
 import numpy.typing as npt
 
@@ -34,15 +36,23 @@ def dfl_distances(rows: Floats, *, reg_max: int) -> Floats:
     if reg_max == 1:
         return rows
     bins = rows.reshape(-1, reg_max)
-    weights = np.exp(bins - bins.max(axis=1, keepdims=True))
-    sums = weights @ np.stack([np.arange(reg_max), np.ones(reg_max)], axis=1).astype(np.float32)
+    weights = np.exp(bins - np.maximum.reduce(bins, axis=1, keepdims=True))
+    sums = weights @ _bins_and_ones(reg_max)
     return np.asarray(sums[:, 0] / sums[:, 1], np.float32).reshape(-1, 4)
+
+
+@functools.lru_cache
+def _bins_and_ones(reg_max: int) -> Floats:
+    """(reg_max, 2): one product with it gives both the expectation's numerator and its denominator."""
+    return np.stack([np.arange(reg_max), np.ones(reg_max)], axis=1).astype(np.float32)
 
 
 def cell_centres(cells: npt.NDArray[np.intp], *, grid_width: int | npt.NDArray[np.intp]) -> Floats:
     """Centres (n, 2) x, y in grid cells of flat row-major cell indices."""
-    y, x = np.divmod(cells, grid_width)
-    return np.stack([x, y], axis=1).astype(np.float32) + np.float32(0.5)
+    centres = np.empty((len(cells), 2), np.float32)
+    centres[:, 1], centres[:, 0] = np.divmod(cells, grid_width)
+    centres += 0.5
+    return centres
 
 
 def distances_to_boxes(centres_xy: Floats, distances: Floats) -> Floats:

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from edgekit.decode.anchorfree import decode_boxes
 from edgekit.decode.gate import gate_cells
-from edgekit.decode.heads import HeadRows, RawHeads, bind_heads
+from edgekit.decode.heads import BoundHeads, HeadRows, RawHeads, bind_roles
 from edgekit.ops.math import logit, sigmoid
 from edgekit.ops.nms import nms
 from edgekit.spec import ModelSpec
@@ -41,46 +41,33 @@ class Candidates:
 
 
 def find_candidates(
-    heads: RawHeads, spec: ModelSpec, *, score_threshold: float, multi_label: bool = False
+    heads: RawHeads | BoundHeads, spec: ModelSpec, *, score_threshold: float, multi_label: bool = False
 ) -> Candidates:
     """Gate, then decode: only cells above the threshold are looked at.
 
     `multi_label` gives one candidate per (cell, class) instead of the cell's best class, as scoring for mAP
     does. A threshold of 0 or below decodes every cell.
     """
-    rows = bind_heads(heads, spec)
-    strides = spec.strides
-    classes = [rows[spec.head("class", stride).name] for stride in strides]
-    boxes = [rows[spec.head("box", stride).name] for stride in strides]
-    cells = [gate_cells(head, score_threshold) for head in classes]
-    counts = [len(found) for found in cells]
-    every_cell = np.concatenate(cells)
-    every_stride = np.repeat(np.asarray(strides, np.int32), counts)
-    every_box = decode_boxes(
-        np.concatenate([head.floats(found) for head, found in zip(boxes, cells, strict=True)]),
-        every_cell,
-        grid_width=np.repeat([head.grid_hw[1] for head in boxes], counts),
-        stride=every_stride[:, None],
+    bound = heads if isinstance(heads, BoundHeads) else bind_roles(heads, spec)
+    strides = bound.strides
+    gated = [gate_cells(bound.of("class", stride), score_threshold) for stride in strides]
+    counts = [len(cells) for cells, _ in gated]
+    cells, logits = (np.concatenate(column) for column in zip(*gated, strict=True))
+    boxes_heads = [bound.of("box", stride) for stride in strides]
+    of_stride = np.repeat(np.asarray(strides, np.int32), counts)
+    boxes = decode_boxes(
+        np.concatenate([head.floats(own) for head, (own, _) in zip(boxes_heads, gated, strict=True)]),
+        cells,
+        grid_width=np.repeat([head.grid_hw[1] for head in boxes_heads], counts),
+        stride=of_stride[:, None],
         reg_max=spec.reg_max,
     )
-    logits = np.concatenate([head.floats(found) for head, found in zip(classes, cells, strict=True)])
-    row, class_ids = _classes_above(logits, score_threshold) if multi_label else _best_class(logits)
-    return Candidates(
-        every_box[row], sigmoid(logits[row, class_ids]), class_ids.astype(np.int32), every_stride[row], every_cell[row]
-    )
-
-
-def _best_class(logits: npt.NDArray[np.float32]) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
-    """Every row once, with its best class."""
-    return np.arange(len(logits)), logits.argmax(axis=1)
-
-
-def _classes_above(
-    logits: npt.NDArray[np.float32], score_threshold: float
-) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
-    """Every (row, class) above the threshold: what scoring for mAP asks for."""
-    row, class_ids = np.nonzero(logits > np.float32(logit(score_threshold)))
-    return row, class_ids
+    if multi_label:
+        row, class_ids = np.nonzero(logits > np.float32(logit(score_threshold)))
+        boxes, of_stride, cells = boxes[row], of_stride[row], cells[row]
+    else:
+        row, class_ids = np.arange(len(logits)), logits.argmax(axis=1)
+    return Candidates(boxes, sigmoid(logits[row, class_ids]), class_ids.astype(np.int32), of_stride, cells)
 
 
 def suppress(candidates: Candidates, *, iou_threshold: float, max_detections: int) -> Candidates:
@@ -99,6 +86,6 @@ def gather_rows(candidates: Candidates, heads: Mapping[int, HeadRows], channels:
     """The float rows (n, channels) of another head, `heads` by stride, at the candidates' own cells."""
     out = np.empty((len(candidates), channels), np.float32)
     for stride, rows in heads.items():
-        mine = np.flatnonzero(candidates.strides == stride)
+        mine = candidates.strides == stride
         out[mine] = rows.floats(candidates.cells[mine])
     return out

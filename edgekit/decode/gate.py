@@ -14,22 +14,27 @@ Cells = npt.NDArray[np.intp]
 BLOCK = 20  # cells that share one maximum: long enough for vector units, short enough to skip most of a picture
 
 
-def gate_cells(classes: HeadRows, score_threshold: float) -> Cells:
-    """Indices of the cells in which some class scores above the threshold; all of them at 0 or below.
+def gate_cells(classes: HeadRows, score_threshold: float) -> tuple[Cells, npt.NDArray[np.float32]]:
+    """The cells in which some class scores above the threshold (all of them at 0 or below), and their logits.
 
-    sigmoid(x) > t is x > logit(t), and for integers x = raw * scale[c] it is raw > floor(logit(t) / scale[c]).
-    Every number is read once, in blocks of whole cells; single cells are looked at in the blocks that pass.
+    Cells (n,), logits (n, channels) float32. sigmoid(x) > t is x > logit(t), and for integers x = raw * scale[c]
+    it is raw > floor(logit(t) / scale[c]). Every number is read once, in blocks of whole cells; single cells
+    are looked at in the blocks that pass.
     """
     if score_threshold <= 0:
-        return np.arange(len(classes.raw))
+        return np.arange(len(classes.raw)), classes.floats()
     threshold = raw_threshold(classes, score_threshold)
     cells = _cells_of_blocks(classes.raw, threshold.min())
-    return cells[(classes.raw[cells] > threshold).any(axis=1)]
+    if not len(cells):
+        return cells, np.empty((0, classes.head.channels), np.float32)
+    rows = classes.raw.take(cells, axis=0)
+    above = (rows > threshold).any(axis=1)
+    return cells[above], classes.to_floats(rows[above])
 
 
 def raw_threshold(classes: HeadRows, score_threshold: float) -> npt.NDArray[Any]:
     """The threshold on raw values, in their dtype: () for floats, (1,) or (channels,) for integers."""
-    bound = np.float64(logit(score_threshold))
+    bound = logit(score_threshold)
     if not classes.head.scale:
         return np.asarray(bound, classes.raw.dtype)
     limits = np.iinfo(classes.raw.dtype)
@@ -41,9 +46,7 @@ def _cells_of_blocks(raw: npt.NDArray[Any], threshold: np.generic) -> Cells:
     """The cells of every block that may hold a value above `threshold`, and those behind the last whole block."""
     blocks = len(raw) // BLOCK
     whole = blocks * BLOCK
-    if not blocks:
-        return np.arange(len(raw))
-    maxima = raw[:whole].reshape(blocks, -1).max(axis=1)
+    maxima = np.maximum.reduce(raw[:whole].reshape(blocks, BLOCK * raw.shape[1]), axis=1)
     passed = np.flatnonzero(~(maxima <= threshold))  # so that a block with a NaN is looked at, too
     cells = (passed[:, None] * BLOCK + np.arange(BLOCK)).reshape(-1)
     return cells if whole == len(raw) else np.concatenate([cells, np.arange(whole, len(raw))])

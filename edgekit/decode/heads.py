@@ -26,15 +26,45 @@ class HeadRows:
     def grid_hw(self) -> tuple[int, int]:
         return self.head.shape[1], self.head.shape[2]
 
-    def floats(self, cells: npt.NDArray[np.intp] | slice = slice(None)) -> npt.NDArray[np.float32]:
-        """The rows of these cells in the float model's unit: (n, channels) float32 = raw * scale."""
-        rows = self.raw[cells]
+    def floats(self, cells: npt.NDArray[np.intp] | None = None) -> npt.NDArray[np.float32]:
+        """The rows of these cells, or all, in the float model's unit: (n, channels) float32 = raw * scale."""
+        return self.to_floats(self.raw if cells is None else self.raw.take(cells, axis=0))
+
+    def to_floats(self, rows: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
+        """Rows of this head that were already taken, in the float model's unit."""
         if not self.head.scale:
             return np.asarray(rows, np.float32)
         return rows.astype(np.float32) * self.scale()
 
     def scale(self) -> npt.NDArray[np.float32]:
         return np.asarray(self.head.scale, np.float32)
+
+
+@dataclass(frozen=True, slots=True)
+class BoundHeads:
+    """The heads of one frame by what they mean."""
+
+    by_role: dict[tuple[str, int], HeadRows]
+    spec: ModelSpec
+
+    @property
+    def strides(self) -> list[int]:
+        """The strides that have classes, small to large."""
+        return sorted(stride for role, stride in self.by_role if role == "class" and stride)
+
+    def of(self, role: str, stride: int | None = None) -> HeadRows:
+        """The head of this role; raises ModelError where the sidecar has none."""
+        found = self.by_role.get((role, stride or 0))
+        return found or self.by_role[role, self.spec.head(role, stride).stride]
+
+
+def bind_roles(heads: RawHeads, spec: ModelSpec) -> BoundHeads:
+    """Every output of the sidecar by role and stride; raises ModelError as `bind_heads`, and where a role is twice."""
+    by_role = {(head.role, head.stride): _bind(heads, head) for head in spec.outputs}
+    if len(by_role) != len(spec.outputs):
+        for head in spec.outputs:
+            spec.head(head.role, head.stride)  # raises for the one that is twice
+    return BoundHeads(by_role, spec)
 
 
 def bind_heads(heads: RawHeads, spec: ModelSpec) -> dict[str, HeadRows]:

@@ -26,19 +26,15 @@ def nms(
     """
     order = np.argsort(-scores, kind="stable")[:MAX_CANDIDATES]
     boxes, classes = boxes_xyxy[order], class_ids[order]
-    kept: list[npt.NDArray[np.intp]] = []
-    count = 0
+    kept = np.empty(0, np.intp)
     for start in range(0, len(order), BLOCK):
-        if count >= max_detections:
+        if len(kept) >= max_detections:
             break
         block = np.arange(start, min(start + BLOCK, len(order)))
-        for earlier in kept:
-            block = block[~_overlaps(boxes, classes, block, earlier, iou_threshold).any(axis=1)]
-        block = _greedy(boxes, classes, block, iou_threshold)
-        kept.append(block)
-        count += len(block)
-    chosen = np.concatenate(kept) if kept else np.empty(0, np.intp)
-    return np.asarray(order[chosen[:max_detections]], np.intp)
+        if len(kept):
+            block = block[~_overlaps(boxes, classes, block, kept, iou_threshold).any(axis=1)]
+        kept = np.concatenate([kept, _greedy(boxes, classes, block, iou_threshold)])
+    return np.asarray(order[kept[:max_detections]], np.intp)
 
 
 def nms_reference(
@@ -64,8 +60,9 @@ def _greedy(
 ) -> npt.NDArray[np.intp]:
     """Suppression within one block, in the order of the scores."""
     overlaps = _overlaps(boxes, classes, block, block, iou_threshold)
+    np.fill_diagonal(overlaps, False)
     alive = np.ones(len(block), bool)
-    for i in np.flatnonzero(overlaps.sum(axis=1) > 1).tolist():  # only those that overlap another than themselves
+    for i in np.flatnonzero(overlaps.any(axis=1)).tolist():
         if alive[i]:
             alive[i + 1 :] &= ~overlaps[i, i + 1 :]
     return block[alive]
@@ -78,5 +75,6 @@ def _overlaps(
     b: npt.NDArray[np.intp],
     iou_threshold: float,
 ) -> npt.NDArray[np.bool_]:
-    same_class = classes[a][:, None] == classes[b][None]
-    return np.asarray((box_iou(boxes[a], boxes[b]) > iou_threshold) & same_class, np.bool_)
+    overlaps = box_iou(boxes[a], boxes[b]) > iou_threshold
+    overlaps &= classes[a][:, None] == classes[b]
+    return np.asarray(overlaps, np.bool_)
