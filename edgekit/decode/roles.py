@@ -71,7 +71,7 @@ def task_of_heads(heads: Sequence[HeadSpec]) -> str:
 
 
 def _stride(name: str, shape: Shape, size_wh: tuple[int, int]) -> int:
-    if len(shape) != 4 or shape[0] != 1:
+    if len(shape) != 4 or shape[0] != 1 or min(shape) < 1:
         raise _unclear(f"output {name!r} is {shape}, expected (1, height, width, channels)")
     if shape[1] == shape[2] == 1:
         return 0  # pooled: a classifier's scores

@@ -104,7 +104,8 @@ def _role(head: HeadMap, columns: tuple[int, ...], num_classes: int, width: int,
     if columns == tuple(range(4 + num_classes, width)) and channels == len(columns):
         return "mask" if has_proto else "keypoint"
     raise _unclear(
-        f"no box, class or task's own map: {head.tensor!r} with {channels} channels makes the columns {columns[:8]} of {width}"
+        f"{head.tensor!r} with {channels} channels makes the columns {columns[:8]} of {width}, which is no box, "
+        "class or other map of a YOLO head"
     )
 
 

@@ -28,7 +28,8 @@ def head_tensors(
 ) -> tuple[dict[str, str], ModelSpec]:
     """Per output the NCHW tensor behind it, and the sidecar of the graph as it stands (shapes NHWC).
 
-    known: a sidecar that came with the graph; it must name its outputs. Raises ModelError where names and shapes leave more than one reading.
+    known: a sidecar that came with the graph; it must name its outputs. Raises ModelError where it does not, or
+    where names and shapes leave more than one reading.
     """
     tensors = {name: _nchw_tensor(index, name) for name in index.output_names}
     shapes = tensor_shapes(index.model, dict.fromkeys(tensors.values()), (1, 3, size_wh[1], size_wh[0]))

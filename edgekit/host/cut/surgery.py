@@ -111,8 +111,8 @@ def cut_graph(
     """Cuts a stock graph in memory; one that is cut already is brought to edgekit's names and NHWC.
 
     imgsz_hw: the size for a graph whose height and width are open. branch: "one2many" or "one2one" where a graph
-    holds both; one-to-many otherwise, see `choose_branch`. keep_softmax: leave attention as it is. known: the sidecar of a graph that is
-    cut already, which says what its outputs are.
+    holds both; one-to-many otherwise, see `choose_branch`. keep_softmax: leave attention as it is.
+    known: the sidecar of a graph that is cut already, which says what its outputs are.
     Raises ModelError saying what was looked for and not found.
     """
     if is_horizon(model):

@@ -1,0 +1,59 @@
+"""`edgekit cut` as a user meets it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from edgekit.cli.cut import parse_imgsz
+from edgekit.cli.main import main
+from edgekit.errors import ConfigError
+from edgekit.spec import load_spec
+from tests.tiny_yolo import save_tiny_yolo
+
+
+def test_one_line_names_what_it_is_and_what_was_dropped(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    model = save_tiny_yolo(tmp_path / "m.onnx", family="yolo26", task="pose", opset=17, end_to_end=True)
+    assert main(["cut", str(model), "-o", str(tmp_path / "h.onnx")]) == 0
+    line, *rest = capsys.readouterr().out.splitlines()
+    for told in ("yolo26 pose", "no NMS", "3 classes", "strides 8 16 32", "96x64", "dropped", "best rows"):
+        assert told in line
+    assert any("opset 17 to 11" in r for r in rest)
+    assert any("Softmax" in r for r in rest)
+    assert main(["cut", str(tmp_path / "h.onnx"), "-o", str(tmp_path / "again.onnx")]) == 0
+    assert "cut already" in capsys.readouterr().out
+
+
+def test_json_holds_the_sidecar(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    model = save_tiny_yolo(tmp_path / "m.onnx", dynamic_size=True)
+    args = ["cut", str(model), "-o", str(tmp_path / "h.onnx"), "--imgsz", "64,96", "--json"]
+    assert main(args) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["model"] == json.loads((tmp_path / "h.json").read_text())
+    assert told["dropped"]
+    assert load_spec(tmp_path / "h.json").preprocess.size_wh == (96, 64)
+
+
+def test_mistakes_are_two_lines_and_exit_code_2(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    model = save_tiny_yolo(tmp_path / "m.onnx")
+    for args in (
+        ["cut", str(tmp_path / "none.onnx"), "-o", str(tmp_path / "h.onnx")],
+        ["cut", str(model), "-o", str(tmp_path / "h.onnx"), "--imgsz", "64"],
+        ["cut", str(model), "-o", str(tmp_path / "h.onnx"), "--branch", "one2one"],
+    ):
+        assert main(args) == 2
+        error = capsys.readouterr().err
+        assert "error: " in error
+        assert "hint: " in error
+    assert [p.name for p in tmp_path.iterdir()] == ["m.onnx"]
+
+
+def test_parse_imgsz() -> None:
+    assert parse_imgsz(None) is None
+    assert parse_imgsz("480,640") == (480, 640)
+    assert parse_imgsz("640") == (640, 640)
+    for text in ("", "a,b", "1,2,3", "0,32", "-32,32", "99999999"):
+        with pytest.raises(ConfigError):
+            parse_imgsz(text)
