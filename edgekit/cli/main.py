@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import importlib
 import os
+import signal
 import sys
 from collections.abc import Sequence
 from types import ModuleType
@@ -16,9 +17,14 @@ from edgekit.version import __version__
 # and imports what is heavy inside its functions, so that `--help` stays fast.
 COMMANDS: dict[str, tuple[str, str]] = {
     "demo": ("edgekit.cli.demo", "the whole way on shipped material: cut, calibrate, compile, run"),
+    "doctor": ("edgekit.cli.doctor", "show what is installed here and what each gap costs"),
+    "toolchain": ("edgekit.cli.toolchain", "install, show or remove the vendor's toolchain"),
     "cut": ("edgekit.cli.cut", "cut a stock ONNX at its head convolutions and write the sidecar"),
     "calibrate": ("edgekit.cli.calibrate", "choose and write a calibration set, with the PTQ yaml"),
     "compile": ("edgekit.cli.compile", "compile a PTQ yaml to an int8 .bin"),
+    "report": ("edgekit.cli.report", "say from a build's logs how good it is and what to do next"),
+    "strip": ("edgekit.cli.strip", "remove the Dequantize nodes that we decode more cheaply"),
+    "deploy": ("edgekit.cli.deploy", "from stock ONNX and photos to a bundle for the board, in one go"),
     "run": ("edgekit.cli.run", "run a model on photos, folders, videos or a camera"),
 }
 INTERRUPTED = 130  # 128 + SIGINT, as shells report it
@@ -33,6 +39,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if module is None:
         _parser(None, None).print_help()
         return 2
+    signal.signal(signal.SIGTERM, _interrupt)
     try:
         return int(module.run(args))
     except EdgekitError as error:
@@ -46,6 +53,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # the reader of our output went away: edgekit ... | head
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+
+
+def _interrupt(number: int, frame: object) -> None:
+    """SIGTERM ends a command as Ctrl-C does: cleanly."""
+    raise KeyboardInterrupt
 
 
 def _parser(command: str | None, module: ModuleType | None) -> argparse.ArgumentParser:

@@ -22,6 +22,7 @@ QUANTIZED = "_quantized_model.onnx"
 QUANT_INFO = "_quant_info.json"
 MAX_DEPTH = 4
 MAX_FILES = 2000
+MANY_FILES = 30  # fewer are read before a progress bar could be seen
 # What lies beside builds and is no part of a report.
 SKIPPED_NAMES = {"buildinfo.json", "requirements.txt", "CMakeLists.txt", "package.json", "labels.txt"}
 
@@ -98,7 +99,8 @@ def _collect_folder(folder: Path, progress: Progress) -> Collection:
             files.append(read_file(path))
         except EdgekitError as error:
             left.append((path, error.message))
-        progress("reading", done, len(paths))
+        if len(paths) > MANY_FILES:
+            progress("reading", done, len(paths))
     groups = _seed(files)
     _attach(groups, files, left)
     if not groups:

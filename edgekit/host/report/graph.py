@@ -139,7 +139,7 @@ def _from_names(rows: Sequence[NodeRow]) -> Graph:
 
 def _output_names(graph: Graph, build: Build) -> dict[str, str]:
     """The guessed ends by the outputs' own names: by the runtime graph's Dequantize nodes, else by equal cosines."""
-    told = _told_outputs(build)
+    told = told_outputs(build)
     if told and all(node in graph.nodes for node in told.values()):
         return told
     named: dict[str, str] = {}
@@ -157,7 +157,7 @@ def _output_names(graph: Graph, build: Build) -> dict[str, str]:
     return named if rows and len(named) == len(rows) else dict(graph.outputs)
 
 
-def _told_outputs(build: Build) -> dict[str, str]:
+def told_outputs(build: Build) -> dict[str, str]:
     """Output name: node behind it, as a .bin or hb_model_modifier lists them."""
     pairs: list[tuple[str, str]] = []
     model = build.plain_bin or build.bin

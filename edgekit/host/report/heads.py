@@ -9,7 +9,7 @@ from math import prod
 
 from edgekit.host.report.build import Build
 from edgekit.host.report.flow import Flow
-from edgekit.host.report.graph import Graph
+from edgekit.host.report.graph import Graph, block_of, told_outputs
 
 # Head branches by the names that Ultralytics gives them; cv4 holds what the task adds to boxes and classes.
 ROLES = (
@@ -41,10 +41,16 @@ class Output:
     chebyshev: float | None
     dequantized_on_cpu: bool | None
 
+    @property
+    def label(self) -> str:
+        """The name with its role, as people read it: `475 (box)`; a node's name shrinks to its block."""
+        name = block_of(self.name) if "/" in self.name else self.name
+        return f"{name} ({self.role})" if self.role else name
+
 
 def list_outputs(build: Build, graph: Graph | None, flow: Flow | None) -> tuple[Output, ...]:
     """Every output that any file of the build names, in the model's own order."""
-    nodes = dict(graph.outputs) if graph else {}
+    nodes = dict(graph.outputs) if graph else told_outputs(build)
     rows = {row.name: row for row in (build.log.output_rows if build.log else ())}
     ends = {route.output: route.cosine for route in (flow.routes if flow else ())}
     shapes = _shapes(build)
@@ -53,7 +59,7 @@ def list_outputs(build: Build, graph: Graph | None, flow: Flow | None) -> tuple[
     for name in _names(build, rows, shapes, nodes):
         row, shape = rows.get(name), shapes.get(name, ("", ()))
         cosine = row.cosine if row else ends.get(name)
-        node = _head_node(graph, nodes.get(name, "")) if graph else ""
+        node = _head_node(graph, nodes.get(name, ""))
         outputs.append(
             Output(
                 name=name,
@@ -115,11 +121,11 @@ def _dequantized(build: Build) -> dict[str, bool]:
     return {}
 
 
-def _head_node(graph: Graph, last: str) -> str:
+def _head_node(graph: Graph | None, last: str) -> str:
     """The node that bears the head's name: `last` itself, or what it transposes or dequantizes."""
     node = last
     for _ in range(MAX_STEPS_BACK):
-        if _role(node, ()) or node not in graph.nodes or len(graph.nodes[node].inputs) != 1:
+        if graph is None or _role(node, ()) or node not in graph.nodes or len(graph.nodes[node].inputs) != 1:
             break
         node = graph.nodes[node].inputs[0]
     return node if _role(node, ()) else last

@@ -74,7 +74,7 @@ def few_samples(facts: Facts) -> Finding | None:
         "warn",
         f"calibrated on {samples} samples",
         f"at least {CALIBRATION_SAMPLES}, better 50, photos of the scenes it will see",
-        "edgekit calibrate with 50 photos, then edgekit compile",
+        "edgekit calibrate ... --num 50, then edgekit compile",
         samples,
         CALIBRATION_SAMPLES,
     )
@@ -100,12 +100,11 @@ def low_output(facts: Facts) -> Finding | None:
     if not low or worst is None or worst.cosine is None:
         return None
     poor = worst.cosine < OUTPUT_COSINE_POOR
-    known = sum(o.cosine is not None for o in facts.outputs)
-    label = f"{worst.name} ({worst.role})" if worst.role else worst.name
+    known = _plural(sum(o.cosine is not None for o in facts.outputs), "output")
     return Finding(
         "low_output",
         "bad" if poor else "warn",
-        f"{len(low)} of {_plural(known, 'output')} below {OUTPUT_COSINE_GOOD}, lowest {label} at {worst.cosine:.4f}",
+        f"{len(low)} of {known} below {OUTPUT_COSINE_GOOD}, lowest {worst.label} at {worst.cosine:.4f}",
         "the integer graph against the float model; compare mAP before it ships",
         _tune(facts),
         worst.cosine,
@@ -162,13 +161,13 @@ def dequantize_left(facts: Facts) -> Finding | None:
     cpu = facts.cpu
     if not cpu.dequantize or cpu.dequantize_bytes <= DEQUANTIZE_BYTES or facts.build.deleted_nodes:
         return None
-    stripped = f"{facts.build.name.rpartition('/')[2]}_modified.bin"
+    binary = facts.build.bin.path.name if facts.build.bin else f"{facts.build.name.rpartition('/')[2]}.bin"
     return Finding(
         "dequantize_left",
         "warn",
         f"{_plural(cpu.dequantize, 'Dequantize node')} on the CPU move {cpu.dequantize_bytes / 1e6:.1f} MB a frame",
         "edgekit decodes the integers itself and only those of real candidates",
-        f"run {stripped}, which edgekit compile writes beside the .bin",
+        f"edgekit strip {binary}",
         cpu.dequantize_bytes,
         DEQUANTIZE_BYTES,
     )

@@ -41,22 +41,21 @@ def judge(facts: Facts) -> Verdict:
 
 def _sentence(facts: Facts, grade: str, findings: tuple[Finding, ...]) -> str:
     if grade == "failed":
-        return f"Failed: {findings[0].title}."
+        return f"{_capital(findings[0].title)}."
     worst = facts.worst_output
     speed = facts.build.estimate
     pace = f" About {speed.fps:.0f} frames per second on the BPU alone." if speed and facts.build.log else ""
     if worst is None or worst.cosine is None:
-        return f"Unknown: nothing here tells how accurate it is.{pace}"
-    if grade == "good":
-        return f"Good: every output is at {OUTPUT_COSINE_GOOD} or above (lowest {worst.cosine:.4f}).{pace}"
-    word = "Poor" if grade == "poor" else "Usable"
+        return f"Nothing here tells how accurate it is.{pace}"
     count = sum(finding.severity in ("bad", "warn") for finding in findings)
-    accuracy = (
-        f"every output is at {OUTPUT_COSINE_GOOD} or above (lowest {worst.cosine:.4f})"
-        if worst.cosine >= OUTPUT_COSINE_GOOD
-        else f"the lowest output, {worst.name}, is at {worst.cosine:.4f}"
-    )
-    return f"{word}: {accuracy}; {count} thing{'' if count == 1 else 's'} to improve.{pace}"
+    more = f"; {count} thing{'' if count == 1 else 's'} to improve" if count else ""
+    if worst.cosine >= OUTPUT_COSINE_GOOD:
+        return f"Every output is at {OUTPUT_COSINE_GOOD} or above (lowest {worst.cosine:.4f}){more}.{pace}"
+    return f"The lowest output, {worst.label}, is at {worst.cosine:.4f}{more}.{pace}"
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
 
 
 def _default_step(facts: Facts) -> str:

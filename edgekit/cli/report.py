@@ -1,0 +1,120 @@
+"""The `report` command: what a build's logs, JSON files and .bin say, and what to do next."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from edgekit.cli.console import print_json, progress_bar
+from edgekit.progress import Progress
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from edgekit.host.report.build import Build
+    from edgekit.host.report.collect import Collection
+    from edgekit.host.report.report import Report
+
+WIDTH_WITHOUT_TERMINAL = 120
+EPILOG = """\
+examples:
+  edgekit report hb_mapper_makertbin.log            one screen: is it good, what next
+  edgekit report WORK --html report.html            all files of the build, as a page to send
+  edgekit report NEW --against OLD                  what changed between two builds
+  edgekit report BUILDS                             the table that compares all builds in a folder
+  edgekit report model.bin --json                   what the binary says of itself, for other tools
+"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.epilog = EPILOG
+    parser.add_argument(
+        "path", type=Path, help="a log, static-performance or quant_info JSON, a .bin, or a folder of them"
+    )
+    parser.add_argument("--against", type=Path, metavar="OTHER", help="the build to compare with (the base)")
+    parser.add_argument("--html", type=Path, metavar="FILE", help="also write one self-contained page")
+    parser.add_argument("--all", action="store_true", help="print every node, and every build of a folder")
+    parser.add_argument("--json", action="store_true", help="print the report as JSON (schema edgekit.report/1)")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Prints the report; 0 unless the build itself failed, which is 1."""
+    from edgekit.host.report.report import make_report
+
+    with progress_bar() as progress:
+        found = _collect(args.path, progress)
+        base = _one(args.against, _collect(args.against, progress)) if args.against else None
+    reports = [make_report(build) for build in found.builds]
+    if args.html:
+        from edgekit.host.report.page import write_page
+
+        against = make_report(base) if base else None
+        write_page(args.html, reports, against=against)
+        print(f"wrote {args.html}", file=sys.stderr)
+    if base:
+        new = make_report(_one(args.path, found))
+        _print_diff(make_report(base), new, as_json=args.json)
+    elif args.json:
+        _print_reports_json(reports, found, is_folder=args.path.is_dir())
+    else:
+        _print_reports(reports, found, everything=args.all)
+    return 1 if any(report.verdict.grade == "failed" for report in reports) else 0
+
+
+def _collect(path: Path, progress: Progress) -> Collection:
+    from edgekit.host.report.collect import collect
+
+    return collect(path, progress=progress)
+
+
+def _one(path: Path, found: Collection) -> Build:
+    """The one build of a collection; comparing needs to know which."""
+    from edgekit.errors import ConfigError
+
+    if len(found.builds) != 1:
+        names = ", ".join(build.name for build in found.builds[:5])
+        raise ConfigError(
+            f"{path} holds {len(found.builds)} builds ({names}), expected one to compare",
+            hint="give the log or the folder of one build on both sides",
+        )
+    return found.builds[0]
+
+
+def _print_reports(reports: list[Report], found: Collection, *, everything: bool) -> None:
+    from edgekit.host.report.text import print_comparison, print_report
+
+    console = _console()
+    if len(reports) > 1:
+        print_comparison(console, reports)
+    if len(reports) == 1 or everything:
+        for report in reports:
+            print_report(console, report, all_nodes=everything)
+    for path, why in found.left_aside:
+        print(f"left aside {path.name}: {why}", file=sys.stderr)
+
+
+def _print_reports_json(reports: list[Report], found: Collection, *, is_folder: bool) -> None:
+    from edgekit.host.report.as_json import report_json, reports_json
+
+    many = is_folder and len(reports) != 1
+    print_json(reports_json(reports, found.left_aside) if many else report_json(reports[0]))
+
+
+def _print_diff(base: Report, new: Report, *, as_json: bool) -> None:
+    from edgekit.host.report.diff import diff_json, diff_reports
+    from edgekit.host.report.text import print_diff
+
+    diff = diff_reports(base, new)
+    if as_json:
+        print_json(diff_json(diff))
+    else:
+        print_diff(_console(), diff)
+
+
+def _console() -> Console:
+    from rich.console import Console
+
+    return Console(width=None if sys.stdout.isatty() else WIDTH_WITHOUT_TERMINAL, highlight=False)
