@@ -133,37 +133,52 @@ def _process(command: CommandLine, cwd: Path) -> Iterator[subprocess.Popen[bytes
         ) from error
     try:
         yield process
+    except BaseException:
+        _stop_container(command.stop_argv)
+        raise
     finally:
-        _stop_group(process, command.stop_argv)
+        _stop_group(process)
 
 
-def _stop_group(process: subprocess.Popen[bytes], stop_argv: Sequence[str]) -> None:
-    """Ends whatever is left of the command: first asked, then forced; a container through its own client."""
-    if stop_argv and process.poll() is None:
+def _stop_container(stop_argv: Sequence[str]) -> None:
+    """A container outlives its client, so it is ended by its own command."""
+    if stop_argv:
         with contextlib.suppress(OSError, subprocess.SubprocessError):
             subprocess.run(stop_argv, capture_output=True, timeout=STOP_SECONDS * 4, check=False)
-    for signum, patience in ((signal.SIGTERM, STOP_SECONDS), (signal.SIGKILL, STOP_SECONDS)):
+
+
+def _stop_group(process: subprocess.Popen[bytes]) -> None:
+    """Ends whatever is left of the command: first asked, then forced."""
+    for signum in (signal.SIGTERM, signal.SIGKILL):
         try:
             os.killpg(process.pid, signum)
         except (ProcessLookupError, PermissionError):
             break
-        if _group_ended(process, patience):
+        if _group_ended(process):
             break
     process.wait()
     if process.stdout is not None:
         process.stdout.close()
 
 
-def _group_ended(process: subprocess.Popen[bytes], patience: float) -> bool:
-    """Waits until no process of the group is left, `patience` seconds at most."""
-    deadline = time.monotonic() + patience
+def _group_ended(process: subprocess.Popen[bytes]) -> bool:
+    """Waits until no process of the group is left, STOP_SECONDS at most."""
+    deadline = time.monotonic() + STOP_SECONDS
     while time.monotonic() < deadline:
         process.poll()  # reaps the leader, which would count as a member of the group until then
-        try:
-            os.killpg(process.pid, 0)
-        except (ProcessLookupError, PermissionError):
+        if not _group_lives(process.pid):
             return True
         time.sleep(0.02)
+    return False
+
+
+def _group_lives(group: int) -> bool:
+    """Whether a member still runs; one that has ended and waits to be reaped (by a lazy init) does not count."""
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError, ValueError, IndexError):
+            state, _, member_of = stat.read_text().rpartition(")")[2].split()[:3]
+            if int(member_of) == group and state != "Z":
+                return True
     return False
 
 
