@@ -7,6 +7,7 @@ import importlib
 import os
 import signal
 import sys
+import threading
 from collections.abc import Sequence
 from types import ModuleType
 
@@ -39,7 +40,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     if module is None:
         _parser(None, None).print_help()
         return 2
-    signal.signal(signal.SIGTERM, _interrupt)
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, _interrupt)
     try:
         return int(module.run(args))
     except EdgekitError as error:

@@ -1,4 +1,4 @@
-"""`edgekit run`: a model on photos, folders, videos or a camera."""
+"""`edgekit run`: a model on photos, folders, videos, cameras or streams."""
 
 from __future__ import annotations
 
@@ -12,20 +12,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from edgekit.results import Results
+    from edgekit.output.sinks import PictureSink, RowSink
+    from edgekit.runtime.engine import Engine
+    from edgekit.runtime.pipeline import Done
     from edgekit.runtime.session import Session
-    from edgekit.runtime.sources import Frame, Source
+    from edgekit.runtime.sources import Source
 
 DEFAULT_OUT = "edgekit_run"
-STAGES = ("prepare", "infer", "decode", "draw")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--model", required=True, help=".bin, quantized graph, float ONNX or bundle")
     parser.add_argument(
-        "--source", required=True, help="photo, folder of photos, video, or camera (number or 'camera')"
+        "--source", required=True, help="photo, folder, glob, video, camera (number, 'camera', 'mipi') or stream URL"
     )
-    parser.add_argument("-o", "--out", help=f"folder for pictures and results.json (default: {DEFAULT_OUT}, numbered)")
+    parser.add_argument("-o", "--out", help=f"folder for pictures and results (default: {DEFAULT_OUT}, numbered)")
     parser.add_argument("--overwrite", action="store_true", help="write into a folder that is not empty")
     parser.add_argument("--device", default="auto", help="auto (what the file asks for), bpu, sim or hbdk-sim")
     parser.add_argument("--conf", type=float, default=0.25, help="score threshold, 0..1 (default 0.25)")
@@ -34,109 +35,197 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--names", help="class names: 'coco', or a text file with one name per line")
     parser.add_argument("--masks", default="rle", choices=("rle", "polygons", "none"), help="masks in the JSON")
     parser.add_argument("--frames", type=int, help="stop after this many pictures")
-    parser.add_argument("--json", action="store_true", help="results as JSON on standard output")
+    parser.add_argument("--no-pictures", action="store_true", help="write results only, draw nothing")
+    parser.add_argument("--json", action="store_true", help="results as one JSON document on standard output")
+    live = parser.add_argument_group("live runs")
+    live.add_argument("--preview", type=int, metavar="PORT", help="show the newest picture in a browser")
+    live.add_argument("--preview-host", default="127.0.0.1", help="address to listen on (default: this machine alone)")
+    live.add_argument("--show", action="store_true", help="show the newest picture in a window")
+    live.add_argument("--watch", action="store_true", help="take over a new version of the model file between frames")
+    live.add_argument("--fallback", choices=("sim",), help="go on here, marked so, when the device stays broken")
+    live.add_argument("--in-flight", type=int, default=2, help="frames on the device at once (default 2)")
 
 
 def run(args: argparse.Namespace) -> int:
-    from edgekit.runtime.session import load
+    from edgekit.errors import ConfigError
+    from edgekit.runtime.engine import Engine
     from edgekit.runtime.sources import open_source
 
-    skipped: list[str] = []
-    session = load(args.model, args.device, conf=args.conf, iou=args.iou, max_detections=args.max_detections)
-    with session:
-        session = _named(session, args.names)
-        source = open_source(args.source, on_skip=lambda error: _skip(skipped, error.message))
-        out = _output_folder(args, source)
-        header = _header(args, session)
-        for note in session.notes:
-            print(f"note: {note}", file=sys.stderr)
-        tally = _run_all(args, session, source, out, header)
-    _summary(tally, session, out, skipped, quiet=args.json)
+    if args.in_flight < 1 or (args.frames is not None and args.frames < 1):
+        raise ConfigError("--in-flight and --frames must be 1 or more", hint="leave them away for the usual")
+    tally = _Tally()
+    session = _open(args, args.device)
+    source = open_source(args.source, on_skip=lambda error: tally.skip(error.message))
+    out = _output_folder(args, source)
+    for note in session.notes:
+        _say(f"note: {note}")
+    engine = Engine(
+        session,
+        reopen=lambda: _open(args, args.device),
+        fallback=(lambda: _open(args, args.fallback)) if args.fallback else None,
+        on_event=tally.event,
+    )
+    try:
+        with _watching(args, engine, tally):
+            _run_all(args, engine, source, out, tally)
+    finally:
+        engine.current().close()
+    if not args.json:
+        _summary(tally, engine.current(), out)
     return 0
 
 
 @dataclass(slots=True)
 class _Tally:
+    """What a run did, for its summary."""
+
     pictures: int = 0
     objects: int = 0
-    times_ms: dict[str, list[float]] = field(default_factory=lambda: {stage: [] for stage in STAGES})
+    dropped: int = 0
+    skipped: int = 0
+    devices: set[str] = field(default_factory=set)
+    times_ms: dict[str, list[float]] = field(default_factory=dict)
+
+    def skip(self, message: str) -> None:
+        self.skipped += 1
+        _say(f"skipped: {message}")
+
+    def event(self, message: str) -> None:
+        _say(f"note: {message}")
+
+    def add(self, done: Done) -> None:
+        self.pictures += 1
+        self.objects += len(done.results)
+        self.devices.add(done.results.device)
+        for stage, value in done.times_ms.items():
+            self.times_ms.setdefault(stage, []).append(value)
+            del self.times_ms[stage][:-KEPT_TIMES]
 
 
-def _run_all(args: argparse.Namespace, session: Session, source: Source, out: Path, header: dict[str, Any]) -> _Tally:
+KEPT_TIMES = 10_000  # the summary's medians are over the last ones, so that long runs do not grow
+
+
+def _run_all(args: argparse.Namespace, engine: Engine, source: Source, out: Path, tally: _Tally) -> None:
     from edgekit.cli.console import progress_bar
     from edgekit.errors import ImageError
-    from edgekit.output.document import json_document, json_file
+    from edgekit.runtime.pipeline import PipelineCounts, run_pipeline
 
-    tally = _Tally()
+    counts = PipelineCounts()
     total = min(source.count, args.frames) if args.frames and source.count else source.count
     with contextlib.ExitStack() as stack:
+        rows = _row_sinks(args, engine.current(), source, out, stack)
+        pictures = _picture_sinks(args, source, out, stack)
         report = stack.enter_context(progress_bar())
-        save = stack.enter_context(json_file(out / "results.json", header))
-        show = stack.enter_context(json_document(sys.stdout, header)) if args.json else None
-        write = stack.enter_context(_picture_writer(out, source))
-        for frame in source.frames():
-            row = _one(args, session, frame, write, tally)
-            save(row)
-            if show:
-                show(row)
-            report("run", tally.pictures, total)
-            if args.frames and tally.pictures >= args.frames:
-                break
-        if not tally.pictures:  # raised in here, so that no empty results.json is left behind
+        frames = stack.enter_context(
+            contextlib.closing(run_pipeline(source, engine, in_flight=args.in_flight, counts=counts))
+        )
+        with _ending_live_runs(source):
+            for done in frames:
+                _deliver(done, pictures, rows, args.masks)
+                tally.add(done)
+                report("run", tally.pictures, total)
+                if args.frames and tally.pictures >= args.frames:
+                    break
+        tally.dropped = counts.dropped
+        if not tally.pictures:  # raised in here, so that no empty results are left behind
             raise ImageError(f"{args.source} holds no readable picture", hint="see the lines above")
-    return tally
 
 
-def _one(
-    args: argparse.Namespace, session: Session, frame: Frame, write: Callable[[Frame, Results], None], tally: _Tally
-) -> dict[str, Any]:
-    clock = time.perf_counter
-    marks = [clock()]
-    inputs, letterbox = session.prepare(frame.bgr)
-    marks.append(clock())
-    heads = session.infer(inputs)
-    marks.append(clock())
-    results = session.decode(heads, letterbox)
-    marks.append(clock())
-    write(frame, results)
-    marks.append(clock())
-    times = {stage: (b - a) * 1000 for stage, a, b in zip(STAGES, marks, marks[1:], strict=False)}
-    for stage, value in times.items():
-        tally.times_ms[stage].append(value)
-    tally.pictures += 1
-    tally.objects += len(results)
-    rounded = {stage: round(value, 3) for stage, value in times.items()}
-    return {"source": frame.name, **results.to_dict(masks=args.masks), "times_ms": rounded}
+def _deliver(done: Done, pictures: list[PictureSink], rows: list[RowSink], masks: str) -> None:
+    start = time.perf_counter()
+    if pictures:
+        picture = done.results.draw(done.frame.bgr)
+        for show in pictures:
+            show(done.frame.name, picture)
+        done.times_ms["draw"] = (time.perf_counter() - start) * 1000
+    times = {stage: round(value, 3) for stage, value in done.times_ms.items()}
+    for write in rows:
+        write({"source": done.frame.name, **done.results.to_dict(masks=masks), "times_ms": times})
 
 
-def _skip(skipped: list[str], message: str) -> None:
-    skipped.append(message)
-    print(f"skipped: {message}", file=sys.stderr)
+def _row_sinks(
+    args: argparse.Namespace, session: Session, source: Source, out: Path, stack: contextlib.ExitStack
+) -> list[RowSink]:
+    """Photos give one JSON document; videos and live sources, which may be long, a line per frame."""
+    from edgekit.output.document import json_document, json_file
+    from edgekit.output.sinks import json_lines
+
+    header = _header(args, session)
+    if source.kind == "photos":
+        sinks: list[RowSink] = [stack.enter_context(json_file(out / "results.json", header))]
+    else:
+        sinks = [stack.enter_context(json_lines(out / "results.jsonl", header))]
+    if args.json:
+        sinks.append(stack.enter_context(json_document(sys.stdout, header)))
+    return sinks
+
+
+def _picture_sinks(
+    args: argparse.Namespace, source: Source, out: Path, stack: contextlib.ExitStack
+) -> list[PictureSink]:
+    from edgekit.output.sinks import picture_sink, preview_sink, video_sink, window_sink
+
+    sinks: list[PictureSink] = []
+    if not args.no_pictures:
+        photos = source.kind == "photos"
+        sinks.append(picture_sink(out) if photos else stack.enter_context(video_sink(out, fps=source.fps)))
+    if args.preview is not None:
+        ready: Callable[[str], None] = lambda url: _say(f"preview: {url}")  # noqa: E731
+        sinks.append(stack.enter_context(preview_sink(args.preview, host=args.preview_host, on_ready=ready)))
+    if args.show:
+        sinks.append(stack.enter_context(window_sink("edgekit")))
+    return sinks
 
 
 @contextlib.contextmanager
-def _picture_writer(out: Path, source: Source) -> Iterator[Callable[[Frame, Results], None]]:
-    """Photos become pictures of the same name; a video or camera becomes one video."""
-    from edgekit.output.writer import video_writer, write_picture
+def _ending_live_runs(source: Source) -> Iterator[None]:
+    """Ctrl-C is how a live run ends, so its files are finished; that of a file is broken off and leaves none."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        if not source.live:
+            raise
 
-    if source.kind == "photos":
-        yield lambda frame, results: _ignore(write_picture(out / frame.name, results.draw(frame.bgr)))
+
+@contextlib.contextmanager
+def _watching(args: argparse.Namespace, engine: Engine, tally: _Tally) -> Iterator[None]:
+    if not args.watch:
+        yield
         return
-    with contextlib.ExitStack() as stack:
-        append: list[Callable[[Any], object]] = []
+    from edgekit.runtime.watch import ModelWatch
 
-        def write(frame: Frame, results: Results) -> None:
-            if not append:  # the size is known from the first frame on
-                size_wh = (frame.bgr.shape[1], frame.bgr.shape[0])
-                video = video_writer(out / "video.mp4", fps=source.fps, size_wh=size_wh)
-                append.append(stack.enter_context(video))
-            append[0](results.draw(frame.bgr))
+    def take(session: Session) -> None:
+        engine.replace(session)
+        tally.event(f"{args.model} was replaced; the new one runs from the next frame on")
 
-        yield write
+    watch = ModelWatch(
+        Path(args.model), lambda: _open(args, args.device), on_new=take, on_bad=lambda why: tally.event(why)
+    )
+    watch.start()
+    try:
+        yield
+    finally:
+        watch.close()
 
 
-def _ignore(value: object) -> None:
-    """For callbacks whose result nobody needs."""
+def _open(args: argparse.Namespace, device: str) -> Session:
+    from edgekit.runtime.session import load
+
+    session = load(args.model, device, conf=args.conf, iou=args.iou, max_detections=args.max_detections)
+    return session if args.names is None else session.with_names(_read_names(args.names))
+
+
+def _read_names(names: str) -> tuple[str, ...]:
+    from edgekit.errors import ConfigError
+    from edgekit.labels import COCO_NAMES
+
+    if names == "coco":
+        return COCO_NAMES
+    try:
+        lines = Path(names).read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"--names {names} cannot be read ({error})", hint="give 'coco' or a text file") from error
+    return tuple(line.strip() for line in lines if line.strip())
 
 
 def _output_folder(args: argparse.Namespace, source: Source) -> Path:
@@ -145,8 +234,9 @@ def _output_folder(args: argparse.Namespace, source: Source) -> Path:
     out = Path(args.out) if args.out else _unused(Path(DEFAULT_OUT))
     if out.exists() and not out.is_dir():
         raise OutputError(f"{out} is a file, expected a folder", hint="give -o another name")
-    if source.kind == "photos" and Path(args.source).is_dir() and out.resolve() == Path(args.source).resolve():
-        raise OutputError(f"{out} is the source folder itself; its photos would be lost", hint="give -o another folder")
+    folder = Path(args.source) if Path(args.source).is_dir() else Path(args.source).parent
+    if source.kind == "photos" and out.resolve() == folder.resolve():
+        raise OutputError(f"{out} is the source's own folder; photos would be lost", hint="give -o another folder")
     if out.is_dir() and any(out.iterdir()) and not args.overwrite:
         raise OutputError(f"{out} is not empty", hint="choose another folder with -o, or add --overwrite")
     return out
@@ -159,31 +249,6 @@ def _unused(folder: Path) -> Path:
         number += 1
         candidate = folder.with_name(f"{folder.name}-{number}")
     return candidate
-
-
-def _named(session: Session, names: str | None) -> Session:
-    """The session with other class names."""
-    if names is None:
-        return session
-    from dataclasses import replace
-
-    from edgekit.errors import ConfigError
-    from edgekit.labels import COCO_NAMES
-
-    if names == "coco":
-        given = COCO_NAMES
-    else:
-        try:
-            lines = Path(names).read_text(encoding="utf-8").splitlines()
-        except (OSError, UnicodeDecodeError) as error:
-            raise ConfigError(f"--names {names} cannot be read ({error})", hint="give 'coco' or a text file") from error
-        given = tuple(line.strip() for line in lines if line.strip())
-    if len(given) != session.spec.num_classes:
-        raise ConfigError(
-            f"--names {names} has {len(given)} names, expected {session.spec.num_classes}",
-            hint="give one name per class of the model",
-        )
-    return type(session)(replace(session.spec, names=given), session.device, session.options, session.notes)
 
 
 def _header(args: argparse.Namespace, session: Session) -> dict[str, Any]:
@@ -201,17 +266,26 @@ def _header(args: argparse.Namespace, session: Session) -> dict[str, Any]:
     }
 
 
-def _summary(tally: _Tally, session: Session, out: Path, skipped: list[str], *, quiet: bool) -> None:
+DEVICE_WORDS = {
+    "bpu": "the BPU",
+    "onnxruntime": "onnxruntime (float)",
+    "sim": "the simulated BPU, whose times say nothing of the board",
+    "hbdk-sim": "the vendor's instruction simulator, whose times say nothing of the board",
+}
+
+
+def _summary(tally: _Tally, session: Session, out: Path) -> None:
     import statistics
 
-    if quiet:
-        return
     medians = ", ".join(f"{stage} {statistics.median(values):.1f}" for stage, values in tally.times_ms.items())
-    device = {"bpu": "the BPU", "onnxruntime": "onnxruntime (float)"}.get(
-        session.device.kind, "the simulated BPU: times say nothing of the board"
-    )
-    print(f"{tally.objects} objects in {tally.pictures} pictures on {device}")
+    devices = " and ".join(DEVICE_WORDS.get(kind, kind) for kind in sorted(tally.devices))
+    print(f"{tally.objects} objects in {tally.pictures} pictures on {devices}")
     print(f"median ms per picture: {medians}")
-    if skipped:
-        print(f"{len(skipped)} pictures skipped")
-    print(f"pictures and results.json are in {out}")
+    for count, what in ((tally.skipped, "skipped, unreadable"), (tally.dropped, "dropped, the source was faster")):
+        if count:
+            print(f"{count} pictures {what}")
+    print(f"results are in {out}")
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)

@@ -33,7 +33,7 @@ class Preview:
 
     def __init__(self, port: int, *, host: str = LOOPBACK) -> None:
         self._changed = threading.Condition()
-        self._picture: npt.NDArray[np.uint8] | None = None
+        self._picture = np.zeros((0, 0, 3), np.uint8)
         self._jpeg = b""
         self._number = 0
         self._open = True

@@ -98,17 +98,17 @@ def video_frames(
 
     Raises ImageError where not one frame can be read.
     """
-    read = bad = 0
+    read = bad = bad_in_a_row = 0
     try:
-        while bad < BAD_FRAMES:
+        while bad_in_a_row < BAD_FRAMES:
             bgr = grabber.read()
             if bgr is not None:
-                read, bad = read + 1, 0
+                read, bad_in_a_row = read + 1, 0
                 yield bgr
-            elif read + bad + 1 > count:  # the end, as far as the file knows it
+            elif read + bad >= count:  # the end, as far as the file knows it
                 break
             else:
-                bad += 1
+                bad, bad_in_a_row = bad + 1, bad_in_a_row + 1
                 if on_skip:
                     hint = "convert the video again if this happens often"
                     on_skip(ImageError(f"{name}: a frame after frame {read} cannot be decoded", hint=hint))

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
@@ -55,7 +55,7 @@ class _Sent:
 
 def run_pipeline(
     source: Source, engine: Engine, *, in_flight: int = IN_FLIGHT, counts: PipelineCounts | None = None
-) -> Iterator[Done]:
+) -> Generator[Done, None, None]:
     """Yields every frame of `source` with its results, in order.
 
     A live source drops its oldest waiting frames where the caller is slower; a file never does. An exception in

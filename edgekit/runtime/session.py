@@ -11,6 +11,7 @@ for box, score, label in zip(results.boxes_xyxy, results.scores, results.labels)
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -20,6 +21,7 @@ import numpy.typing as npt
 
 from edgekit.decode import decode
 from edgekit.decode.options import DecodeOptions
+from edgekit.errors import ConfigError
 from edgekit.ops.letterbox import Letterbox, letterbox_image
 from edgekit.ops.pixels import pack_input, unit_float
 from edgekit.results import Results
@@ -63,6 +65,15 @@ class Session:
         """A picture (h, w, 3) uint8 BGR to its results."""
         inputs, letterbox = self.prepare(bgr)
         return self.decode(self.infer(inputs), letterbox)
+
+    def with_names(self, names: tuple[str, ...]) -> Session:
+        """The same session with other class names; raises ConfigError unless there is one per class."""
+        if len(names) != self.spec.num_classes:
+            raise ConfigError(
+                f"{len(names)} class names were given, expected {self.spec.num_classes}",
+                hint="give one name per class of the model",
+            )
+        return Session(replace(self.spec, names=names), self.device, self.options, self.notes)
 
     def close(self) -> None:
         """Gives the device back."""

@@ -73,8 +73,8 @@ def test_video_in_video_out_with_times(model: Path, tmp_path: Path) -> None:
     assert main([*args, "--frames", "3"]) == 0
     capture = cv2.VideoCapture(str(out / "video.mp4"))
     assert (capture.get(cv2.CAP_PROP_FRAME_COUNT), capture.get(cv2.CAP_PROP_FPS)) == (3, 8)
-    rows = json.loads((out / "results.json").read_text())["results"]
-    assert len(rows) == 3
+    header, *rows = [json.loads(line) for line in (out / "results.jsonl").read_text().splitlines()]
+    assert (header["task"], len(rows)) == ("segment", 3)
     assert set(rows[0]["times_ms"]) == {"prepare", "infer", "decode", "draw"}
 
 
@@ -85,7 +85,7 @@ def test_a_broken_photo_is_skipped_and_counted(
     assert main(["run", "--model", str(model), "--source", str(photos), "-o", str(tmp_path / "out")]) == 0
     said = capsys.readouterr()
     assert "broken.jpg" in said.err
-    assert "1 pictures skipped" in said.out
+    assert "1 pictures skipped, unreadable" in said.out
 
 
 def test_other_names(model: Path, photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -96,7 +96,7 @@ def test_other_names(model: Path, photos: Path, tmp_path: Path, capsys: pytest.C
     objects = json.loads(capsys.readouterr().out)["results"][0]["objects"]
     assert {o["name"] for o in objects} <= {"cat", "dog", "owl"}
     assert main([*args, "-o", str(tmp_path / "out2"), "--names", "coco"]) == 2
-    assert "has 80 names, expected 3" in capsys.readouterr().err
+    assert "80 class names were given, expected 3" in capsys.readouterr().err
 
 
 def refused(capsys: pytest.CaptureFixture[str], *args: str) -> str:
@@ -110,7 +110,7 @@ def refused(capsys: pytest.CaptureFixture[str], *args: str) -> str:
 def test_nothing_is_overwritten(model: Path, photos: Path, capsys: pytest.CaptureFixture[str]) -> None:
     before = {p: p.read_bytes() for p in photos.rglob("*.*")}
     args = ("--model", str(model), "--source", str(photos))
-    assert "source folder itself" in refused(capsys, *args, "-o", str(photos))
+    assert "source's own folder" in refused(capsys, *args, "-o", str(photos))
     assert "is not empty" in refused(capsys, *args, "-o", str(photos / "deep"))
     assert "is a file" in refused(capsys, *args, "-o", str(photos / "a.jpg"))
     assert {p: p.read_bytes() for p in photos.rglob("*.*")} == before

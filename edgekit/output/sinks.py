@@ -1,0 +1,93 @@
+"""Where results go while a run goes on: pictures, videos, JSON, a window, a browser."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from edgekit.errors import OutputError
+from edgekit.files import atomic_path
+from edgekit.output.preview import LOOPBACK, Preview
+from edgekit.output.writer import video_writer, write_picture
+
+Picture = npt.NDArray[np.uint8]
+PictureSink = Callable[[str, Picture], None]  # takes a frame's name and its annotated picture
+RowSink = Callable[[dict[str, Any]], None]  # takes a frame's results as JSON values
+ESCAPE_KEYS = (27, ord("q"))
+
+
+def picture_sink(folder: Path) -> PictureSink:
+    """Every picture under its own name in `folder`."""
+
+    def write(name: str, picture: Picture) -> None:
+        write_picture(folder / name, picture)
+
+    return write
+
+
+@contextlib.contextmanager
+def video_sink(folder: Path, *, fps: float) -> Iterator[PictureSink]:
+    """One video; where the resolution changes on the way, another one begins (video-2.mp4, ...)."""
+    with contextlib.ExitStack() as stack:
+        append: Callable[[Picture], None] | None = None
+        size_wh, count = (0, 0), 0
+
+        def write(name: str, picture: Picture) -> None:
+            nonlocal append, size_wh, count
+            found = (picture.shape[1], picture.shape[0])
+            if append is None or found != size_wh:
+                size_wh, count = found, count + 1
+                path = folder / ("video.mp4" if count == 1 else f"video-{count}.mp4")
+                append = stack.enter_context(video_writer(path, fps=fps, size_wh=size_wh))
+            append(picture)
+
+        yield write
+
+
+@contextlib.contextmanager
+def json_lines(path: Path, header: dict[str, Any]) -> Iterator[RowSink]:
+    """A line per frame, the header first; what a long run writes. The file appears when it is complete."""
+    with atomic_path(path) as temporary, temporary.open("w", encoding="utf-8") as stream:
+
+        def write(row: dict[str, Any]) -> None:
+            stream.write(json.dumps(row, ensure_ascii=False) + "\n")
+
+        write(header)
+        yield write
+
+
+@contextlib.contextmanager
+def window_sink(title: str) -> Iterator[PictureSink]:
+    """A window; Escape or q ends the run. Raises OutputError where there is no display."""
+    try:
+        cv2.namedWindow(title, cv2.WINDOW_NORMAL)
+    except cv2.error as error:
+        raise OutputError("no window can be opened here", hint="use --preview PORT and a browser instead") from error
+
+    def show(name: str, picture: Picture) -> None:
+        cv2.imshow(title, picture)
+        if cv2.waitKey(1) & 0xFF in ESCAPE_KEYS:
+            raise KeyboardInterrupt
+
+    try:
+        yield show
+    finally:
+        cv2.destroyWindow(title)
+
+
+@contextlib.contextmanager
+def preview_sink(port: int, *, host: str = LOOPBACK, on_ready: Callable[[str], None]) -> Iterator[PictureSink]:
+    """The newest picture in a browser; `on_ready` gets the address."""
+    preview = Preview(port, host=host)
+    on_ready(preview.url)
+    try:
+        yield lambda name, picture: preview.show(picture)
+    finally:
+        preview.close()
