@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -89,3 +89,9 @@ def gather_rows(candidates: Candidates, heads: Mapping[int, HeadRows], channels:
         mine = candidates.strides == stride
         out[mine] = rows.floats(candidates.cells[mine])
     return out
+
+
+def join_candidates(parts: Sequence[Candidates]) -> Candidates:
+    """Candidates of several grids as one."""
+    names = ("boxes_xyxy", "scores", "class_ids", "strides", "cells")
+    return Candidates(*(np.concatenate([getattr(part, name) for part in parts]) for name in names))

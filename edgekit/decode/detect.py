@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from edgekit.decode.candidates import find_candidates, suppress
-from edgekit.decode.heads import RawHeads
+from edgekit.decode.heads import RawHeads, bind_roles
+from edgekit.decode.objects import find_objects
 from edgekit.decode.options import DecodeOptions
 from edgekit.ops.letterbox import Letterbox
 from edgekit.results import Detections
@@ -14,8 +14,7 @@ def decode_detect(
     heads: RawHeads, spec: ModelSpec, letterbox: Letterbox, options: DecodeOptions, *, device: str
 ) -> Detections:
     """Raw heads of one picture to its detections in original pixels."""
-    found = find_candidates(heads, spec, score_threshold=options.score_threshold, multi_label=options.multi_label)
-    found = suppress(found, iou_threshold=options.iou_threshold, max_detections=options.max_detections)
+    found = find_objects(bind_roles(heads, spec), spec, options)
     return Detections(
         letterbox.undo_boxes(found.boxes_xyxy), found.scores, found.class_ids, spec.names, letterbox.source_wh, device
     )

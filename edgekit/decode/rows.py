@@ -12,7 +12,7 @@ from edgekit.decode.families import formulas
 from edgekit.decode.heads import HeadRows, RawHeads, bind_heads
 from edgekit.decode.keypoints import decode_keypoints
 from edgekit.decode.rotated import decode_angles, decode_rotated
-from edgekit.decode.yolov5 import decode_slots, slot_floats
+from edgekit.decode.yolov5 import CLASSES, OBJECT, decode_slots, slot_floats, stride_anchors
 from edgekit.ops.math import sigmoid
 from edgekit.spec import ModelSpec
 
@@ -63,8 +63,8 @@ def _free_rows(bound: dict[str, HeadRows], spec: ModelSpec, stride: int) -> tupl
 
 def _anchor_rows(bound: dict[str, HeadRows], spec: ModelSpec, stride: int) -> tuple[Floats, Floats, Floats]:
     head = bound[spec.head("object", stride).name]
-    anchors = spec.anchors[spec.strides.index(stride)]
-    rows = slot_floats(head, len(anchors), slice(None))
+    anchors = stride_anchors(spec)[spec.strides.index(stride)]
+    rows = slot_floats(head, len(anchors))
     boxes = decode_slots(rows, np.arange(len(rows)), grid_width=head.grid_hw[1], stride=stride, anchors_wh=anchors)
-    scores = sigmoid(rows[:, 4:5]) * sigmoid(rows[:, 5 : 5 + spec.num_classes])
-    return boxes, scores, rows[:, 5 + spec.num_classes :]
+    scores = sigmoid(rows[:, OBJECT:CLASSES]) * sigmoid(rows[:, CLASSES : CLASSES + spec.num_classes])
+    return boxes, scores, rows[:, CLASSES + spec.num_classes :]

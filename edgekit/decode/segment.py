@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
-from edgekit.decode.candidates import find_candidates, gather_rows, suppress
-from edgekit.decode.heads import RawHeads, bind_roles
+import numpy as np
+import numpy.typing as npt
+
+from edgekit.decode.candidates import Candidates, gather_rows
+from edgekit.decode.families import formulas
+from edgekit.decode.heads import BoundHeads, RawHeads, bind_roles
+from edgekit.decode.objects import find_objects
 from edgekit.decode.options import DecodeOptions
+from edgekit.decode.yolov5 import gather_masks
 from edgekit.ops.letterbox import Letterbox
 from edgekit.ops.masks import instance_masks
 from edgekit.results import Segmentations
@@ -16,13 +22,19 @@ def decode_segment(
 ) -> Segmentations:
     """Raw heads of one picture to its instances in original pixels; coefficients are read for survivors only."""
     bound = bind_roles(heads, spec)
-    found = find_candidates(bound, spec, score_threshold=options.score_threshold, multi_label=options.multi_label)
-    found = suppress(found, iou_threshold=options.iou_threshold, max_detections=options.max_detections)
+    found = find_objects(bound, spec, options)
     proto = bound.of("proto")
-    mask_heads = {stride: bound.of("mask", stride) for stride in bound.strides}
-    coefficients = gather_rows(found, mask_heads, proto.head.channels)
+    coefficients = mask_coefficients(found, bound, spec)
     if proto.head.scale:  # the scale goes with the coefficients, so that no prototype is read outside the windows
         coefficients = coefficients * proto.scale()
     boxes = letterbox.undo_boxes(found.boxes_xyxy)
     masks = instance_masks(coefficients, proto.raw.reshape(proto.head.shape[1:]), found.boxes_xyxy, boxes, letterbox)
     return Segmentations(boxes, found.scores, found.class_ids, spec.names, letterbox.source_wh, device, masks)
+
+
+def mask_coefficients(found: Candidates, bound: BoundHeads, spec: ModelSpec) -> npt.NDArray[np.float32]:
+    """Coefficients (n, prototypes) of the objects, read at their own cells."""
+    if formulas(spec.family).anchors:
+        return gather_masks(found, bound, spec)
+    heads = {stride: bound.of("mask", stride) for stride in spec.strides}
+    return gather_rows(found, heads, spec.head("proto").channels)
