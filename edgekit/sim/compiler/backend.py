@@ -17,6 +17,7 @@ from edgekit.sim.compiler.board_input import picture_input
 from edgekit.sim.compiler.calibrate import Choice, Thresholds, check_calibration, choose, methods
 from edgekit.sim.compiler.emit.preprocess import PictureInput, affine_of
 from edgekit.sim.compiler.float_graph import FloatGraph, read_float_graph
+from edgekit.sim.compiler.float_runner import THREADS
 from edgekit.sim.compiler.log import BuildLog
 from edgekit.sim.compiler.measure import Distance, Executor, measure
 from edgekit.sim.compiler.observe import observe
@@ -152,10 +153,10 @@ def _quiet(stage: str, done: int, total: int) -> None:
 
 
 def _executor(model: onnx.ModelProto) -> Executor:
-    from edgekit.sim.executor import ReferenceExecutor
+    from edgekit.sim.fast import make_executor
     from edgekit.sim.graph import load_graph
 
-    return ReferenceExecutor(load_graph(model.SerializeToString()))
+    return make_executor(load_graph(model.SerializeToString()), threads=THREADS)
 
 
 def _write(
@@ -200,9 +201,10 @@ def _write_models(subject: Subject, quantized: QuantizedGraph, build_dir: Path) 
         MODIFIED_PART: build_dir / f"{prefix}_modified.bin",
     }
     write_bytes(paths[QUANTIZED_PART], data)
-    write_sim_bin(paths[BIN_PART], data, march=subject.job.march)
+    march, kind = subject.job.march, subject.picture.kind
     removed = dequantize_nodes(subject.graph, raw)
-    write_sim_bin(paths[MODIFIED_PART], data, march=subject.job.march, removed=removed)
+    write_sim_bin(paths[BIN_PART], data, march=march, input_kind=kind)
+    write_sim_bin(paths[MODIFIED_PART], data, march=march, input_kind=kind, removed=removed)
     related = {QUANTIZED_PART: paths[QUANTIZED_PART]}
     specs: dict[str, ModelSpec] = {
         QUANTIZED_PART: spec,
