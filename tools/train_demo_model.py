@@ -14,6 +14,7 @@ when interrupted, scores the exported file on unseen pictures and writes demo_se
 from __future__ import annotations
 
 import argparse
+import itertools
 import math
 import time
 from pathlib import Path
@@ -24,8 +25,8 @@ from demo_model.dataset import (
     TRAIN_SEED,
     VAL_SEED,
     Pictures,
+    batches,
     load_pictures,
-    shuffled,
     train_size,
     val_size,
 )
@@ -35,8 +36,9 @@ from demo_model.network import DemoNet
 from demo_model.score import score_onnx
 from torch import Tensor
 
+from edgekit.demo.material import MODEL_NAME, RECORD_NAME
 from edgekit.demo.things import CLASS_NAMES
-from edgekit.files import atomic_path, write_json
+from edgekit.files import atomic_path, sha256_file, write_json
 
 BATCH = 16
 SMALL_WH = (192, 160)  # the first part of the training sees pictures of this size, three times as fast
@@ -51,12 +53,23 @@ def main() -> int:
     train = load_pictures(args.work / "train", args.pictures, TRAIN_SEED, train_size)
     val = load_pictures(args.work / "val", args.val_pictures, VAL_SEED, val_size)
     net = train_network(train, args)
-    onnx_path = args.out / "demo_seg.onnx"
+    onnx_path = args.out / MODEL_NAME
     export_onnx(net, onnx_path)
-    scores = score_onnx(onnx_path, val)
-    write_json(args.out / "demo_seg.scores.json", scores)
-    print(f"{onnx_path}: {onnx_path.stat().st_size} bytes, {scores}")
+    record = _record(onnx_path, score_onnx(onnx_path, val), args)
+    write_json(args.out / RECORD_NAME, record)
+    print(f"{onnx_path}: {record}")
     return 0
+
+
+def _record(path: Path, scores: dict[str, float], args: argparse.Namespace) -> dict[str, object]:
+    """What is shipped beside the model: its hash, how good it is, and how to make it again."""
+    training = {name: getattr(args, name) for name in ("pictures", "small_steps", "steps", "seed")}
+    return {
+        "sha256": sha256_file(path),
+        "bytes": path.stat().st_size,
+        "scores": {**scores, "pictures": args.val_pictures},
+        "training": {**training, "batch": BATCH, "torch": torch.__version__},
+    }
 
 
 def train_network(train: Pictures, args: argparse.Namespace) -> DemoNet:
@@ -68,21 +81,16 @@ def train_network(train: Pictures, args: argparse.Namespace) -> DemoNet:
     optimizer = torch.optim.AdamW(_parameter_groups(net), lr=PEAK_RATE, betas=(0.9, 0.98))
     step = _restore(args.work / "checkpoint.pt", net, mean, optimizer)
     total, started, first = args.small_steps + args.steps, time.monotonic(), step
-    per_epoch = len(train) // BATCH
-    while step < total:
-        for pictures in shuffled(train, BATCH, args.seed + step // per_epoch):
-            if step >= total:
-                break
-            small = step < args.small_steps
-            losses = _train_step(net, optimizer, pictures, _rate(step, total), small=small)
-            _follow(mean, net, min(EMA_DECAY, (1 + step) / (20 + step)))
-            step += 1
-            if step % 25 == 0:
-                text = " ".join(f"{name} {value:.3f}" for name, value in losses.items())
-                left = (time.monotonic() - started) / (step - first) * (total - step)
-                print(f"step {step}/{total} {text}, about {left / 60:.0f} min left", flush=True)
-            if step % 200 == 0 or step == total:
-                _save(args.work / "checkpoint.pt", step, net, mean, optimizer)
+    for pictures in itertools.islice(batches(train, BATCH, seed=args.seed, first_step=step), total - step):
+        losses = _train_step(net, optimizer, pictures, _rate(step, total), small=step < args.small_steps)
+        _follow(mean, net, min(EMA_DECAY, (1 + step) / (20 + step)))
+        step += 1
+        if step % 25 == 0:
+            text = " ".join(f"{name} {value:.3f}" for name, value in losses.items())
+            left = (time.monotonic() - started) / (step - first) * (total - step)
+            print(f"step {step}/{total} {text}, about {left / 60:.0f} min left", flush=True)
+        if step % 200 == 0 or step == total:
+            _save(args.work / "checkpoint.pt", step, net, mean, optimizer)
     return mean.eval()
 
 
@@ -163,7 +171,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--pictures", type=int, default=8000)
     parser.add_argument("--val-pictures", type=int, default=200)
     parser.add_argument("--small-steps", type=int, default=2400, help="steps at the small size")
-    parser.add_argument("--steps", type=int, default=2600, help="steps at the full size")
+    parser.add_argument("--steps", type=int, default=1600, help="steps at the full size")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, default=1)
     return parser.parse_args()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -68,12 +69,16 @@ def val_size(seed: int) -> tuple[int, int]:
     return Dice(seed).pick(((640, 480), (480, 640), (640, 427), (512, 512), (640, 360)))
 
 
-def shuffled(pictures: Pictures, batch: int, seed: int) -> Iterator[Pictures]:
-    """One pass in a new order: whole batches, half of the pictures mirrored, colours jittered."""
-    rng = np.random.default_rng(seed)
-    order = rng.permutation(len(pictures))
-    for start in range(0, len(order) - batch + 1, batch):
-        yield augmented(pictures.take(order[start : start + batch]), rng)
+def batches(pictures: Pictures, size: int, *, seed: int, first_step: int) -> Iterator[Pictures]:
+    """Whole batches without end, in a new order each pass, half of the pictures mirrored, colours jittered.
+
+    Step n gets the same batch whether or not the training was interrupted before it.
+    """
+    per_pass = len(pictures) // size
+    for step in itertools.count(first_step):
+        order = np.random.default_rng((seed, step // per_pass)).permutation(len(pictures))
+        start = step % per_pass * size
+        yield augmented(pictures.take(order[start : start + size]), np.random.default_rng((seed, step, 1)))
 
 
 def augmented(pictures: Pictures, rng: np.random.Generator) -> Pictures:

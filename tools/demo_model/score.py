@@ -43,7 +43,7 @@ def score_onnx(path: Path, pictures: Pictures) -> dict[str, float]:
 def detections(image_id: int, rows: np.ndarray, proto: np.ndarray) -> list[dict[str, Any]]:
     """COCO results from the stock outputs: (1, 4 + nc + 32, A) and (1, 32, H / 4, W / 4)."""
     count = len(CLASS_NAMES)
-    xywh, scores, coefficients = np.split(rows[0].T, [4, 4 + count])
+    xywh, scores, coefficients = np.split(rows[0].T, [4, 4 + count], axis=1)
     best = scores.argmax(1).astype(np.int32)
     keep = np.flatnonzero(scores.max(1) > MIN_SCORE)
     half = xywh[:, 2:] / 2
