@@ -20,7 +20,7 @@ from edgekit.runtime.channel import Channel
 from edgekit.runtime.engine import Engine, Inferred
 from edgekit.runtime.sources import Frame, Source
 
-IN_FLIGHT = 2  # frames on the device at once; the X5's BPU is busy from two on
+IN_FLIGHT = 3  # two on the device, which then never waits, and one ready
 BACKLOG = 4  # frames that may wait before and after the device
 
 

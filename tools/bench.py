@@ -1,0 +1,36 @@
+"""Speed, as ratios measured side by side in one process: `python tools/bench.py NAME [options]`."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import sys
+from pathlib import Path
+
+# Name: (module with `add_arguments(parser)` and `run(args)`, what it measures).
+BENCHES: dict[str, tuple[str, str]] = {
+    "sim": ("benches.sim", "the simulated BPU against onnxruntime float32 and the plain reference"),
+    "decode": ("benches.decode", "decoding raw heads against one max pass and against the plain flow"),
+    "prepare": ("benches.prepare", "letterbox and colours against fresh arrays"),
+    "pipeline": ("benches.pipeline", "the share of the device's own rate that a live run reaches"),
+}
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    names = parser.add_subparsers(dest="name", required=True)
+    wanted = next((a for a in sys.argv[1:] if a in BENCHES), None)
+    module = importlib.import_module(BENCHES[wanted][0]) if wanted else None
+    for name, (_, what) in BENCHES.items():
+        sub = names.add_parser(name, help=what, description=what)
+        if module and name == wanted:
+            module.add_arguments(sub)
+    args = parser.parse_args()
+    assert module
+    module.run(args)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.path.insert(0, str(Path(__file__).resolve().parent))
+    raise SystemExit(main())
