@@ -13,7 +13,7 @@ from edgekit.progress import Progress
 @contextlib.contextmanager
 def progress_bar() -> Iterator[Progress]:
     """A bar per stage on standard error; where that is no terminal, a line when a stage begins."""
-    if sys.stderr.isatty():
+    if sys.stderr.isatty() and has_rich():
         with _rich_bars() as report:
             yield report
     else:
@@ -50,8 +50,19 @@ def print_json(value: object) -> None:
     print(json.dumps(value, indent=2, ensure_ascii=False))
 
 
+def has_rich() -> bool:
+    """Whether rich is here; on a board it need not be."""
+    try:
+        import rich  # noqa: F401
+    except ImportError:
+        return False
+    return True
+
+
 def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
     """Prints a table on standard output; numbers are right-aligned by their column's first row."""
+    if not has_rich():
+        return _print_plain_table(title, columns, rows)
     from rich.console import Console
     from rich.table import Table
 
@@ -62,3 +73,13 @@ def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[obje
     for row in rows:
         table.add_row(*(f"{cell:.4f}" if isinstance(cell, float) else str(cell) for cell in row))
     Console(width=None if sys.stdout.isatty() else 110).print(table)
+
+
+def _print_plain_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+    """The same without rich: columns two spaces apart."""
+    lines = [[str(c) for c in columns]]
+    lines += [[f"{cell:.4f}" if isinstance(cell, float) else str(cell) for cell in row] for row in rows]
+    widths = [max(len(line[i]) for line in lines) for i in range(len(columns))]
+    print(title)
+    for line in lines:
+        print("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())

@@ -1,0 +1,251 @@
+"""`edgekit perf`: how fast a model runs here, by stage and by number of threads."""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from edgekit.runtime.hrt import HrtPerf
+    from edgekit.runtime.perf import PerfRun, Picture
+    from edgekit.runtime.reference import Comparison
+    from edgekit.runtime.session import Session
+
+REFERENCE_FOLDER = "board/reference"  # in a checkout; board/perf.py names its own
+MAX_PICTURES = 64  # decoded pictures that are held in memory and shown in turn
+SIM_NOTE = "measured on the simulated device: these numbers say nothing of the board"
+FLOAT_NOTE = "measured with onnxruntime on this computer: these numbers say nothing of the board"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--model", required=True, help=".bin, quantized graph, float ONNX or bundle")
+    parser.add_argument("--source", help="photo or folder of photos (default: generated pictures without objects)")
+    parser.add_argument("--device", default="auto", help="auto (what the file asks for), bpu, sim or hbdk-sim")
+    parser.add_argument("--threads", type=int, default=2, help="measure with 1, 2, ... this many threads (default 2)")
+    parser.add_argument("--frames", type=int, default=200, help="measured frames per number of threads (default 200)")
+    parser.add_argument("--warmup", type=int, default=10, help="frames per thread before measuring (default 10)")
+    parser.add_argument("--conf", type=float, default=0.25, help="score threshold, 0..1 (default 0.25)")
+    parser.add_argument("--iou", type=float, default=0.7, help="overlap threshold of the NMS, 0..1 (default 0.7)")
+    parser.add_argument("--no-draw", action="store_true", help="leave the drawing of results out")
+    parser.add_argument("--hrt", action="store_true", help="run hrt_model_exec perf as well and show it beside")
+    parser.add_argument(
+        "--reference", help="published figures: a file, or a folder with BOARD.json (default: board/reference)"
+    )
+    parser.add_argument("--csv", metavar="FILE", help="write the measurements as CSV, too")
+    parser.add_argument("-o", "--out", metavar="FILE", help="write everything as JSON, too")
+    parser.add_argument("--json", action="store_true", help="everything as JSON on standard output")
+
+
+def run(args: argparse.Namespace) -> int:
+    from edgekit.cli.console import print_json
+    from edgekit.files import write_json
+    from edgekit.runtime.session import load
+
+    with load(args.model, args.device, conf=args.conf, iou=args.iou) as session:
+        notes = _notes(session)
+        for note in notes:
+            print(f"note: {note}", file=sys.stderr)
+        runs = _measure_all(args, session)
+        vendor = _vendor_runs(args, session)
+        comparisons = _compare(args, session, runs)
+        report = _report(args, session, runs, vendor, comparisons, notes)
+    if args.out:
+        write_json(Path(args.out), report)
+    if args.csv:
+        _write_csv(Path(args.csv), runs)
+    if args.json:
+        print_json(report)
+    else:
+        _print_tables(session, runs, vendor, comparisons, report)
+    return 0
+
+
+def _notes(session: Session) -> list[str]:
+    """What must be known before a number is read."""
+    from edgekit.runtime.system import MAX_PERFORMANCE, governor
+
+    notes = list(session.notes)
+    if session.device.kind != "bpu":
+        return [*notes, FLOAT_NOTE if session.device.kind == "onnxruntime" else SIM_NOTE]
+    current = governor()
+    if not current:
+        notes.append("governor: not available, so the clocks may have changed while measuring")
+    elif current != "performance":
+        notes.append(f"the governor is {current!r}, not 'performance': for stable numbers run {MAX_PERFORMANCE}")
+    return notes
+
+
+def _measure_all(args: argparse.Namespace, session: Session) -> list[PerfRun]:
+    from edgekit.cli.console import progress_bar
+    from edgekit.errors import ConfigError
+    from edgekit.runtime.perf import MAX_THREADS, measure
+
+    if not 1 <= args.threads <= MAX_THREADS:
+        raise ConfigError(f"--threads is {args.threads}, expected 1..{MAX_THREADS}", hint="2 keep one BPU core busy")
+    pictures = _pictures(args.source)
+    runs = []
+    with progress_bar() as report:
+        for threads in range(1, args.threads + 1):
+
+            def told(stage: str, done: int, total: int, threads: int = threads) -> None:
+                report(f"{stage}, {threads} thread{'s' * (threads > 1)}", done, total)
+
+            runs.append(
+                measure(
+                    session,
+                    pictures,
+                    threads=threads,
+                    frames=args.frames,
+                    warmup=args.warmup,
+                    draw=not args.no_draw,
+                    progress=told,
+                )
+            )
+    return runs
+
+
+def _pictures(source: str | None) -> Sequence[Picture]:
+    if source is None:
+        import numpy as np
+
+        rng = np.random.default_rng(0)
+        return [rng.integers(0, 256, (480, 640, 3), np.uint8) for _ in range(4)]
+    from itertools import islice
+
+    from edgekit.runtime.sources import open_source
+
+    skipped = lambda error: print(f"skipped: {error.message}", file=sys.stderr)  # noqa: E731
+    return [frame.bgr for frame in islice(open_source(source, on_skip=skipped).frames(), MAX_PICTURES)]
+
+
+def _vendor_runs(args: argparse.Namespace, session: Session) -> list[HrtPerf]:
+    from edgekit.errors import ConfigError
+    from edgekit.runtime.hrt import run_hrt_perf
+
+    if not args.hrt:
+        return []
+    if session.device.kind != "bpu":
+        raise ConfigError("--hrt measures on the board only, this is no board", hint="leave --hrt away here")
+    return [run_hrt_perf(_model_file(args), threads=n, frames=args.frames) for n in range(1, args.threads + 1)]
+
+
+def _model_file(args: argparse.Namespace) -> Path:
+    """The model itself: that of the bundle where a bundle was given."""
+    from edgekit.bundle import is_bundle, open_bundle
+
+    path = Path(args.model)
+    return open_bundle(path).model_path if is_bundle(path) else path
+
+
+def _compare(args: argparse.Namespace, session: Session, runs: Sequence[PerfRun]) -> list[Comparison]:
+    """Nothing where this is no board, or no figures of it are here."""
+    from edgekit.runtime.reference import compare, read_reference
+    from edgekit.runtime.system import read_board
+
+    if session.device.kind != "bpu":
+        return []
+    path = Path(args.reference or REFERENCE_FOLDER)
+    if path.is_dir():
+        path /= f"{read_board().name or 'unknown'}.json"
+        if not path.is_file():
+            return []
+    elif not args.reference:
+        return []
+    return compare(runs, read_reference(path), model_stem=_model_file(args).stem)
+
+
+def _report(
+    args: argparse.Namespace,
+    session: Session,
+    runs: Sequence[PerfRun],
+    vendor: Sequence[HrtPerf],
+    comparisons: Sequence[Comparison],
+    notes: list[str],
+) -> dict[str, Any]:
+    from dataclasses import asdict
+
+    from edgekit.runtime.system import describe_machine
+    from edgekit.version import __version__
+
+    return {
+        "edgekit": __version__,
+        "model": _model_file(args).name,
+        "task": session.spec.task,
+        "march": session.spec.march,
+        "device": session.device.kind,
+        "simulated": session.device.kind != "bpu",
+        "pictures": args.source or "generated",
+        "conf": args.conf,
+        "iou": args.iou,
+        "warmup": args.warmup,
+        "machine": describe_machine(),
+        "runs": [run.to_dict() for run in runs],
+        "hrt_model_exec": [asdict(row) for row in vendor],
+        "comparison": [asdict(row) for row in comparisons],
+        "notes": notes,
+    }
+
+
+def _rows(runs: Sequence[PerfRun]) -> list[dict[str, Any]]:
+    """One flat row per number of threads and stage; `total` is the whole way of a frame."""
+    return [
+        {
+            "threads": run.threads,
+            "stage": stage,
+            **{f"{name}_ms": round(getattr(latency, name), 3) for name in ("p50", "p90", "p99", "mean")},
+            "fps": round(run.fps, 2),
+            "cpu_percent": round(run.cpu_percent, 1),
+            **{name: round(value, 2) for name, value in run.sensors.items()},
+        }
+        for run in runs
+        for stage, latency in {**run.stages, "total": run.total}.items()
+    ]
+
+
+def _write_csv(path: Path, runs: Sequence[PerfRun]) -> None:
+    from edgekit.files import atomic_path
+
+    rows = _rows(runs)
+    columns = list(dict.fromkeys(name for row in rows for name in row))
+    with atomic_path(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as stream:
+        writer = csv.DictWriter(stream, columns, restval="")
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+def _print_tables(
+    session: Session,
+    runs: Sequence[PerfRun],
+    vendor: Sequence[HrtPerf],
+    comparisons: Sequence[Comparison],
+    report: dict[str, Any],
+) -> None:
+    from edgekit.cli.console import print_table
+
+    columns = ("threads", "stage", "p50", "p90", "p99")
+    cells = [(str(r["threads"]), r["stage"], r["p50_ms"], r["p90_ms"], r["p99_ms"]) for r in _rows(runs)]
+    print_table(f"{report['model']} on {report['device']}: ms per frame", columns, cells)
+    for run in runs:
+        print(
+            f"{run.threads} thread{'s' * (run.threads > 1)}: {run.fps:.1f} frames/s, CPU {run.cpu_percent:.0f} % "
+            f"(100 is one core), {run.objects_per_frame:.1f} objects per frame"
+        )
+        sensors = ", ".join(f"{name} {value:.1f}" for name, value in run.sensors.items())
+        print(f"  sensors: {sensors or 'not available'}")
+    for row in vendor:
+        print(
+            f"hrt_model_exec, {row.threads} threads: {row.latency_ms:.2f} ms, {row.fps:.1f} frames/s (BPU task alone)"
+        )
+    for compared in comparisons:
+        figure = compared.figure
+        print(
+            f"{figure.metric} with {figure.threads} threads: {compared.measured:.1f}, published {figure.value:.1f} "
+            f"({figure.source}): {compared.verdict}"
+        )
+    if session.device.kind == "bpu" and not comparisons:
+        print("published figures for this model and board: not available")

@@ -1,0 +1,205 @@
+"""Measuring a session: latency and throughput by stage and by number of threads, after a warm-up."""
+
+from __future__ import annotations
+
+import itertools
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from edgekit.errors import ConfigError
+from edgekit.progress import Progress, silent
+from edgekit.runtime.session import Session
+from edgekit.runtime.system import Sample, read_sample
+
+STAGES = ("prepare", "infer", "decode", "draw")
+SAMPLE_SECONDS = 0.5
+MAX_THREADS = 64
+
+Picture = npt.NDArray[np.uint8]
+
+
+@dataclass(frozen=True, slots=True)
+class Latency:
+    """Milliseconds per frame over all measured frames."""
+
+    mean: float
+    p50: float
+    p90: float
+    p99: float
+    min: float
+    max: float
+
+
+@dataclass(frozen=True, slots=True)
+class PerfRun:
+    """One measurement. `total` runs from the raw picture to the last stage; `fps` counts all threads together.
+
+    `cpu_percent` is the processor time of this process: 100 is one core kept busy. `sensors` holds means over
+    the run; what the machine does not offer is absent.
+    """
+
+    threads: int
+    frames: int
+    seconds: float
+    fps: float
+    cpu_percent: float
+    objects_per_frame: float
+    total: Latency
+    stages: dict[str, Latency]
+    sensors: dict[str, float]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON values."""
+        return asdict(self)
+
+
+def measure(
+    session: Session,
+    pictures: Sequence[Picture],
+    *,
+    threads: int = 1,
+    frames: int = 200,
+    warmup: int = 10,
+    draw: bool = True,
+    progress: Progress = silent,
+) -> PerfRun:
+    """Runs `frames` frames in all over `threads` threads, each after `warmup` frames of its own.
+
+    The pictures are taken in turn. Raises ConfigError on numbers that make no measurement; an error in a
+    thread stops the others and is raised here.
+    """
+    _check(pictures, threads=threads, frames=frames, warmup=warmup)
+    work = _Work(session, pictures, frames, draw, progress)
+    workers = [threading.Thread(target=work.run, args=(warmup,), daemon=True) for _ in range(threads)]
+    work.start = threading.Barrier(threads + 1)
+    sensors = _Sensors()
+    for worker in workers:
+        worker.start()
+    work.start.wait()  # one that failed in its warm-up comes here, too
+    cpu = time.process_time()
+    with sensors:
+        for worker in workers:
+            while worker.is_alive():  # with a limit, so that Ctrl-C reaches the main thread
+                worker.join(0.1)
+    cpu_seconds = time.process_time() - cpu
+    if work.failure is not None:
+        raise work.failure
+    return _summary(work, threads, cpu_seconds, sensors.means())
+
+
+class _Work:
+    """What the threads of one measurement share; each frame's numbers are appended as one row."""
+
+    def __init__(
+        self, session: Session, pictures: Sequence[Picture], frames: int, draw: bool, progress: Progress
+    ) -> None:
+        self.session, self.pictures, self.frames, self.draw, self.progress = session, pictures, frames, draw, progress
+        self.start = threading.Barrier(1)
+        self.tickets = itertools.count()
+        self.rows: list[tuple[float, ...]] = []
+        self.objects: list[int] = []
+        self.failure: BaseException | None = None
+
+    def run(self, warmup: int) -> None:
+        """One thread: warm up, wait for the others, then take frames until all are taken."""
+        try:
+            for index in range(warmup):
+                self.one_frame(self.pictures[index % len(self.pictures)])
+        except BaseException as error:  # handed to the main thread, which raises it
+            self.failure = error
+        try:
+            self.start.wait()
+            while self.failure is None and (ticket := next(self.tickets)) < self.frames:
+                marks, objects = self.one_frame(self.pictures[ticket % len(self.pictures)])
+                self.rows.append(marks)
+                self.objects.append(objects)
+                self.progress("measure", min(len(self.rows), self.frames), self.frames)
+        except BaseException as error:
+            self.failure = error
+
+    def one_frame(self, picture: Picture) -> tuple[tuple[float, ...], int]:
+        """The clock before the first and after every stage, and how many objects were found."""
+        clock = time.perf_counter
+        begin = clock()
+        inputs, letterbox = self.session.prepare(picture)
+        prepared = clock()
+        heads = self.session.infer(inputs)
+        inferred = clock()
+        results = self.session.decode(heads, letterbox)
+        decoded = clock()
+        if not self.draw:
+            return (begin, prepared, inferred, decoded), len(results)
+        results.draw(picture)
+        return (begin, prepared, inferred, decoded, clock()), len(results)
+
+
+class _Sensors:
+    """Samples the board's sensors in the background while a measurement runs."""
+
+    def __init__(self) -> None:
+        self._samples: list[Sample] = []
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+
+    def __enter__(self) -> _Sensors:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._stop.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        while not self._stop.wait(SAMPLE_SECONDS):
+            self._samples.append(read_sample())
+
+    def means(self) -> dict[str, float]:
+        """The mean of every sensor that said something."""
+        columns: dict[str, list[float]] = {}
+        for sample in self._samples or [read_sample()]:  # shorter than one interval: now
+            values = {"bpu_percent": sample.bpu_percent, "cpu_mhz": sample.cpu_mhz}
+            values |= {f"{name}_temperature_c": value for name, value in sample.temperatures_c.items()}
+            for name, value in values.items():
+                if value is not None:
+                    columns.setdefault(name, []).append(value)
+        return {name: sum(values) / len(values) for name, values in columns.items()}
+
+
+def _summary(work: _Work, threads: int, cpu_seconds: float, sensors: dict[str, float]) -> PerfRun:
+    marks = np.asarray(work.rows) * 1000
+    spans = np.diff(marks, axis=1)
+    seconds = max((marks[:, -1].max() - marks[:, 0].min()) / 1000, 1e-9)
+    return PerfRun(
+        threads=threads,
+        frames=len(marks),
+        seconds=float(seconds),
+        fps=float(len(marks) / seconds),
+        cpu_percent=float(100 * cpu_seconds / seconds),
+        objects_per_frame=float(np.mean(work.objects)),
+        total=latency_of(marks[:, -1] - marks[:, 0]),
+        stages={stage: latency_of(column) for stage, column in zip(STAGES, spans.T, strict=False)},
+        sensors=sensors,
+    )
+
+
+def latency_of(milliseconds: npt.NDArray[np.float64]) -> Latency:
+    """The usual figures of (n,) measured times; percentiles interpolate between neighbours."""
+    p50, p90, p99 = (float(v) for v in np.percentile(milliseconds, (50, 90, 99)))
+    return Latency(float(milliseconds.mean()), p50, p90, p99, float(milliseconds.min()), float(milliseconds.max()))
+
+
+def _check(pictures: Sequence[Picture], *, threads: int, frames: int, warmup: int) -> None:
+    for name, value, low, high in (
+        ("threads", threads, 1, MAX_THREADS),
+        ("frames", frames, 1, 1_000_000),
+        ("warmup", warmup, 0, 1_000_000),
+        ("pictures", len(pictures), 1, 1_000_000),
+    ):
+        if not low <= value <= high:
+            raise ConfigError(f"{name} is {value}, expected {low}..{high}", hint=f"give --{name} another number")
