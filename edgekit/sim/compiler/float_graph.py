@@ -57,6 +57,14 @@ class FloatGraph:
         return found
 
 
+def unsupported(node: Node, what: str, hint: str = "") -> ModelError:
+    """The refusal of a node, by name."""
+    return ModelError(
+        f"node {node.name!r} ({node.op}) {what}, expected an operation that the simulated compiler can quantize",
+        hint=hint or "cut the model nearer to its convolutions, or compile with --toolchain hb_mapper",
+    )
+
+
 def read_float_graph(path: Path) -> FloatGraph:
     """Reads an ONNX file with static shapes; raises ModelError where it is none or has several inputs."""
     import onnx

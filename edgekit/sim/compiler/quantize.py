@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from edgekit.sim.compiler.emit.attention import emit_matmul, emit_softmax
+from edgekit.sim.compiler.emit.average import emit_global_average
 from edgekit.sim.compiler.emit.conv import emit_conv, emit_conv_transpose
 from edgekit.sim.compiler.emit.elementwise import emit_add, emit_mul
 from edgekit.sim.compiler.emit.heads import emit_outputs
@@ -22,9 +23,8 @@ from edgekit.sim.compiler.emit.movement import (
 from edgekit.sim.compiler.emit.preprocess import PictureInput, emit_preprocess
 from edgekit.sim.compiler.emit.table import emit_table
 from edgekit.sim.compiler.emit.writer import GraphWriter, TensorLink
-from edgekit.sim.compiler.float_graph import FloatGraph, Node
+from edgekit.sim.compiler.float_graph import FloatGraph, Node, unsupported
 from edgekit.sim.compiler.scales import ScalePlan
-from edgekit.sim.compiler.simplify import unsupported
 from edgekit.version import __version__
 
 if TYPE_CHECKING:
@@ -37,6 +37,7 @@ EMITTERS: dict[str, Callable[[GraphWriter, Node], None]] = {
     "Add": emit_add,
     "Sub": emit_add,
     "Mul": emit_mul,
+    "GlobalAveragePool": emit_global_average,
     "MaxPool": emit_max_pool,
     "Resize": emit_resize,
     "Upsample": emit_resize,

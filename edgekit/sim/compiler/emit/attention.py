@@ -5,9 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from edgekit.sim.compiler.emit.writer import NCHW, GraphWriter
-from edgekit.sim.compiler.float_graph import Node
+from edgekit.sim.compiler.float_graph import Node, unsupported
 from edgekit.sim.compiler.multiplier import epilogue
-from edgekit.sim.compiler.simplify import unsupported
 
 
 def emit_matmul(writer: GraphWriter, node: Node) -> None:

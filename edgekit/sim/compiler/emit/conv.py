@@ -7,9 +7,8 @@ from typing import Any
 import numpy as np
 
 from edgekit.sim.compiler.emit.writer import GraphWriter
-from edgekit.sim.compiler.float_graph import Node
+from edgekit.sim.compiler.float_graph import Node, unsupported
 from edgekit.sim.compiler.multiplier import epilogue
-from edgekit.sim.compiler.simplify import unsupported
 
 WEIGHT_MAX = 127
 BIAS_LIMIT = float(1 << 22)  # keeps accumulators below 2^24, where float32 is still exact

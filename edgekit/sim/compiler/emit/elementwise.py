@@ -8,9 +8,8 @@ from typing import Any
 import numpy as np
 
 from edgekit.sim.compiler.emit.writer import NHWC, GraphWriter
-from edgekit.sim.compiler.float_graph import Node
+from edgekit.sim.compiler.float_graph import Node, unsupported
 from edgekit.sim.compiler.multiplier import SCALE_MAX, V_MAX, multiplier
-from edgekit.sim.compiler.simplify import unsupported
 
 OPS = {"Add": "HzSElementwiseAdd", "Sub": "HzSElementwiseSub", "Mul": "HzSElementwiseMul"}
 ADD_SHIFT_MAX = 20  # x << 20 of an int8 stays clear of 32 bits

@@ -6,8 +6,7 @@ import numpy as np
 
 from edgekit.sim.compiler.emit.elementwise import rescaled
 from edgekit.sim.compiler.emit.writer import NCHW, NHWC, NHWC_AXIS, GraphWriter
-from edgekit.sim.compiler.float_graph import Node
-from edgekit.sim.compiler.simplify import unsupported
+from edgekit.sim.compiler.float_graph import Node, unsupported
 
 
 def emit_slice(writer: GraphWriter, node: Node) -> None:

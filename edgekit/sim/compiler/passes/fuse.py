@@ -1,0 +1,104 @@
+"""Fusing: several nodes that are one operation to the BPU become one node."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from edgekit.sim.compiler.float_graph import FloatGraph, Node
+from edgekit.sim.compiler.passes.plain import drop_dead
+
+TABLE_FUNCTIONS = {
+    "Sigmoid": "sigmoid",
+    "Tanh": "tanh",
+    "Relu": "relu",
+    "LeakyRelu": "leaky_relu",
+    "HardSwish": "hard_swish",
+    "HardSigmoid": "hard_sigmoid",
+    "Elu": "elu",
+    "Softplus": "softplus",
+}
+
+
+def fuse_swish(graph: FloatGraph) -> FloatGraph:
+    """x * Sigmoid(x) becomes one table; single-input functions become tables, too."""
+    producers, consumers = graph.producers(), graph.consumers()
+    fused: set[str] = set()
+    nodes: list[Node] = []
+    for node in graph.nodes:
+        gate = _swish_gate(node, producers)
+        if gate is not None:
+            nodes.append(Node(node.name, "Table", gate.inputs, node.outputs, {"function": "swish"}))
+            if len(consumers[gate.output]) == 1:
+                fused.add(gate.name)
+        elif node.op in TABLE_FUNCTIONS:
+            attrs = {**node.attrs, "function": TABLE_FUNCTIONS[node.op]}
+            nodes.append(Node(node.name, "Table", node.inputs[:1], node.outputs, attrs))
+        else:
+            nodes.append(node)
+    return graph.with_nodes(n for n in nodes if n.name not in fused)
+
+
+def _swish_gate(node: Node, producers: dict[str, Node]) -> Node | None:
+    """The Sigmoid of `x * Sigmoid(x)`, where `node` is that product."""
+    if node.op != "Mul":
+        return None
+    for x, gate_name in (node.inputs, node.inputs[::-1]):
+        gate = producers.get(gate_name)
+        if gate is not None and gate.op == "Sigmoid" and gate.inputs[0] == x:
+            return gate
+    return None
+
+
+def fuse_relu(graph: FloatGraph) -> FloatGraph:
+    """A relu behind a convolution that nothing else reads becomes its activation."""
+    consumers = graph.consumers()
+    nodes: list[Node] = []
+    for node in graph.nodes:
+        is_relu = node.op == "Table" and node.attrs["function"] == "relu"
+        conv = next((n for n in nodes if n.op == "Conv" and n.output in node.inputs), None) if is_relu else None
+        if conv is not None and len(consumers[conv.output]) == 1 and conv.output not in graph.outputs.values():
+            nodes[nodes.index(conv)] = replace(conv, outputs=node.outputs, attrs={**conv.attrs, "activation": "relu"})
+        else:
+            nodes.append(node)
+    return graph.with_nodes(nodes)
+
+
+def fuse_softmax(graph: FloatGraph) -> FloatGraph:
+    """Max, subtract, exp, sum, divide along the channels, between two Transposes, is one Softmax again.
+
+    That is how `edgekit cut` writes it for the board, where the five steps run on the BPU.
+    """
+    producers = graph.producers()
+    nodes: list[Node] = []
+    fused: set[str] = set()
+    for node in graph.nodes:
+        steps = _softmax_steps(node, producers)
+        if steps:
+            fused.update(step.name for step in steps)
+            nodes.append(Node(node.name, "Softmax", steps[-1].inputs, node.outputs, {"axis": -1}))
+        else:
+            nodes.append(node)
+    return drop_dead(graph.with_nodes(nodes))
+
+
+def _softmax_steps(back: Node, producers: dict[str, Node]) -> list[Node]:
+    """The steps behind the Transpose `back`, last one first, down to the Transpose that begins them; else []."""
+    chain = [back]
+    for op in ("Transpose", "Div", "Exp", "Sub", "Transpose"):
+        node = chain[-1] if op == "Transpose" and len(chain) == 1 else producers.get(chain[-1].inputs[0])
+        if node is None or node.op != op:
+            return []
+        if node is not back:
+            chain.append(node)
+    _, divide, exp, subtract, forth = chain
+    total, peak = producers.get(divide.inputs[1]), producers.get(subtract.inputs[1])
+    sums = total is not None and total.op == "ReduceSum" and total.inputs[0] == exp.output
+    peaks = peak is not None and peak.op == "ReduceMax" and peak.inputs[0] == forth.output
+    perm_forth, perm_back = list(forth.attrs["perm"]), list(back.attrs["perm"])
+    last_axis = perm_forth[1] == len(perm_forth) - 1 and [perm_forth[i] for i in perm_back] == sorted(perm_forth)
+    along_channels = all(
+        list(step.attrs.get("axes", [])) == [1] and step.attrs.get("keepdims", 1) == 1
+        for step in (total, peak)
+        if step is not None
+    )
+    return chain if sums and peaks and last_axis and along_channels else []
