@@ -16,6 +16,16 @@ vase,scissors,teddy bear,hair drier,toothbrush""".replace("\n", "").split(",")
 # The ids that COCO's annotation files give the 80 classes; eleven of 1..90 are unused.
 COCO_CATEGORY_IDS = tuple(i for i in range(1, 91) if i not in (12, 26, 29, 30, 45, 66, 68, 69, 71, 83))
 
+# COCO's 17 key points of a person, in the order of its annotation files, and the bones between them by index.
+COCO_KEYPOINTS = tuple(
+    """nose,left eye,right eye,left ear,right ear,left shoulder,right shoulder,left elbow,right elbow,left wrist,
+right wrist,left hip,right hip,left knee,right knee,left ankle,right ankle""".replace("\n", "").split(",")
+)
+COCO_SKELETON = (
+    (15, 13), (13, 11), (16, 14), (14, 12), (11, 12), (5, 11), (6, 12), (5, 6), (5, 7), (6, 8),
+    (7, 9), (8, 10), (1, 2), (0, 1), (0, 2), (1, 3), (2, 4), (3, 5), (4, 6),
+)  # fmt: skip
+
 GOLDEN_ANGLE = 0.61803398875  # neighbouring class ids get hues far apart
 
 

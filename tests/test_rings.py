@@ -32,10 +32,10 @@ ALLOWED: dict[str, tuple[set[str], set[str]]] = {
     "spec": ({"errors", "files"}, set()),
     "bundle": (BASE, set()),
     "ops": (OPS, ARRAYS),
-    "results": (OPS | {"output"}, ARRAYS | {"supervision"}),  # draw() reaches the output ring when called
+    "results": (OPS | {"output"}, ARRAYS),  # draw() reaches the output ring when called
     "decode": (DECODE, ARRAYS),
     "runtime": (RUNTIME, ARRAYS | {"onnxruntime"}),  # onnxruntime inside the one device that needs it
-    "output": (BOARD, ARRAYS),
+    "output": (BOARD, ARRAYS | {"supervision"}),  # inside the one function that converts to it
 }
 
 

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from edgekit.decode.classify import decode_classify
 from edgekit.decode.detect import decode_detect
 from edgekit.decode.heads import RawHeads
+from edgekit.decode.obb import decode_obb
 from edgekit.decode.options import DecodeOptions
+from edgekit.decode.pose import decode_pose
 from edgekit.decode.segment import decode_segment
 from edgekit.errors import ModelError
 from edgekit.ops.letterbox import Letterbox
@@ -18,6 +21,9 @@ DEFAULT_OPTIONS = DecodeOptions()
 DECODERS: dict[str, Callable[..., Results]] = {
     "detect": decode_detect,
     "segment": decode_segment,
+    "pose": decode_pose,
+    "obb": decode_obb,
+    "classify": decode_classify,
 }
 
 

@@ -62,12 +62,20 @@ def find_candidates(
         stride=of_stride[:, None],
         reg_max=spec.reg_max,
     )
+    row, class_ids = pick_classes(logits, score_threshold, multi_label=multi_label)
     if multi_label:
-        row, class_ids = np.nonzero(logits > np.float32(logit(score_threshold)))
         boxes, of_stride, cells = boxes[row], of_stride[row], cells[row]
-    else:
-        row, class_ids = np.arange(len(logits)), logits.argmax(axis=1)
-    return Candidates(boxes, sigmoid(logits[row, class_ids]), class_ids.astype(np.int32), of_stride, cells)
+    return Candidates(boxes, sigmoid(logits[row, class_ids]), class_ids, of_stride, cells)
+
+
+def pick_classes(
+    logits: npt.NDArray[np.float32], score_threshold: float, *, multi_label: bool
+) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.int32]]:
+    """Rows and class ids of gated `logits` (n, classes): each row's best class, or all above the threshold."""
+    if multi_label:
+        rows, class_ids = np.nonzero(logits > np.float32(logit(score_threshold)))
+        return rows, class_ids.astype(np.int32)
+    return np.arange(len(logits)), logits.argmax(axis=1).astype(np.int32)
 
 
 def suppress(candidates: Candidates, *, iou_threshold: float, max_detections: int) -> Candidates:

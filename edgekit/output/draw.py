@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import cv2
 import numpy as np
-import numpy.typing as npt
 
 from edgekit.errors import ImageError
 from edgekit.labels import class_color_bgr
 from edgekit.ops.letterbox import check_bgr
-from edgekit.results import Detections, Segmentations
+from edgekit.output.ink import DARK, Picture, draw_text, line_thickness
+from edgekit.output.skeleton import draw_skeleton
+from edgekit.results import Classifications, Detections, Poses, Results, RotatedDetections, Segmentations
 
-Picture = npt.NDArray[np.uint8]
 MASK_OPACITY = 0.45
-FONT = cv2.FONT_HERSHEY_SIMPLEX
-WHITE, DARK = (255, 255, 255), (30, 30, 30)
 
 
-def draw_results(bgr: Picture, results: Detections) -> Picture:
+def draw_results(bgr: Picture, results: Results) -> Picture:
     """A copy of the picture (h, w, 3) uint8 BGR with the results on it; raises ImageError on another picture."""
     check_bgr(bgr)
     if (bgr.shape[1], bgr.shape[0]) != results.size_wh:
@@ -26,15 +27,19 @@ def draw_results(bgr: Picture, results: Detections) -> Picture:
             hint="draw on the picture that was predicted",
         )
     picture = bgr.copy()
-    worst_first = range(len(results) - 1, -1, -1)  # so that the best ends up on top
-    if isinstance(results, Segmentations):
-        for index in worst_first:
-            _draw_mask(picture, results, index)
-    for index in worst_first:
-        _draw_box(picture, results, index)
+    if isinstance(results, Classifications):
+        _draw_top(picture, results)
+    else:
+        _draw_objects(picture, results)
     if results.device != "bpu":
-        _draw_text(picture, DEVICE_TAGS.get(results.device, results.device), (0, picture.shape[0]), DARK)
+        draw_text(picture, DEVICE_TAGS.get(results.device, results.device), (0, picture.shape[0]), DARK)
     return picture
+
+
+def _draw_objects(picture: Picture, results: Detections) -> None:
+    for layer in LAYERS[type(results)]:
+        for index in range(len(results) - 1, -1, -1):  # worst first, so that the best ends up on top
+            layer(picture, results, index)
 
 
 DEVICE_TAGS = {"sim": "simulated int8", "hbdk-sim": "simulated int8 (hbdk-sim)", "onnxruntime": "float (onnxruntime)"}
@@ -49,29 +54,45 @@ def _draw_mask(picture: Picture, results: Segmentations, index: int) -> None:
     tinted = part[mask] * (1 - MASK_OPACITY) + np.asarray(color) * MASK_OPACITY
     part[mask] = tinted.astype(np.uint8)
     outlines = cv2.findContours(mask.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE, offset=(x, y))[0]
-    cv2.drawContours(picture, outlines, -1, color, max(1, _thickness(picture) // 2), cv2.LINE_AA)
+    cv2.drawContours(picture, outlines, -1, color, max(1, line_thickness(picture) // 2), cv2.LINE_AA)
 
 
 def _draw_box(picture: Picture, results: Detections, index: int) -> None:
     left, top, right, bottom = (round(float(v)) for v in results.boxes_xyxy[index])
     color = class_color_bgr(int(results.class_ids[index]))
-    cv2.rectangle(picture, (left, top), (right, bottom), color, _thickness(picture))
-    text = f"{results.names[results.class_ids[index]]} {results.scores[index]:.2f}"
-    _draw_text(picture, text, (left, top), color)
+    cv2.rectangle(picture, (left, top), (right, bottom), color, line_thickness(picture))
+    draw_text(picture, _caption(results, index), (left, top), color)
 
 
-def _draw_text(picture: Picture, text: str, corner_xy: tuple[int, int], color: tuple[int, int, int]) -> None:
-    """Text on a plate that stands on `corner_xy`, moved inside where it would leave the picture."""
-    height, width = picture.shape[:2]
-    scale, thickness = max(0.4, min(width, height) / 1200), max(1, min(width, height) // 600)
-    (text_w, text_h), base = cv2.getTextSize(text, FONT, scale, thickness)
-    plate_w, plate_h = text_w + 4, text_h + base + 3
-    x = max(0, min(corner_xy[0], width - plate_w))
-    y = min(max(corner_xy[1], plate_h), height)
-    cv2.rectangle(picture, (x, y - plate_h), (x + plate_w, y), color, -1)
-    ink = WHITE if sum(color) < 420 else DARK
-    cv2.putText(picture, text, (x + 2, y - base - 1), FONT, scale, ink, thickness, cv2.LINE_AA)
+def _draw_rotated(picture: Picture, results: RotatedDetections, index: int) -> None:
+    corners = np.rint(np.clip(results.corners_xy[index], -(1 << 14), 1 << 14)).astype(np.int32)
+    color = class_color_bgr(int(results.class_ids[index]))
+    cv2.polylines(picture, [corners], True, color, line_thickness(picture), cv2.LINE_AA)
+    highest = corners[corners[:, 1].argmin()]
+    draw_text(picture, _caption(results, index), (int(highest[0]), int(highest[1])), color)
 
 
-def _thickness(picture: Picture) -> int:
-    return max(1, round(min(picture.shape[:2]) / 300))
+def _draw_pose(picture: Picture, results: Poses, index: int) -> None:
+    _draw_box(picture, results, index)
+    draw_skeleton(picture, results, index)
+
+
+def _draw_top(picture: Picture, results: Classifications) -> None:
+    """The most probable classes as lines from the top left down, the best first."""
+    bottom = 0
+    for class_id, probability in results.top():
+        text = f"{results.names[class_id]} {probability:.2f}"
+        bottom += draw_text(picture, text, (0, bottom), class_color_bgr(class_id))
+
+
+def _caption(results: Detections, index: int) -> str:
+    return f"{results.names[results.class_ids[index]]} {results.scores[index]:.2f}"
+
+
+# What is drawn per object, layer by layer: a layer of all objects lies under the next.
+LAYERS: dict[type[Detections], tuple[Callable[[Picture, Any, int], None], ...]] = {
+    Detections: (_draw_box,),
+    Segmentations: (_draw_mask, _draw_box),
+    Poses: (_draw_pose,),
+    RotatedDetections: (_draw_rotated,),
+}
