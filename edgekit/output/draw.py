@@ -51,9 +51,10 @@ def _draw_mask(picture: Picture, results: Segmentations, index: int) -> None:
         return
     color = class_color_bgr(int(results.class_ids[index]))
     part = picture[y : y + mask.shape[0], x : x + mask.shape[1]]
-    tinted = part[mask] * (1 - MASK_OPACITY) + np.asarray(color) * MASK_OPACITY
-    part[mask] = tinted.astype(np.uint8)
-    outlines = cv2.findContours(mask.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE, offset=(x, y))[0]
+    inside = mask.view(np.uint8)
+    tinted = cv2.addWeighted(part, 1 - MASK_OPACITY, np.full_like(part, color), MASK_OPACITY, 0)
+    cv2.copyTo(tinted, inside, part)
+    outlines = cv2.findContours(inside, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE, offset=(x, y))[0]
     cv2.drawContours(picture, outlines, -1, color, max(1, line_thickness(picture) // 2), cv2.LINE_AA)
 
 

@@ -82,7 +82,9 @@ def test_run_finds_objects_and_draws_them(board: Board) -> None:
 
 
 def test_perf_measures_every_stage_for_every_number_of_threads(board: Board) -> None:
-    done = board.run("perf.py", "--frames", "6", "--warmup", "1", "--threads", "2", "--json", "--csv", "perf.csv")
+    done = board.run(
+        "perf.py", "--frames", "6", "--warmup", "1", "--threads", "2", "--conf", "0.9", "--json", "--csv", "perf.csv"
+    )
     assert done.returncode == 0, done.stderr
     report = json.loads(done.stdout)
     assert [run["threads"] for run in report["runs"]] == [1, 2]
@@ -116,7 +118,7 @@ def test_perf_prints_tables_without_any_other_library(board: Board) -> None:
     ],
 )
 def test_bad_input_is_two_lines(board: Board, arguments: tuple[str, ...], message: str) -> None:
-    done = board.run("perf.py", "--frames", "2", "--threads", "1", "--warmup", "0", *arguments)
+    done = board.run("perf.py", "--frames", "2", "--threads", "1", "--warmup", "0", "--conf", "0.9", *arguments)
     assert done.returncode == 2
     error, hint = [line for line in done.stderr.splitlines() if line.startswith(("error:", "hint:"))]
     assert message in error
