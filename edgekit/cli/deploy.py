@@ -82,7 +82,10 @@ def _print(done: Deployed) -> None:
     print(f"{times}; compiled by {done.build.toolchain}{', reused' if done.build.reused else ''}")
     for note in done.build.notes:
         print(f"  {note}")
+    print(f"archive: {done.bundle.archive}\nbuild and calibration set are kept in {done.work}")
+    run_it = f"edgekit run --model {done.bundle.archive.name} --source PHOTO -o OUT/"
     if done.build.simulated:
         print("simulated: this bundle runs off the board only; edgekit toolchain install compiles for the board")
-    print(f"archive: {done.bundle.archive}\nbuild and calibration set are kept in {done.work}")
-    print(f"next: copy it to the board, there: edgekit run --model {done.bundle.archive.name} --source PHOTO -o OUT/")
+        print(f"next: {run_it}")
+    else:
+        print(f"next: copy it to the board, there: {run_it}")

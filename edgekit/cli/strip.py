@@ -43,6 +43,7 @@ def run(args: argparse.Namespace) -> int:
     if args.print_command:
         from edgekit.host.strip import modified_path, plan_for_bin
 
+        _refuse_simulated(args.model)
         plan = plan_for_bin(args.model, spec, roles=roles)
         return _show(args, plan, str(args.model), str(args.output or modified_path(args.model)), None)
     return _strip(args, spec, roles)
@@ -60,11 +61,29 @@ def _plan_from_log(args: argparse.Namespace, roles: tuple[str, ...]) -> int:
 
 
 def _strip(args: argparse.Namespace, spec: ModelSpec | None, roles: tuple[str, ...]) -> int:
-    from edgekit.host.strip import strip_bin
+    from edgekit.host.strip import modified_path, strip_bin
     from edgekit.host.toolchain.find import find_toolchain
+    from edgekit.sim.container import is_sim_bin
 
+    if is_sim_bin(args.model):
+        from edgekit.host.strip_sim import strip_sim_bin
+
+        output = args.output or modified_path(args.model)
+        plan, sidecar = strip_sim_bin(args.model, spec, output, roles=roles)
+        return _show(args, plan, str(args.model), str(output), sidecar)
     done = strip_bin(args.model, spec, find_toolchain(), output=args.output, roles=roles, any_version=args.any_version)
     return _show(args, done.plan, str(args.model), str(done.model), done.sidecar)
+
+
+def _refuse_simulated(model: Path) -> None:
+    from edgekit.errors import ModelError
+    from edgekit.sim.container import is_sim_bin
+
+    if is_sim_bin(model):
+        raise ModelError(
+            f"{model} is a simulated .bin, which hb_model_modifier cannot read",
+            hint="leave --print-command away: edgekit strip does it itself",
+        )
 
 
 def _sidecar(args: argparse.Namespace) -> ModelSpec | None:

@@ -14,6 +14,7 @@ from edgekit.host.calibrate import CalibrationResult, calibrate
 from edgekit.host.compile import CompileResult, choose_compiler, compile_work
 from edgekit.host.report.as_json import report_json
 from edgekit.host.report.collect import collect
+from edgekit.host.report.page import write_page
 from edgekit.host.report.report import Report, make_report
 from edgekit.progress import Progress, silent
 from edgekit.spec import ModelSpec, load_spec
@@ -94,13 +95,14 @@ def _model_part(build: CompileResult) -> str:
 def _write_extras(build: CompileResult, spec: ModelSpec) -> dict[str, Path]:
     """Labels and the report, written beside the build."""
     folder = build.bin_path.parent
-    labels, report = folder / LABELS_NAME, folder / REPORT_JSON_NAME
+    labels, page, data = (folder / name for name in (LABELS_NAME, REPORT_PAGE_NAME, REPORT_JSON_NAME))
     write_text(labels, "".join(f"{name}\n" for name in spec.names))
     made = _report_of(build)
     if made is None:
         return {"labels": labels}
-    write_json(report, report_json(made))
-    return {"labels": labels, "report": report}
+    write_page(page, [made])
+    write_json(data, report_json(made))
+    return {"labels": labels, "report": page, "report_json": data}
 
 
 def _report_of(build: CompileResult) -> Report | None:
