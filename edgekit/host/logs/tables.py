@@ -13,7 +13,7 @@ NODE_TITLES = ("The converted model node information", "The main quantized node 
 OUTPUT_TITLE = "The quantized model output"
 NODE_HEADING = re.compile(r"\s*Node\s+ON\s+Subgraph\s+Type(?:\s+(Cosine Similarity))?(?:\s+(Threshold))?")
 OUTPUT_HEADING = re.compile(r"\s*Output\s+Cosine Similarity\s+L1 Distance\s+L2 Distance\s+Chebyshev Distance")
-RULE = re.compile(r"\s*[=-]{8,}\s*$")
+RULE = re.compile(r"[=-]{8,}\s*$")
 COSINE = r"-?\d\.\d{6}|nan|--"  # always six decimals: a cut one is no match
 NUMBER = r"-?\d[\d.]*(?:e[+-]?\d+)?|inf|nan|--"
 DTYPE = r"u?int(?:8|16|32|64)|float(?:16|32|64)?|bool"
@@ -70,8 +70,8 @@ class TableReader:
 
     nodes: list[NodeRow] = field(default_factory=list)
     outputs: list[OutputRow] = field(default_factory=list)
-    headings: int = 0
     _table: str = ""
+    _last: str = ""
     _columns: frozenset[str] = frozenset()
     _heading: str = ""
     _seen: set[NodeRow | OutputRow] = field(default_factory=set)
@@ -91,14 +91,21 @@ class TableReader:
 
     def feed(self, text: str, *, complete: bool) -> None:
         """Takes a line without a time stamp; what is no whole row is passed over."""
-        if RULE.match(text):
-            return
-        if match := NODE_HEADING.match(text):
-            self._open_nodes(text, match)
-        elif OUTPUT_HEADING.match(text):
-            self._table, self._heading = "output", text
-            self.headings += 1
-        elif self._table == "node" and self._heading:
+        if self._heading and text == self._last:
+            return  # a doubled line
+        self._last = text
+        first = text[:1]
+        if first in "=-":
+            if RULE.match(text):
+                return
+        elif first in "NO ":
+            if match := NODE_HEADING.match(text):
+                self._open_nodes(text, match)
+                return
+            if OUTPUT_HEADING.match(text):
+                self._table, self._heading = "output", text
+                return
+        if self._table == "node" and self._heading:
             self._node(text, complete)
         elif self._table == "output" and self._heading:
             self._output(text)
@@ -109,7 +116,6 @@ class TableReader:
         columns |= {"dtype"} if "DataType" in text else set()
         columns |= {"pair"} if "In/Out DataType" in text else set()
         self._table, self._heading, self._columns = "node", text, frozenset(columns)
-        self.headings += 1
 
     def _node(self, text: str, complete: bool) -> None:
         match = NODE_ROW.match(text)

@@ -45,7 +45,7 @@ class Output:
     def label(self) -> str:
         """The name with its role, as people read it: `475 (box)`; a node's name shrinks to its block."""
         name = block_of(self.name) if "/" in self.name else self.name
-        return f"{name} ({self.role})" if self.role else name
+        return f"{name} ({self.role})" if self.role not in ("", name) else name
 
 
 def list_outputs(build: Build, graph: Graph | None, flow: Flow | None) -> tuple[Output, ...]:
