@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import time
 from collections.abc import Callable, Mapping
@@ -32,7 +33,6 @@ from edgekit.spec import ModelSpec, file_ref, save_spec, sidecar_path
 MAPPER_LOG = "hb_mapper_makertbin.log"
 CHECKER_LOG = "hb_mapper_checker.log"
 CONSOLE = "_console.log"
-HIDDEN = shutil.ignore_patterns(".*")  # scratch folders of the tools
 STRIP_LOGS = {"modifier_log": "hb_model_modifier.log", "info_log": "hb_model_info.log"}
 
 
@@ -56,7 +56,7 @@ class HbMapperCompiler:
         return ", ".join(f"{name} {version}" for name, version in find_toolchain(self.kinds).versions().items())
 
     def build(self, job: CompileJob, build_dir: Path, *, progress: Progress) -> Built:
-        """Runs the stages that are not done yet and copies their files to `build_dir`.
+        """Runs the stages that are not done yet and moves their files to `build_dir`.
 
         Raises ConfigError, ToolchainError or OutputError; finished stages then wait in working_dir/unfinished.
         """
@@ -205,15 +205,16 @@ def _run_mapper(
 def _collect(
     job: CompileJob, stages: Stages, build_dir: Path, records: Mapping[str, Mapping[str, Any]], toolchain: Toolchain
 ) -> Built:
-    """Copies every file of the stages to `build_dir` and says what each is."""
+    """Takes every file of the stages into `build_dir` and says what each is."""
     try:
         for stage in STAGES:
-            shutil.copytree(stages.result(stage), build_dir, dirs_exist_ok=True, ignore=HIDDEN)
+            _take(stages.result(stage), build_dir)
         for console in sorted(stages.folder.glob(f"*{CONSOLE}")):
-            shutil.copy2(console, build_dir)
+            _link(console, build_dir / console.name)
     except OSError as error:
         raise OutputError(
-            f"{build_dir} cannot be written ({error})", hint="free some disk space and run the same command again"
+            f"{build_dir} cannot be written ({error.strerror or error})",
+            hint="free some disk space and run the same command again: finished stages are kept",
         ) from error
     log = parse_mapper(read_lines(build_dir / MAPPER_LOG))
     return Built(
@@ -229,6 +230,24 @@ def _collect(
             "stripped": list(records["strip"].get("removed", [])),
         },
     )
+
+
+def _take(source: Path, target: Path) -> None:
+    """Everything but the tools' hidden scratch folders."""
+    target.mkdir(exist_ok=True)
+    for path in sorted(source.iterdir()):
+        if path.is_dir() and not path.name.startswith("."):
+            _take(path, target / path.name)
+        elif path.is_file():
+            _link(path, target / path.name)
+
+
+def _link(source: Path, target: Path) -> None:
+    """A second name for the file where the file system can, so that a full disk stops nothing here; else a copy."""
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copy2(source, target)
 
 
 def _parts(job: CompileJob, folder: Path) -> dict[str, str]:

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -339,3 +340,32 @@ def test_a_link_where_the_build_goes_is_an_error_in_two_lines(
     assert main(["compile", str(work), "--toolchain", "hb_mapper"]) == 2
     said = [line for line in capsys.readouterr().err.splitlines() if line.startswith(("error:", "hint:"))]
     assert len(said) == 2
+
+
+@pytest.fixture
+def tiny_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 256 KiB; skips where the user may not mount one."""
+    place = tmp_path / "tiny"
+    place.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", str(place)]
+    if subprocess.run(mount, capture_output=True, check=False).returncode != 0:
+        pytest.skip("mounting a tiny file system needs root")
+    yield place
+    subprocess.run(["umount", "-l", str(place)], check=True)
+
+
+def test_a_disk_that_is_really_full(stand_in: StandIn, tiny_disk: Path, work: Path) -> None:
+    """Said as what it is; nothing half-written is left, and it goes on behind the checker when there is room."""
+    small = tiny_disk / "model_output"
+    yaml_path = work.with_name("full.yaml")
+    yaml_path.write_text(work.read_text().replace("model_output", str(small)))
+    ballast = stand_in.folder / "ballast"
+    ballast.write_bytes(bytes(300 << 10))
+    stand_in.play(quantized=str(ballast))
+    with pytest.raises(OutputError, match="the disk is full"):
+        build(yaml_path)
+    assert not list(small.glob("*.bin"))
+    stand_in.forget()
+    stand_in.play(quantized=str(stand_in.folder / "quantized"))
+    assert build(yaml_path).modified_bin_path is not None
+    assert calls(stand_in) == ALL_CALLS[1:]
