@@ -65,11 +65,17 @@ class QuantizedGraph:
     reads: Mapping[str, str]
 
 
+ALL_INPUTS_ARE_DATA = ("Add", "Sub", "Mul", "Concat", "MatMul")  # other operations take weights behind the first
+
+
 def check_supported(graph: FloatGraph) -> None:
     """Refuses the first node that the quantizer has no form for, by name, before any photo is read."""
     for node in graph.nodes:
         if node.op not in EMITTERS:
             raise unsupported(node, "is not known to the simulated compiler")
+        data = node.inputs if node.op in ALL_INPUTS_ARE_DATA else node.inputs[:1]
+        if any(name in graph.constants for name in data):
+            raise unsupported(node, "takes a constant tensor that is neither one number nor one per channel")
 
 
 def quantize(graph: FloatGraph, plan: ScalePlan, scales: Mapping[str, float], picture: PictureInput) -> QuantizedGraph:

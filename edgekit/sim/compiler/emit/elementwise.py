@@ -73,8 +73,6 @@ def _finish(
 
 def _same_shape(writer: GraphWriter, node: Node) -> None:
     shapes = [writer.graph.shapes.get(name, ()) for name in node.inputs]
-    if any(name in writer.graph.constants for name in node.inputs):
-        raise unsupported(node, "uses a constant tensor that is neither one number nor one per channel")
     if shapes[0] != shapes[1] or len(shapes[0]) != 4:
         raise unsupported(node, f"combines the shapes {list(shapes[0])} and {list(shapes[1])}")
 

@@ -46,6 +46,7 @@ class GraphWriter:
         self.initializers: dict[str, np.ndarray] = {}
         self.links: dict[str, TensorLink] = {}  # by integer tensor, where it stands for a float tensor
         self.input_of: dict[str, str] = {}  # integer node -> the float tensor it reads first
+        self._written: dict[str, str] = {}  # float tensor -> the layout it was written in
         self._layouts: dict[tuple[str, str], str] = {}  # (float tensor, layout) -> integer tensor
 
     def scale(self, tensor: str) -> float:
@@ -62,7 +63,7 @@ class GraphWriter:
 
     def layout(self, tensor: str) -> str:
         """The layout in which `tensor` was written."""
-        return NHWC if (tensor, NHWC) in self._layouts else NCHW
+        return self._written[tensor]
 
     def read(self, tensor: str, layout: str = NHWC) -> str:
         """The integer tensor that holds `tensor` in `layout`."""
@@ -81,6 +82,7 @@ class GraphWriter:
         """
         quantized = name or f"{tensor}_quantized"
         self._layouts[tensor, layout] = quantized
+        self._written[tensor] = layout
         scale = np.array([self.scale(tensor)]) if unit is None else unit
         self.links.setdefault(quantized, TensorLink(tensor, layout, scale.astype(np.float32)))
         return quantized

@@ -1,0 +1,58 @@
+"""The growing histogram: any portions, any order, the same counts."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from edgekit.sim.compiler.histogram import BINS, Histogram
+
+
+def whole(values: np.ndarray) -> Histogram:
+    histogram = Histogram()
+    histogram.add(values)
+    return histogram
+
+
+def same(a: Histogram, b: Histogram) -> bool:
+    return a.reach == b.reach and a.largest == b.largest and bool(np.array_equal(a.counts, b.counts))
+
+
+def test_golden() -> None:
+    histogram = whole(np.array([0.0, 1.0, -1.0, 3.0], np.float32))
+    assert histogram.reach == 4.0 and histogram.largest == 3.0 and histogram.total == 4
+    assert histogram.counts[0] == 1
+    assert histogram.counts[BINS // 4] == 2
+    assert histogram.counts[3 * BINS // 4] == 1
+
+
+@given(st.integers(0, 1000), st.integers(1, 6), st.floats(1e-6, 1e6))
+def test_portions_and_order_do_not_matter(seed: int, portions: int, size: float) -> None:
+    rng = np.random.default_rng(seed)
+    values = (rng.standard_t(2, 500) * size).astype(np.float32)
+    streamed, backwards = Histogram(), Histogram()
+    parts = np.array_split(values, portions)
+    for part in parts:
+        streamed.add(part)
+    for part in reversed(parts):
+        backwards.add(part)
+    assert same(streamed, whole(values)) and same(backwards, whole(values))
+
+
+def test_counts_equal_numpys() -> None:
+    values = np.random.default_rng(3).normal(0, 5, 4000).astype(np.float32)
+    histogram = whole(values)
+    expected, _ = np.histogram(np.abs(values), bins=BINS, range=(0, histogram.reach))
+    assert np.array_equal(histogram.counts, expected)
+
+
+def test_nothing_and_zeros() -> None:
+    assert whole(np.zeros(0, np.float32)).total == 0
+    zeros = whole(np.zeros(7, np.float32))
+    assert zeros.total == 7 and zeros.largest == 0.0
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_what_is_not_finite_is_refused(value: float) -> None:
+    with pytest.raises(ValueError, match="not finite"):
+        whole(np.array([1.0, value], np.float32))

@@ -1,0 +1,208 @@
+"""Each operation as integers against the float model: errors within a few steps of the output."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from edgekit.errors import ModelError
+from tests.sim.compiler.graphs import HEIGHT, WIDTH, FloatModel, compare
+
+Build = Callable[[FloatModel], None]
+
+
+def conv_inside(m: FloatModel) -> None:
+    m.head(m.node("Relu", [m.conv("images", 3, 8, k=3)]))
+
+
+def depthwise(m: FloatModel) -> None:
+    m.head(m.swish(m.conv(m.conv("images", 3, 6), 6, 6, k=3, group=6, strides=[2, 2])))
+
+
+def conv_transpose(m: FloatModel) -> None:
+    weight = m.constant(m.rng.normal(0, 0.5, (4, 5, 2, 2)).astype(np.float32))
+    bias = m.constant(m.rng.normal(0, 0.3, 5).astype(np.float32))
+    up = m.node("ConvTranspose", [m.conv("images", 3, 4), weight, bias], kernel_shape=[2, 2], strides=[2, 2])
+    m.head(up)
+
+
+def add(m: FloatModel) -> None:
+    big = m.node("Mul", [m.conv("images", 3, 4), m.constant(np.float32(3.7))])
+    m.head(m.node("Add", [m.conv("images", 3, 4), big]))
+
+
+def subtract(m: FloatModel) -> None:
+    big = m.node("Mul", [m.conv("images", 3, 4), m.constant(np.float32(5.0))])
+    m.head(m.node("Sub", [big, m.conv("images", 3, 4)]))
+
+
+def multiply(m: FloatModel) -> None:
+    m.head(m.node("Mul", [m.conv("images", 3, 4), m.conv("images", 3, 4)]))
+
+
+def max_pool(m: FloatModel) -> None:
+    m.head(m.node("MaxPool", [m.conv("images", 3, 4)], kernel_shape=[5, 5], pads=[2] * 4, strides=[1, 1]))
+
+
+def average_pool(m: FloatModel) -> None:
+    m.head(m.node("AveragePool", [m.conv("images", 3, 4)], kernel_shape=[2, 2], strides=[1, 1]))
+
+
+def global_average(m: FloatModel) -> None:
+    m.head(m.node("GlobalAveragePool", [m.conv("images", 3, 4)]))
+
+
+def resize(m: FloatModel) -> None:
+    scales = m.constant(np.array([1, 1, 2, 2], np.float32))
+    roi = m.constant(np.zeros(0, np.float32))
+    m.head(m.node("Resize", [m.conv("images", 3, 4), roi, scales], mode="nearest"))
+
+
+def split_and_concat(m: FloatModel) -> None:
+    left, right = m.node("Split", [m.swish(m.conv("images", 3, 8))], count=2, axis=1, split=[3, 5])
+    wide = m.node("Mul", [m.conv(left, 3, 4), m.constant(np.float32(2.5))])
+    m.head(m.node("Concat", [left, right, wide], axis=1))
+
+
+def slice_rows(m: FloatModel) -> None:
+    bounds = [m.constant(np.array([v], np.int64)) for v in (1, -2, 2)]
+    m.head(m.node("Slice", [m.conv("images", 3, 4), *bounds]))
+
+
+def batch_norm(m: FloatModel) -> None:
+    values = [m.rng.uniform(0.5, 1.5, 4).astype(np.float32) for _ in range(4)]
+    m.head(m.swish(m.node("BatchNormalization", [m.conv("images", 3, 4), *map(m.constant, values)])))
+
+
+def channel_arithmetic(m: FloatModel) -> None:
+    factor, offset = (m.rng.normal(0, 1, (1, 4, 1, 1)).astype(np.float32) for _ in range(2))
+    scaled = m.node("Mul", [m.swish(m.conv("images", 3, 4)), m.constant(factor)])
+    m.head(m.swish(m.node("Add", [scaled, m.constant(offset)])))
+
+
+def attention(m: FloatModel) -> None:
+    """Queries, keys and values of one head, as YOLO11 has them, softmax as one node."""
+    size = HEIGHT * WIDTH
+    flat = m.node("Reshape", [m.conv("images", 3, 12), m.constant(np.array([1, 1, 12, size], np.int64))])
+    q, k, v = m.node("Split", [flat], count=3, axis=2, split=[4, 4, 4])
+    scaled = m.node("Mul", [q, m.constant(np.float32(0.5))])
+    scores = m.node("MatMul", [m.node("Transpose", [scaled], perm=[0, 1, 3, 2]), k])
+    shares = m.node("Softmax", [scores], axis=3)
+    mixed = m.node("MatMul", [v, m.node("Transpose", [shares], perm=[0, 1, 3, 2])])
+    m.head(m.node("Reshape", [mixed, m.constant(np.array([1, 4, HEIGHT, WIDTH], np.int64))]))
+
+
+CASES: dict[str, tuple[Build, str, float]] = {
+    "conv with relu": (conv_inside, "HzSQuantizedConv", 2.5),
+    "depthwise, stride 2": (depthwise, "HzLut", 4.0),
+    "transposed conv": (conv_transpose, "HzSQuantizedConvTranspose", 3.0),
+    "add": (add, "HzSElementwiseAdd", 4.0),
+    "subtract": (subtract, "HzSElementwiseSub", 4.0),
+    "multiply": (multiply, "HzSElementwiseMul", 5.0),
+    "max pool": (max_pool, "HzQuantizedMaxPool", 3.0),
+    "average pool": (average_pool, "HzSQuantizedConv", 3.0),
+    "global average": (global_average, "HzSQuantizedGlobalAveragePool", 3.0),
+    "resize": (resize, "HzQuantizedResizeUpsample", 3.0),
+    "split and concat": (split_and_concat, "Concat", 4.0),
+    "slice": (slice_rows, "Slice", 3.0),
+    "batch norm": (batch_norm, "HzSQuantizedConv", 3.0),
+    "channel arithmetic": (channel_arithmetic, "HzSQuantizedConv", 5.0),
+    "attention": (attention, "HzSQuantizedMatmul", 8.0),
+}
+
+
+@pytest.mark.parametrize(("build", "op", "allowed"), CASES.values(), ids=CASES)
+def test_within_a_few_steps_of_the_float_model(tmp_path: Path, build: Build, op: str, allowed: float) -> None:
+    result = compare(tmp_path / "m.onnx", build)
+    assert op in result.ops
+    assert result.truth["output_0"].shape == result.found["output_0"].shape
+    assert 0 < result.steps_off() <= allowed
+
+
+def test_head_convolutions_stay_at_accumulator_width(tmp_path: Path) -> None:
+    result = compare(tmp_path / "m.onnx", lambda m: m.head(m.conv("images", 3, 8, k=3)))
+    error = np.abs(result.truth["output_0"] - result.found["output_0"]).max()
+    assert error < 0.02 * np.abs(result.truth["output_0"]).max()
+    assert result.ops[-2:] == ["HzSQuantizedConv", "HzDequantize"]
+
+
+def test_a_table_at_an_output_runs_in_16_bits(tmp_path: Path) -> None:
+    def tail(m: FloatModel) -> None:
+        m.head(m.swish(m.conv("images", 3, 8)))
+
+    wide, narrow = (compare(tmp_path / "m.onnx", tail, int16_tail=flag) for flag in (True, False))
+    assert "HzLut2Layer" in wide.ops and "HzLut" in narrow.ops
+    errors = [np.abs(r.truth["output_0"] - r.found["output_0"]).mean() for r in (wide, narrow)]
+    assert errors[0] < errors[1]
+
+
+def test_softmax_in_five_steps_is_one_softmax(tmp_path: Path) -> None:
+    def five(m: FloatModel) -> None:
+        shape = m.constant(np.array([1, 1, 12, 24], np.int64))
+        x = m.node("Reshape", [m.conv("images", 3, 3), shape])
+        forth = m.node("Transpose", [x], perm=[0, 3, 1, 2])
+        peak = m.node("ReduceMax", [forth], axes=[1], keepdims=1)
+        exp = m.node("Exp", [m.node("Sub", [forth, peak])])
+        shares = m.node("Div", [exp, m.node("ReduceSum", [exp], axes=[1], keepdims=1)])
+        back = m.node("Transpose", [shares], perm=[0, 2, 3, 1])
+        m.head(m.node("Reshape", [back, m.constant(np.array([1, 3, 8, 12], np.int64))]))
+
+    result = compare(tmp_path / "m.onnx", five)
+    assert "Softmax" in result.ops and result.steps_off() < 3
+
+
+def test_a_channel_without_weights_gives_its_bias(tmp_path: Path) -> None:
+    def dead(m: FloatModel) -> None:
+        weight = m.rng.normal(0, 0.6, (4, 3, 1, 1)).astype(np.float32)
+        weight[1] = 0
+        bias = m.constant(np.array([0.1, 1.5, -0.2, 0.0], np.float32))
+        m.head(m.node("Relu", [m.node("Conv", ["images", m.constant(weight), bias])]))
+
+    result = compare(tmp_path / "m.onnx", dead)
+    assert np.abs(result.found["output_0"][..., 1] - 1.5).max() <= result.step["output_0"]
+
+
+@pytest.mark.parametrize(
+    ("build", "words"),
+    [
+        (lambda m: m.head(m.node("Erf", [m.conv("images", 3, 4)], "gelu")), "'gelu'.*Erf.*not known"),
+        (
+            lambda m: m.head(m.node("MaxPool", ["images"], "odd", kernel_shape=[2, 2], auto_pad="SAME_UPPER")),
+            "'odd'.*auto_pad",
+        ),
+        (
+            lambda m: m.head(m.node("Add", ["images", m.constant(np.ones((1, 3, 8, 12), np.float32))], "plane")),
+            "'plane'.*neither one number nor one per channel",
+        ),
+        (
+            lambda m: m.head(m.node("Resize", ["images", *_to_odd_size(m)], "odd", mode="nearest")),
+            "'odd'.*whole nearest steps",
+        ),
+        (
+            lambda m: m.head(m.node("Conv", ["images", m.constant(np.full((4, 3, 1, 1), np.nan, np.float32))], "nan")),
+            "'nan'.*not finite",
+        ),
+    ],
+)
+def test_what_cannot_be_quantized_is_refused_by_name(tmp_path: Path, build: Build, words: str) -> None:
+    with pytest.raises(ModelError, match=words) as caught:
+        compare(tmp_path / "m.onnx", build)
+    assert caught.value.hint
+
+
+def _to_odd_size(m: FloatModel) -> list[str]:
+    return [m.constant(np.zeros(0, np.float32)), m.constant(np.array([1, 1, 1.5, 1.5], np.float32))]
+
+
+def test_a_model_without_nhwc_heads_is_refused(tmp_path: Path) -> None:
+    def bare(m: FloatModel) -> None:
+        m.outputs.append(m.conv("images", 3, 4))
+
+    with pytest.raises(ModelError, match="does not end in a Transpose"):
+        compare(tmp_path / "m.onnx", bare)
+
+
+def test_the_same_call_gives_the_same_bytes(tmp_path: Path) -> None:
+    first, second = (compare(tmp_path / f"{i}.onnx", split_and_concat) for i in range(2))
+    assert np.array_equal(first.found["output_0"], second.found["output_0"])
