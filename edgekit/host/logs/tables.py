@@ -26,6 +26,7 @@ OUTPUT_ROW = re.compile(
     r"(?P<name>\S+)\s+(?P<cosine>-?\d+\.\d{6}|nan)\s+(?P<l1>\d+\.\d{6}|nan|inf)"
     r"\s+(?P<l2>\d+\.\d{6}|nan|inf)\s+(?P<chebyshev>\d+\.\d{6}|nan|inf)\s*$"
 )
+MAX_ROWS = 50_000  # far above any graph here; bounds the memory that a crafted log can take
 TRUNCATED = "..."  # names longer than the column lose their front
 
 
@@ -159,7 +160,7 @@ class TableReader:
         """Keeps a row once: a doubled line is no second node. Cut names may be alike, then only neighbours count."""
         truncated = row.name.startswith(TRUNCATED)
         doubled = bool(rows) and rows[-1] == row if truncated else row in self._seen
-        if not doubled:
+        if not doubled and len(rows) < MAX_ROWS:
             self._seen.add(row)
             rows.append(row)  # type: ignore[arg-type]
 

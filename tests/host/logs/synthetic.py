@@ -164,7 +164,7 @@ def checker(nodes: Sequence[Node] = NODES) -> str:
     log.say("Model type: onnx", "hb_mapper_checker")
     log.say("march: bayes-e", "hb_mapper_checker")
     log.say("Begin model checking....", "hb_mapper_checker")
-    graph(log, "2025", HEADS)
+    graph(log, "2025", HEADS, saved="./.hb_check/")
     log.say("There are 1 samples in the data set.", "calibration_data_set")
     log.say("Run calibration model with fixed thresholds method.", "fixed_calibrater")
     compile_step(log, 36.2, 27621.2, 165_496_960, console=False)
@@ -186,7 +186,7 @@ def _start(log: Writer) -> None:
     log.say("Using onnx model file: /workspace/tiny-heads.onnx", "mapper_conf_parser")
 
 
-def graph(log: Writer, generation: str, heads: Sequence[Head]) -> None:
+def graph(log: Writer, generation: str, heads: Sequence[Head], saved: str = f"{PREFIX}_") -> None:
     log.say("Start to prepare the onnx model.", "model_builder")
     log.say("Input ONNX Model Information:", "prepare")
     log.add("ONNX IR version:          6", "Opset version:            ['ai.onnx v11', 'horizon v1']")
@@ -195,7 +195,7 @@ def graph(log: Writer, generation: str, heads: Sequence[Head]) -> None:
     log.add(*(f"    {h.name + ':':<22}shape=[{', '.join(map(str, h.shape))}], dtype=FLOAT32" for h in heads))
     log.say("End to prepare the onnx model.", "model_builder")
     to = " to" if generation == "2025" else ""
-    log.say(f"Saving model{to}: {PREFIX}_original_float_model.onnx.", "model_builder")
+    log.say(f"Saving model{to}: {saved}original_float_model.onnx.", "model_builder")
 
 
 def calibration(log: Writer, generation: str, samples: int, *, console: bool) -> None:
