@@ -50,12 +50,24 @@ def main(argv: Sequence[str] | None = None) -> int:
             raise
         print(f"error: {error.message}\nhint: {error.hint}", file=sys.stderr)
         return 2
+    except ImportError as error:
+        if args.debug or (error.name or "").startswith("edgekit"):
+            raise
+        print(f"error: a library is missing ({error})\nhint: {_missing_hint(error)}", file=sys.stderr)
+        return 2
     except KeyboardInterrupt:
         print("interrupted; nothing half-written was left behind", file=sys.stderr)
         return INTERRUPTED
     except BrokenPipeError:  # the reader of our output went away: edgekit ... | head
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+
+
+def _missing_hint(error: ImportError) -> str:
+    """The way out when an import fails: OpenCV without a desktop, or a command of the host part on a board."""
+    if "libGL" in str(error) or "libgthread" in str(error):
+        return "this machine has no desktop libraries: pip uninstall opencv-python; pip install opencv-python-headless"
+    return 'pip install "edgekit[host]"'
 
 
 def _interrupt(number: int, frame: object) -> None:

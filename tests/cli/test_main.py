@@ -57,3 +57,23 @@ def test_debug_shows_the_traceback() -> None:
 
     with pytest.raises(ModelError):
         main(["run", "--debug", "--model", "none.bin", "--source", "none.jpg"])
+
+
+@pytest.mark.parametrize(
+    "error, hint",
+    [
+        (ImportError("libGL.so.1: cannot open shared object file"), "opencv-python-headless"),
+        (ModuleNotFoundError("No module named 'onnx'", name="onnx"), "edgekit[host]"),
+    ],
+)
+def test_a_missing_library_names_what_to_install(
+    error: ImportError, hint: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail(args: object) -> int:
+        raise error
+
+    monkeypatch.setattr("edgekit.cli.run.run", fail)
+    assert main(["run", "--model", "m.bin", "--source", "p.jpg"]) == 2
+    said = capsys.readouterr().err.splitlines()
+    assert str(error) in said[0]
+    assert hint in said[1]
