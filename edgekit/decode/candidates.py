@@ -94,8 +94,9 @@ def gather_rows(candidates: Candidates, heads: Mapping[int, HeadRows], channels:
     """The float rows (n, channels) of another head, `heads` by stride, at the candidates' own cells."""
     out = np.empty((len(candidates), channels), np.float32)
     for stride, rows in heads.items():
-        mine = candidates.strides == stride
-        out[mine] = rows.floats(candidates.cells[mine])
+        mine = (candidates.strides == stride).nonzero()[0]
+        if len(mine):
+            out[mine] = rows.floats(candidates.cells.take(mine))
     return out
 
 

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from edgekit.decode.heads import HeadRows
+from edgekit.decode.heads import HeadRows, scale_array
 from edgekit.ops.math import logit
 
 Cells = npt.NDArray[np.intp]
-BLOCK = 20  # cells that share one maximum: long enough for vector units, short enough to skip most of a picture
+BLOCK = 40  # cells that share one maximum: long enough for vector units, short enough to skip most of a picture
+STEPS = np.arange(BLOCK)
 
 
 def gate_cells(classes: HeadRows, score_threshold: float) -> tuple[Cells, npt.NDArray[np.float32]]:
@@ -28,18 +30,23 @@ def gate_cells(classes: HeadRows, score_threshold: float) -> tuple[Cells, npt.ND
     if not len(cells):
         return cells, np.empty((0, classes.head.channels), np.float32)
     rows = classes.raw.take(cells, axis=0)
-    above = (rows > threshold).any(axis=1)
-    return cells[above], classes.to_floats(rows[above])
+    above = (rows > threshold).any(axis=1).nonzero()[0]
+    return cells.take(above), classes.to_floats(rows.take(above, axis=0))
 
 
 def raw_threshold(classes: HeadRows, score_threshold: float) -> npt.NDArray[Any]:
     """The threshold on raw values, in their dtype: () for floats, (1,) or (channels,) for integers."""
+    return _raw_threshold(classes.head.scale, classes.raw.dtype.str, score_threshold)
+
+
+@functools.lru_cache(maxsize=64)
+def _raw_threshold(scale: tuple[float, ...], dtype: str, score_threshold: float) -> npt.NDArray[Any]:
     bound = logit(score_threshold)
-    if not classes.head.scale:
-        return np.asarray(bound, classes.raw.dtype)
-    limits = np.iinfo(classes.raw.dtype)
-    integers = np.floor(bound / classes.scale().astype(np.float64))
-    return np.clip(integers, limits.min, limits.max).astype(classes.raw.dtype)
+    if not scale:
+        return np.asarray(bound, dtype)
+    limits = np.iinfo(np.dtype(dtype))
+    integers = np.floor(bound / scale_array(scale).astype(np.float64))
+    return np.clip(integers, limits.min, limits.max).astype(dtype)
 
 
 def _cells_of_blocks(raw: npt.NDArray[Any], threshold: np.generic) -> Cells:
@@ -47,6 +54,6 @@ def _cells_of_blocks(raw: npt.NDArray[Any], threshold: np.generic) -> Cells:
     blocks = len(raw) // BLOCK
     whole = blocks * BLOCK
     maxima = np.maximum.reduce(raw[:whole].reshape(blocks, BLOCK * raw.shape[1]), axis=1)
-    passed = np.flatnonzero(~(maxima <= threshold))  # so that a block with a NaN is looked at, too
-    cells = (passed[:, None] * BLOCK + np.arange(BLOCK)).reshape(-1)
+    passed = (~(maxima <= threshold)).nonzero()[0]  # so that a block with a NaN is looked at, too
+    cells = (passed[:, None] * BLOCK + STEPS).reshape(-1)
     return cells if whole == len(raw) else np.concatenate([cells, np.arange(whole, len(raw))])

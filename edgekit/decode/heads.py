@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -37,7 +38,15 @@ class HeadRows:
         return rows.astype(np.float32) * self.scale()
 
     def scale(self) -> npt.NDArray[np.float32]:
-        return np.asarray(self.head.scale, np.float32)
+        return scale_array(self.head.scale)
+
+
+@functools.lru_cache(maxsize=256)
+def scale_array(scale: tuple[float, ...]) -> npt.NDArray[np.float32]:
+    """The scales of a head as an array that nobody may write to: one for all frames."""
+    array = np.asarray(scale, np.float32)
+    array.flags.writeable = False
+    return array
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,5 +36,5 @@ def mask_coefficients(found: Candidates, bound: BoundHeads, spec: ModelSpec) -> 
     """Coefficients (n, prototypes) of the objects, read at their own cells."""
     if formulas(spec.family).anchors:
         return gather_masks(found, bound, spec)
-    heads = {stride: bound.of("mask", stride) for stride in spec.strides}
-    return gather_rows(found, heads, spec.head("proto").channels)
+    heads = {stride: bound.of("mask", stride) for stride in bound.strides}
+    return gather_rows(found, heads, bound.of("proto").head.channels)

@@ -48,8 +48,8 @@ class Letterbox:
 
     def undo_boxes(self, boxes_xyxy: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         """Boxes (n, 4) from input pixels to source pixels, clipped to the picture."""
-        points = self.undo_points(boxes_xyxy.reshape(-1, 2, 2))
-        return np.clip(points, 0, np.asarray(self.source_wh, np.float32)).reshape(-1, 4)
+        boxes = (boxes_xyxy - (self.left, self.top) * 2) / (self.scale_xy * 2)
+        return np.minimum(np.maximum(boxes, 0), self.source_wh * 2).astype(np.float32)
 
     def _scale(self) -> npt.NDArray[np.float64]:
         return np.asarray(self.scale_xy)

@@ -58,13 +58,13 @@ def nms_reference(
 def _greedy(
     boxes: npt.NDArray[np.float32], classes: npt.NDArray[np.int32], block: npt.NDArray[np.intp], iou_threshold: float
 ) -> npt.NDArray[np.intp]:
-    """Suppression within one block, in the order of the scores."""
+    """Suppression within one block, in the order of the scores; a row of overlaps is one integer, a bit per box."""
     overlaps = _overlaps(boxes, classes, block, block, iou_threshold)
-    np.fill_diagonal(overlaps, False)
-    alive = np.ones(len(block), bool)
-    for i in np.flatnonzero(overlaps.any(axis=1)).tolist():
-        if alive[i]:
-            alive[i + 1 :] &= ~overlaps[i, i + 1 :]
+    gone, alive = 0, []
+    for i, row in enumerate(np.packbits(overlaps, axis=1, bitorder="little")):
+        if not gone >> i & 1:
+            alive.append(i)
+            gone |= int.from_bytes(row.tobytes(), "little")
     return block[alive]
 
 

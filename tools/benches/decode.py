@@ -1,0 +1,113 @@
+"""Decoding against one pass over the class tensors, against the plain flow, and with many survivors."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # one core, as the issue measures; before numpy is imported
+
+import cv2
+import numpy as np
+
+from benches.heads import STRIDES, Scene, as_floats, float_scenes, integer_scenes
+from benches.plain_flow import plain_decode
+from edgekit.decode import decode
+from edgekit.decode.options import DecodeOptions
+from edgekit.ops.math import sigmoid
+from edgekit.results import Segmentations
+
+FEW, MANY = 10, 300
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--photos", type=int, default=16)
+    parser.add_argument("--rounds", type=int, default=9)
+
+
+def run(args: argparse.Namespace) -> None:
+    cv2.setNumThreads(1)
+    if hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
+    floats, integers = float_scenes(args.photos), integer_scenes()
+    _print("float heads", floats, args.rounds)
+    if integers:
+        _print("integer heads (the vendor's)", integers, args.rounds)
+    for scene in (*floats, *integers):
+        _check_same(scene)
+    print("same results as the plain flow: boxes within 0.01 px, masks with IoU >= 0.99")
+
+
+def _print(title: str, scenes: Sequence[Scene], rounds: int) -> None:
+    measured = {id(scene): as_floats(scene) for scene in scenes}
+    names = {id(scene): [scene.spec.head("class", stride).name for stride in STRIDES] for scene in scenes}
+
+    def tensors(scene: Scene) -> list[np.ndarray[Any, Any]]:
+        return [measured[id(scene)].heads[name] for name in names[id(scene)]]
+
+    few, many = ({id(s): _options_for(s, count) for s in scenes} for count in (FEW, MANY))
+    times = _times(
+        scenes,
+        {
+            "max": lambda s: [tensor.max() for tensor in tensors(s)],
+            "max of each cell": lambda s: [tensor.max(axis=-1) for tensor in tensors(s)],
+            "edgekit": lambda s: decode(s.heads, s.spec, s.letterbox),
+            "plain flow": plain_decode,
+            "few": lambda s: decode(s.heads, s.spec, s.letterbox, few[id(s)]),
+            "many": lambda s: decode(s.heads, s.spec, s.letterbox, many[id(s)]),
+        },
+        rounds,
+    )
+    ours = times["edgekit"]
+    found = [len(decode(s.heads, s.spec, s.letterbox)) for s in scenes]
+    print(f"{title}: {len(scenes)} pictures, median {np.median(found):.0f} objects, conf 0.25, median ms")
+    for name in ("max", "max of each cell", "edgekit", "plain flow"):
+        print(f"  {name:18s} {np.median(times[name]):8.3f}")
+    print(f"  edgekit / one max pass over the class tensors     {np.median(ours / times['max']):6.2f}")
+    print(f"  edgekit / one max pass, a maximum for each cell   {np.median(ours / times['max of each cell']):6.2f}")
+    print(f"  plain flow / edgekit                              {np.median(times['plain flow'] / ours):6.2f}")
+    print(f"  {MANY} survivors / {FEW} survivors                      {np.median(times['many'] / times['few']):6.2f}")
+
+
+def _options_for(scene: Scene, survivors: int) -> DecodeOptions:
+    """The threshold that exactly so many cells pass; all of them are kept."""
+    floats = as_floats(scene)
+    best = np.concatenate([floats.heads[scene.spec.head("class", s).name].max(axis=-1).ravel() for s in STRIDES])
+    best.sort()
+    between = (best[-survivors] + best[-survivors - 1]) / 2
+    threshold = float(sigmoid(np.asarray(between, np.float32)))
+    return DecodeOptions(threshold, iou_threshold=1.0)
+
+
+def _times(
+    scenes: Sequence[Scene], ways: Mapping[str, Callable[[Scene], object]], rounds: int
+) -> dict[str, np.ndarray[Any, Any]]:
+    """Median ms of every way for every scene; all scenes in turn, so that no way finds its heads in the cache."""
+    spent = {name: np.zeros((rounds, len(scenes))) for name in ways}
+    for turn in range(rounds):
+        for name, way in ways.items():
+            if name == "plain flow" and turn >= 3:
+                spent[name][turn] = spent[name][turn - 1]
+                continue
+            for index, scene in enumerate(scenes):
+                begin = time.thread_time()  # of this thread alone: other processes do not count
+                way(scene)
+                spent[name][turn, index] = (time.thread_time() - begin) * 1000
+    return {name: np.median(values, axis=0) for name, values in spent.items()}
+
+
+def _check_same(scene: Scene) -> None:
+    boxes, scores, class_ids, masks = plain_decode(scene)
+    results = decode(scene.heads, scene.spec, scene.letterbox)
+    assert isinstance(results, Segmentations)
+    assert results.class_ids.tolist() == class_ids.tolist(), scene.name
+    np.testing.assert_allclose(results.scores, scores, atol=1e-5)
+    expected = scene.letterbox.undo_boxes(boxes.astype(np.float32))
+    np.testing.assert_allclose(results.boxes_xyxy, expected, atol=0.01)
+    for index, window in enumerate(results.masks.windows):
+        (x, y), (h, w) = results.masks.corners_xy[index], window.shape
+        ours, plain = window > 0, masks[index, y : y + h, x : x + w]
+        assert np.logical_and(ours, plain).sum() >= 0.99 * np.logical_or(ours, plain).sum(), scene.name

@@ -1,0 +1,129 @@
+"""Raw heads to measure with: those of yolov8n-seg on shared photos, the vendor's integers, or generated ones."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from edgekit.labels import COCO_NAMES
+from edgekit.ops.letterbox import Letterbox, letterbox_of
+from edgekit.spec import HeadSpec, InputSpec, ModelSpec, Preprocess
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+SHARED = Path(os.environ.get("EDGEKIT_SHARED_DATA", ROOT.parent / "shared" / "data"))
+MODEL = SHARED / "models" / "yolov8n-seg.onnx"
+PHOTOS = SHARED / "coco" / "images" / "val"
+GOLDEN = SHARED / "horizon" / "golden"
+SIDE, CLASSES, MASKS, STRIDES = 640, 80, 32, (8, 16, 32)
+GOLDEN_NAMES = {  # of the cut model behind the shared builds
+    ("mask", 8): "451",
+    ("mask", 16): "459",
+    ("mask", 32): "467",
+    ("box", 8): "475",
+    ("box", 16): "483",
+    ("box", 32): "491",
+    ("class", 8): "499",
+    ("class", 16): "507",
+    ("class", 32): "515",
+    ("proto", 4): "443",
+}
+CHANNELS = {"box": 64, "class": CLASSES, "mask": MASKS, "proto": MASKS}
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """One picture's raw heads and what they are."""
+
+    name: str
+    heads: dict[str, np.ndarray[Any, Any]]
+    spec: ModelSpec
+    letterbox: Letterbox
+
+
+def float_scenes(count: int) -> list[Scene]:
+    """Float heads of the first `count` shared val photos by onnxruntime; generated ones where they are absent."""
+    if not (MODEL.is_file() and PHOTOS.is_dir()):
+        return [_generated(seed) for seed in range(count)]
+    import edgekit
+
+    session = edgekit.load(MODEL)
+    return [_photo_scene(session, path) for path in sorted(PHOTOS.glob("*.jpg"))[:count]]
+
+
+def integer_scenes() -> list[Scene]:
+    """The vendor executor's integers for the shared builds; empty where they are absent."""
+    return [_golden_scene(path) for path in sorted(GOLDEN.glob("*.npz"))]
+
+
+def _photo_scene(session: Any, path: Path) -> Scene:
+    from edgekit import read_photo
+
+    inputs, letterbox = session.prepare(read_photo(path))
+    heads = {name: np.ascontiguousarray(value) for name, value in session.infer(inputs).items()}
+    return Scene(path.stem, heads, session.spec, letterbox)
+
+
+def _golden_scene(path: Path) -> Scene:
+    with np.load(path, allow_pickle=False) as archive:
+        arrays = {name: archive[name] for name in archive.files}
+    outputs = tuple(
+        HeadSpec(
+            name,
+            role,
+            arrays[f"int:{name}"].shape,
+            stride,
+            str(arrays[f"int:{name}"].dtype),
+            tuple(float(s) for s in arrays[f"scale:{name}"]),
+        )
+        for (role, stride), name in GOLDEN_NAMES.items()
+    )
+    heads = {name: arrays[f"int:{name}"] for name in GOLDEN_NAMES.values()}
+    return Scene(path.stem, heads, _spec(outputs), letterbox_of((SIDE, 480), Preprocess(SIDE, SIDE)))
+
+
+def _spec(outputs: tuple[HeadSpec, ...]) -> ModelSpec:
+    return ModelSpec(
+        "segment", COCO_NAMES, InputSpec("images"), Preprocess(SIDE, SIDE), outputs, stage="bin", family="yolov8"
+    )
+
+
+def _generated(seed: int) -> Scene:
+    """Cells far below every threshold but for a few objects, each seen by a handful of neighbours."""
+    rng = np.random.default_rng(seed)
+    outputs, heads = [], {}
+    for role, stride in GOLDEN_NAMES:
+        side = SIDE // stride
+        head = HeadSpec(f"{role}_{stride}", role, (1, side, side, CHANNELS[role]), stride)
+        centre = -9.0 if role == "class" else 0.0
+        heads[head.name] = rng.normal(centre, 1.0, head.shape).astype(np.float32)
+        outputs.append(head)
+    for place in _places(rng):
+        stride, y, x, class_id = place
+        heads[f"class_{stride}"][0, y : y + 2, x : x + 3, class_id] = rng.uniform(0, 3, (2, 3))
+    return Scene(f"generated {seed}", heads, _spec(tuple(outputs)), letterbox_of((SIDE, 480), Preprocess(SIDE, SIDE)))
+
+
+def _places(rng: np.random.Generator) -> Iterator[tuple[int, int, int, int]]:
+    for _ in range(6):
+        stride = int(rng.choice(STRIDES))
+        y, x = (int(v) for v in rng.integers(0, SIDE // stride - 3, 2))
+        yield stride, y, x, int(rng.integers(CLASSES))
+
+
+def as_floats(scene: Scene) -> Scene:
+    """The same scene as a build whose Dequantize nodes were left in gives it."""
+    outputs = tuple(replace(head, dtype="float32", scale=()) for head in scene.spec.outputs)
+    heads = {
+        head.name: (
+            scene.heads[head.name].astype(np.float32) * np.asarray(head.scale, np.float32)
+            if head.scale
+            else scene.heads[head.name]
+        )
+        for head in scene.spec.outputs
+    }
+    return Scene(scene.name, heads, replace(scene.spec, outputs=outputs), scene.letterbox)
