@@ -22,8 +22,13 @@ COLUMNS = (
 
 
 def compare_rows(reports: Sequence[Report]) -> list[tuple[str, ...]]:
-    """A row of texts per build under COLUMNS, the highest lowest-output first, builds without cosines last."""
-    return [_row(report) for report in sorted(reports, key=_rank)]
+    """A row of texts per build under COLUMNS, in the order of `ranked`."""
+    return [_row(report) for report in ranked(reports)]
+
+
+def ranked(reports: Sequence[Report]) -> list[Report]:
+    """The reports by their lowest output, the highest of these first, builds without cosines last."""
+    return sorted(reports, key=_rank)
 
 
 def _rank(report: Report) -> tuple[float, str]:

@@ -56,11 +56,11 @@ def diff_reports(base: Report, new: Report) -> Diff:
         if before[name].cosine is not None and after[name].cosine is not None
     ]
     nodes = [change for change in nodes if abs(change.delta or 0) >= COSINE_CHANGE]
-    nodes.sort(key=lambda change: (change.delta or 0, change.name))
+    nodes.sort(key=lambda change: (-abs(change.delta or 0), change.name))
     outputs = _outputs(base.facts, new.facts)
     return Diff(
-        base=base.build.name,
-        new=new.build.name,
+        base=_label(base, new),
+        new=_label(new, base),
         grades=(base.verdict.grade, new.verdict.grade),
         settings=_changes(_settings(base.facts), _settings(new.facts)),
         outputs=outputs,
@@ -79,6 +79,15 @@ def diff_json(diff: Diff) -> dict[str, Any]:
     for key in ("settings", "outputs", "speed", "nodes", "moved"):
         value[key] = [asdict(change) | {"delta": change.delta} for change in getattr(diff, key)]
     return {"schema": SCHEMA, **value}
+
+
+def _label(report: Report, other: Report) -> str:
+    """The build's name, with the file that tells it apart where both have the same."""
+    name = report.build.name
+    if name != other.build.name or not report.build.sources:
+        return name
+    path = report.build.sources[0].path.absolute()
+    return f"{name} ({'/'.join(path.parts[-2:])})"
 
 
 def _rows(facts: Facts) -> dict[str, NodeRow]:

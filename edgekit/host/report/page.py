@@ -8,7 +8,7 @@ from typing import Any
 
 from edgekit.files import write_text
 from edgekit.host.report.chart import NARROW, WIDE, busy_chart, cosine_chart, layer_chart, threshold_chart
-from edgekit.host.report.compare import COLUMNS, compare_rows
+from edgekit.host.report.compare import COLUMNS, compare_rows, ranked
 from edgekit.host.report.diff import Diff, diff_reports
 from edgekit.host.report.report import Facts, Report
 from edgekit.host.report.rules import OUTPUT_COSINE_GOOD, OUTPUT_COSINE_POOR
@@ -41,11 +41,12 @@ def render_page(reports: Sequence[Report], *, against: Report | None = None) -> 
     environment.filters["cosine"] = lambda value: "–" if value is None else f"{value:.4f}"
     environment.filters["short"] = lambda value: "–" if value is None else f"{value:.4g}"
     environment.filters["level"] = _level
+    environment.filters["plain"] = _plain
     diff: Diff | None = diff_reports(against, reports[0]) if against and len(reports) == 1 else None
     return environment.get_template(TEMPLATE).render(
         title=reports[0].build.name if len(reports) == 1 else f"{len(reports)} builds",
         version=__version__,
-        views=[_view(report) for report in reports],
+        views=[_view(report) for report in ranked(reports)],
         diff=diff,
         columns=COLUMNS,
         shown_routes=SHOWN_ROUTES,
@@ -58,6 +59,13 @@ def _level(cosine: float | None) -> str:
     if cosine is None:
         return "none"
     return "good" if cosine >= OUTPUT_COSINE_GOOD else "fair" if cosine >= OUTPUT_COSINE_POOR else "low"
+
+
+def _plain(value: str | float | None) -> str:
+    """A setting or number of a difference as it stands, whole numbers without a point."""
+    if value is None:
+        return "–"
+    return value if isinstance(value, str) else f"{value:.6f}".rstrip("0").rstrip(".")
 
 
 def _view(report: Report) -> dict[str, Any]:

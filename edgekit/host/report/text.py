@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from edgekit.host.report.compare import COLUMNS, compare_rows
-from edgekit.host.report.diff import Change, Diff
+from edgekit.host.report.diff import COSINE_CHANGE, Change, Diff
 from edgekit.host.report.flow import Fall, Route
 from edgekit.host.report.report import Facts, Report
 from edgekit.host.report.rules import OUTPUT_COSINE_GOOD
@@ -57,7 +57,7 @@ def print_diff(console: Console, diff: Diff) -> None:
         ("outputs: cosine", diff.outputs),
         ("speed", diff.speed),
         ("settings", diff.settings),
-        ("nodes that changed by 0.005 or more, worst first", diff.nodes[:CHANGES_SHOWN]),
+        (f"nodes that changed by {COSINE_CHANGE} or more, most first", diff.nodes[:CHANGES_SHOWN]),
         ("nodes that changed place or type", diff.moved[:CHANGES_SHOWN]),
     )
     for title, changes in parts:
@@ -254,9 +254,7 @@ def _speed(facts: Facts) -> str:
             f"{estimate.ddr_bytes / 1e6:.1f} MB of DDR a frame"
         )
     for run in facts.build.perf:
-        parts.append(
-            f"measured {_number(run.latency_ms, 2)} ms, {_number(run.fps, 1)} FPS ({run.threads or '?'} threads)"
-        )
+        parts.append(f"measured {_number(run.latency_ms, 2)} ms, {_number(run.fps, 1)} FPS ({_threads(run.threads)})")
     if facts.utilization is not None:
         parts.append(f"BPU busy {facts.utilization:.0%}")
     return "; ".join(parts)
@@ -267,7 +265,7 @@ def _changes(title: str, changes: Sequence[Change]) -> Table:
     for change in changes:
         delta = change.delta
         style = "" if delta is None or title == "speed" else ("green" if delta > 0 else "red" if delta < 0 else "")
-        shown = "" if delta is None else f"{delta:+.6g}"
+        shown = "" if delta is None else f"{delta:+.6f}".rstrip("0").rstrip(".")
         table.add_row(escape(change.name), _cell(change.base), _cell(change.new), Text(shown, style=style))
     return table
 
@@ -291,6 +289,10 @@ def _number(value: float | None, digits: int = 4) -> str:
 
 def _short(value: float | None) -> str:
     return "-" if value is None else f"{value:.4g}"
+
+
+def _threads(count: int | None) -> str:
+    return "threads not told" if count is None else f"{count} thread{'' if count == 1 else 's'}"
 
 
 def _more(count: int, shown: int) -> str:

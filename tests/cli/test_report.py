@@ -1,0 +1,106 @@
+"""`edgekit report` as a user types it: texts, JSON, page, exit codes, refusals in two lines."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from edgekit.cli.main import main
+from tests.host.logs import synthetic
+from tests.host.report.builds import FOLDER_FILES, write_files
+
+
+@pytest.fixture
+def folder(tmp_path):
+    return write_files(tmp_path / "build", FOLDER_FILES)
+
+
+def run(capsys, *args) -> tuple[int, str, str]:
+    code = main(["report", *map(str, args)])
+    out, err = capsys.readouterr()
+    return code, out, err
+
+
+def test_one_screen_for_a_folder(capsys, folder):
+    code, out, err = run(capsys, folder)
+    assert (code, err) == (0, "")
+    assert len(out.splitlines()) <= 50
+    for words in (
+        "USABLE", "next: edgekit tune", "hb_mapper 1.24.3", "/model.1/act/Mul", "max-percentile", "50 samples",
+        "static 200.5 FPS, 4.99 ms, 12.3 MB", "measured 10.40 ms, 95.5 FPS (1 thread)", "edges: quant_info.json",
+        "/model.3/proto/cv3/act/Mul", "calibration_type default", "optimize_level O3", "mask",
+    ):  # fmt: skip
+        assert words in out.replace("\n", " "), words
+
+
+def test_json_is_one_report_and_nothing_else(capsys, folder):
+    code, out, _ = run(capsys, folder / "hb_mapper_makertbin.log", "--json")
+    value = json.loads(out)
+    assert (code, value["schema"], len(value["nodes"])) == (0, "edgekit.report/1", len(synthetic.NODES))
+
+
+def test_all_prints_every_node(capsys, folder):
+    _, out, _ = run(capsys, folder / "hb_mapper_makertbin.log", "--all")
+    assert all(node.name in out for node in synthetic.NODES)
+
+
+def test_a_failed_build_exits_with_1_and_says_the_cure(capsys, tmp_path):
+    path = tmp_path / "failed.log"
+    path.write_text(synthetic.failed())
+    code, out, _ = run(capsys, path)
+    assert code == 1
+    assert "FAILED" in out
+    assert "opset=11" in out
+
+
+def test_many_builds_are_compared(capsys, tmp_path):
+    write_files(tmp_path, {"a/x.log": synthetic.makertbin(), "b/x.log": synthetic.makertbin(minute=9)})
+    code, out, _ = run(capsys, tmp_path)
+    assert code == 0
+    assert "2 builds" in out
+    _, out, _ = run(capsys, tmp_path, "--json")
+    assert [b["build"]["name"] for b in json.loads(out)["builds"]] == [f"a/{synthetic.PREFIX}", f"b/{synthetic.PREFIX}"]
+
+
+def test_against_another_build(capsys, tmp_path, folder):
+    other = tmp_path / "old.log"
+    other.write_text(synthetic.makertbin(fps=150.5))
+    code, out, _ = run(capsys, folder, "--against", other)
+    assert code == 0
+    assert "+50.0 FPS" in out
+    _, out, _ = run(capsys, folder, "--against", other, "--json")
+    assert json.loads(out)["schema"] == "edgekit.report-diff/1"
+
+
+def test_comparing_a_folder_of_many_is_refused(capsys, tmp_path, folder):
+    write_files(tmp_path / "many", {"a.log": synthetic.makertbin(), "b.log": synthetic.makertbin(minute=9)})
+    code, _, err = run(capsys, folder, "--against", tmp_path / "many")
+    assert code == 2
+    assert "holds 2 builds" in err
+
+
+def test_the_page_is_written(capsys, tmp_path, folder):
+    page = tmp_path / "out" / "report.html"
+    code, _, err = run(capsys, folder, "--html", page)
+    assert code == 0
+    assert f"wrote {page}" in err
+    assert page.read_text().startswith("<!doctype html>")
+
+
+@pytest.mark.parametrize("data", [b"", b"\x00\x01" * 100, b"hello\n", b"{}"])
+def test_bad_input_is_refused_in_two_lines(capsys, tmp_path, data):
+    path = tmp_path / "bad.log"
+    path.write_bytes(data)
+    code, out, err = run(capsys, path)
+    assert (code, out) == (2, "")
+    first, second = err.splitlines()
+    assert first.startswith("error: ") and "bad.log" in first
+    assert second.startswith("hint: ")
+
+
+def test_an_unwritable_page_is_refused(capsys, tmp_path, folder):
+    (tmp_path / "file").write_text("x")
+    code, _, err = run(capsys, folder, "--html", tmp_path / "file" / "page.html")
+    assert code == 2
+    assert "cannot be written" in err
