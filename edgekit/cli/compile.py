@@ -70,9 +70,9 @@ def _print(result: CompileResult) -> None:
     for note in result.notes:
         print(f"  {note}")
     if result.output_cosines:
-        print_table("Outputs against the float model", ("output", "cosine"), list(result.output_cosines.items()))
+        print_table("Outputs", ("output", "cosine with the float model"), list(result.output_cosines.items()))
     if worst := worst_nodes(result):
-        print_table("Furthest nodes", ("node", "cosine"), worst)
+        print_table("Furthest nodes", ("node", "cosine with the float model"), worst)
     for part in ("bin", "modified_bin", "quantized", "log"):
         if part in result.files:
             print(f"{part}: {result.files[part]}")

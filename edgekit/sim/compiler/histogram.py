@@ -48,6 +48,8 @@ class Histogram:
 
     def _widen(self, largest: float) -> None:
         while largest >= self.reach:
+            self.reach *= 2
+            if self.largest == 0.0:
+                continue  # only zeros so far: they stay in the first bin
             merged = self.counts.reshape(-1, 2).sum(axis=1)
             self.counts = np.concatenate([merged, np.zeros(BINS // 2, np.int64)])
-            self.reach *= 2

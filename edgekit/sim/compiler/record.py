@@ -38,11 +38,18 @@ def node_rows(
                 on="CPU" if node.op_type in CPU_OPS else "BPU",
                 type=node.op_type,
                 cosine=distance.cosine if known and distance else None,
-                threshold=_threshold(source, plan, scales) if known else None,
+                threshold=_read_at(node, source, plan, scales) if known else None,
                 dtype="float32" if node.op_type == "Softmax" else widths[bits],
             )
         )
     return rows
+
+
+def _read_at(
+    node: onnx.NodeProto, source: str, plan: ScalePlan, scales: Mapping[str, float]
+) -> float | None:
+    """The threshold of what a node reads; pixels minus 128 count as they are."""
+    return float(INT_MAX[8]) if node.op_type == "HzSQuantizedPreprocess" else _threshold(source, plan, scales)
 
 
 def output_rows(graph: FloatGraph, found: Mapping[str, Distance]) -> list[OutputRow]:

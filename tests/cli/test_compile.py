@@ -1,0 +1,43 @@
+"""`edgekit compile` as a user runs it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from edgekit.cli.main import main
+from tests.sim.compiler.works import make_work
+
+
+def test_compiles_reuses_and_names_the_next_step(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    yaml = make_work(tmp_path, photos=2)
+    assert main(["compile", str(yaml), "--toolchain", "sim"]) == 0
+    first = capsys.readouterr()
+    assert "compiled by sim (simulated" in first.out and "class_8" in first.out
+    assert f"next: edgekit run --model {tmp_path / 'out' / 'tiny_modified.bin'}" in first.out.replace("\n", "")
+    assert "calibrate" in first.err
+    assert main(["compile", str(yaml), "--toolchain", "sim", "--json"]) == 0
+    report = json.loads(capsys.readouterr().out)
+    assert report["reused"] and report["simulated"] and report["toolchain"] == "sim"
+    assert Path(report["files"]["bin"]).is_file() and min(report["output_cosines"].values()) > 0.99
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["missing.yaml"], "missing.yaml"),
+        (["{yaml}", "--toolchain", "gcc"], "'gcc'"),
+        (["{yaml}", "--optimize", "O7"], "O7"),
+    ],
+)
+def test_mistakes_are_two_lines(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], words: str
+) -> None:
+    yaml = make_work(tmp_path, photos=1)
+    assert main(["compile", *(a.format(yaml=yaml) for a in arguments)]) == 2
+    lines = capsys.readouterr().err.strip().splitlines()
+    assert len(lines) == 2 and words in lines[0]
+    assert lines[0].startswith("error: ") and lines[1].startswith("hint: ")
+    assert not (tmp_path / "out").exists()

@@ -1,0 +1,183 @@
+"""The compile seam with a compiler of our own behind it: jobs, reuse, interruption, errors."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from edgekit.errors import ConfigError, DataError, ModelError, ToolchainError
+from edgekit.files import sha256_file
+from edgekit.host import compile as seam
+from edgekit.host.compile import Built, compile_work
+from edgekit.host.compile_job import CompileJob, load_job
+from edgekit.progress import Progress
+from tests.sim.compiler.works import make_work
+
+
+class FakeCompiler:
+    """Writes what a build must have; counts its builds; fails as it is told."""
+
+    simulated = False
+    builds = 0
+    reason: str | None = None
+    fail: BaseException | None = None
+    forget = False
+
+    def missing(self) -> str | None:
+        return FakeCompiler.reason
+
+    def version(self) -> str:
+        return "7"
+
+    def build(self, job: CompileJob, build_dir: Path, *, progress: Progress) -> Built:
+        FakeCompiler.builds += 1
+        assert not list(build_dir.iterdir())
+        (build_dir / "m.bin").write_bytes(b"bin")
+        if FakeCompiler.fail is not None:
+            raise FakeCompiler.fail
+        if not FakeCompiler.forget:
+            (build_dir / "m.onnx").write_bytes(b"graph")
+        (build_dir / "m.log").write_text("log")
+        (build_dir / "extra.html").write_text("unnamed files move, too")
+        parts = {"bin": "m.bin", "quantized": "m.onnx", "log": "m.log"}
+        return Built(parts, {"box": 0.99}, {"conv": 0.98}, ("a note",))
+
+
+@pytest.fixture
+def work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setattr(seam, "COMPILERS", {"fake": f"{__name__}:FakeCompiler"})
+    for name, value in (("builds", 0), ("reason", None), ("fail", None), ("forget", False)):
+        monkeypatch.setattr(FakeCompiler, name, value)
+    return make_work(tmp_path / "work", photos=2)
+
+
+def names(folder: Path) -> set[str]:
+    return {path.name for path in folder.iterdir()}
+
+
+def test_files_move_up_when_all_are_whole(work: Path) -> None:
+    result = compile_work(work, toolchain="fake")
+    assert names(work.parent / "out") == {"m.bin", "m.onnx", "m.log", "extra.html", "buildinfo.json"}
+    assert result.bin_path.read_bytes() == b"bin" and result.log_path.name == "m.log"
+    assert result.modified_bin_path is None and result.sidecar_paths == ()
+    assert result.output_cosines == {"box": 0.99} and result.notes == ("a note",) and not result.simulated
+
+
+def test_unchanged_work_is_reused(work: Path) -> None:
+    first = compile_work(work, toolchain="fake")
+    again = compile_work(work, toolchain="fake")
+    assert FakeCompiler.builds == 1 and again.reused and not first.reused
+    assert again.files == first.files and again.node_cosines == first.node_cosines
+
+
+@pytest.mark.parametrize("what", ["yaml", "photo", "more photos", "output", "optimize", "record"])
+def test_whatever_changed_is_built_again(work: Path, what: str) -> None:
+    compile_work(work, toolchain="fake")
+    data = work.parent / "calibration_data"
+    if what == "yaml":
+        work.write_text(work.read_text().replace("max_percentile: 1.0", "max_percentile: 0.999"))
+    elif what == "photo":
+        content = bytearray((data / "0.rgbchw").read_bytes())
+        content[0] ^= 1
+        (data / "0.rgbchw").write_bytes(content)
+    elif what == "more photos":
+        (data / "9.rgbchw").write_bytes((data / "0.rgbchw").read_bytes())
+    elif what == "output":
+        (work.parent / "out" / "m.bin").write_bytes(b"edited")
+    elif what == "record":
+        (work.parent / "out" / "buildinfo.json").write_text('{"toolchain": 3}')
+    result = compile_work(work, toolchain="fake", optimize="O1" if what == "optimize" else None)
+    assert FakeCompiler.builds == 2 and not result.reused and result.bin_path.read_bytes() == b"bin"
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt(), ToolchainError("died", hint="wait")])
+def test_a_failed_build_leaves_the_old_one(work: Path, error: BaseException, monkeypatch: pytest.MonkeyPatch) -> None:
+    compile_work(work, toolchain="fake")
+    before = {path.name: path.read_bytes() for path in (work.parent / "out").iterdir()}
+    monkeypatch.setattr(FakeCompiler, "fail", error)
+    work.write_text(work.read_text() + "\n# changed\n")
+    with pytest.raises(type(error)):
+        compile_work(work, toolchain="fake")
+    assert {path.name: path.read_bytes() for path in (work.parent / "out").iterdir()} == before
+
+
+def test_leftovers_of_a_killed_run_vanish(work: Path) -> None:
+    leftover = work.parent / "out" / seam.BUILD_FOLDER
+    leftover.mkdir(parents=True)
+    (leftover / "half.bin").write_bytes(b"half")
+    compile_work(work, toolchain="fake")
+    assert not leftover.exists()
+
+
+def test_a_compiler_that_forgets_a_file_is_caught(work: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(FakeCompiler, "forget", True)
+    with pytest.raises(ToolchainError, match="without writing its quantized"):
+        compile_work(work, toolchain="fake")
+    assert names(work.parent / "out") == set()
+
+
+def test_unknown_and_missing_toolchains(work: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(ConfigError, match="'gcc', expected auto or one of fake"):
+        compile_work(work, toolchain="gcc")
+    monkeypatch.setattr(FakeCompiler, "reason", "it is not installed")
+    with pytest.raises(ToolchainError, match="it is not installed"):
+        compile_work(work, toolchain="fake")
+
+
+def test_auto_prefers_the_real_one_where_it_is_usable(monkeypatch: pytest.MonkeyPatch) -> None:
+    fake = f"{__name__}:FakeCompiler"
+    monkeypatch.setattr(seam, "COMPILERS", {"hb_mapper": fake, "sim": "edgekit.sim.compiler.backend:SimCompiler"})
+    monkeypatch.setattr(FakeCompiler, "reason", None)
+    assert seam.choose_compiler("auto")[0] == "hb_mapper"
+    monkeypatch.setattr(FakeCompiler, "reason", "not installed")
+    name, compiler = seam.choose_compiler("auto")
+    assert name == "sim" and compiler.simulated
+
+
+def test_the_job_has_absolute_checked_values(work: Path) -> None:
+    job = load_job(work, optimize="O2")
+    assert job.input_shape == (1, 3, 64, 96) and job.input_name == "images"
+    assert [p.name for p in job.calibration_files] == ["0.rgbchw", "1.rgbchw"]
+    assert job.onnx_path.is_absolute() and job.working_dir == (work.parent / "out").resolve()
+    assert job.optimize_level == "O2" and load_job(work).optimize_level == "O0"
+
+
+def test_an_edited_work_folder_is_named(work: Path) -> None:
+    data = work.parent / "calibration_data" / "0.rgbchw"
+    entries = [
+        {"name": "tiny_heads.onnx", "sha256": sha256_file(work.parent / "tiny_heads.onnx")},
+        {"name": "tiny.yaml", "sha256": "0" * 64},  # editing the yaml is how one tunes
+        {"name": "calibration_data/0.rgbchw", "sha256": sha256_file(data)},
+    ]
+    manifest = work.parent / "manifest.json"
+    manifest.write_text(json.dumps({"files": entries}))
+    load_job(work)
+    data.write_bytes(bytes(len(data.read_bytes())))
+    with pytest.raises(DataError, match=r"0.rgbchw has changed since edgekit calibrate"):
+        load_job(work)
+    data.unlink()
+    with pytest.raises(DataError, match=r"0.rgbchw is missing"):
+        load_job(work)
+    manifest.write_text(json.dumps({"files": [{"name": "../outside", "sha256": "0" * 64}]}))
+    with pytest.raises(DataError, match="inside the folder"):
+        load_job(work)
+
+
+@pytest.mark.parametrize("level", ["O9", "o1", "fast"])
+def test_illegal_optimize_level(work: Path, level: str) -> None:
+    with pytest.raises(ConfigError, match="optimize_level"):
+        load_job(work, optimize=level)
+
+
+def test_missing_sidecar_and_foreign_onnx(work: Path) -> None:
+    sidecar = work.parent / "tiny_heads.json"
+    text = sidecar.read_text()
+    sidecar.unlink()
+    with pytest.raises(ModelError, match="tiny_heads.json is missing"):
+        load_job(work)
+    sidecar.write_text(text)
+    (work.parent / "tiny_heads.onnx").write_bytes(b"no onnx at all")
+    with pytest.raises(ModelError, match="cannot be read as ONNX"):
+        load_job(work)

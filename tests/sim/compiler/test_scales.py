@@ -1,0 +1,71 @@
+"""Which tensors share a scale: moves always, concat with branches of its own."""
+
+from pathlib import Path
+
+from edgekit.sim.compiler.float_graph import FloatGraph, read_float_graph
+from edgekit.sim.compiler.scales import accumulator_outputs, plan_scales
+from edgekit.sim.compiler.simplify import simplify
+from tests.sim.compiler.graphs import FloatModel
+
+
+def graph_of(model: FloatModel, path: Path) -> FloatGraph:
+    return simplify(read_float_graph(model.save(path)))
+
+
+def test_slices_and_pools_keep_the_scale_of_their_input(tmp_path: Path) -> None:
+    m = FloatModel()
+    x = m.swish(m.conv("images", 3, 8))
+    left, right = m.node("Split", [x], count=2, axis=1, split=[4, 4])
+    pooled = m.node("MaxPool", [right], kernel_shape=[3, 3], pads=[1] * 4, strides=[1, 1])
+    m.head(m.conv(left, 4, 2))
+    m.head(m.conv(pooled, 4, 2))
+    plan = plan_scales(graph_of(m, tmp_path / "m.onnx"))
+    assert {plan.source[name] for name in (x, left, right, pooled)} == {x}
+
+
+def test_a_branch_that_only_the_concat_reads_takes_its_scale(tmp_path: Path) -> None:
+    m = FloatModel()
+    own, shared = m.swish(m.conv("images", 3, 4)), m.swish(m.conv("images", 3, 4))
+    joined = m.node("Concat", [own, shared], axis=1)
+    m.head(m.conv(joined, 8, 2))
+    m.head(m.conv(shared, 4, 2))
+    plan = plan_scales(graph_of(m, tmp_path / "m.onnx"))
+    assert plan.source[own] == joined and plan.source[joined] == joined
+    assert plan.source[shared] == shared
+
+
+def test_the_pooling_chain_of_sppf_is_one_scale(tmp_path: Path) -> None:
+    m = FloatModel()
+    chain = [m.swish(m.conv("images", 3, 4))]
+    for _ in range(3):
+        chain.append(m.node("MaxPool", [chain[-1]], kernel_shape=[5, 5], pads=[2] * 4, strides=[1, 1]))
+    joined = m.node("Concat", chain, axis=1)
+    m.head(m.conv(joined, 16, 2))
+    plan = plan_scales(graph_of(m, tmp_path / "m.onnx"))
+    assert {plan.source[name] for name in [*chain, joined]} == {joined}
+
+
+def test_a_factor_changes_the_unit_not_the_integers(tmp_path: Path) -> None:
+    import numpy as np
+
+    m = FloatModel()
+    x = m.swish(m.conv("images", 3, 4))
+    half = m.node("Mul", [x, m.constant(np.float32(0.5))])
+    m.head(m.conv(half, 4, 2))
+    plan = plan_scales(graph_of(m, tmp_path / "m.onnx"))
+    scales = plan.scales(dict.fromkeys(plan.observed, 1.0))
+    assert scales[half] == 0.5 * scales[x] and half not in plan.observed
+
+
+def test_heads_have_no_scale_and_the_tail_has_16_bits(tmp_path: Path) -> None:
+    m = FloatModel()
+    x = m.swish(m.conv("images", 3, 4))
+    head, inner = m.conv(x, 4, 2), m.conv(x, 4, 4)
+    tail = m.swish(inner)
+    m.head(head)
+    m.head(tail)
+    graph = graph_of(m, tmp_path / "m.onnx")
+    plan = plan_scales(graph)
+    assert accumulator_outputs(graph) == {head} and head not in plan.source
+    assert plan.bits[inner] == plan.bits[tail] == 16 and plan.bits[x] == 8
+    assert plan_scales(graph, int16_tail=False).bits[tail] == 8
