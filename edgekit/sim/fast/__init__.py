@@ -4,15 +4,23 @@ from __future__ import annotations
 
 from edgekit.errors import ConfigError
 from edgekit.sim.executor import Executor, ReferenceExecutor
+from edgekit.sim.fast.build import kernels
+from edgekit.sim.fast.executor import FastExecutor
 from edgekit.sim.graph import Graph
 
 EXECUTIONS = ("fast", "reference")
 
 
 def make_executor(graph: Graph, *, execution: str = "fast", threads: int = 2) -> Executor:
-    """An executor for `graph`; `threads` is how many the fast one may use within a frame."""
+    """An executor for `graph`; `threads` is how many the fast one uses within a frame.
+
+    Where the kernels cannot be built, the reference runs: the same integers, later.
+    """
     if execution not in EXECUTIONS:
         raise ConfigError(
             f"execution {execution!r} is unknown, expected one of {', '.join(EXECUTIONS)}", hint="use fast"
         )
-    return ReferenceExecutor(graph)
+    built = kernels() if execution == "fast" else None
+    if built is None or built.library is None:
+        return ReferenceExecutor(graph)
+    return FastExecutor(graph, built.library, threads=threads)

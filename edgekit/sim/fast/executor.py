@@ -1,0 +1,81 @@
+"""The execution of a plan: the same integers as the reference, many elements at a time."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Collection, Mapping
+from typing import Any
+
+import numpy as np
+
+from edgekit.sim.executor import check_inputs, wanted_tensors
+from edgekit.sim.fast.place import ALIGN, flip
+from edgekit.sim.fast.plan import Plan, make_plan
+from edgekit.sim.fast.step import Frame, KernelStep
+from edgekit.sim.graph import Graph
+
+MAX_PLANS = 4  # plans kept: one per set of intermediate tensors asked for
+
+
+class FastExecutor:
+    """Runs a graph by compiled kernels, and by the reference where there is none for a node.
+
+    Plans are made once. Every frame under way has buffers of its own, which later frames use again; so several
+    threads may run frames at the same time.
+    """
+
+    def __init__(self, graph: Graph, library: Any, *, threads: int = 2) -> None:
+        self.graph = graph
+        self._library = library
+        self._threads = threads
+        self._lock = threading.Lock()
+        self._plans: dict[frozenset[str], Plan] = {}
+        self._idle: list[np.ndarray] = []
+        self.plan()
+
+    def plan(self, keep: Collection[str] = ()) -> Plan:
+        """The plan that also gives the tensors `keep`."""
+        key = frozenset(keep)
+        with self._lock:
+            if key not in self._plans:
+                if len(self._plans) >= MAX_PLANS:
+                    del self._plans[next(k for k in self._plans if k)]
+                self._plans[key] = make_plan(self.graph, key, self._library, self._threads)
+            return self._plans[key]
+
+    def run(self, inputs: Mapping[str, np.ndarray], keep: Collection[str] = ()) -> dict[str, np.ndarray]:
+        """As ReferenceExecutor.run: all outputs by public name and the tensors `keep`, owned by the caller."""
+        check_inputs(self.graph, inputs)
+        wanted = wanted_tensors(self.graph, keep)
+        plan = self.plan(keep)
+        arena = self._take_arena(plan.arena_bytes)
+        frame = Frame(arena, plan.offsets, plan.own)
+        for name, value in inputs.items():
+            frame.arrays[name] = np.ascontiguousarray(flip(value))
+        for step in plan.steps:
+            step.run(frame)
+        results = {name: _own(frame.read(plan.places[tensor]), inputs.get(tensor)) for name, tensor in wanted.items()}
+        with self._lock:
+            self._idle.append(arena)
+        return results
+
+    def reference_nodes(self) -> tuple[str, ...]:
+        """Names of the nodes that have no fast form."""
+        return tuple(step.name for step in self.plan().steps if not isinstance(step, KernelStep))
+
+    def _take_arena(self, size: int) -> np.ndarray:
+        with self._lock:
+            for index, arena in enumerate(self._idle):
+                if arena.size >= size:
+                    return self._idle.pop(index)
+            self._idle.clear()  # too small for this plan
+        raw = np.empty(size + ALIGN, np.uint8)
+        start = -raw.ctypes.data % ALIGN
+        return raw[start : start + size]
+
+
+def _own(stored: np.ndarray, given: np.ndarray | None) -> np.ndarray:
+    """A result in its true dtype, sharing no memory with the arena or the caller's input."""
+    if given is not None:
+        return given.copy()
+    return flip(stored) if stored.dtype == np.uint8 else np.ascontiguousarray(stored)
