@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 Boxes = npt.NDArray[np.float32]
+TINY = np.finfo(np.float32).tiny  # so that two empty boxes overlap by 0
 
 
 def xywh_to_xyxy(boxes_xywh: Boxes) -> Boxes:
@@ -32,4 +33,4 @@ def box_iou(a_xyxy: Boxes, b_xyxy: Boxes) -> npt.NDArray[np.float32]:
     height = np.minimum(a[:, 3], b[3]) - np.maximum(a[:, 1], b[1])
     inter = np.maximum(width, 0) * np.maximum(height, 0)
     union = box_area(a_xyxy)[:, None] + box_area(b_xyxy) - inter
-    return np.asarray(inter / np.maximum(union, np.finfo(np.float32).tiny), np.float32)
+    return np.asarray(inter / np.maximum(union, TINY), np.float32)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from edgekit.ops.boxes import box_iou
+from edgekit.ops.boxes import Boxes, box_iou
 
 MAX_CANDIDATES = 30_000  # what Ultralytics lets into its NMS; the best ones by score
 BLOCK = 256  # candidates whose mutual overlaps are computed at once
@@ -24,16 +24,16 @@ def nms(
     A box goes when a better one of the same class overlaps it by more than `iou_threshold`. Equal scores
     keep the order of the input. `boxes_xyxy`: (n, 4), `scores`: (n,), `class_ids`: (n,).
     """
-    order = np.argsort(-scores, kind="stable")[:MAX_CANDIDATES]
-    boxes, classes = boxes_xyxy[order], class_ids[order]
-    kept = np.empty(0, np.intp)
-    for start in range(0, len(order), BLOCK):
+    order = (-scores).argsort(kind="stable")[:MAX_CANDIDATES]
+    boxes, classes = boxes_xyxy.take(order, axis=0), class_ids.take(order)
+    kept = _greedy(boxes[:BLOCK], classes[:BLOCK], iou_threshold)
+    for start in range(BLOCK, len(order), BLOCK):
         if len(kept) >= max_detections:
             break
         block = np.arange(start, min(start + BLOCK, len(order)))
-        if len(kept):
-            block = block[~_overlaps(boxes, classes, block, kept, iou_threshold).any(axis=1)]
-        kept = np.concatenate([kept, _greedy(boxes, classes, block, iou_threshold)])
+        rivals = _overlaps(boxes[block], classes[block], boxes[kept], classes[kept], iou_threshold)
+        block = block[~rivals.any(axis=1)]
+        kept = np.concatenate([kept, block[_greedy(boxes[block], classes[block], iou_threshold)]])
     return np.asarray(order[kept[:max_detections]], np.intp)
 
 
@@ -55,26 +55,24 @@ def nms_reference(
     return np.asarray(kept, np.intp)
 
 
-def _greedy(
-    boxes: npt.NDArray[np.float32], classes: npt.NDArray[np.int32], block: npt.NDArray[np.intp], iou_threshold: float
-) -> npt.NDArray[np.intp]:
-    """Suppression within one block, in the order of the scores; a row of overlaps is one integer, a bit per box."""
-    overlaps = _overlaps(boxes, classes, block, block, iou_threshold)
+def _greedy(boxes: Boxes, classes: npt.NDArray[np.int32], iou_threshold: float) -> npt.NDArray[np.intp]:
+    """Which of one block stay, in the order of the scores; a row of overlaps is one integer, a bit per box."""
+    overlaps = _overlaps(boxes, classes, boxes, classes, iou_threshold)
     gone, alive = 0, []
     for i, row in enumerate(np.packbits(overlaps, axis=1, bitorder="little")):
         if not gone >> i & 1:
             alive.append(i)
             gone |= int.from_bytes(row.tobytes(), "little")
-    return block[alive]
+    return np.asarray(alive, np.intp)
 
 
 def _overlaps(
-    boxes: npt.NDArray[np.float32],
-    classes: npt.NDArray[np.int32],
-    a: npt.NDArray[np.intp],
-    b: npt.NDArray[np.intp],
+    a_boxes: Boxes,
+    a_classes: npt.NDArray[np.int32],
+    b_boxes: Boxes,
+    b_classes: npt.NDArray[np.int32],
     iou_threshold: float,
 ) -> npt.NDArray[np.bool_]:
-    overlaps = box_iou(boxes[a], boxes[b]) > iou_threshold
-    overlaps &= classes[a][:, None] == classes[b]
+    overlaps = box_iou(a_boxes, b_boxes) > iou_threshold
+    overlaps &= a_classes[:, None] == b_classes
     return np.asarray(overlaps, np.bool_)
