@@ -27,6 +27,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "strip": ("edgekit.cli.strip", "remove the Dequantize nodes that we decode more cheaply"),
     "deploy": ("edgekit.cli.deploy", "from stock ONNX and photos to a bundle for the board, in one go"),
     "run": ("edgekit.cli.run", "run a model on photos, folders, videos or a camera"),
+    "eval": ("edgekit.cli.eval", "measure accuracy: mAP with intervals, and what int8 keeps of float"),
     "perf": ("edgekit.cli.perf", "measure latency and throughput by stage and number of threads"),
 }
 INTERRUPTED = 130  # 128 + SIGINT, as shells report it

@@ -21,12 +21,15 @@ T = TypeVar("T")
 Bgr = npt.NDArray[np.uint8]
 
 
-def map_pictures(pictures: Sequence[Picture], work: Callable[[Bgr], T]) -> Iterator[tuple[Picture, T | ImageError]]:
+def map_pictures(
+    pictures: Sequence[Picture], work: Callable[[Bgr], T], *, workers: int | None = None
+) -> Iterator[tuple[Picture, T | ImageError]]:
     """`work(bgr)` of every picture, in their order; an ImageError in place of one that cannot be read.
 
-    OpenCV frees the interpreter while it decodes, so threads do; at most two pictures per core are held.
+    OpenCV frees the interpreter while it decodes, so threads do; `workers` is their number (one per core), and
+    at most two pictures for each are held.
     """
-    workers = os.cpu_count() or 1
+    workers = workers or os.cpu_count() or 1
     with ThreadPoolExecutor(workers) as pool:
         pending: deque[tuple[Picture, Future[T | ImageError]]] = deque()
         try:

@@ -1,0 +1,151 @@
+"""`edgekit eval`: mAP on labels, what is kept of another model's, and how sure the figures are."""
+
+from __future__ import annotations
+
+import argparse
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from edgekit.cli.console import print_json, print_table, progress_bar
+
+if TYPE_CHECKING:
+    from edgekit.evaluate.bootstrap import Interval
+    from edgekit.evaluate.run import Evaluation, ModelScores
+
+DEFAULT_OUT = Path("edgekit_eval")
+KINDS = {"box": "boxes", "mask": "masks"}
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--model", type=Path, required=True, metavar="M", help=".bin, quantized graph, cut heads or float ONNX"
+    )
+    parser.add_argument("--data", type=Path, required=True, help="COCO annotations (.json) or a YOLO dataset (.yaml)")
+    parser.add_argument("--images", type=Path, metavar="DIR", help="where the photos of a COCO JSON lie")
+    parser.add_argument("--split", default="val", help="split of a YOLO dataset (default val)")
+    parser.add_argument(
+        "--against", type=Path, metavar="M2", help="a reference, e.g. the float ONNX: what is kept of it"
+    )
+    parser.add_argument("--device", default="auto", help="device of --model: auto, bpu, sim or hbdk-sim")
+    parser.add_argument(
+        "--settings",
+        choices=("published", "model-zoo"),
+        default="published",
+        help="published: conf 0.001, as published mAPs; model-zoo: conf 0.25, as the board vendor's figures",
+    )
+    parser.add_argument("--conf", type=float, help="score threshold instead of the setting's")
+    parser.add_argument("--iou", type=float, help="overlap threshold of the NMS instead of 0.7")
+    parser.add_argument("--limit", type=int, metavar="N", help="the first N photos alone")
+    parser.add_argument("--resamples", type=int, default=1000, help="bootstrap draws for the intervals (default 1000)")
+    parser.add_argument("--seed", type=int, default=0, help="of the bootstrap")
+    parser.add_argument("--classes", action="store_true", help="show every class")
+    parser.add_argument(
+        "-o", "--out", type=Path, default=DEFAULT_OUT, help=f"predictions and report.json (default {DEFAULT_OUT})"
+    )
+    parser.add_argument("--json", action="store_true", help="print the report as JSON")
+
+
+def run(args: argparse.Namespace) -> int:
+    from edgekit.errors import ConfigError
+    from edgekit.evaluate.run import MODEL_ZOO, PUBLISHED, evaluate
+    from edgekit.evaluate.truth import load_truth
+
+    if args.limit is not None and args.limit < 1:
+        raise ConfigError(f"--limit is {args.limit}, expected 1 or more", hint="leave it out for all photos")
+    settings = {"published": PUBLISHED, "model-zoo": MODEL_ZOO}[args.settings]
+    given = {name: value for name, value in (("conf", args.conf), ("iou", args.iou)) if value is not None}
+    truth = load_truth(args.data, split=args.split, images_dir=args.images, limit=args.limit)
+    with progress_bar() as progress:
+        result = evaluate(
+            args.model,
+            truth,
+            args.out,
+            against=args.against,
+            device=args.device,
+            settings={**settings, **given},
+            resamples=args.resamples,
+            seed=args.seed,
+            progress=progress,
+        )
+    print_json(result.to_dict()) if args.json else _print(result, args.out, show_classes=args.classes)
+    return 0
+
+
+def _print(result: Evaluation, out: Path, *, show_classes: bool) -> None:
+    sides = [result.model] + ([result.reference] if result.reference else [])
+    _print_scores(sides)
+    if show_classes:
+        for side in sides:
+            _print_classes(side)
+    if result.reference is not None:
+        _print_comparison(result)
+    for side in sides:
+        for note in side.notes:
+            print(f"note: {side.model}: {note}")
+        for error in side.unread:
+            print(f"warning: left out: {error}")
+    print(f"report: {out / 'report.json'}")
+
+
+def _print_scores(sides: list[ModelScores]) -> None:
+    rows = [
+        [
+            f"{side.model} ({side.device})",
+            KINDS[kind],
+            f"{_percent(score.map50_95.value)} {_range(score.map50_95)}",
+            _percent(score.map50.value),
+            *(_percent(score.by_area[area]) for area in ("small", "medium", "large")),
+        ]
+        for side in sides
+        for kind, score in side.scores.items()
+    ]
+    columns = ["model", "of", "mAP50-95 [95 %]", "mAP50", "small", "medium", "large"]
+    print_table(f"{sides[0].photos} photos", columns, rows)
+
+
+def _print_classes(side: ModelScores) -> None:
+    kinds = list(side.scores)
+    rows = [
+        [name, side.scores[kinds[0]].by_class[name][1], *(_class_percent(side, kind, name) for kind in kinds)]
+        for name in side.scores[kinds[0]].by_class
+    ]
+    print_table(f"{side.model}, mAP50-95 per class", ["class", "objects", *(KINDS[k] for k in kinds)], rows)
+
+
+def _class_percent(side: ModelScores, kind: str, name: str) -> str:
+    return _percent(side.scores[kind].by_class.get(name, (math.nan, 0))[0])
+
+
+def _print_comparison(result: Evaluation) -> None:
+    assert result.reference is not None
+    for kind, kept in (result.kept or {}).items():
+        change = (result.difference or {})[kind]
+        verdict = "" if _is_sure(change) else " (within the noise of these photos)"
+        print(f"kept of {result.reference.model}, {KINDS[kind]}: {_percent(kept.value)} % {_range(kept)} of its mAP,")
+        print(f"  {100 * change.value:+.2f} points {_range(change)}{verdict}")
+    if result.agreement is None or not result.agreement.truth:
+        return
+    agreement = result.agreement
+    shares = ", ".join(f"{_percent(one.value)} % {_range(one)} at IoU {iou:g}" for iou, one in agreement.found_again)
+    print(f"agreement: of {agreement.truth} detections of {result.reference.model} with score >= 0.4, found again:")
+    print(f"  {shares}")
+    masks = "" if math.isnan(agreement.mask_iou) else f", mask IoU {agreement.mask_iou:.3f}"
+    print(
+        f"  mean box IoU {agreement.box_iou:.3f}{masks}, scores differ by {agreement.score_shift:.3f}; "
+        f"{_percent(agreement.gained.value)} % of its own are new"
+    )
+
+
+def _is_sure(change: Interval) -> bool:
+    return change.low > 0 or change.high < 0
+
+
+def _percent(value: float) -> str:
+    return "-" if math.isnan(value) else f"{100 * value:.1f}"
+
+
+def _range(interval: Interval) -> str:
+    if math.isnan(interval.low):
+        return ""
+    return f"[{100 * interval.low:.1f}, {100 * interval.high:.1f}]"

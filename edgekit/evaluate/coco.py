@@ -1,0 +1,146 @@
+"""Scoring with pycocotools: who matches whom, then precision by COCO's definition."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from pycocotools.coco import COCO
+from pycocotools.cocoeval import COCOeval
+
+from edgekit.evaluate.classes import ClassMap
+from edgekit.evaluate.precision import ClassMatches
+from edgekit.evaluate.predictions import Found
+from edgekit.evaluate.truth import Truth
+from edgekit.ops.boxes import xyxy_to_ltwh
+
+AREAS = ("all", "small", "medium", "large")  # below 32^2 pixels, below 96^2, above
+IOU_TYPES = {"box": "bbox", "mask": "segm"}
+COUNTED = 100  # detections per photo and class, as COCO counts
+
+
+@dataclass(frozen=True, slots=True)
+class Matches:
+    """Per area range and category id, who matched; `image_ids` are the columns of the bootstrap's weights."""
+
+    image_ids: tuple[int, ...]
+    by_area: Mapping[str, Mapping[int, ClassMatches]]
+    objects: Mapping[int, int]
+
+
+def match(truth: Truth, found: Iterable[Found], classes: ClassMap, *, kind: str) -> Matches:
+    """Matches detections with labels, kind "box" or "mask". Photos that could not be read are left out."""
+    images: list[dict[str, Any]] = []
+    results: list[dict[str, Any]] = []
+    for photo in found:
+        if photo.error:
+            continue
+        width, height = photo.size_wh
+        images.append({"id": photo.image_id, "width": width, "height": height})
+        results += _results(photo, classes, kind, first_id=len(results) + 1)
+    return _evaluate(images, _labels(truth, {i["id"] for i in images}, classes, kind), results, classes, kind)
+
+
+def _evaluate(
+    images: list[dict[str, Any]],
+    labels: list[dict[str, Any]],
+    results: list[dict[str, Any]],
+    classes: ClassMap,
+    kind: str,
+) -> Matches:
+    categories = sorted(set(classes.category_of.values()))
+    with contextlib.redirect_stdout(io.StringIO()):  # pycocotools talks
+        evaluation = COCOeval(_coco(images, labels, categories), _coco(images, results, categories), IOU_TYPES[kind])
+        evaluation.params.maxDets = [COUNTED]
+        evaluation.evaluate()
+    image_ids = tuple(int(i) for i in evaluation.params.imgIds)
+    tables = _tables(evaluation.evalImgs, categories, len(image_ids))
+    objects = {category: int(one.objects.sum()) for category, one in tables["all"].items()}
+    return Matches(image_ids, tables, objects)
+
+
+def _coco(images: list[dict[str, Any]], annotations: list[dict[str, Any]], categories: list[int]) -> COCO:
+    coco = COCO()
+    coco.dataset = {
+        "images": images,
+        "annotations": annotations,
+        "categories": [{"id": c, "name": str(c)} for c in categories],
+    }
+    coco.createIndex()
+    return coco
+
+
+def _results(photo: Found, classes: ClassMap, kind: str, *, first_id: int) -> list[dict[str, Any]]:
+    """COCO's result rows; areas as pycocotools' loadRes gives them: of the box, or of the mask."""
+    from pycocotools import mask as coco_mask
+
+    boxes = xyxy_to_ltwh(photo.boxes_xyxy).astype(float).tolist()
+    rles = [{"size": r["size"], "counts": r["counts"].encode("ascii")} for r in photo.rles] if kind == "mask" else []
+    # one by one: pycocotools 2.0.11 cannot take the areas of more than 255 masks at once beside numpy 2
+    areas = [float(coco_mask.area(rle)) for rle in rles] if rles else [w * h for _, _, w, h in boxes]
+    rows: list[dict[str, Any]] = []
+    for i, class_id in enumerate(photo.class_ids.tolist()):
+        if class_id not in classes.category_of:
+            continue
+        row = {
+            "id": first_id + len(rows),
+            "image_id": photo.image_id,
+            "category_id": classes.category_of[class_id],
+            "bbox": boxes[i],
+            "score": float(photo.scores[i]),
+            "area": areas[i],
+            "iscrowd": 0,
+        }
+        rows.append({**row, "segmentation": rles[i]} if rles else row)
+    return rows
+
+
+def _labels(truth: Truth, image_ids: set[int], classes: ClassMap, kind: str) -> list[dict[str, Any]]:
+    known = set(classes.category_of.values())
+    return [
+        dict(a)
+        for a in truth.annotations
+        if a["image_id"] in image_ids and a["category_id"] in known and (kind == "box" or a.get("segmentation"))
+    ]
+
+
+def _tables(rows: list[Any], categories: list[int], photos: int) -> dict[str, dict[int, ClassMatches]]:
+    """pycocotools' flat list, ordered by category, area range, image, as one table per area and category."""
+    tables: dict[str, dict[int, ClassMatches]] = {area: {} for area in AREAS}
+    for c, category in enumerate(categories):
+        for a, area in enumerate(AREAS):
+            start = (c * len(AREAS) + a) * photos
+            tables[area][category] = _table(rows[start : start + photos], photos)
+    return tables
+
+
+def _table(rows: list[Any], photos: int) -> ClassMatches:
+    objects = np.zeros(photos, np.int64)
+    index, scores, hits, ignored = [], [], [], []
+    for i, row in enumerate(rows):
+        if row is None:
+            continue
+        objects[i] = int((np.asarray(row["gtIgnore"]) == 0).sum())
+        index.append(np.full(len(row["dtScores"]), i))
+        scores.append(np.asarray(row["dtScores"], np.float64))
+        hits.append(np.asarray(row["dtMatches"]) > 0)
+        ignored.append(np.asarray(row["dtIgnore"]) > 0)
+    if not index:
+        none = np.zeros((10, 0), np.bool_)
+        return ClassMatches(np.zeros(0, np.intp), none, none, objects)
+    order = np.argsort(-np.concatenate(scores), kind="mergesort")  # stable, as pycocotools sorts
+    return ClassMatches(
+        np.concatenate(index).astype(np.intp)[order],
+        _columns(hits)[:, order],
+        _columns(ignored)[:, order],
+        objects,
+    )
+
+
+def _columns(parts: list[npt.NDArray[np.bool_]]) -> npt.NDArray[np.bool_]:
+    return np.concatenate([part.reshape(10, -1) for part in parts], axis=1)

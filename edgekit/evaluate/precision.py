@@ -1,0 +1,90 @@
+"""Average precision from matches, as COCO defines it, for any weighting of the photos.
+
+A weight says how often a photo counts: all ones are the plain score, draws with replacement are a bootstrap
+resample. Matching does not depend on other photos, so it is done once (by pycocotools) and reused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+Floats = npt.NDArray[np.float64]
+RECALLS = np.linspace(0.0, 1.0, 101)
+IOU_THRESHOLDS = np.linspace(0.5, 0.95, 10)
+BLOCK = 1 << 21  # elements of one step of the bootstrap: bounds its memory
+
+
+@dataclass(frozen=True, slots=True)
+class ClassMatches:
+    """Detections of one class over all photos, best score first, and the objects there are.
+
+    photo_index: (n,) row into the weights. hit, ignored: (t, n) per IoU threshold; an ignored detection
+    (matched to a crowd, or outside the size range) counts neither way. objects: (p,) per photo.
+    """
+
+    photo_index: npt.NDArray[np.intp]
+    hit: npt.NDArray[np.bool_]
+    ignored: npt.NDArray[np.bool_]
+    objects: npt.NDArray[np.int64]
+
+
+def average_precision(matches: ClassMatches, weights: Floats) -> Floats:
+    """AP per resample and IoU threshold, (b, t), of weights (b, p); NaN where a resample has no object."""
+    thresholds = matches.hit.shape[0]
+    totals = weights @ matches.objects
+    result = np.zeros((len(weights), thresholds))
+    step = max(1, BLOCK // max(1, matches.hit.size // 4))
+    for start in range(0, len(weights), step):
+        part = slice(start, start + step)
+        result[part] = _block(matches, weights[part], totals[part])
+    result[totals == 0] = np.nan
+    return result
+
+
+def mean_precision(classes: Mapping[int, ClassMatches], weights: Floats, *, iou: float | None = None) -> Floats:
+    """mAP of each resample (b,): the mean over classes with objects and over thresholds (or of the one `iou`)."""
+    column = slice(None) if iou is None else slice(_threshold(iou), _threshold(iou) + 1)
+    rows = [average_precision(matches, weights)[:, column].mean(axis=1) for matches in classes.values()]
+    if not rows:
+        return np.full(len(weights), np.nan)
+    stacked = np.stack(rows)
+    counted = np.isfinite(stacked)
+    sums = np.where(counted, stacked, 0).sum(axis=0)
+    return np.asarray(np.where(counted.any(axis=0), sums / np.maximum(counted.sum(axis=0), 1), np.nan))
+
+
+def _block(matches: ClassMatches, weights: Floats, totals: Floats) -> Floats:
+    """For each recall 0, 0.01, ... 1 the best precision at that recall or beyond, averaged.
+
+    Precision rises at hits only, so the curve is read there: the share of the 101 recalls that a hit adds,
+    times the best precision from it on.
+    """
+    counted = matches.hit & ~matches.ignored
+    steps = np.flatnonzero(counted.any(axis=0))
+    if not steps.size:
+        return np.zeros((len(weights), matches.hit.shape[0]))
+    shown = weights[:, matches.photo_index]  # (b, n)
+    hits = np.cumsum(shown[:, None, steps] * counted[:, steps], axis=2)
+    seen = np.cumsum(shown, axis=1)[:, None, steps] - _ignored_up_to(matches.ignored, shown, steps)
+    precision = hits / np.maximum(seen, np.spacing(1))
+    best_from_here = np.maximum.accumulate(precision[:, :, ::-1], axis=2)[:, :, ::-1]
+    reached = np.searchsorted(RECALLS, hits / np.maximum(totals, 1)[:, None, None], side="right")
+    reached = np.where(hits > 0, reached, 0)
+    added = np.diff(reached, axis=2, prepend=0)
+    return np.asarray((added * best_from_here).sum(axis=2) / len(RECALLS))
+
+
+def _ignored_up_to(ignored: npt.NDArray[np.bool_], shown: Floats, steps: npt.NDArray[np.intp]) -> Floats:
+    """The weight of ignored detections up to each step, (b, t, steps); they are few, so only theirs is summed."""
+    columns = np.flatnonzero(ignored.any(axis=0))
+    sums = np.cumsum(shown[:, None, columns] * ignored[:, columns], axis=2)
+    padded = np.concatenate([np.zeros((*sums.shape[:2], 1)), sums], axis=2)
+    return np.asarray(padded[:, :, np.searchsorted(columns, steps, side="right")])
+
+
+def _threshold(iou: float) -> int:
+    return int(np.abs(IOU_THRESHOLDS - iou).argmin())

@@ -1,0 +1,189 @@
+"""What a model finds on a set of photos, one JSON line per photo, in a file that an interrupted run goes on with."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from edgekit.errors import DataError, ImageError, ModelError, OutputError
+from edgekit.evaluate.rle import crop_to_rle
+from edgekit.files import sha256_file
+from edgekit.host.calibration.reading import map_pictures
+from edgekit.host.calibration.sources import Picture
+from edgekit.progress import Progress, silent
+from edgekit.results import Detections, Segmentations
+from edgekit.runtime.session import Session
+from edgekit.spec import sidecar_path
+from edgekit.version import __version__
+
+SCORED_TASKS = ("detect", "segment")
+
+
+@dataclass(frozen=True, slots=True)
+class Photo:
+    """A photo with the id that its labels know it by."""
+
+    image_id: int
+    path: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What was found on one photo: `boxes_xyxy` (n, 4), `scores` (n,), `class_ids` (n,), `rles` n or none.
+
+    `error` is set, and the rest empty, where the photo could not be read.
+    """
+
+    image_id: int
+    size_wh: tuple[int, int]
+    boxes_xyxy: npt.NDArray[np.float32]
+    scores: npt.NDArray[np.float32]
+    class_ids: npt.NDArray[np.int32]
+    rles: tuple[dict[str, Any], ...] = ()
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Predictions:
+    """The finished file: `header` says which model with which options; rows are read when asked for."""
+
+    path: Path
+    header: Mapping[str, Any]
+
+    def __iter__(self) -> Iterator[Found]:
+        with self.path.open(encoding="utf-8") as stream:
+            next(stream)
+            for line in stream:
+                yield _found(json.loads(line))
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return tuple(self.header["names"])
+
+    @property
+    def task(self) -> str:
+        return str(self.header["task"])
+
+    @property
+    def has_masks(self) -> bool:
+        return self.task == "segment"
+
+
+def predict_photos(
+    session: Session, model: Path, photos: Sequence[Photo], path: Path, *, progress: Progress = silent
+) -> Predictions:
+    """Runs `session` over `photos` and writes `path`, or what is missing of it.
+
+    A file of the same model, options and photos is gone on with; one of others is written anew. Several
+    photos are in work at once where the device allows it. Raises OutputError where the disk is full.
+    """
+    if session.spec.task not in SCORED_TASKS:
+        raise ModelError(
+            f"task {session.spec.task!r} cannot be scored yet, expected one of {', '.join(SCORED_TASKS)}",
+            hint="score a detection or segmentation model",
+        )
+    header = _header(session, model, photos)
+    done = _resume(path, header)
+    rest = [photo for photo in photos if photo.image_id not in done]
+    by_path = {str(photo.path): photo.image_id for photo in rest}
+    pictures = [Picture(photo.path, str(photo.path)) for photo in rest]
+    stage = f"running {model.name}"
+    try:
+        with path.open("a", encoding="utf-8") as stream:
+            work = map_pictures(pictures, lambda bgr: _row(session.predict(bgr)), workers=_workers(session))
+            for count, (picture, row) in enumerate(work, len(done) + 1):
+                row = {"error": row.message} if isinstance(row, ImageError) else row
+                stream.write(json.dumps({"image_id": by_path[picture.name], **row}) + "\n")
+                stream.flush()
+                progress(stage, count, len(photos))
+    except OSError as error:
+        raise OutputError(
+            f"{path} cannot be written ({error.strerror or error})",
+            hint="free some disk space and run again: it goes on where it stopped",
+        ) from error
+    return Predictions(path, header)
+
+
+def _workers(session: Session) -> int:
+    """Photos in work at once: a board has one BPU and its library is not safe to share; the rest is."""
+    return 1 if session.device.kind == "bpu" else max(2, (os.cpu_count() or 2) // 2)
+
+
+def _header(session: Session, model: Path, photos: Sequence[Photo]) -> dict[str, Any]:
+    options = session.options
+    sidecar = sidecar_path(model)
+    return {
+        "edgekit": __version__,
+        "model": model.name,
+        "model_sha256": sha256_file(model) if model.is_file() else "",
+        "sidecar_sha256": sha256_file(sidecar) if sidecar.is_file() else "",
+        "device": session.device.kind,
+        "task": session.spec.task,
+        "names": list(session.spec.names),
+        "size_wh": list(session.spec.preprocess.size_wh),
+        "score_threshold": options.score_threshold,
+        "iou_threshold": options.iou_threshold,
+        "max_detections": options.max_detections,
+        "multi_label": options.multi_label,
+        "photos": [photo.image_id for photo in photos],
+        "notes": list(session.notes),
+    }
+
+
+def _resume(path: Path, header: Mapping[str, Any]) -> set[int]:
+    """The ids that `path` has already; a line cut short by a crash is cut off, another run's file replaced."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        lines = path.read_bytes().split(b"\n") if path.is_file() else [b""]
+        whole = [line for line in lines[:-1]]
+        try:
+            same = bool(whole) and json.loads(whole[0]) == header
+            rows = [json.loads(line) for line in whole[1:]] if same else []
+            ids = {int(row["image_id"]) for row in rows}
+        except (ValueError, KeyError, TypeError):
+            same, ids, whole = False, set(), []
+        kept = whole if same else [json.dumps(header).encode()]
+        path.write_bytes(b"\n".join(kept) + b"\n")
+    except OSError as error:
+        raise OutputError(
+            f"{path} cannot be written ({error.strerror or error})", hint="choose another place with -o"
+        ) from error
+    return ids if same else set()
+
+
+def _row(results: object) -> dict[str, Any]:
+    assert isinstance(results, Detections)  # SCORED_TASKS give nothing else
+    row: dict[str, Any] = {
+        "size_wh": list(results.size_wh),
+        "boxes_xyxy": [[round(float(v), 3) for v in box] for box in results.boxes_xyxy],
+        "scores": [round(float(v), 6) for v in results.scores],
+        "class_ids": results.class_ids.tolist(),
+    }
+    if isinstance(results, Segmentations):
+        row["rles"] = [crop_to_rle(*results.masks.cropped(i), results.size_wh)["counts"] for i in range(len(results))]
+    return row
+
+
+def _found(row: Mapping[str, Any]) -> Found:
+    try:
+        if "error" in row:
+            none = np.zeros((0, 4), np.float32)
+            return Found(row["image_id"], (0, 0), none, none[:, 0], none[:, 0].astype(np.int32), (), row["error"])
+        width, height = row["size_wh"]
+        return Found(
+            int(row["image_id"]),
+            (width, height),
+            np.asarray(row["boxes_xyxy"], np.float32).reshape(-1, 4),
+            np.asarray(row["scores"], np.float32),
+            np.asarray(row["class_ids"], np.int32),
+            tuple({"size": [height, width], "counts": counts} for counts in row.get("rles", ())),
+        )
+    except (KeyError, ValueError, TypeError) as error:
+        raise DataError("a line of the predictions file is damaged", hint="delete the file and run again") from error

@@ -1,0 +1,219 @@
+"""The whole evaluation: run the models, score them on labels, compare them, say how sure the figures are."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from edgekit.errors import DataError
+from edgekit.evaluate.agreement import Agreement, agree_on_photo, summarise
+from edgekit.evaluate.bootstrap import Floats, Interval, difference, interval, photo_weights, ratio
+from edgekit.evaluate.classes import ClassMap, match_classes
+from edgekit.evaluate.coco import AREAS, Matches, match
+from edgekit.evaluate.precision import mean_precision
+from edgekit.evaluate.predictions import Predictions, predict_photos
+from edgekit.evaluate.truth import Truth
+from edgekit.files import write_json
+from edgekit.progress import Progress, silent
+from edgekit.runtime.session import load
+
+PUBLISHED = {"conf": 0.001, "iou": 0.7, "max_detections": 300}  # what published mAPs of YOLO are made with
+MODEL_ZOO = {"conf": 0.25, "iou": 0.7, "max_detections": 300}  # the board vendor's model zoo
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """One model's figures of one kind ("box" or "mask"), in 0..1, with intervals over photos."""
+
+    map50_95: Interval
+    map50: Interval
+    by_area: Mapping[str, float]
+    by_class: Mapping[str, tuple[float, int]]  # name: (mAP50-95, objects)
+    draws: Floats
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "mAP50-95": self.map50_95.to_dict(),
+            "mAP50": self.map50.to_dict(),
+            "by_size": {name: _or_none(value) for name, value in self.by_area.items()},
+            "by_class": {
+                name: {"mAP50-95": _or_none(value), "objects": count} for name, (value, count) in self.by_class.items()
+            },
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class ModelScores:
+    """Everything measured of one model."""
+
+    model: str
+    device: str
+    photos: int
+    unread: tuple[str, ...]
+    scores: Mapping[str, Score]
+    notes: tuple[str, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "model": self.model,
+            "device": self.device,
+            "simulated": self.device == "sim",
+            "photos": self.photos,
+            "unread": list(self.unread),
+            "scores": {kind: score.to_dict() for kind, score in self.scores.items()},
+            "notes": list(self.notes),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """`model` and, where asked for, `reference` over the same photos; `kept` is model / reference."""
+
+    model: ModelScores
+    reference: ModelScores | None = None
+    kept: Mapping[str, Interval] | None = None
+    difference: Mapping[str, Interval] | None = None
+    agreement: Agreement | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        values: dict[str, Any] = {"model": self.model.to_dict()}
+        if self.reference is not None:
+            values["reference"] = self.reference.to_dict()
+            values["kept"] = {k: v.to_dict() for k, v in (self.kept or {}).items()}
+            values["difference"] = {k: v.to_dict() for k, v in (self.difference or {}).items()}
+        if self.agreement is not None:
+            values["agreement"] = self.agreement.to_dict()
+        return values
+
+
+def evaluate(
+    model: Path,
+    truth: Truth,
+    out_dir: Path,
+    *,
+    against: Path | None = None,
+    device: str = "auto",
+    settings: Mapping[str, float] = PUBLISHED,
+    resamples: int = 1000,
+    seed: int = 0,
+    progress: Progress = silent,
+) -> Evaluation:
+    """Scores `model` on `truth` and compares it with `against` on the same photos.
+
+    Predictions go to `out_dir`, one file per model; a second call goes on with them. `report.json` is written
+    last. Raises EdgekitError kinds for models and labels that do not fit.
+    """
+    paths = [Path(model)] if against is None else [Path(model), Path(against)]
+    weights = None
+    measured: list[ModelScores] = []
+    predictions = [
+        _predict(path, truth, out_dir, "reference" if i else "model", device if not i else "auto", settings, progress)
+        for i, path in enumerate(paths)
+    ]
+    unread = _unread(predictions)
+    kept_ids = [p.image_id for p in truth.photos if p.image_id not in unread]
+    if not kept_ids:
+        raise DataError("none of the photos could be read", hint="check the photos")
+    weights = photo_weights(len(kept_ids), resamples, seed=seed)
+    for one in predictions:
+        measured.append(_score(one, truth, unread, weights, progress))
+    result = _evaluation(measured, predictions, unread, weights)
+    write_json(Path(out_dir) / "report.json", result.to_dict())
+    return result
+
+
+def _predict(
+    path: Path,
+    truth: Truth,
+    out_dir: Path,
+    role: str,
+    device: str,
+    settings: Mapping[str, float],
+    progress: Progress,
+) -> Predictions:
+    with load(
+        path,
+        device,
+        conf=float(settings["conf"]),
+        iou=float(settings["iou"]),
+        max_detections=int(settings["max_detections"]),
+        multi_label=True,
+    ) as session:
+        file = Path(out_dir) / f"{role}_{path.stem}.predictions.jsonl"
+        return predict_photos(session, path, truth.photos, file, progress=progress)
+
+
+def _score(
+    predictions: Predictions, truth: Truth, unread: Mapping[int, str], weights: Floats, progress: Progress
+) -> ModelScores:
+    classes = match_classes(predictions.names, truth.categories)
+    kinds = ["box"] + (["mask"] if predictions.has_masks and truth.has_masks else [])
+    scores = {}
+    for i, kind in enumerate(kinds):
+        progress(f"scoring {predictions.header['model']}", i, len(kinds))
+        found = (one for one in predictions if one.image_id not in unread)
+        scores[kind] = _score_of(match(truth, found, classes, kind=kind), classes, weights)
+    progress(f"scoring {predictions.header['model']}", len(kinds), len(kinds))
+    return ModelScores(
+        model=str(predictions.header["model"]),
+        device=str(predictions.header["device"]),
+        photos=weights.shape[1],
+        unread=tuple(unread.values()),
+        scores=scores,
+        notes=(*predictions.header["notes"], *classes.notes, *truth.notes),
+    )
+
+
+def _score_of(matches: Matches, classes: ClassMap, weights: Floats) -> Score:
+    plain = weights[:1]
+    per_class = {
+        classes.names[category]: (float(mean_precision({category: one}, plain)[0]), matches.objects[category])
+        for category, one in matches.by_area["all"].items()
+        if matches.objects[category]
+    }
+    draws = mean_precision(matches.by_area["all"], weights)
+    return Score(
+        map50_95=interval(draws),
+        map50=interval(mean_precision(matches.by_area["all"], weights, iou=0.5)),
+        by_area={area: float(mean_precision(matches.by_area[area], plain)[0]) for area in AREAS[1:]},
+        by_class=per_class,
+        draws=draws,
+    )
+
+
+def _evaluation(
+    measured: list[ModelScores], predictions: list[Predictions], unread: Mapping[int, str], weights: Floats
+) -> Evaluation:
+    if len(measured) == 1:
+        return Evaluation(measured[0])
+    model, reference = measured
+    shared = [kind for kind in model.scores if kind in reference.scores]
+    rows = [
+        agree_on_photo(one, other)
+        for one, other in zip(*predictions_by_id(predictions), strict=True)
+        if one.image_id not in unread
+    ]
+    return Evaluation(
+        model,
+        reference,
+        kept={k: ratio(model.scores[k].draws, reference.scores[k].draws) for k in shared},
+        difference={k: difference(model.scores[k].draws, reference.scores[k].draws) for k in shared},
+        agreement=summarise(rows, weights, has_masks=all(p.has_masks for p in predictions)),
+    )
+
+
+def predictions_by_id(predictions: list[Predictions]) -> list[list[Any]]:
+    """The rows of each file in the order of the photos' ids."""
+    return [sorted(one, key=lambda found: found.image_id) for one in predictions]
+
+
+def _unread(predictions: list[Predictions]) -> dict[int, str]:
+    return {found.image_id: found.error for one in predictions for found in one if found.error}
+
+
+def _or_none(value: float) -> float | None:
+    return round(value, 6) if np.isfinite(value) else None

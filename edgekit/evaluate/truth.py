@@ -1,0 +1,225 @@
+"""The labels of a data set in COCO's layout, whichever format they came in, and the photos they belong to."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from edgekit.errors import DataError
+from edgekit.evaluate.predictions import Photo
+from edgekit.host.datasets.coco import coco_photos, find_photos, read_coco
+from edgekit.host.datasets.yolo import YoloDataset, label_path, read_dataset, split_photos
+
+MAX_LABEL_BYTES = 16 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Truth:
+    """`images` (id, width, height), `annotations` and `categories` as COCO has them; `photos` are those on disk.
+
+    `notes` says what was left out and why.
+    """
+
+    photos: tuple[Photo, ...]
+    annotations: tuple[Mapping[str, Any], ...]
+    categories: tuple[tuple[int, str], ...]
+    sizes_wh: Mapping[int, tuple[int, int]]
+    notes: tuple[str, ...] = ()
+
+    @property
+    def has_masks(self) -> bool:
+        return any(a.get("segmentation") for a in self.annotations)
+
+
+def load_truth(data: Path, *, split: str = "val", images_dir: Path | None = None, limit: int | None = None) -> Truth:
+    """Reads COCO JSON or a YOLO dataset yaml; `limit` keeps the first photos alone.
+
+    Raises DataError where no photo is there, a label is not what it should be, or there are none at all.
+    """
+    data = Path(data)
+    if data.suffix.lower() in (".yaml", ".yml"):
+        truth = _from_yolo(read_dataset(data), split, limit)
+    elif data.suffix.lower() == ".json":
+        truth = _from_coco(data, images_dir, limit)
+    else:
+        raise DataError(
+            f"{data} has the ending {data.suffix!r}, expected COCO .json or a YOLO dataset .yaml",
+            hint="give the annotations with --data and, for COCO, the photos with --images",
+        )
+    if not truth.annotations:
+        raise DataError(
+            f"{data} has no labelled object on the {len(truth.photos)} photos that are here, expected at least one",
+            hint="check that labels and photos belong together; agreement needs no labels (--against)",
+        )
+    return truth
+
+
+def _from_coco(path: Path, images_dir: Path | None, limit: int | None) -> Truth:
+    data = read_coco(path)
+    entries = coco_photos(data, place=str(path))
+    folder, listing = find_photos(entries, path, images_dir=images_dir)
+    there = set(listing.paths)
+    present = [e for e in entries if folder / e.file_name in there][:limit]
+    categories = _categories(data.get("categories"), path)
+    kept = {e.image_id for e in present}
+    known_images = {e.image_id for e in entries}
+    annotations = tuple(
+        a
+        for a in _annotations(data.get("annotations"), path, known_images, {c for c, _ in categories})
+        if a["image_id"] in kept
+    )
+    notes = (f"{len(listing.missing)} photos are not here and were left out",) if listing.missing else ()
+    return Truth(
+        tuple(Photo(e.image_id, folder / e.file_name) for e in present),
+        annotations,
+        categories,
+        {e.image_id: (e.width, e.height) for e in present},
+        notes,
+    )
+
+
+def _categories(value: object, path: Path) -> tuple[tuple[int, str], ...]:
+    good = isinstance(value, list) and all(
+        isinstance(c, dict) and isinstance(c.get("id"), int) and isinstance(c.get("name"), str) for c in value
+    )
+    if not good or not value:
+        raise DataError(f"{path} has no list `categories` of id and name", hint="take the full annotation file")
+    assert isinstance(value, list)
+    return tuple(sorted((c["id"], c["name"]) for c in value))
+
+
+def _annotations(value: object, path: Path, image_ids: set[int], category_ids: set[int]) -> Iterator[Mapping[str, Any]]:
+    if not isinstance(value, list):
+        raise DataError(f"{path} has no list `annotations`, expected one", hint="take the full annotation file")
+    for i, entry in enumerate(value):
+        place = f"{path}: annotations[{i}]"
+        if not isinstance(entry, dict):
+            raise DataError(f"{place} is no object", hint="mend the JSON")
+        if entry.get("category_id") not in category_ids:
+            raise DataError(
+                f"{place}.category_id is {entry.get('category_id')!r}, expected one of the ids in `categories`",
+                hint="add the category, or mend the annotation",
+            )
+        if entry.get("image_id") not in image_ids:
+            raise DataError(
+                f"{place}.image_id is {entry.get('image_id')!r}, which is no id in `images`", hint="mend the JSON"
+            )
+        yield _annotation(entry, place, i + 1)
+
+
+def _annotation(entry: Mapping[str, Any], place: str, new_id: int) -> Mapping[str, Any]:
+    box = entry.get("bbox")
+    if not isinstance(box, list) or len(box) != 4 or not all(_is_number(v) for v in box):
+        raise DataError(f"{place}.bbox is {str(box)[:60]}, expected [x, y, width, height]", hint="mend the JSON")
+    area = entry.get("area", box[2] * box[3])
+    if not _is_number(area):
+        raise DataError(f"{place}.area is {str(area)[:60]!r}, expected a number", hint="mend the JSON")
+    # COCOeval takes an id of 0 for "no match", and some tools number from 0
+    return {**entry, "id": new_id, "area": area, "iscrowd": int(bool(entry.get("iscrowd", 0)))}
+
+
+def _from_yolo(dataset: YoloDataset, split: str, limit: int | None) -> Truth:
+    if split not in dataset.splits:
+        raise DataError(
+            f"{dataset.path} has no split {split!r}, expected one of {', '.join(dataset.splits)}",
+            hint="choose another with --split",
+        )
+    listing = split_photos(dataset, split)
+    paths = sorted(listing.paths)[:limit]
+    if not paths:
+        raise DataError(f"{dataset.path}: split {split!r} has no photos", hint="check the paths in the yaml")
+    labelled = [path for path in paths if label_path(path).is_file()]
+    if not labelled:
+        raise DataError(
+            f"none of the {len(paths)} photos has a label file (first looked for: {label_path(paths[0])})",
+            hint="labels lie in folder `labels` beside `images`, one .txt per photo",
+        )
+    photos = tuple(Photo(i, path) for i, path in enumerate(paths, 1))
+    sizes = {photo.image_id: _size_wh(photo.path) for photo in photos}
+    annotations: list[Mapping[str, Any]] = []
+    largest = -1
+    for photo in photos:
+        for line in read_labels(label_path(photo.path)):
+            largest = max(largest, line.class_id)
+            annotations.append(_yolo_annotation(line, photo.image_id, len(annotations) + 1, sizes[photo.image_id]))
+    names = dataset.names or tuple(f"class {i}" for i in range(largest + 1))
+    if largest >= len(names):
+        raise DataError(
+            f"the labels of {dataset.path} have class {largest}, expected 0..{len(names) - 1} ({len(names)} names)",
+            hint="add the missing names to the yaml",
+        )
+    missing = (f"{len(listing.missing)} entries of the split are not here",) if listing.missing else ()
+    return Truth(photos, tuple(annotations), tuple(enumerate(names)), sizes, missing)
+
+
+@dataclass(frozen=True, slots=True)
+class YoloLine:
+    """One object of a label file: class and box (cx, cy, w, h) or outline (x, y, ...), all in 0..1."""
+
+    class_id: int
+    box_cxcywh: tuple[float, float, float, float] | None
+    outline: tuple[float, ...] = ()
+
+
+def read_labels(path: Path) -> list[YoloLine]:
+    """The objects of a YOLO label file; none where the file is missing, which means background.
+
+    Raises DataError naming file and line where a line is neither a box (5 numbers) nor an outline.
+    """
+    try:
+        if not path.is_file():
+            return []
+        if path.stat().st_size > MAX_LABEL_BYTES:
+            raise DataError(f"{path} has {path.stat().st_size} bytes, expected labels", hint="check the file")
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"{path} cannot be read as labels ({error})", hint="write the file anew") from error
+    return [_line(line.split(), f"{path}:{i}") for i, line in enumerate(lines, 1) if line.strip()]
+
+
+def _line(words: Sequence[str], place: str) -> YoloLine:
+    try:
+        numbers = [float(word) for word in words]
+    except ValueError:
+        numbers = []
+    good = bool(numbers) and all(math.isfinite(v) for v in numbers) and numbers[0] == int(numbers[0]) >= 0
+    outline = len(numbers) >= 7 and len(numbers) % 2 == 1
+    if not good or not (len(numbers) == 5 or outline) or not all(-0.01 <= v <= 1.01 for v in numbers[1:]):
+        raise DataError(
+            f"{place} is {' '.join(words)[:60]!r}, expected a class and 4 numbers (a box) or 6 and more (an "
+            "outline) in 0..1",
+            hint="write centre x, centre y, width, height as shares of the photo",
+        )
+    values = numbers[1:]
+    if outline:
+        return YoloLine(int(numbers[0]), None, tuple(values))
+    return YoloLine(int(numbers[0]), (values[0], values[1], values[2], values[3]))
+
+
+def _yolo_annotation(line: YoloLine, image_id: int, new_id: int, size_wh: tuple[int, int]) -> Mapping[str, Any]:
+    width, height = size_wh
+    base = {"id": new_id, "image_id": image_id, "category_id": line.class_id, "iscrowd": 0}
+    if line.box_cxcywh is not None:
+        cx, cy, w, h = line.box_cxcywh
+        box = [(cx - w / 2) * width, (cy - h / 2) * height, w * width, h * height]
+        return {**base, "bbox": box, "area": box[2] * box[3]}
+    points = [v * (width, height)[i % 2] for i, v in enumerate(line.outline)]
+    xs, ys = points[0::2], points[1::2]
+    box = [min(xs), min(ys), max(xs) - min(xs), max(ys) - min(ys)]
+    following = zip(xs[1:] + xs[:1], ys[1:] + ys[:1], strict=True)
+    twice = sum(x * y2 - x2 * y for x, y, (x2, y2) in zip(xs, ys, following, strict=True))
+    return {**base, "bbox": box, "area": abs(twice) / 2, "segmentation": [points]}
+
+
+def _size_wh(path: Path) -> tuple[int, int]:
+    from edgekit.ops.photo import read_photo
+
+    height, width = read_photo(path).shape[:2]
+    return width, height
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)

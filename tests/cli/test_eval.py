@@ -1,0 +1,65 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from edgekit.cli.main import main
+from tests.photos import write_photos
+from tests.tiny_yolo import save_tiny_yolo
+
+
+@pytest.fixture
+def command(tmp_path: Path) -> list[str]:
+    model = save_tiny_yolo(tmp_path / "tiny.onnx", family="yolov8")
+    names = [path.name for path in write_photos(tmp_path / "images", 4)]
+    data = {
+        "images": [{"id": i, "file_name": name, "width": 96, "height": 72} for i, name in enumerate(names)],
+        "categories": [{"id": i, "name": f"thing {i}"} for i in range(3)],
+        "annotations": [{"image_id": i, "category_id": i % 3, "bbox": [10, 10, 40, 30]} for i in range(4)],
+    }
+    (tmp_path / "labels.json").write_text(json.dumps(data))
+    out = str(tmp_path / "out")
+    return ["eval", "--model", str(model), "--data", str(tmp_path / "labels.json"), "--resamples", "20", "-o", out]
+
+
+def test_the_table_has_scores_intervals_and_sizes(command: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([*command, "--classes"]) == 0
+    printed = capsys.readouterr().out
+    assert "4 photos" in printed and "mAP50-95" in printed and "tiny.onnx" in printed
+    assert "thing 2" in printed and "report.json" in printed
+
+
+def test_against_another_model_says_what_is_kept_and_how_far_they_agree(
+    command: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    other = save_tiny_yolo(tmp_path / "other.onnx", family="yolov8", seed=5)
+    assert main([*command, "--against", str(other)]) == 0
+    printed = capsys.readouterr().out
+    assert "kept of other.onnx, boxes:" in printed and "agreement: of" in printed
+
+
+def test_json_is_the_report(command: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([*command, "--json", "--limit", "2"]) == 0
+    report = json.loads(capsys.readouterr().out)
+    assert report == json.loads((tmp_path / "out" / "report.json").read_text())
+    assert report["model"]["photos"] == 2 and report["model"]["device"] == "onnxruntime"
+
+
+@pytest.mark.parametrize(
+    ("extra", "message"),
+    [
+        (["--limit", "0"], "--limit is 0"),
+        (["--data", "absent.json"], "absent.json does not exist"),
+        (["--conf", "7"], "score_threshold is 7"),
+        (["--resamples", "-3"], "resamples is -3"),
+        (["--model", "absent.onnx"], "absent.onnx does not exist"),
+    ],
+)
+def test_mistakes_are_two_lines_and_exit_code_2(
+    command: list[str], capsys: pytest.CaptureFixture[str], extra: list[str], message: str
+) -> None:
+    assert main([*command, *extra]) == 2
+    lines = [x for x in capsys.readouterr().err.splitlines() if not x.endswith("...")]
+    assert message in lines[0] and lines[1].startswith("hint: ")
