@@ -1,0 +1,92 @@
+"""`edgekit demo`: the whole way on shipped material, to see what edgekit does before bringing an own model."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from edgekit.cli.console import print_json, print_table, progress_bar
+
+if TYPE_CHECKING:
+    from edgekit.demo.run import DemoResult
+
+DEFAULT_OUT = Path("edgekit_demo")
+NEXT_STEPS = (
+    "edgekit calibrate --model yolov8n-seg.onnx --images PHOTOS -o work",
+    "edgekit compile work/*.yaml",
+    "edgekit run --model work/model_output/*.bin --source photo.jpg",
+)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "-o",
+        "--output",
+        type=Path,
+        default=DEFAULT_OUT,
+        metavar="DIR",
+        help=f"a new folder, or an earlier demo's, which is replaced (default: {DEFAULT_OUT})",
+    )
+    parser.add_argument("--json", action="store_true", help="print the report as JSON")
+
+
+def run(args: argparse.Namespace) -> int:
+    from edgekit.demo.run import run_demo
+
+    with progress_bar() as progress:
+        result = run_demo(args.output, progress=progress)
+    print_json(_report(result)) if args.json else _print(result)
+    return 0
+
+
+def _report(result: DemoResult) -> dict[str, Any]:
+    from edgekit.demo.run import measured_to_dict
+
+    return {
+        "device": result.device,
+        "simulated": result.compiled.simulated,
+        "output": str(result.out),
+        "heads": str(result.calibrated.model_path),
+        "yaml": str(result.calibrated.yaml_path),
+        "bin": str(result.compiled.bin_path),
+        "log": str(result.compiled.log_path),
+        "pictures": [{"picture": str(path), "objects": count} for path, count in result.objects.items()],
+        **measured_to_dict(result.measured),
+        "seconds": result.seconds,
+        "next": list(NEXT_STEPS),
+    }
+
+
+def _print(result: DemoResult) -> None:
+    from edgekit.demo.run import MIN_IOU, MIN_SCORE, TRUE_IOU
+
+    measured = result.measured
+    folder = next(iter(result.objects)).parent
+    print(f"heads     {_shown(result.calibrated.model_path)}, cut from the shipped demo_seg.onnx")
+    print(f"yaml      {_shown(result.calibrated.yaml_path)}, with its calibration data")
+    print(f"int8      {_shown(result.compiled.bin_path)}, by the built-in simulated compiler")
+    print(f"pictures  {len(result.objects)} in {_shown(folder)}, with {sum(result.objects.values())} objects drawn")
+    rows = sorted(measured.output_cosines.items())
+    print_table("", ("output", "cosine of float and int8"), rows)
+    again = measured.agreement
+    print(
+        f"found again by int8: {again.count} of {again.total} objects of the float model ({again.share:.1%}; "
+        f"score >= {MIN_SCORE}, same class, box IoU >= {MIN_IOU})"
+    )
+    found, kept = measured.true_float, measured.true_int8
+    print(
+        f"truly in the photos: {found.total} things; float found {found.count}, int8 {kept.count} "
+        f"(same class, box IoU >= {TRUE_IOU})"
+    )
+    print(f"time: {sum(result.seconds.values()):.0f} s on this computer")
+    print("The device was SIMULATED: its integers are those of the int8 graph, its speed says nothing about a board.")
+    print("next, with your own model and photos:")
+    for step in NEXT_STEPS:
+        print(f"  {step}")
+
+
+def _shown(path: Path) -> str:
+    """As the user would type it: relative where it lies below the current folder."""
+    absolute = path.resolve()
+    return str(absolute.relative_to(Path.cwd())) if absolute.is_relative_to(Path.cwd()) else str(path)

@@ -1,0 +1,171 @@
+"""The whole way on shipped material: cut, calibrate, compile, run, and how far int8 agrees with float."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from edgekit.demo.agreement import CosineSum, Floats, Found, confident, float_heads, found_again
+from edgekit.demo.folder import fresh_folder, write_record
+from edgekit.demo.material import Photo, copy_model, write_calibration_photos, write_photos
+from edgekit.files import write_json
+from edgekit.host.calibrate import CalibrationResult, calibrate
+from edgekit.host.compile import CompileResult, compile_work
+from edgekit.output.writer import write_picture
+from edgekit.progress import Progress, silent
+from edgekit.results import Results
+from edgekit.runtime.session import Session, load
+
+MARCH, INPUT_KIND = "bayes-e", "nv12"  # the RDK X5 and what its camera gives
+STOCK, CALIBRATION_PHOTOS, PHOTOS, PICTURES, WORK = "demo_seg.onnx", "calibration_photos", "photos", "pictures", "work"
+RESULTS = "results.json"
+PARTS = (STOCK, CALIBRATION_PHOTOS, PHOTOS, PICTURES, WORK, RESULTS)
+CALIBRATION_NUM = 24
+MIN_SCORE, MIN_IOU = 0.4, 0.8  # what counts as an object of the float model, and as found again
+TRUE_IOU = 0.5  # what counts as having found a thing that is truly there
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """How well int8 keeps up over all photos.
+
+    `agreement`: objects of the float heads model (score >= MIN_SCORE) found again by int8 with box IoU >=
+    MIN_IOU and the same class. `output_cosines`: per output, float against int8. `true_float`, `true_int8`: of
+    the things that are truly in the photos, those found (IoU >= TRUE_IOU, same class, score >= 0.25).
+    """
+
+    agreement: Found
+    output_cosines: dict[str, float]
+    true_float: Found
+    true_int8: Found
+
+
+@dataclass(frozen=True, slots=True)
+class DemoResult:
+    """What the demo made and measured; `objects` says how many int8 saw in each drawn picture."""
+
+    out: Path
+    calibrated: CalibrationResult
+    compiled: CompileResult
+    device: str
+    objects: dict[Path, int]
+    measured: Measured
+    seconds: dict[str, float]
+
+
+def run_demo(out: Path, *, progress: Progress = silent) -> DemoResult:
+    """Makes the demo's material in `out` and takes it the whole way on the simulated device.
+
+    Raises OutputError where `out` holds anything but an earlier demo.
+    """
+    out, clock = Path(out), _Clock()
+    with fresh_folder(out, PARTS):
+        stock = copy_model(out / STOCK)
+        write_calibration_photos(out / CALIBRATION_PHOTOS, progress=progress)
+        photos = write_photos(out / PHOTOS, progress=progress)
+        clock.lap("material")
+        calibrated = calibrate(
+            stock,
+            out / CALIBRATION_PHOTOS,
+            out / WORK,
+            num=CALIBRATION_NUM,
+            input_kind=INPUT_KIND,
+            march=MARCH,
+            progress=progress,
+        )
+        clock.lap("cut and calibrate")
+        compiled = compile_work(calibrated.yaml_path, toolchain="sim", progress=progress)
+        clock.lap("compile")
+        with load(calibrated.model_path) as float_session, load(compiled.bin_path, "sim") as int8_session:
+            measured, seen = _run_both(photos, float_session, int8_session, progress)
+            objects = _write_results(out, photos, seen)
+            device = int8_session.device.kind
+        clock.lap("run")
+        result = DemoResult(out, calibrated, compiled, device, objects, measured, clock.seconds)
+        write_record(out, {"simulated": compiled.simulated, "device": device, **measured_to_dict(measured)})
+    return result
+
+
+def measured_to_dict(measured: Measured) -> dict[str, Any]:
+    """`measured` as plain JSON values, with the thresholds that it was measured at."""
+    return {
+        "agreement": {
+            **_found_to_dict(measured.agreement),
+            "min_score": MIN_SCORE,
+            "min_iou": MIN_IOU,
+        },
+        "output_cosines": {name: round(value, 6) for name, value in measured.output_cosines.items()},
+        "true_things": {
+            "float": _found_to_dict(measured.true_float),
+            "int8": _found_to_dict(measured.true_int8),
+            "min_iou": TRUE_IOU,
+        },
+    }
+
+
+def _found_to_dict(found: Found) -> dict[str, Any]:
+    return {"found": found.count, "of": found.total, "share": round(found.share, 4)}
+
+
+def _run_both(
+    photos: Sequence[Photo], float_session: Session, int8_session: Session, progress: Progress
+) -> tuple[Measured, list[Results]]:
+    """Runs both models on every photo; gives the comparison and what int8 saw."""
+    cosines: dict[str, CosineSum] = {}
+    agreement = true_float = true_int8 = Found()
+    seen = []
+    for done, photo in enumerate(photos, start=1):
+        (float_results, float_raw), (int8_results, int8_raw) = (
+            _predict(session, photo) for session in (float_session, int8_session)
+        )
+        for name, values in float_raw.items():
+            cosines.setdefault(name, CosineSum()).add(values, int8_raw[name])
+        agreement += found_again(*confident(float_results, MIN_SCORE), int8_results, min_iou=MIN_IOU)
+        true_float += found_again(*_truth(photo), float_results, min_iou=TRUE_IOU)
+        true_int8 += found_again(*_truth(photo), int8_results, min_iou=TRUE_IOU)
+        seen.append(int8_results)
+        progress("float and int8 on the photos", done, len(photos))
+    return Measured(agreement, {n: c.value for n, c in cosines.items()}, true_float, true_int8), seen
+
+
+def _predict(session: Session, photo: Photo) -> tuple[Results, dict[str, Floats]]:
+    """The results, and the raw heads as floats."""
+    inputs, letterbox = session.prepare(photo.scene.bgr)
+    heads = session.infer(inputs)
+    return session.decode(heads, letterbox), float_heads(heads, session.spec)
+
+
+def _truth(photo: Photo) -> tuple[Floats, npt.NDArray[np.int32]]:
+    instances = photo.scene.instances
+    boxes = np.asarray([i.box_xyxy for i in instances], np.float32).reshape(-1, 4)
+    return boxes, np.asarray([i.class_id for i in instances], np.int32)
+
+
+def _write_results(out: Path, photos: Sequence[Photo], seen: Sequence[Results]) -> dict[Path, int]:
+    """Writes the drawn pictures and results.json, in the form that edgekit run writes."""
+    objects, rows = {}, []
+    for photo, results in zip(photos, seen, strict=True):
+        picture = write_picture(out / PICTURES / photo.path.name, results.draw(photo.scene.bgr))
+        objects[picture] = len(results)
+        rows.append({"source": photo.path.name, **results.to_dict()})
+    write_json(out / RESULTS, {"results": rows})
+    return objects
+
+
+class _Clock:
+    """Seconds between laps."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+        self._last = time.perf_counter()
+
+    def lap(self, name: str) -> None:
+        now = time.perf_counter()
+        self.seconds[name] = round(now - self._last, 2)
+        self._last = now
