@@ -38,7 +38,7 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         print_json(as_dict(result))
     else:
-        _print(result)
+        _print(result, asked=args.toolchain)
     return 0
 
 
@@ -61,12 +61,15 @@ def worst_nodes(result: CompileResult) -> list[tuple[str, float]]:
     return sorted(low, key=lambda row: row[1])[:WORST_NODES]
 
 
-def _print(result: CompileResult) -> None:
+def _print(result: CompileResult, *, asked: str) -> None:
     from edgekit.cli.console import print_table
+    from edgekit.host.compile import why_simulated
 
     how = "simulated: runs off the board only" if result.simulated else "for the board"
     verb = "reused, nothing has changed" if result.reused else "compiled"
     print(f"{verb} by {result.toolchain} ({how})")
+    if asked == "auto" and result.simulated:
+        print(f"  the real toolchain was not taken: {why_simulated()}")
     for note in result.notes:
         print(f"  {note}")
     if result.output_cosines:

@@ -124,11 +124,12 @@ def compile_work(
     info = read_buildinfo(job.working_dir)
     if info is not None and still_valid(job.working_dir, info, inputs):
         return _result(info, job.working_dir, compiler, reused=True)
+    _keep_real_build(info, job.working_dir, compiler)
     with _build_folder(job.working_dir) as build_dir:
         built = compiler.build(job, build_dir, progress=progress)
-        info = _record(built, build_dir, name, inputs)
-        _publish(info, build_dir, job.working_dir)
-    return _result(info, job.working_dir, compiler, reused=False)
+        new = _record(built, build_dir, name, inputs)
+        _publish(new, info, build_dir, job.working_dir)
+    return _result(new, job.working_dir, compiler, reused=False)
 
 
 def choose_compiler(toolchain: str) -> tuple[str, Compiler]:
@@ -151,10 +152,28 @@ def choose_compiler(toolchain: str) -> tuple[str, Compiler]:
     return toolchain, compiler
 
 
+def why_simulated() -> str:
+    """Why `auto` takes the simulated compiler here; "" where it does not."""
+    real = [name for name in AUTO_ORDER if name in COMPILERS and not _load(name).simulated]
+    reasons = {name: _load(name).missing() for name in real}
+    return "; ".join(f"{name}: {reason}" for name, reason in reasons.items() if reason is not None)
+
+
 def _load(name: str) -> Compiler:
     module, _, attribute = COMPILERS[name].partition(":")
     compiler: Compiler = getattr(importlib.import_module(module), attribute)()
     return compiler
+
+
+def _keep_real_build(info: BuildInfo | None, working_dir: Path, compiler: Compiler) -> None:
+    """Refuses to put a simulated build, seconds of work, over a real one, minutes to an hour of work."""
+    if info is None or info.toolchain not in COMPILERS or not compiler.simulated:
+        return
+    if not _load(info.toolchain).simulated:
+        raise OutputError(
+            f"{working_dir} holds a build by {info.toolchain}, which a simulated one would replace",
+            hint="give the yaml another working_dir, or delete that folder",
+        )
 
 
 @contextmanager
@@ -195,9 +214,17 @@ def _record(built: Built, build_dir: Path, name: str, inputs: Mapping[str, str])
     )
 
 
-def _publish(info: BuildInfo, build_dir: Path, working_dir: Path) -> None:
-    """Moves every file the compiler left (not only the named parts) up; the record goes last."""
+def _publish(info: BuildInfo, old: BuildInfo | None, build_dir: Path, working_dir: Path) -> None:
+    """Moves every file the compiler left (not only the named parts) up; the record goes last.
+
+    Files of the build before that have no successor go, unless somebody has edited them.
+    """
     (working_dir / BUILDINFO_NAME).unlink(missing_ok=True)
+    fresh = {path.name for path in build_dir.iterdir()}
+    for name, digest in (old.outputs if old else {}).items():
+        path = working_dir / Path(name).name
+        if path.name not in fresh and path.is_file() and sha256_file(path) == digest:
+            path.unlink()
     for path in sorted(build_dir.iterdir()):
         target = working_dir / path.name
         if path.is_dir() and target.is_dir():

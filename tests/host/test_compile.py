@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from edgekit.errors import ConfigError, DataError, ModelError, ToolchainError
+from edgekit.errors import ConfigError, DataError, ModelError, OutputError, ToolchainError
 from edgekit.files import sha256_file
 from edgekit.host import compile as seam
 from edgekit.host.compile import Built, compile_work
@@ -101,6 +101,26 @@ def test_a_failed_build_leaves_the_old_one(work: Path, error: BaseException, mon
     with pytest.raises(type(error)):
         compile_work(work, toolchain="fake")
     assert {path.name: path.read_bytes() for path in (work.parent / "out").iterdir()} == before
+
+
+def test_files_without_successor_go_unless_edited(work: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    compile_work(work, toolchain="fake")
+    out = work.parent / "out"
+    record = json.loads((out / "buildinfo.json").read_text())
+    for name, now in (("old.log", b"old"), ("mine.log", b"mine")):
+        (out / name).write_bytes(now)
+        record["outputs"][name] = "0" * 64 if name == "mine.log" else sha256_file(out / name)
+    (out / "buildinfo.json").write_text(json.dumps(record))
+    compile_work(work, toolchain="fake", optimize="O2")
+    assert "mine.log" in names(out) and "old.log" not in names(out)
+
+
+def test_a_simulated_build_never_replaces_a_real_one(work: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    compile_work(work, toolchain="fake")
+    monkeypatch.setitem(seam.COMPILERS, "sim", "edgekit.sim.compiler.backend:SimCompiler")
+    with pytest.raises(OutputError, match="holds a build by fake"):
+        compile_work(work, toolchain="sim")
+    assert (work.parent / "out" / "m.bin").read_bytes() == b"bin"
 
 
 def test_leftovers_of_a_killed_run_vanish(work: Path) -> None:

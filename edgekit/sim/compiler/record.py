@@ -45,9 +45,7 @@ def node_rows(
     return rows
 
 
-def _read_at(
-    node: onnx.NodeProto, source: str, plan: ScalePlan, scales: Mapping[str, float]
-) -> float | None:
+def _read_at(node: onnx.NodeProto, source: str, plan: ScalePlan, scales: Mapping[str, float]) -> float | None:
     """The threshold of what a node reads; pixels minus 128 count as they are."""
     return float(INT_MAX[8]) if node.op_type == "HzSQuantizedPreprocess" else _threshold(source, plan, scales)
 

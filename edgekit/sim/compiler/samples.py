@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -76,10 +76,3 @@ def spread(files: Sequence[Path], count: int) -> tuple[Path, ...]:
     if len(files) <= count:
         return tuple(files)
     return tuple(files[i * len(files) // count] for i in range(count))
-
-
-def samples(job: CompileJob, files: Sequence[Path]) -> Iterator[np.ndarray]:
-    """The inputs for `files`, one at a time."""
-    normalisation = normalisation_of(job)
-    for path in files:
-        yield read_sample(path, job, normalisation)

@@ -89,7 +89,7 @@ def _kl_divergence(counts: NDArray[np.float64], stop: int) -> float:
     return float(np.sum(p[known] * np.log(p[known] / q[known])) + missed * 20.0)
 
 
-PERCENTILES = (0.99995, 0.9999, 0.9995)
+PERCENTILES = (0.99995, 0.9999, 0.9998, 0.9995)
 CANDIDATES: dict[str, Calibrator] = {
     "max": max_threshold,
     **{

@@ -1,0 +1,45 @@
+"""The simulated compiler on the trained model: how much of what floats find do its integers find again."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import edgekit
+from edgekit.host.calibrate import calibrate
+from edgekit.host.compile import compile_work
+from edgekit.ops.boxes import box_iou
+from edgekit.ops.photo import read_photo
+from edgekit.results import Results
+
+SCORE, IOU = 0.4, 0.8
+BAR_FOUND, BAR_COSINE = 0.97, 0.98
+
+
+def found_again(truth: Results, found: Results) -> np.ndarray:
+    """Per detection of `truth` at SCORE or more: whether one of `found` has its class and a box of IOU or more."""
+    wanted = truth.scores >= SCORE
+    overlap = box_iou(truth.boxes_xyxy[wanted], found.boxes_xyxy)
+    same = truth.class_ids[wanted][:, None] == found.class_ids[None, :]
+    return np.any((overlap >= IOU) & same, axis=1)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["rgb", "nv12"])
+def test_trained_model_keeps_its_detections(shared_data: Path, tmp_path: Path, kind: str) -> None:
+    model, photos = shared_data / "models/yolov8n-seg.onnx", shared_data / "coco/images"
+    work = calibrate(model, photos / "train", tmp_path / "work", num=50, input_kind=kind)
+    result = compile_work(work.yaml_path, toolchain="sim")
+    assert result.modified_bin_path is not None
+    print(kind, {name: round(value, 4) for name, value in result.output_cosines.items()}, result.notes)
+    assert min(result.output_cosines.values()) >= BAR_COSINE
+    floats, device = edgekit.load(model, conf=SCORE), edgekit.load(result.modified_bin_path)  # 0.25, the default
+    again = []
+    for path in sorted((photos / "val").glob("*.jpg")):
+        bgr = read_photo(path)
+        again.append(found_again(floats.predict(bgr), device.predict(bgr)))
+    flags = np.concatenate(again)
+    print(kind, f"{flags.mean():.4f} of {flags.size} detections on {len(again)} photos found again")
+    assert len(again) >= 100 and flags.mean() >= BAR_FOUND
