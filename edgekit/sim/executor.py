@@ -51,7 +51,7 @@ class ReferenceExecutor:
             for name in set(node.operands):
                 if last_use[name] == index and name not in wanted.values():
                     del values[name]
-        return {name: values[tensor] for name, tensor in wanted.items()}
+        return {name: np.array(values[tensor]) for name, tensor in wanted.items()}
 
 
 def _call(node: Node, operands: list[np.ndarray]) -> Callable[[], Arrays]:

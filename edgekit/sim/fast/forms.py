@@ -52,6 +52,12 @@ def fast_form(subject: Subject) -> Build | None:
     return form(subject) if form else None
 
 
+def takes_a_chain(node: Node) -> bool:
+    """Whether a convolution kernel computes the node, which can take the nodes behind it along."""
+    operator = node.operator
+    return isinstance(operator, Conv) or (isinstance(operator, ConvTranspose) and is_patchwise(operator))
+
+
 def can_follow(node: Node, dtype: np.dtype[np.generic], chained: bool) -> bool:
     """Whether a convolution's kernel that holds `dtype` can take `node` along."""
     operator, out = node.operator, node.operator.outputs[0]

@@ -105,7 +105,9 @@ class ReferenceStep:
             else:
                 operands.append(flip(source) if bytewise else source)
         for target, result in zip(self.targets, self.node.operator.run(*operands), strict=True):
-            frame.arrays[target.root] = np.ascontiguousarray(result if bytewise else flip(result))
+            stored = np.ascontiguousarray(result if bytewise else flip(result))
+            shared = any(np.may_share_memory(stored, operand) for operand in operands)  # the arena is used again
+            frame.arrays[target.root] = stored.copy() if shared else stored
 
 
 Step = KernelStep | ReferenceStep
