@@ -62,6 +62,7 @@ def load_job(yaml_path: Path, *, optimize: str | None = None) -> CompileJob:
             hint="models with several inputs are not supported: compile the part that takes the picture",
         )
     input_name, input_shape = _float_input(onnx_path)
+    _check_input(config, input_name, input_shape)
     files, dtype = _calibration_files(yaml_path, config, input_shape)
     check_manifest(yaml_path.parent)
     return CompileJob(
@@ -119,6 +120,17 @@ def _float_input(onnx_path: Path) -> tuple[str, tuple[int, ...]]:
             hint="export the model with a fixed batch of 1 and a fixed size (dynamic=False)",
         )
     return inputs[0].name, shape
+
+
+def _check_input(config: PtqConfig, name: str, shape: tuple[int, ...]) -> None:
+    """What the yaml says of the input, where it says it, must be what the ONNX has."""
+    given = config.inputs[0]
+    for field, value, found in (("input_name", given.name, name), ("input_shape", given.shape, shape)):
+        if value and value != found:
+            raise ConfigError(
+                f"input_parameters.{field} is {value!r}, the ONNX has {found!r}, expected the same",
+                hint=f"leave {field} out of the yaml, or run edgekit calibrate again",
+            )
 
 
 def _spec_of(onnx_path: Path) -> ModelSpec:

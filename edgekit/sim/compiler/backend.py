@@ -86,7 +86,7 @@ class SimCompiler:
 def _subject(job: CompileJob, log: BuildLog) -> Subject:
     """Everything that can be refused is refused here, before the first photo is read."""
     check_calibration(job.config)
-    _check_node_options(job)
+    _check_options(job)
     log.say(f"march: {job.march}")
     log.say_config(job.yaml_path.read_text(encoding="utf-8"))
     log.say(f"Using onnx model file: {job.onnx_path.name}")
@@ -105,9 +105,14 @@ def _subject(job: CompileJob, log: BuildLog) -> Subject:
     return Subject(job, graph, plan, picture)
 
 
-def _check_node_options(job: CompileJob) -> None:
+def _check_options(job: CompileJob) -> None:
+    """Refuses, by name, what would change the result and is not done here."""
     group, calibration = job.config.model_parameters, job.config.calibration_parameters
+    given, batch = job.config.inputs[0], job.config.input_parameters.input_batch
     asked = {
+        "input_parameters.input_layout_train NHWC": given.layout_train == "NHWC",
+        "input_parameters.input_batch": batch is not None and batch > 1,
+        "calibration_parameters.preprocess_on": calibration.preprocess_on,
         "model_parameters.node_info": group.node_info,
         "model_parameters.output_nodes": group.output_nodes,
         "calibration_parameters.run_on_cpu": calibration.run_on_cpu,
@@ -117,8 +122,8 @@ def _check_node_options(job: CompileJob) -> None:
     for name, value in asked.items():
         if value:
             raise ConfigError(
-                f"{name} is set, which the simulated compiler does not do, expected it left out",
-                hint=f"take {name.split('.')[1]} out of the yaml, or compile with --toolchain hb_mapper",
+                f"{name} is set, which the simulated compiler does not do, expected the default",
+                hint=f"change {name.split('.')[1]} in the yaml, or compile with --toolchain hb_mapper",
             )
 
 
