@@ -11,6 +11,7 @@ from edgekit.files import read_json
 from edgekit.host.binfile import looks_like_bin
 from edgekit.host.logs.lines import read_head, read_lines
 from edgekit.host.logs.quant_info import is_quant_info
+from edgekit.host.logs.sidecar import SIM_MAGIC, is_sidecar
 from edgekit.host.logs.static_perf import is_static_perf
 
 # The file that a line of a log file names as its source; tool_utils.py and the like belong to several.
@@ -66,15 +67,22 @@ FOREIGN: tuple[tuple[re.Pattern[str], str], ...] = (
 MAX_PLAIN_LINES = 400_000  # of a file without one telling line: enough to call it foreign
 
 
-def kind_of(path: Path) -> str:
-    """The kind of a file: mapper, modifier, model_info, board, static_perf, quant_info or bin.
+class ForeignFileError(DataError):
+    """A readable file that has nothing to do with a build."""
 
-    Raises DataError, naming what the file is as far as that can be told, for everything else.
+
+def kind_of(path: Path) -> str:
+    """The kind of a file: mapper, modifier, model_info, board, static_perf, quant_info, sidecar or bin.
+
+    Raises DataError, naming what the file is as far as that can be told, for everything else; a simulated `.bin`
+    counts as its sidecar.
     """
     path = Path(path)
     head = read_head(path)
     if looks_like_bin(head):
         return "bin"
+    if head.startswith(SIM_MAGIC):
+        return "sidecar"
     if head.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] == b"{":
         return _json_kind(path)
     foreign = ""
@@ -90,7 +98,7 @@ def kind_of(path: Path) -> str:
             foreign = next((name for pattern, name in FOREIGN if pattern.search(text)), "")
         if count > MAX_PLAIN_LINES:
             break
-    raise DataError(
+    raise ForeignFileError(
         f"{path} is no log of this toolchain" + (f"; it looks like one of {foreign}" if foreign else ""),
         hint="give a log of hb_mapper, hb_model_modifier, hb_model_info or hrt_model_exec, a JSON or .bin beside it",
     )
@@ -102,8 +110,10 @@ def _json_kind(path: Path) -> str:
         return "static_perf"
     if is_quant_info(value):
         return "quant_info"
+    if is_sidecar(value):
+        return "sidecar"
     keys = ", ".join(json.dumps(key) for key in list(value)[:4]) if isinstance(value, dict) else "no object"
-    raise DataError(
+    raise ForeignFileError(
         f"{path} is a JSON file of another kind (it begins with {keys})",
         hint="expected main_graph_subgraph_<n>.json or <prefix>_quant_info.json",
     )

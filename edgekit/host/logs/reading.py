@@ -14,9 +14,10 @@ from edgekit.host.logs.mapper import MapperLog, parse_mapper
 from edgekit.host.logs.model_info import ModelInfo, parse_model_info
 from edgekit.host.logs.modifier import ModifierLog, parse_modifier
 from edgekit.host.logs.quant_info import QuantNode, read_quant_info
+from edgekit.host.logs.sidecar import Sidecar, read_sidecar
 from edgekit.host.logs.static_perf import StaticPerf, read_static_perf
 
-Content = MapperLog | ModifierLog | ModelInfo | BoardLog | StaticPerf | tuple[QuantNode, ...] | BinInfo
+Content = MapperLog | ModifierLog | ModelInfo | BoardLog | StaticPerf | tuple[QuantNode, ...] | Sidecar | BinInfo
 
 READERS: dict[str, Callable[[Path], Content]] = {
     "mapper": lambda path: parse_mapper(read_lines(path)),
@@ -25,6 +26,7 @@ READERS: dict[str, Callable[[Path], Content]] = {
     "board": lambda path: parse_hrt_model_exec(read_lines(path)),
     "static_perf": read_static_perf,
     "quant_info": read_quant_info,
+    "sidecar": read_sidecar,
     "bin": read_bin,
 }
 

@@ -63,7 +63,7 @@ def _build(build: Build) -> dict[str, Any]:
     return {
         "name": build.name,
         "tool": log.tool if log else "",
-        "simulated": bool(log and log.simulated),
+        "simulated": build.simulated,
         "generation": log.generation if log else "",
         "march": build.march,
         "versions": dict(build.versions),

@@ -13,6 +13,7 @@ from edgekit.host.logs.model_info import ModelInfo
 from edgekit.host.logs.modifier import ModifierLog
 from edgekit.host.logs.quant_info import QuantNode
 from edgekit.host.logs.reading import ReadFile
+from edgekit.host.logs.sidecar import Sidecar
 from edgekit.host.logs.static_perf import StaticPerf
 
 MODIFIED = "_modified"  # hb_model_modifier's suffix of a stripped model
@@ -37,6 +38,7 @@ class Build:
     board: BoardLog | None = None
     perf: tuple[PerfRun, ...] = ()
     static: StaticPerf | None = None
+    sidecar: Sidecar | None = None
     quant_nodes: tuple[QuantNode, ...] = ()
     quantized_onnx: Path | None = None
     remarks: tuple[str, ...] = field(default=())
@@ -49,7 +51,13 @@ class Build:
     @property
     def march(self) -> str:
         log = self.compile_log
-        return (log.march if log else "") or (self.bin.march if self.bin else "")
+        told = (log.march if log else "") or (self.bin.march if self.bin else "")
+        return told or (self.sidecar.spec.march if self.sidecar else "")
+
+    @property
+    def simulated(self) -> bool:
+        """Whether the built-in simulated compiler made it."""
+        return bool((self.log and self.log.simulated) or (self.sidecar and self.sidecar.spec.simulated))
 
     @property
     def versions(self) -> Mapping[str, str]:
@@ -122,6 +130,8 @@ def _add(build: Build, file: ReadFile) -> Build:
         return replace(build, model_info=content)
     if isinstance(content, StaticPerf):
         return replace(build, static=content)
+    if isinstance(content, Sidecar):
+        return replace(build, sidecar=_more_final(build.sidecar, content))
     return replace(build, quant_nodes=content)
 
 
@@ -132,6 +142,17 @@ def _richer(old: MapperLog | None, new: MapperLog) -> MapperLog:
 
     def worth(log: MapperLog) -> tuple[bool, int, bool]:
         return log.finished, len(log.nodes) + len(log.output_rows), log.config is not None
+
+    return new if worth(new) > worth(old) else old
+
+
+def _more_final(old: Sidecar | None, new: Sidecar) -> Sidecar:
+    """Of a model's sidecars that of the stripped .bin counts, then that of the .bin, then the quantized graph's."""
+    if old is None:
+        return new
+
+    def worth(sidecar: Sidecar) -> tuple[bool, bool]:
+        return sidecar.stripped, sidecar.spec.stage == "bin"
 
     return new if worth(new) > worth(old) else old
 

@@ -10,10 +10,12 @@ from pathlib import Path
 from edgekit.errors import DataError, EdgekitError
 from edgekit.host.binfile import BinInfo
 from edgekit.host.logs.hrt_model_exec import BoardLog
+from edgekit.host.logs.kind import ForeignFileError
 from edgekit.host.logs.mapper import MapperLog
 from edgekit.host.logs.model_info import ModelInfo
 from edgekit.host.logs.modifier import ModifierLog
 from edgekit.host.logs.reading import ReadFile, read_file
+from edgekit.host.logs.sidecar import Sidecar
 from edgekit.host.report.build import MODIFIED, Build, make_build
 from edgekit.progress import Progress, silent
 
@@ -53,7 +55,7 @@ def collect(path: Path, *, progress: Progress = silent) -> Collection:
         return _collect_folder(path, progress)
     file = read_file(path)
     name = model_name(file) or path.stem
-    neighbours = [] if file.kind == "bin" else _neighbours(file, name)
+    neighbours = _neighbours(file, name)
     onnx = _quantized(path.parent, name)
     return Collection((make_build(name, (file, *neighbours), onnx=onnx),), ())
 
@@ -63,6 +65,8 @@ def model_name(file: ReadFile) -> str:
     content = file.content
     if isinstance(content, MapperLog):
         return content.prefix
+    if isinstance(content, Sidecar):
+        return content.name
     if isinstance(content, (BinInfo, ModelInfo)):
         return content.name.removesuffix(MODIFIED)
     if isinstance(content, BoardLog):
@@ -96,7 +100,12 @@ def _collect_folder(folder: Path, progress: Progress) -> Collection:
     files, left = [], []
     for done, path in enumerate(paths, start=1):
         try:
-            files.append(read_file(path))
+            file = read_file(path)
+            if not (file.kind == "sidecar" and path.suffix == ".bin"):  # told by the .json beside it
+                files.append(file)
+        except ForeignFileError:
+            if path.suffix == ".log":  # other texts and JSON files are nobody's business here
+                left.append((path, "it is no log of this toolchain"))
         except EdgekitError as error:
             left.append((path, error.message))
         if len(paths) > MANY_FILES:

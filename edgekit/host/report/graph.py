@@ -41,16 +41,12 @@ class Graph:
 def build_graph(build: Build) -> Graph | None:
     """The graph of a build, by the best source: quant_info, the quantized ONNX, the node names; None without nodes."""
     rows = build.compile_log.nodes if build.compile_log else ()
-    if build.quant_nodes:
-        return _from_quant_info(build.quant_nodes)
-    if build.quantized_onnx is not None and rows:
+    graph = _from_quant_info(build.quant_nodes) if build.quant_nodes else None
+    if graph is None and build.quantized_onnx is not None and rows:
         graph = _from_onnx(build.quantized_onnx, rows)
-        if graph is not None:
-            return graph
-    if not rows:
-        return None
-    graph = _from_names(rows)
-    return Graph(graph.nodes, _output_names(graph, build), graph.source)
+    if graph is None and rows:
+        graph = _from_names(rows)
+    return Graph(graph.nodes, _output_names(graph, build), graph.source) if graph else None
 
 
 def block_of(name: str) -> str:
@@ -138,7 +134,11 @@ def _from_names(rows: Sequence[NodeRow]) -> Graph:
 
 
 def _output_names(graph: Graph, build: Build) -> dict[str, str]:
-    """The guessed ends by the outputs' own names: by the runtime graph's Dequantize nodes, else by equal cosines."""
+    """The graph's ends under the outputs' own names: as they are, else by the runtime graph's Dequantize nodes,
+    else by equal cosines."""
+    named_rows = {row.name for row in (build.log.output_rows if build.log else ())}
+    if graph.outputs.keys() == named_rows:
+        return dict(graph.outputs)
     told = told_outputs(build)
     if told and all(node in graph.nodes for node in told.values()):
         return told

@@ -55,6 +55,8 @@ def list_outputs(build: Build, graph: Graph | None, flow: Flow | None) -> tuple[
     ends = {route.output: route.cosine for route in (flow.routes if flow else ())}
     shapes = _shapes(build)
     dequantized = _dequantized(build)
+    heads = build.sidecar.spec.outputs if build.sidecar else ()
+    roles, strides = {h.name: h.role for h in heads}, {h.name: h.stride for h in heads}
     outputs = []
     for name in _names(build, rows, shapes, nodes):
         row, shape = rows.get(name), shapes.get(name, ("", ()))
@@ -64,8 +66,8 @@ def list_outputs(build: Build, graph: Graph | None, flow: Flow | None) -> tuple[
             Output(
                 name=name,
                 node=node,
-                role=_role(node, shape[1]),
-                stride=_stride(build, shape[1]),
+                role=roles.get(name) or _role(node, shape[1]),
+                stride=strides.get(name) or _stride(build, shape[1]),
                 shape=shape[1],
                 dtype=shape[0],
                 cosine=cosine,
@@ -109,6 +111,8 @@ def _shapes(build: Build) -> dict[str, tuple[str, tuple[int, ...]]]:
         return {o.name: (o.dtype, o.shape) for o in build.bin.outputs}
     if build.board and build.board.outputs:
         return {o.name: (o.kind.lower(), o.shape) for o in build.board.outputs}
+    if build.sidecar:
+        return {o.name: (o.dtype, o.shape) for o in build.sidecar.spec.outputs}
     log = build.compile_log
     return {o.name: (o.dtype, o.shape) for o in log.outputs} if log else {}
 
@@ -118,6 +122,8 @@ def _dequantized(build: Build) -> dict[str, bool]:
         return {o.name: bool(o.dequantized_by) for o in build.bin.outputs}
     if build.board and build.board.outputs:
         return {o.name: o.kind in ("F32", "F16") for o in build.board.outputs}
+    if build.sidecar and build.sidecar.spec.stage == "bin":
+        return {o.name: o.dtype == "float32" for o in build.sidecar.spec.outputs}
     return {}
 
 

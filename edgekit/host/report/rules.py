@@ -159,7 +159,8 @@ def cpu_nodes(facts: Facts) -> Finding | None:
 def dequantize_left(facts: Facts) -> Finding | None:
     """The CPU turns large outputs into floats, most of which the score gate then throws away."""
     cpu = facts.cpu
-    if not cpu.dequantize or cpu.dequantize_bytes <= DEQUANTIZE_BYTES or facts.build.deleted_nodes:
+    stripped = bool(facts.build.deleted_nodes) or any(o.dequantized_on_cpu is False for o in facts.outputs)
+    if stripped or not cpu.dequantize or cpu.dequantize_bytes <= DEQUANTIZE_BYTES:
         return None
     binary = facts.build.bin.path.name if facts.build.bin else f"{facts.build.name.rpartition('/')[2]}.bin"
     return Finding(
@@ -281,7 +282,7 @@ def checker_only(facts: Facts) -> Finding | None:
 
 def simulated(facts: Facts) -> Finding | None:
     """Compiled by the built-in simulated compiler."""
-    if facts.log is None or not facts.log.simulated:
+    if not facts.build.simulated:
         return None
     return Finding(
         "simulated",

@@ -93,11 +93,10 @@ def _verdict(report: Report) -> Panel:
 def version_text(facts: Facts) -> str:
     """March and tool versions in one line, the same order always."""
     build = facts.build
-    log = build.compile_log
     parts = [f"march {build.march}"] if build.march else []
     versions = build.versions
     parts += [f"{label} {versions[tool]}" for tool, label in TOOLS.items() if tool in versions]
-    if log and log.simulated:
+    if build.simulated:
         parts.insert(0, "simulated compiler")
     return ", ".join(parts)
 

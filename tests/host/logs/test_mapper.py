@@ -162,3 +162,34 @@ def test_the_two_forms_of_one_real_run_agree(shared_data):
     assert file.calibration == console.calibration
     assert file.config["calibration_parameters"]["max_percentile"] == 0.9999
     assert console.setting("calibration_parameters", "max_percentile") == "0.9999"
+
+
+def test_the_simulated_compilers_own_log(tmp_path):
+    """Written by the compiler's own writer, so that a change of its shape is noticed here."""
+    from edgekit.sim.compiler.log import BuildLog, NodeRow, OutputRow
+
+    log = BuildLog()
+    log.say("march: bayes-e")
+    log.say_config(synthetic.CONFIG)
+    log.say_graph(11, {"images": (1, 3, 64, 96)}, {"box": (1, 8, 12, 64)})
+    log.say("There are 8 samples in the data set.")
+    log.say("Run calibration model with max | kl method.")
+    log.say("Select max method.")
+    log.say_nodes(
+        [
+            NodeRow("/model.0/conv/Conv", "BPU", "HzSQuantizedConv", 0.999, 4.25, "int8"),
+            NodeRow("a name with blanks", "CPU", "Softmax", None, None, "float32"),
+        ]
+    )
+    log.say_outputs([OutputRow("box", 0.9995, 0.1, 0.01, 1.5)])
+    log.say("End Model Convert")
+    parsed = parse(tmp_path, log.text)
+    assert (parsed.tool, parsed.simulated, parsed.finished, parsed.march) == ("sim", True, True, "bayes-e")
+    assert [(r.name, r.on, r.cosine, r.threshold, r.dtype) for r in parsed.nodes] == [
+        ("/model.0/conv/Conv", "BPU", 0.999, 4.25, "int8"),
+        ("a name with blanks", "CPU", None, None, "float32"),
+    ]
+    assert [(r.name, r.cosine, r.chebyshev) for r in parsed.output_rows] == [("box", 0.9995, 1.5)]
+    assert (parsed.calibration.samples, parsed.calibration.method) == (8, "max")
+    assert parsed.outputs[0].shape == (1, 8, 12, 64)
+    assert parsed.config["model_parameters"]["march"] == "bayes-e"

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
-from edgekit.errors import DataError, EdgekitError
+from edgekit.errors import DataError, EdgekitError, ModelError
 from edgekit.host.report.collect import collect
 from edgekit.host.report.report import make_report
+from edgekit.spec import HeadSpec, InputSpec, ModelSpec, Preprocess, spec_to_dict
 from tests.host.logs import synthetic
 from tests.host.report.builds import FOLDER_FILES, build_of, write_files
 
@@ -54,11 +57,12 @@ def test_what_belongs_to_several_builds_is_left_aside_and_named(tmp_path):
             "b.log": synthetic.makertbin(minute=9).replace(synthetic.PREFIX, "other"),
             "main_graph_subgraph_0.json": synthetic.static_perf(),
             "notes.txt": "prose\n",
+            "foreign.log": "prose\n",
         },
     )
     found = collect(tmp_path)
     assert [b.name for b in found.builds] == ["other", synthetic.PREFIX]
-    assert [path.name for path, _ in found.left_aside] == ["notes.txt", "main_graph_subgraph_0.json"]
+    assert [path.name for path, _ in found.left_aside] == ["foreign.log", "main_graph_subgraph_0.json"]
 
 
 def test_a_log_alone_takes_the_record_beside_it(tmp_path):
@@ -96,3 +100,35 @@ def test_the_real_folder(shared_data):
     found = collect(shared_data / "horizon" / "logs")
     assert len(found.builds) == 5
     assert [path.name for path, _ in found.left_aside] == ["hb_model_modifier_2024_list.txt"]
+
+
+def sidecar(**changes):
+    outputs = tuple(
+        HeadSpec(h.name, {"cls": "class"}.get(h.name, h.name), h.shape, stride=4 if h.name == "proto" else 8)
+        for h in synthetic.HEADS
+    )
+    facts = {"stage": "bin", "march": "bayes-e", "simulated": True, "outputs": outputs, **changes}
+    spec = ModelSpec("segment", ("thing",), InputSpec("images", "nv12"), Preprocess(96, 64), **facts)
+    return json.dumps(spec_to_dict(spec))
+
+
+def test_a_sidecar_tells_roles_and_a_simulated_bin(tmp_path):
+    raw = tuple(HeadSpec(h.name, "box", h.shape, stride=8, dtype="int32", scale=(0.5,)) for h in synthetic.HEADS[:1])
+    files = {
+        "m.json": sidecar(),
+        "m_modified.json": sidecar(outputs=raw),
+        "m.bin": b"EDGEKIT-SIM 01 00000000\n",
+        "m_heads.json": sidecar(stage="heads"),
+        "edgekit_sim_compile.log": synthetic.makertbin().replace(synthetic.PREFIX, "m"),
+    }
+    (build,) = collect(write_files(tmp_path / "work", files)).builds
+    assert (build.name, build.simulated, build.sidecar.stripped) == ("m", True, True)
+    alone = collect(tmp_path / "work" / "m.bin").builds[0]
+    outputs = make_report(alone).facts.outputs
+    assert [(o.name, o.role, o.stride, o.dequantized_on_cpu) for o in outputs][1:3] == [
+        ("cls", "class", 8, True),
+        ("mask", "mask", 8, True),
+    ]
+    assert alone.march == "bayes-e"
+    with pytest.raises(ModelError, match="without its sidecar"):
+        collect(write_files(tmp_path / "bare", {"m.bin": b"EDGEKIT-SIM 01 00000000\n"}) / "m.bin")
