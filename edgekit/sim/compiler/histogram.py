@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+BLOCK = 1 << 17  # elements counted at once: they stay in the cache
 BINS = 8192  # at least half of them lie below the largest value seen
 SMALLEST = 2.0**-40  # the range of a tensor that is all zeros
 
@@ -26,17 +27,18 @@ class Histogram:
 
     def add(self, values: NDArray[np.floating]) -> None:
         """Counts every element of `values`; raises ValueError where one is not finite."""
-        magnitudes = np.abs(values, dtype=np.float32).reshape(-1)
-        if magnitudes.size == 0:
+        flat = np.asarray(values, np.float32).reshape(-1)
+        if flat.size == 0:
             return
-        largest = float(magnitudes.max())
+        largest = max(float(flat.max()), -float(flat.min()))
         if not math.isfinite(largest):
             raise ValueError("not finite")
         self._widen(largest)
         self.largest = max(self.largest, largest)
-        magnitudes *= np.float32(BINS / self.reach)  # exact: a power of two
-        index = magnitudes.astype(np.int32)
-        self.counts += np.bincount(index, minlength=BINS)
+        factor = np.float32(BINS / self.reach)  # a power of two: the product is exact
+        for start in range(0, flat.size, BLOCK):
+            index = np.abs(flat[start : start + BLOCK] * factor).astype(np.intp)
+            self.counts += np.bincount(index, minlength=BINS)
 
     @property
     def total(self) -> int:
