@@ -33,7 +33,7 @@ def bgr_to_nv12(bgr: npt.NDArray[np.uint8], *, color_range: str = "full") -> npt
     not what a full-range model was calibrated for; hence this function.
     """
     height, width = bgr.shape[:2]
-    _check_even(width, height)
+    check_even(width, height)
     _check_range(color_range)
     ycrcb = cv2.cvtColor(bgr, cv2.COLOR_BGR2YCrCb)
     chroma = cv2.resize(ycrcb, (width // 2, height // 2), interpolation=cv2.INTER_AREA)
@@ -42,16 +42,22 @@ def bgr_to_nv12(bgr: npt.NDArray[np.uint8], *, color_range: str = "full") -> npt
     luma[...] = ycrcb[..., 0]
     pairs = out[height * width :].reshape(height // 2, width // 2, 2)
     pairs[..., 0], pairs[..., 1] = chroma[..., 2], chroma[..., 1]
-    if color_range == "studio":
-        luma[...] = _luma_table()[luma]
-        pairs[...] = _chroma_table()[pairs]
+    to_color_range(luma, pairs, color_range)
     return out
+
+
+def to_color_range(luma: npt.NDArray[np.uint8], pairs: npt.NDArray[np.uint8], color_range: str) -> None:
+    """Squeezes full-range luma (h, w) and chroma (h/2, w/2, 2) to `color_range`, in place."""
+    _check_range(color_range)
+    if color_range == "studio":
+        cv2.LUT(luma, _luma_table(), dst=luma)
+        cv2.LUT(pairs, _chroma_table(), dst=pairs)
 
 
 def nv12_to_yuv444(nv12: npt.NDArray[np.uint8], size_wh: tuple[int, int]) -> npt.NDArray[np.uint8]:
     """Packed NV12 (flat uint8, w*h*3/2) to YUV (h, w, 3): each chroma pair serves its 2x2 pixels."""
     width, height = size_wh
-    _check_even(width, height)
+    check_even(width, height)
     if nv12.dtype != np.uint8 or nv12.size != width * height * 3 // 2:
         raise ImageError(
             f"the NV12 frame has {nv12.size} elements of {nv12.dtype}, expected {width * height * 3 // 2} of uint8",
@@ -63,6 +69,22 @@ def nv12_to_yuv444(nv12: npt.NDArray[np.uint8], size_wh: tuple[int, int]) -> npt
     pairs = flat[width * height :].reshape(height // 2, 1, width // 2, 1, 2)
     out[..., 1:].reshape(height // 2, 2, width // 2, 2, 2)[...] = pairs
     return out
+
+
+def range_tables(source: str, target: str) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]]:
+    """Tables (256,) from one colour range to another, for luma and for chroma."""
+    _check_range(source)
+    _check_range(target)
+    if source == target:
+        same = np.arange(256, dtype=np.uint8)
+        return same, same
+    if target == "studio":
+        return _luma_table(), _chroma_table()
+    return _inverse(*STUDIO_LUMA), _inverse(*STUDIO_CHROMA)
+
+
+def _inverse(slope: float, offset: float) -> npt.NDArray[np.uint8]:
+    return np.clip(np.rint((np.arange(256) - offset) / slope), 0, 255).astype(np.uint8)
 
 
 def _luma_table() -> npt.NDArray[np.uint8]:
@@ -83,6 +105,7 @@ def _check_range(color_range: str) -> None:
         )
 
 
-def _check_even(width: int, height: int) -> None:
+def check_even(width: int, height: int) -> None:
+    """Raises ImageError where NV12 of this size is impossible."""
     if width % 2 or height % 2 or width < 2 or height < 2:
         raise ImageError(f"NV12 of {width}x{height} is impossible, expected even sides", hint="use even sizes")

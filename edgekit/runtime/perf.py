@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edgekit.errors import ConfigError
+from edgekit.ops.buffers import Buffers
 from edgekit.progress import Progress, silent
 from edgekit.runtime.session import Session
 from edgekit.runtime.system import Sample, read_sample
@@ -108,26 +109,27 @@ class _Work:
 
     def run(self, warmup: int) -> None:
         """One thread: warm up, wait for the others, then take frames until all are taken."""
+        buffers = Buffers()
         try:
             for index in range(warmup):
-                self.one_frame(self.pictures[index % len(self.pictures)])
+                self.one_frame(self.pictures[index % len(self.pictures)], buffers)
         except BaseException as error:  # handed to the main thread, which raises it
             self.failure = error
         try:
             self.start.wait()
             while self.failure is None and (ticket := next(self.tickets)) < self.frames:
-                marks, objects = self.one_frame(self.pictures[ticket % len(self.pictures)])
+                marks, objects = self.one_frame(self.pictures[ticket % len(self.pictures)], buffers)
                 self.rows.append(marks)
                 self.objects.append(objects)
                 self.progress("measure", min(len(self.rows), self.frames), self.frames)
         except BaseException as error:
             self.failure = error
 
-    def one_frame(self, picture: Picture) -> tuple[tuple[float, ...], int]:
+    def one_frame(self, picture: Picture, buffers: Buffers) -> tuple[tuple[float, ...], int]:
         """The clock before the first and after every stage, and how many objects were found."""
         clock = time.perf_counter
         begin = clock()
-        inputs, letterbox = self.session.prepare(picture)
+        inputs, letterbox = self.session.prepare(picture, buffers=buffers)
         prepared = clock()
         heads = self.session.infer(inputs)
         inferred = clock()

@@ -22,8 +22,11 @@ import numpy.typing as npt
 from edgekit.decode import decode
 from edgekit.decode.options import DecodeOptions
 from edgekit.errors import ConfigError
-from edgekit.ops.letterbox import Letterbox, letterbox_image
-from edgekit.ops.pixels import pack_input, unit_float
+from edgekit.ops.buffers import Buffers
+from edgekit.ops.letterbox import Letterbox
+from edgekit.ops.nv12 import letterbox_nv12, nv12_to_bgr
+from edgekit.ops.pixels import unit_float
+from edgekit.ops.prepare import prepare_picture
 from edgekit.results import Results
 from edgekit.runtime.device import Device, Tensors
 from edgekit.runtime.registry import open_model
@@ -43,14 +46,34 @@ class Session:
         self.options = options or DecodeOptions()
         self.notes = notes
 
-    def prepare(self, bgr: npt.NDArray[np.uint8]) -> tuple[npt.NDArray[Any], Letterbox]:
+    def prepare(
+        self, bgr: npt.NDArray[np.uint8], *, buffers: Buffers | None = None
+    ) -> tuple[npt.NDArray[Any], Letterbox]:
         """A picture (h, w, 3) uint8 BGR as the model's input, and where it lies in it.
 
-        uint8 for quantized models (nv12: flat), float32 in 0..1 (1, 3, h, w) for float ones.
+        uint8 for quantized models (nv12: flat), float32 in 0..1 (1, 3, h, w) for float ones. With `buffers`, one
+        set per thread, the array is that of the last frame, filled anew.
         """
-        canvas, letterbox = letterbox_image(bgr, self.spec.preprocess)
-        pixels = pack_input(canvas, self.spec.input, self.spec.preprocess)
+        pixels, letterbox = prepare_picture(bgr, self.spec.input, self.spec.preprocess, buffers or Buffers())
         return (unit_float(pixels) if self.spec.stage in FLOAT_STAGES else pixels), letterbox
+
+    def prepare_nv12(
+        self,
+        nv12: npt.NDArray[np.uint8],
+        size_wh: tuple[int, int],
+        *,
+        color_range: str | None = None,
+        buffers: Buffers | None = None,
+    ) -> tuple[npt.NDArray[Any], Letterbox]:
+        """A packed NV12 frame of a camera or codec (flat uint8, w*h*3/2) as the model's input, without BGR between.
+
+        A frame of the input's size passes through untouched. `color_range` is the frame's where it differs from
+        the model's. A model that takes no NV12 gets the picture in its own kind.
+        """
+        if self.spec.input.kind != "nv12":
+            bgr = nv12_to_bgr(nv12, size_wh, color_range=color_range or self.spec.preprocess.color_range)
+            return self.prepare(bgr, buffers=buffers)
+        return letterbox_nv12(nv12, size_wh, self.spec.preprocess, buffers or Buffers(), color_range=color_range)
 
     def infer(self, inputs: npt.NDArray[Any] | Mapping[str, npt.NDArray[Any]]) -> Tensors:
         """Runs the model: output name -> raw integers or floats as the device gives them."""

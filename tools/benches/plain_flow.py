@@ -35,7 +35,7 @@ def plain_decode(scene: Scene, *, conf: float = 0.25, iou: float = 0.7) -> tuple
 
 def _dequantized(scene: Scene, role: str, stride: int) -> Array:
     head = scene.spec.head(role, stride)
-    values = scene.heads[head.name][0].astype(np.float32)
+    values: Array = scene.heads[head.name][0].astype(np.float32)
     return values * np.asarray(head.scale, np.float32) if head.scale else values
 
 
