@@ -94,4 +94,4 @@ def _six(value: float | None) -> str:
 
 
 def _short(value: float | None) -> str:
-    return "--" if value is None else f"{value:.6g}"
+    return "--" if value is None else str(float(f"{value:.6g}"))
