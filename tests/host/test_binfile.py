@@ -2,38 +2,13 @@
 
 from __future__ import annotations
 
-import struct
-
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edgekit.errors import ModelError
 from edgekit.host.binfile import looks_like_bin, read_bin
-
-
-def varint(value: int) -> bytes:
-    out = b""
-    while value > 0x7F:
-        out += bytes([value & 0x7F | 0x80])
-        value >>= 7
-    return out + bytes([value])
-
-
-def field(number: int, value: int | bytes | str) -> bytes:
-    if isinstance(value, int):
-        return varint(number << 3) + varint(value)
-    data = value.encode() if isinstance(value, str) else value
-    return varint(number << 3 | 2) + varint(len(data)) + data
-
-
-def tensor(name: str, code: int, shape: tuple[int, ...]) -> bytes:
-    return field(1, name) + field(2, field(1, code) + field(2, b"".join(map(varint, shape))))
-
-
-def initializer(name: str, values: tuple[float, ...]) -> bytes:
-    kind = field(1, field(1, 1) + field(2, varint(len(values))))
-    return kind + field(2, struct.pack(f"<{len(values)}f", *values)) + field(8, name)
+from tests.host.wire_writer import field, initializer, tensor
 
 
 def small_bin(*, stripped: bool = False) -> bytes:

@@ -3,29 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from edgekit.host.logs.failures import Failure, FailureWatch
+from edgekit.host.logs.failures import FailureWatch
 from edgekit.host.logs.lines import LogLine
-from edgekit.host.logs.tables import NODE_TITLES, OUTPUT_TITLE, NodeRow, OutputRow, TableReader
+from edgekit.host.logs.mapper_log import Calibration, Estimate, GraphTensor, MapperLog, Stage
+from edgekit.host.logs.mapper_yaml import Config, config_of
+from edgekit.host.logs.tables import NODE_TITLES, OUTPUT_TITLE, TableReader
 
 MAX_KEPT = 200  # warnings, saved files, stages: more than any build has
 MAX_YAML_CHARS = 1 << 16
 STAMP_FORMAT = "%Y-%m-%d %H:%M:%S,%f"
-
-# The yaml's fields by section. A dump that has lost the line of a section must not lend its fields to another.
-FIELDS = {
-    "model_parameters": "onnx_model march output_model_file_prefix working_dir layer_out_dump output_nodes "
-    "remove_node_type remove_node_name debug_mode node_info log_level",
-    "input_parameters": "input_name input_type_train input_layout_train input_type_rt input_layout_rt "
-    "input_space_and_range input_shape input_batch norm_type mean_value scale_value",
-    "calibration_parameters": "cal_data_dir cal_data_type preprocess_on calibration_type max_percentile per_channel "
-    "run_on_cpu run_on_bpu optimization",
-    "compiler_parameters": "compile_mode debug core_num optimize_level input_source max_time_per_fc jobs",
-}
-SECTION_OF = {name: section for section, names in FIELDS.items() for name in names.split()}
 
 TENSOR = re.compile(r"\s+(?P<name>\S.*?):\s+shape=\[(?P<shape>[^\]]*)\], dtype=(?P<dtype>[A-Z]+\d*)\s*$")
 KEY_VALUE = re.compile(r"(?P<key>[\w&][\w& -]*?)\s*:\s+(?P<value>.*?),?;?\s*$")
@@ -35,95 +25,6 @@ ESTIMATE = re.compile(
 )
 VERSION = re.compile(r"(hb_mapper|hbdk runtime|hbdk|horizon_nn) version\s*:?\s*(\d[\w.+-]*)\s*$")
 PROGRESS_STAGE = re.compile(r"(?P<edge>Start|End) to (?P<stage>[a-z].*?)(?: with march [\w-]+)?\.\s*$")
-
-
-@dataclass(frozen=True, slots=True)
-class GraphTensor:
-    """An input or output of the float ONNX model; a dimension is -1 where the log prints no number."""
-
-    name: str
-    shape: tuple[int, ...]
-    dtype: str
-
-
-@dataclass(frozen=True, slots=True)
-class Estimate:
-    """The compiler's static estimate for one BPU sub-graph: per frame, at full clock, without CPU nodes."""
-
-    subgraph: str
-    fps: float
-    latency_us: float
-    ddr_bytes: int
-
-
-@dataclass(frozen=True, slots=True)
-class Stage:
-    """A stage of the build; `seconds` is None where the log ends inside it."""
-
-    name: str
-    seconds: float | None
-
-
-@dataclass(frozen=True, slots=True)
-class Calibration:
-    """How the thresholds were found: what was asked for, what was run, what was selected among candidates."""
-
-    samples: int | None = None
-    requested: str = ""
-    run: str = ""
-    selected: str = ""
-    parameters: Mapping[str, str] = field(default_factory=dict)
-
-    @property
-    def method(self) -> str:
-        """The method behind the thresholds, as far as the log says."""
-        return self.selected or self.run or self.requested
-
-
-@dataclass(frozen=True, slots=True)
-class MapperLog:
-    """All that a compile log says.
-
-    `tool` is "makertbin", "checker" or "sim". `config` is the yaml as used, by section, None where the log
-    does not dump it (console logs); `settings` are the tool's own closing lists, by section. `runs` counts the
-    runs found in the file: only the last one is told. `failure` is what stopped it, `notes` what did not.
-    """
-
-    tool: str
-    generation: str
-    versions: Mapping[str, str]
-    march: str
-    onnx_model: str
-    prefix: str
-    opset: str
-    producer: str
-    inputs: tuple[GraphTensor, ...]
-    outputs: tuple[GraphTensor, ...]
-    config: Mapping[str, Mapping[str, object]] | None
-    settings: Mapping[str, Mapping[str, str]]
-    calibration: Calibration
-    nodes: tuple[NodeRow, ...]
-    output_rows: tuple[OutputRow, ...]
-    estimates: tuple[Estimate, ...]
-    hbdk_options: str
-    stages: tuple[Stage, ...]
-    warnings: tuple[str, ...]
-    failure: Failure | None
-    notes: tuple[Failure, ...]
-    finished: bool
-    started_at: str
-    seconds: float | None
-    runs: int
-
-    @property
-    def simulated(self) -> bool:
-        return self.tool == "sim"
-
-    def setting(self, section: str, key: str) -> str:
-        """A yaml field as used, from the dumped yaml, else from the tool's closing list, else ""."""
-        if self.config and key in self.config.get(section, {}):
-            return str(self.config[section][key])
-        return self.settings.get(section, {}).get(key, "")
 
 
 def parse_mapper(lines: Iterable[LogLine]) -> MapperLog:
@@ -257,28 +158,24 @@ class _MapperParser:
 
     def result(self) -> MapperLog:
         run = self.run
-        config = _config(run)
-        settings = run.settings
-        used = (config or {}).get("model_parameters", {})
-        log_settings = settings.get("model_parameters", {})
-        calibration = settings.get("calibration_parameters", {})
-        requested = str((config or {}).get("calibration_parameters", {}).get("calibration_type", ""))
+        # the last line of a dump that was cut is not trusted
+        config = config_of(run.yaml_lines if run.yaml_whole else run.yaml_lines[:-1])
         return MapperLog(
             tool=run.tool or "makertbin",
             generation=_generation(run),
             versions=run.versions,
-            march=run.march or str(used.get("march", "")) or log_settings.get("march", ""),
-            onnx_model=run.onnx_model or log_settings.get("onnx_model", ""),
-            prefix=str(used.get("output_model_file_prefix", "")) or run.prefix,
+            march=run.march or _used(run, config, "model_parameters", "march"),
+            onnx_model=run.onnx_model or run.settings.get("model_parameters", {}).get("onnx_model", ""),
+            prefix=_used(run, config, "model_parameters", "output_model_file_prefix") or run.prefix,
             opset=run.opset,
             producer=run.producer,
             inputs=tuple(run.inputs),
             outputs=tuple(run.outputs),
             config=config,
-            settings=settings,
+            settings=run.settings,
             calibration=Calibration(
                 samples=run.samples,
-                requested=requested or calibration.get("calibration_type", ""),
+                requested=_used(run, config, "calibration_parameters", "calibration_type"),
                 run=run.run_method,
                 selected=run.selected,
                 parameters=run.calibration,
@@ -420,24 +317,9 @@ _FACTS: dict[str, Callable[[_MapperParser, LogLine], None]] = {
 }
 
 
-def _config(run: _Run) -> dict[str, dict[str, object]] | None:
-    """The dumped yaml by section; the last line of a dump that was cut is not trusted."""
-    import yaml
-
-    lines = run.yaml_lines if run.yaml_whole else run.yaml_lines[:-1]
-    if not lines:
-        return None
-    try:
-        loaded = yaml.safe_load("\n".join(lines))
-    except (yaml.YAMLError, ValueError, RecursionError):
-        return None
-    if not isinstance(loaded, dict):
-        return None
-    return {
-        str(name): {str(key): value for key, value in section.items() if SECTION_OF.get(key, name) == name}
-        for name, section in loaded.items()
-        if isinstance(section, dict)
-    }
+def _used(run: _Run, config: Config | None, section: str, key: str) -> str:
+    """A yaml field by the dumped yaml, else by the tool's closing list."""
+    return str((config or {}).get(section, {}).get(key, "")) or run.settings.get(section, {}).get(key, "")
 
 
 def _generation(run: _Run) -> str:

@@ -10,7 +10,8 @@ from edgekit.host.binfile import BinInfo, read_bin
 from edgekit.host.logs.hrt_model_exec import BoardLog, parse_hrt_model_exec
 from edgekit.host.logs.kind import kind_of
 from edgekit.host.logs.lines import read_lines
-from edgekit.host.logs.mapper import MapperLog, parse_mapper
+from edgekit.host.logs.mapper import parse_mapper
+from edgekit.host.logs.mapper_log import MapperLog
 from edgekit.host.logs.model_info import ModelInfo, parse_model_info
 from edgekit.host.logs.modifier import ModifierLog, parse_modifier
 from edgekit.host.logs.quant_info import QuantNode, read_quant_info

@@ -10,7 +10,7 @@ from dataclasses import asdict
 from typing import Any
 
 from edgekit.host.logs.failures import Failure
-from edgekit.host.logs.mapper import GraphTensor
+from edgekit.host.logs.mapper_log import GraphTensor
 from edgekit.host.report.build import Build
 from edgekit.host.report.flow import Flow
 from edgekit.host.report.graph import block_of

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from edgekit.host.binfile import BinInfo
 from edgekit.host.logs.hrt_model_exec import BoardLog, PerfRun
-from edgekit.host.logs.mapper import Estimate, MapperLog
+from edgekit.host.logs.mapper_log import Estimate, MapperLog
 from edgekit.host.logs.model_info import ModelInfo
 from edgekit.host.logs.modifier import ModifierLog
 from edgekit.host.logs.quant_info import QuantNode

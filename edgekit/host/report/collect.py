@@ -11,7 +11,7 @@ from edgekit.errors import DataError, EdgekitError
 from edgekit.host.binfile import BinInfo
 from edgekit.host.logs.hrt_model_exec import BoardLog
 from edgekit.host.logs.kind import ForeignFileError
-from edgekit.host.logs.mapper import MapperLog
+from edgekit.host.logs.mapper_log import MapperLog
 from edgekit.host.logs.model_info import ModelInfo
 from edgekit.host.logs.modifier import ModifierLog
 from edgekit.host.logs.reading import ReadFile, read_file

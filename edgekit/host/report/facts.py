@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from statistics import mean
 
-from edgekit.host.logs.mapper import MapperLog
+from edgekit.host.logs.mapper_log import MapperLog
 from edgekit.host.logs.tables import NodeRow
 from edgekit.host.report.build import Build
 from edgekit.host.report.cpu import CpuCost

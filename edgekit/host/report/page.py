@@ -84,7 +84,7 @@ def _view(report: Report) -> dict[str, Any]:
         "worst": facts.worst_nodes[:WORST_NODES],
         "drops": facts.flow.drops if facts.flow else {},
         "config": _config(facts),
-        "charts": [(title, note, _both(wide, narrow)) for title, note, wide, narrow in _charts(facts) if wide],
+        "charts": [chart for chart in _charts(facts) if chart[2]],
     }
 
 
@@ -98,14 +98,6 @@ def _charts(facts: Facts) -> Iterator[tuple[str, str, str, str]]:
     )
     for title, note, draw in draws:
         yield title, note, draw(WIDE), draw(NARROW)
-
-
-def _both(wide: str, narrow: str) -> Any:
-    """Both drawings as markup, of which the page's style shows the fitting one."""
-    from markupsafe import Markup
-
-    html = f'<div class="wide">{wide}</div><div class="narrow">{narrow}</div>'  # chart.py escapes every name
-    return Markup(html)  # type: ignore[no-untyped-call,unused-ignore]
 
 
 def _cosine_note(facts: Facts) -> str:

@@ -7,7 +7,6 @@ say by hand what a report of it must hold.
 from __future__ import annotations
 
 import json
-import struct
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -438,66 +437,3 @@ def _record(node: Node, feeder: str, output: str) -> dict[str, object]:
         "thresholds": [[node.threshold]],
         "cosine_similarity": f"{node.cosine:.6f}",
     }
-
-
-def compiled_bin(*, stripped: bool = False) -> bytes:
-    """A `.bin` of the tiny model: metadata and runtime graph as in a real one, no instructions."""
-    nodes = [_text(1, "images") + b"".join(_text(2, _integers(h)) for h in HEADS) + _text(3, "sub") + _text(4, "BPU")]
-    graph = b""
-    metadata = {"MARCH": "bayes-e", "BUILDER_VERSION": "1.24.3", "HBDK_RUNTIME_VERSION": " 3.15.55.0"}
-    metadata |= {"INPUT_TYPE_RT": "nv12;", "INPUT_TYPE_TRAIN": "rgb;", "INPUT_SPACE_AND_RANGE": "regular;"}
-    gone = []
-    for head in HEADS:
-        scale, kept = f"{head.name}_scale", not stripped or head.name == "proto"
-        name = f"{head.name}_HzDequantize"
-        if kept:
-            nodes.append(
-                _text(1, _integers(head)) + _text(1, scale) + _text(2, head.name) + _text(3, name)
-                + _text(4, "Dequantize") + _block(5, _text(1, "axis") + _number(2, 2) + _number(4, 3))
-            )  # fmt: skip
-        else:
-            gone.append(name)
-            metadata |= {f"DN_M_{head.name}": _integers(head), f"DN_D_{_integers(head)}_scale": scale}
-            metadata |= {f"DN_D_{_integers(head)}_axis": "3"}
-        count = 1 if head.name == "proto" else head.shape[-1]
-        graph += _block(
-            3,
-            _block(1, _number(1, 1) + _block(2, _varint(count)))
-            + _block(2, struct.pack(f"<{count}f", *[0.5] * count))
-            + _text(8, scale),
-        )
-        graph += _block(5, _tensor(head.name, 1 if kept else 6, head.shape))
-    graph += _block(4, _tensor("images", 3, (1, 64, 96, 3))) + _block(7, b"\x07") + _text(2, PREFIX)
-    if stripped:
-        metadata["DELETED_NODES"] = " ".join(gone)
-    build = b"".join(_block(1, _text(1, key) + _text(2, value)) for key, value in metadata.items())
-    body = b"".join(_block(1, node) for node in nodes) + graph
-    return _number(1, 1) + _number(2, 1) + _block(5, body) + _block(6, build)
-
-
-def _integers(head: Head) -> str:
-    return f"{head.node}_output_0_quantized"
-
-
-def _tensor(name: str, code: int, shape: tuple[int, ...]) -> bytes:
-    return _text(1, name) + _block(2, _number(1, code) + _block(2, b"".join(map(_varint, shape))))
-
-
-def _varint(value: int) -> bytes:
-    out = b""
-    while value > 0x7F:
-        out += bytes([value & 0x7F | 0x80])
-        value >>= 7
-    return out + bytes([value])
-
-
-def _number(field: int, value: int) -> bytes:
-    return _varint(field << 3) + _varint(value)
-
-
-def _block(field: int, data: bytes) -> bytes:
-    return _varint(field << 3 | 2) + _varint(len(data)) + data
-
-
-def _text(field: int, value: str) -> bytes:
-    return _block(field, value.encode())

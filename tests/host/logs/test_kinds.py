@@ -11,6 +11,7 @@ from edgekit.host.logs.kind import kind_of
 from edgekit.host.logs.lines import MAX_LINE_CHARS, parse_line, read_lines
 from edgekit.host.logs.reading import read_file
 from tests.host.logs import synthetic
+from tests.host.logs.synthetic_bin import compiled_bin
 
 FILES = {
     "mapper": synthetic.makertbin(),
@@ -34,7 +35,7 @@ def test_a_file_is_known_by_its_content(tmp_path, kind):
 
 
 def test_a_bin_is_known_by_its_first_bytes(tmp_path):
-    assert read_file(write(tmp_path, synthetic.compiled_bin(), "m.bin")).content.march == "bayes-e"
+    assert read_file(write(tmp_path, compiled_bin(), "m.bin")).content.march == "bayes-e"
 
 
 def test_the_modifiers_listing(tmp_path):

@@ -15,6 +15,7 @@ from edgekit.host.report.compare import COLUMNS, compare_rows
 from edgekit.host.report.diff import diff_json, diff_reports
 from edgekit.host.report.report import make_report
 from tests.host.logs import synthetic
+from tests.host.logs.synthetic_bin import compiled_bin
 from tests.host.report.builds import FOLDER_FILES, build_of, write_files
 from tests.host.report.schema_check import errors
 
@@ -25,7 +26,7 @@ BUILDS = {
     "checker": {"log": synthetic.checker()},
     "failed": {"log": synthetic.failed()},
     "cut": {"log": synthetic.makertbin()[:4000]},
-    "bin": {"bin": synthetic.compiled_bin(stripped=True)},
+    "bin": {"bin": compiled_bin(stripped=True)},
     "board": {"board": synthetic.board_info() + synthetic.board_perf()},
     "static": {"static": synthetic.static_perf()},
     "record": {f"{synthetic.PREFIX}_quant_info": synthetic.quant_info()},

@@ -11,6 +11,7 @@ from edgekit.host.report.collect import collect
 from edgekit.host.report.report import make_report
 from edgekit.spec import HeadSpec, InputSpec, ModelSpec, Preprocess, spec_to_dict
 from tests.host.logs import synthetic
+from tests.host.logs.synthetic_bin import compiled_bin
 from tests.host.report.builds import FOLDER_FILES, build_of, write_files
 
 
@@ -73,7 +74,7 @@ def test_a_log_alone_takes_the_record_beside_it(tmp_path):
 
 
 def test_two_bins_the_stripped_one_counts(tmp_path):
-    build = build_of(tmp_path, a=synthetic.compiled_bin(stripped=True), b=synthetic.compiled_bin())
+    build = build_of(tmp_path, a=compiled_bin(stripped=True), b=compiled_bin())
     assert len(build.deleted_nodes) == 3
     assert build.plain_bin.deleted_nodes == ()
     outputs = make_report(build).facts.outputs

@@ -15,6 +15,7 @@ from edgekit.host.report.collect import collect
 from edgekit.host.report.page import render_page, write_page
 from edgekit.host.report.report import make_report
 from tests.host.logs import synthetic
+from tests.host.logs.synthetic_bin import compiled_bin
 from tests.host.report.builds import FOLDER_FILES, build_of, write_files
 
 CHROMIUM = next(
@@ -109,7 +110,7 @@ def test_a_model_of_250_nodes_stays_under_a_megabyte(tmp_path):
     [
         {"log": synthetic.failed()},
         {"log": synthetic.checker()},
-        {"bin": synthetic.compiled_bin()},
+        {"bin": compiled_bin()},
         {"log": synthetic.makertbin()[:2500]},
     ],
 )

@@ -11,6 +11,7 @@ from edgekit.host.report import rules
 from edgekit.host.report.report import make_report
 from edgekit.host.report.verdict import judge
 from tests.host.logs import synthetic
+from tests.host.logs.synthetic_bin import compiled_bin
 from tests.host.report.builds import build_of
 
 NODES = synthetic.NODES
@@ -108,7 +109,7 @@ def test_cpu_nodes(tmp_path):
 
 
 def test_dequantize_left(tmp_path):
-    found = findings(tmp_path / "a", log=makertbin(), bin=synthetic.compiled_bin())
+    found = findings(tmp_path / "a", log=makertbin(), bin=compiled_bin())
     assert "dequantize_left" not in found  # 64x96: too small to matter
     large = tuple(replace(h, shape=(1, 80, 80, h.shape[3])) for h in GOOD_HEADS)
     info = synthetic.board_info().replace("(1,8,12,", "(1,80,80,").replace("TYPE_S32", "TYPE_F32")
