@@ -225,6 +225,9 @@ def _write_models(subject: Subject, quantized: QuantizedGraph, build_dir: Path) 
 
 def _notes(subject: Subject, choice: Choice) -> tuple[str, ...]:
     notes = [f"calibration: {choice.method}, {len(subject.job.calibration_files)} samples"]
+    softmax = [node.name for node in subject.graph.nodes if node.op == "Softmax"]
+    if softmax:
+        notes.append(f"{len(softmax)} Softmax run as floats: integers behind them may differ by one between machines")
     if subject.job.march not in ("bayes-e",):
         notes.append(f"arithmetic of bayes-e stands in for {subject.job.march}")
     return tuple(notes)

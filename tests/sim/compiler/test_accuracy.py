@@ -7,12 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-import edgekit
 from edgekit.host.calibrate import calibrate
 from edgekit.host.compile import compile_work
 from edgekit.ops.boxes import box_iou
 from edgekit.ops.photo import read_photo
 from edgekit.results import Results
+from edgekit.runtime.session import load
 
 SCORE, IOU = 0.4, 0.8
 BAR_FOUND, BAR_COSINE = 0.97, 0.98
@@ -35,7 +35,7 @@ def test_trained_model_keeps_its_detections(shared_data: Path, tmp_path: Path, k
     assert result.modified_bin_path is not None
     print(kind, {name: round(value, 4) for name, value in result.output_cosines.items()}, result.notes)
     assert min(result.output_cosines.values()) >= BAR_COSINE
-    floats, device = edgekit.load(model, conf=SCORE), edgekit.load(result.modified_bin_path)  # 0.25, the default
+    floats, device = load(model, conf=SCORE), load(result.modified_bin_path)  # 0.25, the default
     again = []
     for path in sorted((photos / "val").glob("*.jpg")):
         bgr = read_photo(path)
