@@ -27,7 +27,9 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "strip": ("edgekit.cli.strip", "remove the Dequantize nodes that we decode more cheaply"),
     "deploy": ("edgekit.cli.deploy", "from stock ONNX and photos to a bundle for the board, in one go"),
     "run": ("edgekit.cli.run", "run a model on photos, folders, videos or a camera"),
+    "verify": ("edgekit.cli.verify", "prove that every execution of a model gives the same integers"),
     "eval": ("edgekit.cli.eval", "measure accuracy: mAP with intervals, and what int8 keeps of float"),
+    "compare": ("edgekit.cli.compare", "find the layer where two models part, and the detections it changes"),
     "perf": ("edgekit.cli.perf", "measure latency and throughput by stage and number of threads"),
 }
 INTERRUPTED = 130  # 128 + SIGINT, as shells report it

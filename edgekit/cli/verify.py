@@ -1,0 +1,70 @@
+"""`edgekit verify`: every execution of a model against every other, integer by integer."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+ORACLES = ("hb_mapper",)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("model", type=Path, help="a *_quantized_model.onnx, a simulated .bin or a real .bin")
+    parser.add_argument("--images", type=Path, help="folder of photos (default: generated frames)")
+    parser.add_argument("--num", type=int, default=1, help="frames to compare (default: 1)")
+    parser.add_argument(
+        "--oracle", choices=ORACLES, help="compare with the vendor's executor, too (needs the toolchain)"
+    )
+    parser.add_argument("--stats", action="store_true", help="range used and saturated share of every tensor")
+    parser.add_argument("--profile", action="store_true", help="time per operator of the fast execution")
+    parser.add_argument("--json", action="store_true", help="print JSON")
+
+
+def run(args: argparse.Namespace) -> int:
+    """0: not one element differs; 1: some do."""
+    from edgekit.cli.console import print_json, progress_bar
+    from edgekit.errors import ConfigError
+    from edgekit.sim.verify_model import verify_model, verified_to_dict
+
+    if args.num < 1:
+        raise ConfigError(f"--num is {args.num}, expected 1 or more", hint="leave it away for one frame")
+    with progress_bar() as progress:
+        found = verify_model(
+            args.model,
+            images=args.images,
+            num=args.num,
+            oracle=args.oracle,
+            stats=args.stats,
+            profile=args.profile,
+            progress=progress,
+        )
+    if args.json:
+        print_json(verified_to_dict(found))
+    else:
+        _print(found)
+    return 0 if found.passed else 1
+
+
+def _print(found: Any) -> None:
+    from edgekit.cli.console import print_table
+
+    for comparison in found.comparisons:
+        rows = [(op.op_type, op.tensors, op.elements, op.differing, _remark(op)) for op in comparison.ops]
+        if rows:
+            print_table(comparison.kind, ("operator", "tensors", "elements", "differing", ""), rows)
+    if found.stats:
+        rows = [(s.name, s.op_type, s.dtype, f"{s.low}..{s.high}", s.range_used, s.saturated) for s in found.stats]
+        print_table("tensors", ("tensor", "operator", "dtype", "values", "range used", "saturated"), rows)
+    if found.profile:
+        rows = [(t.op_type, t.nodes, t.milliseconds) for t in found.profile]
+        print_table("time per frame, fast", ("operator", "steps", "ms"), rows)
+    for note in found.notes:
+        print(f"note: {note}")
+    for comparison in found.comparisons:
+        verdict = "equal" if not comparison.differing else f"{comparison.differing} DIFFER"
+        print(f"{comparison.kind}: {comparison.elements} elements, {verdict}")
+
+
+def _remark(op: Any) -> str:
+    return f"float, up to {op.largest:.3g} tolerated" if op.inexact and op.differing else ""

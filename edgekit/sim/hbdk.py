@@ -1,0 +1,165 @@
+"""The instructions inside a real `.bin`, executed by the toolchain's instruction simulator (`hbdk-sim`).
+
+About 20 s per 640x640 frame: a proof of what the binary computes, not a way to work with it.
+"""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from edgekit.errors import DeviceError, ModelError, ToolchainError
+from edgekit.host.binfile import BinInfo, BinInput, BinOutput, read_bin
+from edgekit.host.toolchain.find import Toolchain, find_toolchain
+from edgekit.host.toolchain.run import run_command
+from edgekit.ops.quant import dequantize
+from edgekit.runtime.device import TensorInfo, Tensors
+from edgekit.spec import ModelSpec
+
+TIMEOUT_SECONDS = 1800.0
+HINT = "run edgekit toolchain status; or run the model's quantized graph on the simulated device (--device sim)"
+
+
+def open_hbdk_sim(path: str | Path, spec: ModelSpec | None = None) -> HbdkSimDevice:
+    """Opens a real `.bin`; raises ToolchainError without a toolchain, ModelError or DeviceError for the file."""
+    return HbdkSimDevice(Path(path))
+
+
+class HbdkSimDevice:
+    """A Device; outputs are those of the board: floats where a Dequantize node stands, else integers."""
+
+    kind = "hbdk-sim"
+
+    def __init__(self, path: Path, *, toolchain: Toolchain | None = None) -> None:
+        self.info: BinInfo = read_bin(path)
+        self._toolchain = toolchain or find_toolchain()
+        self._bpu = _only_bpu_node(self.info)
+        self._folder = Path(tempfile.mkdtemp(prefix="edgekit-hbdk-"))
+        self._hbm = self._extract(path)
+        self.inputs = (_input_info(self.info.inputs[0]),)
+        self.outputs = tuple(_output_info(output) for output in self.info.outputs)
+
+    def infer(self, inputs: Mapping[str, np.ndarray]) -> Tensors:
+        """Runs one frame; raises ModelError on inputs that do not fit, ToolchainError where the command fails."""
+        integers = self.infer_integers(inputs)
+        return {output.name: _as_board(output, integers[output.name]) for output in self.info.outputs}
+
+    def infer_integers(self, inputs: Mapping[str, np.ndarray]) -> Tensors:
+        """The integers that the BPU hands out, int64, by the names of the model's outputs."""
+        wanted = self.info.inputs[0]
+        if set(inputs) != {wanted.name}:
+            raise ModelError(f"inputs {sorted(inputs)} were given, expected [{wanted.name!r}]", hint="name the input")
+        with tempfile.TemporaryDirectory(dir=self._folder) as scratch:
+            folder = Path(scratch)
+            arguments = _input_arguments(wanted, inputs[wanted.name], folder)
+            (folder / "out").mkdir()
+            self._run(
+                "hbdk-sim",
+                "-f",
+                str(self._hbm),
+                "-n",
+                self._bpu.name,
+                *arguments,
+                "-o",
+                str(folder / "out"),
+                cwd=folder,
+            )
+            return self._read(folder / "out")
+
+    def close(self) -> None:
+        """Removes the extracted instructions."""
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def _extract(self, path: Path) -> Path:
+        shutil.copyfile(path, self._folder / "model.bin")
+        self._run("hb_extract_hbm", "model.bin", cwd=self._folder)
+        found = sorted(self._folder.rglob("*.hbm"))
+        if not found:
+            raise ToolchainError(f"hb_extract_hbm found no instructions in {path}", hint=HINT)
+        return found[0]
+
+    def _run(self, name: str, *arguments: str, cwd: Path) -> None:
+        if not self._toolchain.has(name):
+            raise ToolchainError(f"the toolchain at {self._toolchain.place} has no {name}", hint=HINT)
+        command = self._toolchain.command(name, *arguments, folders=(self._folder,))
+        finished = run_command(command, cwd=cwd, timeout_seconds=TIMEOUT_SECONDS)
+        if finished.returncode:
+            last = " / ".join(finished.lines[-3:])
+            raise ToolchainError(f"{name} failed with exit code {finished.returncode}: {last}", hint=HINT)
+
+    def _read(self, folder: Path) -> Tensors:
+        by_integer = {output.integer_name or output.name: output for output in self.info.outputs}
+        by_integer |= {output.name: output for output in self.info.outputs}
+        found: Tensors = {}
+        for index, name in enumerate(self._bpu.outputs):
+            output = by_integer[name]
+            found[output.name] = _read_integers(folder, index).reshape(output.shape)
+        return found
+
+
+def _only_bpu_node(info: BinInfo) -> Any:
+    """The one part of the model that runs on the BPU; what runs on the CPU may only be Dequantize."""
+    bpu = [node for node in info.nodes if not node.on_cpu]
+    others = sorted({node.op_type for node in info.nodes if node.on_cpu} - {"Dequantize"})
+    if len(bpu) != 1 or others or len(info.inputs) != 1:
+        raise DeviceError(
+            f"{info.path} has {len(bpu)} BPU parts, {len(info.inputs)} inputs and the CPU operators {others or 'none'}, "
+            "expected one part, one input and no operator but Dequantize",
+            hint="use --device sim",
+        )
+    return bpu[0]
+
+
+def _input_arguments(wanted: BinInput, value: np.ndarray, folder: Path) -> list[str]:
+    """Writes the input as the simulator takes it: packed NV12, or the BPU's integers as raw bytes."""
+    value = np.asarray(value)
+    if wanted.kind == "nv12":
+        _, height, width, _ = wanted.shape
+        if value.dtype != np.uint8 or value.size != height * width * 3 // 2:
+            raise ModelError(
+                f"input {wanted.name!r} is {value.dtype}{list(value.shape)}, expected {height * width * 3 // 2} uint8",
+                hint="feed one packed NV12 frame",
+            )
+        (folder / "in.yuv").write_bytes(np.ascontiguousarray(value).tobytes())
+        return ["-i", str(folder / "in.yuv"), "--yuv-size", f"{height}x{width}"]
+    if value.shape != wanted.shape or value.dtype not in (np.uint8, np.int8):
+        raise ModelError(
+            f"input {wanted.name!r} is {value.dtype}{list(value.shape)}, expected uint8{list(wanted.shape)}",
+            hint="prepare the input as the model's sidecar says",
+        )
+    integers = (value ^ np.uint8(0x80)).view(np.int8) if value.dtype == np.uint8 else value
+    (folder / "in.bin").write_bytes(np.ascontiguousarray(integers).tobytes())
+    return ["-i", str(folder / "in.bin")]
+
+
+def _read_integers(folder: Path, index: int) -> np.ndarray:
+    """The integers of output `index`: one per line behind header lines that start with #, in NHWC order."""
+    found = sorted(folder.glob(f"hbdk_output{index}_feature_*_elem_int.txt"))
+    if len(found) != 1:
+        raise ToolchainError(f"hbdk-sim wrote {len(found)} files for output {index}, expected 1", hint=HINT)
+    text = "\n".join(line for line in found[0].read_text().splitlines() if not line.startswith("#"))
+    return np.array(text.split(), np.int64)
+
+
+def _as_board(output: BinOutput, integers: np.ndarray) -> np.ndarray:
+    if not output.dequantized_by:
+        return integers.astype(output.dtype)
+    return dequantize(integers, np.array(output.scales, np.float32), output.scale_axis or 0)
+
+
+def _input_info(wanted: BinInput) -> TensorInfo:
+    shape = wanted.shape
+    if wanted.kind == "nv12":
+        shape = (shape[0], 3, shape[1], shape[2])
+    return TensorInfo(wanted.name, shape, "uint8")
+
+
+def _output_info(output: BinOutput) -> TensorInfo:
+    scale = () if output.dequantized_by else output.scales
+    axis = output.scale_axis if output.scale_axis is not None else len(output.shape) - 1
+    return TensorInfo(output.name, output.shape, output.dtype, scale, axis)

@@ -1,0 +1,183 @@
+"""Do all executions give the same integers? Differing elements counted tensor by tensor, per operator."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from edgekit.host.toolchain.find import Toolchain
+from edgekit.progress import Progress, silent
+from edgekit.sim.executor import ReferenceExecutor
+from edgekit.sim.fast import make_executor
+from edgekit.sim.fast.executor import FastExecutor
+from edgekit.sim.graph import Graph, GraphOutput, strip_dequantize
+from edgekit.sim.oracle import vendor_tensors
+from edgekit.sim.ops.dequantize import Dequantize
+from edgekit.sim.ops.float_op import FloatOp
+
+Tensors = Mapping[str, np.ndarray]
+
+
+@dataclass(frozen=True, slots=True)
+class OpCount:
+    """All tensors of one operator; `inexact` ones may differ in their last bit (float Softmax and its like)."""
+
+    op_type: str
+    tensors: int
+    elements: int
+    differing: int
+    inexact: bool
+    largest: float  # the largest absolute difference
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """Two executions against each other over all frames; `kind` says which."""
+
+    kind: str
+    ops: tuple[OpCount, ...]
+
+    @property
+    def elements(self) -> int:
+        return sum(op.elements for op in self.ops)
+
+    @property
+    def differing(self) -> int:
+        """Elements that differ and must not."""
+        return sum(op.differing for op in self.ops if not op.inexact)
+
+    @property
+    def tolerated(self) -> int:
+        """Elements of inexact float operators that differ."""
+        return sum(op.differing for op in self.ops if op.inexact)
+
+
+class _Tally:
+    def __init__(self, kind: str) -> None:
+        self.kind = kind
+        self._rows: dict[tuple[str, bool], list[float]] = {}
+
+    def add(self, op_type: str, expected: np.ndarray, found: np.ndarray, *, inexact: bool = False) -> None:
+        row = self._rows.setdefault((op_type, inexact), [0, 0, 0, 0.0])
+        row[0] += 1
+        row[1] += expected.size
+        if expected.shape != found.shape or expected.dtype != found.dtype:
+            row[2] += expected.size
+            row[3] = float("inf")
+            return
+        differs = ~((expected == found) | (_nan(expected) & _nan(found)))
+        count = int(np.count_nonzero(differs))
+        row[2] += count
+        if count:
+            gap = np.abs(expected[differs].astype(np.float64) - found[differs].astype(np.float64))
+            row[3] = max(row[3], float(gap.max()))
+
+    def comparison(self) -> Comparison:
+        rows = sorted(self._rows.items())
+        return Comparison(
+            self.kind,
+            tuple(OpCount(op, int(r[0]), int(r[1]), int(r[2]), inexact, r[3]) for (op, inexact), r in rows),
+        )
+
+
+def _nan(values: np.ndarray) -> np.ndarray:
+    return np.isnan(values) if values.dtype.kind == "f" else np.zeros(values.shape, bool)
+
+
+def verify_graph(
+    graph: Graph,
+    frames: Sequence[Tensors],
+    *,
+    source: Path | bytes | None = None,
+    toolchain: Toolchain | None = None,
+    progress: Progress = silent,
+) -> tuple[Comparison, ...]:
+    """Compares on every frame: fast with reference, as it runs and tensor by tensor; with a toolchain, the vendor.
+
+    frames: inputs as ReferenceExecutor.run takes them. With `toolchain` and `source` (the graph's file or
+    bytes), every operator is compared with the vendor's executor on the vendor's own operands, so that a
+    difference shows at the node that makes it and nowhere else.
+    """
+    tallies = [
+        _Tally("fast, as it runs, against the reference"),
+        _Tally("fast, tensor by tensor, against the reference"),
+    ]
+    if toolchain:
+        tallies.append(_Tally("reference against the vendor's executor"))
+    raw = raw_outputs(graph)
+    fast, fast_raw, reference = make_executor(graph), make_executor(raw), ReferenceExecutor(graph)
+    tensors = [name for node in graph.nodes for name in node.outputs]
+    for done, inputs in enumerate(frames):
+        progress("frames", done, len(frames))
+        if isinstance(fast, FastExecutor):
+            expected = reference.run(inputs, tensors)
+            _compare(graph, expected, fast.run(inputs), tallies[0])
+            unfolded = {output.tensor: found for output, found in _by_output(raw, fast_raw.run(inputs))}
+            _compare(graph, expected, unfolded, tallies[0])
+            _compare(graph, expected, fast.run(inputs, tensors), tallies[1])
+        if toolchain and source is not None:
+            theirs = {**vendor_tensors(source, graph, inputs, toolchain=toolchain), **inputs}
+            _compare_nodes(graph, theirs, tallies[2])
+    progress("frames", len(frames), len(frames))
+    return tuple(tally.comparison() for tally in tallies)
+
+
+def compare_integers(kind: str, expected: Tensors, found: Tensors) -> Comparison:
+    """Two sets of outputs, element by element."""
+    tally = _Tally(kind)
+    for name in expected:
+        tally.add(name, expected[name], found[name])
+    return tally.comparison()
+
+
+def raw_outputs(graph: Graph) -> Graph:
+    """`graph` with its outputs as the integers before their HzDequantize."""
+    names = [n.name for n in graph.nodes if isinstance(n.operator, Dequantize) and n.outputs[0] in graph.outputs]
+    return strip_dequantize(graph, names)
+
+
+def _compare(graph: Graph, expected: Tensors, found: Tensors, tally: _Tally) -> None:
+    for name, value in found.items():
+        tally.add(_maker(graph, name), expected[name], value)
+
+
+def _by_output(graph: Graph, found: Tensors) -> Iterator[tuple[GraphOutput, np.ndarray]]:
+    for output in graph.outputs.values():
+        yield output, found[output.name]
+
+
+def _compare_nodes(graph: Graph, theirs: Tensors, tally: _Tally) -> None:
+    for node in graph.nodes:
+        operands = [graph.constants[n] if n in graph.constants else theirs[n] for n in node.operands]
+        inexact = isinstance(node.operator, FloatOp) and not node.operator.exact
+        for name, found in zip(node.outputs, node.operator.run(*operands), strict=True):
+            tally.add(node.op_type, theirs[name], np.asarray(found), inexact=inexact)
+
+
+def _maker(graph: Graph, tensor: str) -> str:
+    return graph.producers[tensor].op_type if tensor in graph.producers else "input"
+
+
+def comparison_to_dict(comparison: Comparison) -> dict[str, Any]:
+    """As plain JSON values."""
+    return {
+        "kind": comparison.kind,
+        "elements": comparison.elements,
+        "differing": comparison.differing,
+        "tolerated": comparison.tolerated,
+        "ops": [
+            {
+                "op_type": op.op_type,
+                "tensors": op.tensors,
+                "elements": op.elements,
+                "differing": op.differing,
+                "inexact": op.inexact,
+                "largest": op.largest,
+            }
+            for op in comparison.ops
+        ],
+    }

@@ -1,0 +1,141 @@
+"""What `edgekit verify` does with a model file of any kind."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from edgekit.errors import ConfigError, ModelError
+from edgekit.host.toolchain.find import find_toolchain
+from edgekit.progress import Progress, silent
+from edgekit.runtime.registry import quantized_beside
+from edgekit.sim.container import is_sim_bin, read_sim_bin
+from edgekit.sim.device import SimDevice
+from edgekit.sim.fast.build import kernels
+from edgekit.sim.frames import generated_frames, generated_pictures, photo_frames, photo_inputs
+from edgekit.sim.graph import Graph, load_graph
+from edgekit.sim.hbdk import HbdkSimDevice
+from edgekit.sim.inspect import OpTime, TensorStats, fast_profile, tensor_stats
+from edgekit.sim.verify import Comparison, comparison_to_dict, compare_integers, raw_outputs, verify_graph
+
+HBDK_KIND = "simulated device against the instructions of the .bin (hbdk-sim)"
+
+
+@dataclass(frozen=True, slots=True)
+class Verified:
+    """All comparisons of one model, and what was asked for besides."""
+
+    model: Path
+    frames: int
+    comparisons: tuple[Comparison, ...]
+    stats: tuple[TensorStats, ...]
+    profile: tuple[OpTime, ...]
+    notes: tuple[str, ...]
+
+    @property
+    def passed(self) -> bool:
+        """Something was compared, and nothing differs that must not."""
+        compared = any(comparison.elements for comparison in self.comparisons)
+        return compared and all(comparison.differing == 0 for comparison in self.comparisons)
+
+
+def verify_model(
+    path: Path,
+    *,
+    images: Path | None = None,
+    num: int = 1,
+    oracle: str | None = None,
+    stats: bool = False,
+    profile: bool = False,
+    progress: Progress = silent,
+) -> Verified:
+    """Compares the executions of a quantized graph, a simulated `.bin` or a real `.bin` on `num` frames.
+
+    A real `.bin` is run by the toolchain's instruction simulator and compared with its quantized graph, which
+    lies beside it. Raises ModelError, DataError or ToolchainError.
+    """
+    path = Path(path)
+    source, real_bin = _graph_source(path)
+    graph = load_graph(source)
+    toolchain = find_toolchain() if oracle else None
+    frames = list(photo_frames(graph, path, images, num) if images else generated_frames(graph, num))
+    comparisons = list(verify_graph(graph, frames, source=source, toolchain=toolchain, progress=progress))
+    if real_bin:
+        comparisons.append(_verify_bin(path, graph, images, num, progress))
+    return Verified(
+        model=path,
+        frames=len(frames),
+        comparisons=tuple(comparisons),
+        stats=tensor_stats(graph, frames) if stats else (),
+        profile=fast_profile(graph, frames) if profile else (),
+        notes=_notes(graph),
+    )
+
+
+def verified_to_dict(found: Verified) -> dict[str, Any]:
+    """As plain JSON values."""
+    return {
+        "model": str(found.model),
+        "frames": found.frames,
+        "passed": found.passed,
+        "comparisons": [comparison_to_dict(comparison) for comparison in found.comparisons],
+        "stats": [asdict(row) for row in found.stats],
+        "profile": [asdict(row) for row in found.profile],
+        "notes": list(found.notes),
+    }
+
+
+def _graph_source(path: Path) -> tuple[Path | bytes, bool]:
+    """The quantized graph of the model, and whether the model is a real `.bin`."""
+    if not path.is_file():
+        raise ModelError(f"{path} does not exist, expected a model", hint="check the path")
+    if path.suffix == ".onnx":
+        return path, False
+    if is_sim_bin(path):
+        return read_sim_bin(path).graph, False
+    quantized = quantized_beside(path)
+    if quantized is None:
+        raise ConfigError(
+            f"{path} has no quantized graph beside it, expected *_quantized_model.onnx of the same build",
+            hint="put it beside the .bin; the toolchain writes both",
+        )
+    return quantized, True
+
+
+def _verify_bin(path: Path, graph: Graph, images: Path | None, num: int, progress: Progress) -> Comparison:
+    raw = raw_outputs(graph)
+    ours, theirs = SimDevice(raw), HbdkSimDevice(path)
+    (name,) = graph.inputs
+    pictures = list(photo_inputs(graph, path, images, num) if images else generated_pictures(graph, num))
+    expected: dict[str, list[np.ndarray]] = {}
+    found: dict[str, list[np.ndarray]] = {}
+    try:
+        for done, picture in enumerate(pictures):
+            progress("instructions of the .bin (about 20 s per frame)", done, len(pictures))
+            integers = theirs.infer_integers({name: picture})
+            for output, values in ours.infer({name: picture}).items():
+                expected.setdefault(output, []).append(values.astype(np.int64))
+                found.setdefault(output, []).append(integers[output])
+    finally:
+        theirs.close()
+    joined: Callable[[dict[str, list[np.ndarray]]], dict[str, np.ndarray]] = lambda d: {
+        k: np.stack(v) for k, v in d.items()
+    }
+    return compare_integers(HBDK_KIND, joined(expected), joined(found))
+
+
+def _notes(graph: Graph) -> tuple[str, ...]:
+    notes = []
+    if graph.inexact_nodes:
+        notes.append(
+            f"float operators whose last bit depends on the machine: {', '.join(graph.inexact_nodes)}; "
+            "integers quantized right behind them may differ by one between machines"
+        )
+    built = kernels()
+    if built.library is None:
+        notes.append(f"no fast execution here ({built.reason}); the reference runs alone")
+    return tuple(notes)
