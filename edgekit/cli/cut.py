@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from edgekit.cli.console import print_json, progress_bar
 from edgekit.errors import ConfigError
+from edgekit.spec import ROLES
 
 if TYPE_CHECKING:
     from edgekit.host.cut import Cut
@@ -27,23 +28,28 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--keep-softmax", action="store_true", help="leave the softmax of attention as it is (it runs on the CPU)"
     )
+    parser.add_argument(
+        "--outputs",
+        metavar="[ROLE=]TENSOR,...",
+        help="for experts: cut at these tensors, e.g. box=a,class=b,box=c,class=d (roles: "
+        "box, class, mask, keypoint, angle, object, proto); strides follow from the shapes",
+    )
     parser.add_argument("--json", action="store_true", help="print the sidecar and what was dropped as JSON")
 
 
 def run(args: argparse.Namespace) -> int:
     """Cuts and says in one line what the model is and what was dropped."""
-    from edgekit.host.cut import cut_file
+    from edgekit.host.cut import CutOptions, cut_file
     from edgekit.spec import spec_to_dict
 
+    options = CutOptions(
+        imgsz_hw=parse_imgsz(args.imgsz),
+        branch=args.branch,
+        keep_softmax=args.keep_softmax,
+        outputs=parse_outputs(args.outputs),
+    )
     with progress_bar() as progress:
-        cut = cut_file(
-            args.model,
-            args.output,
-            imgsz_hw=parse_imgsz(args.imgsz),
-            branch=args.branch,
-            keep_softmax=args.keep_softmax,
-            progress=progress,
-        )
+        cut = cut_file(args.model, args.output, options, progress=progress)
     if args.json:
         print_json(
             {
@@ -66,6 +72,25 @@ def parse_imgsz(text: str | None) -> tuple[int, int] | None:
     if len(parts) > 2 or not all(p.strip().isdigit() and 0 < int(p) <= 16384 for p in parts):
         raise ConfigError(f"--imgsz is {text!r}, expected H,W such as 640,640", hint="height first, in pixels")
     return int(parts[0]), int(parts[-1])
+
+
+def parse_outputs(text: str | None) -> dict[str, str] | None:
+    """ "box=a,class=b,c" -> {"a": "box", "b": "class", "c": ""}; a stride behind the role (box_8=a) may be given."""
+    if text is None:
+        return None
+    chosen: dict[str, str] = {}
+    for part in filter(None, (p.strip() for p in text.split(","))):
+        role, equals, tensor = part.partition("=")
+        role, tensor = (role.split("_")[0], tensor) if equals else ("", part)
+        if role not in ("", *ROLES) or not tensor or tensor in chosen:
+            raise ConfigError(
+                f"--outputs has {part!r}, expected ROLE=TENSOR, each tensor once, with one of {', '.join(ROLES)}",
+                hint="for example --outputs box=/model.22/cv2.0/cv2.0.2/Conv_output_0,class=...",
+            )
+        chosen[tensor] = role
+    if not chosen:
+        raise ConfigError("--outputs is empty, expected tensors", hint="leave it out to let edgekit find the head")
+    return chosen
 
 
 def describe_lines(cut: Cut, output: Path) -> list[str]:

@@ -13,7 +13,7 @@ from edgekit.errors import ModelError
 from edgekit.host.cut.metadata import read_metadata
 from edgekit.host.cut.prepare import fix_input, fold_constants
 from edgekit.host.cut.recut import assumed, head_tensors, is_cut, keypoint_shape
-from edgekit.host.cut.surgery import cut_graph
+from edgekit.host.cut.surgery import CutOptions, cut_graph
 from edgekit.host.graph import (
     GraphIndex,
     attributes,
@@ -98,7 +98,7 @@ def describe_quantized(model: onnx.ModelProto, *, raw_outputs: bool = False) -> 
 
 def _describe_stock(model: onnx.ModelProto, imgsz_hw: tuple[int, int] | None, _: bool) -> ModelSpec:
     """A stock export is described by the heads that the cut finds in it."""
-    return replace(cut_graph(model, imgsz_hw=imgsz_hw, keep_softmax=True).spec, stage="stock")
+    return replace(cut_graph(model, CutOptions(imgsz_hw=imgsz_hw, keep_softmax=True)).spec, stage="stock")
 
 
 def _describe_heads(model: onnx.ModelProto, imgsz_hw: tuple[int, int] | None, _: bool) -> ModelSpec:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from edgekit.cli.cut import parse_imgsz
+from edgekit.cli.cut import parse_imgsz, parse_outputs
 from edgekit.cli.main import main
 from edgekit.errors import ConfigError
 from edgekit.spec import load_spec
@@ -57,3 +57,11 @@ def test_parse_imgsz() -> None:
     for text in ("", "a,b", "1,2,3", "0,32", "-32,32", "99999999"):
         with pytest.raises(ConfigError):
             parse_imgsz(text)
+
+
+def test_parse_outputs() -> None:
+    assert parse_outputs(None) is None
+    assert parse_outputs("box_8=/a.0/Conv, class=b,c") == {"/a.0/Conv": "box", "b": "class", "c": ""}
+    for text in ("", ",", "boxes=a", "box=", "a,a"):
+        with pytest.raises(ConfigError):
+            parse_outputs(text)

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from edgekit.host.cut.surgery import Cut, cut_file, cut_graph, cut_model
+from edgekit.host.cut.surgery import Cut, CutOptions, cut_file, cut_graph, cut_model
 
-__all__ = ["Cut", "cut_file", "cut_graph", "cut_model"]
+__all__ = ["Cut", "CutOptions", "cut_file", "cut_graph", "cut_model"]

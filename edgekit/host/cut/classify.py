@@ -7,8 +7,11 @@ import onnx
 from onnx import helper, numpy_helper
 
 from edgekit.errors import ModelError
+from edgekit.host.cut.found import FoundHeads, float_input, tool_versions
 from edgekit.host.cut.heads import NOT_YOLO_HINT
+from edgekit.host.cut.metadata import Metadata, class_names
 from edgekit.host.graph import GraphIndex, attributes, tensor_shapes
+from edgekit.spec import HeadSpec, ModelSpec, Preprocess
 
 FLAT_OPS = ("Flatten", "Reshape", "Squeeze", "Dropout", "Identity")
 LOGITS = "edgekit_logits"
@@ -18,6 +21,27 @@ def is_classifier(index: GraphIndex) -> bool:
     """One output of class scores (1, classes)."""
     outputs = index.model.graph.output
     return len(outputs) == 1 and len(outputs[0].type.tensor_type.shape.dim) == 2
+
+
+def cut_classifier(index: GraphIndex, metadata: Metadata, size_wh: tuple[int, int]) -> FoundHeads:
+    """The logits of a classifier; raises ModelError where the graph is another or contradicts its metadata."""
+    model, tensor, shape = logits_as_convolution(index, size_wh)
+    if metadata.task not in ("", "classify"):
+        raise ModelError(f"metadata task {metadata.task!r}, but the graph is a classifier", hint="export again")
+    names, notes = class_names(metadata, shape[1])
+    spec = ModelSpec(
+        task="classify",
+        names=names,
+        input=float_input(index),
+        preprocess=Preprocess(*size_wh),
+        outputs=(HeadSpec("class", "class", (1, 1, 1, shape[1])),),
+        family=metadata.family,
+        tools=tool_versions(),
+        notes=notes,
+    )
+    return FoundHeads(
+        model, spec, {"class": (tensor, shape)}, ("the softmax", "the flattening before the last product")
+    )
 
 
 def logits_as_convolution(index: GraphIndex, size_wh: tuple[int, int]) -> tuple[onnx.ModelProto, str, tuple[int, ...]]:

@@ -10,7 +10,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from edgekit.errors import ModelError
-from edgekit.host.cut import cut_graph, cut_model
+from edgekit.host.cut import CutOptions, cut_graph, cut_model
 from edgekit.spec import load_spec, sidecar_path
 from tests.stock_rows import LIMITS, differences, noise_picture, run_onnx
 from tests.tiny_yolo import ANCHORS, FAMILIES, save_tiny_yolo, tiny_yolo
@@ -21,7 +21,7 @@ CASES = [(f, t) for f in FAMILIES for t in TASKS if f != "yolov5" or t in ("dete
 
 def assert_equal_rows(stock: onnx.ModelProto, size_wh: tuple[int, int], **options: object) -> None:
     """The cut's heads, decoded by edgekit, give the stock rows."""
-    cut = cut_graph(stock, **options)  # type: ignore[arg-type]
+    cut = cut_graph(stock, CutOptions(**options))  # type: ignore[arg-type]
     picture = noise_picture(size_wh)
     stock_outputs = run_onnx(stock, picture)
     found = differences(stock_outputs, run_onnx(cut.model, picture), cut.spec)
@@ -85,7 +85,7 @@ def test_merged_tails_of_older_exports() -> None:
 
 def test_open_batch_and_size_are_fixed() -> None:
     model = tiny_yolo(batch="batch", dynamic_size=True)
-    cut = cut_graph(model, imgsz_hw=(64, 96))
+    cut = cut_graph(model, CutOptions(imgsz_hw=(64, 96)))
     shape = [d.dim_value for d in cut.model.graph.input[0].type.tensor_type.shape.dim]
     assert shape == [1, 3, 64, 96]
     with pytest.raises(ModelError, match="open height or width") as caught:
@@ -101,7 +101,7 @@ def test_anchors_come_from_the_graph() -> None:
 @pytest.mark.parametrize(("end_to_end", "branch"), [(False, ""), (True, ""), (False, "one2one"), (True, "one2one")])
 def test_of_two_branches_one_is_kept_and_the_other_named(end_to_end: bool, branch: str) -> None:
     model = tiny_yolo(family="yolov10", both_branches=True, end_to_end=end_to_end, opset=13)
-    cut = cut_graph(model, branch=branch)
+    cut = cut_graph(model, CutOptions(branch=branch))
     kept = branch or "one2many"
     assert cut.spec.end_to_end == (kept == "one2one")
     assert cut.dropped[0] == f"the {'one2many' if kept == 'one2one' else 'one2one'} branch"
@@ -112,7 +112,7 @@ def test_of_two_branches_one_is_kept_and_the_other_named(end_to_end: bool, branc
 def test_attention_without_softmax_has_the_same_rows() -> None:
     model = tiny_yolo(family="yolo11")
     assert not any(n.op_type == "Softmax" for n in cut_graph(model).model.graph.node)
-    assert any(n.op_type == "Softmax" for n in cut_graph(model, keep_softmax=True).model.graph.node)
+    assert any(n.op_type == "Softmax" for n in cut_graph(model, CutOptions(keep_softmax=True)).model.graph.node)
     assert_equal_rows(model, (96, 64), keep_softmax=True)
 
 
@@ -185,7 +185,7 @@ def test_a_fixed_batch_of_two_is_refused() -> None:
 
 def test_imgsz_against_a_fixed_size_is_refused() -> None:
     with pytest.raises(ModelError, match="fixed at 64,96"):
-        cut_graph(tiny_yolo(), imgsz_hw=(128, 128))
+        cut_graph(tiny_yolo(), CutOptions(imgsz_hw=(128, 128)))
 
 
 def test_names_of_another_number_of_classes_are_refused() -> None:
