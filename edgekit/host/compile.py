@@ -9,7 +9,7 @@ from __future__ import annotations
 import importlib
 import shutil
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -192,6 +192,8 @@ def _build_folder(working_dir: Path) -> Iterator[Path]:
         yield build_dir
     finally:
         shutil.rmtree(build_dir, ignore_errors=True)
+        with suppress(OSError):  # not empty: there is a build, or something of the user's
+            working_dir.rmdir()
 
 
 def _record(built: Built, build_dir: Path, name: str, inputs: Mapping[str, str]) -> BuildInfo:
