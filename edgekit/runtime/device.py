@@ -9,6 +9,8 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from edgekit.errors import DeviceError
+
 SHORT_DTYPES = {"s8": "int8", "u8": "uint8", "s16": "int16", "s32": "int32", "f32": "float32", "f16": "float16"}
 
 Tensors = dict[str, npt.NDArray[Any]]
@@ -19,7 +21,8 @@ class TensorInfo:
     """A tensor as the device states it.
 
     `shape` is the valid one; `scale` has one entry or one per channel along `axis` and is empty for floats or
-    where the device says nothing.
+    where the device says nothing. `kind` is that of a picture input (of spec.INPUT_KINDS), "" where the device
+    does not say it.
     """
 
     name: str
@@ -27,6 +30,7 @@ class TensorInfo:
     dtype: str
     scale: tuple[float, ...] = ()
     axis: int = 3
+    kind: str = ""
 
 
 class Device(Protocol):
@@ -65,3 +69,19 @@ def dtype_name(name: object) -> str:
 def scale_tuple(scale: object) -> tuple[float, ...]:
     """Scales as a board library states them: an array, a list, or nothing at all."""
     return () if scale is None else tuple(float(s) for s in np.asarray(scale, np.float32).reshape(-1))
+
+
+def board_input(array: npt.NDArray[Any], info: TensorInfo) -> npt.NDArray[Any]:
+    """`array` as a board library takes it: contiguous, and pixels around 0 where the input is int8.
+
+    Not verified on a board: a model with rgb input at run time is compiled for pixel - 128, and its library may
+    ask for either. What is uint8 for an int8 input is moved by 128 here, and nowhere else.
+    """
+    if info.dtype == "int8" and array.dtype == np.uint8:
+        array = (array ^ np.uint8(0x80)).view(np.int8)
+    return np.ascontiguousarray(array)
+
+
+def closed_error() -> DeviceError:
+    """What a device says once it was closed."""
+    return DeviceError("this device is closed", hint="open the model again")

@@ -11,10 +11,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from edgekit.errors import DeviceError
-from edgekit.runtime.device import TensorInfo, Tensors, dtype_name, scale_tuple
+from edgekit.errors import DeviceError, ModelError
+from edgekit.ops.nv12 import check_nv12, nv12_planes
+from edgekit.runtime.device import TensorInfo, Tensors, board_input, closed_error, dtype_name, scale_tuple
 
 MODULE = "hbm_runtime"
+Planes = tuple[TensorInfo, TensorInfo]  # luma (1, h, w, 1) and chroma (1, h/2, w/2, 2) of one NV12 picture
 
 
 def import_hbm() -> ModuleType:
@@ -28,7 +30,11 @@ def import_hbm() -> ModuleType:
 
 
 class HbmDevice:
-    """A Device on the board; scales come from `output_quants`."""
+    """A Device on the board; scales come from `output_quants`. The library may be called from several threads.
+
+    The S series takes NV12 as two inputs, luma and chroma. Both stand here as one NV12 input, as on the X5, named
+    by what their names share; a packed frame is handed over as two views.
+    """
 
     kind = "bpu"
 
@@ -42,12 +48,21 @@ class HbmDevice:
                 f"the BPU library cannot load {path} ({error})",
                 hint="check with edgekit report that the model was compiled for this board's march and runtime",
             ) from error
-        self.inputs = self._infos("input")
+        inputs = self._infos("input")
+        self._planes = _nv12_pair(inputs)
+        self.inputs = inputs if self._planes is None else (_packed(self._planes),)
         self.outputs = self._infos("output")
 
     def infer(self, inputs: Mapping[str, npt.NDArray[Any]]) -> Tensors:
         """Runs one frame."""
-        feed = {self._model: {k: np.ascontiguousarray(v) for k, v in inputs.items()}}
+        if self._runtime is None:
+            raise closed_error()
+        missing = [t.name for t in self.inputs if t.name not in inputs]
+        if missing:
+            raise ModelError(
+                f"input {missing[0]!r} is missing, got {', '.join(inputs) or 'none'}", hint="name every input"
+            )
+        feed = {self._model: self._feed(inputs)}
         try:
             outputs = self._runtime.run(feed)[self._model]
             return {t.name: np.array(outputs[t.name]) for t in self.outputs}
@@ -58,6 +73,14 @@ class HbmDevice:
 
     def close(self) -> None:
         """The library has no unload; the model goes with the object."""
+        self._runtime = None
+
+    def _feed(self, inputs: Mapping[str, npt.NDArray[Any]]) -> dict[str, npt.NDArray[Any]]:
+        if self._planes is None:
+            return {t.name: board_input(inputs[t.name], t) for t in self.inputs}
+        height, width = self.inputs[0].shape[2:]
+        parts = nv12_planes(check_nv12(inputs[self.inputs[0].name], (width, height)), (width, height))
+        return {t.name: part.reshape(t.shape) for t, part in zip(self._planes, parts, strict=True)}
 
     def _infos(self, side: str) -> tuple[TensorInfo, ...]:
         def of(what: str) -> Mapping[str, Any]:
@@ -74,3 +97,22 @@ class HbmDevice:
             )
             for name in getattr(self._runtime, f"{side}_names")[self._model]
         )
+
+
+def _nv12_pair(inputs: tuple[TensorInfo, ...]) -> Planes | None:
+    """Luma and chroma, in whatever order, where these are the model's two inputs."""
+    if len(inputs) != 2 or any(len(t.shape) != 4 for t in inputs):
+        return None
+    luma, chroma = sorted(inputs, key=lambda t: t.shape[3])
+    _, height, width, _ = luma.shape
+    fits = luma.shape == (1, height, width, 1) and chroma.shape == (1, height // 2, width // 2, 2)
+    return (luma, chroma) if fits and height % 2 == 0 and width % 2 == 0 else None
+
+
+def _packed(planes: Planes) -> TensorInfo:
+    luma, chroma = planes
+    shared = 0
+    while luma.name[shared : shared + 1] and luma.name[: shared + 1] == chroma.name[: shared + 1]:
+        shared += 1
+    name = luma.name[:shared].rstrip("_./-") or luma.name
+    return TensorInfo(name, (1, 3, luma.shape[1], luma.shape[2]), "uint8", kind="nv12")

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import importlib
+import queue
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-import numpy as np
 import numpy.typing as npt
 
 from edgekit.errors import DeviceError, ModelError
-from edgekit.runtime.device import TensorInfo, Tensors, dtype_name, scale_tuple, valid_part
+from edgekit.runtime.device import TensorInfo, Tensors, board_input, closed_error, dtype_name, scale_tuple, valid_part
 
 MODULES = ("hobot_dnn.pyeasy_dnn", "hobot_dnn_rdkx5.pyeasy_dnn")  # the system's first, then PyPI's
+MAX_HANDLES = 2  # frames on their way at once: one on the BPU, the next one behind it
+TENSOR_KINDS = {"RGB": "rgb", "BGR": "bgr", "YUV444": "yuv444", "Y": "gray"}
 
 
 def import_pyeasy() -> ModuleType:
@@ -36,22 +39,24 @@ def import_pyeasy() -> ModuleType:
 
 
 class PyeasyDevice:
-    """A Device on the board; outputs are copied out of the library's buffers, which it uses again."""
+    """A Device on the board.
+
+    The library uses a model's output buffers again with every frame, so outputs are copied out of them, and a
+    second frame at the same time gets a handle of its own: the model loaded once more.
+    """
 
     kind = "bpu"
 
     def __init__(self, path: Path, *, module: ModuleType | None = None) -> None:
-        dnn = module or import_pyeasy()
-        try:
-            self._model = dnn.load(str(path))[0]
-        except Exception as error:  # the library raises whatever its C++ side threw
-            raise DeviceError(
-                f"the BPU library cannot load {path} ({error})",
-                hint="check with edgekit report that the model was compiled for this board's march and runtime",
-            ) from error
-        self._lock = threading.Lock()
-        self.inputs = tuple(_info(t) for t in self._model.inputs)
-        self.outputs = tuple(_info(t) for t in self._model.outputs)
+        self._dnn, self._path = module or import_pyeasy(), path
+        first = self._load()
+        self.inputs = tuple(_info(t) for t in first.inputs)
+        self.outputs = tuple(_info(t) for t in first.outputs)
+        self._free: queue.LifoQueue[Any] = queue.LifoQueue()
+        self._free.put(first)
+        self._handles = 1
+        self._growing = threading.Lock()
+        self._closed = False
 
     def infer(self, inputs: Mapping[str, npt.NDArray[Any]]) -> Tensors:
         """Runs one frame. Inputs are bound by name and handed over in the model's order."""
@@ -60,10 +65,10 @@ class PyeasyDevice:
             raise ModelError(
                 f"input {missing[0]!r} is missing, got {', '.join(inputs) or 'none'}", hint="name every input"
             )
-        arrays = [np.ascontiguousarray(inputs[t.name]) for t in self.inputs]
-        with self._lock:  # the library reuses its output buffers
+        arrays = [board_input(inputs[t.name], t) for t in self.inputs]
+        with self._handle() as model:
             try:
-                outputs = self._model.forward(arrays[0] if len(arrays) == 1 else arrays)
+                outputs = model.forward(arrays[0] if len(arrays) == 1 else arrays)
                 by_name = {t.name: t.buffer for t in outputs}
                 return {t.name: valid_part(by_name[t.name], t.shape) for t in self.outputs}
             except Exception as error:
@@ -72,12 +77,52 @@ class PyeasyDevice:
                 ) from error
 
     def close(self) -> None:
-        """The library has no unload; the model goes with the object."""
+        """Lets go of the models; the library frees them with their last object."""
+        self._closed = True
+        while not self._free.empty():
+            self._free.get_nowait()
+
+    @contextmanager
+    def _handle(self) -> Iterator[Any]:
+        """A loaded model that no other frame is using."""
+        if self._closed:
+            raise closed_error()
+        model = self._take()
+        try:
+            yield model
+        finally:
+            if not self._closed:
+                self._free.put(model)
+
+    def _take(self) -> Any:
+        try:
+            return self._free.get_nowait()
+        except queue.Empty:
+            pass
+        with self._growing:
+            if self._handles < MAX_HANDLES:
+                model = self._load()
+                self._handles += 1
+                return model
+        return self._free.get()
+
+    def _load(self) -> Any:
+        try:
+            return self._dnn.load(str(self._path))[0]
+        except Exception as error:  # the library raises whatever its C++ side threw
+            raise DeviceError(
+                f"the BPU library cannot load {self._path} ({error})",
+                hint="check with edgekit report that the model was compiled for this board's march and runtime",
+            ) from error
 
 
 def _info(tensor: Any) -> TensorInfo:
     """`validShape` is trusted, `layout` never: NHWC tensors are reported as NCHW in the field."""
     properties = tensor.properties
-    shape = tuple(int(side) for side in getattr(properties, "validShape", None) or properties.shape)
+    valid = getattr(properties, "validShape", None)
+    shape = tuple(int(side) for side in (properties.shape if valid is None else valid))
     scale = scale_tuple(getattr(properties, "scale_data", None))
-    return TensorInfo(tensor.name, shape, dtype_name(properties.dtype), scale, len(shape) - 1)
+    kind = str(getattr(properties, "tensor_type", "")).upper().rsplit(".", 1)[-1].removeprefix("HB_DNN_IMG_TYPE_")
+    picture = "nv12" if kind.startswith("NV12") else TENSOR_KINDS.get(kind, "")
+    dtype = "uint8" if picture == "nv12" else dtype_name(properties.dtype)  # some say "NV12" for a dtype
+    return TensorInfo(tensor.name, shape, dtype, scale, len(shape) - 1, picture)

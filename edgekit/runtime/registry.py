@@ -9,13 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from edgekit.errors import ConfigError, DeviceError, ModelError
+from edgekit.runtime.board import assume_spec, fit_to_device, open_board_device
 from edgekit.runtime.device import Device
-from edgekit.runtime.hbm import HbmDevice
-from edgekit.runtime.pyeasy import PyeasyDevice
 from edgekit.spec import ModelSpec, load_spec, sidecar_path
 
 DEVICES = ("auto", "bpu", "sim", "hbdk-sim")
-BOARD_LIBRARIES = (PyeasyDevice, HbmDevice)  # in the order in which they are tried
 SIM_MAGIC = b"EDGEKIT-SIM"  # how the simulated compiler's .bin begins
 QUANTIZED_SUFFIX = "_quantized_model.onnx"
 
@@ -113,9 +111,10 @@ def _open_real_bin(path: Path, device: str) -> OpenModel:
         return OpenModel(spec, host_part("hbdk-sim")(path, spec), spec.notes)
     if device == "sim":
         return _open_quantized_of(path, ())
-    board, failures = _open_board(path)
+    spec_here = load_spec(sidecar_path(path)) if sidecar_path(path).exists() else None
+    board, failures = open_board_device(path, spec_here)
     if board is not None:
-        return OpenModel(_spec_of_bin(path), board)
+        return _on_board(path, spec_here, board)
     if device == "bpu":
         raise DeviceError(
             f"no board runs {path} here: {'; '.join(failures)}", hint="run it on the board, or --device sim"
@@ -123,17 +122,10 @@ def _open_real_bin(path: Path, device: str) -> OpenModel:
     return _open_quantized_of(path, ("no board here, so the model's quantized graph runs on the simulated device",))
 
 
-def _open_board(path: Path) -> tuple[Device | None, list[str]]:
-    """The first board library that is here; one that is here and fails to load the model is an error."""
-    failures: list[str] = []
-    for library in BOARD_LIBRARIES:
-        try:
-            return library(path), failures
-        except DeviceError as error:
-            if not error.message.startswith("no BPU library"):
-                raise
-            failures.append(error.message)
-    return None, failures
+def _on_board(path: Path, spec: ModelSpec | None, board: Device) -> OpenModel:
+    """The model on the board, described by its sidecar or, without one, by what the library says of it."""
+    spec = fit_to_device(spec, board, place=str(path)) if spec else assume_spec(board, place=str(path))
+    return OpenModel(spec, board, spec.notes)
 
 
 def _spec_of_bin(path: Path) -> ModelSpec:

@@ -1,0 +1,152 @@
+"""A compiled model on the board: its sidecar is held against what the library says, before the first frame."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from edgekit.decode.roles import infer_roles, task_of_heads
+from edgekit.errors import DeviceError, ModelError
+from edgekit.labels import COCO_NAMES
+from edgekit.runtime.device import Device, TensorInfo
+from edgekit.runtime.hbm import HbmDevice
+from edgekit.runtime.pyeasy import PyeasyDevice
+from edgekit.runtime.system import Board, check_march, read_board
+from edgekit.spec import HeadSpec, InputSpec, ModelSpec, Preprocess
+
+LIBRARIES = (PyeasyDevice, HbmDevice)  # in the order in which they are tried
+SCALE_TOLERANCE = 1e-4  # relative: the library may hand scales on through other float formats
+STALE_HINT = "put the sidecar of this very build beside the model, or compile again"
+
+
+def open_board_device(path: Path, spec: ModelSpec | None) -> tuple[Device | None, list[str]]:
+    """The model on the first board library that is here, or None with what each attempt said.
+
+    Raises DeviceError where a library is here and cannot load the model, and where the sidecar names another
+    march than this board's: such a model would load and compute nonsense, or crash the library.
+    """
+    board = read_board()
+    failures: list[str] = []
+    for library in LIBRARIES:
+        try:
+            if spec is not None:
+                check_march(spec, board, place=str(path))
+            return library(path), failures
+        except DeviceError as error:
+            if not error.message.startswith("no BPU library"):
+                raise
+            failures.append(error.message)
+    return None, failures
+
+
+def fit_to_device(spec: ModelSpec, device: Device, *, place: str) -> ModelSpec:
+    """`spec` if its input and outputs are those of the device's model; raises ModelError naming the first that is not.
+
+    Scales that the library does not state come from the sidecar; scales of another build are refused.
+    """
+    inputs, outputs = ({t.name: t for t in side} for side in (device.inputs, device.outputs))
+    if spec.input.name not in inputs:
+        raise _stale(f"{place} has the inputs {_names(inputs)}, its sidecar says {spec.input.name!r}")
+    _check_input(spec, inputs[spec.input.name], place)
+    for head in spec.outputs:
+        if head.name not in outputs:
+            raise _stale(f"{place} has the outputs {_names(outputs)}, its sidecar says {head.name!r}")
+        _check_output(head, outputs[head.name], place)
+    return spec
+
+
+def assume_spec(device: Device, *, place: str, board: Board | None = None) -> ModelSpec:
+    """What the library alone says of a model without a sidecar; `notes` tells what was assumed.
+
+    Raises ModelError where names and shapes leave more than one reading, or the kind of input is not told.
+    """
+    if len(device.inputs) != 1 or not device.inputs[0].kind:
+        raise ModelError(
+            f"{place} has no sidecar, and its library does not say what its inputs ({_names(device.inputs)}) take",
+            hint="put the sidecar that edgekit compile wrote beside the model",
+        )
+    taken = device.inputs[0]
+    layout = "NHWC" if taken.shape[3] in (1, 3) and taken.shape[1] not in (1, 3) else "NCHW"
+    height, width = taken.shape[1:3] if layout == "NHWC" else taken.shape[2:]
+    preprocess = Preprocess(width, height)
+    heads = tuple(
+        _head_as_stated(head, info)
+        for head, info in zip(
+            infer_roles([(t.name, t.shape) for t in device.outputs], preprocess.size_wh), device.outputs, strict=True
+        )
+    )
+    if any(head.role == "object" for head in heads):
+        raise ModelError(
+            f"{place} has no sidecar, and its anchor boxes are not told by names and shapes",
+            hint="put the sidecar that edgekit compile wrote beside the model",
+        )
+    classes = next(h.channels for h in heads if h.role == "class")
+    task = task_of_heads(heads)
+    names = COCO_NAMES if classes == len(COCO_NAMES) else tuple(f"class {i}" for i in range(classes))
+    roles = ", ".join(f"{h.name} {h.role} {h.stride}" for h in heads)
+    points = next((h.channels // 3 for h in heads if h.role == "keypoint" and h.channels % 3 == 0), 0)
+    return ModelSpec(
+        task=task,
+        names=names,
+        input=InputSpec(taken.name, taken.kind, layout),
+        preprocess=preprocess,
+        outputs=heads,
+        stage="bin",
+        family="yolov8",
+        reg_max=next((h.channels // 4 for h in heads if h.role == "box"), 1),
+        keypoint_shape=(points, 3) if points else (),
+        march=(board or read_board()).march,
+        notes=(
+            f"{place} has no sidecar; assumed by names and shapes: {task}, {roles}",
+            "assumed: YOLOv8 formulas, letterbox with grey 114, full-range colours, "
+            + ("COCO's class names" if names is COCO_NAMES else "numbered classes"),
+        ),
+    )
+
+
+def _check_input(spec: ModelSpec, info: TensorInfo, place: str) -> None:
+    sides = {info.shape[1:3], info.shape[2:]} if len(info.shape) == 4 else set()
+    size_hw = (spec.preprocess.height, spec.preprocess.width)
+    if sides and size_hw not in sides:
+        raise _stale(
+            f"{place} takes pictures of {info.shape}, its sidecar says {spec.preprocess.width}x{spec.preprocess.height}"
+        )
+    if info.kind and info.kind != spec.input.kind and {info.kind, spec.input.kind} & {"nv12", "gray"}:
+        raise _stale(f"{place} takes {info.kind} pictures, its sidecar says {spec.input.kind}")
+
+
+def _check_output(head: HeadSpec, info: TensorInfo, place: str) -> None:
+    if (info.shape, info.dtype) != (head.shape, head.dtype):
+        raise _stale(
+            f"output {head.name!r} of {place} is {info.shape} {info.dtype}, its sidecar says {head.shape} {head.dtype}"
+        )
+    if info.scale and head.scale:
+        expected = np.broadcast_to(np.asarray(head.scale), head.channels)
+        stated = np.resize(np.asarray(info.scale), head.channels)  # one for all, or a list that was padded
+        if not np.allclose(stated, expected, rtol=SCALE_TOLERANCE, atol=0):
+            worst = int(np.argmax(np.abs(stated / expected - 1)))
+            raise _stale(
+                f"output {head.name!r} of {place} has scale {stated[worst]:.6g} in channel {worst}, "
+                f"its sidecar says {expected[worst]:.6g}"
+            )
+
+
+def _head_as_stated(head: HeadSpec, info: TensorInfo) -> HeadSpec:
+    if info.dtype == "float32":
+        return head
+    if not info.scale:
+        raise ModelError(
+            f"output {head.name!r} is {info.dtype} and neither the library nor a sidecar says its scale",
+            hint="put the sidecar that edgekit compile wrote beside the model",
+        )
+    return replace(head, dtype=info.dtype, scale=info.scale, axis=len(info.shape) - 1)
+
+
+def _names(tensors: object) -> str:
+    return ", ".join(t if isinstance(t, str) else t.name for t in tensors) or "none"  # type: ignore[attr-defined]
+
+
+def _stale(message: str) -> ModelError:
+    return ModelError(message, hint=STALE_HINT)
