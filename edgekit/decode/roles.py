@@ -43,7 +43,8 @@ def infer_roles(
     """The head of every output (name, NHWC shape) of a model with input `size_wh`, in the order given.
 
     `aliases` adds what else is known of an output's name, as that of the node that makes it; `num_classes` and
-    `task` narrow the choice; `names` False leaves the outputs' own names unread. Raises ModelError naming the outputs where more than one reading is left, or none.
+    `task` narrow the choice; `names` False leaves the outputs' own names unread. Raises ModelError naming the
+    outputs where more than one reading is left, or none.
     """
     strides = {name: _stride(name, shape, size_wh) for name, shape in outputs}
     told = {name: f"{name if names else ''} {(aliases or {}).get(name, '')}" for name, _ in outputs}
