@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -15,13 +15,13 @@ import pytest
 import edgekit
 from edgekit.errors import DeviceError, ImageError, ModelError
 from edgekit.files import write_bytes
-from edgekit.runtime.board import fit_to_device
 from edgekit.runtime.device import Device, dtype_name
 from edgekit.runtime.hbm import HbmDevice, import_hbm
 from edgekit.runtime.pyeasy import PyeasyDevice, import_pyeasy
 from edgekit.runtime.registry import open_model
 from edgekit.spec import ModelSpec, save_spec
 from tests.decode.scenes import make_spec
+from tests.runtime.contract import DeviceContract, Oracle
 from tests.runtime.fake_vendor import compute, fake_hbm, fake_pyeasy
 
 SPEC = make_spec(dtype="int32")
@@ -38,11 +38,6 @@ DEVICES: dict[str, Callable[[], Device]] = {
 }
 
 
-@pytest.fixture(params=DEVICES)
-def device(request: pytest.FixtureRequest) -> Device:
-    return DEVICES[request.param]()
-
-
 @pytest.fixture(params=LIBRARIES)
 def board(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Callable[[ModelSpec], None]:
     """Puts a stand-in where the runtime looks for the vendor's library."""
@@ -56,53 +51,22 @@ def board(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Ca
     return install
 
 
-def test_says_what_it_is(device: Device) -> None:
-    assert device.kind == "bpu"
-    assert [t.name for t in device.inputs] == ["images"]
-    by_name = {t.name: t for t in device.outputs}
-    for head in NV12.outputs:
-        info = by_name[head.name]
-        assert (info.shape, info.dtype) == (head.shape, head.dtype)
-        if info.scale:
-            np.testing.assert_allclose(info.scale, head.scale, rtol=1e-6)
-    assert fit_to_device(NV12, device, place="m.bin") == NV12
+class TestBoardDevices(DeviceContract):
+    @pytest.fixture(params=DEVICES)
+    def device(self, request: pytest.FixtureRequest) -> Device:
+        return DEVICES[request.param]()
 
+    @pytest.fixture
+    def spec(self) -> ModelSpec:
+        return NV12
 
-def test_outputs_by_name_whatever_their_order(device: Device) -> None:
-    frame = np.arange(96 * 96, dtype=np.uint8)
-    outputs = device.infer({"images": frame})
-    for name, expected in compute(NV12, frame).items():
-        np.testing.assert_array_equal(outputs[name], expected)
+    @pytest.fixture
+    def frames(self) -> Sequence[np.ndarray]:
+        return [np.arange(96 * 96, dtype=np.uint8), np.full(96 * 96, 2, np.uint8)]
 
-
-def test_a_frame_keeps_its_numbers_when_the_next_one_runs(device: Device) -> None:
-    frames = [np.full(96 * 96, v, np.uint8) for v in (1, 2)]
-    first = device.infer({"images": frames[0]})
-    kept = {k: v.copy() for k, v in first.items()}
-    second = device.infer({"images": frames[1]})
-    assert any((kept[k] != second[k]).any() for k in kept)
-    for name in kept:
-        np.testing.assert_array_equal(first[name], kept[name])
-
-
-def test_a_missing_input_is_named(device: Device) -> None:
-    with pytest.raises((ModelError, DeviceError), match="images|frame"):
-        device.infer({"image": np.zeros(4, np.uint8)})
-
-
-def test_frames_of_several_threads_do_not_mix(device: Device) -> None:
-    frames = [np.full(96 * 96, v, np.uint8) for v in range(8)]
-    with ThreadPoolExecutor(4) as pool:
-        found = list(pool.map(lambda frame: device.infer({"images": frame}), frames * 3))
-    for frame, outputs in zip(frames * 3, found, strict=True):
-        for name, expected in compute(NV12, frame).items():
-            np.testing.assert_array_equal(outputs[name], expected)
-
-
-def test_a_closed_device_says_so(device: Device) -> None:
-    device.close()
-    with pytest.raises(DeviceError, match="closed"):
-        device.infer({"images": np.zeros(96 * 96, np.uint8)})
+    @pytest.fixture
+    def oracle(self) -> Oracle:
+        return lambda frame: compute(NV12, frame)
 
 
 def test_pyeasy_has_two_frames_on_their_way() -> None:
