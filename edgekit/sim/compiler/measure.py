@@ -3,25 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 import numpy as np
 
-from edgekit.progress import Progress, silent
-from edgekit.sim.compiler.board_input import board_input
-from edgekit.sim.compiler.emit.preprocess import PictureInput
 from edgekit.sim.compiler.emit.writer import NCHW, NHWC, TO_NHWC, TensorLink
 from edgekit.sim.compiler.float_graph import FloatGraph
-from edgekit.sim.compiler.float_runner import FloatRunner
+from edgekit.sim.compiler.photos import Photo
 from edgekit.sim.compiler.quantize import QuantizedGraph
-from edgekit.sim.compiler.samples import normalisation_of, read_sample
-
-if TYPE_CHECKING:
-    from edgekit.host.compile_job import CompileJob
-
 
 BLOCK = 1 << 15  # elements compared at once
 
@@ -86,38 +77,27 @@ def _dot(a: np.ndarray, b: np.ndarray) -> float:
 
 
 def measure(
-    job: CompileJob,
     graph: FloatGraph,
     quantized: QuantizedGraph,
     executor: Executor,
-    picture: PictureInput,
-    files: Sequence[Path],
+    photos: Iterable[Photo],
     *,
     inner: bool = True,
-    progress: Progress = silent,
 ) -> dict[str, Distance]:
-    """Distances by output name and, with `inner`, by integer tensor, over the calibration files `files`.
-
-    One photo and one portion of float tensors are in memory at a time.
-    """
+    """Distances by output name and, with `inner`, by integer tensor, summed over `photos`."""
     links = dict(quantized.links) if inner else {}
     tensors = {**links, **{name: _output_link(graph, tensor) for name, tensor in graph.outputs.items()}}
     found = {name: Distance() for name in tensors}
     by_float: dict[str, list[str]] = {}
     for name, link in tensors.items():
         by_float.setdefault(link.float_name, []).append(name)
-    runner = FloatRunner(job.onnx_path, [name for name in by_float if name != graph.input], graph.shapes)
-    normalisation = normalisation_of(job)
-    for done, path in enumerate(files):
-        progress("compare", done, len(files))
-        x = read_sample(path, job, normalisation)
-        integers = executor.run({picture.name: board_input(path, job, picture)}, keep=list(links))
-        for float_name, truth in [(graph.input, x), *runner.run(x)]:
+    for photo in photos:
+        integers = executor.run(photo.board, keep=list(links))
+        for float_name, truth in photo.floats:
             for name in by_float.get(float_name, []):
                 link = tensors[name]
                 values = integers[name].astype(np.float32) * link.unit
                 found[name].add(truth.transpose(TO_NHWC) if link.layout == NHWC else truth, values)
-    progress("compare", len(files), len(files))
     return found
 
 

@@ -1,0 +1,51 @@
+"""The calibration of a build: histograms once, then one method or the best of all by the outputs' cosine."""
+
+from __future__ import annotations
+
+from edgekit.progress import Progress
+from edgekit.sim.compiler.calibrate import Choice, Thresholds, choose, methods
+from edgekit.sim.compiler.log import BuildLog
+from edgekit.sim.compiler.observe import observe
+from edgekit.sim.compiler.photos import Photo, remembered
+from edgekit.sim.compiler.samples import spread
+from edgekit.sim.compiler.subject import Subject
+
+SEARCH_PHOTOS = 8  # on which the methods are compared: their outputs stay in memory
+
+
+def calibrated(subject: Subject, log: BuildLog, progress: Progress) -> Choice:
+    """The thresholds that the yaml asks for; `log` tells how they came about."""
+    job = subject.job
+    asked = methods(job.config)
+    log.say("Start to calibrate the model.")
+    log.say(f"There are {len(job.calibration_files)} samples in the data set.")
+    log.say(f"Run calibration model with {' | '.join(asked)} method.")
+    histograms = observe(job, subject.graph, subject.plan.observed, progress=progress)
+    score = _Score(subject, len(asked), progress)
+    choice = choose(asked, histograms, subject.plan, score)
+    for name, value in choice.scores.items():
+        log.say(f"Method {name}: mean cosine of the outputs {value:.6f}")
+    if choice.scores:
+        progress("search", len(asked), len(asked))
+        log.say(f"Select {choice.method} method.")
+    log.say("End to calibrate the model.")
+    return choice
+
+
+class _Score:
+    """Mean cosine of the outputs for a set of thresholds, always on the same photos."""
+
+    def __init__(self, subject: Subject, total: int, progress: Progress) -> None:
+        self._subject, self._total, self._progress = subject, total, progress
+        self._photos: list[Photo] = []
+        self._done = 0
+
+    def __call__(self, thresholds: Thresholds) -> float:
+        subject = self._subject
+        self._progress("search", self._done, self._total)
+        self._done += 1
+        if not self._photos:
+            files = spread(subject.job.calibration_files, SEARCH_PHOTOS)
+            self._photos = remembered(subject.photos(files, subject.graph.outputs.values()))
+        found = subject.distances(subject.quantized(thresholds), self._photos, inner=False)
+        return sum(found[name].cosine for name in subject.graph.outputs) / len(subject.graph.outputs)
