@@ -1,0 +1,96 @@
+"""`edgekit compare`: where two models part, layer by layer, and what that does to the detections."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from edgekit.cli.console import print_json, print_table, progress_bar
+
+if TYPE_CHECKING:
+    from edgekit.evaluate.compare import Comparison, PhotoDifference
+    from edgekit.evaluate.figures import Figures
+
+REPORTED = 0.98  # cosine below which a layer is named where no threshold is given
+WORST = 10
+GATE_FAILED = 1
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("a", type=Path, metavar="A", help="the reference: a float ONNX, quantized graph or .bin")
+    parser.add_argument("b", type=Path, metavar="B", help="the other model, or a folder of dumped outputs (.npz)")
+    parser.add_argument("--images", type=Path, required=True, metavar="SOURCE", help="photos: folder, list, COCO JSON")
+    parser.add_argument("--num", type=int, default=8, help="how many of them (default 8)")
+    parser.add_argument(
+        "--threshold",
+        type=float,
+        metavar="COSINE",
+        help=f"exit with 1 where any layer or head is below it; without it, {REPORTED} is only reported",
+    )
+    parser.add_argument("--all", action="store_true", help="show every layer, not the worst ones alone")
+    parser.add_argument("-o", "--out", type=Path, metavar="DIR", help="pictures side by side, and compare.json")
+    parser.add_argument("--json", action="store_true", help="print the report as JSON")
+
+
+def run(args: argparse.Namespace) -> int:
+    from edgekit.errors import ConfigError
+    from edgekit.evaluate.compare import compare_models
+    from edgekit.files import write_json
+
+    if args.num < 1:
+        raise ConfigError(f"--num is {args.num}, expected 1 or more", hint="8 is the default")
+    if args.threshold is not None and not -1 <= args.threshold <= 1:
+        raise ConfigError(f"--threshold is {args.threshold}, expected a cosine of -1..1", hint="0.98 is usual")
+    threshold = REPORTED if args.threshold is None else args.threshold
+    with progress_bar() as progress:
+        result = compare_models(
+            args.a, args.b, args.images, num=args.num, threshold=threshold, pictures_dir=args.out, progress=progress
+        )
+    if args.out is not None:
+        write_json(args.out / "compare.json", result.to_dict())
+    print_json(result.to_dict()) if args.json else _print(result, show_all=args.all)
+    return GATE_FAILED if args.threshold is not None and not result.passes else 0
+
+
+def _print(result: Comparison, *, show_all: bool) -> None:
+    print(f"A {result.a}\nB {result.b}\n{result.photos} photos")
+    columns = ["", "cosine", "SQNR dB", "MSE", "max abs"]
+    print_table("heads", columns, [[name, *_cells(f)] for name, f in sorted(result.heads.items())])
+    if result.layers:
+        shown = list(result.layers)
+        if not show_all:
+            shown = sorted(shown, key=lambda layer: layer.figures.cosine)[:WORST]
+        what = "every layer" if show_all else f"the {len(shown)} worst of {len(result.layers)} layers"
+        print_table(what, ["node", *columns[1:]], [[layer.node, *_cells(layer.figures)] for layer in shown])
+        _print_first(result)
+    else:
+        print("layers: none that both sides show")
+    for one in sorted(result.differences, key=lambda d: -d.changes):
+        if one.changes:
+            _print_difference(one)
+    if result.differences:
+        kept = sum(one.kept for one in result.differences)
+        changed = sum(one.changes for one in result.differences)
+        print(f"detections: {kept} stayed, {changed} lost, gained or moved")
+
+
+def _print_first(result: Comparison) -> None:
+    first = result.first_below
+    if first is None:
+        print(f"no layer's cosine is below {result.threshold:g}")
+    else:
+        print(f"first below {result.threshold:g}: {first.node} ({first.op}), cosine {first.figures.cosine:.5f}")
+
+
+def _print_difference(one: PhotoDifference) -> None:
+    print(f"{one.photo}:" + (f" (see {one.picture})" if one.picture else ""))
+    for verb, rows in (("lost", one.lost), ("gained", one.gained), ("moved", one.moved)):
+        for seen in rows:
+            iou = f", overlap {seen.iou:.2f}" if verb == "moved" else ""
+            box = ", ".join(f"{v:.0f}" for v in seen.box_xyxy)
+            print(f"  {verb}: {seen.name} {seen.score:.2f} at [{box}]{iou}")
+
+
+def _cells(figures: Figures) -> list[str]:
+    return [f"{figures.cosine:.5f}", f"{figures.sqnr_db:.1f}", f"{figures.mse:.3g}", f"{figures.max_abs:.3g}"]

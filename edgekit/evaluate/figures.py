@@ -1,0 +1,74 @@
+"""How near two streams of arrays are: cosine, mean square error, signal to noise, largest difference."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """One tensor's figures over all photos. `sqnr_db` is the signal to quantization noise ratio in decibel.
+
+    Where integers have no recorded unit the best-fitting one is taken; `fitted` says so. `unequal` counts
+    differing elements where both sides are integers, else it is None.
+    """
+
+    cosine: float
+    mse: float
+    sqnr_db: float
+    max_abs: float
+    fitted: bool
+    unequal: int | None
+    elements: int
+
+    def to_dict(self) -> dict[str, Any]:
+        values = {name: getattr(self, name) for name in self.__slots__}
+        return {k: (None if isinstance(v, float) and not math.isfinite(v) else v) for k, v in values.items()}
+
+
+class Sums:
+    """Running sums of a pair of tensors; memory does not grow with the photos."""
+
+    def __init__(self) -> None:
+        self._aa = self._bb = self._ab = self._max_abs = 0.0
+        self._elements = 0
+        self._unequal: int | None = 0
+        self._fit = False
+
+    def add(self, a: npt.NDArray[Any], b: npt.NDArray[Any], *, fit: bool) -> None:
+        """One photo's tensors of equal shape; `fit`: their units differ by a factor nobody recorded."""
+        integers = np.issubdtype(a.dtype, np.integer) and np.issubdtype(b.dtype, np.integer)
+        if not integers:
+            self._unequal = None
+        elif self._unequal is not None:
+            self._unequal += int(np.count_nonzero(a != b))
+        x, y = a.astype(np.float64).ravel(), b.astype(np.float64).ravel()
+        aa, bb, ab = float(x @ x), float(y @ y), float(x @ y)
+        factor = ab / bb if fit and bb else 1.0
+        self._max_abs = max(self._max_abs, float(np.abs(x - factor * y).max(initial=0)))
+        self._aa, self._bb, self._ab = self._aa + aa, self._bb + bb, self._ab + ab
+        self._elements += x.size
+        self._fit = fit
+
+    def figures(self) -> Figures:
+        length = math.sqrt(self._aa * self._bb)
+        equal_zeros = self._aa == self._bb == 0
+        cosine = 1.0 if equal_zeros else (self._ab / length if length else 0.0)
+        factor = self._ab / self._bb if self._fit and self._bb else 1.0
+        noise = max(0.0, self._aa - 2 * factor * self._ab + factor * factor * self._bb)
+        if noise <= 1e-14 * self._aa:  # what is left is the rounding of the sums
+            noise = 0.0
+        return Figures(
+            cosine=min(1.0, cosine),
+            mse=noise / max(1, self._elements),
+            sqnr_db=math.inf if noise == 0 else 10 * math.log10(max(self._aa, 1e-300) / noise),
+            max_abs=self._max_abs,
+            fitted=self._fit,
+            unequal=self._unequal,
+            elements=self._elements,
+        )

@@ -1,0 +1,45 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from edgekit.cli.main import main
+from tests.photos import write_photos
+from tests.tiny_yolo import save_tiny_yolo
+
+
+@pytest.fixture
+def command(tmp_path: Path) -> list[str]:
+    a, b = (save_tiny_yolo(tmp_path / f"{i}.onnx", family="yolov8", seed=i) for i in (0, 1))
+    write_photos(tmp_path / "photos", 2)
+    return ["compare", str(a), str(b), "--images", str(tmp_path / "photos")]
+
+
+def test_the_report_names_heads_layers_and_detections(
+    command: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([*command, "-o", str(tmp_path / "out")]) == 0
+    printed = capsys.readouterr().out
+    assert "box_8" in printed and "worst of" in printed and "first below 0.98: /model" in printed
+    assert "detections:" in printed
+    assert json.loads((tmp_path / "out" / "compare.json").read_text())["photos"] == 2
+
+
+def test_a_threshold_is_a_gate(command: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([*command, "--threshold", "0.98", "--json"]) == 1
+    assert json.loads(capsys.readouterr().out)["passes"] is False
+    assert main([command[0], command[1], command[1], *command[3:], "--threshold", "0.98"]) == 0
+
+
+@pytest.mark.parametrize(
+    ("extra", "message"),
+    [(["--num", "0"], "--num is 0"), (["--threshold", "3"], "--threshold is 3"), (["--images", "no"], "no does not")],
+)
+def test_mistakes_are_two_lines_and_exit_code_2(
+    command: list[str], capsys: pytest.CaptureFixture[str], extra: list[str], message: str
+) -> None:
+    assert main([*command, *extra]) == 2
+    lines = capsys.readouterr().err.splitlines()
+    assert message in lines[0] and lines[1].startswith("hint: ")

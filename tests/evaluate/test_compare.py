@@ -1,0 +1,153 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from onnx import numpy_helper
+
+import edgekit
+from edgekit.errors import DataError, ModelError
+from edgekit.evaluate.compare import compare_models, difference_of, in_layout_of
+from edgekit.evaluate.sides import open_side
+from edgekit.host.calibrate import calibrate
+from edgekit.host.compile import CompileResult, compile_work
+from edgekit.results import Detections
+from tests.photos import write_photos
+from tests.tiny_yolo import save_tiny_yolo
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("compare")
+    write_photos(folder / "photos", 8)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def model(folder: Path) -> Path:
+    return save_tiny_yolo(folder / "tiny.onnx", family="yolov8", task="segment")
+
+
+@pytest.fixture(scope="module")
+def built(folder: Path, model: Path) -> CompileResult:
+    """The tiny model through our own calibration and compiler."""
+    work = calibrate(model, folder / "photos", folder / "work", num=8, input_kind="rgb")
+    return compile_work(work.yaml_path, toolchain="sim")
+
+
+def test_float_against_itself_is_the_same_everywhere(model: Path, folder: Path) -> None:
+    result = compare_models(model, model, folder / "photos", num=2)
+    assert len(result.layers) > 20 and len(result.heads) == 10
+    assert min(layer.figures.cosine for layer in result.layers) == pytest.approx(1, abs=1e-9)
+    assert all(figures.max_abs == 0 for figures in result.heads.values())
+    assert result.passes and result.first_below is None
+    assert sum(one.changes for one in result.differences) == 0
+
+
+def test_float_against_its_quantized_graph_layer_by_layer(model: Path, built: CompileResult, folder: Path) -> None:
+    result = compare_models(model, built.quantized_path, folder / "photos", num=3)
+    assert len(result.layers) > 10 and len(result.heads) == 10
+    cosines = [layer.figures.cosine for layer in result.layers]
+    assert min(cosines) > 0.9 and max(cosines) < 1
+    assert all(figures.cosine > 0.95 for figures in result.heads.values())
+    assert result.layers[0].node.startswith("/model")
+    first = replace(result, threshold=sorted(cosines)[len(cosines) // 2]).first_below
+    assert first is not None and first.figures.cosine < sorted(cosines)[len(cosines) // 2]
+    assert not replace(result, threshold=1.0).passes
+    assert result.to_dict()["layers"][0]["node"] == result.layers[0].node
+
+
+def test_the_graph_against_its_bin_is_equal_to_the_last_integer(built: CompileResult, folder: Path) -> None:
+    result = compare_models(built.quantized_path, built.bin_path, folder / "photos", num=1)
+    assert result.heads and all(figures.max_abs < 1e-6 for figures in result.heads.values())
+    assert result.layers and all(layer.figures.unequal in (0, None) for layer in result.layers)
+
+
+def test_the_node_where_a_graph_was_damaged_is_named(model: Path, folder: Path, tmp_path: Path) -> None:
+    """One convolution's weights are halved and shuffled: the first layer that parts is that convolution."""
+    graph = onnx.load(str(model))
+    convs = [node for node in graph.graph.node if node.op_type == "Conv"]
+    victim = convs[3]
+    weights = next(i for i in graph.graph.initializer if i.name == victim.input[1])
+    values = numpy_helper.to_array(weights)
+    weights.CopyFrom(numpy_helper.from_array(np.ascontiguousarray(values[::-1] * 0.5), weights.name))
+    onnx.save(graph, str(tmp_path / "damaged.onnx"))
+    result = compare_models(model, tmp_path / "damaged.onnx", folder / "photos", num=1)
+    assert result.first_below is not None
+    assert result.first_below.node == victim.name
+
+
+def test_dumped_outputs_are_compared_head_by_head(model: Path, folder: Path, tmp_path: Path) -> None:
+    session = edgekit.load(model)
+    dumps = tmp_path / "dumps"
+    dumps.mkdir()
+    for path in sorted((folder / "photos").iterdir())[:2]:
+        heads = dict(session.infer(session.prepare(edgekit.read_photo(path))[0]))
+        heads["box_8"] = heads["box_8"] + 0.5
+        np.savez(dumps / f"{path.stem}.npz", **heads)
+    result = compare_models(model, dumps, folder / "photos", num=2)
+    assert result.heads["box_8"].max_abs == pytest.approx(0.5, abs=1e-5)
+    assert result.heads["class_8"].max_abs < 1e-4
+    assert result.layers == () and result.differences == ()
+    with pytest.raises(DataError, match=r"has no photo_002\.npz"):
+        compare_models(model, dumps, folder / "photos", num=3)
+    with pytest.raises(ModelError, match="both dumps"):
+        compare_models(dumps, dumps, folder / "photos", num=1)
+
+
+def test_bad_dumps_are_refused(model: Path, folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "photo_000.npz").write_bytes(b"no zip")
+    with pytest.raises(DataError, match=r"no \.npz file"):
+        compare_models(model, tmp_path, folder / "photos", num=1)
+    np.savez(tmp_path / "photo_000.npz", other=np.zeros(3))
+    with pytest.raises(ModelError, match=r"output 'box_8' is only other"):
+        compare_models(model, tmp_path, folder / "photos", num=1)
+    np.savez(tmp_path / "photo_000.npz", box_8=np.asarray([{"a": 1}], dtype=object))
+    with pytest.raises(DataError, match="cannot be read"):
+        compare_models(model, tmp_path, folder / "photos", num=1)
+
+
+def detections(rows: list[tuple[float, ...]]) -> Detections:
+    table = np.asarray(rows, np.float32).reshape(-1, 6)
+    return Detections(table[:, :4], table[:, 4], table[:, 5].astype(np.int32), ("cat", "dog"), (200, 200), "sim")
+
+
+def test_detections_in_the_users_terms() -> None:
+    a = detections([(0, 0, 50, 50, 0.9, 0), (100, 100, 150, 150, 0.8, 1), (0, 100, 50, 150, 0.6, 0)])
+    b = detections([(0, 0, 50, 50, 0.7, 0), (100, 100, 150, 139, 0.8, 1), (60, 0, 90, 40, 0.5, 1)])
+    one = difference_of("x.jpg", a, b)
+    assert [(s.name, s.score) for s in one.lost] == [("cat", pytest.approx(0.6))]
+    assert [s.box_xyxy for s in one.gained] == [(60, 0, 90, 40)]
+    assert [s.iou for s in one.moved] == [pytest.approx(0.78)]
+    assert (one.kept, one.changes) == (1, 3)
+    empty = difference_of("x.jpg", detections([]), detections([]))
+    assert empty.changes == empty.kept == 0
+
+
+def test_pictures_of_what_changed(folder: Path, model: Path, tmp_path: Path) -> None:
+    import cv2
+
+    other = save_tiny_yolo(tmp_path / "other.onnx", family="yolov8", task="segment", seed=3)
+    result = compare_models(model, other, folder / "photos", num=3, pictures_dir=tmp_path / "out")
+    drawn = [one for one in result.differences if one.picture]
+    assert drawn
+    picture = cv2.imread(str(tmp_path / "out" / drawn[0].picture))
+    assert picture is not None and picture.shape == (72, 2 * 96 + 8, 3)
+
+
+def test_layouts() -> None:
+    nchw = np.arange(2 * 3 * 4, dtype=np.float32).reshape(1, 2, 3, 4)
+    nhwc = nchw.transpose(0, 2, 3, 1)
+    assert np.array_equal(in_layout_of(nchw, nhwc.astype(np.int8)), nchw)
+    assert np.array_equal(in_layout_of(nhwc, nchw), nhwc)
+    square = np.arange(27, dtype=np.int8).reshape(1, 3, 3, 3)
+    assert np.array_equal(in_layout_of(square.astype(np.float32), square), square.transpose(0, 3, 1, 2))
+    assert in_layout_of(nchw, np.zeros((1, 5, 5, 5))) is None
+
+
+def test_a_side_that_is_no_model(tmp_path: Path) -> None:
+    with pytest.raises(ModelError):
+        open_side(tmp_path / "absent.onnx")
