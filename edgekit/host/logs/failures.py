@@ -52,13 +52,15 @@ KNOWN_FAILURES: tuple[KnownFailure, ...] = (
     ),
     _known(
         "ir_version",
-        r"[Ii][Rr][ _]version (?:is )?(?:greater|higher|larger) than (?P<wanted>\d+)",
-        "the ONNX file's IR version is above {wanted}, which the toolchain refuses",
+        r"ir version of the model is (?P<found>\d+), which is greater than the maximum supported ir version of "
+        r"(?P<wanted>\d+)",
+        "the ONNX file's IR version is {found}, the toolchain takes at most {wanted}",
         "run edgekit cut on the stock export: it writes an IR version that the toolchain reads",
     ),
     _known(
         "dynamic_shape",
-        r"shape of model input:\s*(?P<name>\S+?),? is (?P<shape>\[[^\]]*\]).{0,40}dimensions? of 0",
+        r"[Ff]or input (?P<name>\S+), the input shape (?P<shape>\[[^\]]*\]) is invalid"
+        r"|shape of model input:\s*(?P<name_2>\S+?),? is (?P<shape_2>\[[^\]]*\]).{0,40}dimensions? of 0",
         "input {name} has the dynamic shape {shape}, expected fixed sizes",
         "export with dynamic=False, or give input_shape (1x3x640x640) in the yaml's input_parameters",
     ),
@@ -106,15 +108,21 @@ KNOWN_FAILURES: tuple[KnownFailure, ...] = (
     ),
     _known(
         "missing_file",
-        r"ERROR.{0,40}?(?P<path>\S+) (?:file parse failed|does not exist)",
-        "{path} is missing or cannot be parsed",
+        r"(?:Cal_data_dir does not exist:|Can not find onnx_model file given:) (?P<path>[^\s,\"']+)",
+        "{path} does not exist",
         "paths in a yaml count from the folder where hb_mapper is started: run it through edgekit compile",
     ),
     _known(
-        "march_mismatch",
-        r"(?:march|bpu|BPU) mismatch|model march .{0,60}(?:not|mis)match",
-        "the .bin was compiled for another march than this board's",
-        "compile with this board's march: bernoulli2 (X3), bayes (Ultra), bayes-e (X5)",
+        "yaml_value",
+        r"User input (?P<field>\w+) invalid(?:,|:) '(?P<value>[^']*)'.{0,20}should in list (?P<allowed>\[[^\]]*\])",
+        "the yaml's {field} is '{value}', expected one of {allowed}",
+        "edgekit calibrate writes a yaml whose fields are all checked; edgekit compile checks it again",
+    ),
+    _known(
+        "yaml_section",
+        r"Parse '(?P<section>\w+)' failed|yaml file parse failed",
+        "the yaml's {section} cannot be used",
+        "the log's next error line says which field; edgekit compile checks them before the toolchain starts",
     ),
     _known(
         "runtime_version",
@@ -141,13 +149,15 @@ KNOWN_FAILURES: tuple[KnownFailure, ...] = (
 )
 
 # What a failed run says when none of the above fits: the tool's own words are shown.
-GENERIC = re.compile(r"ERROR-OCCUR-DURING \{(?P<where>[^}]*)\}[ *,]*(?:error message:)?\s*(?P<what>.*)")
-EXCEPTION = re.compile(r"(?:^|\bERROR\s+)exception in command:?\s*(?P<what>.*)")
-TRACEBACK = re.compile(r"^(?P<what>[A-Za-z_][\w.]*(?:Error|Exception|Interrupt)): (?P<text>.+)")
+UNKNOWN_PATTERNS = (
+    re.compile(r"ERROR-OCCUR-DURING \{[^}]*\}[ *,]*(?:error message:)?\s*(?P<what>\S.*)"),
+    re.compile(r"^[A-Za-z_][\w.]*(?:Error|Exception|Interrupt): (?P<what>\S.*)"),
+    re.compile(r"^(?P<what>exception in command:? \S.*)"),
+)
 # One cheap test per line before the table: every pattern above holds one of these words.
 SCREEN = re.compile(
-    r"opset|maximum supported|ersion (?:is )?(?:greater|higher|larger)|dimension|max output num|cannot reshape"
-    r"|cpu operators|no node can|returncode|hbdk library|shape|file parse failed|does not exist|mismatch"
+    r"opset|maximum supported|input shape|dimension|max output num|cannot reshape|cpu operators|no node can"
+    r"|returncode|hbdk library|shape inference|Inferred shape|does not exist|Can not find|User input|failed"
     r"|Inconsistency|executed on CPU|unexpected|ERROR|exception in|Error: |Exception: |Interrupt: "
 )
 
@@ -164,16 +174,9 @@ def recognise_line(line: str) -> Failure | None:
 
 def recognise_unknown(line: str) -> Failure | None:
     """A failure that the table does not know but the toolchain marks as one: its own words, no cure."""
-    for pattern in (GENERIC, EXCEPTION, TRACEBACK):
+    for pattern in UNKNOWN_PATTERNS:
         if match := pattern.search(line):
-            words = match.groupdict()
-            what = words.get("text") or words["what"] or words.get("where") or "no reason given"
-            return Failure(
-                kind="unknown",
-                message=f"the toolchain stopped: {what.strip()[:MAX_LINE_CHARS]}",
-                hint="read the log's last lines; run hb_mapper checker on the model alone to narrow it down",
-                line=line.strip()[:MAX_LINE_CHARS],
-            )
+            return _unknown(match["what"], line)
     return None
 
 
@@ -185,17 +188,23 @@ class FailureWatch:
         self._unknown: Failure | None = None
         self._notes: dict[str, Failure] = {}
 
-    def feed(self, line: str) -> None:
-        """Takes one line, without its time stamp."""
-        if not SCREEN.search(line):
+    def feed(self, line: str, *, level: str = "") -> None:
+        """Takes one line, without its time stamp; `level` is the console log's, where a line has one."""
+        is_error = level in ("ERROR", "CRITICAL")
+        if not is_error and not SCREEN.search(line):
             return
         failure = recognise_line(line)
         if failure is None:
-            self._unknown = self._unknown or recognise_unknown(line)
+            self._keep_unknown(recognise_unknown(line) or (_unknown(line, line) if is_error else None))
         elif not failure.fatal:
             self._notes.setdefault(failure.message, failure)
         elif self._fatal is None or _rank(failure) < _rank(self._fatal):
             self._fatal = failure
+
+    def _keep_unknown(self, failure: Failure | None) -> None:
+        """The first reason counts, but for the line that only says which command failed."""
+        if failure and (self._unknown is None or "exception in command" in self._unknown.message):
+            self._unknown = failure
 
     @property
     def failure(self) -> Failure | None:
@@ -221,11 +230,21 @@ def _rank(failure: Failure) -> int:
 
 
 def _failure(known: KnownFailure, match: re.Match[str], line: str) -> Failure:
-    words = {name: (value or "(not said)").strip() for name, value in match.groupdict().items()}
+    found = match.groupdict()
+    words = {name: (value or found.get(f"{name}_2") or "(not said)").strip() for name, value in found.items()}
     return Failure(
         kind=known.kind,
         message=known.message.format(**words),
         hint=known.hint,
         line=line.strip()[:MAX_LINE_CHARS],
         fatal=known.fatal,
+    )
+
+
+def _unknown(what: str, line: str) -> Failure:
+    return Failure(
+        kind="unknown",
+        message=f"the toolchain stopped: {what.strip().rstrip('.')[:MAX_LINE_CHARS]}",
+        hint="read the log's last lines; run hb_mapper checker on the model alone to narrow it down",
+        line=line.strip()[:MAX_LINE_CHARS],
     )

@@ -120,7 +120,7 @@ class _MapperParser:
         if text.startswith((*NODE_TITLES, OUTPUT_TITLE)):
             self.run.tables.stamped(text)
             return
-        self.run.watch.feed(text)
+        self.run.watch.feed(text, level=line.level)
         first = "FPS=" if text.startswith("FPS=") else text.split(" ", 1)[0]
         if handle := _FACTS.get(first):
             handle(self, line)

@@ -129,7 +129,7 @@ def _add(build: Build, file: ReadFile) -> Build:
     if isinstance(content, ModelInfo):
         return replace(build, model_info=content)
     if isinstance(content, StaticPerf):
-        return replace(build, static=content)
+        return replace(build, static=_joined(build.static, content))
     if isinstance(content, Sidecar):
         return replace(build, sidecar=_more_final(build.sidecar, content))
     return replace(build, quant_nodes=content)
@@ -144,6 +144,29 @@ def _richer(old: MapperLog | None, new: MapperLog) -> MapperLog:
         return log.finished, len(log.nodes) + len(log.output_rows), log.config is not None
 
     return new if worth(new) > worth(old) else old
+
+
+def _joined(old: StaticPerf | None, new: StaticPerf) -> StaticPerf:
+    """The sub-graphs of a model run one after another: times, bytes and operations add up; copies count once."""
+    if old is None or new.subgraph in old.subgraph.split(" + "):
+        return new if old is None else old
+    latency_us = old.latency_us + new.latency_us
+    return StaticPerf(
+        subgraph=f"{old.subgraph} + {new.subgraph}",
+        march_code=old.march_code,
+        hbdk=old.hbdk,
+        fps=1e6 / latency_us if latency_us else 0.0,
+        latency_us=latency_us,
+        ddr_bytes=old.ddr_bytes + new.ddr_bytes,
+        loaded_bytes=old.loaded_bytes + new.loaded_bytes,
+        stored_bytes=old.stored_bytes + new.stored_bytes,
+        ops=old.ops + new.ops,
+        interval_ms=old.interval_ms,
+        utilization=(*old.utilization, *new.utilization),
+        load_mb_s=(*old.load_mb_s, *new.load_mb_s),
+        store_mb_s=(*old.store_mb_s, *new.store_mb_s),
+        layers=(*old.layers, *new.layers),
+    )
 
 
 def _more_final(old: Sidecar | None, new: Sidecar) -> Sidecar:

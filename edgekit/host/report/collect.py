@@ -153,13 +153,19 @@ def _seed(files: Sequence[ReadFile]) -> list[_Group]:
         log = file.content
         if not isinstance(log, MapperLog) or log.tool == "checker":
             continue
-        same = (g for g in groups if g.prefix == log.prefix and g.started_at == log.started_at)
-        group = next(same, None)
-        if group is None:
+        group = next((g for g in groups if _same_run(g, log)), None)
+        if group is not None:
+            group.prefix = group.prefix or log.prefix
+        else:
             group = _Group(log.prefix, file.path.parent, log.started_at)
             groups.append(group)
         group.files.append(file)
     return groups
+
+
+def _same_run(group: _Group, log: MapperLog) -> bool:
+    """One start to the millisecond, and no two names: a failed run's console may not have come to its name."""
+    return group.started_at == log.started_at and (group.prefix == log.prefix or not group.prefix or not log.prefix)
 
 
 def _attach(groups: list[_Group], files: Sequence[ReadFile], left: list[tuple[Path, str]]) -> None:

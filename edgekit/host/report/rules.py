@@ -55,12 +55,13 @@ def build_unfinished(facts: Facts) -> Finding | None:
         return None
     inside = next((stage.name for stage in log.stages if stage.seconds is None), "")
     where = f"in the stage '{inside}'" if inside else "before its last line"
+    missing = "" if log.nodes else "run edgekit compile again and keep the whole log"
     return Finding(
         "build_unfinished",
         "warn" if log.nodes else "stop",
         f"the log ends {where}",
         "a partial log, or a run that was stopped: what it does not hold is missing below",
-        "" if log.nodes else "run edgekit compile again and keep the whole log",
+        missing,
     )
 
 
@@ -306,9 +307,9 @@ RULES: tuple[Callable[[Facts], Finding | None], ...] = (
     slower_than_static,
     runtime_versions,
     tool_notes,
+    checker_only,
     waiting_for_memory,
     many_int16,
-    checker_only,
     simulated,
 )
 

@@ -9,8 +9,9 @@ from edgekit.host.logs.failures import KNOWN_FAILURES, FailureWatch, recognise, 
 SAMPLES = {
     "opset": "ERROR *** ERROR-OCCUR-DURING {horizon_nn.build_onnx} ***, error message: "
     "The opset version of the model is 17, the maximum supported version is 11",
-    "ir_version": "ERROR the model has IR version greater than 9",
-    "dynamic_shape": "ERROR The shape of model input:images is [0, 3, 0, 0] which has dimensions of 0. Please",
+    "ir_version": "The ir version of the model is 10, which is greater than the maximum supported ir version of 9.",
+    "dynamic_shape": "*** ERROR-OCCUR-DURING {horizon_nn.build_onnx} ***, error message: For input images, the "
+    "input shape ['N', 3, 'H', 'W'] is invalid as there exist missing or dynamic dimension, which can not be",
     "too_many_outputs": "ERROR tool limits for max output num is 32",
     "calibration_size": "ERROR cannot reshape array of size 1228800 into shape (1,3,416,416)",
     "cpu_operator": "ERROR HorizonRT not support these cpu operators: {'GridSample'}",
@@ -18,8 +19,9 @@ SAMPLES = {
     "hbdk": "ERROR hbdk-cc compile hbir model failed with returncode -9",
     "no_library": "Exception: can not find hbdk library",
     "shape_inference": "There is an ERROR during shape inference, ...",
-    "missing_file": "ERROR calib/ does not exist in /data",
-    "march_mismatch": "[E] BPU mismatch: bayes and bayes-e",
+    "missing_file": "ValueError: Cal_data_dir does not exist: /data/none",
+    "yaml_value": "User input march invalid: 'bayes-x' . It should in list ['bernoulli2', 'bayes', 'bayes-e']",
+    "yaml_section": "Parse 'calibration_parameters' failed!",
     "runtime_version": "Model: m. Inconsistency between the hbrt library version 3.15.54.0 and the model "
     "build version 3.15.55.0 detected, in order to ensure",
     "runs_on_cpu": "node /model.10/Softmax will be executed on CPU",
@@ -38,6 +40,7 @@ def test_a_failure_is_recognised_with_cause_and_cure(kind):
     assert failure.kind == kind
     assert failure.hint
     assert "{" not in failure.message.replace("{'GridSample'}", "")
+    assert "not said" not in failure.message
 
 
 def test_the_message_holds_what_the_line_says():
@@ -58,6 +61,43 @@ def test_a_cut_line_still_makes_a_message():
 def test_the_telling_failure_wins_over_what_it_drags_behind():
     lines = [SAMPLES["runs_on_cpu"], SAMPLES["hbdk"], SAMPLES["opset"], "RuntimeError: stop"]
     assert recognise(lines).kind == "opset"
+
+
+def test_both_wordings_of_a_dynamic_shape():
+    older = "ERROR The shape of model input:images is [0, 3, 0, 0] which has dimensions of 0. Please specify"
+    assert recognise([older]).message == "input images has the dynamic shape [0, 3, 0, 0], expected fixed sizes"
+
+
+def test_other_wordings_of_one_failure():
+    opset = "The opset version of the onnx model is 17, only model with opset_version 10/11 is supported"
+    assert "opset 17" in recognise([opset]).message
+    onnx = "Can not find onnx_model file given: /data/missing.onnx, please check 'onnx_model' in model_parameters"
+    assert recognise([onnx]).message == "/data/missing.onnx does not exist"
+    value = "User input calibration_type invalid, 'best' should in list ['kl', 'max', 'mix']"
+    assert recognise([value]).message == "the yaml's calibration_type is 'best', expected one of ['kl', 'max', 'mix']"
+
+
+def test_the_field_wins_over_the_section_that_holds_it():
+    lines = ["Parse 'model_parameters' failed!", "yaml file parse failed. Please double check", SAMPLES["yaml_value"]]
+    assert recognise(lines).kind == "yaml_value"
+
+
+def test_a_tracebacks_source_lines_are_no_message():
+    assert recognise(['    raise ValueError("Cal_data_dir does not exist: "']) is None
+
+
+def test_an_error_line_of_the_console_counts_by_its_level():
+    watch = FailureWatch()
+    watch.feed("load cal data for input 'images' error", level="ERROR")
+    assert "load cal data" in watch.failure.message
+    watch.feed(SAMPLES["calibration_size"], level="ERROR")
+    assert watch.failure.kind == "calibration_size"
+
+
+def test_the_reason_wins_over_the_name_of_the_command():
+    lines = ["exception in command: checker", "Traceback (most recent call last):", "ValueError: no reason known."]
+    assert recognise(lines).message == "the toolchain stopped: no reason known"
+    assert "checker" in recognise(lines[:1]).message
 
 
 def test_an_unknown_error_is_shown_in_the_tools_own_words():

@@ -133,3 +133,20 @@ def test_a_sidecar_tells_roles_and_a_simulated_bin(tmp_path):
     assert alone.march == "bayes-e"
     with pytest.raises(ModelError, match="without its sidecar"):
         collect(write_files(tmp_path / "bare", {"m.bin": b"EDGEKIT-SIM 01 00000000\n"}) / "m.bin")
+
+
+def test_the_two_forms_of_a_failed_run_are_one_build(tmp_path):
+    console = synthetic.failed()
+    file = "\n".join(synthetic.makertbin().split("\n")[:34]) + "\n"  # it has come to the yaml, the console has not
+    (build,) = collect(write_files(tmp_path, {"console.txt": console, "hb_mapper_makertbin.log": file})).builds
+    assert build.name == synthetic.PREFIX
+
+
+def test_the_sub_graphs_of_a_model_add_up(tmp_path):
+    first = synthetic.static_perf()
+    second = first.replace("main_graph_subgraph_0", "main_graph_subgraph_1")
+    log = synthetic.makertbin()
+    files = {"a_subgraph_0.json": first, "a_subgraph_1.json": second, "copy.json": first, "hb.log": log}
+    (build,) = collect(write_files(tmp_path, files)).builds
+    assert (build.static.latency_us, len(build.static.layers)) == (9975.0, 4)
+    assert build.static.fps == pytest.approx(100.25, abs=0.01)
