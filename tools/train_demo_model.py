@@ -171,7 +171,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--pictures", type=int, default=8000)
     parser.add_argument("--val-pictures", type=int, default=200)
     parser.add_argument("--small-steps", type=int, default=2400, help="steps at the small size")
-    parser.add_argument("--steps", type=int, default=1600, help="steps at the full size")
+    parser.add_argument("--steps", type=int, default=1000, help="steps at the full size")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, default=1)
     return parser.parse_args()

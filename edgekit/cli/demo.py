@@ -59,7 +59,8 @@ def _report(result: DemoResult) -> dict[str, Any]:
 
 
 def _print(result: DemoResult) -> None:
-    from edgekit.demo.run import MIN_IOU, MIN_SCORE, TRUE_IOU
+    from edgekit.demo.run import MIN_IOU, TRUE_IOU
+    from edgekit.evaluate.agreement import CONFIDENT
 
     measured = result.measured
     folder = next(iter(result.objects)).parent
@@ -72,7 +73,7 @@ def _print(result: DemoResult) -> None:
     again = measured.agreement
     print(
         f"found again by int8: {again.count} of {again.total} objects of the float model ({again.share:.1%}; "
-        f"score >= {MIN_SCORE}, same class, box IoU >= {MIN_IOU})"
+        f"score >= {CONFIDENT}, same class, box IoU >= {MIN_IOU})"
     )
     found, kept = measured.true_float, measured.true_int8
     print(

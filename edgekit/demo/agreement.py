@@ -1,4 +1,4 @@
-"""How far two models agree on the same pictures: objects found again, and cosines of their raw outputs."""
+"""How far two models agree on the demo's photos: objects found again, and cosines of their raw outputs."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from edgekit.ops.boxes import box_iou
+from edgekit.demo.pictures import Scene
+from edgekit.evaluate.agreement import pair_up
+from edgekit.evaluate.predictions import Found
 from edgekit.ops.quant import dequantize
 from edgekit.results import Detections
 from edgekit.spec import ModelSpec
@@ -17,14 +19,14 @@ Floats = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
-    """Of `total` objects, `count` were found again."""
+class Tally:
+    """Of `total` objects, `count` were found."""
 
     count: int = 0
     total: int = 0
 
-    def __add__(self, other: Found) -> Found:
-        return Found(self.count + other.count, self.total + other.total)
+    def __add__(self, other: Tally) -> Tally:
+        return Tally(self.count + other.count, self.total + other.total)
 
     @property
     def share(self) -> float:
@@ -32,23 +34,23 @@ class Found:
         return self.count / self.total if self.total else 1.0
 
 
-def found_again(boxes_xyxy: Floats, class_ids: npt.NDArray[np.int32], others: Detections, *, min_iou: float) -> Found:
-    """How many boxes (n, 4) `others` have too: same class, IoU of `min_iou` or more, each box used once."""
-    overlaps = box_iou(boxes_xyxy, others.boxes_xyxy)
-    overlaps = np.where(class_ids[:, None] == others.class_ids[None], overlaps, 0)
-    count = 0
-    while overlaps.size and overlaps.max() >= min_iou:  # best pair first
-        row, column = np.unravel_index(int(overlaps.argmax()), overlaps.shape)
-        overlaps[row] = 0
-        overlaps[:, column] = 0
-        count += 1
-    return Found(count, len(boxes_xyxy))
+def found_again(reference: Found, others: Found, *, min_score: float, min_iou: float) -> Tally:
+    """How many objects of `reference` with `min_score` or more `others` has too, by class and box IoU."""
+    wanted = reference.scores >= min_score
+    pairs = pair_up(reference, others, wanted, np.ones(len(others.scores), np.bool_))
+    return Tally(sum(iou >= min_iou for _, _, iou in pairs), int(wanted.sum()))
 
 
-def confident(detections: Detections, min_score: float) -> tuple[Floats, npt.NDArray[np.int32]]:
-    """Boxes (n, 4) and class ids (n,) of the objects with at least this score."""
-    keep = detections.scores >= min_score
-    return detections.boxes_xyxy[keep], detections.class_ids[keep]
+def found_by(results: Detections) -> Found:
+    """What a model found, for comparing."""
+    return Found(0, results.size_wh, results.boxes_xyxy, results.scores, results.class_ids)
+
+
+def truth_of(scene: Scene) -> Found:
+    """What is truly in a generated picture, for comparing."""
+    boxes = np.asarray([i.box_xyxy for i in scene.instances], np.float32).reshape(-1, 4)
+    class_ids = np.asarray([i.class_id for i in scene.instances], np.int32)
+    return Found(0, scene.size_wh, boxes, np.ones(len(boxes), np.float32), class_ids)
 
 
 @dataclass(slots=True)

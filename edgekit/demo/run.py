@@ -8,18 +8,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
-
-from edgekit.demo.agreement import CosineSum, Floats, Found, confident, float_heads, found_again
+from edgekit.demo.agreement import CosineSum, Floats, Tally, float_heads, found_again, found_by, truth_of
 from edgekit.demo.folder import fresh_folder, write_record
 from edgekit.demo.material import Photo, copy_model, write_calibration_photos, write_photos
+from edgekit.evaluate.agreement import CONFIDENT
 from edgekit.files import write_json
 from edgekit.host.calibrate import CalibrationResult, calibrate
 from edgekit.host.compile import CompileResult, compile_work
 from edgekit.output.writer import write_picture
 from edgekit.progress import Progress, silent
-from edgekit.results import Results
+from edgekit.results import Segmentations
 from edgekit.runtime.session import Session, load
 
 MARCH, INPUT_KIND = "bayes-e", "nv12"  # the RDK X5 and what its camera gives
@@ -27,7 +25,7 @@ STOCK, CALIBRATION_PHOTOS, PHOTOS, PICTURES, WORK = "demo_seg.onnx", "calibratio
 RESULTS = "results.json"
 PARTS = (STOCK, CALIBRATION_PHOTOS, PHOTOS, PICTURES, WORK, RESULTS)
 CALIBRATION_NUM = 24
-MIN_SCORE, MIN_IOU = 0.4, 0.8  # what counts as an object of the float model, and as found again
+MIN_IOU = 0.8  # what counts as found again
 TRUE_IOU = 0.5  # what counts as having found a thing that is truly there
 
 
@@ -35,15 +33,15 @@ TRUE_IOU = 0.5  # what counts as having found a thing that is truly there
 class Measured:
     """How well int8 keeps up over all photos.
 
-    `agreement`: objects of the float heads model (score >= MIN_SCORE) found again by int8 with box IoU >=
+    `agreement`: objects of the float heads model (score >= CONFIDENT) found again by int8 with box IoU >=
     MIN_IOU and the same class. `output_cosines`: per output, float against int8. `true_float`, `true_int8`: of
     the things that are truly in the photos, those found (IoU >= TRUE_IOU, same class, score >= 0.25).
     """
 
-    agreement: Found
+    agreement: Tally
     output_cosines: dict[str, float]
-    true_float: Found
-    true_int8: Found
+    true_float: Tally
+    true_int8: Tally
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +95,7 @@ def measured_to_dict(measured: Measured) -> dict[str, Any]:
     return {
         "agreement": {
             **_found_to_dict(measured.agreement),
-            "min_score": MIN_SCORE,
+            "min_score": CONFIDENT,
             "min_iou": MIN_IOU,
         },
         "output_cosines": {name: round(value, 6) for name, value in measured.output_cosines.items()},
@@ -109,16 +107,16 @@ def measured_to_dict(measured: Measured) -> dict[str, Any]:
     }
 
 
-def _found_to_dict(found: Found) -> dict[str, Any]:
+def _found_to_dict(found: Tally) -> dict[str, Any]:
     return {"found": found.count, "of": found.total, "share": round(found.share, 4)}
 
 
 def _run_both(
     photos: Sequence[Photo], float_session: Session, int8_session: Session, progress: Progress
-) -> tuple[Measured, list[Results]]:
+) -> tuple[Measured, list[Segmentations]]:
     """Runs both models on every photo; gives the comparison and what int8 saw."""
     cosines: dict[str, CosineSum] = {}
-    agreement = true_float = true_int8 = Found()
+    agreement = true_float = true_int8 = Tally()
     seen = []
     for done, photo in enumerate(photos, start=1):
         (float_results, float_raw), (int8_results, int8_raw) = (
@@ -126,28 +124,25 @@ def _run_both(
         )
         for name, values in float_raw.items():
             cosines.setdefault(name, CosineSum()).add(values, int8_raw[name])
-        agreement += found_again(*confident(float_results, MIN_SCORE), int8_results, min_iou=MIN_IOU)
-        true_float += found_again(*_truth(photo), float_results, min_iou=TRUE_IOU)
-        true_int8 += found_again(*_truth(photo), int8_results, min_iou=TRUE_IOU)
+        truth, by_float, by_int8 = truth_of(photo.scene), found_by(float_results), found_by(int8_results)
+        agreement += found_again(by_float, by_int8, min_score=CONFIDENT, min_iou=MIN_IOU)
+        true_float += found_again(truth, by_float, min_score=0, min_iou=TRUE_IOU)
+        true_int8 += found_again(truth, by_int8, min_score=0, min_iou=TRUE_IOU)
         seen.append(int8_results)
         progress("float and int8 on the photos", done, len(photos))
     return Measured(agreement, {n: c.value for n, c in cosines.items()}, true_float, true_int8), seen
 
 
-def _predict(session: Session, photo: Photo) -> tuple[Results, dict[str, Floats]]:
+def _predict(session: Session, photo: Photo) -> tuple[Segmentations, dict[str, Floats]]:
     """The results, and the raw heads as floats."""
     inputs, letterbox = session.prepare(photo.scene.bgr)
     heads = session.infer(inputs)
-    return session.decode(heads, letterbox), float_heads(heads, session.spec)
+    results = session.decode(heads, letterbox)
+    assert isinstance(results, Segmentations), "the shipped model segments"
+    return results, float_heads(heads, session.spec)
 
 
-def _truth(photo: Photo) -> tuple[Floats, npt.NDArray[np.int32]]:
-    instances = photo.scene.instances
-    boxes = np.asarray([i.box_xyxy for i in instances], np.float32).reshape(-1, 4)
-    return boxes, np.asarray([i.class_id for i in instances], np.int32)
-
-
-def _write_results(out: Path, photos: Sequence[Photo], seen: Sequence[Results]) -> dict[Path, int]:
+def _write_results(out: Path, photos: Sequence[Photo], seen: Sequence[Segmentations]) -> dict[Path, int]:
     """Writes the drawn pictures and results.json, in the form that edgekit run writes."""
     objects, rows = {}, []
     for photo, results in zip(photos, seen, strict=True):

@@ -5,48 +5,50 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from edgekit.demo.agreement import CosineSum, Found, confident, float_heads, found_again
+from edgekit.demo.agreement import CosineSum, Tally, float_heads, found_again, found_by, truth_of
+from edgekit.demo.pictures import render_picture
+from edgekit.evaluate.predictions import Found
 from edgekit.results import Detections
 from edgekit.spec import HeadSpec, InputSpec, ModelSpec, Preprocess
 
 
-def detections(boxes: list[list[float]], classes: list[int], scores: list[float] | None = None) -> Detections:
-    count = len(boxes)
-    return Detections(
-        np.asarray(boxes, np.float32).reshape(-1, 4),
-        np.asarray(scores or [0.9] * count, np.float32),
-        np.asarray(classes, np.int32),
-        ("a", "b"),
-        (100, 100),
-        "sim",
-    )
+def found(boxes: list[list[float]], classes: list[int], scores: list[float] | None = None) -> Found:
+    columns = np.asarray(boxes, np.float32).reshape(-1, 4), np.asarray(scores or [0.9] * len(boxes), np.float32)
+    results = Detections(*columns, np.asarray(classes, np.int32), ("a", "b"), (100, 100), "sim")
+    return found_by(results)
 
 
 def test_found_needs_class_and_overlap() -> None:
-    reference = detections([[0, 0, 10, 10], [20, 20, 30, 30], [50, 50, 60, 60]], [0, 1, 0])
-    others = detections([[0, 0, 10, 9], [20, 20, 30, 30], [50, 50, 60, 55]], [0, 0, 0])
-    found = found_again(reference.boxes_xyxy, reference.class_ids, others, min_iou=0.8)
-    assert found == Found(1, 3), "the first; the second is of another class, the third overlaps by half"
-    assert found.share == pytest.approx(1 / 3)
+    reference = found([[0, 0, 10, 10], [20, 20, 30, 30], [50, 50, 60, 60]], [0, 1, 0])
+    others = found([[0, 0, 10, 9], [20, 20, 30, 30], [50, 50, 60, 55]], [0, 0, 0])
+    tally = found_again(reference, others, min_score=0.4, min_iou=0.8)
+    assert tally == Tally(1, 3), "the first; the second is of another class, the third overlaps by half"
+    assert tally.share == pytest.approx(1 / 3)
 
 
 def test_each_box_is_used_once() -> None:
-    twice = detections([[0, 0, 10, 10], [0, 0, 10, 10]], [0, 0])
-    once = detections([[0, 0, 10, 10]], [0])
-    assert found_again(twice.boxes_xyxy, twice.class_ids, once, min_iou=0.8) == Found(1, 2)
+    twice, once = found([[0, 0, 10, 10], [0, 0, 10, 10]], [0, 0]), found([[0, 0, 10, 10]], [0])
+    assert found_again(twice, once, min_score=0, min_iou=0.8) == Tally(1, 2)
 
 
 def test_nothing_to_find_and_nothing_found() -> None:
-    nothing, one = detections([], []), detections([[0, 0, 10, 10]], [0])
-    assert found_again(nothing.boxes_xyxy, nothing.class_ids, one, min_iou=0.8) == Found(0, 0)
-    assert found_again(one.boxes_xyxy, one.class_ids, nothing, min_iou=0.8) == Found(0, 1)
-    assert Found().share == 1.0
-    assert Found(1, 2) + Found(3, 4) == Found(4, 6)
+    nothing, one = found([], []), found([[0, 0, 10, 10]], [0])
+    assert found_again(nothing, one, min_score=0, min_iou=0.8) == Tally(0, 0)
+    assert found_again(one, nothing, min_score=0, min_iou=0.8) == Tally(0, 1)
+    assert Tally().share == 1.0
+    assert Tally(1, 2) + Tally(3, 4) == Tally(4, 6)
 
 
-def test_confident_keeps_from_the_threshold_on() -> None:
-    boxes, classes = confident(detections([[0, 0, 1, 1]] * 3, [0, 1, 0], [0.5, 0.4, 0.3]), 0.4)
-    assert boxes.shape == (2, 4) and classes.tolist() == [0, 1]
+def test_only_confident_ones_are_looked_for() -> None:
+    reference = found([[0, 0, 9, 9], [20, 20, 30, 30], [50, 50, 60, 60]], [0, 1, 0], [0.5, 0.4, 0.3])
+    assert found_again(reference, reference, min_score=0.4, min_iou=0.8) == Tally(2, 2)
+
+
+def test_the_truth_of_a_picture() -> None:
+    scene = render_picture(1, (96, 64))
+    truth = truth_of(scene)
+    assert truth.boxes_xyxy.tolist() == [list(map(float, i.box_xyxy)) for i in scene.instances]
+    assert found_again(truth, truth, min_score=0.4, min_iou=0.99).share == 1.0
 
 
 def test_cosine_over_several_arrays() -> None:
