@@ -1,11 +1,8 @@
 """A session: one model on one device, from picture to results.
 
-import edgekit
-
-session = edgekit.load("yolov8n_seg.bin")
-results = session.predict(edgekit.read_photo("street.jpg"))
-for box, score, label in zip(results.boxes_xyxy, results.scores, results.labels):
-    print(label, score, box)
+>>> session = edgekit.load("yolov8n_seg.bin")
+>>> results = session.predict(edgekit.read_photo("street.jpg"))
+>>> results.labels, results.scores, results.boxes_xyxy
 """
 
 from __future__ import annotations
@@ -20,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edgekit.decode import decode
+from edgekit.decode.complete import require_whole_head
 from edgekit.decode.options import DecodeOptions
 from edgekit.errors import ConfigError
 from edgekit.ops.buffers import Buffers
@@ -41,6 +39,7 @@ class Session:
     def __init__(
         self, spec: ModelSpec, device: Device, options: DecodeOptions | None = None, notes: tuple[str, ...] = ()
     ) -> None:
+        require_whole_head(spec)
         self.spec = spec
         self.device = device
         self.options = options or DecodeOptions()
