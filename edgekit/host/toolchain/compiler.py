@@ -17,7 +17,8 @@ from edgekit.host.buildinfo import BUILDINFO_NAME, job_fingerprint, read_buildin
 from edgekit.host.compile import Built
 from edgekit.host.compile_job import CompileJob
 from edgekit.host.logs.lines import read_lines
-from edgekit.host.logs.mapper import MapperLog, parse_mapper
+from edgekit.host.logs.mapper import parse_mapper
+from edgekit.host.logs.mapper_log import MapperLog
 from edgekit.host.ptq import save_config
 from edgekit.host.strip import modified_path, strip_bin
 from edgekit.host.strip_plan import plan_strip

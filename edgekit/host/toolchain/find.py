@@ -87,11 +87,12 @@ def asked_versions(toolchain: Toolchain) -> Mapping[str, str]:
 @functools.lru_cache(maxsize=16)
 def _answer(toolchain: Toolchain, name: str) -> dict[str, str]:
     """`--version` of one command as {"version": ..., "runtime version": ...}; it costs two seconds, so once."""
-    text = ask(toolchain.command(name, "--version"))
-    found = {what: version for what, version in reversed(VERSION.findall(text or ""))}
+    text = ask(toolchain.command(name, "--version"), even_failed=True) or "nothing"
+    found = {what: version for what, version in reversed(VERSION.findall(text))}
     if not found:
         raise ToolchainError(
-            f"{name} --version of the toolchain at {toolchain.place} gives no version",
+            f"{name} --version of the toolchain at {toolchain.place} gives no version, "
+            f"it says: {text.splitlines()[-1][:200]}",
             hint=BROKEN_HINTS[toolchain.kind],
         )
     return found

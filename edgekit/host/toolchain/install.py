@@ -10,7 +10,7 @@ import re
 import shutil
 import sys
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from edgekit.errors import DataError, OutputError, ToolchainError
@@ -31,11 +31,15 @@ PYTHON_ANSWER = f"cpython {PYTHON_VERSION[0]} {PYTHON_VERSION[1]} x86_64"
 
 @dataclass(frozen=True, slots=True)
 class InstallRecord:
-    """What the environment's record file says: the finished steps, and the versions once all are."""
+    """What the environment's record file says: the finished steps, and the versions once all are.
+
+    `begun` is a step that was started and not ended: pip takes what it left half-unpacked for installed.
+    """
 
     recipe: str
     steps: tuple[str, ...] = ()
     versions: Mapping[str, str] = field(default_factory=dict)
+    begun: str = ""
 
     @property
     def complete(self) -> bool:
@@ -50,7 +54,10 @@ def read_record() -> InstallRecord:
     """The record of the private environment; an empty one where there is none that can be read."""
     try:
         data = read_json(private_folder() / RECORD_NAME)
-        return InstallRecord(str(data["recipe"]), tuple(data["steps"]), dict(data["versions"]))  # type: ignore[index]
+        if not isinstance(data, Mapping):
+            return InstallRecord(RECIPE_NAME)
+        steps, versions = tuple(data["steps"]), dict(data["versions"])
+        return InstallRecord(str(data["recipe"]), steps, versions, str(data.get("begun", "")))
     except (DataError, KeyError, TypeError, ValueError):
         return InstallRecord(RECIPE_NAME)
 
@@ -73,7 +80,8 @@ def install(*, python: Path | None = None, progress: Progress = silent) -> Mappi
             record = InstallRecord(RECIPE_NAME)
             _make_environment(folder, find_python(python), progress)
         for step in record.remaining:
-            _install_step(folder, step, progress)
+            _write_record(replace(record, begun=step.name))
+            _install_step(folder, step, progress, anew=record.begun == step.name)
             record = InstallRecord(RECIPE_NAME, (*record.steps, step.name))
             _write_record(record)
         progress("check", 0, 1)
@@ -162,16 +170,19 @@ def _make_environment(folder: Path, python: Path, progress: Progress) -> None:
     progress("environment", 1, 1)
 
 
-def _install_step(folder: Path, step: Step, progress: Progress) -> None:
-    """One pip call; its progress is that of the file that it downloads, in MB, and at its end 100 %."""
+def _install_step(folder: Path, step: Step, progress: Progress, *, anew: bool) -> None:
+    """One pip call; its progress is that of the file that it downloads, in MB, and at its end 100 %.
+
+    `anew`: whatever lies there of these packages is replaced.
+    """
     constraints = folder / "constraints.txt"
     write_text(constraints, "\n".join(CONSTRAINTS) + "\n")
     raw = step is not STEPS[0]  # the first step brings the pip that knows these two options
     options = ("--progress-bar", "raw", "--resume-retries", "5") if raw else ("--progress-bar", "off")
-    alone = () if step.with_dependencies else ("--no-deps",)
+    how = (() if step.with_dependencies else ("--no-deps",)) + (("--force-reinstall",) if anew else ())
     pip = (str(private_bin() / "python"), "-m", "pip", "--disable-pip-version-check", "install", "--no-cache-dir")
     command = CommandLine(
-        (*pip, "--no-input", *options, *alone, "-c", str(constraints), *step.packages),
+        (*pip, "--no-input", *options, *how, "-c", str(constraints), *step.packages),
         {"PYTHONPATH": None, "PYTHONHOME": None, "PIP_USER": None, "PIP_TARGET": None, "PIP_REQUIRE_VIRTUALENV": None},
     )
     name = f"install {step.name}"
@@ -204,7 +215,12 @@ def _require_success(finished: Finished, folder: Path, doing: str) -> None:
 def _write_record(record: InstallRecord) -> None:
     write_json(
         private_folder() / RECORD_NAME,
-        {"recipe": record.recipe, "steps": list(record.steps), "versions": dict(record.versions)},
+        {
+            "recipe": record.recipe,
+            "steps": list(record.steps),
+            "begun": record.begun,
+            "versions": dict(record.versions),
+        },
     )
 
 

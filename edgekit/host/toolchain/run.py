@@ -84,14 +84,17 @@ def run_command(
     return Finished(command.argv, returncode, time.monotonic() - started, tuple(kept))
 
 
-def ask(command: CommandLine, *, timeout_seconds: float = 60.0) -> str | None:
-    """The output of a short question such as `--version`; None where the command is missing or fails."""
+def ask(command: CommandLine, *, timeout_seconds: float = 60.0, even_failed: bool = False) -> str | None:
+    """The output of a short question such as `--version`; None where the command is missing or fails.
+
+    `even_failed`: also the output of a command that fails.
+    """
     try:
         with tempfile.TemporaryDirectory() as cwd:  # some tools leave a log where they are called
             finished = run_command(command, cwd=Path(cwd), timeout_seconds=timeout_seconds)
     except (ToolchainError, OSError):
         return None
-    return "\n".join(finished.lines) if finished.returncode == 0 else None
+    return "\n".join(finished.lines) if finished.returncode == 0 or even_failed else None
 
 
 def plain_line(raw: str) -> str:

@@ -106,6 +106,8 @@ def test_ctrl_c_in_the_middle_of_a_download(fake: Fake) -> None:
     assert read_record().steps == ("pip", "setuptools")
     install()
     assert fake.installed.count("torch==1.12.1") == 2 and fake.installed.count("dgdk==1.0.0") == 1
+    anew = [line for line in (fake.folder / "pip_calls").read_text().splitlines() if "--force-reinstall" in line]
+    assert len(anew) == 1 and anew[0].endswith("torch==1.12.1")  # pip would take the half-unpacked one for whole
 
 
 def test_a_disk_that_is_full_on_the_way(fake: Fake, monkeypatch: pytest.MonkeyPatch) -> None:
