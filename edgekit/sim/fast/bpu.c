@@ -264,9 +264,9 @@ INLINE void finish_pixel(const Conv *c, int lane, int count, int32_t *restrict a
     if (c->bits == 32) {
         for (int i = 0; i < LANES; i++) y[i] = c->relu && acc[i] < 0 ? 0 : acc[i];
     } else {
-        const int32_t low = c->relu ? 0 : -(1 << (c->bits - 1)), high = (1 << (c->bits - 1)) - 1;
+        const int32_t low = -(1 << (c->bits - 1)), high = (1 << (c->bits - 1)) - 1;
         for (int i = 0; i < LANES; i++) {
-            int32_t v = clamp(acc[i] >> c->right_shift[lane + i], -32768, 32767);
+            int32_t v = clamp(acc[i] >> c->right_shift[lane + i], c->relu ? 0 : -32768, 32767);
             int32_t product = (int32_t)((uint32_t)v * (uint32_t)c->scale[lane + i]);
             y[i] = clamp(product >> c->out_shift[lane + i], low, high);
         }
@@ -327,7 +327,7 @@ static __attribute__((noinline)) void finish(const Conv *c, int lane, int pixels
         }
         const __m512i right = _mm512_loadu_si512(c->right_shift + lane), scale = _mm512_loadu_si512(c->scale + lane);
         const __m512i down = _mm512_loadu_si512(c->out_shift + lane);
-        const __m512i low = _mm512_set1_epi32(-32768), high = _mm512_set1_epi32(32767);
+        const __m512i low = _mm512_set1_epi32(c->relu ? 0 : -32768), high = _mm512_set1_epi32(32767);
         const int looked_up = c->table_kind == TABLE_8_TO_8;
         const uint8_t *table = looked_up ? c->table : NULL;
         const __m512i t0 = looked_up ? _mm512_loadu_si512(table) : zero, t1 = looked_up ? _mm512_loadu_si512(table + 64) : zero;
@@ -336,7 +336,6 @@ static __attribute__((noinline)) void finish(const Conv *c, int lane, int pixels
             __m512i v = _mm512_srav_epi32(_mm512_add_epi32(_mm512_loadu_si512(acc), bias), right);
             v = _mm512_min_epi32(_mm512_max_epi32(v, low), high);
             v = _mm512_srav_epi32(_mm512_mullo_epi32(v, scale), down);
-            if (c->relu) v = _mm512_max_epi32(v, zero);
             __m128i y = _mm_xor_si128(_mm512_cvtsepi32_epi8(v), _mm_set1_epi8((char)0x80));
             if (looked_up) {
                 __m512i index = _mm512_castsi128_si512(y);

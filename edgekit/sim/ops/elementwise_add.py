@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from edgekit.ops.quant import shift_signed, wrap32
+from edgekit.ops.quant import wrap32
 from edgekit.sim.ops.broadcast import broadcast_shape
 from edgekit.sim.ops.operator import Arrays
-from edgekit.sim.ops.reader import MAX_SHIFT, NodeReader
+from edgekit.sim.ops.reader import NodeReader
 from edgekit.sim.ops.rescale import Rescale, read_rescale
 from edgekit.sim.tensor import TensorType, int_type
 
@@ -27,7 +27,7 @@ class ElementwiseAdd:
     outputs: tuple[TensorType, ...]
 
     def run(self, x: np.ndarray, e: np.ndarray) -> Arrays:
-        joined = shift_signed(e.astype(np.int64) * self.e_scale, self.e_shift)
+        joined = wrap32(e.astype(np.int64) * self.e_scale) << self.e_shift
         acc = wrap32((x.astype(np.int64) << self.x_shift) + joined)
         return (self.rescale.apply(acc),)
 
@@ -38,7 +38,7 @@ def read_elementwise_add(node: NodeReader) -> ElementwiseAdd:
     channels = shape[-1]
     x_shift = node.shifts("x_shift", channels)
     e_scale = node.per_channel("e_scale", channels)
-    e_shift = node.shifts("e_shift", channels, default=0, low=-MAX_SHIFT)
+    e_shift = node.shifts("e_shift", channels, default=0)
     rescale = read_rescale(node, channels, NAMES, nearest=False)
     node.nhwc()
     return ElementwiseAdd(x_shift, e_scale, e_shift, rescale, (int_type(shape, rescale.bits),))

@@ -13,7 +13,7 @@ from edgekit.sim.tensor import INT_DTYPES
 
 @dataclass(frozen=True, slots=True)
 class Epilogue:
-    """Per channel: `v = sat16(acc >> right_shift)`, `y = sat_bits(wrap32(v * scale) >> out_shift)`, then relu."""
+    """Per channel: `v = sat16(acc >> right_shift)`, relu, `y = sat_bits(wrap32(v * scale) >> out_shift)`."""
 
     right_shift: np.ndarray  # (C,) int64, as the next two
     scale: np.ndarray
@@ -23,8 +23,8 @@ class Epilogue:
 
     def apply(self, acc: np.ndarray) -> np.ndarray:
         v = sat(acc >> self.right_shift, 16)
-        y = sat(wrap32(v * self.scale) >> self.out_shift, self.bits)
-        return (np.maximum(y, 0) if self.relu else y).astype(INT_DTYPES[self.bits])
+        v = np.maximum(v, 0) if self.relu else v  # before the scale, which matters where that is negative
+        return sat(wrap32(v * self.scale) >> self.out_shift, self.bits).astype(INT_DTYPES[self.bits])
 
 
 @dataclass(frozen=True, slots=True)

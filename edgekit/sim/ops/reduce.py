@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -10,7 +10,7 @@ from edgekit.ops.quant import wrap32
 from edgekit.sim.ops.elementwise_add import NAMES
 from edgekit.sim.ops.operator import Arrays
 from edgekit.sim.ops.reader import NodeReader
-from edgekit.sim.ops.rescale import Rescale, read_rescale, uniform
+from edgekit.sim.ops.rescale import Rescale, first_entry, read_rescale
 from edgekit.sim.tensor import TensorType, int_type
 
 SPATIAL = (1, 2)
@@ -32,6 +32,7 @@ def read_global_average_pool(node: NodeReader) -> Reduce:
     node.expect_inputs(1)
     x = node.operand(0, rank=4)
     rescale = read_rescale(node, x.channels, NAMES, nearest=True)
+    rescale = replace(rescale, nearest_twice=rescale.to_nearest)
     node.nhwc()
     return Reduce(SPATIAL, rescale, (int_type((x.shape[0], 1, 1, x.channels), rescale.bits),))
 
@@ -40,9 +41,8 @@ def read_reduce(node: NodeReader) -> Reduce:
     node.expect_inputs(1)
     x = node.operand(0)
     axis = read_axis(node, len(x.shape))
-    rescale = read_rescale(node, x.channels, ("accu_right_shift", "scale", "out_shift"), nearest=True)
-    if axis == len(x.shape) - 1:
-        rescale = uniform(node, rescale)
+    names = ("accu_right_shift", "scale", "out_shift")
+    rescale = first_entry(read_rescale(node, x.channels, names, nearest=True))
     node.flag("keepdims", 1)
     node.nhwc()
     return Reduce((axis,), rescale, (int_type(reduced_shape(x.shape, axis), rescale.bits),))

@@ -17,7 +17,8 @@ DOWN = ("NONE", "FLOOR")
 class Rescale:
     """`v = sat16(acc >> right_shift)`, `y = sat_bits(v * scale >> out_shift)`, rounded to nearest or down.
 
-    `rounding_bias` (bernoulli2) joins the accumulator before, in place of rounding at the end.
+    `rounding_bias` (bernoulli2) joins the accumulator before, in place of rounding at the end. `v` is rounded
+    down but for the global average pool (`nearest_twice`).
     """
 
     right_shift: np.ndarray  # (C,) or (1,) int64, as the next three
@@ -26,9 +27,12 @@ class Rescale:
     rounding_bias: np.ndarray
     to_nearest: bool
     bits: int
+    nearest_twice: bool = False
 
     def apply(self, acc: np.ndarray) -> np.ndarray:
-        v = sat(wrap32(acc + self.rounding_bias) >> self.right_shift, 16) * self.scale
+        total = wrap32(acc + self.rounding_bias)
+        shifted = round_shift(total, self.right_shift) if self.nearest_twice else total >> self.right_shift
+        v = sat(shifted, 16) * self.scale
         y = round_shift(v, self.out_shift) if self.to_nearest else v >> self.out_shift
         return sat(y, self.bits).astype(INT_DTYPES[self.bits])
 
@@ -51,9 +55,8 @@ def read_rescale(node: NodeReader, channels: int, names: tuple[str, str, str], *
     return Rescale(right_shift, scale, out_shift, bias, to_nearest, node.bits("output_bit", default=8))
 
 
-def uniform(node: NodeReader, rescale: Rescale) -> Rescale:
-    """The same with one entry: for a result that has no channels of its own any more."""
+def first_entry(rescale: Rescale) -> Rescale:
+    """Only the first entry of every list, which is what the vendor's reductions use for all channels."""
     lists = (rescale.right_shift, rescale.scale, rescale.out_shift, rescale.rounding_bias)
-    node.require(all(np.all(v == v[0]) for v in lists), "attributes that differ by channel", "equal entries")
-    first = [v[:1] for v in lists]
-    return Rescale(first[0], first[1], first[2], first[3], rescale.to_nearest, rescale.bits)
+    first = [entries[:1] for entries in lists]
+    return Rescale(first[0], first[1], first[2], first[3], rescale.to_nearest, rescale.bits, rescale.nearest_twice)
