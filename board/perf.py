@@ -7,10 +7,11 @@ import os
 import sys
 from pathlib import Path
 
+HERE = Path(__file__).resolve().parent
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # before numpy is imported: our threads are the frames'
+sys.path.insert(0, str(HERE / "runtime"))  # where install.sh puts it
 
-from edgekit.cli.main import main
+from edgekit.cli.main import main  # noqa: E402
 
 if __name__ == "__main__":
-    reference = Path(__file__).resolve().parent / "reference"
-    raise SystemExit(main(["perf", "--reference", str(reference), *sys.argv[1:]]))
+    raise SystemExit(main(["perf", "--reference", str(HERE / "reference"), *sys.argv[1:]]))

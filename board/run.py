@@ -5,8 +5,10 @@ from __future__ import annotations
 
 import os
 import sys
+from pathlib import Path
 
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # before numpy is imported
+sys.path.insert(0, str(Path(__file__).resolve().parent / "runtime"))  # where install.sh puts it
 
 from edgekit.cli.main import main
 

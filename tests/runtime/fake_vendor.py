@@ -20,7 +20,8 @@ def compute(spec: ModelSpec, pixels: np.ndarray) -> dict[str, np.ndarray]:
     heads = {}
     for head in spec.outputs:
         rng = np.random.default_rng([seed, len(head.name), head.stride])
-        values = rng.normal(0, 300 if head.scale else 2, head.shape)
+        spread = 300 if head.scale else 1
+        values = rng.normal(-3 * spread if head.role == "class" else 0, spread, head.shape)  # few objects
         heads[head.name] = np.asarray(values).astype(head.dtype)
     return heads
 

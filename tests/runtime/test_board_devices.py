@@ -119,7 +119,7 @@ def test_a_real_bin_runs_on_the_board(board: Callable[[ModelSpec], None], tmp_pa
     path = tmp_path / "m.bin"
     write_bytes(path, b"\x0a\x10real")
     save_spec(tmp_path / "m.json", NV12)
-    session = edgekit.load(path, conf=0.5)
+    session = edgekit.load(path)
     results = session.predict(np.full((48, 80, 3), 90, np.uint8))
     assert results.device == "bpu"
     assert results.to_dict()["simulated"] is False
