@@ -20,10 +20,11 @@ def emit_matmul(writer: GraphWriter, node: Node) -> None:
         [writer.read(a, NCHW), writer.read(b, NCHW)],
         [writer.write(node.output, NCHW)],
         reads=a,
-        right_shift=int(end.right_shift[0]),
-        scale=int(end.scale[0]),
-        out_shift=int(end.out_shift[0]),
+        right_shift=end.right_shift,
+        scale=end.scale,
+        out_shift=end.out_shift,
         output_bit=8,
+        rounding_method="ROUND",
     )
 
 
