@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,7 +20,7 @@ from edgekit.sim.compiler.samples import spread
 from edgekit.sim.compiler.search import calibrated
 from edgekit.sim.compiler.sidecars import bin_spec, dequantize_nodes, quantized_spec, raw_heads, with_raw_heads
 from edgekit.sim.compiler.subject import Subject, read_subject
-from edgekit.spec import ModelSpec, save_spec
+from edgekit.spec import ModelSpec, file_ref, save_spec
 from edgekit.version import __version__
 
 if TYPE_CHECKING:
@@ -124,7 +125,7 @@ def _write_models(subject: Subject, quantized: QuantizedGraph, build_dir: Path) 
     write_sim_bin(paths[MODIFIED_PART], data, march=march, input_kind=kind, removed=removed)
     related = {QUANTIZED_PART: paths[QUANTIZED_PART]}
     specs: dict[str, ModelSpec] = {
-        QUANTIZED_PART: spec,
+        QUANTIZED_PART: replace(spec, files={"model": file_ref(paths[QUANTIZED_PART])}),
         BIN_PART: bin_spec(spec, {"model": paths[BIN_PART], **related}),
         MODIFIED_PART: bin_spec(with_raw_heads(spec, raw), {"model": paths[MODIFIED_PART], **related}),
     }
@@ -138,7 +139,7 @@ def _notes(subject: Subject, choice: Choice) -> tuple[str, ...]:
     notes = [f"calibration: {choice.method}, {len(subject.job.calibration_files)} samples"]
     softmax = [node.name for node in subject.graph.nodes if node.op == "Softmax"]
     if softmax:
-        notes.append(f"{len(softmax)} Softmax run as floats: integers behind them may differ by one between machines")
+        notes.append(f"{len(softmax)} Softmax run as floats here; the board's build may compute them in integers")
     if subject.job.march != "bayes-e":
         notes.append(f"arithmetic of bayes-e stands in for {subject.job.march}")
     return tuple(notes)
