@@ -51,6 +51,8 @@ def run(args: argparse.Namespace) -> int:
     if args.html:
         from edgekit.host.report.page import write_page
 
+        _check_page_path(args.html, found)
+
         against = make_report(base) if base else None
         write_page(args.html, reports, against=against)
         print(f"wrote {args.html}", file=sys.stderr)
@@ -81,6 +83,18 @@ def _one(path: Path, found: Collection) -> Build:
             hint="give the log or the folder of one build on both sides",
         )
     return found.builds[0]
+
+
+def _check_page_path(page: Path, found: Collection) -> None:
+    """The page may not take the place of what it reports on."""
+    from edgekit.errors import ConfigError
+
+    sources = {file.path.resolve() for build in found.builds for file in build.sources}
+    if page.resolve() in sources or page.is_dir():
+        raise ConfigError(
+            f"--html {page} is {'a folder' if page.is_dir() else 'one of the files to report on'}, expected a new file",
+            hint="give another name, such as report.html",
+        )
 
 
 def _print_reports(reports: list[Report], found: Collection, *, everything: bool) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 
 import pytest
 
@@ -104,3 +105,20 @@ def test_an_unwritable_page_is_refused(capsys, tmp_path, folder):
     code, _, err = run(capsys, folder, "--html", tmp_path / "file" / "page.html")
     assert code == 2
     assert "cannot be written" in err
+
+
+def test_the_page_never_takes_the_place_of_a_log(capsys, folder):
+    log = folder / "hb_mapper_makertbin.log"
+    before = log.read_bytes()
+    for page in (log, folder):
+        code, _, err = run(capsys, log, "--html", page)
+        assert code == 2
+        assert "expected a new file" in err
+    assert log.read_bytes() == before
+
+
+def test_a_pipe_is_refused(capsys, tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    code, _, err = run(capsys, tmp_path / "pipe")
+    assert code == 2
+    assert "is a pipe" in err

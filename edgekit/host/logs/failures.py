@@ -59,9 +59,10 @@ KNOWN_FAILURES: tuple[KnownFailure, ...] = (
     ),
     _known(
         "dynamic_shape",
-        r"[Ff]or input (?P<name>\S+), the input shape (?P<shape>\[[^\]]*\]) is invalid"
-        r"|shape of model input:\s*(?P<name_2>\S+?),? is (?P<shape_2>\[[^\]]*\]).{0,40}dimensions? of 0",
-        "input {name} has the dynamic shape {shape}, expected fixed sizes",
+        r"[Ff]or input \S+, the input shape (?P<shape>\[[^\]]*\]) is invalid"
+        r"|shape of model input:.{0,80}? is (?P<shape_2>\[[^\]]*\]).{0,40}dimensions? of 0"
+        r"|input_shape (?P<shape_3>\[[^\]]*\]) of the model is a dynamic shape",
+        "the model's input has the dynamic shape {shape}, expected fixed sizes",
         "export with dynamic=False, or give input_shape (1x3x640x640) in the yaml's input_parameters",
     ),
     _known(
@@ -157,8 +158,8 @@ UNKNOWN_PATTERNS = (
 # One cheap test per line before the table: every pattern above holds one of these words.
 SCREEN = re.compile(
     r"opset|maximum supported|input shape|dimension|max output num|cannot reshape|cpu operators|no node can"
-    r"|returncode|hbdk library|shape inference|Inferred shape|does not exist|Can not find|User input|failed"
-    r"|Inconsistency|executed on CPU|unexpected|ERROR|exception in|Error: |Exception: |Interrupt: "
+    r"|dynamic shape|returncode|hbdk library|shape inference|Inferred shape|does not exist|Can not find"
+    r"|User input|failed|Inconsistency|executed on CPU|unexpected|ERROR|exception in|Error: |Exception: |Interrupt: "
 )
 
 
@@ -208,7 +209,9 @@ class FailureWatch:
 
     @property
     def failure(self) -> Failure | None:
-        """What stopped the run, as far as its lines say."""
+        """What stopped the run, as far as its lines say; an error's own words say more than a section's name."""
+        if self._fatal and self._fatal.kind == "yaml_section" and self._unknown:
+            return self._unknown
         return self._fatal or self._unknown
 
     @property
@@ -231,7 +234,9 @@ def _rank(failure: Failure) -> int:
 
 def _failure(known: KnownFailure, match: re.Match[str], line: str) -> Failure:
     found = match.groupdict()
-    words = {name: (value or found.get(f"{name}_2") or "(not said)").strip() for name, value in found.items()}
+    words = {name: (value or "").strip() for name, value in found.items()}
+    for name in words:  # the same thing in another wording: shape_2 stands in for shape
+        words[name] = next((words[n] for n in (name, f"{name}_2", f"{name}_3") if words.get(n)), "(not said)")
     return Failure(
         kind=known.kind,
         message=known.message.format(**words),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import re
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -101,6 +102,8 @@ def sniff_encoding(path: Path) -> str:
 def read_head(path: Path, size: int = SNIFF_BYTES) -> bytes:
     """The first bytes of a file; raises DataError where it cannot be read."""
     try:
+        if stat.S_ISFIFO(Path(path).stat().st_mode):  # it is read twice: once for its kind, once for its content
+            raise DataError(f"{path} is a pipe, expected a file", hint="write it to a file first and give that")
         with Path(path).open("rb") as stream:
             return stream.read(size)
     except OSError as error:

@@ -63,9 +63,16 @@ def test_the_telling_failure_wins_over_what_it_drags_behind():
     assert recognise(lines).kind == "opset"
 
 
-def test_both_wordings_of_a_dynamic_shape():
-    older = "ERROR The shape of model input:images is [0, 3, 0, 0] which has dimensions of 0. Please specify"
-    assert recognise([older]).message == "input images has the dynamic shape [0, 3, 0, 0], expected fixed sizes"
+def test_all_wordings_of_a_dynamic_shape():
+    wordings = (
+        "ERROR The shape of model input:images is [0, 3, 0, 0] which has dimensions of 0. Please specify",
+        "For input images, the input shape [0, 3, 0, 0] is invalid as there exist missing or dynamic dimension",
+        "ValueError: The input_shape [0, 3, 0, 0] of the model is a dynamic shape. Please configure",
+    )
+    for words in wordings:
+        assert (
+            recognise([words]).message == "the model's input has the dynamic shape [0, 3, 0, 0], expected fixed sizes"
+        )
 
 
 def test_other_wordings_of_one_failure():
@@ -80,6 +87,12 @@ def test_other_wordings_of_one_failure():
 def test_the_field_wins_over_the_section_that_holds_it():
     lines = ["Parse 'model_parameters' failed!", "yaml file parse failed. Please double check", SAMPLES["yaml_value"]]
     assert recognise(lines).kind == "yaml_value"
+
+
+def test_an_errors_own_words_say_more_than_the_sections_name():
+    lines = ["Parse 'input_parameters' failed!", "ValueError: the moon is full"]
+    assert "the moon is full" in recognise(lines).message
+    assert recognise(lines[:1]).message == "the yaml's input_parameters cannot be used"
 
 
 def test_a_tracebacks_source_lines_are_no_message():
