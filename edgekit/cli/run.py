@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from edgekit.output.sinks import PictureSink, RowSink
+    from edgekit.results import Results
     from edgekit.runtime.engine import Engine
     from edgekit.runtime.pipeline import Done
     from edgekit.runtime.session import Session
@@ -34,6 +35,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--max-detections", type=int, default=300, help="objects per picture at most (default 300)")
     parser.add_argument("--names", help="class names: 'coco', or a text file with one name per line")
     parser.add_argument("--masks", default="rle", choices=("rle", "polygons", "none"), help="masks in the JSON")
+    parser.add_argument("--labels", choices=("yolo", "dota"), help="also write a label file per picture to labels/")
+    parser.add_argument("--coco", action="store_true", help="also write coco_results.json, as pycocotools reads it")
     parser.add_argument("--frames", type=int, help="stop after this many pictures")
     parser.add_argument("--no-pictures", action="store_true", help="write results only, draw nothing")
     parser.add_argument("--json", action="store_true", help="results as one JSON document on standard output")
@@ -55,6 +58,11 @@ def run(args: argparse.Namespace) -> int:
         raise ConfigError("--in-flight and --frames must be 1 or more", hint="leave them away for the usual")
     tally = _Tally()
     session = _open(args, args.device)
+    if args.labels == "dota" and session.spec.task != "obb":
+        raise ConfigError(
+            f"--labels dota is for rotated boxes, and this model's task is {session.spec.task!r}",
+            hint="use --labels yolo",
+        )
     source = open_source(args.source, on_skip=lambda error: tally.skip(error.message))
     out = _output_folder(args, source)
     for note in session.notes:
@@ -115,6 +123,7 @@ def _run_all(args: argparse.Namespace, engine: Engine, source: Source, out: Path
     with contextlib.ExitStack() as stack:
         rows = _row_sinks(args, engine.current(), source, out, stack)
         pictures = _picture_sinks(args, source, out, stack)
+        exports = _export_sinks(args, out, stack)
         report = stack.enter_context(progress_bar())
         frames = stack.enter_context(
             contextlib.closing(run_pipeline(source, engine, in_flight=args.in_flight, counts=counts))
@@ -122,6 +131,8 @@ def _run_all(args: argparse.Namespace, engine: Engine, source: Source, out: Path
         with _ending_live_runs(source):
             for done in frames:
                 _deliver(done, pictures, rows, args.masks)
+                for export in exports:
+                    export(done.frame.name, done.results)
                 tally.add(done)
                 report("run", tally.pictures, total)
                 if args.frames and tally.pictures >= args.frames:
@@ -175,6 +186,16 @@ def _picture_sinks(
     if args.show:
         sinks.append(stack.enter_context(window_sink("edgekit")))
     return sinks
+
+
+def _export_sinks(
+    args: argparse.Namespace, out: Path, stack: contextlib.ExitStack
+) -> list[Callable[[str, Results], None]]:
+    from edgekit.output.coco import coco_sink
+    from edgekit.output.labels_txt import label_sink
+
+    sinks = [label_sink(out / "labels", args.labels)] if args.labels else []
+    return [*sinks, stack.enter_context(coco_sink(out / "coco_results.json"))] if args.coco else sinks
 
 
 @contextlib.contextmanager

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import contextlib
+import json
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from edgekit.errors import ConfigError
+from edgekit.files import atomic_path
 from edgekit.labels import COCO_CATEGORY_IDS
 from edgekit.ops.boxes import xyxy_to_ltwh
 from edgekit.results import Classifications, Poses, Results, RotatedDetections, Segmentations
@@ -51,3 +55,24 @@ def _task_values(results: Results, index: int) -> dict[str, Any]:
     if isinstance(results, RotatedDetections):
         return {"rbox": [round(float(v), 4) for v in results.boxes_xywhr[index]]}
     return {}
+
+
+@contextlib.contextmanager
+def coco_sink(path: Path) -> Iterator[Callable[[str, Results], None]]:
+    """A function that appends each picture's rows to a COCO results file, which appears when it is complete.
+
+    The image id is the number that the picture's name consists of, as COCO's do, else the name without suffix.
+    """
+    with atomic_path(path) as temporary, temporary.open("w", encoding="utf-8") as stream:
+        stream.write("[")
+        first = True
+
+        def write(name: str, results: Results) -> None:
+            nonlocal first
+            stem = Path(name).stem
+            for row in coco_rows(results, image_id=int(stem) if stem.isdecimal() else stem):
+                stream.write(("\n" if first else ",\n") + json.dumps(row, ensure_ascii=False))
+                first = False
+
+        yield write
+        stream.write("\n]\n")

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 
 from edgekit.errors import ConfigError
+from edgekit.files import write_text
 from edgekit.results import Classifications, Poses, Results, RotatedDetections, Segmentations
 
 
@@ -85,3 +87,13 @@ YOLO_VALUES: dict[type, Callable[[Results, int], list[float]]] = {
     Poses: _pose_values,
     RotatedDetections: _corner_values,
 }
+
+
+def label_sink(folder: Path, kind: str) -> Callable[[str, Results], None]:
+    """A function that writes each picture's labels to `folder`/<its name>.txt; `kind` is one of LABEL_WRITERS."""
+    write_labels = LABEL_WRITERS[kind]
+
+    def write(name: str, results: Results) -> None:
+        write_text(folder / Path(name).with_suffix(".txt"), write_labels(results))
+
+    return write

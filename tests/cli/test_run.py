@@ -147,3 +147,26 @@ def test_bad_sources(model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[
     assert "holds no readable picture" in refused(capsys, *args, str(tmp_path / "broken"))
     assert "cannot be read" in refused(capsys, *args, str(tmp_path / "none.jpg"))
     assert not (tmp_path / "out").exists() or not any((tmp_path / "out").iterdir())
+
+
+def test_labels_and_coco_rows(photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    model = save_tiny_yolo(tmp_path / "obb.onnx", task="obb")
+    out = tmp_path / "out"
+    args = ["run", "--model", str(model), "--source", str(photos), "-o", str(out), "--no-pictures", "--coco"]
+    assert main([*args, "--labels", "dota", "--conf", "0.3"]) == 0
+    found = json.loads((out / "results.json").read_text())["results"]
+    rows = json.loads((out / "coco_results.json").read_text())
+    assert len(rows) == sum(len(r["objects"]) for r in found) > 0
+    assert {row["image_id"] for row in rows} <= {"a", "b"}
+    lines = (out / "labels" / "deep" / "b.txt").read_text().splitlines()
+    assert len(lines) == len(found[1]["objects"])
+    assert all(len(line.split()) == 10 for line in lines)
+
+
+def test_dota_labels_need_rotated_boxes(
+    model: Path, photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "out"
+    assert main(["run", "--model", str(model), "--source", str(photos), "-o", str(out), "--labels", "dota"]) == 2
+    assert "rotated boxes" in capsys.readouterr().err
+    assert not out.exists()
