@@ -30,7 +30,8 @@ def emit_matmul(writer: GraphWriter, node: Node) -> None:
 
 def emit_softmax(writer: GraphWriter, node: Node) -> None:
     x, y = node.inputs[0], node.output
-    axis = int(node.attrs.get("axis", -1)) % writer.rank(x)
+    default = -1 if writer.graph.opset >= 13 else 1
+    axis = int(node.attrs.get("axis", default)) % writer.rank(x)
     if axis != writer.rank(x) - 1:
         raise unsupported(node, f"runs over axis {axis}, not over the last one")
     x_scale = writer.constant(f"{node.name}_x_scale", np.array([writer.scale(x)], np.float32))

@@ -30,10 +30,10 @@ def _folded(node: Node, constants: dict[str, np.ndarray], graph: FloatGraph) -> 
         return [np.asarray(shape, np.int64)]
     if not node.inputs or any(name and name not in constants for name in node.inputs):
         return None
-    return _evaluate(node, constants)
+    return _evaluate(node, constants, graph.opset)
 
 
-def _evaluate(node: Node, constants: dict[str, np.ndarray]) -> list[np.ndarray]:
+def _evaluate(node: Node, constants: dict[str, np.ndarray], opset: int) -> list[np.ndarray]:
     from onnx import helper, reference
 
     proto = helper.make_node(node.op, list(node.inputs), list(node.outputs), **node.attrs)
@@ -43,7 +43,7 @@ def _evaluate(node: Node, constants: dict[str, np.ndarray]) -> list[np.ndarray]:
         [],
         [helper.make_empty_tensor_value_info(name) for name in node.outputs],
     )
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 11)])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)])
     feeds = {name: constants[name] for name in node.inputs if name}
     return [np.asarray(value) for value in reference.ReferenceEvaluator(model).run(None, feeds)]
 
