@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -52,10 +53,16 @@ def _draw_mask(picture: Picture, results: Segmentations, index: int) -> None:
     color = class_color_bgr(int(results.class_ids[index]))
     part = picture[y : y + mask.shape[0], x : x + mask.shape[1]]
     inside = mask.view(np.uint8)
-    tinted = cv2.addWeighted(part, 1 - MASK_OPACITY, np.full_like(part, color), MASK_OPACITY, 0)
-    cv2.copyTo(tinted, inside, part)
+    cv2.copyTo(cv2.LUT(part, _tint(color)), inside, part)
     outlines = cv2.findContours(inside, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE, offset=(x, y))[0]
     cv2.drawContours(picture, outlines, -1, color, max(1, line_thickness(picture) // 2), cv2.LINE_AA)
+
+
+@functools.lru_cache(maxsize=256)
+def _tint(color_bgr: tuple[int, int, int]) -> Picture:
+    """A table (1, 256, 3) that mixes every value with the colour: one pass instead of three over floats."""
+    values = np.arange(256)[None, :, None] * (1 - MASK_OPACITY) + np.asarray(color_bgr) * MASK_OPACITY
+    return values.astype(np.uint8)
 
 
 def _draw_box(picture: Picture, results: Detections, index: int) -> None:
