@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from edgekit.cli.main import main
+from edgekit.host import compile as seam
 from tests.sim.compiler.works import make_work
 
 
@@ -41,3 +42,19 @@ def test_mistakes_are_two_lines(
     assert len(lines) == 2 and words in lines[0]
     assert lines[0].startswith("error: ") and lines[1].startswith("hint: ")
     assert not (tmp_path / "out").exists()
+
+
+class NotInstalled:
+    simulated = False
+
+    def missing(self) -> str:
+        return "no hb_mapper on PATH"
+
+
+def test_auto_says_why_the_result_is_simulated(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(seam.COMPILERS, "hb_mapper", f"{__name__}:NotInstalled")
+    assert main(["compile", str(make_work(tmp_path, photos=1))]) == 0
+    printed = capsys.readouterr().out
+    assert "compiled by sim (simulated" in printed and "no hb_mapper on PATH" in printed
