@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edgekit.host.binfile import BinInfo, read_bin
+from edgekit.host.logs.edgekit_perf import read_edgekit_perf
 from edgekit.host.logs.hrt_model_exec import BoardLog, parse_hrt_model_exec
 from edgekit.host.logs.kind import kind_of
 from edgekit.host.logs.lines import read_lines
@@ -25,6 +26,7 @@ READERS: dict[str, Callable[[Path], Content]] = {
     "modifier": lambda path: parse_modifier(read_lines(path)),
     "model_info": lambda path: parse_model_info(read_lines(path)),
     "board": lambda path: parse_hrt_model_exec(read_lines(path)),
+    "edgekit_perf": read_edgekit_perf,
     "static_perf": read_static_perf,
     "quant_info": read_quant_info,
     "sidecar": read_sidecar,

@@ -112,6 +112,25 @@ def test_a_static_file_with_nonsense_in_it_is_read_for_the_rest(tmp_path):
     assert (perf.fps, perf.latency_us, perf.utilization, perf.layers) == (0.0, 0.0, (), ())
 
 
+def edgekit_perf(device: str = "bpu") -> str:
+    latency = {"mean": 6.5, "p50": 6.4, "p90": 7.0, "p99": 8.0, "min": 6.0, "max": 9.0}
+    run = {"threads": 1, "frames": 200, "fps": 90.5, "stages": {"prepare": {**latency, "mean": 2.0}, "infer": latency}}
+    value = {"edgekit": "0.1.0", "model": f"{synthetic.PREFIX}_modified.bin", "device": device, "machine": {}}
+    return json.dumps({**value, "runs": [run, {"threads": "two"}]})
+
+
+def test_what_edgekit_itself_measured_on_the_board(tmp_path):
+    log = read_file(write(tmp_path, edgekit_perf(), "perf.json")).content
+    assert log.model == f"{synthetic.PREFIX}_modified"
+    (first,) = log.perf  # the other has no number
+    assert (first.threads, first.frames, first.latency_ms, first.latency_max_ms, first.fps) == (1, 200, 6.5, 9.0, 90.5)
+
+
+def test_speeds_of_a_simulated_device_are_refused(tmp_path):
+    with pytest.raises(DataError, match="measured on 'sim'"):
+        read_file(write(tmp_path, edgekit_perf("sim"), "perf.json"))
+
+
 def test_quant_info(tmp_path):
     nodes = read_file(write(tmp_path, synthetic.quant_info(), "q.json")).content
     assert nodes[1].inputs == (nodes[0].outputs[0],)
