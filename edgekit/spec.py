@@ -17,6 +17,7 @@ TASKS = ("detect", "segment", "pose", "obb", "classify")
 STAGES = ("stock", "heads", "quantized", "bin")
 INPUT_KINDS = ("nv12", "rgb", "bgr", "yuv444", "gray", "featuremap")
 COLOR_RANGES = ("full", "studio")
+FITS = ("pad", "crop")
 ROLES = ("box", "class", "mask", "keypoint", "angle", "proto", "object")
 HEAD_DTYPES = ("float32", "int32", "int16", "int8")
 MARCHES = ("bernoulli2", "bayes", "bayes-e", "nash-e", "nash-m", "nash-p")
@@ -32,6 +33,7 @@ class Preprocess:
 
     Letterbox: scaled with `interpolation` to fit `width` x `height`, centred, padded with `pad_value`.
     `color_range` is that of YUV inputs: "full" (0..255, yaml `regular`) or "studio" (16..235, `bt601_video`).
+    `fit` "crop" scales to cover instead and cuts the overhang off, as Ultralytics' classifiers are trained.
     """
 
     width: int
@@ -39,8 +41,10 @@ class Preprocess:
     pad_value: int = PAD_VALUE
     interpolation: str = "linear"
     color_range: str = "full"
+    fit: str = "pad"
 
     def __post_init__(self) -> None:
+        _require(self.fit in FITS, "preprocess.fit", self.fit, _any_of(FITS))
         _require(0 < self.width <= MAX_SIDE, "preprocess.width", self.width, f"1..{MAX_SIDE}")
         _require(0 < self.height <= MAX_SIDE, "preprocess.height", self.height, f"1..{MAX_SIDE}")
         _require(0 <= self.pad_value <= 255, "preprocess.pad_value", self.pad_value, "0..255")

@@ -63,6 +63,8 @@ def letterbox_of(source_wh: tuple[int, int], preprocess: Preprocess) -> Letterbo
     width, height = source_wh
     if width < 1 or height < 1:
         raise ImageError(f"a picture of {width}x{height} pixels has no content", hint="check the source")
+    if preprocess.fit == "crop":
+        return _cover_of(source_wh, preprocess)
     scale = min(preprocess.width / width, preprocess.height / height)
     resized = max(1, round(width * scale)), max(1, round(height * scale))
     left, top = (
@@ -70,6 +72,14 @@ def letterbox_of(source_wh: tuple[int, int], preprocess: Preprocess) -> Letterbo
         for whole, part in zip(preprocess.size_wh, resized, strict=True)
     )
     return Letterbox(source_wh, preprocess.size_wh, resized, left, top)
+
+
+def _cover_of(source_wh: tuple[int, int], preprocess: Preprocess) -> Letterbox:
+    """Scaled to cover the input, the overhang cut off evenly (torchvision's Resize and CenterCrop): left, top <= 0."""
+    scale = max(side / own for side, own in zip(preprocess.size_wh, source_wh, strict=True))
+    resized = tuple(max(side, round(own * scale)) for side, own in zip(preprocess.size_wh, source_wh, strict=True))
+    left, top = (-round((part - side) / 2) for part, side in zip(resized, preprocess.size_wh, strict=True))
+    return Letterbox(source_wh, preprocess.size_wh, (resized[0], resized[1]), left, top)
 
 
 def letterbox_image(
@@ -82,6 +92,10 @@ def letterbox_image(
     check_bgr(bgr)
     box = letterbox_of((bgr.shape[1], bgr.shape[0]), preprocess)
     canvas = np.empty((preprocess.height, preprocess.width, 3), np.uint8) if out is None else out
+    if preprocess.fit == "crop":
+        covering = cv2.resize(bgr, box.resized_wh, interpolation=cv2.INTER_LINEAR)
+        canvas[...] = covering[-box.top : preprocess.height - box.top, -box.left : preprocess.width - box.left]
+        return canvas, box
     right, bottom = box.left + box.resized_wh[0], box.top + box.resized_wh[1]
     inner = canvas[box.top : bottom, box.left : right]
     if box.resized_wh == box.source_wh:

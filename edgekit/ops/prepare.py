@@ -29,7 +29,7 @@ def prepare_picture(
     The array belongs to `buffers`: the next call with them overwrites it. Raises ImageError on what is no picture.
     """
     fill = FILLERS.get((input_spec.kind, input_spec.layout if input_spec.kind != "nv12" else ""))
-    if fill is None:
+    if fill is None or preprocess.fit == "crop":
         canvas, box = letterbox_image(bgr, preprocess)
         return pack_input(canvas, input_spec, preprocess), box
     check_bgr(bgr)

@@ -69,7 +69,7 @@ class Session:
         A frame of the input's size passes through untouched. `color_range` is the frame's where it differs from
         the model's. A model that takes no NV12 gets the picture in its own kind.
         """
-        if self.spec.input.kind != "nv12":
+        if self.spec.input.kind != "nv12" or self.spec.preprocess.fit == "crop":
             bgr = nv12_to_bgr(nv12, size_wh, color_range=color_range or self.spec.preprocess.color_range)
             return self.prepare(bgr, buffers=buffers)
         return letterbox_nv12(nv12, size_wh, self.spec.preprocess, buffers or Buffers(), color_range=color_range)

@@ -74,3 +74,24 @@ def test_buffer_is_reused_and_input_untouched() -> None:
 def test_refuses_what_is_no_bgr_picture(bad: np.ndarray) -> None:
     with pytest.raises(ImageError, match="expected \\(height, width, 3\\) uint8"):
         letterbox_image(bad, Preprocess(64, 64))
+
+
+def test_crop_covers_the_input_and_cuts_evenly() -> None:
+    """300 x 100 to 20 x 20: scaled to 60 x 20, 20 columns cut off on either side."""
+    preprocess = Preprocess(20, 20, fit="crop")
+    bgr = np.repeat(np.arange(300, dtype=np.float32)[None, :, None] / 300 * 255, 100, axis=0)
+    picture, box = letterbox_image(np.repeat(bgr, 3, axis=2).astype(np.uint8), preprocess)
+    assert (box.resized_wh, box.left, box.top) == ((60, 20), -20, 0)
+    assert picture.shape == (20, 20, 3)
+    assert picture[0, 0, 0] == pytest.approx(100 / 300 * 255, abs=3)
+    assert picture[0, -1, 0] == pytest.approx(200 / 300 * 255, abs=3)
+    points = np.array([[0, 0], [20, 20]], np.float32)
+    np.testing.assert_allclose(box.undo_points(points), [[100, 0], [200, 100]], atol=1e-4)
+    np.testing.assert_allclose(box.apply_points(box.undo_points(points)), points, atol=1e-4)
+
+
+@pytest.mark.parametrize("size", [(1, 1), (7, 300), (640, 3), (20, 20)])
+def test_crop_takes_any_picture(size: tuple[int, int]) -> None:
+    picture, _ = letterbox_image(np.full((size[1], size[0], 3), 9, np.uint8), Preprocess(24, 16, fit="crop"))
+    assert picture.shape == (16, 24, 3)
+    assert (picture == 9).all()

@@ -33,7 +33,7 @@ def cut_classifier(index: GraphIndex, metadata: Metadata, size_wh: tuple[int, in
         task="classify",
         names=names,
         input=float_input(index),
-        preprocess=Preprocess(*size_wh),
+        preprocess=Preprocess(*size_wh, fit="crop"),
         outputs=(HeadSpec("class", "class", (1, 1, 1, shape[1])),),
         family=metadata.family,
         tools=tool_versions(),

@@ -128,7 +128,7 @@ def heads_spec(
         task=task,
         names=names,
         input=float_input(index),
-        preprocess=Preprocess(*size_wh),
+        preprocess=Preprocess(*size_wh, fit="crop" if task == "classify" else "pad"),
         outputs=heads,
         stage="heads",
         family=family,
