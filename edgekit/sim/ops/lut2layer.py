@@ -37,10 +37,11 @@ class Lut2Layer:
         else:
             y = self._evaluate(np.abs(wide))
             if self.symmetry == "ORIGIN_SYMMETRIC":
-                y = sat(np.where(wide < 0, -y, y), self.bits)
-        return (y.astype(INT_DTYPES[self.bits]),)
+                y = np.where(wide < 0, -y, y)
+        return (sat(y, self.bits).astype(INT_DTYPES[self.bits]),)
 
     def _evaluate(self, x: np.ndarray) -> np.ndarray:
+        """In 16 bits, whatever the output has: a symmetric result is negated before it gets narrower."""
         segment = np.searchsorted(self.bound, x, side="left")  # how many bounds lie strictly below x
         offset = self.bias[segment] << self.left_shift[segment]
         pos = round_shift(wrap32(x * self.scale[segment] + offset), self.right_shift[segment])
@@ -50,7 +51,7 @@ class Lut2Layer:
         index, fraction = p >> 8, p & 255
         low = self.table[row, index]
         high = self.table[row, np.minimum(index + 1, ENTRIES - 1)]
-        return sat(np.where(straight, pos, low + (((high - low) * fraction + 128) >> 8)), self.bits)
+        return sat(np.where(straight, pos, low + (((high - low) * fraction + 128) >> 8)), 16)
 
 
 def read_lut2layer(node: NodeReader) -> Lut2Layer:
