@@ -87,10 +87,10 @@ def _draw_pose(picture: Picture, results: Poses, index: int) -> None:
 
 def _draw_top(picture: Picture, results: Classifications) -> None:
     """The most probable classes as lines from the top left down, the best first."""
-    bottom = 0
-    for class_id, probability in results.top():
+    height = 0
+    for line, (class_id, probability) in enumerate(results.top(), start=1):
         text = f"{results.names[class_id]} {probability:.2f}"
-        bottom += draw_text(picture, text, (0, bottom), class_color_bgr(class_id))
+        height = draw_text(picture, text, (0, line * height), class_color_bgr(class_id))
 
 
 def _caption(results: Detections, index: int) -> str:

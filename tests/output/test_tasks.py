@@ -149,3 +149,11 @@ def test_the_real_supervision_takes_them() -> None:
     supervision = pytest.importorskip("supervision")
     for results in ALL_RESULTS[:-1]:
         assert isinstance(results.to_supervision(), supervision.Detections)
+
+
+def test_the_top_classes_stand_below_each_other() -> None:
+    drawn = draw_results(PICTURE, classifications())
+    column = [tuple(int(v) for v in pixel) for pixel in drawn[:40, 0]]
+    best, second = class_color_bgr(1), class_color_bgr(0)
+    assert column[0] == best
+    assert column.index(second) == column.count(best) > 5
