@@ -14,14 +14,23 @@ if TYPE_CHECKING:
     from edgekit.evaluate.run import Evaluation, ModelScores
 
 DEFAULT_OUT = Path("edgekit_eval")
-KINDS = {"box": "boxes", "mask": "masks"}
+KINDS = {
+    "box": "boxes",
+    "mask": "masks",
+    "keypoint": "key points",
+    "rotated box": "rotated boxes",
+    "top-1": "top-1",
+    "top-5": "top-5",
+}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--model", type=Path, required=True, metavar="M", help=".bin, quantized graph, cut heads or float ONNX"
     )
-    parser.add_argument("--data", type=Path, required=True, help="COCO annotations (.json) or a YOLO dataset (.yaml)")
+    parser.add_argument(
+        "--data", type=Path, required=True, help="COCO .json, YOLO dataset .yaml, or a folder per class"
+    )
     parser.add_argument("--images", type=Path, metavar="DIR", help="where the photos of a COCO JSON lie")
     parser.add_argument("--split", default="val", help="split of a YOLO dataset (default val)")
     parser.add_argument(
@@ -93,14 +102,15 @@ def _print_scores(sides: list[ModelScores]) -> None:
         [
             f"{side.model} ({side.device})",
             KINDS[kind],
-            f"{_percent(score.map50_95.value)} {_range(score.map50_95)}",
-            _percent(score.map50.value),
-            *(_percent(score.by_area[area]) for area in ("small", "medium", "large")),
+            f"{_percent(score.overall.value)} {_range(score.overall)}",
+            _percent(score.map50.value) if score.map50 else "-",
+            *(_percent(score.by_area.get(area, math.nan)) for area in ("small", "medium", "large")),
         ]
         for side in sides
         for kind, score in side.scores.items()
     ]
-    columns = ["model", "of", "mAP50-95 [95 %]", "mAP50", "small", "medium", "large"]
+    measure = next(iter(sides[0].scores.values())).measure
+    columns = ["model", "of", f"{measure} [95 %]", "mAP50", "small", "medium", "large"]
     print_table(f"{sides[0].photos} photos", columns, rows)
 
 
@@ -122,7 +132,7 @@ def _print_comparison(result: Evaluation) -> None:
     for kind, kept in (result.kept or {}).items():
         change = (result.difference or {})[kind]
         verdict = "" if _is_sure(change) else " (within the noise of these photos)"
-        print(f"kept of {result.reference.model}, {KINDS[kind]}: {_percent(kept.value)} % {_range(kept)} of its mAP,")
+        print(f"kept of {result.reference.model}, {KINDS[kind]}: {_percent(kept.value)} % {_range(kept)} of its score,")
         print(f"  {100 * change.value:+.2f} points {_range(change)}{verdict}")
     if result.agreement is None or not result.agreement.truth:
         return

@@ -20,8 +20,10 @@ from edgekit.evaluate.truth import Truth
 from edgekit.ops.boxes import xyxy_to_ltwh
 
 AREAS = ("all", "small", "medium", "large")  # below 32^2 pixels, below 96^2, above
-IOU_TYPES = {"box": "bbox", "mask": "segm"}
-COUNTED = 100  # detections per photo and class, as COCO counts
+IOU_TYPES = {"box": "bbox", "mask": "segm", "keypoint": "keypoints"}
+COUNTED = {"box": 100, "mask": 100, "keypoint": 20}  # detections per photo and class, as COCO counts
+NEEDED = {"mask": "segmentation", "keypoint": "keypoints"}  # what a label must have to be scored
+AREAS_OF = {"keypoint": ("all", "medium", "large")}  # COCO marks no key points on small people
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +36,7 @@ class Matches:
 
 
 def match(truth: Truth, found: Iterable[Found], classes: ClassMap, *, kind: str) -> Matches:
-    """Matches detections with labels, kind "box" or "mask". Photos that could not be read are left out."""
+    """Matches detections with labels, kind "box", "mask" or "keypoint". Photos not read are left out."""
     images: list[dict[str, Any]] = []
     results: list[dict[str, Any]] = []
     for photo in found:
@@ -56,12 +58,21 @@ def _evaluate(
     categories = sorted(set(classes.category_of.values()))
     with contextlib.redirect_stdout(io.StringIO()):  # pycocotools talks
         evaluation = COCOeval(_coco(images, labels, categories), _coco(images, results, categories), IOU_TYPES[kind])
-        evaluation.params.maxDets = [COUNTED]
+        evaluation.params.maxDets = [COUNTED[kind]]
+        if kind == "keypoint":
+            evaluation.params.kpt_oks_sigmas = keypoint_sigmas(labels, evaluation.params.kpt_oks_sigmas)
         evaluation.evaluate()
     image_ids = tuple(int(i) for i in evaluation.params.imgIds)
-    tables = _tables(evaluation.evalImgs, categories, len(image_ids))
+    areas = AREAS_OF.get(kind, AREAS)
+    tables = _tables(evaluation.evalImgs, categories, areas, len(image_ids))
     objects = {category: int(one.objects.sum()) for category, one in tables["all"].items()}
     return Matches(image_ids, tables, objects)
+
+
+def keypoint_sigmas(labels: list[dict[str, Any]], of_people: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """How exactly each point can be placed: COCO's for its 17 points of a person, else alike (Ultralytics)."""
+    points = len(labels[0]["keypoints"]) // 3 if labels else len(of_people)
+    return of_people if points == len(of_people) else np.full(points, 1 / points)
 
 
 def _coco(images: list[dict[str, Any]], annotations: list[dict[str, Any]], categories: list[int]) -> COCO:
@@ -96,8 +107,20 @@ def _results(photo: Found, classes: ClassMap, kind: str, *, first_id: int) -> li
             "area": areas[i],
             "iscrowd": 0,
         }
-        rows.append({**row, "segmentation": rles[i]} if rles else row)
+        if rles:
+            row["segmentation"] = rles[i]
+        if kind == "keypoint":
+            row |= _keypoint_fields(photo, i)
+        rows.append(row)
     return rows
+
+
+def _keypoint_fields(photo: Found, index: int) -> dict[str, Any]:
+    """As loadRes: the box around the points gives the size, and that of the detection does not count."""
+    assert photo.keypoints is not None
+    points = photo.keypoints[index].astype(float)
+    (x1, y1), (x2, y2) = points[:, :2].min(axis=0), points[:, :2].max(axis=0)
+    return {"keypoints": points.ravel().tolist(), "area": (x2 - x1) * (y2 - y1), "bbox": [x1, y1, x2 - x1, y2 - y1]}
 
 
 def _labels(truth: Truth, image_ids: set[int], classes: ClassMap, kind: str) -> list[dict[str, Any]]:
@@ -105,16 +128,18 @@ def _labels(truth: Truth, image_ids: set[int], classes: ClassMap, kind: str) -> 
     return [
         dict(a)
         for a in truth.annotations
-        if a["image_id"] in image_ids and a["category_id"] in known and (kind == "box" or a.get("segmentation"))
+        if a["image_id"] in image_ids and a["category_id"] in known and (kind == "box" or a.get(NEEDED[kind]))
     ]
 
 
-def _tables(rows: list[Any], categories: list[int], photos: int) -> dict[str, dict[int, ClassMatches]]:
+def _tables(
+    rows: list[Any], categories: list[int], areas: tuple[str, ...], photos: int
+) -> dict[str, dict[int, ClassMatches]]:
     """pycocotools' flat list, ordered by category, area range, image, as one table per area and category."""
-    tables: dict[str, dict[int, ClassMatches]] = {area: {} for area in AREAS}
+    tables: dict[str, dict[int, ClassMatches]] = {area: {} for area in areas}
     for c, category in enumerate(categories):
-        for a, area in enumerate(AREAS):
-            start = (c * len(AREAS) + a) * photos
+        for a, area in enumerate(areas):
+            start = (c * len(areas) + a) * photos
             tables[area][category] = _table(rows[start : start + photos], photos)
     return tables
 

@@ -18,12 +18,12 @@ from edgekit.files import sha256_file
 from edgekit.host.calibration.reading import map_pictures
 from edgekit.host.calibration.sources import Picture
 from edgekit.progress import Progress, silent
-from edgekit.results import Detections, Segmentations
+from edgekit.results import TOP_CLASSES, Classifications, Detections, Poses, RotatedDetections, Segmentations
 from edgekit.runtime.session import Session
 from edgekit.spec import sidecar_path
 from edgekit.version import __version__
 
-SCORED_TASKS = ("detect", "segment")
+SCORED_TASKS = ("detect", "segment", "pose", "obb", "classify")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,9 +36,11 @@ class Photo:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What was found on one photo: `boxes_xyxy` (n, 4), `scores` (n,), `class_ids` (n,), `rles` n or none.
+    """What was found on one photo: `boxes_xyxy` (n, 4), `scores` (n,), `class_ids` (n,), best first.
 
-    `error` is set, and the rest empty, where the photo could not be read.
+    `rles` (masks), `keypoints` (n, k, 3: x, y, visibility) and `rotated_xywhr` (n, 5) are there for tasks that
+    have them; a classifier gives its best classes without boxes. `error` is set, and the rest empty, where the
+    photo could not be read.
     """
 
     image_id: int
@@ -47,6 +49,8 @@ class Found:
     scores: npt.NDArray[np.float32]
     class_ids: npt.NDArray[np.int32]
     rles: tuple[dict[str, Any], ...] = ()
+    keypoints: npt.NDArray[np.float32] | None = None
+    rotated_xywhr: npt.NDArray[np.float32] | None = None
     error: str = ""
 
 
@@ -158,24 +162,44 @@ def _resume(path: Path, header: Mapping[str, Any]) -> set[int]:
     return ids if same else set()
 
 
-def _row(results: object) -> dict[str, Any]:
-    assert isinstance(results, Detections)  # SCORED_TASKS give nothing else
-    row: dict[str, Any] = {
+def _row(results: Detections | Classifications) -> dict[str, Any]:
+    if isinstance(results, Classifications):
+        top = results.top(min(TOP_CLASSES, len(results.names)))
+        row = {"boxes_xyxy": [[0, 0, 0, 0]] * len(top), "scores": [round(p, 6) for _, p in top]}
+        return {"size_wh": list(results.size_wh), **row, "class_ids": [i for i, _ in top]}
+    row = {
         "size_wh": list(results.size_wh),
-        "boxes_xyxy": [[round(float(v), 3) for v in box] for box in results.boxes_xyxy],
-        "scores": [round(float(v), 6) for v in results.scores],
+        "boxes_xyxy": _rounded(results.boxes_xyxy, 3),
+        "scores": _rounded(results.scores, 6),
         "class_ids": results.class_ids.tolist(),
     }
     if isinstance(results, Segmentations):
         row["rles"] = [crop_to_rle(*results.masks.cropped(i), results.size_wh)["counts"] for i in range(len(results))]
+    if isinstance(results, Poses):
+        points = np.concatenate([results.keypoints_xy, results.visibility[..., None]], axis=2)
+        row["keypoints"] = _rounded(points, 3)
+    if isinstance(results, RotatedDetections):
+        row["rotated_xywhr"] = _rounded(results.boxes_xywhr, 5)
     return row
+
+
+def _rounded(values: npt.NDArray[Any], digits: int) -> list[Any]:
+    rounded: list[Any] = np.round(values.astype(np.float64), digits).tolist()
+    return rounded
+
+
+def _array(values: object, shape: tuple[int, ...]) -> npt.NDArray[np.float32] | None:
+    if values is None:
+        return None
+    flat = np.asarray(values, np.float32)
+    return flat.reshape(shape) if flat.size else np.zeros(tuple(max(0, side) for side in shape), np.float32)
 
 
 def _found(row: Mapping[str, Any]) -> Found:
     try:
         if "error" in row:
             none = np.zeros((0, 4), np.float32)
-            return Found(row["image_id"], (0, 0), none, none[:, 0], none[:, 0].astype(np.int32), (), row["error"])
+            return Found(row["image_id"], (0, 0), none, none[:, 0], none[:, 0].astype(np.int32), error=row["error"])
         width, height = row["size_wh"]
         return Found(
             int(row["image_id"]),
@@ -184,6 +208,8 @@ def _found(row: Mapping[str, Any]) -> Found:
             np.asarray(row["scores"], np.float32),
             np.asarray(row["class_ids"], np.int32),
             tuple({"size": [height, width], "counts": counts} for counts in row.get("rles", ())),
+            _array(row.get("keypoints"), (len(row["scores"]), -1, 3)),
+            _array(row.get("rotated_xywhr"), (-1, 5)),
         )
     except (KeyError, ValueError, TypeError) as error:
         raise DataError("a line of the predictions file is damaged", hint="delete the file and run again") from error

@@ -3,45 +3,53 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from edgekit.errors import DataError
+from edgekit.errors import DataError, ModelError
 from edgekit.evaluate.agreement import Agreement, agree_on_photo, summarise
 from edgekit.evaluate.bootstrap import Floats, Interval, difference, interval, photo_weights, ratio
 from edgekit.evaluate.classes import ClassMap, match_classes
-from edgekit.evaluate.coco import AREAS, Matches, match
+from edgekit.evaluate.coco import Matches, match
 from edgekit.evaluate.precision import mean_precision
 from edgekit.evaluate.predictions import Predictions, predict_photos
+from edgekit.evaluate.rotated import match_rotated
+from edgekit.evaluate.topk import top_hits
 from edgekit.evaluate.truth import Truth
 from edgekit.files import write_json
 from edgekit.progress import Progress, silent
 from edgekit.runtime.session import load
 
 PUBLISHED = {"conf": 0.001, "iou": 0.7, "max_detections": 300}  # what published mAPs of YOLO are made with
+TOPS = {"top-1": 1, "top-5": 5}
 MODEL_ZOO = {"conf": 0.25, "iou": 0.7, "max_detections": 300}  # the board vendor's model zoo
 
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """One model's figures of one kind ("box" or "mask"), in 0..1, with intervals over photos."""
+    """One model's figures of one kind, in 0..1, with intervals over photos.
 
-    map50_95: Interval
-    map50: Interval
-    by_area: Mapping[str, float]
-    by_class: Mapping[str, tuple[float, int]]  # name: (mAP50-95, objects)
+    `overall` is the `measure`: mAP50-95, or accuracy for classifiers, which have no `map50` and no sizes.
+    """
+
+    measure: str
+    overall: Interval
     draws: Floats
+    map50: Interval | None = None
+    by_area: Mapping[str, float] = field(default_factory=dict)
+    by_class: Mapping[str, tuple[float, int]] = field(default_factory=dict)  # name: (overall, objects)
 
     def to_dict(self) -> dict[str, Any]:
         return {
-            "mAP50-95": self.map50_95.to_dict(),
-            "mAP50": self.map50.to_dict(),
+            self.measure: self.overall.to_dict(),
+            **({"mAP50": self.map50.to_dict()} if self.map50 else {}),
             "by_size": {name: _or_none(value) for name, value in self.by_area.items()},
             "by_class": {
-                name: {"mAP50-95": _or_none(value), "objects": count} for name, (value, count) in self.by_class.items()
+                name: {self.measure: _or_none(value), "objects": count}
+                for name, (value, count) in self.by_class.items()
             },
         }
 
@@ -114,6 +122,8 @@ def evaluate(
         _predict(path, truth, out_dir, "reference" if i else "model", device if not i else "auto", settings, progress)
         for i, path in enumerate(paths)
     ]
+    for one in predictions:
+        _require_fitting_labels(one, truth)
     unread = _unread(predictions)
     kept_ids = [p.image_id for p in truth.photos if p.image_id not in unread]
     if not kept_ids:
@@ -124,6 +134,15 @@ def evaluate(
     result = _evaluation(measured, predictions, unread, weights)
     write_json(Path(out_dir) / "report.json", result.to_dict())
     return result
+
+
+def _require_fitting_labels(predictions: Predictions, truth: Truth) -> None:
+    if (predictions.task == "classify") == any("bbox" in label for label in truth.annotations):
+        wanted = "a folder per class" if predictions.task == "classify" else "objects with boxes"
+        raise DataError(
+            f"{predictions.header['model']} does {predictions.task!r}, which is scored on {wanted}",
+            hint="give --data labels of that kind",
+        )
 
 
 def _predict(
@@ -151,12 +170,17 @@ def _score(
     predictions: Predictions, truth: Truth, unread: Mapping[int, str], weights: Floats, progress: Progress
 ) -> ModelScores:
     classes = match_classes(predictions.names, truth.categories)
-    kinds = ["box"] + (["mask"] if predictions.has_masks and truth.has_masks else [])
+    kinds = _kinds(predictions.task, truth)
     scores = {}
     for i, kind in enumerate(kinds):
         progress(f"scoring {predictions.header['model']}", i, len(kinds))
         found = (one for one in predictions if one.image_id not in unread)
-        scores[kind] = _score_of(match(truth, found, classes, kind=kind), classes, weights)
+        if kind in TOPS:
+            scores[kind] = _accuracy(top_hits(truth, found, classes, TOPS[kind]), weights)
+        elif kind == "rotated box":
+            scores[kind] = _score_of(match_rotated(truth, found, classes), classes, weights)
+        else:
+            scores[kind] = _score_of(match(truth, found, classes, kind=kind), classes, weights)
     progress(f"scoring {predictions.header['model']}", len(kinds), len(kinds))
     return ModelScores(
         model=str(predictions.header["model"]),
@@ -168,6 +192,22 @@ def _score(
     )
 
 
+def _kinds(task: str, truth: Truth) -> list[str]:
+    """What can be scored: what the task gives and the labels have."""
+    extra = {"segment": ("mask", truth.has_masks), "pose": ("keypoint", truth.has_keypoints)}
+    if task == "classify":
+        return list(TOPS)
+    if task == "obb":
+        return ["rotated box"]
+    kind, there = extra.get(task, ("", False))
+    return ["box", kind] if there else ["box"]
+
+
+def _accuracy(hits: Floats, weights: Floats) -> Score:
+    draws = weights @ hits / weights.sum(axis=1)
+    return Score("accuracy", interval(draws), draws)
+
+
 def _score_of(matches: Matches, classes: ClassMap, weights: Floats) -> Score:
     plain = weights[:1]
     per_class = {
@@ -177,11 +217,12 @@ def _score_of(matches: Matches, classes: ClassMap, weights: Floats) -> Score:
     }
     draws = mean_precision(matches.by_area["all"], weights)
     return Score(
-        map50_95=interval(draws),
+        "mAP50-95",
+        interval(draws),
+        draws,
         map50=interval(mean_precision(matches.by_area["all"], weights, iou=0.5)),
-        by_area={area: float(mean_precision(matches.by_area[area], plain)[0]) for area in AREAS[1:]},
+        by_area={a: float(mean_precision(matches.by_area[a], plain)[0]) for a in matches.by_area if a != "all"},
         by_class=per_class,
-        draws=draws,
     )
 
 
@@ -191,18 +232,26 @@ def _evaluation(
     if len(measured) == 1:
         return Evaluation(measured[0])
     model, reference = measured
+    if predictions[0].task != predictions[1].task:
+        raise ModelError(
+            f"{model.model} does {predictions[0].task!r}, but {reference.model} {predictions[1].task!r}",
+            hint="compare models of the same task",
+        )
     shared = [kind for kind in model.scores if kind in reference.scores]
+    agreement = None
     rows = [
         agree_on_photo(one, other)
         for one, other in zip(*predictions_by_id(predictions), strict=True)
         if one.image_id not in unread
     ]
+    if predictions[0].task != "classify":
+        agreement = summarise(rows, weights, has_masks=all(p.has_masks for p in predictions))
     return Evaluation(
         model,
         reference,
         kept={k: ratio(model.scores[k].draws, reference.scores[k].draws) for k in shared},
         difference={k: difference(model.scores[k].draws, reference.scores[k].draws) for k in shared},
-        agreement=summarise(rows, weights, has_masks=all(p.has_masks for p in predictions)),
+        agreement=agreement,
     )
 
 

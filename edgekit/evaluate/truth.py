@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from edgekit.errors import DataError
 from edgekit.evaluate.predictions import Photo
@@ -33,20 +35,28 @@ class Truth:
     def has_masks(self) -> bool:
         return any(a.get("segmentation") for a in self.annotations)
 
+    @property
+    def has_keypoints(self) -> bool:
+        return any(a.get("keypoints") for a in self.annotations)
+
 
 def load_truth(data: Path, *, split: str = "val", images_dir: Path | None = None, limit: int | None = None) -> Truth:
-    """Reads COCO JSON or a YOLO dataset yaml; `limit` keeps the first photos alone.
+    """Reads COCO JSON, a YOLO dataset yaml, or a folder per class; `limit` keeps the first photos alone.
 
     Raises DataError where no photo is there, a label is not what it should be, or there are none at all.
     """
     data = Path(data)
-    if data.suffix.lower() in (".yaml", ".yml"):
+    if data.is_dir():
+        from edgekit.evaluate.topk import load_class_folders
+
+        truth = load_class_folders(data, split=split, limit=limit)
+    elif data.suffix.lower() in (".yaml", ".yml"):
         truth = _from_yolo(read_dataset(data), split, limit)
     elif data.suffix.lower() == ".json":
         truth = _from_coco(data, images_dir, limit)
     else:
         raise DataError(
-            f"{data} has the ending {data.suffix!r}, expected COCO .json or a YOLO dataset .yaml",
+            f"{data} has the ending {data.suffix!r}, expected COCO .json, a YOLO dataset .yaml, or a folder per class",
             hint="give the annotations with --data and, for COCO, the photos with --images",
         )
     if not truth.annotations:
@@ -117,6 +127,14 @@ def _annotation(entry: Mapping[str, Any], place: str, new_id: int) -> Mapping[st
     area = entry.get("area", box[2] * box[3])
     if not _is_number(area):
         raise DataError(f"{place}.area is {str(area)[:60]!r}, expected a number", hint="mend the JSON")
+    points = entry.get("keypoints")
+    if points is not None:
+        if not isinstance(points, list) or len(points) % 3 or not all(_is_number(v) for v in points):
+            raise DataError(
+                f"{place}.keypoints is {str(points)[:60]}, expected x, y, visibility for every point",
+                hint="mend the JSON",
+            )
+        entry = {"num_keypoints": sum(v > 0 for v in points[2::3]), **entry}
     # COCOeval takes an id of 0 for "no match", and some tools number from 0
     return {**entry, "id": new_id, "area": area, "iscrowd": int(bool(entry.get("iscrowd", 0)))}
 
@@ -142,7 +160,7 @@ def _from_yolo(dataset: YoloDataset, split: str, limit: int | None) -> Truth:
     annotations: list[Mapping[str, Any]] = []
     largest = -1
     for photo in photos:
-        for line in read_labels(label_path(photo.path)):
+        for line in read_labels(label_path(photo.path), keypoint_shape=dataset.keypoint_shape):
             largest = max(largest, line.class_id)
             annotations.append(_yolo_annotation(line, photo.image_id, len(annotations) + 1, sizes[photo.image_id]))
     names = dataset.names or tuple(f"class {i}" for i in range(largest + 1))
@@ -157,17 +175,22 @@ def _from_yolo(dataset: YoloDataset, split: str, limit: int | None) -> Truth:
 
 @dataclass(frozen=True, slots=True)
 class YoloLine:
-    """One object of a label file: class and box (cx, cy, w, h) or outline (x, y, ...), all in 0..1."""
+    """One object of a label file: class and box (cx, cy, w, h) or outline (x, y, ...), all in 0..1.
+
+    `keypoints` are x, y, visibility (0, 1 or 2) for every point.
+    """
 
     class_id: int
     box_cxcywh: tuple[float, float, float, float] | None
     outline: tuple[float, ...] = ()
+    keypoints: tuple[float, ...] = ()
 
 
-def read_labels(path: Path) -> list[YoloLine]:
+def read_labels(path: Path, *, keypoint_shape: tuple[int, ...] = ()) -> list[YoloLine]:
     """The objects of a YOLO label file; none where the file is missing, which means background.
 
-    Raises DataError naming file and line where a line is neither a box (5 numbers) nor an outline.
+    `keypoint_shape` (points, 2 or 3) of a pose data set: its lines are a box and the points. Raises DataError
+    naming file and line where a line is none of a box (5 numbers), an outline, and a box with points.
     """
     try:
         if not path.is_file():
@@ -177,7 +200,29 @@ def read_labels(path: Path) -> list[YoloLine]:
         lines = path.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(f"{path} cannot be read as labels ({error})", hint="write the file anew") from error
-    return [_line(line.split(), f"{path}:{i}") for i, line in enumerate(lines, 1) if line.strip()]
+    numbered = [(line.split(), f"{path}:{i}") for i, line in enumerate(lines, 1) if line.strip()]
+    if keypoint_shape:
+        return [_pose_line(words, place, keypoint_shape) for words, place in numbered]
+    return [_line(words, place) for words, place in numbered]
+
+
+def _pose_line(words: Sequence[str], place: str, keypoint_shape: tuple[int, ...]) -> YoloLine:
+    points, dims = keypoint_shape
+    if len(words) != 5 + points * dims:
+        raise DataError(
+            f"{place} has {len(words)} numbers, expected {5 + points * dims} (a class, a box, {points} points of "
+            f"{dims})",
+            hint="mend the line, or kpt_shape in the yaml",
+        )
+    box = _line(words[:5], place)
+    try:
+        values = np.asarray([float(word) for word in words[5:]]).reshape(points, dims)
+    except ValueError as error:
+        raise DataError(f"{place} has a key point that is no number", hint="mend the line") from error
+    seen = values[:, 2:] if dims == 3 else np.full((points, 1), 2.0)
+    if not np.isfinite(values).all():
+        raise DataError(f"{place} has a key point that is not finite", hint="mend the line")
+    return replace(box, keypoints=tuple(np.hstack([values[:, :2], seen]).ravel().tolist()))
 
 
 def _line(words: Sequence[str], place: str) -> YoloLine:
@@ -201,10 +246,13 @@ def _line(words: Sequence[str], place: str) -> YoloLine:
 
 def _yolo_annotation(line: YoloLine, image_id: int, new_id: int, size_wh: tuple[int, int]) -> Mapping[str, Any]:
     width, height = size_wh
-    base = {"id": new_id, "image_id": image_id, "category_id": line.class_id, "iscrowd": 0}
+    base: dict[str, Any] = {"id": new_id, "image_id": image_id, "category_id": line.class_id, "iscrowd": 0}
     if line.box_cxcywh is not None:
         cx, cy, w, h = line.box_cxcywh
         box = [(cx - w / 2) * width, (cy - h / 2) * height, w * width, h * height]
+        if line.keypoints:
+            scaled = np.asarray(line.keypoints).reshape(-1, 3) * (width, height, 1)
+            base |= {"keypoints": scaled.ravel().tolist(), "num_keypoints": int((scaled[:, 2] > 0).sum())}
         return {**base, "bbox": box, "area": box[2] * box[3]}
     points = [v * (width, height)[i % 2] for i, v in enumerate(line.outline)]
     xs, ys = points[0::2], points[1::2]

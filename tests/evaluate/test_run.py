@@ -57,7 +57,7 @@ def test_a_model_scores_full_marks_on_its_own_findings_and_keeps_all_of_itself(
 ) -> None:
     truth = truth_of(models[0], photos_of(tmp_path), tmp_path)
     result = evaluate(models[0], truth, tmp_path / "out", against=models[0], resamples=50)
-    assert result.model.scores["box"].map50_95.value == pytest.approx(1, abs=1e-9)
+    assert result.model.scores["box"].overall.value == pytest.approx(1, abs=1e-9)
     assert result.model.scores["mask"].map50.value > 0.9  # empty masks overlap with nothing
     assert result.kept is not None and result.agreement is not None
     assert result.kept["box"].value == result.kept["box"].low == 1
@@ -126,7 +126,7 @@ def test_unreadable_photos_are_left_out_of_both_sides_and_named(models: list[Pat
     photos[2].path.write_bytes(b"broken")
     result = evaluate(models[0], truth, tmp_path / "out", resamples=10)
     assert result.model.photos == 5 and "photo_002" in result.model.unread[0]
-    assert result.model.scores["box"].map50_95.value == pytest.approx(1, abs=1e-9)
+    assert result.model.scores["box"].overall.value == pytest.approx(1, abs=1e-9)
     for photo in photos:
         photo.path.write_bytes(b"broken")
     with pytest.raises(DataError, match="none of the photos could be read"):
@@ -139,7 +139,7 @@ def test_one_photo_has_a_score_and_an_interval_of_no_width(models: list[Path], t
         truth, photos=truth.photos[:1], annotations=tuple(a for a in truth.annotations if a["image_id"] == 10)
     )
     result = evaluate(models[0], one, tmp_path / "out", resamples=10)
-    score = result.model.scores["box"].map50_95
+    score = result.model.scores["box"].overall
     assert score.value == score.low == score.high == pytest.approx(1, abs=1e-9)
 
 

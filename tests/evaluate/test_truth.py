@@ -108,6 +108,6 @@ def test_unknown_classes_missing_labels_and_odd_files(tmp_path: Path) -> None:
         load_truth(dataset(tmp_path / "b", {}))
     with pytest.raises(DataError, match="no split 'train', expected one of val"):
         load_truth(dataset(tmp_path / "c", {"photo_000": ""}), split="train")
-    with pytest.raises(EdgekitError, match="expected COCO .json or a YOLO"):
+    with pytest.raises(EdgekitError, match=r"expected COCO \.json, a YOLO"):
         load_truth(tmp_path / "labels.csv")
     assert read_labels(tmp_path / "absent.txt") == []

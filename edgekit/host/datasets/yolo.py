@@ -21,6 +21,7 @@ class YoloDataset:
     root: Path
     splits: Mapping[str, tuple[str, ...]]
     names: tuple[str, ...]
+    keypoint_shape: tuple[int, ...] = ()  # (points, 2 or 3) of a pose data set
 
 
 def read_dataset(path: Path) -> YoloDataset:
@@ -32,7 +33,8 @@ def read_dataset(path: Path) -> YoloDataset:
             hint="give a YOLO dataset yaml; a PTQ yaml goes to edgekit compile",
         )
     splits = {split: _entries(data[split], f"{path}: {split}") for split in SPLITS if data.get(split)}
-    return YoloDataset(Path(path), _root(Path(path), data.get("path")), splits, _names(data, path))
+    root = _root(Path(path), data.get("path"))
+    return YoloDataset(Path(path), root, splits, _names(data, path), _keypoint_shape(data.get("kpt_shape"), path))
 
 
 def split_photos(dataset: YoloDataset, split: str) -> Listing:
@@ -99,3 +101,12 @@ def _names(data: Mapping[str, object], path: Path) -> tuple[str, ...]:
     if not isinstance(names, list) or not all(isinstance(name, (str, int)) for name in names):
         raise DataError(f"{path}: names is {str(names)[:60]!r}, expected a list of names", hint="mend the yaml")
     return tuple(str(name) for name in names)
+
+
+def _keypoint_shape(value: object, path: Path) -> tuple[int, ...]:
+    if value is None:
+        return ()
+    good = isinstance(value, list) and len(value) == 2 and all(type(side) is int for side in value)
+    if not good or not isinstance(value, list) or not 1 <= value[0] <= 1000 or value[1] not in (2, 3):
+        raise DataError(f"{path}: kpt_shape is {str(value)[:40]!r}, expected [points, 2 or 3]", hint="mend the yaml")
+    return tuple(value)
