@@ -335,7 +335,12 @@ def _generation(run: _Run) -> str:
 
 def _setting_key(key: str) -> str:
     """The closing list's names, as the yaml spells them."""
-    names = {"BPU march": "march", "input_space&range": "input_space_and_range", "working dir": "working_dir"}
+    names = {
+        "BPU march": "march",
+        "input_space&range": "input_space_and_range",
+        "working dir": "working_dir",
+        "node info": "node_info",
+    }
     return names.get(key.strip(), key.strip().rstrip(":").strip())
 
 
