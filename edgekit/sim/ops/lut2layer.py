@@ -41,7 +41,7 @@ class Lut2Layer:
         return (sat(y, self.bits).astype(INT_DTYPES[self.bits]),)
 
     def _evaluate(self, x: np.ndarray) -> np.ndarray:
-        """In 16 bits, whatever the output has: a symmetric result is negated before it gets narrower."""
+        """Straight lines saturate here; table values only after a symmetric one was negated."""
         segment = np.searchsorted(self.bound, x, side="left")  # how many bounds lie strictly below x
         offset = self.bias[segment] << self.left_shift[segment]
         pos = round_shift(wrap32(x * self.scale[segment] + offset), self.right_shift[segment])
@@ -51,7 +51,8 @@ class Lut2Layer:
         index, fraction = p >> 8, p & 255
         low = self.table[row, index]
         high = self.table[row, np.minimum(index + 1, ENTRIES - 1)]
-        return sat(np.where(straight, pos, low + (((high - low) * fraction + 128) >> 8)), 16)
+        between = low + (((high - low) * fraction + 128) >> 8)
+        return np.where(straight, sat(pos, self.bits), between)
 
 
 def read_lut2layer(node: NodeReader) -> Lut2Layer:
