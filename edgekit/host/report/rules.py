@@ -107,7 +107,7 @@ def low_output(facts: Facts) -> Finding | None:
         "bad" if poor else "warn",
         f"{len(low)} of {known} below {OUTPUT_COSINE_GOOD}, lowest {worst.label} at {worst.cosine:.4f}",
         "the integer graph against the float model; compare mAP before it ships",
-        _tune(facts),
+        _other_calibration(facts),
         worst.cosine,
         OUTPUT_COSINE_POOR if poor else OUTPUT_COSINE_GOOD,
     )
@@ -262,7 +262,7 @@ def many_int16(facts: Facts) -> Finding | None:
         "note",
         f"{len(facts.int16_nodes)} of {len(facts.nodes)} nodes are int16",
         "each is slower than its int8 twin",
-        "edgekit tune finds the few that matter",
+        "yaml: leave out of node_info what edgekit compare shows no loss for",
         share,
         INT16_SHARE,
     )
@@ -314,11 +314,9 @@ RULES: tuple[Callable[[Facts], Finding | None], ...] = (
 )
 
 
-def _tune(facts: Facts) -> str:
-    log = facts.log
-    prefix = log.prefix if log and log.prefix else "MODEL"
-    return f"edgekit tune {prefix}.yaml"
-
-
-def _plural(count: int, noun: str) -> str:
-    return f"{count} {noun}{'' if count == 1 else 's'}"
+def _other_calibration(facts: Facts) -> str:
+    """The yaml line that lets the compiler find other thresholds than it did."""
+    requested = facts.log.calibration.requested if facts.log else ""
+    if requested == "default":
+        return "yaml: calibration_type: 'max' with max_percentile: 0.9999; then edgekit eval --against the float ONNX"
+    return "yaml: calibration_type: 'default', which searches; then edgekit eval --against the float ONNX"
