@@ -320,3 +320,7 @@ def _other_calibration(facts: Facts) -> str:
     if requested == "default":
         return "yaml: calibration_type: 'max' with max_percentile: 0.9999; then edgekit eval --against the float ONNX"
     return "yaml: calibration_type: 'default', which searches; then edgekit eval --against the float ONNX"
+
+
+def _plural(count: int, noun: str) -> str:
+    return f"{count} {noun}{'' if count == 1 else 's'}"
