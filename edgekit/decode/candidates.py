@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edgekit.decode.anchorfree import decode_boxes
-from edgekit.decode.gate import gate_cells
+from edgekit.decode.gate import gate_grids
 from edgekit.decode.heads import BoundHeads, HeadRows, RawHeads, bind_roles
 from edgekit.ops.math import logit, sigmoid
 from edgekit.ops.nms import nms
@@ -50,22 +50,23 @@ def find_candidates(
     """
     bound = heads if isinstance(heads, BoundHeads) else bind_roles(heads, spec)
     strides = bound.strides
-    gated = [gate_cells(bound.of("class", stride), score_threshold) for stride in strides]
-    counts = [len(cells) for cells, _ in gated]
-    cells, logits = (np.concatenate(column) for column in zip(*gated, strict=True))
+    grids, cells, logits = gate_grids([bound.of("class", stride) for stride in strides], score_threshold)
+    row, class_ids = pick_classes(logits, score_threshold, multi_label=multi_label)
     boxes_heads = [bound.of("box", stride) for stride in strides]
-    of_stride = np.repeat(np.asarray(strides, np.int32), counts)
+    ends = np.searchsorted(grids, np.arange(len(strides) + 1)).tolist()
+    rows = [head.floats(cells[a:b]) for head, a, b in zip(boxes_heads, ends, ends[1:], strict=False)]
+    of_stride = np.asarray(strides, np.int32).take(grids)
     boxes = decode_boxes(
-        np.concatenate([head.floats(own) for head, (own, _) in zip(boxes_heads, gated, strict=True)]),
+        np.concatenate(rows),
         cells,
-        grid_width=np.repeat([head.grid_hw[1] for head in boxes_heads], counts),
+        grid_width=np.asarray([head.grid_hw[1] for head in boxes_heads]).take(grids),
         stride=of_stride[:, None],
         reg_max=spec.reg_max,
     )
-    row, class_ids = pick_classes(logits, score_threshold, multi_label=multi_label)
+    scores = sigmoid(logits[row, class_ids])
     if multi_label:
         boxes, of_stride, cells = boxes[row], of_stride[row], cells[row]
-    return Candidates(boxes, sigmoid(logits[row, class_ids]), class_ids, of_stride, cells)
+    return Candidates(boxes, scores, class_ids, of_stride, cells)
 
 
 def pick_classes(

@@ -32,5 +32,6 @@ def box_iou(a_xyxy: Boxes, b_xyxy: Boxes) -> npt.NDArray[np.float32]:
     width = np.minimum(a[:, 2], b[2]) - np.maximum(a[:, 0], b[0])
     height = np.minimum(a[:, 3], b[3]) - np.maximum(a[:, 1], b[1])
     inter = np.maximum(width, 0) * np.maximum(height, 0)
-    union = box_area(a_xyxy)[:, None] + box_area(b_xyxy) - inter
+    areas = box_area(b_xyxy)
+    union = (areas if a_xyxy is b_xyxy else box_area(a_xyxy))[:, None] + areas - inter
     return np.asarray(inter / np.maximum(union, TINY), np.float32)

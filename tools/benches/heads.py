@@ -115,15 +115,33 @@ def _places(rng: np.random.Generator) -> Iterator[tuple[int, int, int, int]]:
         yield stride, y, x, int(rng.integers(CLASSES))
 
 
-def as_floats(scene: Scene) -> Scene:
-    """The same scene as a build whose Dequantize nodes were left in gives it."""
-    outputs = tuple(replace(head, dtype="float32", scale=()) for head in scene.spec.outputs)
+def as_floats(scene: Scene, roles: tuple[str, ...] = tuple(CHANNELS)) -> Scene:
+    """The same scene as a build that keeps the Dequantize nodes of these roles gives it."""
+    outputs = tuple(
+        replace(head, dtype="float32", scale=()) if head.role in roles else head for head in scene.spec.outputs
+    )
     heads = {
         head.name: (
             scene.heads[head.name].astype(np.float32) * np.asarray(head.scale, np.float32)
-            if head.scale
+            if head.scale and head.role in roles
             else scene.heads[head.name]
         )
         for head in scene.spec.outputs
     }
     return Scene(scene.name, heads, replace(scene.spec, outputs=outputs), scene.letterbox)
+
+
+def crowded(scene: Scene, count: int) -> Scene:
+    """The same heads with exactly `count` cells above 0.25, on stride 8 and far apart: as many small objects."""
+    heads = dict(scene.heads)
+    for stride in STRIDES:
+        name = scene.spec.head("class", stride).name
+        heads[name] = np.minimum(heads[name], -6)
+    cells = np.random.default_rng(0).permutation(20 * 20)[:count]
+    y, x = np.divmod(cells, 20)
+    name = scene.spec.head("class", 8).name
+    heads[name][0, y * 4 + 1, x * 4 + 1, cells % CLASSES] = 2.0
+    box = scene.spec.head("box", 8).name
+    heads[box] = np.zeros_like(heads[box])
+    heads[box].reshape(-1, 4, 16)[..., 2] = 12.0  # every side is two cells from the centre: boxes of 32 px
+    return replace(scene, heads=heads)
