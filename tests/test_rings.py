@@ -22,7 +22,8 @@ RUNTIME = DECODE | {"runtime", "bundle"}
 BOARD = RUNTIME | {"output"}
 HOST = BOARD | {"host", "sim", "evaluate", "demo", "edgekit"}
 ARRAYS = {"numpy", "cv2"}
-HOST_LIBRARIES = ARRAYS | {"onnx", "onnxruntime", "yaml", "pycocotools", "jinja2", "matplotlib", "rich", "supervision"}
+# google: protobuf, which onnx brings
+HOST_LIBRARIES = ARRAYS | {"onnx", "google", "onnxruntime", "yaml", "pycocotools", "jinja2", "rich", "supervision"}
 ALLOWED: dict[str, tuple[set[str], set[str]]] = {
     "errors": (set(), set()),
     "version": (set(), set()),

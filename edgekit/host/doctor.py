@@ -56,7 +56,6 @@ PACKAGES = (
     Package("yaml", "no calibrate, no compile", HOST),
     Package("pycocotools", "no eval", HOST),
     Package("jinja2", "no HTML report", HOST),
-    Package("matplotlib", "no plots in the HTML report", HOST),
 )
 
 
