@@ -50,7 +50,9 @@ def _print(found: Any) -> None:
     from edgekit.cli.console import print_table
 
     for comparison in found.comparisons:
-        rows = [(op.op_type, op.tensors, op.elements, op.differing, _remark(op)) for op in comparison.ops]
+        rows: list[tuple[Any, ...]] = [
+            (op.op_type, op.tensors, op.elements, op.differing, _remark(op)) for op in comparison.ops
+        ]
         if rows:
             print_table(comparison.kind, ("operator", "tensors", "elements", "differing", ""), rows)
     if found.stats:

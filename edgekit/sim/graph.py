@@ -26,6 +26,7 @@ from edgekit.sim.ops.registry import OPERATORS
 from edgekit.sim.tensor import TensorType
 
 MAX_ELEMENTS = 1 << 30
+INPUT_DTYPES = ("int8", "int16", "float32")  # pixels around 0, integers, and what an HzQuantize takes
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,11 +214,11 @@ def _read_node(proto: Any, index: int, types: Mapping[str, TensorType], constant
 def _input_type(value: Any, place: str) -> TensorType:
     shape, element = declared_shape(value), value.type.tensor_type.elem_type
     dtype = ELEMENT_DTYPES.get(element)
-    good = dtype in ("int8", "float32") and len(shape) > 0 and all(size > 0 for size in shape)
+    good = dtype in INPUT_DTYPES and len(shape) > 0 and all(size > 0 for size in shape)
     if not good or np.prod(shape, dtype=np.float64) > MAX_ELEMENTS:
         raise ModelError(
             f"input {value.name!r} of {place} is {dtype or f'of element type {element}'}{list(shape)}, "
-            "expected int8 or float32 of fixed sizes, at most 2^30 elements",
+            f"expected {', '.join(INPUT_DTYPES)} of fixed sizes, at most 2^30 elements",
             hint=HINT,
         )
     return TensorType(shape, np.dtype(dtype))

@@ -108,7 +108,7 @@ def _only_bpu_node(info: BinInfo) -> Any:
     others = sorted({node.op_type for node in info.nodes if node.on_cpu} - {"Dequantize"})
     if len(bpu) != 1 or others or len(info.inputs) != 1:
         raise DeviceError(
-            f"{info.path} has {len(bpu)} BPU parts, {len(info.inputs)} inputs and the CPU operators {others or 'none'}, "
+            f"{info.path} has {len(bpu)} BPU parts, {len(info.inputs)} inputs and on the CPU {others or 'nothing'}, "
             "expected one part, one input and no operator but Dequantize",
             hint="use --device sim",
         )

@@ -15,9 +15,9 @@ from edgekit.sim.executor import ReferenceExecutor
 from edgekit.sim.fast import make_executor
 from edgekit.sim.fast.executor import FastExecutor
 from edgekit.sim.graph import Graph, GraphOutput, strip_dequantize
-from edgekit.sim.oracle import vendor_tensors
 from edgekit.sim.ops.dequantize import Dequantize
 from edgekit.sim.ops.float_op import FloatOp
+from edgekit.sim.oracle import vendor_tensors
 
 Tensors = Mapping[str, np.ndarray]
 

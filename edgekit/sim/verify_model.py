@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -20,7 +19,7 @@ from edgekit.sim.frames import generated_frames, generated_pictures, photo_frame
 from edgekit.sim.graph import Graph, load_graph
 from edgekit.sim.hbdk import HbdkSimDevice
 from edgekit.sim.inspect import OpTime, TensorStats, fast_profile, tensor_stats
-from edgekit.sim.verify import Comparison, comparison_to_dict, compare_integers, raw_outputs, verify_graph
+from edgekit.sim.verify import Comparison, compare_integers, comparison_to_dict, raw_outputs, verify_graph
 
 HBDK_KIND = "simulated device against the instructions of the .bin (hbdk-sim)"
 
@@ -122,10 +121,11 @@ def _verify_bin(path: Path, graph: Graph, images: Path | None, num: int, progres
                 found.setdefault(output, []).append(integers[output])
     finally:
         theirs.close()
-    joined: Callable[[dict[str, list[np.ndarray]]], dict[str, np.ndarray]] = lambda d: {
-        k: np.stack(v) for k, v in d.items()
-    }
-    return compare_integers(HBDK_KIND, joined(expected), joined(found))
+    return compare_integers(HBDK_KIND, _stacked(expected), _stacked(found))
+
+
+def _stacked(frames: dict[str, list[np.ndarray]]) -> dict[str, np.ndarray]:
+    return {name: np.stack(values) for name, values in frames.items()}
 
 
 def _notes(graph: Graph) -> tuple[str, ...]:

@@ -90,8 +90,10 @@ def _widened(conv: Conv, tail: Tail, source: Place, target: Place) -> tuple[Conv
     weight = np.kron(np.eye(WIDENED, dtype=np.int8), conv.weight[:, 0, 0])[:, None, None, :]
     ending = conv.epilogue
     if isinstance(ending, Epilogue):
-        lists = (np.tile(v, WIDENED) for v in (ending.right_shift, ending.scale, ending.out_shift))
-        ending = Epilogue(*lists, ending.bits, ending.relu)
+        right_shift, scale, out_shift = (
+            np.tile(v, WIDENED) for v in (ending.right_shift, ending.scale, ending.out_shift)
+        )
+        ending = Epilogue(right_shift, scale, out_shift, ending.bits, ending.relu)
     unit = None if tail.unit is None else np.tile(tail.unit, WIDENED)
     wide = Conv(weight, np.tile(conv.bias, WIDENED), POINTWISE, 1, None, ending, conv.outputs)
     return wide, Tail(tail.table, unit), source.joined(WIDENED), target.joined(WIDENED)

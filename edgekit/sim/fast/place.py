@@ -73,10 +73,9 @@ def stored_dtype(dtype: np.dtype[np.generic]) -> np.dtype[np.generic]:
 def view(place: Place, buffer: np.ndarray, start: int = 0) -> np.ndarray:
     """The tensor as a (strided) array over the bytes of its buffer."""
     stored = stored_dtype(place.dtype)
-    if len(place.shape) != 4:
-        return np.ndarray(place.shape, stored, buffer.data, start + place.offset)
-    strides = (place.image, place.row, place.pixel, stored.itemsize)
-    return np.ndarray(place.shape, stored, buffer.data, start + place.offset, strides)
+    strides = (place.image, place.row, place.pixel, stored.itemsize) if len(place.shape) == 4 else None
+    tensor: np.ndarray = np.ndarray(place.shape, stored, buffer.data, start + place.offset, strides)
+    return tensor
 
 
 def flip(array: np.ndarray) -> np.ndarray:

@@ -37,7 +37,7 @@ def is_uniform(operator: Any) -> bool:
     return all(np.all(array == array.flat[0]) for array in _channel_arrays(operator))
 
 
-def unary_table(operators: Sequence[Operator], dtype: np.dtype[np.generic]) -> np.ndarray:
+def unary_table(operators: Sequence[Operator], dtype: np.dtype[Any]) -> np.ndarray:
     """What a chain of uniform unary operators makes of every value of `dtype` (int8 or int16), lowest first."""
     low, high = np.iinfo(dtype).min, np.iinfo(dtype).max
     values = np.arange(low, high + 1, dtype=dtype).reshape(-1, 1, 1, 1)

@@ -43,4 +43,5 @@ def per_lane(values: np.ndarray) -> np.ndarray:
 
 def centred_bias(weight: np.ndarray, bias: np.ndarray) -> np.ndarray:
     """`bias` for activations stored as x + 128: sum (x + 128) * w = sum x*w + 128 * sum w."""
-    return bias - 128 * weight.reshape(weight.shape[0], -1).sum(axis=1, dtype=np.int64)
+    centred: np.ndarray = bias - 128 * weight.reshape(weight.shape[0], -1).sum(axis=1, dtype=np.int64)
+    return centred

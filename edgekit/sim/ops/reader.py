@@ -88,7 +88,8 @@ class NodeReader:
 
     def known_value(self, index: int, otherwise: np.ndarray) -> np.ndarray:
         """The value of an input that is an initializer, else `otherwise`."""
-        return self._constants.get(self.inputs[index], otherwise)
+        value: np.ndarray = self._constants.get(self.inputs[index], otherwise)
+        return value
 
     # Attributes
 
