@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edgekit.errors import ConfigError, DataError, ImageError
-from edgekit.host.calibration.features import Description, PhotoStats, describe, standardise
+from edgekit.host.calibration.features import THUMB_SIDE, Description, PhotoStats, describe, standardise
 from edgekit.host.calibration.reading import map_pictures
 from edgekit.host.calibration.sources import Picture, Source
 from edgekit.progress import Progress, silent
@@ -140,20 +140,24 @@ class _Thumbs:
     """The thumbnails kept so far, each as one row, to find near-duplicates of the next."""
 
     def __init__(self, capacity: int) -> None:
-        self._rows = np.zeros((capacity, 16 * 16 * 3), np.float32)
+        self._rows = np.zeros((capacity, THUMB_SIDE * THUMB_SIDE * 3), np.float32)
+        self._squares = np.zeros(capacity, np.float32)
         self._count = 0
 
     def twin_of(self, described: Description) -> int | None:
         """The first kept thumbnail within DUPLICATE_RMS, or within a quarter of the photo's own contrast."""
-        if not self._count:
-            return None
-        rms = _rms(self._rows[: self._count], described.thumb.ravel())
-        limit = min(DUPLICATE_RMS, max(1.0, float(described.thumb.std()) / 4))  # dim photos differ by less
-        near = np.flatnonzero(rms < limit)
-        return int(near[0]) if near.size else None
+        row = described.thumb.ravel()
+        limit = min(DUPLICATE_RMS, max(1.0, float(row.std()) / 4))  # dim photos differ by less
+        rows, squares = self._rows[: self._count], self._squares[: self._count]
+        # |r - x|^2 by one product with all rows; its rounding is small against this margin
+        about = (squares + row @ row - 2 * (rows @ row)) / row.size
+        near = np.flatnonzero(about < limit**2 + 1)
+        exact = near[_rms(rows[near], row) < limit]
+        return int(exact[0]) if exact.size else None
 
     def add(self, described: Description) -> None:
-        self._rows[self._count] = described.thumb.ravel()
+        row = described.thumb.ravel()
+        self._rows[self._count], self._squares[self._count] = row, row @ row
         self._count += 1
 
 
