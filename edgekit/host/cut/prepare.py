@@ -35,6 +35,11 @@ def fix_input(model: onnx.ModelProto, imgsz_hw: tuple[int, int] | None) -> tuple
         raise ModelError(
             f"input {inputs[0].name!r} is {shape}, expected (1, 3, height, width)", hint="export the model as NCHW"
         )
+    if inputs[0].type.tensor_type.elem_type != onnx.TensorProto.FLOAT:
+        kind = onnx.TensorProto.DataType.Name(inputs[0].type.tensor_type.elem_type)
+        raise ModelError(
+            f"input {inputs[0].name!r} is {kind}, expected FLOAT", hint="export with half=False and without int8=True"
+        )
     if shape[0] not in (0, 1):
         raise ModelError(f"input {inputs[0].name!r} has batch {shape[0]}, expected 1", hint="export with batch=1")
     height, width = _size_hw(inputs[0].name, shape[2:], imgsz_hw)
