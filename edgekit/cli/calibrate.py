@@ -24,6 +24,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="a folder, a list (.txt), COCO JSON, YOLO dataset yaml (its train split) or a video",
     )
     parser.add_argument("--images-dir", type=Path, metavar="DIR", help="where the photos of a COCO JSON lie")
+    add_choice_arguments(parser)
+    parser.add_argument(
+        "--calibration",
+        choices=("default", "max", "kl"),
+        default="default",
+        help="how the compiler finds its thresholds; default searches",
+    )
+    parser.add_argument("--max-percentile", type=float, metavar="P", help="with --calibration max, e.g. 0.9999")
+    parser.add_argument("--seed", type=int, default=0, help="for random, and for sampling very large sources")
+    parser.add_argument("-o", "--output", type=Path, required=True, metavar="WORK", help="an empty or new folder")
+    parser.add_argument("--json", action="store_true", help="print the report as JSON")
+
+
+def add_choice_arguments(parser: argparse.ArgumentParser) -> None:
+    """Which photos, for which input and board: the choices that `edgekit deploy` offers as well."""
     parser.add_argument("--num", type=int, default=50, help="how many photos (default 50)")
     parser.add_argument(
         "--select",
@@ -43,16 +58,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="MARCH",
         help="bayes-e (RDK X5, default), bayes (RDK Ultra) or bernoulli2 (RDK X3)",
     )
-    parser.add_argument(
-        "--calibration",
-        choices=("default", "max", "kl"),
-        default="default",
-        help="how the compiler finds its thresholds; default searches",
-    )
-    parser.add_argument("--max-percentile", type=float, metavar="P", help="with --calibration max, e.g. 0.9999")
-    parser.add_argument("--seed", type=int, default=0, help="for random, and for sampling very large sources")
-    parser.add_argument("-o", "--output", type=Path, required=True, metavar="WORK", help="an empty or new folder")
-    parser.add_argument("--json", action="store_true", help="print the report as JSON")
 
 
 def run(args: argparse.Namespace) -> int:

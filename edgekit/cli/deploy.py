@@ -6,6 +6,8 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from edgekit.cli.calibrate import add_choice_arguments
+
 if TYPE_CHECKING:
     from edgekit.host.deploy import Deployed
 
@@ -18,15 +20,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "-o", "--output", type=Path, required=True, metavar="BUNDLE", help="a new folder for the bundle"
     )
     parser.add_argument("--work", type=Path, metavar="DIR", help="where the build is kept (default: BUNDLE_work)")
-    parser.add_argument("--num", type=int, default=50, help="how many photos to calibrate with (default 50)")
-    parser.add_argument("--select", choices=("diverse", "random", "first"), default="diverse", help="which of them")
-    parser.add_argument(
-        "--input",
-        choices=("nv12", "rgb", "bgr", "yuv444", "gray"),
-        default="nv12",
-        help="what the board will feed the model (default nv12)",
-    )
-    parser.add_argument("--march", default="bayes-e", help="bayes-e (RDK X5, default), bayes or bernoulli2")
+    add_choice_arguments(parser)
     parser.add_argument("--toolchain", default="auto", metavar="NAME", help="auto (default), hb_mapper, docker or sim")
     parser.add_argument("--optimize", metavar="LEVEL", help="O0 to O3 in place of the yaml's optimize_level")
     parser.add_argument("--json", action="store_true", help="print what was made as JSON")
