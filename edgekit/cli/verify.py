@@ -25,7 +25,7 @@ def run(args: argparse.Namespace) -> int:
     """0: not one element differs; 1: some do."""
     from edgekit.cli.console import print_json, progress_bar
     from edgekit.errors import ConfigError
-    from edgekit.sim.verify_model import verify_model, verified_to_dict
+    from edgekit.sim.verify_model import verified_to_dict, verify_model
 
     if args.num < 1:
         raise ConfigError(f"--num is {args.num}, expected 1 or more", hint="leave it away for one frame")

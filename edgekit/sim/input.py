@@ -50,7 +50,7 @@ def graph_input(value: np.ndarray, expected: TensorType, name: str) -> np.ndarra
 
 
 def _is_nv12(value: np.ndarray, expected: TensorType) -> bool:
-    return value.ndim <= 2 and len(expected.shape) == 4 and expected.shape[3] == 3
+    return value.ndim in (1, 2) and value.size > 0 and len(expected.shape) == 4 and expected.shape[3] == 3
 
 
 def _yuv444(value: np.ndarray, expected: TensorType, name: str) -> np.ndarray:

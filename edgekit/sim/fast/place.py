@@ -80,11 +80,12 @@ def view(place: Place, buffer: np.ndarray, start: int = 0) -> np.ndarray:
 
 def flip(array: np.ndarray) -> np.ndarray:
     """int8 to x + 128 in uint8, and back; other dtypes as they are."""
+    flipped: np.ndarray = array
     if array.dtype == np.int8:
-        return array.view(np.uint8) ^ np.uint8(0x80)
-    if array.dtype == np.uint8:
-        return (array ^ np.uint8(0x80)).view(np.int8)
-    return array
+        flipped = array.view(np.uint8) ^ np.uint8(0x80)
+    elif array.dtype == np.uint8:
+        flipped = (array ^ np.uint8(0x80)).view(np.int8)
+    return flipped
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,24 @@
+"""The shipped demo model, compiled by the simulated compiler: what is measured where the shared data is absent."""
+
+from __future__ import annotations
+
+import atexit
+import shutil
+import tempfile
+from pathlib import Path
+
+from edgekit.demo.material import copy_model, write_calibration_photos
+from edgekit.host.calibrate import calibrate
+from edgekit.host.compile import compile_work
+
+
+def build_demo() -> tuple[dict[str, Path], Path]:
+    """({name: quantized graph}, stock float model) in a folder that goes with the process."""
+    folder = Path(tempfile.mkdtemp(prefix="edgekit-bench-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    stock = copy_model(folder / "demo_seg.onnx")
+    write_calibration_photos(folder / "photos")
+    work = calibrate(stock, folder / "photos", folder / "work", num=8, input_kind="nv12", march="bayes-e")
+    built = compile_work(work.yaml_path, toolchain="sim")
+    quantized = next(built.bin_path.parent.glob("*_quantized_model.onnx"))
+    return {"demo": quantized}, stock
