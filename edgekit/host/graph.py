@@ -50,7 +50,7 @@ def load_model(path: Path) -> onnx.ModelProto:
     if not 0 < size < MAX_FILE_BYTES:
         raise ModelError(f"{path}: {size} bytes, expected 1 byte to 2 GiB", hint=again)
     try:
-        model = onnx.load(str(path))
+        model = onnx.load(str(path), format="protobuf")  # else a .json suffix would choose the format
     except Exception as error:  # protobuf, onnx and the file system raise many kinds
         raise ModelError(f"{path}: cannot be read as ONNX ({_first_line(error)})", hint=again) from error
     if not model.graph.node:

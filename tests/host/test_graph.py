@@ -68,6 +68,9 @@ def test_load_refuses_what_is_no_valid_graph(tmp_path: Path) -> None:
         load_model(tmp_path / "m.onnx")
     with pytest.raises(ModelError, match="no such file"):
         load_model(tmp_path / "none.onnx")
+    (tmp_path / "labels.json").write_text("{}")
+    with pytest.raises(ModelError, match="cannot be read as ONNX|without nodes"):
+        load_model(tmp_path / "labels.json")
     (tmp_path / "empty.onnx").write_bytes(b"")
     with pytest.raises(ModelError, match="0 bytes"):
         load_model(tmp_path / "empty.onnx")

@@ -51,14 +51,14 @@ def find_branches(index: GraphIndex, size_wh: tuple[int, int]) -> tuple[Branch, 
     row_outputs = [name for name in index.output_names if _rank(index, name) != 4]
     tensors = sorted({t for name in row_outputs for t in _last_convolutions(index, name)}, key=index.order.__getitem__)
     if not tensors:
-        raise _no_yolo("no convolution behind the outputs " + ", ".join(index.output_names))
+        raise no_yolo("no convolution behind the outputs " + ", ".join(index.output_names))
     reach = {tensor: reachable(index, tensor) for tensor in tensors}
     candidates = _row_candidates(index, reach)
     shapes = tensor_shapes(index.model, [*tensors, *candidates], (1, 3, size_wh[1], size_wh[0]))
     maps = {tensor: _head_map(tensor, shapes[tensor], size_wh) for tensor in tensors}
     branches = _group(index, maps, reach, {c: shapes[c] for c in candidates})
     if not branches:
-        raise _no_yolo("no tensor of rows (1, 4 + classes, cells) that the last convolutions end in")
+        raise no_yolo("no tensor of rows (1, 4 + classes, cells) that the last convolutions end in")
     return branches
 
 
@@ -66,7 +66,7 @@ def proto_output(index: GraphIndex) -> str:
     """The graph output that holds the mask prototypes (1, c, h, w); empty where there is none."""
     found = [name for name in index.output_names if _rank(index, name) == 4]
     if len(found) > 1:
-        raise _no_yolo(f"{len(found)} outputs of rank 4 ({', '.join(found)}), expected at most one: the prototypes")
+        raise no_yolo(f"{len(found)} outputs of rank 4 ({', '.join(found)}), expected at most one: the prototypes")
     return found[0] if found else ""
 
 
@@ -149,10 +149,10 @@ def _rows_fit(shape: tuple[int, ...], maps: list[HeadMap]) -> bool:
 def _head_map(tensor: str, shape: tuple[int, ...], size_wh: tuple[int, int]) -> HeadMap:
     width, height = size_wh
     if len(shape) != 4 or shape[0] != 1:
-        raise _no_yolo(f"the last convolution {tensor!r} gives {shape}, expected (1, channels, h, w)")
+        raise no_yolo(f"the last convolution {tensor!r} gives {shape}, expected (1, channels, h, w)")
     stride = width // shape[3]
     if stride * shape[3] != width or stride * shape[2] != height:
-        raise _no_yolo(f"the last convolution {tensor!r} gives {shape}, which is no grid of the input {height}x{width}")
+        raise no_yolo(f"the last convolution {tensor!r} gives {shape}, which is no grid of the input {height}x{width}")
     return HeadMap(tensor, shape, stride)
 
 
@@ -161,7 +161,8 @@ def _rank(index: GraphIndex, output: str) -> int:
     return len(value.type.tensor_type.shape.dim)
 
 
-def _no_yolo(found: str) -> ModelError:
+def no_yolo(found: str) -> ModelError:
+    """What was looked for and not found."""
     return ModelError(
         f"this ONNX does not look like a YOLO export: looked for box and class convolutions on one grid per stride "
         f"that end in one tensor of rows; found {found}",

@@ -8,7 +8,7 @@ import numpy as np
 
 from edgekit.decode.families import FAMILIES, Formulas
 from edgekit.errors import ModelError
-from edgekit.host.cut.heads import NOT_YOLO_HINT
+from edgekit.host.cut.heads import NOT_YOLO_HINT, no_yolo
 from edgekit.host.cut.metadata import Metadata, class_names
 from edgekit.host.cut.probe import HeadRole, Tail, find_roles
 
@@ -61,7 +61,7 @@ def _complete_kinds(roles: tuple[HeadRole, ...]) -> set[str]:
         if have != sorted(strides):
             raise _contradiction(f"{kind} maps on strides {have}, expected one on each of {sorted(strides)}")
     if kinds != {"object"} and not {"box", "class"} <= kinds:
-        raise _contradiction(f"maps of the kinds {sorted(kinds)} only, expected box and class")
+        raise no_yolo(f"maps of the kind {', '.join(sorted(kinds))} alone")
     return kinds
 
 

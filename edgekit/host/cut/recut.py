@@ -11,7 +11,7 @@ from edgekit.errors import ModelError
 from edgekit.host.cut.found import FoundHeads, Outputs, float_input, tool_versions
 from edgekit.host.cut.metadata import Metadata, class_names
 from edgekit.host.cut.reroot import NCHW_TO_NHWC
-from edgekit.host.graph import GraphIndex, attributes, tensor_shapes
+from edgekit.host.graph import GraphIndex, attributes, declared_shape, tensor_shapes
 from edgekit.spec import HeadSpec, ModelSpec, Preprocess
 
 Anchors = tuple[tuple[tuple[float, float], ...], ...]
@@ -20,9 +20,10 @@ PASSING_OPS = ("Identity", "Transpose", "Reshape", "Cast")  # between a convolut
 
 
 def is_cut(index: GraphIndex) -> bool:
-    """Whether the graph ends in feature maps alone: every output is of rank 4."""
-    outputs = index.model.graph.output
-    return all(len(o.type.tensor_type.shape.dim) == 4 for o in outputs)
+    """Whether the graph ends in feature maps alone: several outputs, all of rank 4, or one that is pooled."""
+    shapes = [declared_shape(output) for output in index.model.graph.output]
+    pooled = len(shapes) == 1 and shapes[0].count(1) >= 3  # a classifier's: batch, height and width
+    return all(len(shape) == 4 for shape in shapes) and (len(shapes) > 1 or pooled)
 
 
 def cut_again(
