@@ -29,9 +29,15 @@ def box_area(boxes_xyxy: Boxes) -> npt.NDArray[np.float32]:
 def box_iou(a_xyxy: Boxes, b_xyxy: Boxes) -> npt.NDArray[np.float32]:
     """Intersection over union of every pair: (n, 4) and (m, 4) to (n, m); 0 where both are empty."""
     a, b = a_xyxy[:, :, None], np.ascontiguousarray(b_xyxy.T)  # sides apart: whole rows for the vector units
-    width = np.minimum(a[:, 2], b[2]) - np.maximum(a[:, 0], b[0])
-    height = np.minimum(a[:, 3], b[3]) - np.maximum(a[:, 1], b[1])
-    inter = np.maximum(width, 0) * np.maximum(height, 0)
+    inter, height = np.minimum(a[:, 2], b[2]), np.minimum(a[:, 3], b[3])  # worked on in place: n * m numbers each
+    inter -= np.maximum(a[:, 0], b[0])
+    height -= np.maximum(a[:, 1], b[1])
+    np.maximum(inter, 0, out=inter)
+    np.maximum(height, 0, out=height)
+    inter *= height
     areas = box_area(b_xyxy)
-    union = (areas if a_xyxy is b_xyxy else box_area(a_xyxy))[:, None] + areas - inter
-    return np.asarray(inter / np.maximum(union, TINY), np.float32)
+    union = np.add((areas if a_xyxy is b_xyxy else box_area(a_xyxy))[:, None], areas, out=height)
+    union -= inter
+    np.maximum(union, TINY, out=union)
+    inter /= union
+    return np.asarray(inter, np.float32)

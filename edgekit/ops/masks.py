@@ -142,10 +142,10 @@ def _window_logits(coefficients: Floats, proto: npt.NDArray[Any], windows: Windo
         planes = (coefficients @ region.reshape(-1, proto.shape[2]).T).reshape(-1, *region.shape[:2])
         local = (windows - (left, top, left, top)).tolist()
         return tuple(plane[y1:y2, x1:x2].copy() for plane, (x1, y1, x2, y2) in zip(planes, local, strict=True))
-    return tuple(
-        np.asarray(proto[y1:y2, x1:x2], np.float32) @ own
-        for own, (x1, y1, x2, y2) in zip(coefficients, windows.tolist(), strict=True)
-    )
+    parts = [proto[y1:y2, x1:x2] for x1, y1, x2, y2 in windows.tolist()]
+    if proto.dtype != np.float32:
+        parts = [part.astype(np.float32) for part in parts]
+    return tuple(part @ own for part, own in zip(parts, coefficients, strict=True))
 
 
 def box_windows(boxes_xyxy: Floats, proto_wh: tuple[int, int], size_wh: tuple[int, int]) -> Windows:

@@ -8,7 +8,7 @@ import numpy.typing as npt
 from edgekit.ops.boxes import Boxes, box_iou
 
 MAX_CANDIDATES = 30_000  # what Ultralytics lets into its NMS; the best ones by score
-BLOCK = 256  # candidates whose mutual overlaps are computed at once
+BLOCK = 128  # candidates whose mutual overlaps are computed at once
 
 
 def nms(
@@ -58,11 +58,13 @@ def nms_reference(
 def _greedy(boxes: Boxes, classes: npt.NDArray[np.int32], iou_threshold: float) -> npt.NDArray[np.intp]:
     """Which of one block stay, in the order of the scores; a row of overlaps is one integer, a bit per box."""
     overlaps = _overlaps(boxes, classes, boxes, classes, iou_threshold)
+    bits = np.packbits(overlaps, axis=1, bitorder="little")
+    data, step = bits.tobytes(), bits.shape[1]
     gone, alive = 0, []
-    for i, row in enumerate(np.packbits(overlaps, axis=1, bitorder="little")):
+    for i in range(len(bits)):
         if not gone >> i & 1:
             alive.append(i)
-            gone |= int.from_bytes(row.tobytes(), "little")
+            gone |= int.from_bytes(data[i * step : (i + 1) * step], "little")
     return np.asarray(alive, np.intp)
 
 

@@ -67,7 +67,7 @@ class Session:
         """A packed NV12 frame of a camera or codec (flat uint8, w*h*3/2) as the model's input, without BGR between.
 
         A frame of the input's size passes through untouched. `color_range` is the frame's where it differs from
-        the model's. A model that takes no NV12 gets the picture in its own kind.
+        the model's. A model that takes no NV12, or crops, gets the picture its own way.
         """
         if self.spec.input.kind != "nv12" or self.spec.preprocess.fit == "crop":
             bgr = nv12_to_bgr(nv12, size_wh, color_range=color_range or self.spec.preprocess.color_range)
