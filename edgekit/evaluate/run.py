@@ -23,9 +23,10 @@ from edgekit.files import write_json
 from edgekit.progress import Progress, silent
 from edgekit.runtime.session import load
 
-PUBLISHED = {"conf": 0.001, "iou": 0.7, "max_detections": 300}  # what published mAPs of YOLO are made with
+# What published mAPs of YOLO are made with, and what the board vendor's model zoo takes.
+PUBLISHED = {"conf": 0.001, "iou": 0.7, "max_detections": 300, "multi_label": True}
+MODEL_ZOO = {"conf": 0.25, "iou": 0.7, "max_detections": 300, "multi_label": False}
 TOPS = {"top-1": 1, "top-5": 5}
-MODEL_ZOO = {"conf": 0.25, "iou": 0.7, "max_detections": 300}  # the board vendor's model zoo
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +161,7 @@ def _predict(
         conf=float(settings["conf"]),
         iou=float(settings["iou"]),
         max_detections=int(settings["max_detections"]),
-        multi_label=True,
+        multi_label=bool(settings["multi_label"]),
     ) as session:
         file = Path(out_dir) / f"{role}_{path.stem}.predictions.jsonl"
         return predict_photos(session, path, truth.photos, file, progress=progress)
