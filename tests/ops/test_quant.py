@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+
+pytest.importorskip("hypothesis")  # on a board there is none
+
 from hypothesis import given
 from hypothesis import strategies as st
 
