@@ -56,8 +56,11 @@ def _print(found: Any) -> None:
         if rows:
             print_table(comparison.kind, ("operator", "tensors", "elements", "differing", ""), rows)
     if found.stats:
-        rows = [(s.name, s.op_type, s.dtype, f"{s.low}..{s.high}", s.range_used, s.saturated) for s in found.stats]
-        print_table("tensors", ("tensor", "operator", "dtype", "values", "range used", "saturated"), rows)
+        rows = [
+            (s.name, s.op_type, s.dtype, f"{s.low}..{s.high}", s.range_used, s.saturated, f"{s.unit or 0:.3g}")
+            for s in found.stats
+        ]
+        print_table("tensors", ("tensor", "operator", "dtype", "values", "range used", "saturated", "unit"), rows)
     if found.profile:
         rows = [(t.op_type, t.nodes, t.milliseconds) for t in found.profile]
         print_table("time per frame, fast", ("operator", "steps", "ms"), rows)

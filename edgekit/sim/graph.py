@@ -90,9 +90,10 @@ def load_graph(source: Path | str | bytes) -> Graph:
     model, place = parse_model(source)
     proto = model.graph
     constants = constant_values(proto, place)
+    read = {name for node in proto.node for name in node.input} | {value.name for value in proto.output}
     types: dict[str, TensorType] = {}
     for value in proto.input:
-        if value.name not in constants:
+        if value.name not in constants and value.name in read:  # int16 builds leave inputs behind that nothing reads
             types[value.name] = _input_type(value, place)
     if not types:
         raise ModelError(f"{place} has no input", hint=HINT)

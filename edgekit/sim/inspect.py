@@ -13,13 +13,18 @@ from edgekit.sim.fast import make_executor
 from edgekit.sim.fast.executor import FastExecutor
 from edgekit.sim.graph import Graph, Node
 from edgekit.sim.ops.operator import Arrays
+from edgekit.sim.units import tensor_units
 
 Tensors = Mapping[str, np.ndarray]
 
 
 @dataclass(frozen=True, slots=True)
 class TensorStats:
-    """An integer tensor over all frames: extremes, share of its dtype's range used, share of saturated elements."""
+    """An integer tensor over all frames: extremes, share of its dtype's range used, share of saturated elements.
+
+    `unit`: what one step stands for in the float model (edgekit.sim.units); None where it is not known or
+    differs by channel.
+    """
 
     name: str
     op_type: str
@@ -28,6 +33,7 @@ class TensorStats:
     high: int
     range_used: float
     saturated: float
+    unit: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +54,8 @@ def tensor_stats(graph: Graph, frames: Iterable[Tensors]) -> tuple[TensorStats, 
         found = executor.run(frame, names)
         for name in names:
             _count(extremes, name, found[name])
-    return tuple(_stats(graph, name, row) for name, row in extremes.items())
+    units = tensor_units(graph)
+    return tuple(_stats(graph, name, row, units.get(name)) for name, row in extremes.items())
 
 
 def reference_profile(graph: Graph, frames: Sequence[Tensors]) -> tuple[OpTime, ...]:
@@ -99,8 +106,9 @@ def _count(extremes: dict[str, list[int]], name: str, values: np.ndarray) -> Non
     row[3] += values.size
 
 
-def _stats(graph: Graph, name: str, row: Sequence[int]) -> TensorStats:
+def _stats(graph: Graph, name: str, row: Sequence[int], unit: np.ndarray | None) -> TensorStats:
     dtype = graph.types[name].dtype
     low, high, saturated, total = row
     used = (high - low) / (2 ** (dtype.itemsize * 8) - 1)
-    return TensorStats(name, graph.producers[name].op_type, dtype.name, low, high, used, saturated / total)
+    known = float(unit[0]) if unit is not None and unit.size == 1 else None
+    return TensorStats(name, graph.producers[name].op_type, dtype.name, low, high, used, saturated / total, known)

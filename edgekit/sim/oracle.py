@@ -107,6 +107,9 @@ def _rewire(model: Any, name: str, shape: tuple[int, ...], perm: tuple[int, ...]
             if tensor == name:
                 node.input[index] = ECHO
     value = next(v for v in model.graph.input if v.name == name)
+    constants = {tensor.name for tensor in model.graph.initializer}
+    for left_over in [v for v in model.graph.input if v.name != name and v.name not in constants]:
+        model.graph.input.remove(left_over)
     value.CopyFrom(helper.make_tensor_value_info(name, ELEMENTS[kind.dtype.name], shape))
     model.graph.node.insert(0, helper.make_node("Transpose", [name], [ECHO], name=ECHO, perm=perm))
 

@@ -167,3 +167,9 @@ def test_a_scale_that_is_no_number_is_refused() -> None:
     )
     with pytest.raises(ModelError, match="node 'd'.*no positive number"):
         load_graph(model.SerializeToString())
+
+
+def test_inputs_that_nothing_reads_are_no_inputs() -> None:
+    node = NodeSpec("Identity", ["x"], ["y"])
+    data = graph_bytes([node], {**INPUT, "left_over": ("float32", (1,))}, {"y": ("int8", (1, 2, 2, 3))})
+    assert list(load_graph(data).inputs) == ["x"]

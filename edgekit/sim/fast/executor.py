@@ -90,7 +90,8 @@ class FastExecutor:
             self._idle.clear()  # too small for this plan
         raw = np.empty(size + ALIGN, np.uint8)
         start = -raw.ctypes.data % ALIGN
-        return raw[start : start + size]
+        aligned: np.ndarray = raw[start : start + size]
+        return aligned
 
 
 def _own(stored: np.ndarray, given: np.ndarray | None) -> np.ndarray:

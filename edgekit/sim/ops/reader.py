@@ -126,8 +126,9 @@ class NodeReader:
         value = self._value(name, default)
         entries = [value] if isinstance(value, (int, np.integer)) else value
         count = 1 if isinstance(entries, (list, tuple)) and len(entries) == 1 else channels
-        values: np.ndarray = np.broadcast_to(self._integers(name, entries, count, low, high), (channels,))
-        return values.copy()
+        values = self._integers(name, entries, count, low, high)
+        every: np.ndarray = np.broadcast_to(values, (channels,)).copy()
+        return every
 
     def shifts(self, name: str, channels: int, default: Any = REQUIRED, low: int = 0) -> np.ndarray:
         """A shift per channel, `low`..31."""
