@@ -59,7 +59,16 @@ def _lowered(model: onnx.ModelProto, version: int) -> onnx.ModelProto:
     lowered.ir_version = min(model.ir_version, IR_VERSION)
     for name in sorted({i for n in lowered.graph.node for i in n.input} - _known(lowered)):
         lowered.graph.initializer.append(numpy_helper.from_array(np.zeros(0, np.float32), name))  # empty rois
+    _drop_unread(lowered.graph)
     return lowered
+
+
+def _drop_unread(graph: onnx.GraphProto) -> None:
+    """Takes out the constants that became attributes."""
+    read = {name for node in graph.node for name in node.input}
+    kept = [initializer for initializer in graph.initializer if initializer.name in read]
+    del graph.initializer[:]
+    graph.initializer.extend(kept)
 
 
 def _known(model: onnx.ModelProto) -> set[str]:

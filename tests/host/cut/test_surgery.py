@@ -116,8 +116,9 @@ def test_attention_without_softmax_has_the_same_rows() -> None:
     assert_equal_rows(model, (96, 64), keep_softmax=True)
 
 
-def test_the_cut_is_pruned_and_named(tmp_path: Path) -> None:
-    path = save_tiny_yolo(tmp_path / "stock.onnx", task="segment")
+@pytest.mark.parametrize(("family", "opset"), [("yolov8", 11), ("yolo26", 17)])
+def test_the_cut_is_pruned_and_named(tmp_path: Path, family: str, opset: int) -> None:
+    path = save_tiny_yolo(tmp_path / "stock.onnx", task="segment", family=family, opset=opset)
     out = tmp_path / "heads.onnx"
     spec = cut_model(path, out)
     model = onnx.load(out)
