@@ -50,4 +50,4 @@ def test_scores_are_those_measured_with_the_vendors_executor(
         assert result.kept is not None and result.agreement is not None
         assert result.kept["box"].low < 1.0 < result.kept["box"].high
         found = dict(result.agreement.found_again)
-        assert found[0.5].value > 0.98 and found[0.8].value > 0.97
+        assert found[0.5].value > 0.97 and found[0.8].value > 0.96  # at the score that a user sees, 0.25

@@ -17,6 +17,8 @@ from edgekit.evaluate.truth import Truth
 from tests.photos import write_photos
 from tests.tiny_yolo import save_tiny_yolo
 
+QUICK = {**PUBLISHED, "conf": 0.1}  # the tiny model finds hundreds of things at the published 0.001
+
 
 @pytest.fixture(scope="module")
 def models(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
@@ -56,7 +58,7 @@ def test_a_model_scores_full_marks_on_its_own_findings_and_keeps_all_of_itself(
     models: list[Path], tmp_path: Path
 ) -> None:
     truth = truth_of(models[0], photos_of(tmp_path), tmp_path)
-    result = evaluate(models[0], truth, tmp_path / "out", against=models[0], resamples=50)
+    result = evaluate(models[0], truth, tmp_path / "out", against=models[0], resamples=50, settings=QUICK)
     assert result.model.scores["box"].overall.value == pytest.approx(1, abs=1e-9)
     assert result.model.scores["mask"].map50.value > 0.9  # empty masks overlap with nothing
     assert result.kept is not None and result.agreement is not None
@@ -69,7 +71,7 @@ def test_a_model_scores_full_marks_on_its_own_findings_and_keeps_all_of_itself(
 
 def test_another_model_scores_less_and_agrees_less(models: list[Path], tmp_path: Path) -> None:
     truth = truth_of(models[0], photos_of(tmp_path), tmp_path)
-    result = evaluate(models[1], truth, tmp_path / "out", against=models[0], resamples=20)
+    result = evaluate(models[1], truth, tmp_path / "out", against=models[0], resamples=20, settings=QUICK)
     assert result.kept is not None and result.agreement is not None
     assert result.kept["box"].value < 0.9 and result.agreement.found_again[0][1].value < 0.9
 
@@ -124,13 +126,13 @@ def test_unreadable_photos_are_left_out_of_both_sides_and_named(models: list[Pat
     photos = photos_of(tmp_path)
     truth = truth_of(models[0], photos, tmp_path)
     photos[2].path.write_bytes(b"broken")
-    result = evaluate(models[0], truth, tmp_path / "out", resamples=10)
+    result = evaluate(models[0], truth, tmp_path / "out", resamples=10, settings=QUICK)
     assert result.model.photos == 5 and "photo_002" in result.model.unread[0]
     assert result.model.scores["box"].overall.value == pytest.approx(1, abs=1e-9)
     for photo in photos:
         photo.path.write_bytes(b"broken")
     with pytest.raises(DataError, match="none of the photos could be read"):
-        evaluate(models[0], truth, tmp_path / "out2", resamples=10)
+        evaluate(models[0], truth, tmp_path / "out2", resamples=10, settings=QUICK)
 
 
 def test_one_photo_has_a_score_and_an_interval_of_no_width(models: list[Path], tmp_path: Path) -> None:
@@ -138,7 +140,7 @@ def test_one_photo_has_a_score_and_an_interval_of_no_width(models: list[Path], t
     one = replace(
         truth, photos=truth.photos[:1], annotations=tuple(a for a in truth.annotations if a["image_id"] == 10)
     )
-    result = evaluate(models[0], one, tmp_path / "out", resamples=10)
+    result = evaluate(models[0], one, tmp_path / "out", resamples=10, settings=QUICK)
     score = result.model.scores["box"].overall
     assert score.value == score.low == score.high == pytest.approx(1, abs=1e-9)
 

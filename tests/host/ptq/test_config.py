@@ -297,7 +297,7 @@ def configs(draw: st.DrawFn) -> PtqConfig:
     )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(configs())
 def test_any_legal_config_survives_its_yaml(config: PtqConfig) -> None:
     text = dump_config(config, header="h", comments={"march": "c"})
