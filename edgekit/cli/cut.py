@@ -56,6 +56,7 @@ def run(args: argparse.Namespace) -> int:
                 "output": str(args.output),
                 "dropped": list(cut.dropped),
                 "rewritten": list(cut.rewritten),
+                "left_to_cpu": list(cut.left),
                 "model": spec_to_dict(cut.spec),
             }
         )
@@ -103,4 +104,5 @@ def describe_lines(cut: Cut, output: Path) -> list[str]:
     dropped = "dropped " + ", ".join(cut.dropped) if cut.dropped else "cut already, nothing dropped"
     lines = [f"{output}: {what}, {classes}, {strides}, input {size}; {dropped}"]
     lines += [f"  rewritten: {text}" for text in cut.rewritten]
+    lines += [f"  left to the board's CPU: Softmax {name}" for name in cut.left]
     return lines + [f"  assumed: {text}" for text in spec.notes]

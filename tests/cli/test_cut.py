@@ -22,6 +22,9 @@ def test_one_line_names_what_it_is_and_what_was_dropped(tmp_path: Path, capsys: 
         assert told in line
     assert any("opset 17 to 11" in r for r in rest)
     assert any("Softmax" in r for r in rest)
+    assert not any("CPU" in r for r in rest)
+    assert main(["cut", str(model), "-o", str(tmp_path / "kept.onnx"), "--keep-softmax"]) == 0
+    assert "left to the board's CPU: Softmax /model.8/m/m.0/attn/Softmax" in capsys.readouterr().out
     assert main(["cut", str(tmp_path / "h.onnx"), "-o", str(tmp_path / "again.onnx")]) == 0
     assert "cut already" in capsys.readouterr().out
 

@@ -34,6 +34,7 @@ from edgekit.host.graph import (
 from edgekit.progress import Progress, silent
 from edgekit.spec import ModelSpec, file_ref, load_spec, save_spec, sidecar_path
 
+CPU_OPS = ("Softmax",)  # what the toolchain's checker leaves to the CPU, of all that YOLO graphs hold
 HEAD_TOLERANCE = 1e-3  # relative to a head's largest value: rounding of rewritten, not of wrong, arithmetic
 
 
@@ -57,12 +58,17 @@ DEFAULT_OPTIONS = CutOptions()
 
 @dataclass(frozen=True, slots=True)
 class Cut:
-    """A cut graph with its sidecar; `dropped` says in a few words what was left behind, `rewritten` what changed."""
+    """A cut graph with its sidecar.
+
+    `dropped` says in a few words what was left behind, `rewritten` what changed, `left` what the board's CPU will
+    have to do.
+    """
 
     model: onnx.ModelProto
     spec: ModelSpec
     dropped: tuple[str, ...] = ()
     rewritten: tuple[str, ...] = ()
+    left: tuple[str, ...] = ()
 
 
 def cut_model(
@@ -122,7 +128,8 @@ def cut_graph(
     as_given = all(tensor in made for tensor, _ in found.outputs.values())
     _prove_heads(fixed if as_given else found.source, finished, found.outputs)
     check_model(finished, "the cut graph")
-    return Cut(finished, found.spec, found.dropped, rewritten)
+    left = tuple(n.name or n.output[0] for n in finished.graph.node if n.op_type in CPU_OPS)
+    return Cut(finished, found.spec, found.dropped, rewritten, left)
 
 
 def find_heads(
