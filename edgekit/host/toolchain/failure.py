@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 from collections import deque
 from pathlib import Path
 
@@ -14,7 +13,7 @@ from edgekit.host.toolchain.run import Finished
 DECISIVE_LINES = 3
 MAX_LINE_CHARS = 200
 NO_SPACE = ("No space left on device", "Disk quota exceeded")
-KILLED_EXIT_CODES = {128 + signal.SIGKILL: signal.SIGKILL, 128 + signal.SIGSEGV: signal.SIGSEGV}  # through a shell
+KILLING_SIGNALS = {9: "SIGKILL", 11: "SIGSEGV"}  # by number: not every system that imports this has them
 DOCKER_FAILED = 125  # docker itself, not the command in the container
 
 
@@ -58,7 +57,7 @@ class OutputWatch:
         killed = _signal(finished.returncode)
         if killed is not None:
             return ToolchainError(
-                f"{doing} failed: {Path(finished.argv[0]).name} was killed by {killed.name}",
+                f"{doing} failed: {Path(finished.argv[0]).name} was killed by {killed}",
                 hint=f"most often memory ran out: close programs, or try --optimize O0; {where}",
             )
         said = " | ".join(dict.fromkeys(self._errors or self._last)) or "it printed nothing"
@@ -69,7 +68,8 @@ class OutputWatch:
         return ToolchainError(f"{doing} failed with exit code {finished.returncode}: {said}", hint=where)
 
 
-def _signal(returncode: int) -> signal.Signals | None:
+def _signal(returncode: int) -> str | None:
+    """The signal that ended a command, called directly or through a shell or container."""
     if returncode < 0:
-        return signal.Signals(-returncode)
-    return KILLED_EXIT_CODES.get(returncode)
+        return KILLING_SIGNALS.get(-returncode, f"signal {-returncode}")
+    return KILLING_SIGNALS.get(returncode - 128)

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
 import os
 import platform
 import re
 import shutil
 import sys
 from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from edgekit.errors import DataError, OutputError, ToolchainError
 from edgekit.files import read_json, write_json, write_text
 from edgekit.host.toolchain.find import RECORD_NAME, Toolchain, asked_versions, private_bin, private_folder
+from edgekit.host.toolchain.lock import only_one
 from edgekit.host.toolchain.recipe import CONSTRAINTS, DISK_MB, PYTHON_VERSION, RECIPE_NAME, STEPS, Step
 from edgekit.host.toolchain.run import CommandLine, Finished, ask, run_command
 from edgekit.progress import Progress, silent
@@ -71,7 +71,8 @@ def install(*, python: Path | None = None, progress: Progress = silent) -> Mappi
     """
     check_machine()
     folder = private_folder()
-    with _only_one(folder):
+    with _alone(folder):
+        _make_folder(folder)
         record = read_record()
         if record.complete and private_bin().is_dir():
             return record.versions
@@ -96,7 +97,7 @@ def uninstall() -> int:
     folder = private_folder()
     if not folder.is_dir():
         return 0
-    with _only_one(folder):
+    with _alone(folder):
         freed = folder_bytes(folder)
         try:
             shutil.rmtree(folder)
@@ -146,6 +147,16 @@ def _python_candidates() -> Iterator[Path]:
     yield from sorted(pyenv.glob("versions/3.10.*/bin/python3.10"), reverse=True)
     uv = Path(os.environ.get("UV_PYTHON_INSTALL_DIR", Path.home() / ".local/share/uv/python"))
     yield from sorted(uv.glob("cpython-3.10.*/bin/python3.10"), reverse=True)
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(exist_ok=True)
+    except OSError as error:
+        raise OutputError(
+            f"{folder} cannot be made ({error.strerror or error})",
+            hint="check its rights, or set XDG_DATA_HOME to a folder that you may write to",
+        ) from error
 
 
 def _check_room(folder: Path, record: InstallRecord) -> None:
@@ -224,24 +235,10 @@ def _write_record(record: InstallRecord) -> None:
     )
 
 
-@contextlib.contextmanager
-def _only_one(folder: Path) -> Iterator[None]:
-    """Refuses a second install or uninstall at the same time; the lock ends with its holder, however it ends."""
-    lock = folder.parent / f".{folder.name}.lock"
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        stream = lock.open("w")
-    except OSError as error:
-        raise OutputError(
-            f"{folder} cannot be made ({error.strerror or error})",
-            hint="check its rights, or set XDG_DATA_HOME to a folder that you may write to",
-        ) from error
-    with stream:
-        try:
-            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            raise ToolchainError(
-                f"another install or uninstall works in {folder}",
-                hint="wait for it to end, then look at edgekit toolchain status",
-            ) from error
-        yield
+def _alone(folder: Path) -> AbstractContextManager[None]:
+    """Refuses a second install or uninstall at the same time."""
+    busy = ToolchainError(
+        f"another install or uninstall works in {folder}",
+        hint="wait for it to end, then look at edgekit toolchain status",
+    )
+    return only_one(folder.parent / f".{folder.name}.lock", taken=busy)

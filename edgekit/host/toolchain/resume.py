@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import hashlib
 import json
 import shutil
@@ -11,8 +10,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from edgekit.errors import DataError, OutputError, ToolchainError
+from edgekit.errors import DataError, ToolchainError
 from edgekit.files import read_json, write_json
+from edgekit.host.toolchain.lock import only_one
 
 RESUME_FOLDER = "unfinished"
 STATE_NAME = "state.json"
@@ -30,22 +30,11 @@ class Stages:
     @contextlib.contextmanager
     def opened(self) -> Iterator[None]:
         """Inside, this run alone works here; stages of other inputs are gone, those of the same ones are known."""
-        try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            lock = (self.folder / LOCK_NAME).open("w")
-        except OSError as error:
-            raise OutputError(
-                f"{self.folder} cannot be made ({error.strerror or error})",
-                hint="check working_dir in the yaml, its rights and the disk",
-            ) from error
-        with lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError as error:
-                raise ToolchainError(
-                    f"another build is at work in {self.folder.parent}",
-                    hint="wait for it to end, or give this one another working_dir",
-                ) from error
+        busy = ToolchainError(
+            f"another build is at work in {self.folder.parent}",
+            hint="wait for it to end, or give this one another working_dir",
+        )
+        with only_one(self.folder / LOCK_NAME, taken=busy):
             self._records = self._load()
             yield
 

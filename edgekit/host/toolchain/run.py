@@ -137,10 +137,25 @@ def _process(command: CommandLine, cwd: Path) -> Iterator[subprocess.Popen[bytes
     try:
         yield process
     except BaseException:
-        _stop_container(command.stop_argv)
+        with _undisturbed():
+            _stop_container(command.stop_argv)
         raise
     finally:
-        _stop_group(process)
+        with _undisturbed():
+            _stop_group(process)
+
+
+@contextlib.contextmanager
+def _undisturbed() -> Iterator[None]:
+    """Inside, a second Ctrl-C does not keep the first one from ending everything; it takes seconds at most."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _stop_container(stop_argv: Sequence[str]) -> None:

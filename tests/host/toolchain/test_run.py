@@ -21,6 +21,11 @@ GRANDCHILD = (
     "print('child', p.pid, flush=True); time.sleep(600)"
 )
 
+STUBBORN = (
+    "import os, signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN);"
+    "print('pid', os.getpid(), flush=True); time.sleep(600)"
+)
+
 
 def python(code: str) -> CommandLine:
     return CommandLine((sys.executable, "-I", "-c", code))
@@ -73,10 +78,6 @@ def test_what_ends_the_run_ends_the_children_too(tmp_path: Path, error: type[Bas
 
 def test_a_child_that_ignores_the_signal_is_killed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("edgekit.host.toolchain.run.STOP_SECONDS", 0.3)
-    code = (
-        "import os, signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN);"
-        "print('pid', os.getpid(), flush=True); time.sleep(600)"
-    )
     pids: list[int] = []
 
     def stop(line: str) -> None:
@@ -84,7 +85,7 @@ def test_a_child_that_ignores_the_signal_is_killed(tmp_path: Path, monkeypatch: 
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        run_command(python(code), cwd=tmp_path, on_line=stop)
+        run_command(python(STUBBORN), cwd=tmp_path, on_line=stop)
     assert not alive(pids[0])
 
 
@@ -111,6 +112,21 @@ def test_ctrl_c_while_the_command_is_silent(tmp_path: Path) -> None:
 
     with pytest.raises(KeyboardInterrupt):
         run_command(python(GRANDCHILD), cwd=tmp_path, on_line=note)
+    assert not alive(pids[0])
+
+
+def test_a_second_ctrl_c_leaves_nothing_behind_either(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Impatient: again while the command is being ended, which here ignores the polite way."""
+    monkeypatch.setattr("edgekit.host.toolchain.run.STOP_SECONDS", 0.5)
+    pids: list[int] = []
+
+    def stop(line: str) -> None:
+        pids.append(int(line.split()[1]))
+        threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGINT)).start()
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run_command(python(STUBBORN), cwd=tmp_path, on_line=stop)
     assert not alive(pids[0])
 
 

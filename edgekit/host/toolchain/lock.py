@@ -1,0 +1,33 @@
+"""A lock file: one holder at a time, given back however the holder ends."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+
+from edgekit.errors import EdgekitError, OutputError
+
+
+@contextlib.contextmanager
+def only_one(lock: Path, *, taken: EdgekitError) -> Iterator[None]:
+    """Holds `lock` inside the block; raises `taken` where somebody else does, OutputError where it cannot be made.
+
+    The folder of the lock is made where it is missing.
+    """
+    import fcntl  # not on Windows, where no toolchain runs but the rest of edgekit does
+
+    try:
+        lock.parent.mkdir(parents=True, exist_ok=True)
+        stream = lock.open("w")
+    except OSError as error:
+        raise OutputError(
+            f"{lock.parent} cannot be written ({error.strerror or error})",
+            hint="check its rights and the disk, or choose another folder",
+        ) from error
+    with stream:
+        try:
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise taken from error
+        yield
