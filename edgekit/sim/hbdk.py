@@ -19,6 +19,7 @@ from edgekit.host.toolchain.find import Toolchain, find_toolchain
 from edgekit.host.toolchain.run import run_command
 from edgekit.ops.quant import dequantize
 from edgekit.runtime.device import TensorInfo, Tensors
+from edgekit.sim.ops.dequantize import DEFAULT_AXIS
 from edgekit.spec import ModelSpec
 
 TIMEOUT_SECONDS = 1800.0
@@ -149,7 +150,8 @@ def _read_integers(folder: Path, index: int) -> np.ndarray:
 def _as_board(output: BinOutput, integers: np.ndarray) -> np.ndarray:
     if not output.dequantized_by:
         return integers.astype(output.dtype)
-    return dequantize(integers, np.array(output.scales, np.float32), output.scale_axis or 0)
+    axis = DEFAULT_AXIS if output.scale_axis is None else output.scale_axis
+    return dequantize(integers, np.array(output.scales, np.float32), axis)
 
 
 def _input_info(wanted: BinInput) -> TensorInfo:
@@ -161,5 +163,5 @@ def _input_info(wanted: BinInput) -> TensorInfo:
 
 def _output_info(output: BinOutput) -> TensorInfo:
     scale = () if output.dequantized_by else output.scales
-    axis = output.scale_axis if output.scale_axis is not None else len(output.shape) - 1
+    axis = DEFAULT_AXIS if output.scale_axis is None else output.scale_axis
     return TensorInfo(output.name, output.shape, output.dtype, scale, axis)

@@ -98,4 +98,5 @@ def _own(stored: np.ndarray, given: np.ndarray | None) -> np.ndarray:
     """A result in its true dtype, sharing no memory with the arena or the caller's input."""
     if given is not None:
         return given.copy()
-    return flip(stored) if stored.dtype == np.uint8 else np.ascontiguousarray(stored)
+    result: np.ndarray = flip(stored) if stored.dtype == np.uint8 else np.ascontiguousarray(stored)
+    return result
