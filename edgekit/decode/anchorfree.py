@@ -23,8 +23,7 @@ def decode_boxes(
     Rows of several grids go together with a `grid_width` (n,) and a `stride` (n, 1) for each.
     """
     centres = cell_centres(cells, grid_width=grid_width)
-    boxes = distances_to_boxes(centres, dfl_distances(rows, reg_max=reg_max)) * stride
-    return np.asarray(boxes, np.float32)
+    return distances_to_boxes(centres, dfl_distances(rows, reg_max=reg_max)) * np.asarray(stride, np.float32)
 
 
 def dfl_distances(rows: Floats, *, reg_max: int) -> Floats:
