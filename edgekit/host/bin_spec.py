@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 
 from edgekit.errors import ModelError
-from edgekit.host.binfile import BinInfo, BinOutput
+from edgekit.host.binfile import BinInfo, BinOutput, read_bin
 from edgekit.spec import HeadSpec, InputSpec, ModelSpec, Preprocess
 
 COLOR_RANGES = {"regular": "full", "bt601_video": "studio"}  # as input_space_and_range says them
@@ -34,6 +35,11 @@ def bin_spec(spec: ModelSpec, info: BinInfo) -> ModelSpec:
         outputs=tuple(_head_as_built(head, found) for head in spec.outputs),
         tools={**spec.tools, **info.versions},
     )
+
+
+def spec_as_built(spec: ModelSpec, path: Path) -> ModelSpec:
+    """`bin_spec` for the `.bin` at `path`."""
+    return bin_spec(spec, read_bin(path))
 
 
 def _input_as_built(spec: ModelSpec, info: BinInfo) -> tuple[InputSpec, Preprocess]:

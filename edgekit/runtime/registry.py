@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ QUANTIZED_SUFFIX = "_quantized_model.onnx"
 # What lives outside the board ring, by name, so that a board without these packages never imports them.
 HOST_PARTS = {
     "describe": "edgekit.host.describe:describe_model",
+    "as-built": "edgekit.host.bin_spec:spec_as_built",
     "float": "edgekit.host.floatmodel:open_float_model",
     "sim": "edgekit.sim.device:open_sim_device",
     "hbdk-sim": "edgekit.sim.hbdk:open_hbdk_sim",
@@ -139,7 +140,8 @@ def _spec_of_bin(path: Path) -> ModelSpec:
             hint="put the sidecar that edgekit compile wrote beside the model",
         )
     spec: ModelSpec = host_part("describe")(quantized)
-    return replace(spec, stage="bin")
+    built: ModelSpec = host_part("as-built")(spec, path)  # which Dequantize nodes are left is for the .bin to say
+    return built
 
 
 def _open_quantized_of(path: Path, notes: tuple[str, ...]) -> OpenModel:
