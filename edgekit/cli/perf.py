@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from edgekit.runtime.hrt import HrtPerf
     from edgekit.runtime.perf import PerfRun, Picture
-    from edgekit.runtime.reference import Comparison
+    from edgekit.runtime.reference import Comparison, Figure
     from edgekit.runtime.session import Session
 
 REFERENCE_FOLDER = "board/reference"  # in a checkout; board/perf.py names its own
@@ -44,24 +44,27 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     from edgekit.cli.console import print_json
     from edgekit.files import write_json
+    from edgekit.runtime.reference import compare
     from edgekit.runtime.session import load
 
     with load(args.model, args.device, conf=args.conf, iou=args.iou) as session:
         notes = _notes(session)
         for note in notes:
             print(f"note: {note}", file=sys.stderr)
+        figures = _figures(args, session)  # what is wrong with the options is said before the time is spent
+        _check_hrt(args, session)
         runs = _measure_all(args, session)
-        vendor = _vendor_runs(args, session)
-        comparisons = _compare(args, session, runs)
+        vendor = _vendor_runs(args)
+        comparisons = compare(runs, figures, model_stem=_model_file(args).stem)
         report = _report(args, session, runs, vendor, comparisons, notes)
-    if args.out:
-        write_json(Path(args.out), report)
-    if args.csv:
-        _write_csv(Path(args.csv), runs)
     if args.json:
         print_json(report)
     else:
         _print_tables(session, runs, vendor, comparisons, report)
+    if args.out:
+        write_json(Path(args.out), report)
+    if args.csv:
+        _write_csv(Path(args.csv), runs)
     return 0
 
 
@@ -123,14 +126,21 @@ def _pictures(source: str | None) -> Sequence[Picture]:
     return [frame.bgr for frame in islice(open_source(source, on_skip=skipped).frames(), MAX_PICTURES)]
 
 
-def _vendor_runs(args: argparse.Namespace, session: Session) -> list[HrtPerf]:
-    from edgekit.errors import ConfigError
+def _check_hrt(args: argparse.Namespace, session: Session) -> None:
+    from edgekit.errors import ConfigError, DeviceError
+    from edgekit.runtime.hrt import TOOL, has_hrt
+
+    if args.hrt and session.device.kind != "bpu":
+        raise ConfigError("--hrt measures on the board only, this is no board", hint="leave --hrt away here")
+    if args.hrt and not has_hrt():
+        raise DeviceError(f"{TOOL} is not on PATH", hint="it comes with RDK OS; leave --hrt away without it")
+
+
+def _vendor_runs(args: argparse.Namespace) -> list[HrtPerf]:
     from edgekit.runtime.hrt import run_hrt_perf
 
     if not args.hrt:
         return []
-    if session.device.kind != "bpu":
-        raise ConfigError("--hrt measures on the board only, this is no board", hint="leave --hrt away here")
     return [run_hrt_perf(_model_file(args), threads=n, frames=args.frames) for n in range(1, args.threads + 1)]
 
 
@@ -142,21 +152,18 @@ def _model_file(args: argparse.Namespace) -> Path:
     return open_bundle(path).model_path if is_bundle(path) else path
 
 
-def _compare(args: argparse.Namespace, session: Session, runs: Sequence[PerfRun]) -> list[Comparison]:
+def _figures(args: argparse.Namespace, session: Session) -> Sequence[Figure]:
     """Nothing where this is no board, or no figures of it are here."""
-    from edgekit.runtime.reference import compare, read_reference
+    from edgekit.runtime.reference import read_reference
     from edgekit.runtime.system import read_board
 
     if session.device.kind != "bpu":
-        return []
+        return ()
     path = Path(args.reference or REFERENCE_FOLDER)
     if path.is_dir():
         path /= f"{read_board().name or 'unknown'}.json"
-        if not path.is_file():
-            return []
-    elif not args.reference:
-        return []
-    return compare(runs, read_reference(path), model_stem=_model_file(args).stem)
+        return read_reference(path) if path.is_file() else ()
+    return read_reference(path) if args.reference else ()
 
 
 def _report(
