@@ -22,6 +22,7 @@ from edgekit.files import CHUNK_BYTES, read_json, sha256_file
 BUNDLE_NAME = "bundle.json"
 BUNDLE_VERSION = 1
 ARCHIVE_SUFFIX = ".tar.gz"
+ARCHIVE_SUFFIXES = (ARCHIVE_SUFFIX, ".tgz")
 REQUIRED_PARTS = ("model", "sidecar")
 MAX_MEMBERS = 64
 MAX_MEMBER_BYTES = 1 << 30
@@ -65,7 +66,7 @@ class Bundle:
 def is_bundle(path: Path) -> bool:
     """Whether `path` looks like a bundle: a folder with bundle.json, or a .tar.gz."""
     path = Path(path)
-    return (path / BUNDLE_NAME).is_file() or (path.is_file() and path.name.endswith(ARCHIVE_SUFFIX))
+    return (path / BUNDLE_NAME).is_file() or (path.is_file() and path.name.endswith(ARCHIVE_SUFFIXES))
 
 
 def open_bundle(path: Path, *, unpack_to: Path | None = None) -> Bundle:

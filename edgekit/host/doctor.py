@@ -9,6 +9,7 @@ import shutil
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from edgekit.version import __version__
 
 OK, GAP, BROKEN = "ok", "gap", "broken"  # gap: optional and absent; broken: what edgekit cannot do without
 MIN_PYTHON = (3, 10)
+MIN_FREE_GB = 1.0
 BOARD_NAMES = (
     Path("/proc/device-tree/model"),
     Path("/sys/class/socinfo/som_name"),
@@ -107,11 +109,18 @@ def _package(package: Package) -> Check:
         lacks_gl = package.module == "cv2" and "libGL" in str(error)
         cure = "pip uninstall opencv-python; pip install opencv-python-headless" if lacks_gl else package.cure
         return Check(package.module, missing, said, package.cost, cure)
-    version = str(getattr(module, "__version__", "installed"))
+    version = str(getattr(module, "__version__", "") or _installed_version(package.module))
     if package.module == "onnxruntime":
         providers = (name.removesuffix("ExecutionProvider") for name in module.get_available_providers())
         version += f" (runs on {', '.join(providers)})"
     return Check(package.module, OK, version)
+
+
+def _installed_version(name: str) -> str:
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return "installed"
 
 
 def _toolchain() -> Iterator[Check]:
@@ -168,11 +177,13 @@ def _board_library() -> str | None:
     return None
 
 
-def _extras() -> Iterator[Check]:
-    folder = Path.cwd()
-    free_gb = shutil.disk_usage(folder).free / 1e9
-    cost = "" if free_gb > 1 else "a build needs some hundred MB"
-    yield Check("disk", OK if free_gb > 1 else GAP, f"{free_gb:.1f} GB free at {folder}", cost, "free some space")
+def _disk() -> Iterator[Check]:
+    free_gb = shutil.disk_usage(Path.cwd()).free / 1e9
+    value = f"{free_gb:.1f} GB free at {Path.cwd()}"
+    if free_gb > MIN_FREE_GB:
+        yield Check("disk", OK, value)
+    else:
+        yield Check("disk", GAP, value, "a build with its calibration set needs some hundred MB", "free some space")
 
 
 def _text_of(path: Path) -> str:
@@ -182,4 +193,4 @@ def _text_of(path: Path) -> str:
         return ""
 
 
-GROUPS: tuple[Callable[[], Iterator[Check]], ...] = (_python, _packages, _toolchain, _board, _extras)
+GROUPS: tuple[Callable[[], Iterator[Check]], ...] = (_python, _packages, _toolchain, _board, _disk)
