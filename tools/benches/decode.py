@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # one core, as the issue measures; before numpy is imported
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # one core; before numpy is imported
 
 import cv2
 import numpy as np
