@@ -95,8 +95,6 @@ def load_graph(source: Path | str | bytes) -> Graph:
     for value in proto.input:
         if value.name not in constants and value.name in read:  # int16 builds leave inputs behind that nothing reads
             types[value.name] = _input_type(value, place)
-    if not types:
-        raise ModelError(f"{place} has no input", hint=HINT)
     inputs = dict(types)
     nodes = []
     for index, node_proto in enumerate(proto.node):
@@ -104,8 +102,8 @@ def load_graph(source: Path | str | bytes) -> Graph:
         nodes.append(node)
         types.update(zip(node.outputs, node.operator.outputs, strict=True))
     outputs = {value.name: _output(value, types, place) for value in proto.output}
-    if not outputs:
-        raise ModelError(f"{place} has no output", hint=HINT)
+    if not outputs or not inputs:
+        raise ModelError(f"{place} has {len(inputs)} inputs and {len(outputs)} outputs, expected some", hint=HINT)
     return _graph(tuple(nodes), constants, inputs, outputs, types)
 
 
