@@ -13,8 +13,10 @@ import numpy as np
 import numpy.typing as npt
 
 from edgekit.errors import DeviceError, ImageError
+from edgekit.ops.nv12 import nv12_to_bgr
 
 Bgr = npt.NDArray[np.uint8]
+CAMERA_RANGE = "studio"  # of the board's MIPI cameras: not verified on a board, the video standard's usual one
 BAD_FRAMES = 30  # unreadable frames in a row after which the rest of a video is given up
 REOPEN_S = 1.0  # between two attempts to open a live source again
 PATIENCE_S = 10.0  # without a frame, after which a live source is given up
@@ -84,8 +86,7 @@ class MipiGrabber:
         width, height = self._size_wh
         if data is None or len(data) != width * height * 3 // 2:
             return None
-        planes = np.frombuffer(data, np.uint8).reshape(height * 3 // 2, width)
-        return np.asarray(cv2.cvtColor(planes, cv2.COLOR_YUV2BGR_NV12), np.uint8)
+        return nv12_to_bgr(np.frombuffer(data, np.uint8), self._size_wh, color_range=CAMERA_RANGE)
 
     def release(self) -> None:
         self._camera.close_cam()
