@@ -119,8 +119,27 @@ def _lines(process: subprocess.Popen[bytes], write: Callable[[bytes], None]) -> 
 @contextlib.contextmanager
 def _process(command: CommandLine, cwd: Path) -> Iterator[subprocess.Popen[bytes]]:
     """The started command in a group of its own, which is gone when this block is left."""
+    held = _HeldInterrupts()
     try:
-        process = subprocess.Popen(
+        process = _started(command, cwd)
+    except BaseException:
+        held.release()
+        raise
+    try:
+        held.release(raise_it=True)  # only now would an interrupt find the process to end
+        yield process
+    except BaseException:
+        with _undisturbed():
+            _stop_container(command.stop_argv)
+        raise
+    finally:
+        with _undisturbed():
+            _stop_group(process)
+
+
+def _started(command: CommandLine, cwd: Path) -> subprocess.Popen[bytes]:
+    try:
+        return subprocess.Popen(
             command.argv,
             cwd=cwd,
             env=command.environment(),
@@ -134,28 +153,38 @@ def _process(command: CommandLine, cwd: Path) -> Iterator[subprocess.Popen[bytes
             f"{command.argv[0]} cannot be started ({error.strerror or error})",
             hint="run edgekit doctor: it shows which toolchain is here and which is not",
         ) from error
-    try:
-        yield process
-    except BaseException:
-        with _undisturbed():
-            _stop_container(command.stop_argv)
-        raise
-    finally:
-        with _undisturbed():
-            _stop_group(process)
+
+
+class _HeldInterrupts:
+    """Holds SIGINT and SIGTERM back from its making to its release; other threads than the main one get none.
+
+    Blocking them would not do: a command inherits what is blocked.
+    """
+
+    def __init__(self) -> None:
+        self._came = False
+        main = threading.current_thread() is threading.main_thread()
+        self._before = {s: signal.signal(s, self._note) for s in (signal.SIGINT, signal.SIGTERM)} if main else {}
+
+    def _note(self, signum: int, frame: FrameType | None) -> None:
+        self._came = True
+
+    def release(self, *, raise_it: bool = False) -> None:
+        """Lets them through again; `raise_it`: raises KeyboardInterrupt where one came meanwhile."""
+        for signum, handler in self._before.items():
+            signal.signal(signum, handler)
+        if self._came and raise_it:
+            raise KeyboardInterrupt
 
 
 @contextlib.contextmanager
 def _undisturbed() -> Iterator[None]:
     """Inside, a second Ctrl-C does not keep the first one from ending everything; it takes seconds at most."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    held = _HeldInterrupts()
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, before)
+        held.release()
 
 
 def _stop_container(stop_argv: Sequence[str]) -> None:

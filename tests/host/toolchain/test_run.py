@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import sys
 import threading
 import time
@@ -113,6 +114,23 @@ def test_ctrl_c_while_the_command_is_silent(tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
         run_command(python(GRANDCHILD), cwd=tmp_path, on_line=note)
     assert not alive(pids[0])
+
+
+def test_ctrl_c_while_the_command_is_being_started(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The child is there already, but the parent does not know it yet."""
+    started: list[subprocess.Popen[bytes]] = []
+    real = subprocess.Popen
+
+    def interrupted(*arguments: object, **options: object) -> subprocess.Popen[bytes]:
+        started.append(real(*arguments, **options))  # type: ignore[call-overload]
+        os.kill(os.getpid(), signal.SIGINT)
+        return started[0]
+
+    monkeypatch.setattr(subprocess, "Popen", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        run_command(python("import time; time.sleep(600)"), cwd=tmp_path)
+    assert not alive(started[0].pid)
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
 def test_a_second_ctrl_c_leaves_nothing_behind_either(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
