@@ -1,0 +1,40 @@
+"""The README's example runs as it stands, and its commands exist."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from edgekit.cli.main import COMMANDS
+from edgekit.demo.pictures import render_picture
+from edgekit.output.writer import write_picture
+from tests.conftest import ROOT
+
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def test_the_python_example_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (code,) = re.findall(r"```python\n(.*?)```", README, re.S)
+    model = ROOT / "edgekit" / "demo" / "demo_seg.onnx"
+    code = code.replace('"model.bin"', repr(str(model)))
+    write_picture(tmp_path / "photo.jpg", render_picture(7, (480, 360)).bgr)
+    monkeypatch.chdir(tmp_path)
+    names: dict[str, object] = {}
+    exec(code, names)  # our own text, from the checkout
+    assert "(onnxruntime)" in capsys.readouterr().out
+    assert names["picture"].shape == (360, 480, 3)  # type: ignore[attr-defined]
+    assert min(names["pixels"]) > 0  # type: ignore[call-overload]
+
+
+def test_every_command_is_named() -> None:
+    for command in COMMANDS:
+        assert f"`edgekit {command}" in README, command
+
+
+def test_every_link_leads_somewhere() -> None:
+    for target in re.findall(r"\]\(([^)#]+)\)", README):
+        assert (ROOT / target).exists(), target
