@@ -5,7 +5,7 @@
     torch-env/bin/python tools/train_demo_model.py --out edgekit/demo
 
 Renders its pictures once into --work, trains on one processor core (about 40 minutes), goes on where it was
-when interrupted, scores the exported file on unseen pictures and writes demo_seg.onnx and demo_seg.json.
+when interrupted, scores the exported file on unseen pictures and writes demo_seg.onnx with its record.
 """
 
 # mypy: disable-error-code="misc, no-any-return, untyped-decorator"

@@ -13,7 +13,7 @@ from edgekit.files import atomic_path, read_json, sha256_file, write_bytes
 from edgekit.progress import Progress, silent
 
 MODEL_NAME = "demo_seg.onnx"
-RECORD_NAME = "demo_seg.json"  # hash, scores and training of the model, written by tools/train_demo_model.py
+RECORD_NAME = "demo_seg.record.json"  # hash, scores and training of the model, written by tools/train_demo_model.py
 CALIBRATION_SEED, CALIBRATION_COUNT = 20_000, 36
 CALIBRATION_SIZES = ((400, 300), (300, 400), (400, 225), (320, 320))
 WIDE, TALL, PANORAMA, SQUARE, CLASSIC = (640, 480), (480, 640), (640, 360), (512, 512), (640, 427)
