@@ -15,7 +15,7 @@ DEFAULT_OUT = Path("edgekit_demo")
 NEXT_STEPS = (
     "edgekit calibrate --model yolov8n-seg.onnx --images PHOTOS -o work",
     "edgekit compile work/*.yaml",
-    "edgekit run --model work/model_output/*.bin --source photo.jpg",
+    "edgekit run --model work/model_output/*_modified.bin --source photo.jpg",
 )
 
 
