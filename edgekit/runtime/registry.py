@@ -88,7 +88,13 @@ def _open_sim_bin(path: Path, device: str) -> OpenModel:
             hint="compile with the real toolchain (edgekit compile --toolchain hb_mapper), or use --device sim",
         )
     spec = host_part("describe")(path)
-    return OpenModel(spec, host_part("sim")(path, spec), spec.notes)
+    return _on_sim(path, spec)
+
+
+def _on_sim(path: Path, spec: ModelSpec, notes: tuple[str, ...] = ()) -> OpenModel:
+    """`path` on the simulated device, which has something to say where it is slow or not exact."""
+    device = host_part("sim")(path, spec)
+    return OpenModel(spec, device, (*notes, *spec.notes, *device.notes))
 
 
 def _open_onnx(path: Path, device: str) -> OpenModel:
@@ -96,7 +102,7 @@ def _open_onnx(path: Path, device: str) -> OpenModel:
     if spec.stage == "quantized":
         if device in ("bpu", "hbdk-sim"):
             raise DeviceError(f"{path} is a quantized graph, which {device!r} cannot run", hint="give the .bin instead")
-        return OpenModel(spec, host_part("sim")(path, spec), spec.notes)
+        return _on_sim(path, spec)
     if device != "auto":
         raise DeviceError(
             f"{path} is a float model, which {device!r} cannot run (onnxruntime can)",
@@ -154,7 +160,7 @@ def _open_quantized_of(path: Path, notes: tuple[str, ...]) -> OpenModel:
         )
     spec: ModelSpec = host_part("describe")(quantized)
     used = f"runs {quantized.name}"
-    return OpenModel(spec, host_part("sim")(quantized, spec), (*notes, used, *spec.notes))
+    return _on_sim(quantized, spec, (*notes, used))
 
 
 def quantized_beside(path: Path) -> Path | None:

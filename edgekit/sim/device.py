@@ -15,6 +15,7 @@ from edgekit.sim.executor import Executor, wanted_tensors
 from edgekit.sim.fast import make_executor
 from edgekit.sim.graph import Graph, GraphOutput, load_graph, strip_dequantize
 from edgekit.sim.input import graph_input, graph_input_kind, input_size_hw
+from edgekit.sim.notes import execution_notes
 from edgekit.sim.ops.dequantize import Dequantize
 from edgekit.spec import ModelSpec
 
@@ -57,6 +58,7 @@ class SimDevice:
         self.input_kind = input_kind or graph_input_kind(graph)
         self.inputs = tuple(_input_info(name, kind, self.input_kind) for name, kind in graph.inputs.items())
         self.outputs = tuple(_output_info(output) for output in graph.outputs.values())
+        self.notes = execution_notes(graph)
         self._executor: Executor | None = make_executor(graph, execution=execution, threads=threads)
 
     def infer(self, inputs: Mapping[str, np.ndarray], keep: Collection[str] = ()) -> Tensors:

@@ -14,11 +14,11 @@ from edgekit.progress import Progress, silent
 from edgekit.runtime.registry import quantized_beside
 from edgekit.sim.container import is_sim_bin, read_sim_bin
 from edgekit.sim.device import SimDevice
-from edgekit.sim.fast.build import kernels
 from edgekit.sim.frames import generated_frames, generated_pictures, photo_frames, photo_inputs
 from edgekit.sim.graph import Graph, load_graph
 from edgekit.sim.hbdk import HbdkSimDevice
 from edgekit.sim.inspect import OpTime, TensorStats, fast_profile, tensor_stats
+from edgekit.sim.notes import execution_notes
 from edgekit.sim.verify import Comparison, compare_integers, comparison_to_dict, raw_outputs, verify_graph
 
 HBDK_KIND = "simulated device against the instructions of the .bin (hbdk-sim)"
@@ -71,7 +71,7 @@ def verify_model(
         comparisons=tuple(comparisons),
         stats=tensor_stats(graph, frames) if stats else (),
         profile=fast_profile(graph, frames) if profile else (),
-        notes=_notes(graph),
+        notes=execution_notes(graph),
     )
 
 
@@ -126,16 +126,3 @@ def _verify_bin(path: Path, graph: Graph, images: Path | None, num: int, progres
 
 def _stacked(frames: dict[str, list[np.ndarray]]) -> dict[str, np.ndarray]:
     return {name: np.stack(values) for name, values in frames.items()}
-
-
-def _notes(graph: Graph) -> tuple[str, ...]:
-    notes = []
-    if graph.inexact_nodes:
-        notes.append(
-            f"float operators whose last bit depends on the machine: {', '.join(graph.inexact_nodes)}; "
-            "integers quantized right behind them may differ by one between machines"
-        )
-    built = kernels()
-    if built.library is None:
-        notes.append(f"no fast execution here ({built.reason}); the reference runs alone")
-    return tuple(notes)
