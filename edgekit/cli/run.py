@@ -46,7 +46,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     live.add_argument("--show", action="store_true", help="show the newest picture in a window")
     live.add_argument("--watch", action="store_true", help="take over a new version of the model file between frames")
     live.add_argument("--fallback", choices=("sim",), help="go on here, marked so, when the device stays broken")
-    live.add_argument("--in-flight", type=int, default=3, help="frames given to the device at once (default 3)")
+    live.add_argument("--in-flight", type=int, default=2, help="frames given to the device at once (default 2)")
 
 
 def run(args: argparse.Namespace) -> int:

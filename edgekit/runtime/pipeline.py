@@ -20,7 +20,7 @@ from edgekit.runtime.channel import Channel
 from edgekit.runtime.engine import Engine, Inferred
 from edgekit.runtime.sources import Frame, Source
 
-IN_FLIGHT = 3  # two on the device, which then never waits, and one ready
+IN_FLIGHT = 2  # as many as the BPU works on at once; more wait for each other out of order
 BACKLOG = 4  # frames that may wait before and after the device
 
 
