@@ -170,3 +170,53 @@ def test_dota_labels_need_rotated_boxes(
     assert main(["run", "--model", str(model), "--source", str(photos), "-o", str(out), "--labels", "dota"]) == 2
     assert "rotated boxes" in capsys.readouterr().err
     assert not out.exists()
+
+
+def live_source(count: int) -> object:
+    """A camera that Ctrl-C ends after `count` frames."""
+    from collections.abc import Iterator
+
+    from edgekit.runtime.sources import Frame, Source
+
+    def frames() -> Iterator[Frame]:
+        for index in range(count):
+            yield Frame(np.full((48, 64, 3), index % 250, np.uint8), f"frame {index}")
+
+    return Source("camera", 0, 10.0, frames, live=True)
+
+
+def test_ctrl_c_ends_a_live_run_with_its_files_whole(
+    model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import edgekit.cli.run as run_module
+
+    monkeypatch.setattr("edgekit.runtime.sources.open_source", lambda source, on_skip: live_source(500))
+    delivered = []
+    plain = run_module._deliver
+
+    def interrupt_at_fifth(done: object, *args: object) -> None:
+        plain(done, *args)  # type: ignore[arg-type]
+        delivered.append(done)
+        if len(delivered) == 5:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(run_module, "_deliver", interrupt_at_fifth)
+    out = tmp_path / "out"
+    assert main(["run", "--model", str(model), "--source", "0", "-o", str(out)]) == 0
+    assert len((out / "results.jsonl").read_text().splitlines()) == 6  # the header and five frames
+    assert cv2.VideoCapture(str(out / "video.mp4")).get(cv2.CAP_PROP_FRAME_COUNT) == 5
+    assert sorted(p.name for p in out.iterdir()) == ["results.jsonl", "video.mp4"]
+
+
+def test_ctrl_c_breaks_off_a_file_and_leaves_no_half_one(
+    model: Path, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import edgekit.cli.run as run_module
+
+    def interrupt(*args: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(run_module, "_deliver", interrupt)
+    out = tmp_path / "out"
+    assert main(["run", "--model", str(model), "--source", str(photos), "-o", str(out)]) == 130
+    assert not out.exists() or list(out.iterdir()) == []
