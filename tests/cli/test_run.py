@@ -172,14 +172,17 @@ def test_dota_labels_need_rotated_boxes(
     assert not out.exists()
 
 
-def live_source(count: int) -> object:
-    """A camera that Ctrl-C ends after `count` frames."""
+def live_source() -> object:
+    """A camera that never ends."""
+    import itertools
+    import time
     from collections.abc import Iterator
 
     from edgekit.runtime.sources import Frame, Source
 
     def frames() -> Iterator[Frame]:
-        for index in range(count):
+        for index in itertools.count():
+            time.sleep(0.002)
             yield Frame(np.full((48, 64, 3), index % 250, np.uint8), f"frame {index}")
 
     return Source("camera", 0, 10.0, frames, live=True)
@@ -190,7 +193,7 @@ def test_ctrl_c_ends_a_live_run_with_its_files_whole(
 ) -> None:
     import edgekit.cli.run as run_module
 
-    monkeypatch.setattr("edgekit.runtime.sources.open_source", lambda source, on_skip: live_source(500))
+    monkeypatch.setattr("edgekit.runtime.sources.open_source", lambda source, on_skip: live_source())
     delivered = []
     plain = run_module._deliver
 
