@@ -7,9 +7,10 @@ import contextlib
 import sys
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from edgekit.cli.tally import Tally, say
 
 if TYPE_CHECKING:
     from edgekit.output.sinks import PictureSink, RowSink
@@ -56,7 +57,7 @@ def run(args: argparse.Namespace) -> int:
 
     if args.in_flight < 1 or (args.frames is not None and args.frames < 1):
         raise ConfigError("--in-flight and --frames must be 1 or more", hint="leave them away for the usual")
-    tally = _Tally()
+    tally = Tally()
     session = _open(args, args.device)
     if args.labels == "dota" and session.spec.task != "obb":
         raise ConfigError(
@@ -66,12 +67,12 @@ def run(args: argparse.Namespace) -> int:
     source = open_source(args.source, on_skip=lambda error: tally.skip(error.message))
     out = _output_folder(args, source)
     for note in session.notes:
-        _say(f"note: {note}")
+        say(f"note: {note}")
     engine = Engine(
         session,
         reopen=lambda: _open(args, args.device),
         fallback=(lambda: _open(args, args.fallback)) if args.fallback else None,
-        on_event=tally.event,
+        on_event=lambda event: say(f"note: {event}"),
     )
     try:
         with _watching(args, engine, tally):
@@ -79,41 +80,11 @@ def run(args: argparse.Namespace) -> int:
     finally:
         engine.current().close()
     if not args.json:
-        _summary(tally, engine.current(), out)
+        print(tally.summary(out))
     return 0
 
 
-@dataclass(slots=True)
-class _Tally:
-    """What a run did, for its summary."""
-
-    pictures: int = 0
-    objects: int = 0
-    dropped: int = 0
-    skipped: int = 0
-    devices: set[str] = field(default_factory=set)
-    times_ms: dict[str, list[float]] = field(default_factory=dict)
-
-    def skip(self, message: str) -> None:
-        self.skipped += 1
-        _say(f"skipped: {message}")
-
-    def event(self, message: str) -> None:
-        _say(f"note: {message}")
-
-    def add(self, done: Done) -> None:
-        self.pictures += 1
-        self.objects += len(done.results)
-        self.devices.add(done.results.device)
-        for stage, value in done.times_ms.items():
-            self.times_ms.setdefault(stage, []).append(value)
-            del self.times_ms[stage][:-KEPT_TIMES]
-
-
-KEPT_TIMES = 10_000  # the summary's medians are over the last ones, so that long runs do not grow
-
-
-def _run_all(args: argparse.Namespace, engine: Engine, source: Source, out: Path, tally: _Tally) -> None:
+def _run_all(args: argparse.Namespace, engine: Engine, source: Source, out: Path, tally: Tally) -> None:
     from edgekit.cli.console import progress_bar
     from edgekit.errors import ImageError
     from edgekit.runtime.pipeline import PipelineCounts, run_pipeline
@@ -181,7 +152,7 @@ def _picture_sinks(
         photos = source.kind == "photos"
         sinks.append(picture_sink(out) if photos else stack.enter_context(video_sink(out, fps=source.fps)))
     if args.preview is not None:
-        ready: Callable[[str], None] = lambda url: _say(f"preview: {url}")  # noqa: E731
+        ready: Callable[[str], None] = lambda url: say(f"preview: {url}")  # noqa: E731
         sinks.append(stack.enter_context(preview_sink(args.preview, host=args.preview_host, on_ready=ready)))
     if args.show:
         sinks.append(stack.enter_context(window_sink("edgekit")))
@@ -209,7 +180,7 @@ def _ending_live_runs(source: Source) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _watching(args: argparse.Namespace, engine: Engine, tally: _Tally) -> Iterator[None]:
+def _watching(args: argparse.Namespace, engine: Engine, tally: Tally) -> Iterator[None]:
     if not args.watch:
         yield
         return
@@ -217,10 +188,10 @@ def _watching(args: argparse.Namespace, engine: Engine, tally: _Tally) -> Iterat
 
     def take(session: Session) -> None:
         engine.replace(session)
-        tally.event(f"{args.model} was replaced; the new one runs from the next frame on")
+        say(f"note: {args.model} was replaced; the new one runs from the next frame on")
 
     watch = ModelWatch(
-        Path(args.model), lambda: _open(args, args.device), on_new=take, on_bad=lambda why: tally.event(why)
+        Path(args.model), lambda: _open(args, args.device), on_new=take, on_bad=lambda why: say(f"note: {why}")
     )
     watch.start()
     try:
@@ -285,28 +256,3 @@ def _header(args: argparse.Namespace, session: Session) -> dict[str, Any]:
         "iou": args.iou,
         "notes": list(session.notes),
     }
-
-
-DEVICE_WORDS = {
-    "bpu": "the BPU",
-    "onnxruntime": "onnxruntime (float)",
-    "sim": "the simulated BPU, whose times say nothing of the board",
-    "hbdk-sim": "the vendor's instruction simulator, whose times say nothing of the board",
-}
-
-
-def _summary(tally: _Tally, session: Session, out: Path) -> None:
-    import statistics
-
-    medians = ", ".join(f"{stage} {statistics.median(values):.1f}" for stage, values in tally.times_ms.items())
-    devices = " and ".join(DEVICE_WORDS.get(kind, kind) for kind in sorted(tally.devices))
-    print(f"{tally.objects} objects in {tally.pictures} pictures on {devices}")
-    print(f"median ms per picture: {medians}")
-    for count, what in ((tally.skipped, "skipped, unreadable"), (tally.dropped, "dropped, the source was faster")):
-        if count:
-            print(f"{count} pictures {what}")
-    print(f"results are in {out}")
-
-
-def _say(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)

@@ -1,0 +1,64 @@
+"""What a run did: counted on the way, told at its end."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from edgekit.runtime.pipeline import Done
+
+KEPT_TIMES = 10_000  # the medians are over the last ones, so that long runs do not grow
+DEVICE_WORDS = {
+    "bpu": "the BPU",
+    "onnxruntime": "onnxruntime (float)",
+    "sim": "the simulated BPU, whose times say nothing of the board",
+    "hbdk-sim": "the vendor's instruction simulator, whose times say nothing of the board",
+}
+
+
+@dataclass(slots=True)
+class Tally:
+    """Pictures, objects, devices and times of a run."""
+
+    pictures: int = 0
+    objects: int = 0
+    dropped: int = 0
+    skipped: int = 0
+    devices: set[str] = field(default_factory=set)
+    times_ms: dict[str, list[float]] = field(default_factory=dict)
+
+    def add(self, done: Done) -> None:
+        """Counts a finished picture."""
+        self.pictures += 1
+        self.objects += len(done.results)
+        self.devices.add(done.results.device)
+        for stage, value in done.times_ms.items():
+            self.times_ms.setdefault(stage, []).append(value)
+            del self.times_ms[stage][:-KEPT_TIMES]
+
+    def skip(self, message: str) -> None:
+        """Counts a picture that could not be read; says which."""
+        self.skipped += 1
+        say(f"skipped: {message}")
+
+    def summary(self, out: Path) -> str:
+        """The lines that end a run."""
+        import statistics
+
+        medians = ", ".join(f"{stage} {statistics.median(values):.1f}" for stage, values in self.times_ms.items())
+        devices = " and ".join(DEVICE_WORDS.get(kind, kind) for kind in sorted(self.devices))
+        lines = [
+            f"{self.objects} objects in {self.pictures} pictures on {devices}",
+            f"median ms per picture: {medians}",
+        ]
+        counts = ((self.skipped, "skipped, unreadable"), (self.dropped, "dropped, the source was faster"))
+        lines += [f"{count} pictures {what}" for count, what in counts if count]
+        return "\n".join([*lines, f"results are in {out}"])
+
+
+def say(line: str) -> None:
+    """A line beside the results: on standard error, at once."""
+    print(line, file=sys.stderr, flush=True)
