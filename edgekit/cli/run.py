@@ -75,7 +75,7 @@ def run(args: argparse.Namespace) -> int:
         on_event=lambda event: say(f"note: {event}"),
     )
     try:
-        with _watching(args, engine, tally):
+        with _watching(args, engine):
             _run_all(args, engine, source, out, tally)
     finally:
         engine.current().close()
@@ -180,7 +180,7 @@ def _ending_live_runs(source: Source) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _watching(args: argparse.Namespace, engine: Engine, tally: Tally) -> Iterator[None]:
+def _watching(args: argparse.Namespace, engine: Engine) -> Iterator[None]:
     if not args.watch:
         yield
         return
