@@ -28,6 +28,7 @@ MODULES = (
     "cli/main",
     "cli/perf",
     "cli/run",
+    "cli/tally",
 )
 FOLDERS = ("ops", "decode", "runtime", "output")
 FIXED_TIME = (2020, 1, 1, 0, 0, 0)  # the same sources give the same wheel
