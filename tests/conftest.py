@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -17,3 +18,9 @@ def shared_data() -> Path:
     if not SHARED.is_dir():
         pytest.skip(f"no real material at {SHARED} (set EDGEKIT_SHARED_DATA)")
     return SHARED
+
+
+def pytest_configure() -> None:
+    """Started in the background (`pytest &`), Ctrl-C is ignored and so inherited; tests of Ctrl-C need it back."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
