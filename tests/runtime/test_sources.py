@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 
 import cv2
@@ -7,6 +8,7 @@ import numpy as np
 import pytest
 
 from edgekit.errors import ImageError
+from edgekit.output.preview import Preview
 from edgekit.output.writer import video_writer, write_picture
 from edgekit.runtime.sources import open_source
 
@@ -76,3 +78,27 @@ def test_nothing_to_read(tmp_path: Path) -> None:
         open_source(str(tmp_path / "v.mp4"))
     with pytest.raises(ImageError, match="camera 97 cannot be opened"):
         open_source("97")
+
+
+def test_a_stream_over_http() -> None:
+    """Our own preview is such a stream."""
+    preview = Preview(0)
+    ended = threading.Event()
+
+    def show() -> None:
+        while not ended.wait(0.02):
+            preview.show(np.full((48, 64, 3), 90, np.uint8))
+
+    thread = threading.Thread(target=show)
+    thread.start()
+    try:
+        source = open_source(preview.url + "stream")
+        frames = source.frames()
+        seen = [next(frames).bgr for _ in range(3)]
+        frames.close()  # type: ignore[attr-defined]
+    finally:
+        ended.set()
+        thread.join()
+        preview.close()
+    assert source.live
+    assert all(abs(bgr.mean() - 90) < 3 and bgr.shape == (48, 64, 3) for bgr in seen)
