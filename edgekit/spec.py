@@ -207,8 +207,11 @@ def spec_to_dict(spec: ModelSpec) -> dict[str, Any]:
 def spec_from_dict(value: object, *, place: str = "the sidecar") -> ModelSpec:
     """Reads `value` as written by `spec_to_dict`; raises ModelError naming the field that is wrong."""
     data = dict(_mapping(value, place))
-    if data.pop("edgekit", "model") != "model":
-        raise _bad(place, "edgekit", "another kind of file", "a model's sidecar")
+    if data.pop("edgekit", None) != "model":
+        raise ModelError(
+            f"{place} is no sidecar of edgekit (it does not say 'edgekit': 'model')",
+            hint="move the file away from the model, or write the sidecar there with edgekit cut or edgekit compile",
+        )
     try:
         files = {k: _build(FileRef, v, f"{place}.files.{k}") for k, v in _mapping(data.get("files", {})).items()}
         parts = {

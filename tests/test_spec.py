@@ -85,6 +85,12 @@ def test_no_sidecar_at_all(value: object) -> None:
         spec_from_dict(value)
 
 
+def test_another_json_beside_the_model_is_told_from_a_broken_sidecar() -> None:
+    with pytest.raises(ModelError, match="m.json is no sidecar of edgekit") as caught:
+        spec_from_dict({"labels": ["cat"]}, place="m.json")
+    assert "move the file away" in caught.value.hint
+
+
 def test_missing_file(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="does not exist"):
         load_spec(tmp_path / "none.json")
