@@ -1,0 +1,1 @@
+"""Tuning: the setting that keeps the accuracy, found by measurement and written for the real toolchain."""

@@ -1,0 +1,1 @@
+"""Improvements folded into the float ONNX, so that any toolchain benefits from them."""
