@@ -1,0 +1,362 @@
+from __future__ import annotations
+
+import json
+import multiprocessing
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from edgekit.errors import ConfigError, DataError, DeviceError, ModelError, OutputError
+from edgekit.tune import cluster, store
+from edgekit.tune.jobs import Jobs, job_key
+from tests.conftest import ROOT
+
+FUNCTIONS = "tests.tune.job_functions"
+DEADLINE_S = 60  # for what happens at once where it happens at all
+
+
+def xs(*values: int) -> list[dict[str, Any]]:
+    return [{"x": value} for value in values]
+
+
+def calls_in(folder: Path) -> list[int]:
+    path = folder / "calls"
+    return [int(line) for line in path.read_text().split()] if path.exists() else []
+
+
+@pytest.fixture
+def make(tmp_path: Path) -> Callable[..., Jobs]:
+    def make(function: str, *, shared: dict[str, Any] | None = None, **options: Any) -> Jobs:
+        known = {"folder": str(tmp_path), "calls": str(tmp_path / "calls"), "factor": 0.1}
+        return Jobs(f"{FUNCTIONS}:{function}", known | (shared or {}), tmp_path / "jobs.jsonl", **options)
+
+    return make
+
+
+def stored(tmp_path: Path) -> list[Any]:
+    lines = (tmp_path / "jobs.jsonl").read_text().splitlines()
+    return [json.loads(line)["result"] for line in lines[1:]]
+
+
+def until(happens: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + DEADLINE_S
+    while not happens():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+# identity, order and what is kept
+
+
+def test_a_job_is_its_values() -> None:
+    assert job_key({"a": 1, "b": [2, 0.5]}) == job_key({"b": [2, 0.5], "a": 1})
+    assert len({job_key({"a": 1}), job_key({"a": 2}), job_key({"a": "1"}), job_key({"b": 1})}) == 4
+    # sha256 of {"a":1}
+    assert job_key({"a": 1}) == "015abd7f5cc57a2dd94b7590f04ad8084273905ee33ec5cebeae62276a97f862"
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_results_come_in_the_order_of_the_jobs(make: Callable[..., Jobs], workers: int) -> None:
+    with make("scaled", workers=workers) as jobs:
+        found = jobs.run("stage", xs(3, 1, 2))
+    assert found == [{"z": x * 0.1 / 3, "a": [x, None, True]} for x in (3, 1, 2)]
+
+
+def test_identical_jobs_run_once(make: Callable[..., Jobs], tmp_path: Path) -> None:
+    with make("counted") as jobs:
+        assert jobs.run("stage", xs(1, 2, 1)) == [10, 20, 10]
+        assert jobs.run("another stage", xs(2, 3)) == [20, 30]
+        assert jobs.run("nothing", []) == []
+    assert calls_in(tmp_path) == [1, 2, 3]
+
+
+def test_the_next_run_reads_the_same_results(make: Callable[..., Jobs], tmp_path: Path) -> None:
+    with make("scaled") as jobs:
+        computed = jobs.run("stage", xs(1, 2, 7))
+    with make("scaled") as jobs:
+        read = jobs.run("stage", xs(7, 2, 1))
+    assert json.dumps(read[::-1]) == json.dumps(computed)
+    assert len(stored(tmp_path)) == 3
+
+
+def test_progress_counts_what_is_there_already(make: Callable[..., Jobs]) -> None:
+    seen: list[tuple[str, int, int]] = []
+    with make("counted") as jobs:
+        jobs.run("first", xs(1))
+    with make("counted", progress=lambda *told: seen.append(told)) as jobs:
+        jobs.run("second", xs(1, 2, 3))
+    assert seen == [("second", 1, 3), ("second", 2, 3), ("second", 3, 3)]
+
+
+@pytest.mark.parametrize("kept", [1, 2, 3])
+@pytest.mark.parametrize("cut_bytes", [1, 5])
+def test_a_run_goes_on_after_a_cut_line(make: Callable[..., Jobs], tmp_path: Path, kept: int, cut_bytes: int) -> None:
+    with make("counted") as jobs:
+        jobs.run("stage", xs(1, 2, 3))
+    path = tmp_path / "jobs.jsonl"
+    lines = path.read_bytes().splitlines(keepends=True)
+    path.write_bytes(b"".join(lines[: kept + 1])[:-cut_bytes])
+    (tmp_path / "calls").unlink()
+    with make("counted") as jobs:
+        assert jobs.run("stage", xs(1, 2, 3)) == [10, 20, 30]
+    assert calls_in(tmp_path) == [1, 2, 3][kept - 1 :]
+    assert path.read_bytes() == b"".join(lines)
+
+
+def test_a_line_that_is_no_result_is_not_counted(make: Callable[..., Jobs], tmp_path: Path) -> None:
+    with make("counted") as jobs:
+        jobs.run("stage", xs(1, 2))
+    path = tmp_path / "jobs.jsonl"
+    header, first, second = path.read_bytes().splitlines(keepends=True)
+    damaged = [b"\0\0\n", b"[1]\n", b'{"job": [1], "result": 2}\n', b"\xff\n", b"[" * 100_000 + b"\n"]
+    path.write_bytes(header + b"".join(damaged) + second)
+    with make("counted") as jobs:
+        assert jobs.run("stage", xs(1, 2)) == [10, 20]
+    assert calls_in(tmp_path) == [1, 2, 1]
+    assert path.read_bytes().endswith(second + first)
+
+
+def test_other_shared_values_begin_anew(
+    make: Callable[..., Jobs], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def calls_of(**options: Any) -> int:
+        before = len(calls_in(tmp_path))
+        with make(**({"function": "counted"} | options)) as jobs:
+            jobs.run("stage", xs(1))
+        return len(calls_in(tmp_path)) - before
+
+    assert [calls_of(), calls_of()] == [1, 0]
+    assert calls_of(shared={"model": "b"}) == 1
+    assert len(stored(tmp_path)) == 1
+    assert calls_of(function="failing", shared={"model": "b"}) == 1
+    monkeypatch.setattr("edgekit.tune.jobs.__version__", "9.9")
+    assert calls_of(function="failing", shared={"model": "b"}) == 1
+
+
+def test_a_file_of_something_else_is_begun_anew(make: Callable[..., Jobs], tmp_path: Path) -> None:
+    (tmp_path / "jobs.jsonl").write_text("notes\n")
+    with make("counted") as jobs:
+        jobs.run("stage", xs(1))
+    assert stored(tmp_path) == [10]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["calls", "jobs.jsonl"]
+
+
+def test_a_store_that_cannot_be_used(
+    make: Callable[..., Jobs], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make("counted").close()
+    with monkeypatch.context() as patch, pytest.raises(DataError, match="expected at most 20"):
+        patch.setattr(store, "MAX_STORE_BYTES", 20)
+        make("counted")
+    (tmp_path / "jobs.jsonl").unlink()
+    (tmp_path / "jobs.jsonl").mkdir()
+    with pytest.raises(OutputError, match="cannot be written"):
+        make("counted")
+
+
+# processes of this computer
+
+
+def test_two_processes_equal_one(make: Callable[..., Jobs], tmp_path: Path) -> None:
+    with make("scaled") as jobs:
+        one = jobs.run("stage", xs(*range(8)))
+    (tmp_path / "jobs.jsonl").unlink()
+    with make("scaled", workers=2) as jobs:
+        two = [*jobs.run("stage", xs(*range(5))), *jobs.run("stage", xs(5, 6, 7))]
+    assert json.dumps(two) == json.dumps(one)
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_what_finished_is_stored_before_an_error_is_raised(
+    make: Callable[..., Jobs], tmp_path: Path, workers: int
+) -> None:
+    with make("failing", workers=workers) as jobs:
+        with pytest.raises(ModelError) as caught:
+            jobs.run("stage", [*xs(1, 2), {"x": 3, "fails": "edgekit"}, *xs(4, 5, 6, 7, 8)])
+        assert (caught.value.message, caught.value.hint) == ("job 3 is wrong", "mend it")
+        assert sorted(stored(tmp_path)) == sorted(x * 10 for x in calls_in(tmp_path))
+        assert {10, 20} <= set(stored(tmp_path))
+        assert len(stored(tmp_path)) <= 2 + (workers - 1) * 2  # nothing begins after the error arrived
+        assert jobs.run("stage", xs(1, 4, 5)) == [10, 40, 50]  # the workers are still good
+    assert calls_in(tmp_path).count(1) == 1
+
+
+def test_a_worker_that_dies_is_named_and_replaced(make: Callable[..., Jobs], tmp_path: Path) -> None:
+    with make("failing", workers=2) as jobs:
+        jobs.run("stage", xs(1))
+        with pytest.raises(DeviceError, match="worker processes died") as caught:
+            jobs.run("stage", [*xs(1), {"x": 3, "fails": "dies"}])
+        assert "goes on where it was" in caught.value.hint
+        assert jobs.run("stage", xs(1, 2)) == [10, 20]
+    assert calls_in(tmp_path) == [1, 2]
+
+
+@pytest.mark.parametrize(("x", "kind"), [(1, ValueError), (0, TypeError)])
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_result_is_plain_json(make: Callable[..., Jobs], x: int, kind: type[Exception], workers: int) -> None:
+    with make("of_no_json", workers=workers) as jobs, pytest.raises(kind, match="JSON"):
+        jobs.run("stage", xs(x))
+
+
+@pytest.mark.parametrize("workers", [0, -1])
+def test_at_least_one_worker(make: Callable[..., Jobs], tmp_path: Path, workers: int) -> None:
+    with pytest.raises(ConfigError, match=f"workers is {workers}"):
+        make("scaled", workers=workers)
+    assert list(tmp_path.iterdir()) == []
+
+
+# interrupted
+
+
+def test_an_interrupted_run_goes_on(make: Callable[..., Jobs], tmp_path: Path) -> None:
+    with make("failing") as jobs, pytest.raises(KeyboardInterrupt):
+        jobs.run("stage", [*xs(1, 2), {"x": 3, "fails": "interrupt"}, *xs(4)])
+    with make("failing") as jobs:
+        assert jobs.run("stage", xs(1, 2, 4)) == [10, 20, 40]
+    assert calls_in(tmp_path) == [1, 2, 4]
+
+
+def test_an_interrupt_ends_the_workers(make: Callable[..., Jobs], tmp_path: Path) -> None:
+    def interrupt(stage: str, done: int, total: int) -> None:
+        if done:
+            raise KeyboardInterrupt
+
+    with make("endless", workers=2, progress=interrupt) as jobs, pytest.raises(KeyboardInterrupt):
+        jobs.run("stage", xs(0, 1, 2, 3))
+    assert multiprocessing.active_children() == []
+    assert len(stored(tmp_path)) == 1
+
+
+SCRIPT = """
+import sys
+from pathlib import Path
+from edgekit.tune.jobs import Jobs
+if __name__ == "__main__":
+    folder = Path(sys.argv[1])
+    with Jobs("tests.tune.job_functions:endless", {"folder": str(folder)}, folder / "jobs.jsonl", workers=2) as jobs:
+        jobs.run("stage", [{"x": x} for x in range(4)])
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="process groups and /proc")
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
+def test_a_run_that_is_ended_leaves_no_workers(tmp_path: Path, how: signal.Signals) -> None:
+    (tmp_path / "main.py").write_text(SCRIPT)
+    process = subprocess.Popen(
+        [sys.executable, tmp_path / "main.py", tmp_path],
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    try:
+        busy = [tmp_path / "pid_1", tmp_path / "pid_2"]
+        until(lambda: process.poll() is not None or all(path.exists() and path.read_text() for path in busy))
+        until(lambda: process.poll() is not None or len((tmp_path / "jobs.jsonl").read_text().splitlines()) == 2)
+        assert process.poll() is None, process.stderr and process.stderr.read()
+        if how == signal.SIGINT:
+            os.killpg(process.pid, how)  # as a terminal does: to the workers too
+        else:
+            process.kill()
+        _, said = process.communicate(timeout=DEADLINE_S)
+    finally:
+        process.kill()
+    assert process.returncode == -how
+    until(lambda: not any(is_running(int(path.read_text())) for path in tmp_path.glob("pid_*")))
+    assert said.count("KeyboardInterrupt") == (how == signal.SIGINT)  # the workers add nothing to it
+    assert len(stored(tmp_path)) == 1
+    assert not (tmp_path / "pid_3").exists()
+
+
+def is_running(pid: int) -> bool:
+    try:
+        return "\nState:\tZ" not in Path(f"/proc/{pid}/status").read_text()
+    except OSError:
+        return False
+
+
+# a Dask cluster
+
+LOOPBACK: Any = {
+    "host": "127.0.0.1",
+    "protocol": "tcp://",
+    "dashboard_address": "127.0.0.1:0",
+}  # 0: a port that is free
+
+
+@pytest.fixture(scope="module")
+def scheduler() -> Iterator[str]:
+    distributed = pytest.importorskip("distributed")
+    with distributed.LocalCluster(n_workers=2, threads_per_worker=1, processes=True, **LOOPBACK) as local:
+        yield local.scheduler_address
+
+
+def test_a_cluster_equals_one_process(make: Callable[..., Jobs], tmp_path: Path, scheduler: str) -> None:
+    with make("scaled") as jobs:
+        one = jobs.run("stage", xs(*range(8)))
+    (tmp_path / "jobs.jsonl").unlink()
+    with make("scaled", scheduler=scheduler) as jobs:
+        several = [*jobs.run("stage", xs(*range(5))), *jobs.run("stage", xs(5, 6, 7))]
+    assert json.dumps(several) == json.dumps(one)
+    with make("scaled") as jobs:
+        assert jobs.run("stage", xs(3)) == [one[3]]
+
+
+@pytest.mark.parametrize(("fails", "kind"), [("edgekit", ModelError), ("file", FileNotFoundError)])
+def test_an_error_on_a_cluster_is_the_same(
+    make: Callable[..., Jobs], tmp_path: Path, scheduler: str, fails: str, kind: type[Exception]
+) -> None:
+    with make("failing", scheduler=scheduler) as jobs:
+        with pytest.raises(kind, match="job 3") as caught:
+            jobs.run("stage", [*xs(1, 2), {"x": 3, "fails": fails}, *xs(4, 5, 6, 7, 8, 9, 10, 11)])
+        assert getattr(caught.value, "hint", "mend it") == "mend it"
+        assert sorted(stored(tmp_path)) == sorted(x * 10 for x in calls_in(tmp_path))
+        assert jobs.run("stage", xs(1, 2, 11)) == [10, 20, 110]
+
+
+def test_a_cluster_that_does_not_see_the_folder(make: Callable[..., Jobs], tmp_path: Path, scheduler: str) -> None:
+    with pytest.raises(ConfigError, match="does not see the folder /nowhere/at/all"):
+        make("scaled", shared={"folder": "/nowhere/at/all"}, scheduler=scheduler)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_cluster_of_another_version(
+    make: Callable[..., Jobs], scheduler: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cluster, "__version__", "9.9")
+    with pytest.raises(ConfigError, match="expected 9.9 as here"):
+        make("scaled", scheduler=scheduler)
+
+
+def test_a_cluster_without_workers(make: Callable[..., Jobs], monkeypatch: pytest.MonkeyPatch) -> None:
+    distributed = pytest.importorskip("distributed")
+    monkeypatch.setattr(cluster, "CONNECT_SECONDS", 1)
+    with (
+        distributed.LocalCluster(n_workers=0, processes=False, **LOOPBACK) as local,
+        pytest.raises(ConfigError, match="has no workers") as caught,
+    ):
+        make("scaled", scheduler=local.scheduler_address)
+    assert "dask worker" in caught.value.hint
+
+
+@pytest.mark.parametrize("address", ["tcp://127.0.0.1:9", "no address", "tcp://127.0.0.1:port", "nothing://x:1", ""])
+def test_no_scheduler_there(make: Callable[..., Jobs], monkeypatch: pytest.MonkeyPatch, address: str) -> None:
+    pytest.importorskip("distributed")
+    monkeypatch.setattr(cluster, "CONNECT_SECONDS", 1)
+    with pytest.raises(ConfigError, match="no Dask scheduler answers") as caught:
+        make("scaled", scheduler=address)
+    assert "\n" not in caught.value.message
+
+
+def test_dask_is_not_installed(make: Callable[..., Jobs], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "distributed", None)
+    with pytest.raises(ConfigError, match="distributed is not installed") as caught:
+        make("scaled", scheduler="tcp://127.0.0.1:8786")
+    assert caught.value.hint == 'pip install "edgekit[tune]"'
