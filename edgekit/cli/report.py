@@ -23,6 +23,7 @@ examples:
   edgekit report hb_mapper_makertbin.log            one screen: is it good, what next
   edgekit report WORK --html report.html            all files of the build, as a page to send
   edgekit report NEW --against OLD                  what changed between two builds
+  edgekit report TUNED                              after edgekit tune: with the most sensitive nodes
   edgekit report BUILDS                             the table that compares all builds in a folder
   edgekit report model.bin --json                   what the binary says of itself, for other tools
 """
@@ -32,7 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.epilog = EPILOG
     parser.add_argument(
-        "path", type=Path, help="a log, static-performance or quant_info JSON, a .bin, or a folder of them"
+        "path", type=Path, help="a log, static-performance, quant_info or sensitivity JSON, a .bin, or a folder of them"
     )
     parser.add_argument("--against", type=Path, metavar="OTHER", help="the build to compare with (the base)")
     parser.add_argument("--html", type=Path, metavar="FILE", help="also write one self-contained page")
@@ -106,8 +107,7 @@ def _print_reports(reports: list[Report], found: Collection, *, everything: bool
     if len(reports) == 1 or everything:
         for report in reports:
             print_report(console, report, all_nodes=everything)
-    for path, why in found.left_aside:
-        print(f"left aside {path.name}: {why}", file=sys.stderr)
+    _print_left_aside(found)
 
 
 def _print_reports_json(reports: list[Report], found: Collection, *, is_folder: bool) -> None:
@@ -115,6 +115,13 @@ def _print_reports_json(reports: list[Report], found: Collection, *, is_folder: 
 
     many = is_folder and len(reports) != 1
     print_json(reports_json(reports, found.left_aside) if many else report_json(reports[0]))
+    if not many:  # where the JSON has no place for them
+        _print_left_aside(found)
+
+
+def _print_left_aside(found: Collection) -> None:
+    for path, why in found.left_aside:
+        print(f"left aside {path.name}: {why}", file=sys.stderr)
 
 
 def _print_diff(base: Report, new: Report, *, as_json: bool) -> None:

@@ -12,6 +12,7 @@ from edgekit.host.binfile import looks_like_bin
 from edgekit.host.logs.edgekit_perf import is_edgekit_perf
 from edgekit.host.logs.lines import read_head, read_lines
 from edgekit.host.logs.quant_info import is_quant_info
+from edgekit.host.logs.sensitivity import is_sensitivity
 from edgekit.host.logs.sidecar import SIM_MAGIC, is_sidecar
 from edgekit.host.logs.static_perf import is_static_perf
 
@@ -74,7 +75,7 @@ class ForeignFileError(DataError):
 
 def kind_of(path: Path) -> str:
     """The kind of a file: mapper, modifier, model_info, board, static_perf, quant_info, sidecar,
-    edgekit_perf or bin.
+    edgekit_perf, sensitivity or bin.
 
     Raises DataError, naming what the file is as far as that can be told, for everything else; a simulated `.bin`
     counts as its sidecar.
@@ -116,6 +117,8 @@ def _json_kind(path: Path) -> str:
         return "sidecar"
     if is_edgekit_perf(value):
         return "edgekit_perf"
+    if is_sensitivity(value):
+        return "sensitivity"
     keys = ", ".join(json.dumps(key) for key in list(value)[:4]) if isinstance(value, dict) else "no object"
     raise ForeignFileError(
         f"{path} is a JSON file of another kind (it begins with {keys})",

@@ -16,10 +16,21 @@ from edgekit.host.logs.mapper_log import MapperLog
 from edgekit.host.logs.model_info import ModelInfo, parse_model_info
 from edgekit.host.logs.modifier import ModifierLog, parse_modifier
 from edgekit.host.logs.quant_info import QuantNode, read_quant_info
+from edgekit.host.logs.sensitivity import Sensitivity, read_sensitivity
 from edgekit.host.logs.sidecar import Sidecar, read_sidecar
 from edgekit.host.logs.static_perf import StaticPerf, read_static_perf
 
-Content = MapperLog | ModifierLog | ModelInfo | BoardLog | StaticPerf | tuple[QuantNode, ...] | Sidecar | BinInfo
+Content = (
+    MapperLog
+    | ModifierLog
+    | ModelInfo
+    | BoardLog
+    | StaticPerf
+    | tuple[QuantNode, ...]
+    | Sensitivity
+    | Sidecar
+    | BinInfo
+)
 
 READERS: dict[str, Callable[[Path], Content]] = {
     "mapper": lambda path: parse_mapper(read_lines(path)),
@@ -29,6 +40,7 @@ READERS: dict[str, Callable[[Path], Content]] = {
     "edgekit_perf": read_edgekit_perf,
     "static_perf": read_static_perf,
     "quant_info": read_quant_info,
+    "sensitivity": read_sensitivity,
     "sidecar": read_sidecar,
     "bin": read_bin,
 }

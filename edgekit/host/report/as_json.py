@@ -11,6 +11,7 @@ from typing import Any
 
 from edgekit.host.logs.failures import Failure
 from edgekit.host.logs.mapper_log import GraphTensor
+from edgekit.host.logs.sensitivity import Sensitivity
 from edgekit.host.report.build import Build
 from edgekit.host.report.flow import Flow
 from edgekit.host.report.graph import block_of
@@ -43,6 +44,7 @@ def report_json(report: Report) -> dict[str, Any]:
         "cpu": _cpu(facts),
         "performance": _performance(facts),
         "bin": _bin(build),
+        "sensitivity": _sensitivity(build.sensitivity),
         "stages": [asdict(stage) for stage in facts.log.stages] if facts.log else [],
         "warnings": list(facts.log.warnings) if facts.log else [],
     }
@@ -184,6 +186,16 @@ def _bin(build: Build) -> dict[str, Any] | None:
         "dequantize_nodes": list(info.dequantize_nodes),
         "deleted_nodes": list(info.deleted_nodes),
         "metadata": dict(info.metadata),
+    }
+
+
+def _sensitivity(told: Sensitivity | None) -> dict[str, Any] | None:
+    if told is None:
+        return None
+    return {
+        "measure": told.measure,
+        "baseline": dict(told.baseline),
+        "nodes": [asdict(node) | {"tensors": list(node.tensors)} for node in told.nodes],
     }
 
 

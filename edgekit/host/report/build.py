@@ -13,6 +13,7 @@ from edgekit.host.logs.model_info import ModelInfo
 from edgekit.host.logs.modifier import ModifierLog
 from edgekit.host.logs.quant_info import QuantNode
 from edgekit.host.logs.reading import ReadFile
+from edgekit.host.logs.sensitivity import Sensitivity
 from edgekit.host.logs.sidecar import Sidecar
 from edgekit.host.logs.static_perf import StaticPerf
 
@@ -40,6 +41,7 @@ class Build:
     static: StaticPerf | None = None
     sidecar: Sidecar | None = None
     quant_nodes: tuple[QuantNode, ...] = ()
+    sensitivity: Sensitivity | None = None
     quantized_onnx: Path | None = None
     remarks: tuple[str, ...] = field(default=())
 
@@ -132,6 +134,8 @@ def _add(build: Build, file: ReadFile) -> Build:
         return replace(build, static=_joined(build.static, content))
     if isinstance(content, Sidecar):
         return replace(build, sidecar=_more_final(build.sidecar, content))
+    if isinstance(content, Sensitivity):
+        return replace(build, sensitivity=content)
     return replace(build, quant_nodes=content)
 
 

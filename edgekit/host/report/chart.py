@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 
+from edgekit.host.logs.sensitivity import Sensitivity
 from edgekit.host.logs.static_perf import LayerTime, StaticPerf
 from edgekit.host.report.flow import FALL
 from edgekit.host.report.graph import block_of
@@ -102,24 +103,67 @@ def layer_chart(static: StaticPerf | None, *, width: int) -> str:
     longest = max((max(layer.compute_us, layer.transfer_us) for layer in top), default=0.0)
     if not longest:
         return ""
-    row = 34
-    height = TOP + row * len(top) + 4
-    scale = (width - RIGHT - 70) / longest
-    parts = []
-    for i, layer in enumerate(top):
-        y = TOP + row * i
-        compute, transfer = layer.compute_us * scale, layer.transfer_us * scale
-        label = f"{max(layer.compute_us, layer.transfer_us):g} us"
-        parts.append(
-            f'<text class="label" x="0" y="{y + 9}">{escape(_short(layer.name, width // 8))}</text>'
-            f'<rect class="compute" x="0" y="{y + 13}" width="{compute:.1f}" height="7"/>'
-            f'<rect class="transfer" x="0" y="{y + 20}" width="{transfer:.1f}" height="5"/>'
-            f'<text class="tick" x="{max(compute, transfer) + 5:.1f}" y="{y + 22}">{label}</text>'
-            f"<title>{escape(layer.name)}: {layer.compute_us:g} us computing, {layer.transfer_us:g} us moving</title>"
+    bars = [
+        Bars(
+            layer.name,
+            layer.compute_us,
+            layer.transfer_us,
+            f"{max(layer.compute_us, layer.transfer_us):g} us",
+            f"{layer.compute_us:g} us computing, {layer.transfer_us:g} us moving",
         )
-        parts[-1] = f"<g>{parts[-1]}</g>"
-    frame = Frame(width, height, 1, 0, 1)
-    return _svg(frame, "Time of the slowest layers", parts)
+        for layer in top
+    ]
+    return _bar_rows("Time of the slowest layers", bars, kinds=("compute", "transfer"), width=width)
+
+
+def sensitivity_chart(told: Sensitivity | None, *, width: int) -> str:
+    """The most sensitive nodes: loss alone in int8 above, gain as int16 below; "" without any."""
+    top = told.nodes[:MAX_LAYERS] if told else ()
+    bars = [
+        Bars(
+            node.node,
+            node.loss_alone,
+            node.gain_int16 or 0.0,
+            f"{node.loss_alone:.4f}" + (f", chosen {node.chosen}" if node.chosen else ""),
+            f"{node.op}, loss alone {node.loss_alone:.4g}, gain as int16 "
+            + ("not measured" if node.gain_int16 is None else f"{node.gain_int16:+.4g}"),
+        )
+        for node in top
+    ]
+    return _bar_rows("Loss and gain of the most sensitive nodes", bars, kinds=("compute", "int16"), width=width)
+
+
+@dataclass(frozen=True, slots=True)
+class Bars:
+    """A row of a bar chart: two bars under a name, a label behind the longer one; a negative value has no bar."""
+
+    name: str
+    upper: float
+    lower: float
+    label: str
+    detail: str
+
+
+def _bar_rows(title: str, rows: Sequence[Bars], *, kinds: tuple[str, str], width: int) -> str:
+    longest = max((max(row.upper, row.lower) for row in rows), default=0.0)
+    if longest <= 0:
+        return ""
+    height_each = 34
+    room = max(min(len(row.label), 40) for row in rows) * 7 + 8
+    scale = (width - RIGHT - max(room, 70)) / longest
+    parts = []
+    for i, row in enumerate(rows):
+        y = TOP + height_each * i
+        upper, lower = max(row.upper, 0.0) * scale, max(row.lower, 0.0) * scale
+        parts.append(
+            f'<g><text class="label" x="0" y="{y + 9}">{escape(_short(row.name, width // 8))}</text>'
+            f'<rect class="{kinds[0]}" x="0" y="{y + 13}" width="{upper:.1f}" height="7"/>'
+            f'<rect class="{kinds[1]}" x="0" y="{y + 20}" width="{lower:.1f}" height="5"/>'
+            f'<text class="tick" x="{max(upper, lower) + 5:.1f}" y="{y + 22}">{escape(_short(row.label, 40))}</text>'
+            f"<title>{escape(row.name)}: {escape(row.detail)}</title></g>"
+        )
+    frame = Frame(width, TOP + height_each * len(rows) + 4, 1, 0, 1)
+    return _svg(frame, title, parts)
 
 
 def busy_chart(static: StaticPerf | None, *, width: int) -> str:

@@ -15,6 +15,7 @@ from edgekit.host.logs.mapper_log import MapperLog
 from edgekit.host.logs.model_info import ModelInfo
 from edgekit.host.logs.modifier import ModifierLog
 from edgekit.host.logs.reading import ReadFile, read_file
+from edgekit.host.logs.sensitivity import SENSITIVITY, Sensitivity
 from edgekit.host.logs.sidecar import Sidecar
 from edgekit.host.report.build import MODIFIED, Build, make_build
 from edgekit.progress import Progress, silent
@@ -57,7 +58,10 @@ def collect(path: Path, *, progress: Progress = silent) -> Collection:
     name = model_name(file) or path.stem
     neighbours = _neighbours(file, name)
     onnx = _quantized(path.parent, name)
-    return Collection((make_build(name, (file, *neighbours), onnx=onnx),), ())
+    left: list[tuple[Path, str]] = []
+    if not isinstance(file.content, Sensitivity):
+        neighbours += _tuning([path.parent, *_work_folder(path.parent)], left)
+    return Collection((make_build(name, (file, *neighbours), onnx=onnx),), tuple(left))
 
 
 def model_name(file: ReadFile) -> str:
@@ -88,6 +92,24 @@ def _neighbours(file: ReadFile, name: str) -> list[ReadFile]:
     return [read for path in found[:1] if (read := _try(path)) is not None]
 
 
+def _work_folder(working_dir: Path) -> list[Path]:
+    """The folder above, if a yaml lies there: a working_dir lies beside its yaml."""
+    above = working_dir.resolve().parent
+    return [above] if next(above.glob("*.yaml"), None) else []
+
+
+def _tuning(places: Sequence[Path], left: list[tuple[Path, str]]) -> list[ReadFile]:
+    """What edgekit tune measured, from the first of the places that holds it."""
+    path = next((place / SENSITIVITY for place in places if (place / SENSITIVITY).is_file()), None)
+    if path is None:
+        return []
+    try:
+        return [file for file in (read_file(path),) if file.kind == "sensitivity"]
+    except EdgekitError as error:
+        left.append((path, error.message))
+        return []
+
+
 def _try(path: Path) -> ReadFile | None:
     try:
         return read_file(path)
@@ -106,10 +128,14 @@ def _collect_folder(folder: Path, progress: Progress) -> Collection:
         except ForeignFileError:
             if path.suffix == ".log":  # other texts and JSON files are nobody's business here
                 left.append((path, "it is no log of this toolchain"))
+            elif path.name == SENSITIVITY:
+                left.append((path, "it is not as edgekit tune writes it"))
         except EdgekitError as error:
             left.append((path, error.message))
         if len(paths) > MANY_FILES:
             progress("reading", done, len(paths))
+    if not any(path.name == SENSITIVITY for path in paths):
+        files += _tuning(_work_folder(folder), left)
     groups = _seed(files)
     _attach(groups, files, left)
     if not groups:

@@ -7,16 +7,26 @@ from pathlib import Path
 from typing import Any
 
 from edgekit.files import write_text
-from edgekit.host.report.chart import NARROW, WIDE, busy_chart, cosine_chart, layer_chart, threshold_chart
+from edgekit.host.report.chart import (
+    NARROW,
+    WIDE,
+    busy_chart,
+    cosine_chart,
+    layer_chart,
+    sensitivity_chart,
+    threshold_chart,
+)
 from edgekit.host.report.compare import COLUMNS, compare_rows, ranked
 from edgekit.host.report.diff import Diff, diff_reports
 from edgekit.host.report.report import Facts, Report
 from edgekit.host.report.rules import OUTPUT_COSINE_GOOD, OUTPUT_COSINE_POOR
-from edgekit.host.report.text import calibration_text, input_text, version_text
+from edgekit.host.report.text import baseline_text, calibration_text, input_text, version_text
 from edgekit.version import __version__
 
 TEMPLATE = "page.html.jinja"
 WORST_NODES = 12
+SENSITIVE_NODES = 24
+SENSITIVITY_TITLE = "Sensitivity to int8"
 SHOWN_ROUTES = 3  # the lowest outputs; the others fold away
 LAYER_NOTE = "Computing above, moving data below; on the BPU the two overlap."
 THRESHOLD_NOTE = "The largest value that each node's input is calibrated for, on a logarithmic scale."
@@ -38,8 +48,9 @@ def render_page(reports: Sequence[Report], *, against: Report | None = None) -> 
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters["cosine"] = lambda value: "–" if value is None else f"{value:.4f}"
+    environment.filters["decimals"] = lambda value: "–" if value is None else f"{value:.4f}"
     environment.filters["short"] = lambda value: "–" if value is None else f"{value:.4g}"
+    environment.filters["signed"] = lambda value: "–" if value is None else f"{value:+.4f}"
     environment.filters["level"] = _level
     environment.filters["plain"] = _plain
     diff: Diff | None = diff_reports(against, reports[0]) if against and len(reports) == 1 else None
@@ -50,6 +61,7 @@ def render_page(reports: Sequence[Report], *, against: Report | None = None) -> 
         diff=diff,
         columns=COLUMNS,
         shown_routes=SHOWN_ROUTES,
+        sensitivity_title=SENSITIVITY_TITLE,
         comparison=compare_rows(reports) if len(reports) > 1 else [],
     )
 
@@ -82,6 +94,7 @@ def _view(report: Report) -> dict[str, Any]:
         "calibration": calibration_text(facts),
         "tiles": _tiles(facts),
         "worst": facts.worst_nodes[:WORST_NODES],
+        "sensitive": report.build.sensitivity.nodes[:SENSITIVE_NODES] if report.build.sensitivity else (),
         "drops": facts.flow.drops if facts.flow else {},
         "config": _config(facts),
         "charts": [chart for chart in _charts(facts) if chart[2]],
@@ -90,8 +103,10 @@ def _view(report: Report) -> dict[str, Any]:
 
 def _charts(facts: Facts) -> Iterator[tuple[str, str, str, str]]:
     """Title, note, drawing for a desk, drawing for a phone; the drawings are "" where there is nothing to draw."""
+    told = facts.build.sensitivity
     draws: tuple[tuple[str, str, Callable[[int], str]], ...] = (
         ("Cosine along the graph", _cosine_note(facts), lambda width: cosine_chart(facts, width=width)),
+        (SENSITIVITY_TITLE, _sensitivity_note(facts), lambda width: sensitivity_chart(told, width=width)),
         ("Time per layer", LAYER_NOTE, lambda width: layer_chart(facts.build.static, width=width)),
         ("How busy the BPU is", _busy_note(facts), lambda width: busy_chart(facts.build.static, width=width)),
         ("Thresholds", THRESHOLD_NOTE, lambda width: threshold_chart(facts, width=width)),
@@ -103,6 +118,11 @@ def _charts(facts: Facts) -> Iterator[tuple[str, str, str, str]]:
 def _cosine_note(facts: Facts) -> str:
     source = f" Edges from {facts.flow.source}." if facts.flow else ""
     return f"Integer graph against float model, node by node; the dashed line is {OUTPUT_COSINE_GOOD}.{source}"
+
+
+def _sensitivity_note(facts: Facts) -> str:
+    told = facts.build.sensitivity
+    return f"Measured by edgekit tune: {baseline_text(told)}; {len(told.nodes)} nodes." if told else ""
 
 
 def _busy_note(facts: Facts) -> str:

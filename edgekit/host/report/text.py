@@ -10,6 +10,7 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
+from edgekit.host.logs.sensitivity import Sensitivity
 from edgekit.host.report.compare import COLUMNS, compare_rows
 from edgekit.host.report.diff import COSINE_CHANGE, Change, Diff
 from edgekit.host.report.flow import Fall, Route
@@ -21,13 +22,14 @@ SEVERITY_MARKS = {"stop": "✗", "bad": "✗", "warn": "!", "note": "·"}
 TOOLS = {"hb_mapper": "hb_mapper", "hbdk": "hbdk", "hbdk_runtime": "hbdk runtime", "horizon_nn": "horizon_nn"}
 RANGES = {"regular": "full range", "bt601_video": "studio range"}
 WORST_SHOWN = 6
+SENSITIVE_SHOWN = 10
 CHANGES_SHOWN = 12
 
 
 def print_report(console: Console, report: Report, *, all_nodes: bool = False) -> None:
     """Prints one report; with `all_nodes` the whole node table below it."""
     console.print(_verdict(report))
-    for part in (_outputs(report.facts), _worst(report.facts), _lines(report)):
+    for part in (_outputs(report.facts), _worst(report.facts), _sensitive(report.facts), _lines(report)):
         if part is not None:
             console.print(part)
     if all_nodes and report.facts.nodes:
@@ -138,6 +140,33 @@ def _worst(facts: Facts) -> Table | None:
     return table
 
 
+def _sensitive(facts: Facts) -> Table | None:
+    told = facts.build.sensitivity
+    if told is None or not told.nodes:
+        return None
+    columns = ("node", "op", "loss alone", "gain int16", "gain float", "extra cost", "chosen")
+    table = _table(
+        f"most sensitive of {len(told.nodes)} nodes",
+        columns,
+        right={"loss alone", "gain int16", "gain float", "extra cost"},
+    )
+    for node in told.nodes[:SENSITIVE_SHOWN]:
+        gains = (_signed(node.gain_int16), _signed(node.gain_float))
+        cost = "-" if node.extra_cost is None else f"{node.extra_cost:.1%}"
+        table.add_row(escape(node.node), escape(node.op), _number(node.loss_alone), *gains, cost, escape(node.chosen))
+    return table
+
+
+def baseline_text(told: Sensitivity) -> str:
+    """What the sensitivity was measured by, and its value for whole models."""
+    values = ", ".join(f"{name} {value:.4g}" for name, value in told.baseline.items())
+    return f"{told.measure} ({values})" if values else told.measure
+
+
+def _signed(value: float | None) -> str:
+    return "-" if value is None else f"{value:+.4f}"
+
+
 def _all_nodes(facts: Facts) -> Table:
     columns = ("node", "on", "subgraph", "type", "cosine", "threshold", "dtype")
     table = _table(f"all {len(facts.nodes)} nodes", columns, right={"cosine", "threshold"})
@@ -149,7 +178,7 @@ def _all_nodes(facts: Facts) -> Table:
 
 
 def _lines(report: Report) -> Table:
-    """One line each, hanging: input, yaml, flow, CPU, int16, calibration, speed, sources."""
+    """One line each, hanging: input, yaml, flow, CPU, int16, tune, calibration, speed, sources."""
     facts = report.facts
     grid = Table.grid(padding=(0, 2, 0, 0))
     grid.add_column(style="bold", no_wrap=True)
@@ -161,6 +190,7 @@ def _lines(report: Report) -> Table:
         ("flow", _flow(facts)),
         ("CPU", _cpu(facts)),
         ("int16", ", ".join(row.name for row in facts.int16_nodes[:4]) + _more(len(facts.int16_nodes), 4)),
+        ("tune", baseline_text(facts.build.sensitivity) if facts.build.sensitivity else ""),
         ("speed", _speed(facts)),
         ("read", ", ".join(file.path.name for file in report.build.sources)),
     )
