@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import Generator, Mapping, Sequence
+import threading
+from collections.abc import Callable, Generator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -33,7 +34,7 @@ class DaskCluster:
         self._dask = distributed
         try:
             _knock(address)  # a Client that fails in its constructor hangs when it is collected
-            self._client = distributed.Client(address, timeout=CONNECT_SECONDS, set_as_default=False)
+            self._client = _client(distributed.Client, address)
         except (OSError, asyncio.TimeoutError, ValueError) as error:  # under 3.10 its timeout is no OSError
             raise ConfigError(
                 f"no Dask scheduler answers at {address!r} ({' '.join(str(error).split()) or 'timeout'})",
@@ -98,6 +99,26 @@ class DaskCluster:
                     f"the Dask worker {worker} does not see the folder {folder}, expected it under the same path",
                     hint="work in a folder that all machines share, and give it by its full path",
                 )
+
+
+def _client(make: Callable[..., Any], address: str) -> Any:
+    """Connects in a thread of its own: where something else than Dask listens, its constructor never returns."""
+    made: list[Any] = []
+
+    def connect() -> None:
+        try:
+            made.append(make(address, timeout=CONNECT_SECONDS, set_as_default=False))
+        except Exception as error:
+            made.append(error)
+
+    thread = threading.Thread(target=connect, daemon=True)
+    thread.start()
+    thread.join(2 * CONNECT_SECONDS)  # its own timeout comes first, where it comes at all
+    if not made:
+        raise TimeoutError("something else listens there")
+    if isinstance(made[0], Exception):
+        raise made[0]
+    return made[0]
 
 
 def _knock(address: str) -> None:

@@ -355,6 +355,25 @@ def test_no_scheduler_there(make: Callable[..., Jobs], monkeypatch: pytest.Monke
     assert "\n" not in caught.value.message
 
 
+MUTE = """
+import socket
+from edgekit.errors import ConfigError
+from edgekit.tune import cluster
+cluster.CONNECT_SECONDS = 0.5
+with socket.create_server(("127.0.0.1", 0)) as server:
+    try:
+        cluster.DaskCluster(f"tcp://127.0.0.1:{server.getsockname()[1]}", {})
+    except ConfigError as error:
+        print(error.message)
+"""
+
+
+def test_something_else_listens_there() -> None:
+    pytest.importorskip("distributed")
+    said = subprocess.run([sys.executable, "-c", MUTE], cwd=ROOT, capture_output=True, text=True, timeout=DEADLINE_S)
+    assert "no Dask scheduler answers" in said.stdout and said.returncode == 0
+
+
 def test_dask_is_not_installed(make: Callable[..., Jobs], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "distributed", None)
     with pytest.raises(ConfigError, match="distributed is not installed") as caught:
