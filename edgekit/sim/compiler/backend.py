@@ -19,7 +19,7 @@ from edgekit.sim.compiler.record import node_rows, output_rows, quant_info
 from edgekit.sim.compiler.samples import spread
 from edgekit.sim.compiler.search import calibrated
 from edgekit.sim.compiler.sidecars import bin_spec, dequantize_nodes, quantized_spec, raw_heads, with_raw_heads
-from edgekit.sim.compiler.subject import Subject, read_subject
+from edgekit.sim.compiler.subject import Subject, asked_wide, read_subject
 from edgekit.spec import ModelSpec, file_ref, save_spec
 from edgekit.version import __version__
 
@@ -137,6 +137,9 @@ def _write_models(subject: Subject, quantized: QuantizedGraph, build_dir: Path) 
 
 def _notes(subject: Subject, choice: Choice) -> tuple[str, ...]:
     notes = [f"calibration: {choice.method}, {len(subject.job.calibration_files)} samples"]
+    wide = asked_wide(subject.job, subject.graph)
+    if wide:
+        notes.append(f"int16 as the yaml asks: {len(wide)} tensors")
     softmax = [node.name for node in subject.graph.nodes if node.op == "Softmax"]
     if softmax:
         notes.append(f"{len(softmax)} Softmax run as floats here; the board's build may compute them in integers")

@@ -58,11 +58,8 @@ def methods(config: PtqConfig) -> dict[str, Calibrator]:
 
 
 def thresholds_by(calibrator: Calibrator, histograms: Mapping[str, Histogram], plan: ScalePlan) -> Thresholds:
-    """A threshold per observed tensor; 16-bit tensors have steps to spare and never saturate."""
-    return {
-        name: max_threshold(histogram) if plan.bits[name] == 16 else calibrator(histogram)
-        for name, histogram in histograms.items()
-    }
+    """A threshold per observed tensor; 16 bits saturate where 8 bits do, as in the vendor's builds."""
+    return {name: calibrator(histogram) for name, histogram in histograms.items() if name in plan.source}
 
 
 def choose(

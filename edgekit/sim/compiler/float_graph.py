@@ -31,7 +31,8 @@ class Node:
 class FloatGraph:
     """Nodes in running order; `outputs` maps each graph output's name to the tensor that holds its NHWC data.
 
-    `shapes` are those of the float model (NCHW); `constants` hold weights and folded values.
+    `shapes` are those of the float model (NCHW); `constants` hold weights and folded values. `source` are the nodes
+    as the file has them, whatever becomes of `nodes`: a yaml names those.
     """
 
     nodes: tuple[Node, ...]
@@ -40,6 +41,7 @@ class FloatGraph:
     input: str
     outputs: Mapping[str, str]
     opset: int = 11
+    source: tuple[Node, ...] = ()
 
     def with_nodes(self, nodes: Iterable[Node], **changes: Any) -> FloatGraph:
         return replace(self, nodes=tuple(nodes), **changes)
@@ -98,7 +100,7 @@ def read_float_graph(path: Path) -> FloatGraph:
         )
     outputs = {v.name: v.name for v in graph.output}
     opset = next((o.version for o in model.opset_import if o.domain in ("", "ai.onnx")), 0)
-    return FloatGraph(nodes, constants, shapes, inputs[0], outputs, opset)
+    return FloatGraph(nodes, constants, shapes, inputs[0], outputs, opset, nodes)
 
 
 def _plain(value: Any) -> Any:

@@ -15,6 +15,7 @@ from edgekit.sim.compiler.scales import INT_MAX, ScalePlan
 
 CPU_OPS = ("Softmax", "HzQuantize", "HzDequantize")
 HIDDEN_OPS = ("HzDequantize", "Transpose")  # as in the vendor's table: outputs have one of their own
+INT8_NODES = ("HzSQuantizedPreprocess", "HzQuantizedResizeUpsample", "HzSQuantizedConvTranspose")
 VENDOR_TYPES = {"Table": "Hz{}", "Scale": "Mul", "Flatten": "Reshape"}
 
 
@@ -30,8 +31,6 @@ def node_rows(
         source = quantized.reads.get(node.name, "")
         distance = found.get(node.output[0])
         known = distance is not None and node.op_type != "HzRequantize"
-        link = quantized.links.get(node.output[0])
-        bits = plan.bits.get(link.float_name, 8) if link else 8
         rows.append(
             NodeRow(
                 name=node.name,
@@ -39,10 +38,15 @@ def node_rows(
                 type=node.op_type,
                 cosine=distance.cosine if known and distance else None,
                 threshold=_read_at(node, source, plan, scales) if known else None,
-                dtype="float32" if node.op_type == "Softmax" else widths[bits],
+                dtype="float32" if node.op_type == "Softmax" else widths[_bits_read(node, source, plan)],
             )
         )
     return rows
+
+
+def _bits_read(node: onnx.NodeProto, source: str, plan: ScalePlan) -> int:
+    """The width of what a node reads, as in the vendor's table; pixels are int8."""
+    return 8 if node.op_type in INT8_NODES else plan.bits.get(source, 8)
 
 
 def _read_at(node: onnx.NodeProto, source: str, plan: ScalePlan, scales: Mapping[str, float]) -> float | None:

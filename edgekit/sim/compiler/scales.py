@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
-from edgekit.sim.compiler.float_graph import FloatGraph, Node
+from edgekit.sim.compiler.float_graph import FloatGraph, Node, unsupported
 
 SAME_SCALE_OPS = ("Slice", "MaxPool", "Resize", "Reshape", "Transpose", "Flatten")  # they only move integers
+INT8_OPS = ("Resize", "Upsample", "ConvTranspose")  # the BPU has them for int8 only, their results included
 INT_MAX = {8: 127, 16: 32767}
 
 
@@ -35,29 +36,31 @@ class ScalePlan:
         }
 
 
-def plan_scales(graph: FloatGraph, *, int16_tail: bool = True) -> ScalePlan:
+def plan_scales(graph: FloatGraph, *, int16_tail: bool = True, wide: Collection[str] = ()) -> ScalePlan:
     """Decides the sharing: moves share always; a Concat shares with branches that nothing else reads.
 
-    Such a branch is rounded once, straight to the Concat's scale; other branches are rescaled before it.
+    Such a branch is rounded once, straight to the Concat's scale; other branches are rescaled before it. `wide` are
+    the tensors with 16 bits (`wide_tensors`), besides those of the tail.
     """
-    parent = {name: name for name in _tensors(graph)}
+    sixteen = set(wide) | (_int16_tensors(graph) if int16_tail else set())
+    parent = {name: name for name in tensors_of(graph)}
     for node in graph.nodes:
-        if node.op in SAME_SCALE_OPS:
+        if keeps_scale(node):
             _join(parent, node.inputs[0], node.output)
     owner: dict[str, str] = {}  # group root -> the Concat output that decides
     for node in graph.nodes:
         if node.op == "Concat":
-            _join_branches(graph, node, parent)
+            _join_branches(graph, node, parent, sixteen)
             owner[_root(parent, node.output)] = node.output
-    return _plan(graph, parent, owner, _int16_tensors(graph) if int16_tail else set())
+    return _plan(graph, parent, owner, sixteen)
 
 
 def _plan(graph: FloatGraph, parent: dict[str, str], owner: dict[str, str], wide: set[str]) -> ScalePlan:
     source: dict[str, str] = {}
     factor: dict[str, float] = {}
-    accumulators = accumulator_outputs(graph)
+    accumulators = accumulator_outputs(graph) - wide
     scaled = {node.output: node for node in graph.nodes if node.op == "Scale"}
-    for name in _tensors(graph):
+    for name in tensors_of(graph):
         root = _root(parent, name)
         source[name], factor[name] = owner.get(root, root), 1.0
     for name in source:  # running order: a Scale's input is done before its output
@@ -71,21 +74,37 @@ def _plan(graph: FloatGraph, parent: dict[str, str], owner: dict[str, str], wide
     return ScalePlan(source, factor, bits)
 
 
-def _tensors(graph: FloatGraph) -> list[str]:
+def tensors_of(graph: FloatGraph) -> list[str]:
+    """The input and every node's results, in running order."""
     return [graph.input, *(name for node in graph.nodes for name in node.outputs)]
 
 
-def _join_branches(graph: FloatGraph, concat: Node, parent: dict[str, str]) -> None:
-    consumers = graph.consumers()
+def keeps_scale(node: Node) -> bool:
+    """Whether the result's integers mean what those of the (first) input mean."""
+    return node.op in SAME_SCALE_OPS or (node.op == "Table" and node.attrs["function"] == "clip")
+
+
+def _join_branches(graph: FloatGraph, concat: Node, parent: dict[str, str], wide: Collection[str]) -> None:
+    consumers, producers = graph.consumers(), graph.producers()
     outputs = set(graph.outputs.values())
     scale_nodes = {node.output for node in graph.nodes if node.op == "Scale"}
     for branch in dict.fromkeys(concat.inputs):
         root = _root(parent, branch)
         group = [name for name in parent if _root(parent, name) == root]
         readers = [reader for name in group for reader in consumers.get(name, [])]
-        private = all(r is concat or r.op in SAME_SCALE_OPS for r in readers)
-        if private and not outputs.intersection(group) and not scale_nodes.intersection(group):
-            _join(parent, concat.output, branch)
+        private = all(r is concat or keeps_scale(r) for r in readers)
+        if not private or outputs.intersection(group) or scale_nodes.intersection(group):
+            continue
+        if (branch in wide) != (concat.output in wide):
+            continue
+        bounded = next((n for n in map(producers.get, group) if n is not None and "clip" in n.attrs), None)
+        if bounded is not None and bounded is not concat:
+            raise unsupported(
+                bounded,
+                f"is bounded by {bounded.attrs['clip']!r} and read by {concat.name!r} alone: the two share a range",
+                "the board's compiler loses such a bound: move the Clip behind the Concat, or leave it out",
+            )
+        _join(parent, concat.output, branch)
 
 
 def accumulator_outputs(graph: FloatGraph) -> set[str]:

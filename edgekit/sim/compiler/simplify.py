@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from edgekit.sim.compiler.float_graph import FloatGraph
+from edgekit.sim.compiler.passes.clip import absorb_clips
 from edgekit.sim.compiler.passes.fold import constant_arithmetic, drop_identities, fold_batch_norm, fold_constants
 from edgekit.sim.compiler.passes.fuse import fuse_relu, fuse_softmax, fuse_swish
 from edgekit.sim.compiler.passes.plain import average_as_conv, drop_dead, drop_head_transposes, split_as_slices
@@ -23,6 +24,7 @@ PASSES: tuple[Pass, ...] = (
     fuse_softmax,
     constant_arithmetic,
     average_as_conv,
+    absorb_clips,
     drop_dead,
 )
 

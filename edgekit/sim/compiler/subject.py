@@ -19,6 +19,7 @@ from edgekit.sim.compiler.quantize import QuantizedGraph, check_supported, quant
 from edgekit.sim.compiler.scales import ScalePlan, plan_scales
 from edgekit.sim.compiler.sidecars import quantized_spec
 from edgekit.sim.compiler.simplify import simplify
+from edgekit.sim.compiler.wide import all_tensors, output_tensors, wide_tensors
 
 if TYPE_CHECKING:
     import onnx
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from edgekit.host.compile_job import CompileJob
 
 INT16_MARCHES = ("bayes", "bayes-e")  # bernoulli2 has int8 only
+WIDE_BY_OPTIMIZATION = {"set_model_output_int16": output_tensors, "set_all_nodes_int16": all_tensors}
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,9 +58,17 @@ def read_subject(job: CompileJob) -> Subject:
     picture = picture_input(job)
     affine_of(picture)
     quantized_spec(job, graph, picture)
-    plan = plan_scales(graph, int16_tail=job.march in INT16_MARCHES)
+    plan = plan_scales(graph, int16_tail=job.march in INT16_MARCHES, wide=asked_wide(job, graph))
     quantize(graph, plan, dict.fromkeys(plan.source, 1.0), picture)  # a trial: what is refused is refused now
     return Subject(job, graph, plan, picture)
+
+
+def asked_wide(job: CompileJob, graph: FloatGraph) -> frozenset[str]:
+    """The tensors that the yaml asks 16 bits for, by `node_info` and by `optimization`."""
+    found = wide_tensors(graph, job.config.model_parameters.node_info or {})
+    for name in job.config.calibration_parameters.optimization or ():
+        found |= WIDE_BY_OPTIMIZATION[name](graph)
+    return found
 
 
 def check_options(job: CompileJob) -> None:
@@ -69,17 +79,20 @@ def check_options(job: CompileJob) -> None:
         "input_parameters.input_layout_train NHWC": given.layout_train == "NHWC",
         "input_parameters.input_batch": batch is not None and batch > 1,
         "calibration_parameters.preprocess_on": calibration.preprocess_on,
-        "model_parameters.node_info": group.node_info,
         "model_parameters.output_nodes": group.output_nodes,
         "calibration_parameters.run_on_cpu": calibration.run_on_cpu,
         "calibration_parameters.run_on_bpu": calibration.run_on_bpu,
-        "calibration_parameters.optimization": calibration.optimization,
+        **{
+            f"calibration_parameters.optimization {name}": True
+            for name in calibration.optimization or ()
+            if name not in WIDE_BY_OPTIMIZATION
+        },
     }
     for name, value in asked.items():
         if value:
             raise ConfigError(
                 f"{name} is set, which the simulated compiler does not do, expected the default",
-                hint=f"change {name.split('.')[1]} in the yaml, or compile with --toolchain hb_mapper",
+                hint=f"change {name.split('.')[1].split()[0]} in the yaml, or compile with --toolchain hb_mapper",
             )
 
 

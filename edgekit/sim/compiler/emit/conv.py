@@ -6,23 +6,26 @@ from typing import Any
 
 import numpy as np
 
+from edgekit.sim.compiler.emit.elementwise import narrowed, narrowed_scale
 from edgekit.sim.compiler.emit.writer import GraphWriter
 from edgekit.sim.compiler.float_graph import Node, unsupported
 from edgekit.sim.compiler.multiplier import epilogue
 
 WEIGHT_MAX = 127
-BIAS_LIMIT = float(1 << 22)  # keeps accumulators below 2^24, where float32 is still exact
-SMALLEST_FACTOR = 2.0**-16  # accumulator scale over output scale of a channel that hardly contributes
+BIAS_LIMIT = {8: 2.0**22, 16: 2.0**29}  # by the input's bits: below 2^24, exact in float32; below 2^31
+# Accumulator scale over output scale of a channel that hardly contributes, by the input's bits.
+SMALLEST_FACTOR = {8: 2.0**-16, 16: 2.0**-23}
 
 
 def emit_conv(writer: GraphWriter, node: Node) -> None:
     """HzSQuantizedConv; a graph output stays at accumulator width (high_precision_output)."""
     x, weight, bias = _operands(writer, node)
-    step = weight_steps(writer, node, np.abs(weight).max(axis=(1, 2, 3)), bias)
+    x_scale, x_bits = writer.scale(node.inputs[0]), writer.bits(node.inputs[0])
+    step = weight_steps(writer, node, np.abs(weight).max(axis=(1, 2, 3)), bias, x_scale=x_scale, x_bits=x_bits)
     quantized = _round_weights(weight / step[:, None, None, None]).transpose(0, 2, 3, 1)
     attrs = _window(node, weight.shape[2:])
     attrs |= {"use_bias": 1, "weight_thresholds": (step * WEIGHT_MAX).astype(np.float32)}
-    accumulator = writer.scale(node.inputs[0]) * step
+    accumulator = x_scale * step
     wide = node.output not in writer.plan.source
     if wide:
         offset: Any = 0.0
@@ -47,20 +50,23 @@ def emit_conv(writer: GraphWriter, node: Node) -> None:
 
 
 def emit_conv_transpose(writer: GraphWriter, node: Node) -> None:
-    """HzSQuantizedConvTranspose: weights (I, kh, kw, O/group), thresholds per output channel."""
-    x, weight, bias = _operands(writer, node)  # (I, O/group, kh, kw)
+    """HzSQuantizedConvTranspose, int8 to int8: weights (I, kh, kw, O/group), thresholds per output channel."""
+    _, weight, bias = _operands(writer, node)  # (I, O/group, kh, kw)
+    x, x_scale = narrowed(writer, node.inputs[0]), narrowed_scale(writer, node.inputs[0])
     group = int(node.attrs.get("group", 1))
     per_group = weight.reshape(group, -1, *weight.shape[1:])  # (group, I/group, O/group, kh, kw)
     peaks = np.abs(per_group).max(axis=(1, 3, 4)).reshape(-1)
-    step = weight_steps(writer, node, peaks, bias)
+    step = weight_steps(writer, node, peaks, bias, x_scale=x_scale, x_bits=8)
     scaled = per_group / step.reshape(group, 1, -1, 1, 1)
     quantized = _round_weights(scaled.reshape(weight.shape)).transpose(0, 2, 3, 1)
-    accumulator = writer.scale(node.inputs[0]) * step
+    accumulator = x_scale * step
     end = epilogue(accumulator / writer.scale(node.output), bits=8, place=f"node {node.name!r}")
     bias_int = _round_bias(bias / accumulator + end.offset)
     attrs = _window(node, weight.shape[2:])
     if any(node.attrs.get("output_padding", [])):
         attrs["output_padding"] = list(node.attrs["output_padding"])
+    if "activation" in node.attrs:
+        attrs["activation"] = node.attrs["activation"]
     attrs |= {"use_bias": 1, "weight_thresholds": (step * WEIGHT_MAX).astype(np.float32)}
     attrs |= {"accu_right_shift": end.right_shift, "y_quant_scale": end.scale}
     attrs |= {"y_right_shift": end.out_shift, "b_left_shift": np.zeros(bias_int.size, np.int64)}
@@ -73,15 +79,16 @@ def emit_conv_transpose(writer: GraphWriter, node: Node) -> None:
     writer.add("HzSQuantizedConvTranspose", node.name, inputs, [output], reads=node.inputs[0], **attrs)
 
 
-def weight_steps(writer: GraphWriter, node: Node, peaks: np.ndarray, bias: np.ndarray) -> np.ndarray:
+def weight_steps(
+    writer: GraphWriter, node: Node, peaks: np.ndarray, bias: np.ndarray, *, x_scale: float, x_bits: int
+) -> np.ndarray:
     """The float value of a weight's integer 1, per output channel: the peak over 127.
 
     Channels with hardly any weight get a larger step, so that bias and shifts still fit their integers.
     """
-    x_scale = writer.scale(node.inputs[0])
-    floor = np.abs(bias) / (x_scale * BIAS_LIMIT)
+    floor = np.abs(bias) / (x_scale * BIAS_LIMIT[x_bits])
     if node.output in writer.plan.source:
-        floor = np.maximum(floor, writer.scale(node.output) / x_scale * SMALLEST_FACTOR)
+        floor = np.maximum(floor, writer.scale(node.output) / x_scale * SMALLEST_FACTOR[x_bits])
     steps: np.ndarray = np.maximum(np.maximum(peaks / WEIGHT_MAX, floor), np.finfo(np.float32).tiny)
     return steps
 

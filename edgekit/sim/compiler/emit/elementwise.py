@@ -10,9 +10,11 @@ import numpy as np
 from edgekit.sim.compiler.emit.writer import NHWC, GraphWriter
 from edgekit.sim.compiler.float_graph import Node, unsupported
 from edgekit.sim.compiler.multiplier import SCALE_MAX, V_MAX, multiplier
+from edgekit.sim.compiler.scales import INT_MAX
 
 OPS = {"Add": "HzSElementwiseAdd", "Sub": "HzSElementwiseSub", "Mul": "HzSElementwiseMul"}
 ADD_SHIFT_MAX = 20  # x << 20 of an int8 stays clear of 32 bits
+WIDE_SHIFT_MAX = {8: 23, 16: 15}  # beside or with int16, by x's bits: both operands stay below 2^30
 
 
 def emit_add(writer: GraphWriter, node: Node) -> None:
@@ -22,10 +24,12 @@ def emit_add(writer: GraphWriter, node: Node) -> None:
         raise unsupported(node, "subtracts the tensor with the larger range")
     _same_shape(writer, node)
     ratio = writer.scale(e) / writer.scale(x)
-    x_shift = min(15 + math.floor(-math.log2(ratio)), ADD_SHIFT_MAX) if ratio < 1 else 14
+    wide = 16 in (writer.bits(x), writer.bits(e))
+    most = WIDE_SHIFT_MAX[writer.bits(x)] if wide else ADD_SHIFT_MAX
+    x_shift = min(15 + math.floor(-math.log2(ratio)), most) if ratio < 1 else 14
     e_scale = min(round(ratio * 2**x_shift), SCALE_MAX)
     factor = writer.scale(x) / 2**x_shift / writer.scale(node.output)
-    accu = max(0, math.ceil(math.log2((1 << (writer.bits(node.output) - 1)) / factor / V_MAX)))
+    accu = _accu_shift(writer, node, factor)
     attrs = {"x_shift": x_shift, "e_scale": e_scale}
     if node.op == "Add":
         attrs["e_shift"] = 0
@@ -33,11 +37,17 @@ def emit_add(writer: GraphWriter, node: Node) -> None:
 
 
 def emit_mul(writer: GraphWriter, node: Node) -> None:
-    """HzSElementwiseMul: the product of two int8 fits the 16 bits between the shifts as it is."""
+    """HzSElementwiseMul: the product of two int8 fits the 16 bits between the shifts as it is, wider ones do not."""
     _same_shape(writer, node)
     x, e = node.inputs
     factor = writer.scale(x) * writer.scale(e) / writer.scale(node.output)
-    _finish(writer, node, (x, e), {}, 0, factor)
+    bytewise = writer.bits(x) == writer.bits(e) == 8
+    _finish(writer, node, (x, e), {}, 0 if bytewise else _accu_shift(writer, node, factor), factor)
+
+
+def _accu_shift(writer: GraphWriter, node: Node, factor: float) -> int:
+    """The smallest shift that keeps every output in range clear of the 16 bits in between."""
+    return max(0, math.ceil(math.log2((1 << (writer.bits(node.output) - 1)) / factor / V_MAX)))
 
 
 def _finish(
@@ -77,10 +87,20 @@ def _same_shape(writer: GraphWriter, node: Node) -> None:
         raise unsupported(node, f"combines the shapes {list(shapes[0])} and {list(shapes[1])}")
 
 
-def rescaled(writer: GraphWriter, tensor: str, scale: float, layout: str = NHWC) -> str:
-    """The integer tensor of `tensor`, brought to `scale` where its own is another one."""
+def narrowed(writer: GraphWriter, tensor: str, layout: str = NHWC) -> str:
+    """`tensor` for an operation that takes int8 only: of the same range, in 8 bits."""
+    return rescaled(writer, tensor, narrowed_scale(writer, tensor), layout)
+
+
+def narrowed_scale(writer: GraphWriter, tensor: str) -> float:
+    """The float value of the integer 1 of what `narrowed` gives."""
+    return writer.scale(tensor) * INT_MAX[writer.bits(tensor)] / INT_MAX[8]
+
+
+def rescaled(writer: GraphWriter, tensor: str, scale: float, layout: str = NHWC, bits: int = 8) -> str:
+    """The integer tensor of `tensor`, brought to `scale` and `bits` where its own are others."""
     source = writer.read(tensor, layout)
-    if writer.scale(tensor) == scale:
+    if writer.scale(tensor) == scale and writer.bits(tensor) == bits:
         return source
     name = f"{tensor}_calibrated_Requantize_{len(writer.nodes)}"
     axis = 3 if layout == NHWC else writer.rank(tensor) - 1
@@ -94,7 +114,7 @@ def rescaled(writer: GraphWriter, tensor: str, scale: float, layout: str = NHWC)
         [target],
         reads=tensor,
         axis=axis,
-        bits=8,
+        bits=bits,
         method="Rescale",
         output_scale=np.full(size, to.scale[0]),
         output_right_shift=np.full(size, to.shift[0]),

@@ -42,6 +42,7 @@ FUNCTIONS: dict[str, Callable[[np.ndarray, Mapping[str, Any]], np.ndarray]] = {
     "hard_swish": lambda x, attrs: x * hard_sigmoid(x, 1 / 6, 0.5),
     "hard_sigmoid": lambda x, attrs: hard_sigmoid(x, attrs.get("alpha", 0.2), attrs.get("beta", 0.5)),
     "elu": lambda x, attrs: elu(x, attrs.get("alpha", 1.0)),
+    "clip": lambda x, attrs: np.clip(x, attrs["low"], attrs["high"]),
     "softplus": lambda x, attrs: np.logaddexp(0.0, x),
 }
 

@@ -52,7 +52,8 @@ def emit_preprocess(writer: GraphWriter, picture: PictureInput) -> None:
     weights = np.diag(matrix)[:, None] if diagonal else matrix
     quantized, step = _round_matrix(weights)
     scale = writer.scale(writer.graph.input)
-    end = epilogue(step / scale, bits=8, place=f"node {node!r}")
+    bits = writer.bits(writer.graph.input)
+    end = epilogue(step / scale, bits=bits, place=f"node {node!r}")
     bias = np.rint((matrix @ np.full(matrix.shape[1], 128.0) + offset) / step + end.offset)
     inputs = [
         x_name,
@@ -69,7 +70,7 @@ def emit_preprocess(writer: GraphWriter, picture: PictureInput) -> None:
         input_type=INPUT_TYPES[picture.kind, picture.color_space],
         channel_group=matrix.shape[0] if diagonal else 1,
         weight_thresholds=np.abs(weights).max(axis=1).astype(np.float32),
-        output_bit=8,
+        output_bit=bits,
         right_shift=end.right_shift,
         scale=end.scale,
         out_shift=end.out_shift,

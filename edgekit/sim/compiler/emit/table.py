@@ -7,7 +7,7 @@ import numpy as np
 from edgekit.sim.compiler.emit.functions import Function, table_function
 from edgekit.sim.compiler.emit.interpolated import interpolated_table
 from edgekit.sim.compiler.emit.writer import GraphWriter
-from edgekit.sim.compiler.float_graph import Node
+from edgekit.sim.compiler.float_graph import Node, unsupported
 
 
 def emit_table(writer: GraphWriter, node: Node) -> None:
@@ -17,6 +17,8 @@ def emit_table(writer: GraphWriter, node: Node) -> None:
     source = writer.read(x, layout)
     target = writer.write(y, layout)
     kind = str(node.attrs["function"])
+    if writer.bits(x) < writer.bits(y):
+        raise unsupported(node, "would make int16 of int8", "give its input 16 bits, too")
     if writer.bits(x) == 8:
         table = table_int8(function, writer.scale(x), writer.scale(y))
         entries = writer.constant(f"{node.name}_table_params", table)

@@ -1,0 +1,96 @@
+"""Which tensors can have 16 bits, and which have them together: found by compiling small graphs for the board.
+
+Every tensor has a width of its own, whoever reads it, with these exceptions. Operations that move integers, and all
+branches of a Concat, are as wide as their result. A table makes int16 of int16 only. Resize and ConvTranspose work
+on int8: a wide tensor is brought to 8 bits in front of them, and their result has 8 bits (a wide Concat brings it
+to 16).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from functools import cached_property
+
+from edgekit.sim.compiler.float_graph import FloatGraph, Node
+from edgekit.sim.compiler.scales import INT8_OPS, keeps_scale, tensors_of
+
+MOVES = ("Slice", "MaxPool", "Scale")
+NO_INT16 = ("MatMul", "Softmax", "Reshape", "Flatten", "Transpose")  # whose int16 form is not simulated
+AVERAGE = "GlobalAveragePool"
+
+
+@dataclass(frozen=True)
+class WidthRules:
+    """The rules on one graph; what they need of it is looked up once."""
+
+    graph: FloatGraph
+
+    @cached_property
+    def producers(self) -> dict[str, Node]:
+        return self.graph.producers()
+
+    @cached_property
+    def readers(self) -> dict[str, list[Node]]:
+        return self.graph.consumers()
+
+    @cached_property
+    def narrow(self) -> frozenset[str]:
+        """Tensors that the BPU makes in int8 whatever is asked for."""
+        found: set[str] = set()
+        for node in self.graph.nodes:
+            moved = node.op in MOVES or keeps_scale(node)
+            if node.op in INT8_OPS or (moved and node.inputs[0] in found):
+                found.update(node.outputs)
+        return frozenset(found)
+
+    @cached_property
+    def _links(self) -> dict[str, set[str]]:
+        """Tensor -> those that are wide with it."""
+        links: dict[str, set[str]] = {name: set() for name in tensors_of(self.graph)}
+        for node in self.graph.nodes:
+            if node.op in MOVES or node.op == "Concat":
+                members = {name for name in (*node.inputs, *node.outputs) if name in links} - self.narrow
+                for name in members:
+                    links[name] |= members
+            elif node.op == "Table":
+                links[node.output].add(node.inputs[0])
+        return links
+
+    def closed(self, tensors: Collection[str]) -> frozenset[str]:
+        """`tensors` with all that must be wide with them."""
+        found: set[str] = set()
+        waiting = list(tensors)
+        while waiting:
+            name = waiting.pop()
+            if name not in found:
+                found.add(name)
+                waiting += self._links[name]
+        return frozenset(found)
+
+    def obstacle(self, tensor: str) -> str:
+        """Why `tensor` cannot have 16 bits; empty where it can."""
+        maker, readers = self.producers.get(tensor), self.readers.get(tensor, [])
+        if tensor in self.narrow:
+            made = f"comes from {maker.name!r} ({maker.op})" if maker else "is narrow"
+            return f"{made}, and the BPU makes that in int8 only"
+        for node in (*readers, *([maker] if maker else [])):
+            if node.op in NO_INT16 or (node.op == "Table" and node.attrs["function"] == "clip"):
+                return f"belongs to {node.name!r} ({node.op}), which is not simulated in int16"
+        average = next((node for node in readers if node.op == AVERAGE), None)
+        if average is not None:
+            return f"is read by {average.name!r} ({AVERAGE}), and the board's compiler leaves it in int8 for that"
+        if readers and all(node.op in INT8_OPS for node in readers):
+            return f"is read by {readers[0].name!r} ({readers[0].op}) alone, which takes int8"
+        return ""
+
+    def fused(self, tensor: str) -> str:
+        """Why `tensor` has no integers of its own on the board; empty where it has.
+
+        Its compiler takes such an addition into the convolution's accumulator, unless all tensors have 16 bits.
+        """
+        maker, readers = self.producers.get(tensor), self.readers.get(tensor, [])
+        plain = maker is not None and maker.op == "Conv" and "activation" not in maker.attrs
+        if plain and [node.op for node in readers] == ["Add"]:
+            return f"goes into {readers[0].name!r} (Add) alone, and the board's compiler joins the two"
+        return ""
