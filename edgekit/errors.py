@@ -42,6 +42,10 @@ class DeviceError(EdgekitError):
     """The board, its library or the simulated device cannot do what was asked."""
 
 
+class UnfitError(DeviceError):
+    """The model is sound, but not made for this device or this input size."""
+
+
 class ToolchainError(EdgekitError):
     """The vendor's toolchain is missing, of another version, or failed."""
 

@@ -36,7 +36,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--against", type=Path, metavar="M2", help="a reference, e.g. the float ONNX: what is kept of it"
     )
-    parser.add_argument("--device", default="auto", help="device of --model: auto, bpu, sim or hbdk-sim")
+    parser.add_argument(
+        "--device", default="auto", help="device of --model: auto, bpu, sim, hbdk-sim; float: cpu, cuda, ..."
+    )
     parser.add_argument(
         "--settings",
         choices=("published", "model-zoo"),

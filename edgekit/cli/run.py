@@ -30,7 +30,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("-o", "--out", help=f"folder for pictures and results (default: {DEFAULT_OUT}, numbered)")
     parser.add_argument("--overwrite", action="store_true", help="write into a folder that is not empty")
-    parser.add_argument("--device", default="auto", help="auto (what the file asks for), bpu, sim or hbdk-sim")
+    parser.add_argument(
+        "--device",
+        default="auto",
+        help="auto (what the file asks for), bpu, sim, hbdk-sim; float models: cpu, cuda, ...",
+    )
     parser.add_argument("--conf", type=float, default=0.25, help="score threshold, 0..1 (default 0.25)")
     parser.add_argument("--iou", type=float, default=0.7, help="overlap threshold of the NMS, 0..1 (default 0.7)")
     parser.add_argument("--max-detections", type=int, default=300, help="objects per picture at most (default 300)")

@@ -13,7 +13,6 @@ if TYPE_CHECKING:
 KEPT_TIMES = 10_000  # the medians are over the last ones, so that long runs do not grow
 DEVICE_WORDS = {
     "bpu": "the BPU",
-    "onnxruntime": "onnxruntime (float)",
     "sim": "the simulated BPU, whose times say nothing of the board",
     "hbdk-sim": "the vendor's instruction simulator, whose times say nothing of the board",
 }
@@ -49,7 +48,7 @@ class Tally:
         import statistics
 
         medians = ", ".join(f"{stage} {statistics.median(values):.1f}" for stage, values in self.times_ms.items())
-        devices = " and ".join(DEVICE_WORDS.get(kind, kind) for kind in sorted(self.devices))
+        devices = " and ".join(_device_words(kind) for kind in sorted(self.devices))
         lines = [
             f"{self.objects} objects in {self.pictures} pictures on {devices}",
             f"median ms per picture: {medians}",
@@ -57,6 +56,12 @@ class Tally:
         counts = ((self.skipped, "skipped, unreadable"), (self.dropped, "dropped, the source was faster"))
         lines += [f"{count} pictures {what}" for count, what in counts if count]
         return "\n".join([*lines, f"results are in {out}"])
+
+
+def _device_words(kind: str) -> str:
+    from edgekit.runtime.device import is_float_kind
+
+    return f"{kind} (float)" if is_float_kind(kind) else DEVICE_WORDS.get(kind, kind)
 
 
 def say(line: str) -> None:

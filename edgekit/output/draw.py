@@ -15,6 +15,7 @@ from edgekit.ops.letterbox import check_bgr
 from edgekit.output.ink import DARK, Picture, draw_text, line_thickness
 from edgekit.output.skeleton import draw_skeleton
 from edgekit.results import Classifications, Detections, Poses, Results, RotatedDetections, Segmentations
+from edgekit.runtime.device import is_float_kind
 
 MASK_OPACITY = 0.45
 
@@ -33,7 +34,7 @@ def draw_results(bgr: Picture, results: Results) -> Picture:
     else:
         _draw_objects(picture, results)
     if results.device != "bpu":
-        draw_text(picture, DEVICE_TAGS.get(results.device, results.device), (0, picture.shape[0]), DARK)
+        draw_text(picture, device_tag(results.device), (0, picture.shape[0]), DARK)
     return picture
 
 
@@ -43,7 +44,12 @@ def _draw_objects(picture: Picture, results: Detections) -> None:
             layer(picture, results, index)
 
 
-DEVICE_TAGS = {"sim": "simulated int8", "hbdk-sim": "simulated int8 (hbdk-sim)", "onnxruntime": "float (onnxruntime)"}
+DEVICE_TAGS = {"sim": "simulated int8", "hbdk-sim": "simulated int8 (hbdk-sim)"}
+
+
+def device_tag(kind: str) -> str:
+    """What a picture says of the device that computed it: "simulated int8", "float (onnxruntime-cuda)"."""
+    return f"float ({kind})" if is_float_kind(kind) else DEVICE_TAGS.get(kind, kind)
 
 
 def _draw_mask(picture: Picture, results: Segmentations, index: int) -> None:

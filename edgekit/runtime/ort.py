@@ -1,8 +1,11 @@
-"""Float ONNX models by onnxruntime: the float reference."""
+"""Float ONNX models by onnxruntime, on one of its execution providers: the float reference."""
 
 from __future__ import annotations
 
+import threading
+from collections import Counter
 from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -10,46 +13,50 @@ import numpy as np
 import numpy.typing as npt
 
 from edgekit.errors import DeviceError, ModelError
-from edgekit.runtime.device import TensorInfo, Tensors
+from edgekit.runtime.device import FLOAT_KIND, TensorInfo, Tensors, closed_error
+from edgekit.runtime.providers import DEFAULT_PROVIDER, Provider, import_onnxruntime, require_provider
 
 DTYPES = {"tensor(float)": "float32", "tensor(uint8)": "uint8", "tensor(int8)": "int8", "tensor(int32)": "int32"}
+CPU = "CPUExecutionProvider"
+RECORD_NODES = "session.record_ep_graph_assignment_info"  # onnxruntime 1.24 and later say which node runs where
 
 
 class OrtDevice:
-    """A Device on onnxruntime's CPU provider; `model` is a path or the bytes of an ONNX file."""
+    """A Device on one execution provider; `model` is a path or the bytes of an ONNX file.
 
-    kind = "onnxruntime"
+    provider: the name of a device in `runtime.providers`. threads: what onnxruntime's CPU part uses within a
+    frame; 0 leaves it the choice. The provider is never replaced: DeviceError where it is not here, does not
+    start, or takes no node of the graph; `notes` says how many nodes it leaves to others.
+    """
 
-    def __init__(self, model: Path | bytes, *, name: str = "the model", threads: int = 0) -> None:
-        try:
-            import onnxruntime
-        except ImportError as error:
-            raise DeviceError(
-                "onnxruntime is not installed, expected it for float ONNX models",
-                hint='pip install "edgekit[host]"',
-            ) from error
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads
-        options.log_severity_level = 3
-        source = model if isinstance(model, bytes) else str(model)
-        try:
-            self._session = onnxruntime.InferenceSession(source, options, providers=["CPUExecutionProvider"])
-        except Exception as error:  # onnxruntime has a class of its own per failure
-            raise ModelError(
-                f"{name} cannot be loaded by onnxruntime ({str(error).splitlines()[0][:200]})",
-                hint="check the file with onnx.checker, or export it again",
-            ) from error
+    def __init__(
+        self, model: Path | bytes, *, name: str = "the model", provider: str = DEFAULT_PROVIDER, threads: int = 0
+    ) -> None:
+        wanted = require_provider(provider)
+        self.kind = FLOAT_KIND if provider == DEFAULT_PROVIDER else f"{FLOAT_KIND}-{provider}"
+        self._session: Any = _open(model, name, provider, wanted, threads)
+        self.notes = _require_in_use(self._session, name, provider, wanted)
         self.inputs = tuple(_info(t) for t in self._session.get_inputs())
         self.outputs = tuple(_info(t) for t in self._session.get_outputs())
+        self._turn: AbstractContextManager[Any] = threading.Lock() if wanted.one_at_a_time else nullcontext()
 
     def infer(self, inputs: Mapping[str, npt.NDArray[Any]]) -> Tensors:
         """Runs one batch; raises ModelError where onnxruntime refuses the inputs."""
         names = [t.name for t in self.outputs]
+        session = self._session
+        if session is None:
+            raise closed_error()
         try:
-            values = self._session.run(names, dict(inputs))
+            with self._turn:
+                values = session.run(names, dict(inputs))
         except Exception as error:
             given = {k: (v.shape, str(v.dtype)) for k, v in inputs.items()}
             expected = {t.name: (t.shape, t.dtype) for t in self.inputs}
+            if given == expected:
+                raise DeviceError(
+                    f"{self.kind} failed on an input of the right shape ({_first_line(error)})",
+                    hint="the model may want another size, or the device more memory than is free",
+                ) from error
             raise ModelError(
                 f"onnxruntime refused the input: got {given}, expected {expected}",
                 hint="use Session.prepare to make the input from a picture",
@@ -57,7 +64,77 @@ class OrtDevice:
         return {name: np.asarray(value) for name, value in zip(names, values, strict=True)}
 
     def close(self) -> None:
-        """onnxruntime frees the model with the object."""
+        """Gives the model and the provider's memory back."""
+        self._session = None
+
+
+def _open(model: Path | bytes, name: str, device: str, provider: Provider, threads: int) -> Any:
+    onnxruntime = import_onnxruntime()
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.log_severity_level = 3
+    options.enable_mem_pattern = not provider.one_at_a_time  # DirectML supports neither
+    options.add_session_config_entry(RECORD_NODES, "1")
+    here = onnxruntime.get_available_providers()
+    providers = [provider.name, *(one for one in provider.behind if one in here)]
+    try:
+        return onnxruntime.InferenceSession(
+            model if isinstance(model, bytes) else str(model),
+            options,
+            providers=list(dict.fromkeys([*providers, CPU])),
+            enable_fallback=0,  # it would go on without the provider
+        )
+    except Exception as error:  # onnxruntime has a class of its own per failure
+        said = _first_line(error)
+        if provider.name == CPU:
+            raise ModelError(
+                f"{name} cannot be loaded by onnxruntime ({said})",
+                hint="check the file with onnx.checker, or export it again",
+            ) from error
+        raise DeviceError(
+            f"device {device!r} cannot load {name} ({said})",
+            hint="check the device's driver and libraries, or choose --device cpu",
+        ) from error
+
+
+def _require_in_use(session: Any, name: str, device: str, provider: Provider) -> tuple[str, ...]:
+    """What is to be said of a session's providers; raises DeviceError where the one that was asked for is not used.
+
+    Onnxruntime goes on without a provider whose libraries do not load, and gives the nodes that it does not know
+    to the CPU.
+    """
+    if provider.name not in session.get_providers():
+        raise DeviceError(
+            f"device {device!r} did not start: onnxruntime has {provider.name} but went on with "
+            f"{', '.join(session.get_providers())}",
+            hint="install the driver and libraries of the versions that this onnxruntime asks for, or use --device cpu",
+        )
+    counts = _nodes_by_provider(session)
+    if provider.name == CPU or not counts:
+        return ()
+    if not counts[provider.name]:
+        raise DeviceError(
+            f"device {device!r} takes none of the {counts.total()} nodes of {name}, expected some",
+            hint="choose --device cpu, which would compute them all",
+        )
+    left = ", ".join(f"{count} on {one}" for one, count in sorted(counts.items()) if one != provider.name)
+    return (f"{counts[provider.name]} of {counts.total()} nodes run on {provider.name}, {left}",) if left else ()
+
+
+def _nodes_by_provider(session: Any) -> Counter[str]:
+    """How many nodes each provider computes; empty where this onnxruntime does not say."""
+    try:
+        parts = session.get_provider_graph_assignment_info()
+    except Exception:  # older than 1.24, or built without it
+        return Counter()
+    counts: Counter[str] = Counter()
+    for part in parts:
+        counts[part.ep_name] += len(part.get_nodes())
+    return counts
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
 
 
 def _info(tensor: Any) -> TensorInfo:

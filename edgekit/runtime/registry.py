@@ -8,12 +8,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from edgekit.errors import ConfigError, DeviceError, ModelError
+from edgekit.errors import ConfigError, DeviceError, EdgekitError, ModelError, UnfitError
 from edgekit.runtime.board import assume_spec, fit_to_device, open_board_device
 from edgekit.runtime.device import Device
+from edgekit.runtime.hbm import import_hbm
+from edgekit.runtime.providers import DEFAULT_PROVIDER, known_providers, providers_here, require_provider
+from edgekit.runtime.pyeasy import import_pyeasy
 from edgekit.spec import ModelSpec, load_spec, sidecar_path
 
-DEVICES = ("auto", "bpu", "sim", "hbdk-sim")
+DEVICES = ("auto", "bpu", "sim", "hbdk-sim")  # and, for float models, those of runtime.providers
+SIMULATED_KINDS = ("sim", "hbdk-sim")
 SIM_MAGIC = b"EDGEKIT-SIM"  # how the simulated compiler's .bin begins
 QUANTIZED_SUFFIX = "_quantized_model.onnx"
 
@@ -25,6 +29,7 @@ HOST_PARTS = {
     "sim": "edgekit.sim.device:open_sim_device",
     "hbdk-sim": "edgekit.sim.hbdk:open_hbdk_sim",
     "bundle": "edgekit.bundle:open_bundle",
+    "toolchain": "edgekit.host.toolchain.find:find_toolchain",
 }
 
 
@@ -37,21 +42,97 @@ class OpenModel:
     notes: tuple[str, ...] = ()
 
 
-def open_model(path: str | Path, *, device: str = "auto") -> OpenModel:
-    """Opens a `.bin`, quantized graph, float ONNX or bundle on `device` (one of DEVICES).
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """On what a model is to be opened; `threads` is 0 where the device chooses."""
 
-    Raises ModelError where the file is none of these, DeviceError where the device is not to be had.
+    device: str = "auto"
+    threads: int = 0
+
+
+def open_model(path: str | Path, *, device: str = "auto", threads: int = 0) -> OpenModel:
+    """Opens a `.bin`, quantized graph, float ONNX or bundle on `device`: one of DEVICES, or of runtime.providers.
+
+    threads: how many of this computer's threads compute one frame, on onnxruntime's CPU and the simulated device;
+    0 leaves it to them, and a board has no use for it. Raises ModelError where the file is none of these,
+    UnfitError where the device is not for such a file, DeviceError where it is not to be had.
     """
     path = Path(path)
-    if device not in DEVICES:
-        raise ConfigError(
-            f"device {device!r} is unknown, expected one of {', '.join(DEVICES)}", hint="use --device auto"
-        )
+    if device not in DEVICES and device not in known_providers():  # only the latter loads onnxruntime
+        raise _unknown(device)
     if not path.exists():
         raise ModelError(f"{path} does not exist, expected a model", hint="check the path of --model")
     if path.is_dir() or path.name.endswith((".tar.gz", ".tgz")):
-        return open_model(host_part("bundle")(path).model_path, device=device)
-    return OPENERS[_kind(path)](path, device)
+        return open_model(host_part("bundle")(path).model_path, device=device, threads=threads)
+    return OPENERS[_kind(path)](path, Wanted(device, threads))
+
+
+def known_devices() -> tuple[str, ...]:
+    """Every name that `open_model` takes, whether the device is here or not."""
+    return (*DEVICES, *known_providers())
+
+
+def require_device(device: str) -> None:
+    """Raises ConfigError where no device has that name, an error of the device where it is not on this machine."""
+    if device in PRESENCE:
+        PRESENCE[device]()
+    elif device in known_providers():
+        require_provider(device)
+    else:
+        raise _unknown(device)
+
+
+def devices_here() -> tuple[str, ...]:
+    """The devices that are on this machine, besides "auto"."""
+
+    def is_here(device: str) -> bool:
+        try:
+            require_device(device)
+        except EdgekitError:
+            return False
+        return True
+
+    return (*(name for name in DEVICES if name != "auto" and is_here(name)), *providers_here())
+
+
+def _unknown(device: str) -> ConfigError:
+    return ConfigError(
+        f"device {device!r} is unknown, expected one of {', '.join(known_devices())}", hint="use --device auto"
+    )
+
+
+def _require_board_library() -> None:
+    failures = []
+    for find in (import_pyeasy, import_hbm):
+        try:
+            find()
+            return
+        except DeviceError as error:
+            failures.append(error.message)
+    raise DeviceError(
+        f"device 'bpu' is not here: {'; '.join(failures)}", hint="run it on the board, or --device sim elsewhere"
+    )
+
+
+def _require_instruction_simulator() -> None:
+    toolchain = host_part("toolchain")()  # its own error says what was looked for
+    if not toolchain.has("hbdk-sim"):
+        raise DeviceError(
+            f"device 'hbdk-sim' is not here: the toolchain at {toolchain.place} has no such command",
+            hint="edgekit toolchain install makes one that has; --device sim needs none",
+        )
+
+
+def _always_here() -> None:
+    """What the file asks for is found out when it is opened; the simulated device comes with edgekit."""
+
+
+PRESENCE: dict[str, Callable[[], None]] = {
+    "auto": _always_here,
+    "sim": _always_here,
+    "bpu": _require_board_library,
+    "hbdk-sim": _require_instruction_simulator,
+}
 
 
 def host_part(name: str) -> Callable[..., Any]:
@@ -81,43 +162,53 @@ def _kind(path: Path) -> str:
     )
 
 
-def _open_sim_bin(path: Path, device: str) -> OpenModel:
-    if device in ("bpu", "hbdk-sim"):
-        raise DeviceError(
-            f"{path} is a simulated .bin, which {device!r} cannot run",
+def _open_sim_bin(path: Path, wanted: Wanted) -> OpenModel:
+    if wanted.device not in ("auto", "sim"):
+        raise UnfitError(
+            f"{path} is a simulated .bin, which {wanted.device!r} cannot run",
             hint="compile with the real toolchain (edgekit compile --toolchain hb_mapper), or use --device sim",
         )
     spec = host_part("describe")(path)
-    return _on_sim(path, spec)
+    return _on_sim(path, spec, wanted)
 
 
-def _on_sim(path: Path, spec: ModelSpec, notes: tuple[str, ...] = ()) -> OpenModel:
+def _on_sim(path: Path, spec: ModelSpec, wanted: Wanted, notes: tuple[str, ...] = ()) -> OpenModel:
     """`path` on the simulated device, which has something to say where it is slow or not exact."""
-    device = host_part("sim")(path, spec)
+    given = {"threads": wanted.threads} if wanted.threads else {}
+    device = host_part("sim")(path, spec, **given)
     return OpenModel(spec, device, (*notes, *spec.notes, *device.notes))
 
 
-def _open_onnx(path: Path, device: str) -> OpenModel:
+def _open_onnx(path: Path, wanted: Wanted) -> OpenModel:
+    device = wanted.device
     spec: ModelSpec = host_part("describe")(path)
     if spec.stage == "quantized":
-        if device in ("bpu", "hbdk-sim"):
-            raise DeviceError(f"{path} is a quantized graph, which {device!r} cannot run", hint="give the .bin instead")
-        return _on_sim(path, spec)
-    if device != "auto":
-        raise DeviceError(
+        if device not in ("auto", "sim"):
+            hint = "give the .bin instead" if device in DEVICES else "use --device sim, or give the float model"
+            raise UnfitError(f"{path} is a quantized graph, which {device!r} cannot run", hint=hint)
+        return _on_sim(path, spec, wanted)
+    if device != "auto" and device in DEVICES:
+        raise UnfitError(
             f"{path} is a float model, which {device!r} cannot run (onnxruntime can)",
             hint="leave --device away, or run edgekit calibrate and edgekit compile first",
         )
-    float_spec, float_device = host_part("float")(path)
-    return OpenModel(float_spec, float_device, float_spec.notes)
+    provider = DEFAULT_PROVIDER if device == "auto" else device
+    float_spec, float_device = host_part("float")(path, provider=provider, threads=wanted.threads)
+    return OpenModel(float_spec, float_device, (*float_spec.notes, *float_device.notes))
 
 
-def _open_real_bin(path: Path, device: str) -> OpenModel:
+def _open_real_bin(path: Path, wanted: Wanted) -> OpenModel:
+    device = wanted.device
+    if device not in DEVICES:
+        raise UnfitError(
+            f"{path} is a compiled .bin, which {device!r} cannot run (it runs float models)",
+            hint="use --device auto, or give the float ONNX",
+        )
     if device == "hbdk-sim":
         spec = _spec_of_bin(path)
         return OpenModel(spec, host_part("hbdk-sim")(path, spec), spec.notes)
     if device == "sim":
-        return _open_quantized_of(path, ())
+        return _open_quantized_of(path, wanted, ())
     spec_here = load_spec(sidecar_path(path)) if sidecar_path(path).exists() else None
     board, failures = open_board_device(path, spec_here)
     if board is not None:
@@ -126,7 +217,8 @@ def _open_real_bin(path: Path, device: str) -> OpenModel:
         raise DeviceError(
             f"no board runs {path} here: {'; '.join(failures)}", hint="run it on the board, or --device sim"
         )
-    return _open_quantized_of(path, ("no board here, so the model's quantized graph runs on the simulated device",))
+    note = "no board here, so the model's quantized graph runs on the simulated device"
+    return _open_quantized_of(path, wanted, (note,))
 
 
 def _on_board(path: Path, spec: ModelSpec | None, board: Device) -> OpenModel:
@@ -150,17 +242,17 @@ def _spec_of_bin(path: Path) -> ModelSpec:
     return built
 
 
-def _open_quantized_of(path: Path, notes: tuple[str, ...]) -> OpenModel:
+def _open_quantized_of(path: Path, wanted: Wanted, notes: tuple[str, ...]) -> OpenModel:
     quantized = quantized_beside(path)
     if quantized is None:
-        wanted = path.with_name(_prefix(path) + QUANTIZED_SUFFIX)
+        absent = path.with_name(_prefix(path) + QUANTIZED_SUFFIX)
         raise DeviceError(
-            f"{path} needs a board, and neither a BPU library nor its quantized graph {wanted.name} is here",
-            hint=f"put {wanted.name} beside the model, or run it on the board",
+            f"{path} needs a board, and neither a BPU library nor its quantized graph {absent.name} is here",
+            hint=f"put {absent.name} beside the model, or run it on the board",
         )
     spec: ModelSpec = host_part("describe")(quantized)
     used = f"runs {quantized.name}"
-    return _on_sim(quantized, spec, (*notes, used))
+    return _on_sim(quantized, spec, wanted, (*notes, used))
 
 
 def quantized_beside(path: Path) -> Path | None:
@@ -177,7 +269,7 @@ def _prefix(path: Path) -> str:
     return path.stem.removesuffix("_modified")
 
 
-OPENERS: dict[str, Callable[[Path, str], OpenModel]] = {
+OPENERS: dict[str, Callable[[Path, Wanted], OpenModel]] = {
     "sim bin": _open_sim_bin,
     "onnx": _open_onnx,
     "real bin": _open_real_bin,

@@ -118,13 +118,15 @@ def load(
     iou: float = 0.7,
     max_detections: int = 300,
     multi_label: bool = False,
+    threads: int = 0,
 ) -> Session:
     """Opens a `.bin`, a quantized graph, a float ONNX (run by onnxruntime) or a bundle.
 
-    `device`: "auto" (what the file asks for), "sim", "bpu" or "hbdk-sim". `conf` and `iou` are the score and
-    overlap thresholds in 0..1. `session.notes` says what was assumed. Raises ModelError, DeviceError or
-    ConfigError.
+    `device`: "auto" (what the file asks for), "sim", "bpu" or "hbdk-sim", and for float models a provider of
+    onnxruntime: "cpu", "cuda", "directml", ... (`runtime.providers`). `threads`: see `open_model`. `conf` and
+    `iou` are the score and overlap thresholds in 0..1. `session.notes` says what was assumed. Raises ModelError,
+    DeviceError or ConfigError.
     """
     options = DecodeOptions(conf, iou, max_detections, multi_label)
-    opened = open_model(path, device=device)
+    opened = open_model(path, device=device, threads=threads)
     return Session(opened.spec, opened.device, options, opened.notes)
