@@ -21,6 +21,7 @@ from edgekit.runtime.system import Sample, read_sample
 STAGES = ("prepare", "infer", "decode", "draw")
 SAMPLE_SECONDS = 0.5
 MAX_THREADS = 64
+STOP_SECONDS = 10.0  # what a frame may take that an interrupted measurement waits for
 
 Picture = npt.NDArray[np.uint8]
 
@@ -77,18 +78,27 @@ def measure(
     """
     _check(pictures, threads=threads, frames=frames, warmup=warmup)
     work = _Work(session, pictures, frames, draw, progress)
-    workers = [threading.Thread(target=work.run, args=(warmup,), daemon=True) for _ in range(threads)]
+    ended = [threading.Event() for _ in range(threads)]
+    workers = [threading.Thread(target=work.run, args=(warmup, event), daemon=True) for event in ended]
     work.start = threading.Barrier(threads + 1)
     sensors = _Sensors()
     for worker in workers:
         worker.start()
-    work.start.wait()  # one that failed in its warm-up comes here, too
-    cpu = time.process_time()
-    with sensors:
-        for worker in workers:
-            while worker.is_alive():  # with a limit, so that Ctrl-C reaches the main thread
-                worker.join(0.1)
-    cpu_seconds = time.process_time() - cpu
+    try:
+        work.start.wait()  # one that failed in its warm-up comes here, too
+        cpu = time.process_time()
+        with sensors:
+            for event in ended:
+                while not event.wait(0.1):  # with a limit, so that Ctrl-C reaches the main thread
+                    pass
+        cpu_seconds = time.process_time() - cpu
+    except BaseException as error:
+        work.stop(error, ended)
+        raise
+    finally:
+        for worker, event in zip(workers, ended, strict=True):
+            if event.is_set():  # Python takes a thread whose join was interrupted for ended, so only then
+                worker.join()
     if work.failure is not None:
         raise work.failure
     return _summary(work, threads, cpu_seconds, sensors.means())
@@ -107,11 +117,13 @@ class _Work:
         self.objects: list[int] = []
         self.failure: BaseException | None = None
 
-    def run(self, warmup: int) -> None:
+    def run(self, warmup: int, ended: threading.Event) -> None:
         """One thread: warm up, wait for the others, then take frames until all are taken."""
         buffers = Buffers()
         try:
             for index in range(warmup):
+                if self.failure is not None:
+                    break
                 self.one_frame(self.pictures[index % len(self.pictures)], buffers)
         except BaseException as error:  # handed to the main thread, which raises it
             self.failure = error
@@ -123,7 +135,16 @@ class _Work:
                 self.objects.append(objects)
                 self.progress("measure", min(len(self.rows), self.frames), self.frames)
         except BaseException as error:
-            self.failure = error
+            self.failure = self.failure or error
+        finally:
+            ended.set()
+
+    def stop(self, error: BaseException, ended: Sequence[threading.Event]) -> None:
+        """Ends the threads with the frame that each is in: a process that ends under them is aborted."""
+        self.failure = error
+        self.start.abort()
+        for event in ended:
+            event.wait(STOP_SECONDS)
 
     def one_frame(self, picture: Picture, buffers: Buffers) -> tuple[tuple[float, ...], int]:
         """The clock before the first and after every stage, and how many objects were found."""

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import _thread
 import threading
 from dataclasses import replace
 
@@ -87,3 +88,21 @@ def test_plain_json_values() -> None:
     assert isinstance(run, PerfRun)
     assert run.to_dict()["stages"]["infer"]["p99"] >= 0
     assert "detect" in DECODERS
+
+
+@pytest.mark.parametrize("at", [1, 8])
+def test_ctrl_c_ends_the_threads_before_it_goes_on(at: int) -> None:
+    """A thread that is left computing when the process ends aborts it."""
+    device = CountingDevice()
+
+    def told(inputs: dict[str, np.ndarray]) -> Tensors:
+        if device.frames == at:
+            _thread.interrupt_main()
+        return CountingDevice.infer(device, inputs)
+
+    device.infer = told  # type: ignore[method-assign]
+    before = threading.active_count()
+    with pytest.raises(KeyboardInterrupt):
+        measure(Session(SPEC, device), PICTURES, threads=2, frames=1_000_000, warmup=3)
+    assert threading.active_count() == before
+    assert device.frames < 1_000_000
