@@ -23,7 +23,9 @@ BOARD = RUNTIME | {"output"}
 HOST = BOARD | {"host", "sim", "evaluate", "tune", "demo", "edgekit"}
 ARRAYS = {"numpy", "cv2"}
 # google: protobuf, which onnx brings
-HOST_LIBRARIES = ARRAYS | {"onnx", "google", "onnxruntime", "yaml", "pycocotools", "jinja2", "rich", "supervision"}
+HOST_LIBRARIES = ARRAYS | {
+    "onnx", "google", "onnxruntime", "yaml", "pycocotools", "jinja2", "matplotlib", "rich", "supervision",
+}  # fmt: skip
 ALLOWED: dict[str, tuple[set[str], set[str]]] = {
     "errors": (set(), set()),
     "version": (set(), set()),

@@ -25,7 +25,11 @@ FLOAT_NOTE = "measured with onnxruntime on this computer: these numbers say noth
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--model", required=True, help=".bin, quantized graph, float ONNX or bundle")
     parser.add_argument("--source", help="photo or folder of photos (default: generated pictures without objects)")
-    parser.add_argument("--device", default="auto", help="auto (what the file asks for), bpu, sim or hbdk-sim")
+    parser.add_argument(
+        "--device",
+        default="auto",
+        help="auto (what the file asks for), bpu, sim, hbdk-sim; float models: cpu, cuda, ...",
+    )
     parser.add_argument("--threads", type=int, default=2, help="measure with 1, 2, ... this many threads (default 2)")
     parser.add_argument("--frames", type=int, default=200, help="measured frames per number of threads (default 200)")
     parser.add_argument("--warmup", type=int, default=10, help="frames per thread before measuring (default 10)")
@@ -70,11 +74,12 @@ def run(args: argparse.Namespace) -> int:
 
 def _notes(session: Session) -> list[str]:
     """What must be known before a number is read."""
+    from edgekit.runtime.device import is_float_kind
     from edgekit.runtime.system import MAX_PERFORMANCE, governor
 
     notes = list(session.notes)
     if session.device.kind != "bpu":
-        return [*notes, FLOAT_NOTE if session.device.kind == "onnxruntime" else SIM_NOTE]
+        return [*notes, FLOAT_NOTE if is_float_kind(session.device.kind) else SIM_NOTE]
     current = governor()
     if not current:
         notes.append("governor: not available, so the clocks may have changed while measuring")

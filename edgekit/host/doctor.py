@@ -58,6 +58,7 @@ PACKAGES = (
     Package("yaml", "no calibrate, no compile", HOST),
     Package("pycocotools", "no eval", HOST),
     Package("jinja2", "no HTML report", HOST),
+    Package("matplotlib", "no plot of edgekit bench (--no-plot does without)", HOST),
 )
 
 

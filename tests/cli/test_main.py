@@ -9,7 +9,7 @@ from edgekit.cli.main import COMMANDS, main
 from edgekit.version import __version__
 from tests.conftest import ROOT
 
-HEAVY = ("numpy", "cv2", "onnx", "onnxruntime", "yaml", "jinja2", "rich", "pycocotools")
+HEAVY = ("numpy", "cv2", "onnx", "onnxruntime", "yaml", "jinja2", "rich", "pycocotools", "matplotlib")
 
 
 @pytest.mark.parametrize("command", ["", *COMMANDS])

@@ -1,0 +1,104 @@
+"""`edgekit bench`: models, input sizes, threads and devices measured alike, in one table."""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import sys
+from pathlib import Path
+
+from edgekit.cli.console import print_json, progress_bar
+
+DEFAULT_OUT = Path("edgekit_bench")
+DEVICES_HELP = (
+    "auto (what the file asks for), bpu, sim, hbdk-sim, or for float models a provider of onnxruntime: cpu, cuda, "
+    "tensorrt, directml, openvino, coreml, ... Refused where it is not on this machine; never replaced"
+)
+THREADS_HELP = (
+    "on cpu and sim: threads that compute one frame, frames one after another (default: all cores); "
+    "on an accelerator (bpu, cuda, ...): frames on their way at once (default 1)"
+)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--model",
+        type=Path,
+        nargs="+",
+        required=True,
+        metavar="M",
+        help=".bin, quantized graph, cut heads, float ONNX or bundle",
+    )
+    parser.add_argument("--device", nargs="+", default=["auto"], metavar="D", help=DEVICES_HELP)
+    parser.add_argument(
+        "--imgsz",
+        nargs="+",
+        default=[],
+        metavar="H,W",
+        help="input sizes, such as 640 or 480,640 (default: each model's own); most exports and everything compiled "
+        "have one alone, exports with dynamic=True take any",
+    )
+    parser.add_argument("--threads", nargs="+", type=int, default=[], metavar="N", help=THREADS_HELP)
+    parser.add_argument(
+        "--data", type=Path, help="labels for mAP: COCO .json, YOLO dataset .yaml, or a folder per class"
+    )
+    parser.add_argument(
+        "--images",
+        type=Path,
+        metavar="DIR",
+        help="where the photos of a COCO JSON lie; without --data, pictures to take times on (default: generated)",
+    )
+    parser.add_argument("--split", default="val", help="split of a YOLO dataset (default val)")
+    parser.add_argument("--limit", type=int, metavar="N", help="score the first N photos alone")
+    parser.add_argument("--frames", type=int, default=100, help="timed frames per cell (default 100)")
+    parser.add_argument("--warmup", type=int, default=10, help="frames before timing (default 10)")
+    parser.add_argument("--conf", type=float, default=0.25, help="score threshold of the timed frames (default 0.25)")
+    parser.add_argument("--iou", type=float, default=0.7, help="overlap threshold of their NMS (default 0.7)")
+    parser.add_argument("--resamples", type=int, default=1000, help="bootstrap draws for the intervals (default 1000)")
+    parser.add_argument("--no-plot", action="store_true", help="leave the plot out")
+    parser.add_argument(
+        "-o",
+        "--out",
+        type=Path,
+        default=DEFAULT_OUT,
+        help=f"bench.md, .csv, .json, .png and the growing bench.log (default {DEFAULT_OUT}); an interrupted run "
+        "goes on there",
+    )
+    parser.add_argument("--json", action="store_true", help="print the report as JSON")
+    parser.epilog = (
+        "mAP is that of edgekit eval. A cell that cannot be measured is a row that says why: `unfit` (not made for "
+        "this size or device), `failed`, or `no mAP`. Exit code: 0 all measured or unfit, 1 a cell failed, 2 a "
+        "mistake found before anything ran."
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    from edgekit.cli.cut import parse_imgsz
+    from edgekit.evaluate.bench.grid import make_grid
+    from edgekit.evaluate.bench.measure import Settings
+    from edgekit.evaluate.bench.run import Data, run_bench
+    from edgekit.evaluate.bench.table import text_table
+
+    sizes = [size for size in map(parse_imgsz, args.imgsz) if size is not None]
+    cells = make_grid(args.model, sizes_hw=sizes, devices=args.device, threads=args.threads)
+
+    def resumed(done: int) -> None:
+        print(f"going on with an interrupted run: {done} of {len(cells)} are measured", file=sys.stderr)
+
+    with progress_bar() as progress:
+        report, files = run_bench(
+            cells,
+            args.out,
+            data=Data(args.data, args.images, args.split, args.limit),
+            settings=Settings(args.frames, args.warmup, args.conf, args.iou, args.resamples),
+            plot=not args.no_plot,
+            progress=progress,
+            on_resume=resumed,
+        )
+    if args.json:
+        print_json(report.to_dict())
+        return report.exit_code
+    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+    print(text_table(report, width=width))
+    print(f"written: {', '.join(str(path) for path in files)}")
+    return report.exit_code

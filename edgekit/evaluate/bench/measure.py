@@ -1,0 +1,180 @@
+"""Measures one cell: how long a frame takes, and what the model scores on labels."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from edgekit.bundle import is_bundle, open_bundle
+from edgekit.errors import EdgekitError, OutputError, UnfitError
+from edgekit.evaluate.bench.grid import Cell, cores
+from edgekit.evaluate.bench.pictures import Pictures
+from edgekit.evaluate.bench.row import FAILED, NO_SCORE, UNFIT, Figure, Row
+from edgekit.evaluate.bench.sizes import model_at_size, require_size
+from edgekit.evaluate.run import ModelScores, Score, evaluate
+from edgekit.evaluate.truth import Truth
+from edgekit.files import sha256_file
+from edgekit.progress import Progress, silent
+from edgekit.runtime.device import FLOAT_KIND
+from edgekit.runtime.perf import measure
+from edgekit.runtime.session import FLOAT_STAGES, Session, load
+
+# Devices that this computer's cores are: threads compute one frame. Elsewhere they keep as many frames on their way.
+OWN_CORES = (FLOAT_KIND, "sim")
+OWN_CORE_NAMES = ("auto", "cpu", "sim")
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How all cells are measured; `conf` and `iou` are those of the timed frames, scores take the published ones."""
+
+    frames: int = 100
+    warmup: int = 10
+    conf: float = 0.25
+    iou: float = 0.7
+    resamples: int = 1000
+    seed: int = 0
+
+
+@dataclass(slots=True)
+class Bench:
+    """What the cells share. `scored` holds what a model scored, since threads do not change that."""
+
+    folder: Path
+    pictures: Pictures
+    truth: Truth | None = None
+    data_key: str = ""
+    settings: Settings = field(default_factory=Settings)
+    scored: dict[Path, ModelScores | EdgekitError] = field(default_factory=dict)
+
+
+def measure_cell(bench: Bench, cell: Cell, *, progress: Progress = silent) -> Row:
+    """The row of `cell`; one that fails says why and raises nothing.
+
+    OutputError alone is raised: where results cannot be written, no other cell will fare better.
+    """
+    row = Row(cell.model.name, str(cell.model), cell.device, threads=cell.threads, format=_format(cell.model))
+    row = replace(row, size_wh=(cell.size_hw[1], cell.size_hw[0]) if cell.size_hw else None)
+    try:
+        path = open_bundle(cell.model).model_path if is_bundle(cell.model) else cell.model
+        row = replace(row, size_mb=round(path.stat().st_size / 1e6, 3), format=_format(path))
+        path = model_at_size(path, cell.size_hw, bench.folder / "models")
+        row = _timed(bench, cell, row, path, progress)
+    except UnfitError as error:
+        return _failed(replace(row, threads=0), error, UNFIT)
+    except Exception as error:  # whatever it is, the other cells go on
+        return _failed(row, error, FAILED)
+    if bench.truth is None:
+        return row
+    try:
+        scores = _scored(bench, row, path, cell.device, progress)
+        return replace(
+            row,
+            scores={kind: _figure(score) for kind, score in scores.scores.items()},
+            photos=scores.photos,
+            notes=tuple(dict.fromkeys((*row.notes, *scores.notes, *(f"left out: {one}" for one in scores.unread)))),
+        )
+    except Exception as error:
+        return _failed(row, error, NO_SCORE)
+
+
+def _timed(bench: Bench, cell: Cell, row: Row, path: Path, progress: Progress) -> Row:
+    own = cell.device in OWN_CORE_NAMES
+    settings = bench.settings
+    with load(
+        path,
+        cell.device,
+        conf=settings.conf,
+        iou=settings.iou,
+        threads=(cell.threads or cores()) if own else 0,
+    ) as session:
+        require_size(cell.model, session.spec, cell.size_hw)
+        row = _described(row, session)
+        computing = session.device.kind in OWN_CORES
+        row = replace(row, threads=cell.threads or (cores() if computing else 1))
+        run = measure(
+            session,
+            bench.pictures.bgr,
+            threads=1 if computing else row.threads,
+            frames=settings.frames,
+            warmup=settings.warmup,
+            draw=False,
+            progress=lambda _, done, total: progress("timing", done, total),
+        )
+    return replace(
+        row,
+        frames=run.frames,
+        fps=run.fps,
+        objects_per_frame=run.objects_per_frame,
+        total=run.total,
+        stages=run.stages,
+    )
+
+
+def _described(row: Row, session: Session) -> Row:
+    is_float = session.spec.stage in FLOAT_STAGES
+    return replace(
+        row,
+        precision="float" if is_float else "int8",
+        device=session.device.kind,
+        size_wh=session.spec.preprocess.size_wh,
+        notes=session.notes,
+    )
+
+
+def _scored(bench: Bench, row: Row, path: Path, device: str, progress: Progress) -> ModelScores:
+    """Scores of the model on this device, computed once; an error is remembered as well."""
+    assert bench.truth is not None
+    key = f"{path.stem}_{sha256_file(path)[:8]}_{row.device}"
+    folder = bench.folder / "accuracy" / bench.data_key / key
+    if folder not in bench.scored:
+        try:
+            found = evaluate(
+                path,
+                bench.truth,
+                folder,
+                device=device,
+                resamples=bench.settings.resamples,
+                seed=bench.settings.seed,
+                progress=lambda stage, done, total: progress(stage.split()[0], done, total),
+            )
+            bench.scored[folder] = found.model
+        except OutputError:
+            raise
+        except EdgekitError as error:
+            bench.scored[folder] = error
+    known = bench.scored[folder]
+    if isinstance(known, EdgekitError):
+        raise known
+    return known
+
+
+def _figure(score: Score) -> Figure:
+    overall = score.overall
+    values: Mapping[str, float] = {"value": overall.value, "low": overall.low, "high": overall.high}
+    map50 = score.map50.value if score.map50 else math.nan
+    return Figure(score.measure, **{name: _or_none(value) for name, value in values.items()}, map50=_or_none(map50))
+
+
+def _failed(row: Row, error: Exception, status: str) -> Row:
+    if isinstance(error, OutputError):
+        raise error
+    if isinstance(error, EdgekitError):
+        return replace(row, status=status, error=error.message, hint=error.hint)
+    said = (str(error).strip().splitlines() or [""])[0][:200]
+    return replace(
+        row,
+        status=status,
+        error=f"{type(error).__name__} while measuring {row.model} ({said})",
+        hint="no mistake of yours: edgekit perf --debug --model with this model shows where it comes from",
+    )
+
+
+def _format(path: Path) -> str:
+    return {".onnx": "ONNX", ".bin": ".bin", ".hbm": ".hbm"}.get(path.suffix, "bundle")
+
+
+def _or_none(value: float) -> float | None:
+    return round(value, 6) if math.isfinite(value) else None

@@ -1,0 +1,187 @@
+"""The whole bench: measures cell after cell, keeps what is done, and writes table, plot and log at the end."""
+
+from __future__ import annotations
+
+import datetime
+import hashlib
+import importlib.util
+import json
+import os
+import platform
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from edgekit.errors import ConfigError
+from edgekit.evaluate.bench.grid import Cell, cores
+from edgekit.evaluate.bench.measure import Bench, Settings, measure_cell
+from edgekit.evaluate.bench.pictures import (
+    Pictures,
+    generated_pictures,
+    pictures_of_source,
+    pictures_of_truth,
+)
+from edgekit.evaluate.bench.report import Report, rows_of_unfinished
+from edgekit.evaluate.bench.row import OK, UNFIT, Row
+from edgekit.evaluate.bench.store import finish, read_report, save_rows
+from edgekit.evaluate.truth import Truth, load_truth
+from edgekit.files import sha256_file
+from edgekit.progress import Progress, silent
+from edgekit.runtime.providers import import_onnxruntime
+from edgekit.runtime.system import describe_machine, read_text
+from edgekit.version import __version__
+
+BUSY_SHARE = 0.5  # load per core from which on times are not to be trusted
+MACHINE_FACTS = ("board", "march", "rdk_os", "machine", "cpus", "governor", "python")
+
+
+@dataclass(frozen=True, slots=True)
+class Data:
+    """Labels to score on, and where the photos lie; `images` alone are pictures to take times on."""
+
+    labels: Path | None = None
+    images: Path | None = None
+    split: str = "val"
+    limit: int | None = None
+
+
+NO_DATA = Data()
+DEFAULT_SETTINGS = Settings()
+
+
+def run_bench(
+    cells: Sequence[Cell],
+    folder: Path,
+    *,
+    data: Data = NO_DATA,
+    settings: Settings = DEFAULT_SETTINGS,
+    plot: bool = True,
+    progress: Progress = silent,
+    on_resume: Callable[[int], None] = lambda done: None,
+) -> tuple[Report, tuple[Path, ...]]:
+    """Measures `cells` and writes the results to `folder`; returns the report and the files.
+
+    An interrupted run of the same request is gone on with; `on_resume` hears how many rows were there. A cell that
+    fails is a row that says so. Raises ConfigError for numbers that make no measurement, DataError or ImageError
+    for labels and pictures that cannot be used, before anything runs, and OutputError where the disk is full.
+    """
+    _check(settings, data, plot)
+    truth, pictures = _material(data)
+    request = _request(cells, data, settings)
+    known = rows_of_unfinished(read_report(folder), request)
+    if known:
+        on_resume(sum(row.status == OK for row in known))
+    bench = Bench(folder, pictures, truth, _data_key(request), settings)
+    started = datetime.datetime.now().astimezone().isoformat(sep=" ", timespec="seconds")
+    empty = Report(request, _machine(), started, pictures.words, total=len(cells), notes=_busy())
+    rows: list[Row] = []
+    for index, cell in enumerate(cells):
+        if index < len(known) and known[index].status == OK:
+            rows.append(known[index])
+            continue
+        if rows and rows[-1].status == UNFIT and replace(cells[index - 1], threads=cell.threads) == cell:
+            rows.append(rows[-1])  # other threads do not make it fit
+            continue
+        rows.append(measure_cell(bench, cell, progress=_told(progress, index + 1, len(cells), cell)))
+        if len(rows) < len(cells):
+            save_rows(folder, replace(empty, rows=(*rows, *known[len(rows) :])))
+    report = replace(empty, rows=tuple(rows))
+    return report, finish(folder, report, plot=plot)
+
+
+def _check(settings: Settings, data: Data, plot: bool) -> None:
+    for name, value, low, high in (
+        ("--frames", settings.frames, 1, 1_000_000),
+        ("--warmup", settings.warmup, 0, 1_000_000),
+        ("--limit", 1 if data.limit is None else data.limit, 1, 10_000_000),
+        ("--resamples", settings.resamples, 0, 100_000),
+        ("--conf", settings.conf, 0, 1),
+        ("--iou", settings.iou, 0, 1),
+    ):
+        if not low <= value <= high:
+            raise ConfigError(f"{name} is {value}, expected {low}..{high}", hint="leave it out for the default")
+    if plot and importlib.util.find_spec("matplotlib") is None:
+        raise ConfigError(
+            "matplotlib is not installed, expected it for the plot",
+            hint='pip install "edgekit[host]", or measure without a plot: --no-plot',
+        )
+
+
+def _material(data: Data) -> tuple[Truth | None, Pictures]:
+    if data.labels is not None:
+        truth = load_truth(data.labels, split=data.split, images_dir=data.images, limit=data.limit)
+        return truth, pictures_of_truth(truth)
+    return None, pictures_of_source(data.images) if data.images is not None else generated_pictures()
+
+
+def _request(cells: Sequence[Cell], data: Data, settings: Settings) -> dict[str, Any]:
+    """Everything that decides the result, in plain values."""
+    prints = {str(path): fingerprint(path) for path in dict.fromkeys(cell.model for cell in cells)}
+    return {
+        "edgekit": __version__,
+        "onnxruntime": import_onnxruntime().__version__,
+        "models": prints,
+        "cells": [
+            {
+                "model": str(cell.model),
+                "size_hw": list(cell.size_hw) if cell.size_hw else None,
+                "device": cell.device,
+                "threads": cell.threads,
+            }
+            for cell in cells
+        ],
+        "data": {
+            "labels": str(data.labels) if data.labels else None,
+            "sha256": fingerprint(data.labels) if data.labels else None,
+            "images": str(data.images) if data.images else None,
+            "split": data.split,
+            "limit": data.limit,
+        },
+        "settings": asdict(settings),
+    }
+
+
+def fingerprint(path: Path) -> str:
+    """The SHA-256 of a file, or of the names, sizes and times of what lies in a folder."""
+    if path.is_file():
+        return sha256_file(path)
+    inside = sorted((str(p.relative_to(path)), p.stat()) for p in path.rglob("*") if p.is_file())
+    listing = "\n".join(f"{name} {stat.st_size} {stat.st_mtime_ns}" for name, stat in inside)
+    return hashlib.sha256(listing.encode()).hexdigest()
+
+
+def _data_key(request: Mapping[str, Any]) -> str:
+    """A folder name for predictions: those on other labels or photos lie elsewhere."""
+    data = {name: value for name, value in request["data"].items() if name != "limit"}
+    return hashlib.sha256(json.dumps(data, sort_keys=True).encode()).hexdigest()[:8]
+
+
+def _machine() -> dict[str, str | None]:
+    """The computer in words; the processor by name where the system tells it."""
+    facts = describe_machine()
+    said = {name: facts[name] for name in MACHINE_FACTS}
+    return {
+        "cpu": _processor() or None,
+        **said,
+        "onnxruntime": str(import_onnxruntime().__version__),
+        "edgekit": __version__,
+    }
+
+
+def _busy() -> tuple[str, ...]:
+    """A note where other programs keep the cores, so that nobody takes their work for the model's."""
+    load = os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0
+    if load < BUSY_SHARE * cores():
+        return ()
+    return (f"other programs were running at the start (load {load:.1f} on {cores()} cores): the times are too long",)
+
+
+def _processor() -> str:
+    found = re.search(r"^(?:model name|Hardware)\s*:\s*(.+)$", read_text("proc/cpuinfo"), re.MULTILINE)
+    return found[1].strip() if found else platform.processor()
+
+
+def _told(progress: Progress, number: int, total: int, cell: Cell) -> Progress:
+    return lambda stage, done, of: progress(f"[{number}/{total}] {cell.label}: {stage}", done, of)
