@@ -30,6 +30,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "verify": ("edgekit.cli.verify", "prove that every execution of a model gives the same integers"),
     "eval": ("edgekit.cli.eval", "measure accuracy: mAP with intervals, and what int8 keeps of float"),
     "compare": ("edgekit.cli.compare", "find the layer where two models part, and the detections it changes"),
+    "tune": ("edgekit.cli.tune", "find the setting that keeps the accuracy, and write it for the compiler"),
     "bench": ("edgekit.cli.bench", "models, sizes, threads and devices in one table: mAP, latency, frames/s"),
     "push": ("edgekit.cli.push", "copy a bundle to a board, check versions, try and measure it there"),
     "perf": ("edgekit.cli.perf", "measure latency and throughput by stage and number of threads"),

@@ -1,0 +1,136 @@
+"""`edgekit tune`: find the cheapest setting that keeps the accuracy, and write it for any compiler."""
+
+from __future__ import annotations
+
+import argparse
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from edgekit.cli.console import print_json, print_table, progress_bar
+
+if TYPE_CHECKING:
+    from edgekit.evaluate.bootstrap import Interval
+    from edgekit.tune.run import Tuned
+    from edgekit.tune.steps import Scored, Unit
+
+SHOWN_UNITS = 8
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("model", type=Path, metavar="MODEL.onnx", help="a stock export, or a cut model")
+    parser.add_argument(
+        "--images", type=Path, required=True, metavar="CAL", help="photos to calibrate with, as `calibrate` takes them"
+    )
+    parser.add_argument(
+        "--data",
+        type=Path,
+        metavar="VAL",
+        help="labelled photos to choose by: COCO .json or YOLO dataset .yaml; without them the agreement with the "
+        "float model decides",
+    )
+    parser.add_argument("--split", default="val", help="split of a YOLO dataset (default val)")
+    parser.add_argument("--images-dir", type=Path, metavar="DIR", help="where the photos of a COCO JSON lie")
+    parser.add_argument(
+        "--budget",
+        type=float,
+        default=30,
+        metavar="MINUTES",
+        help="how thorough: the plan that takes about so long on a two-core computer (default 30)",
+    )
+    parser.add_argument(
+        "--retention", type=float, default=0.99, metavar="SHARE", help="of every metric to keep (default 0.99)"
+    )
+    parser.add_argument(
+        "--max-extra-cost",
+        type=float,
+        default=0.25,
+        metavar="SHARE",
+        help="most time that 16-bit places may add on the board, estimated (default 0.25; 0: int8 alone)",
+    )
+    parser.add_argument(
+        "--input", choices=("nv12", "rgb", "bgr", "yuv444", "gray"), default="nv12", help="what the board will feed"
+    )
+    parser.add_argument("--march", default="bayes-e", help="bayes-e (RDK X5, default), bayes or bernoulli2")
+    parser.add_argument("--seed", type=int, default=0, help="of the photos' order; the same seed chooses the same")
+    parser.add_argument("--workers", type=int, metavar="N", help="processes of this computer (default one per core)")
+    parser.add_argument("--scheduler", metavar="ADDRESS", help="a Dask scheduler, such as tcp://host:8786, instead")
+    parser.add_argument("-o", "--output", type=Path, default=Path("edgekit_tune"), help="default edgekit_tune")
+    parser.add_argument("--json", action="store_true", help="print the report as JSON")
+
+
+def run(args: argparse.Namespace) -> int:
+    from edgekit.errors import ConfigError
+    from edgekit.tune.run import tune
+
+    if args.scheduler and args.workers:
+        raise ConfigError(
+            f"--workers {args.workers} and --scheduler {args.scheduler} were both given, expected one of them",
+            hint="a Dask cluster has its own number of workers: leave --workers out",
+        )
+    with progress_bar() as progress:
+        tuned = tune(
+            args.model,
+            args.images,
+            args.output,
+            data=args.data,
+            split=args.split,
+            images_dir=args.images_dir,
+            minutes=args.budget,
+            retention=args.retention,
+            max_extra_cost=args.max_extra_cost,
+            input_kind=args.input,
+            march=args.march,
+            seed=args.seed,
+            workers=args.workers,
+            scheduler=args.scheduler,
+            progress=progress,
+        )
+    print_json(tuned.to_dict()) if args.json else _print(tuned)
+    return 0
+
+
+def _print(tuned: Tuned) -> None:
+    rows = [
+        [step.what, f"{step.error:.4f}", f"{100 * step.extra_cost:+.1f} %", str(step.tried)] for step in tuned.steps
+    ]
+    print_table("steps", ["what", "mean output error", "time on the board (estimate)", "tried"], rows)
+    units = [
+        [unit.node, unit.op, f"{unit.loss_alone:.4f}", _gain(unit), f"{100 * unit.extra_cost:.1f} %"]
+        for unit in tuned.units[:SHOWN_UNITS]
+    ]
+    columns = ["node", "what", "error alone in 8 bits", "gain alone in 16", "cost of 16"]
+    print_table(f"the {len(units)} most sensitive of {len(tuned.units)} places", columns, units)
+    print_table("simulated, on the tuning photos", *_scores(tuned))
+    outputs = [[name, _ratio(one)] for name, one in tuned.ratios]
+    print_table("error over the untuned default's", ["output", "ratio [95 %]"], outputs)
+    for note in tuned.notes:
+        print(f"note: {note}")
+    if not tuned.met:
+        print("warning: not every wish could be met; this is the best that was found")
+    print(f"tuned: {tuned.yaml}")
+    print(f"next: edgekit compile {tuned.yaml}")
+
+
+def _gain(unit: Unit) -> str:
+    return "-" if unit.gain_int16 is None else f"{unit.gain_int16:+.4f}"
+
+
+def _scores(tuned: Tuned) -> tuple[list[str], list[list[str]]]:
+    kinds = list(tuned.chosen.kept)
+    columns = ["build", *(f"{kind} kept" for kind in kinds), "detections lost"]
+    rows = [
+        [name, *(_kept(scored, kind) for kind in kinds), f"{100 * scored.disagreement:.2f} %"]
+        for name, scored in (("untuned default", tuned.untuned), ("tuned", tuned.chosen))
+    ]
+    return columns, rows
+
+
+def _kept(scored: Scored, kind: str) -> str:
+    one = scored.report["kept"][kind]
+    low, high = (math.nan if one[name] is None else 100 * one[name] for name in ("low", "high"))
+    return f"{100 * one['value']:.1f} % [{low:.1f}, {high:.1f}]"
+
+
+def _ratio(one: Interval) -> str:
+    return f"{one.value:.2f} [{one.low:.2f}, {one.high:.2f}]"

@@ -1,0 +1,53 @@
+"""How far a build's outputs are from the float model's, from sums that jobs bring home photo by photo."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from edgekit.evaluate.bootstrap import Interval, interval, photo_weights
+
+Floats = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class OutputErrors:
+    """Sums of squares per photo and output, (p, o) float64: of the difference to float, and of float itself."""
+
+    outputs: tuple[str, ...]
+    noise: Floats
+    signal: Floats
+
+    def by_output(self, weights: Floats | None = None) -> Floats:
+        """Relative root mean square error, (o,), or (w, o) for `weights` (w, p) over photos."""
+        rows = np.ones((1, len(self.noise))) if weights is None else weights
+        errors = np.sqrt((rows @ self.noise) / np.maximum(rows @ self.signal, np.finfo(np.float64).tiny))
+        return errors[0] if weights is None else errors
+
+    @property
+    def mean(self) -> float:
+        """The mean over outputs of the relative errors: every head counts the same."""
+        return float(self.by_output().mean())
+
+    def first(self, photos: int) -> OutputErrors:
+        """Those of the first photos alone."""
+        return OutputErrors(self.outputs, self.noise[:photos], self.signal[:photos])
+
+
+def errors_from(result: Mapping[str, Any]) -> OutputErrors:
+    """What a job of kind "error" gave."""
+    noise, signal = (np.asarray(result[name], np.float64) for name in ("noise", "signal"))
+    return OutputErrors(tuple(result["outputs"]), noise, signal)
+
+
+def error_ratio(
+    found: OutputErrors, reference: OutputErrors, *, resamples: int = 1000, seed: int = 0
+) -> Sequence[tuple[str, Interval]]:
+    """Per output: the error over the reference's on the same photos, with its paired bootstrap interval."""
+    weights = photo_weights(len(found.noise), resamples, seed=seed)
+    ratios = found.by_output(weights) / np.maximum(reference.by_output(weights), np.finfo(np.float64).tiny)
+    return [(name, interval(ratios[:, i])) for i, name in enumerate(found.outputs)]

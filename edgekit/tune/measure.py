@@ -1,0 +1,198 @@
+"""The jobs of tuning: what a worker does for one setting, from plain values to plain values."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from edgekit.errors import ModelError
+from edgekit.evaluate.agreement import SHOWN, agree_on_photo, summarise
+from edgekit.evaluate.bootstrap import photo_weights
+from edgekit.evaluate.predictions import Photo, predict_photos
+from edgekit.evaluate.run import evaluate, predictions_by_id
+from edgekit.evaluate.truth import load_truth
+from edgekit.files import sha256_file, write_bytes
+from edgekit.ops.buffers import Buffers
+from edgekit.ops.photo import read_photo
+from edgekit.ops.pixels import unit_float
+from edgekit.ops.prepare import prepare_picture
+from edgekit.runtime.session import Session, load
+from edgekit.sim.compiler.sidecars import quantized_spec
+from edgekit.spec import ModelSpec, file_ref, save_spec, sidecar_path
+from edgekit.tune.rounded import rounded_session
+from edgekit.tune.setting import PLAIN, Setting, setting_from
+from edgekit.tune.work import (
+    Work,
+    base_subject,
+    float_heads,
+    histograms_of,
+    photos_of,
+    quantized_of,
+    session_of,
+    thresholds_of,
+)
+
+Job = Mapping[str, Any]
+Heads = Mapping[str, npt.NDArray[Any]]
+THREADS = 1  # of a job: there are as many workers as cores
+SCORED = "scored"
+
+
+def error_job(setting: Setting, photos: range) -> dict[str, Any]:
+    """Measure the outputs' error of the integer graph."""
+    return {"kind": "error", "setting": setting.to_dict(), "photos": [photos.start, photos.stop]}
+
+
+def alone_job(setting: Setting, tensors: frozenset[str], photos: range) -> dict[str, Any]:
+    """Measure the outputs' error of the float model with `tensors` alone in 8 bits."""
+    job = {"kind": "alone", "setting": setting.to_dict(), "tensors": sorted(tensors)}
+    return {**job, "photos": [photos.start, photos.stop]}
+
+
+def shift_job(setting: Setting, photos: range) -> dict[str, Any]:
+    """Measure the mean difference of every output channel."""
+    return {"kind": "shift", "setting": setting.to_dict(), "photos": [photos.start, photos.stop]}
+
+
+def observe_job(photos: str, graph: str) -> dict[str, Any]:
+    """Take the histograms of a calibration set."""
+    return {"kind": "observe", "set": photos, "graph": graph}
+
+
+def score_job(setting: Setting, limit: int | None = None) -> dict[str, Any]:
+    """Score on labels (or on agreement alone) against the float model; `limit`: the first photos alone."""
+    return {"kind": "score", "setting": setting.to_dict(), "limit": limit}
+
+
+def built_job(model: Path, photos: range) -> dict[str, Any]:
+    """Measure the outputs' error of a build: a quantized graph with its sidecar."""
+    sha = sha256_file(model)
+    return {"kind": "error", "model": str(model.resolve()), "sha256": sha, "photos": [photos.start, photos.stop]}
+
+
+def run_job(shared: Mapping[str, Any], job: Mapping[str, Any]) -> Any:
+    """The function of every worker; `shared` holds the folder, the threads and where the labels are."""
+    return KINDS[job["kind"]](shared, job)
+
+
+def _error(shared: Mapping[str, Any], job: Mapping[str, Any]) -> dict[str, Any]:
+    return _sums(_heads(shared, job))
+
+
+def _sums(pairs: Iterable[tuple[Heads, Heads]]) -> dict[str, Any]:
+    """Sums of squares per photo and output: of the difference to the float model, and of the float model's."""
+    noise, signal = [], []
+    outputs: tuple[str, ...] = ()
+    for truth, found in pairs:
+        outputs = tuple(truth)
+        differences = {name: found[name].astype(np.float64) - truth[name] for name in outputs}
+        noise.append([float(np.vdot(d, d)) for d in differences.values()])
+        signal.append([float(np.vdot(t, t)) for t in (truth[name].astype(np.float64) for name in outputs)])
+    return {"outputs": list(outputs), "noise": noise, "signal": signal}
+
+
+def _alone(shared: Mapping[str, Any], job: Mapping[str, Any]) -> dict[str, Any]:
+    """As `_error`, of the float model on onnxruntime with a few of its tensors rounded."""
+    work, setting = Work(Path(shared["folder"])), setting_from(job["setting"])
+    subject = base_subject(work.folder, setting.photos, setting.graph)
+    scales = subject.plan.scales(thresholds_of(work, setting))
+    rounded = rounded_session(subject.job.onnx_path, {t: scales[t] for t in job["tensors"]}, threads=THREADS)
+    return _sums(_rounded_heads(work, subject.job.spec, rounded, range(*job["photos"])))
+
+
+def _rounded_heads(work: Work, spec: ModelSpec, rounded: Any, photos: range) -> Iterator[tuple[Heads, Heads]]:
+    paths = photos_of(work.folder)
+    for i in photos:
+        truth = float_heads(work.folder, i)
+        pixels, _ = prepare_picture(read_photo(paths[i]), spec.input, spec.preprocess, Buffers())
+        yield truth, dict(zip(truth, rounded.run(list(truth), {spec.input.name: unit_float(pixels)}), strict=True))
+
+
+def _shift(shared: Mapping[str, Any], job: Mapping[str, Any]) -> dict[str, list[float]]:
+    """Per output and channel: the mean of float minus integer over places and photos."""
+    sums: dict[str, npt.NDArray[np.float64]] = {}
+    photos = 0
+    for truth, found in _heads(shared, job):
+        photos += 1
+        for name, values in truth.items():
+            mean = (values.astype(np.float64) - found[name]).reshape(-1, values.shape[-1]).mean(axis=0)
+            sums[name] = sums.get(name, np.zeros(mean.size)) + mean
+    return {name: (total / max(photos, 1)).tolist() for name, total in sums.items()}
+
+
+def _heads(shared: Mapping[str, Any], job: Mapping[str, Any]) -> Iterator[tuple[Heads, Heads]]:
+    """(float heads, integer graph's heads as floats) for each photo of the job."""
+    work = Work(Path(shared["folder"]))
+    session = _opened(work, job)
+    paths = photos_of(work.folder)
+    for i in range(*job["photos"]):
+        truth = float_heads(work.folder, i)
+        inputs, _ = session.prepare(read_photo(paths[i]))
+        found = {name: np.asarray(value) for name, value in session.infer(inputs).items()}
+        for name, values in truth.items():
+            if name not in found or found[name].shape != values.shape:
+                raise ModelError(
+                    f"output {name!r} is {found[name].shape if name in found else 'missing'} in the integer graph, "
+                    f"expected {values.shape} as in the float model",
+                    hint="delete the tuning folder and begin anew",
+                )
+        yield truth, found
+
+
+def _opened(work: Work, job: Mapping[str, Any]) -> Session:
+    """The build of the job's setting, or the one that lies in a file already."""
+    if "model" in job:
+        return load(job["model"])
+    return session_of(work, setting_from(job["setting"]), threads=THREADS)
+
+
+def _observe(shared: Mapping[str, Any], job: Mapping[str, Any]) -> int:
+    return len(histograms_of(Path(shared["folder"]), job["set"], job["graph"]))
+
+
+def _score(shared: Mapping[str, Any], job: Mapping[str, Any]) -> dict[str, Any]:
+    """The build and the float model over the photos: what is kept, where there are labels, and their agreement."""
+    work, setting = Work(Path(shared["folder"])), setting_from(job["setting"])
+    model = _write_scored(work, setting)
+    reference = base_subject(work.folder, setting.photos, PLAIN).job.onnx_path
+    if not shared["data"]:
+        return {"agreement": _agreement(work, model, reference, job["limit"], int(shared["resamples"]))}
+    truth = load_truth(
+        Path(shared["data"]),
+        split=shared["split"],
+        images_dir=Path(shared["images_dir"]) if shared["images_dir"] else None,
+        limit=job["limit"],
+    )
+    out = work.folder / SCORED / setting.key
+    report = evaluate(model, truth, out, against=reference, resamples=int(shared["resamples"])).to_dict()
+    return {name: report[name] for name in ("kept", "difference", "agreement") if name in report}
+
+
+def _write_scored(work: Work, setting: Setting) -> Path:
+    """The integer graph with its sidecar, as files: what the evaluation opens."""
+    subject, quantized = quantized_of(work, setting)
+    model = work.folder / SCORED / setting.key / "model.onnx"
+    write_bytes(model, quantized.model.SerializeToString(deterministic=True))
+    spec = quantized_spec(subject.job, subject.graph, subject.picture)
+    save_spec(sidecar_path(model), replace(spec, files={"model": file_ref(model)}))
+    return model
+
+
+def _agreement(work: Work, model: Path, reference: Path, limit: int | None, resamples: int) -> dict[str, Any]:
+    """The agreement alone, on photos without labels."""
+    photos = [Photo(i, path) for i, path in enumerate(photos_of(work.folder)[:limit])]
+    both = []
+    for name, path in (("model", model), ("reference", reference)):
+        with load(path, conf=SHOWN) as session:
+            both.append(predict_photos(session, path, photos, model.parent / f"{name}_agreement.jsonl"))
+    rows = [agree_on_photo(*pair) for pair in zip(*predictions_by_id(both), strict=True)]
+    weights = photo_weights(len(rows), resamples)
+    return summarise(rows, weights, has_masks=all(one.has_masks for one in both)).to_dict()
+
+
+KINDS = {"error": _error, "alone": _alone, "shift": _shift, "observe": _observe, "score": _score}

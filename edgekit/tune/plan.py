@@ -1,0 +1,89 @@
+"""From minutes to numbers of photos and candidates: fixed before the first job, so that the choice is repeatable."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from edgekit.errors import ConfigError
+
+GIGA_MACS_PER_SECOND = 40.0  # of the integer execution and of the float model, a usual two-core machine
+BUILD_SECONDS = 0.7  # from thresholds to a graph that runs
+PERCENTILES = (0.9999, 0.99995, 0.9998, 0.99999, 0.9995, 0.999)
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How much is tried. `rungs`: photos per rung of the halving; `units`: places looked at one by one."""
+
+    name: str
+    rungs: tuple[int, ...]
+    percentiles: tuple[float, ...]
+    sets: tuple[tuple[str, int], ...]  # (how photos are chosen, how many)
+    limit_units: int
+    limit_percentiles: tuple[float, ...]
+    wide_units: int
+    wide_steps: int
+    scored_photos: int
+
+    def seconds(self, giga_macs: float, units: int) -> float:
+        """What this plan costs on the machine that the constants describe."""
+        per_photo = 2 * giga_macs / GIGA_MACS_PER_SECOND
+
+        def errors(settings: float, photos: int) -> float:
+            return settings * (BUILD_SECONDS + photos * giga_macs / GIGA_MACS_PER_SECOND)
+
+        calibrators = (len(self.percentiles) + 2) * len(self.sets)
+        halving = sum(errors(calibrators / 2**i, photos) for i, photos in enumerate(self.rungs))
+        sensitivity = units * (BUILD_SECONDS + self.rungs[0] * per_photo) + errors(2 * self.wide_units, self.rungs[0])
+        limits = errors(self.limit_units * len(self.limit_percentiles), self.rungs[1])
+        wide = errors(self.wide_steps * self.wide_units, self.rungs[1])
+        scores = 4 * self.scored_photos * (per_photo + 0.1)
+        observe = sum(count for _, count in self.sets) * (per_photo + 0.15)
+        return halving + sensitivity + limits + wide + scores + observe
+
+    def to_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+PLANS = (
+    Plan("quick", (2, 4), PERCENTILES[:2], (("diverse", 20),), 4, (0.9995, 0.9999), 6, 3, 32),
+    Plan("short", (3, 6, 12), PERCENTILES[:4], (("diverse", 50),), 8, (0.9995, 0.9998, 0.9999), 8, 5, 64),
+    Plan(
+        "usual",
+        (4, 8, 16, 32),
+        PERCENTILES,
+        (("diverse", 20), ("diverse", 50), ("random", 50)),
+        16,
+        (0.999, 0.9995, 0.9998, 0.9999, 0.99995),
+        12,
+        8,
+        128,
+    ),
+    Plan(
+        "thorough",
+        (8, 16, 32, 64),
+        PERCENTILES,
+        (("diverse", 20), ("diverse", 50), ("diverse", 100), ("random", 50), ("random", 100)),
+        40,
+        (0.998, 0.999, 0.9995, 0.9998, 0.9999, 0.99995),
+        20,
+        16,
+        512,
+    ),
+)
+
+
+def plan_for(minutes: float, *, giga_macs: float, units: int) -> Plan:
+    """The most thorough plan that fits into `minutes`; the estimate knows the model, not the machine's mood.
+
+    Raises ConfigError where not even the quickest fits.
+    """
+    fitting = [plan for plan in PLANS if plan.seconds(giga_macs, units) <= 60 * minutes]
+    if not fitting:
+        needed = PLANS[0].seconds(giga_macs, units) / 60
+        raise ConfigError(
+            f"--budget is {minutes:g} minutes, expected at least {needed:.1f} for the quickest search on this model",
+            hint=f"give --budget {max(1, round(needed + 0.5))}, or tune a smaller model",
+        )
+    return fitting[-1]

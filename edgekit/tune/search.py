@@ -1,0 +1,212 @@
+"""The search: calibrator and photos first, then thresholds one by one, then 16 bits for the fewest places.
+
+Everything that is tried is a job (`measure.py`); the choice depends on their results alone, so that the same seed and
+plan choose the same, however many workers there are and however often the run was interrupted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+
+from edgekit.sim.compiler.wide import WideChoice
+from edgekit.tune.cost import extra_cost
+from edgekit.tune.figures import OutputErrors, errors_from
+from edgekit.tune.measure import Job, alone_job, error_job, observe_job, shift_job
+from edgekit.tune.plan import Plan
+from edgekit.tune.setting import KL, MAX, Setting
+from edgekit.tune.steps import Step, Unit
+from edgekit.tune.work import Work, base_subject, limitable, threshold_at
+
+KEPT_OF_RUNG = 2  # one in two candidates goes on to the next rung
+WORTH = 0.995  # a free change is taken where the error falls at least to this share
+WORTH_WIDE = 0.97  # 16 bits, which cost time, must bring more
+SMALL_COST = 0.002  # added to costs before dividing: places of next to no cost are not infinitely good
+GAINS_PER_UNIT = 2  # places whose 16 bits are tried alone, per place that a step tries
+MOST_GAIN = 0.5  # a cheaper place is preferred where it brings at least this share of the best one's gain
+
+
+class Runs(Protocol):
+    """Where jobs go: `Jobs` of `jobs.py`."""
+
+    def run(self, stage: str, jobs: Sequence[Job]) -> list[Any]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Wishes:
+    """What the search is to reach: `error_share` of the untuned error, at no more than `max_extra_cost`."""
+
+    error_share: float
+    max_extra_cost: float
+
+
+class Search:
+    """The stages, each from the best setting so far to a better one; `steps` is their record."""
+
+    def __init__(self, work: Work, runs: Runs, plan: Plan, photos: int, untuned: Setting, wishes: Wishes) -> None:
+        self._work, self._runs, self._plan, self._wishes = work, runs, plan, wishes
+        self._rungs = [min(rung, photos) for rung in plan.rungs]
+        self._graph = base_subject(work.folder, untuned.photos, untuned.graph).graph
+        self.untuned = self.errors("untuned", [untuned])[0]
+        self.steps = [self._step("untuned default", untuned, self.untuned.mean, 1)]
+
+    @property
+    def best(self) -> Step:
+        return self.steps[-1]
+
+    def calibrators(self, sets: Sequence[str]) -> None:
+        """Successive halving over calibrators and photo sets, on more photos in every rung."""
+        kinds = [MAX, KL, *(f"{MAX}:{fraction}" for fraction in self._plan.percentiles)]
+        self._runs.run("looking at sets", [observe_job(name, self.best.setting.graph) for name in sets])
+        candidates = [replace(self.best.setting, photos=name, calibrator=kind) for name in sets for kind in kinds]
+        candidates += [self._capped(name, fraction) for name in sets for fraction in self._plan.percentiles]
+        tried = len(candidates)
+        for photos in self._rungs:
+            errors = self.errors("calibrators", candidates, photos)
+            order = sorted(range(len(candidates)), key=lambda i: (errors[i].mean, i))
+            candidates = [candidates[i] for i in order[: max(2, -(-len(candidates) // KEPT_OF_RUNG))]]
+        self._take("calibrator and photos", candidates, tried, WORTH)
+
+    def _capped(self, photos: str, fraction: float) -> Setting:
+        """No saturation but at convolutions in 8 bits, which are capped at a percentile each."""
+        setting = replace(self.best.setting, photos=photos, calibrator=MAX)
+        tensors = sorted(limitable(base_subject(self._work.folder, photos, setting.graph)))
+        return replace(setting, limits=tuple((t, threshold_at(self._work, setting, t, fraction)) for t in tensors))
+
+    def graph(self, name: str, what: str) -> None:
+        """Takes another float graph (`name` in the folder) where it is better."""
+        setting = replace(self.best.setting, graph=name)
+        self._runs.run("looking at sets", [observe_job(setting.photos, name)])
+        self._take(what, [setting], 1, WORTH)
+
+    def sensitivity(self, choices: Sequence[WideChoice]) -> list[Unit]:
+        """Each place alone: what its 8 bits lose, and for the worst, what 16 bits gain; most sensitive first."""
+        base, photos = replace(self.best.setting, limits=(), wide=()), range(self._rungs[0])
+        jobs = [alone_job(base, choice.tensors, photos) for choice in choices]
+        losses = [errors_from(result).mean for result in self._runs.run("each place alone in 8 bits", jobs)]
+        order = sorted(range(len(choices)), key=lambda i: (-losses[i], choices[i].node))
+        looked_at = [choices[i] for i in order[: GAINS_PER_UNIT * self._plan.wide_units]]
+        widened = [self.best.setting.with_wide(choice.tensors) for choice in looked_at]
+        errors = self.errors("each place alone in 16 bits", [self.best.setting, *widened], len(photos))
+        gains = {choice.node: errors[0].mean - one.mean for choice, one in zip(looked_at, errors[1:], strict=True)}
+        return [
+            Unit(
+                node=choices[i].node,
+                tensors=choices[i].tensors,
+                op=self._kind_of(choices[i]),
+                loss_alone=losses[i],
+                gain_int16=gains.get(choices[i].node),
+                extra_cost=extra_cost(self._graph, choices[i].tensors),
+            )
+            for i in order
+        ]
+
+    def _kind_of(self, choice: WideChoice) -> str:
+        """The operations that make the place's tensors, such as "Conv + Table"."""
+        makers = [node.op for node in self._graph.nodes if not choice.tensors.isdisjoint(node.outputs)]
+        return " + ".join(dict.fromkeys(makers)) or "input"
+
+    def thresholds(self, units: Sequence[Unit]) -> None:
+        """One tensor after the other, the most sensitive first: other thresholds than the calibrator's."""
+        setting, tried = self.best.setting, 0
+        convs = limitable(base_subject(self._work.folder, setting.photos, setting.graph))
+        tensors = list(dict.fromkeys(name for unit in units for name in sorted(unit.tensors) if name in convs))
+        error = self.errors("thresholds", [setting], self._rungs[1])[0].mean
+        for tensor in tensors[: self._plan.limit_units]:
+            limits = {threshold_at(self._work, setting, tensor, p) for p in self._plan.limit_percentiles}
+            current = dict(setting.limits).get(tensor)
+            options = [setting.with_limit(tensor, limit) for limit in sorted(limits) if limit != current]
+            measured = self.errors("thresholds", options, self._rungs[1])
+            tried += len(options)
+            best = min(range(len(options)), key=lambda i: (measured[i].mean, i))
+            if measured[best].mean < WORTH * error:
+                setting, error = options[best], measured[best].mean
+        self._take("thresholds of single tensors", [setting], tried, WORTH)
+
+    def widths(self, units: Sequence[Unit]) -> list[Step]:
+        """16 bits place by place, by what they bring for their cost, until the wish is met; the steps on the way."""
+        taken: list[Step] = []
+        rest = list(units)
+        error = self.errors("16 bits", [self.best.setting], self._rungs[1])[0].mean
+        for _ in range(self._plan.wide_steps):
+            if self.best.error <= self._wishes.error_share * self.untuned.mean:
+                break
+            setting = self.best.setting
+            options = [u for u in rest if not u.tensors <= set(setting.wide)][: self._plan.wide_units]
+            costs = [extra_cost(self._graph, setting.with_wide(u.tensors).wide) for u in options]
+            allowed = [i for i, cost in enumerate(costs) if cost <= self._wishes.max_extra_cost]
+            if not allowed:
+                break
+            widened = [setting.with_wide(options[i].tensors) for i in allowed]
+            gains = [error - one.mean for one in self.errors("16 bits", widened, self._rungs[1])]
+            if max(gains) <= (1 - WORTH_WIDE) * error:
+                break
+            good = [k for k, gain in enumerate(gains) if gain >= MOST_GAIN * max(gains)]
+            pick = max(good, key=lambda k: (gains[k] / (costs[allowed[k]] - self.best.extra_cost + SMALL_COST), -k))
+            unit = options[allowed[pick]]
+            error -= gains[pick]
+            step = self._step(f"16 bits: {unit.node}", widened[pick], self._final(widened[pick]).mean, len(widened))
+            self.steps.append(step)
+            taken.append(step)
+        return taken
+
+    def tighten(self, factor: float) -> None:
+        """Asks for less error than before."""
+        self._wishes = replace(self._wishes, error_share=self._wishes.error_share * factor)
+
+    def shifts(self) -> dict[str, Any]:
+        """The mean difference of every output channel to the float model's, on all rung photos."""
+        result: dict[str, Any] = self._runs.run("biases", [shift_job(self.best.setting, range(self._rungs[-1]))])[0]
+        return result
+
+    def errors(self, stage: str, settings: Iterable[Setting], photos: int | None = None) -> list[OutputErrors]:
+        """The settings' errors on the first `photos` (all of the last rung)."""
+        count = range(photos or self._rungs[-1])
+        return [errors_from(result) for result in self._runs.run(stage, [error_job(s, count) for s in settings])]
+
+    def _final(self, setting: Setting) -> OutputErrors:
+        return self.errors("last rung", [setting])[0]
+
+    def _take(self, what: str, settings: Sequence[Setting], tried: int, worth: float) -> None:
+        """The best of `settings` becomes the next step, unless the last step is as good."""
+        means = [one.mean for one in self.errors("last rung", settings)]
+        best = min(range(len(means)), key=lambda i: (means[i], i))
+        if means[best] < worth * self.best.error:
+            self.steps.append(self._step(what, settings[best], means[best], tried))
+
+    def _step(self, what: str, setting: Setting, error: float, tried: int) -> Step:
+        return Step(what, setting, error, extra_cost(self._graph, setting.wide), tried)
+
+
+def equalized_graph(work: Work, photos: str, name: str) -> tuple[str, ...]:
+    """Writes the cross-layer equalized float graph beside the plain one; the tensors equalized, none: not written."""
+    import onnx
+
+    from edgekit.files import atomic_path
+    from edgekit.tune.fold.equalize import equalize
+
+    model, changed = equalize(onnx.load(base_subject(work.folder, photos, "plain").job.onnx_path))
+    if changed:
+        with atomic_path(work.graph(name)) as temporary:
+            onnx.save(model, str(temporary))
+    return tuple(one.tensor for one in changed)
+
+
+def biased_graph(work: Work, setting: Setting, shifts: dict[str, Any], name: str) -> None:
+    """Writes the setting's float graph with the output shifts added to the biases of the head convolutions."""
+    import onnx
+
+    from edgekit.files import atomic_path
+    from edgekit.tune.fold.bias import add_to_biases
+
+    subject = base_subject(work.folder, setting.photos, setting.graph)
+    convs = {node.output for node in subject.graph.nodes if node.op in ("Conv", "ConvTranspose")}
+    tensors = {subject.graph.outputs[output]: np.asarray(values) for output, values in shifts.items()}
+    path = Path(subject.job.onnx_path)
+    model = add_to_biases(onnx.load(path), {t: shift for t, shift in tensors.items() if t in convs})
+    with atomic_path(work.graph(name)) as temporary:
+        onnx.save(model, str(temporary))

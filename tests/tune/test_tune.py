@@ -1,0 +1,170 @@
+"""The whole tuning on a tiny model and made-up photos: what it writes, that it resumes, that it repeats itself."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+
+from edgekit.cli.main import main
+from edgekit.errors import ConfigError
+from edgekit.host.compile_job import load_job
+from edgekit.runtime.session import load
+from edgekit.tune.run import SEARCH_DIR, SENSITIVITY_NAME, STORE_NAME, TUNED_DIR, Tuned, calibrator_from, tune
+from tests.tiny_yolo import save_tiny_yolo
+
+SIZE_WH = (96, 64)
+
+
+@pytest.fixture(scope="module")
+def material(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A tiny segmentation model, and twenty photos of blurred noise."""
+    folder = tmp_path_factory.mktemp("tune")
+    save_tiny_yolo(folder / "tiny.onnx", family="yolov8", task="segment", num_classes=4, size_wh=SIZE_WH)
+    rng = np.random.default_rng(5)
+    (folder / "photos").mkdir()
+    for i in range(20):
+        noise = rng.integers(0, 256, (6, 9, 3), dtype=np.uint8)
+        photo = cv2.resize(noise, (120, 90), interpolation=cv2.INTER_CUBIC)
+        cv2.imwrite(str(folder / "photos" / f"{i:02d}.png"), photo)
+    return folder
+
+
+def tuned_in(material: Path, out: Path, **options: Any) -> Tuned:
+    options = {"workers": 1, **options}
+    return tune(material / "tiny.onnx", material / "photos", out, minutes=1.5, **options)
+
+
+@pytest.fixture(scope="module")
+def first(material: Path) -> tuple[Path, Tuned]:
+    out = material / "out"
+    return out, tuned_in(material, out, max_extra_cost=3.0)
+
+
+def test_every_step_is_better_than_the_one_before(first: tuple[Path, Tuned]) -> None:
+    _, tuned = first
+    errors = [step.error for step in tuned.steps]
+    assert errors == sorted(errors, reverse=True)
+    assert tuned.steps[0].what == "untuned default"
+    assert tuned.chosen.step.error < tuned.steps[0].error
+
+
+def test_the_written_folder_compiles_to_what_was_measured(first: tuple[Path, Tuned]) -> None:
+    out, tuned = first
+    job = load_job(tuned.yaml)
+    assert job.calibration_files and tuned.yaml.parent == out / TUNED_DIR
+    assert len(list((out / TUNED_DIR / "model_output").glob("*_quantized_model.onnx"))) == 1
+    assert tuned.built.mean == pytest.approx(tuned.chosen.step.error, rel=0.15)
+    wanted = bool(tuned.chosen.step.setting.wide)
+    assert bool(job.config.model_parameters.node_info) == wanted
+
+
+def test_the_report_names_every_place_and_step(first: tuple[Path, Tuned]) -> None:
+    out, tuned = first
+    report = json.loads((out / TUNED_DIR / "tune.json").read_text())
+    assert [step["what"] for step in report["steps"]] == [step.what for step in tuned.steps]
+    nodes = json.loads((out / TUNED_DIR / SENSITIVITY_NAME).read_text())["nodes"]
+    assert len(nodes) == len(tuned.units) > 5
+    losses = [node["loss_alone"] for node in nodes]
+    assert losses == sorted(losses, reverse=True) and losses[0] > 0
+    chosen = {t for node in nodes if node["chosen"] == "int16" for t in node["tensors"]}
+    assert chosen <= set(tuned.chosen.step.setting.wide)
+    assert any("agreement" in note for note in report["notes"])  # there were no labels, and it says so
+
+
+def test_the_tuned_build_runs(first: tuple[Path, Tuned], material: Path) -> None:
+    out, _ = first
+    with load(next((out / TUNED_DIR / "model_output").glob("*_modified.bin"))) as session:
+        results = session.predict(cv2.imread(str(material / "photos" / "00.png")))
+    assert results.device == "sim"
+
+
+def test_a_second_call_measures_nothing_anew(first: tuple[Path, Tuned], material: Path) -> None:
+    out, tuned = first
+    store = out / SEARCH_DIR / STORE_NAME
+    before = store.read_bytes()
+    again = tuned_in(material, out, max_extra_cost=3.0)
+    assert store.read_bytes() == before
+    assert again.to_dict() == tuned.to_dict()
+
+
+def test_a_killed_run_goes_on_and_chooses_the_same(first: tuple[Path, Tuned], material: Path) -> None:
+    out, tuned = first
+    before = cut_short(out)
+    again = tuned_in(material, out, max_extra_cost=3.0)
+    assert again.to_dict() == tuned.to_dict()
+    assert sorted((out / SEARCH_DIR / STORE_NAME).read_bytes().splitlines()) == sorted(before)
+
+
+def test_two_workers_of_a_cluster_choose_the_same(first: tuple[Path, Tuned], material: Path) -> None:
+    distributed = pytest.importorskip("distributed")
+    out, tuned = first
+    cut_short(out)
+    with distributed.LocalCluster(
+        n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None, host="127.0.0.1"
+    ) as cluster:
+        again = tuned_in(material, out, max_extra_cost=3.0, scheduler=cluster.scheduler_address)
+    assert again.to_dict() == tuned.to_dict()
+
+
+def cut_short(out: Path) -> list[bytes]:
+    """Leaves `out` as a run killed half way would; returns the lines of the whole store."""
+    shutil.rmtree(out / TUNED_DIR)
+    store = out / SEARCH_DIR / STORE_NAME
+    lines = store.read_bytes().splitlines(keepends=True)
+    half = len(lines) // 2
+    store.write_bytes(b"".join(lines[:half]) + lines[half][:20])
+    return [line.rstrip(b"\n") for line in lines]
+
+
+def test_int8_alone_where_16_bits_may_cost_nothing(material: Path, tmp_path: Path) -> None:
+    tuned = tuned_in(material, tmp_path / "narrow", max_extra_cost=0.0)
+    assert tuned.chosen.step.setting.wide == ()
+    assert load_job(tuned.yaml).config.model_parameters.node_info is None
+
+
+@pytest.mark.parametrize(
+    ("wish", "message"),
+    [
+        ({"retention": 1.5}, r"--retention is 1\.5"),
+        ({"retention": 0.0}, "--retention is 0"),
+        ({"max_extra_cost": -1.0}, "--max-extra-cost is -1"),
+    ],
+)
+def test_impossible_wishes_are_named(material: Path, tmp_path: Path, wish: dict[str, float], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        tuned_in(material, tmp_path / "none", **wish)
+    assert not (tmp_path / "none").exists()
+
+
+def test_a_budget_for_nothing_is_refused(material: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = ["tune", str(material / "tiny.onnx"), "--images", str(material / "photos"), "-o", str(tmp_path / "o")]
+    assert main([*arguments, "--budget", "0.001"]) == 2
+    message = capsys.readouterr().err
+    assert "error: --budget is 0.001 minutes, expected at least" in message and "\nhint: give --budget" in message
+    assert main([*arguments, "--budget", "-1"]) == 2
+    assert "expected more than 0" in capsys.readouterr().err
+
+
+def test_workers_and_a_scheduler_exclude_each_other(material: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = ["tune", str(material / "tiny.onnx"), "--images", str(material / "photos")]
+    assert main([*arguments, "--workers", "2", "--scheduler", "tcp://127.0.0.1:1"]) == 2
+    assert "were both given, expected one of them" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("method", "calibrator"),
+    [
+        ("max", "max"),
+        ("max-percentile:percentile=0.99995", "max:0.99995"),
+        ("kl:num_bins=1024", "kl"),
+        ("mix", "mix"),
+    ],
+)
+def test_methods_of_the_logs_as_calibrators(method: str, calibrator: str) -> None:
+    assert calibrator_from(method) == calibrator
