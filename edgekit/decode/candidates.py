@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edgekit.decode.anchorfree import decode_boxes
-from edgekit.decode.gate import gate_grids
+from edgekit.decode.gate import gate_cells
 from edgekit.decode.heads import BoundHeads, HeadRows, RawHeads, bind_roles
 from edgekit.ops.math import logit, sigmoid
 from edgekit.ops.nms import nms
@@ -36,7 +36,11 @@ class Candidates:
     def take(self, index: npt.NDArray[np.intp]) -> Candidates:
         """Those at `index`, in that order."""
         return Candidates(
-            self.boxes_xyxy[index], self.scores[index], self.class_ids[index], self.strides[index], self.cells[index]
+            self.boxes_xyxy.take(index, axis=0),
+            self.scores.take(index),
+            self.class_ids.take(index),
+            self.strides.take(index),
+            self.cells.take(index),
         )
 
 
@@ -50,19 +54,20 @@ def find_candidates(
     """
     bound = heads if isinstance(heads, BoundHeads) else bind_roles(heads, spec)
     strides = bound.strides
-    grids, cells, logits = gate_grids([bound.of("class", stride) for stride in strides], score_threshold)
-    row, class_ids = pick_classes(logits, score_threshold, multi_label=multi_label)
-    boxes_heads = [bound.of("box", stride) for stride in strides]
-    ends = np.searchsorted(grids, np.arange(len(strides) + 1)).tolist()
-    rows = [head.floats(cells[a:b]) for head, a, b in zip(boxes_heads, ends, ends[1:], strict=False)]
-    of_stride = np.asarray(strides, np.int32).take(grids)
+    gated = [gate_cells(bound.of("class", stride), score_threshold) for stride in strides]
+    heads_of_boxes = [bound.of("box", stride) for stride in strides]
+    rows = [head.floats(own) for head, (own, _) in zip(heads_of_boxes, gated, strict=True)]
+    counts = [len(own) for own, _ in gated]
+    cells, logits = (np.concatenate(parts) for parts in zip(*gated, strict=True))
+    of_stride = np.asarray(strides, np.int32).repeat(counts)
     boxes = decode_boxes(
         np.concatenate(rows),
         cells,
-        grid_width=np.asarray([head.grid_hw[1] for head in boxes_heads]).take(grids),
+        grid_width=np.asarray([head.grid_hw[1] for head in heads_of_boxes]).repeat(counts),
         stride=of_stride[:, None],
         reg_max=spec.reg_max,
     )
+    row, class_ids = pick_classes(logits, score_threshold, multi_label=multi_label)
     scores = sigmoid(logits[row, class_ids])
     if multi_label:
         boxes, of_stride, cells = boxes[row], of_stride[row], cells[row]

@@ -2,71 +2,93 @@
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from edgekit.decode.heads import HeadRows, scale_array
+from edgekit.decode.once import once_per_object
 from edgekit.ops.math import logit
+from edgekit.spec import HeadSpec
 
 Cells = npt.NDArray[np.intp]
-Grids = npt.NDArray[np.intp]
 Logits = npt.NDArray[np.float32]
 BLOCK = 40  # cells that share one maximum: long enough for vector units, short enough to skip most of a picture
 STEPS = np.arange(BLOCK)
 
 
-def gate_grids(classes: Sequence[HeadRows], score_threshold: float) -> tuple[Grids, Cells, Logits]:
-    """The cells of several grids in which some class scores above the threshold; all of them at 0 or below.
-
-    Gives, grid by grid, the index of the grid (n,), the cell in it (n,) and the logits (n, channels) float32.
-    sigmoid(x) > t is x > logit(t), and for integers x = raw * scale[c] it is raw > floor(logit(t) / scale[c]).
-    Every number is read once, in blocks of whole cells; single cells are looked at in the blocks that pass.
-    """
-    found = [_cells_above(head, score_threshold) for head in classes]
-    grids = np.repeat(np.arange(len(classes)), [len(cells) for cells in found])
-    cells = np.concatenate(found)
-    rows = [head.floats(own) for head, own in zip(classes, found, strict=True) if len(own)]
-    logits = np.concatenate(rows) if rows else np.empty((0, classes[0].head.channels), np.float32)
-    if score_threshold <= 0:
-        return grids, cells, logits
-    above = (logits > np.float32(logit(score_threshold))).any(axis=1).nonzero()[0]
-    return grids.take(above), cells.take(above), logits.take(above, axis=0)
-
-
 def gate_cells(classes: HeadRows, score_threshold: float) -> tuple[Cells, Logits]:
-    """The same for one grid: cells (n,), logits (n, channels)."""
-    _, cells, logits = gate_grids([classes], score_threshold)
-    return cells, logits
+    """The cells (n,) of a grid in which some class scores above the threshold, and their logits (n, channels) float32.
 
-
-def raw_threshold(classes: HeadRows, score_threshold: float) -> npt.NDArray[Any]:
-    """A bound (), in the head's dtype, at or below which no raw value passes in any channel."""
-    return _raw_threshold(classes.head.scale, classes.raw.dtype.str, score_threshold)
-
-
-@functools.lru_cache(maxsize=64)
-def _raw_threshold(scale: tuple[float, ...], dtype: str, score_threshold: float) -> npt.NDArray[Any]:
-    bound = logit(score_threshold)
-    if not scale:
-        return np.asarray(bound, dtype)
-    limits = np.iinfo(np.dtype(dtype))
-    lowest = np.floor(bound / scale_array(scale).astype(np.float64)).min()
-    return np.asarray(np.clip(lowest - 1, limits.min, limits.max)).astype(dtype)  # 1: products are rounded to float32
-
-
-def _cells_above(classes: HeadRows, score_threshold: float) -> Cells:
-    """The cells of every block that may hold a class above the threshold, and those behind the last whole block."""
+    All of them at a threshold of 0 or below.
+    Every number is read once, in blocks of whole cells; single numbers are looked at in the blocks that pass, and
+    only the cells that are left leave the device's own numbers.
+    """
     raw = classes.raw
     if score_threshold <= 0:
-        return np.arange(len(raw))
+        return np.arange(len(raw)), classes.floats()
+    limits = raw_limits(classes.head, score_threshold)
+    cells = _cells_of_blocks(raw, limits.lowest)
+    if not len(cells):
+        return cells, np.empty((0, raw.shape[1]), np.float32)
+    rows = raw.take(cells, axis=0)
+    above = np.zeros(len(cells), np.bool_)
+    above[(rows > limits.each).reshape(-1).nonzero()[0] // raw.shape[1]] = True
+    passed = above.nonzero()[0]
+    return cells.take(passed), classes.to_floats(rows.take(passed, axis=0))
+
+
+def gate_reference(classes: HeadRows, score_threshold: float) -> tuple[Cells, Logits]:
+    """The same as the definition reads, every number made a float: the oracle of `gate_cells`."""
+    logits = classes.floats()
+    cells = np.arange(len(logits))
+    if score_threshold > 0:
+        cells = np.flatnonzero((logits > np.float32(logit(score_threshold))).any(axis=1))
+    return cells, logits[cells]
+
+
+@dataclass(frozen=True, slots=True)
+class RawLimits:
+    """A threshold in a head's own numbers: those above `each`, () or (channels,), pass; `lowest` is its least."""
+
+    each: npt.NDArray[Any]
+    lowest: Any
+
+
+@once_per_object
+def raw_limits(head: HeadSpec, score_threshold: float) -> RawLimits:
+    """sigmoid(x) > t is x > logit(t); for integers x = float32(raw) * scale[c] it is raw > a whole number."""
+    bound = np.float32(logit(score_threshold))
+    if not head.scale:
+        return RawLimits(np.asarray(bound), np.asarray(bound))
+    bits = np.iinfo(np.dtype(head.dtype))
+    each = _last_at_or_below(bound, scale_array(head), bits)
+    if each.min() >= bits.min:  # else every number of a channel passes: a limit that only a wider type holds
+        each = each.astype(head.dtype)
+    return RawLimits(each, each.min())
+
+
+def _last_at_or_below(bound: np.float32, factors: Logits, bits: np.iinfo[Any]) -> npt.NDArray[np.int64]:
+    """Per channel the largest whole number whose product with its factor, rounded to float32, is not above `bound`.
+
+    By bisection, since products near the bound may be rounded to either side; one below the smallest where none is.
+    """
+    low = np.full(len(factors), bits.min - 1, np.int64)
+    high = np.full(len(factors), bits.max, np.int64)
+    while (low < high).any():
+        middle = (low + high + 1) // 2
+        below = middle.astype(np.float32) * factors <= bound
+        low, high = np.where(below, middle, low), np.where(below, high, middle - 1)
+    return low
+
+
+def _cells_of_blocks(raw: npt.NDArray[Any], lowest: Any) -> Cells:
+    """The cells of every block that holds a number above the limit, and those behind the last whole block."""
     blocks = len(raw) // BLOCK
     whole = blocks * BLOCK
     maxima = np.maximum.reduce(raw[:whole].reshape(blocks, BLOCK * raw.shape[1]), axis=1)
-    below = maxima <= raw_threshold(classes, score_threshold)
-    passed = (~below).nonzero()[0]  # so that a block with a NaN is looked at, too
+    passed = (~(maxima <= lowest)).nonzero()[0]  # so that a block with a NaN is looked at, too
     cells = (passed[:, None] * BLOCK + STEPS).reshape(-1)
     return cells if whole == len(raw) else np.concatenate([cells, np.arange(whole, len(raw))])

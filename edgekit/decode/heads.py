@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -10,9 +9,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from edgekit.decode.once import once_per_object
 from edgekit.errors import ModelError
-from edgekit.spec import HeadSpec, ModelSpec
+from edgekit.spec import HEAD_DTYPES, HeadSpec, ModelSpec
 
+DTYPES = {name: np.dtype(name) for name in HEAD_DTYPES}
 RawHeads = Mapping[str, npt.NDArray[Any]]  # output name -> integers or floats as the device gave them
 
 
@@ -38,13 +39,13 @@ class HeadRows:
         return rows.astype(np.float32) * self.scale()
 
     def scale(self) -> npt.NDArray[np.float32]:
-        return scale_array(self.head.scale)
+        return scale_array(self.head)
 
 
-@functools.lru_cache(maxsize=256)
-def scale_array(scale: tuple[float, ...]) -> npt.NDArray[np.float32]:
+@once_per_object
+def scale_array(head: HeadSpec) -> npt.NDArray[np.float32]:
     """The scales of a head as an array that nobody may write to: one for all frames."""
-    array = np.asarray(scale, np.float32)
+    array = np.asarray(head.scale, np.float32)
     array.flags.writeable = False
     return array
 
@@ -88,12 +89,12 @@ def _bind(heads: RawHeads, head: HeadSpec) -> HeadRows:
             f"the device gave no output {head.name!r}, only {', '.join(heads) or 'none'}",
             hint="the sidecar belongs to another model; compile again or put the right .json beside the model",
         )
-    if raw.shape != head.shape or raw.dtype != head.dtype:
+    if raw.shape != head.shape or raw.dtype != DTYPES[head.dtype]:
         raise ModelError(
             f"output {head.name!r} is {tuple(raw.shape)} {raw.dtype}, expected {head.shape} {head.dtype}",
             hint="the sidecar belongs to another model; compile again or put the right .json beside the model",
         )
-    if head.scale and head.axis != len(head.shape) - 1 and len(head.scale) > 1:
+    if len(head.scale) > 1 and head.axis != len(head.shape) - 1:
         raise ModelError(
             f"output {head.name!r} has its scales along axis {head.axis}, expected the last one",
             hint="compile the model from heads that edgekit cut: they are NHWC",

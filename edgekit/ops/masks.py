@@ -10,13 +10,11 @@ import numpy as np
 import numpy.typing as npt
 
 from edgekit.ops.letterbox import Letterbox
+from edgekit.ops.prototypes import box_windows, window_logits
 from edgekit.ops.rle import encode_rle, mask_polygons
 
 Floats = npt.NDArray[np.float32]
 Mask = npt.NDArray[np.bool_]
-Windows = npt.NDArray[np.int64]  # (n, 4) x1, y1, x2, y2 in prototype cells
-MAX_OVERLAP = 8  # windows that add up to more than this many unions are cheaper in one product (measured)
-MARGIN = 2  # prototype cells around a box, so that interpolation at its border has true neighbours
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,40 +121,9 @@ def instance_masks(
     pixels choose the windows, `image_boxes_xyxy` (n, 4) in original pixels crop the masks.
     """
     proto_wh = (proto.shape[1], proto.shape[0])
-    windows = box_windows(boxes_xyxy, proto_wh, letterbox.size_wh)
-    parts = _window_logits(coefficients, proto, windows) if len(windows) else ()
+    windows = box_windows(boxes_xyxy, proto_wh, letterbox)
+    parts = window_logits(coefficients, proto, windows)
     return InstanceMasks(parts, windows[:, :2], image_boxes_xyxy, proto_wh, letterbox)
-
-
-def _window_logits(coefficients: Floats, proto: npt.NDArray[Any], windows: Windows) -> tuple[Floats, ...]:
-    """The logits of each window: one product per object, or one for all inside the union of their windows.
-
-    A product per object reads its window alone; where windows overlap many times over, reading their union
-    once is cheaper.
-    """
-    left, top = windows[:, :2].min(axis=0)
-    right, bottom = windows[:, 2:].max(axis=0)
-    sides = windows[:, 2:] - windows[:, :2]
-    if (sides[:, 0] * sides[:, 1]).sum() > MAX_OVERLAP * (right - left) * (bottom - top):
-        region = np.asarray(proto[top:bottom, left:right], np.float32)
-        planes = (coefficients @ region.reshape(-1, proto.shape[2]).T).reshape(-1, *region.shape[:2])
-        local = (windows - (left, top, left, top)).tolist()
-        return tuple(plane[y1:y2, x1:x2].copy() for plane, (x1, y1, x2, y2) in zip(planes, local, strict=True))
-    parts = [proto[y1:y2, x1:x2] for x1, y1, x2, y2 in windows.tolist()]
-    if proto.dtype != np.float32:
-        parts = [part.astype(np.float32) for part in parts]
-    return tuple(part @ own for part, own in zip(parts, coefficients, strict=True))
-
-
-def box_windows(boxes_xyxy: Floats, proto_wh: tuple[int, int], size_wh: tuple[int, int]) -> Windows:
-    """The prototype cells [x1, x2) x [y1, y2) that each box (n, 4, input pixels) touches, MARGIN more around."""
-    cells_per_pixel = (proto_wh[0] / size_wh[0], proto_wh[1] / size_wh[1])
-    windows = np.empty((len(boxes_xyxy), 4), np.int64)
-    low = np.floor(boxes_xyxy[:, :2] * cells_per_pixel) - MARGIN
-    high = np.ceil(boxes_xyxy[:, 2:] * cells_per_pixel) + MARGIN
-    windows[:, :2] = np.minimum(np.maximum(low, 0), (proto_wh[0] - 1, proto_wh[1] - 1))
-    windows[:, 2:] = np.maximum(np.minimum(high, proto_wh), windows[:, :2] + 1)
-    return windows
 
 
 def masks_reference(
