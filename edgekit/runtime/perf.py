@@ -82,18 +82,19 @@ def measure(
     workers = [threading.Thread(target=work.run, args=(warmup, event), daemon=True) for event in ended]
     work.start = threading.Barrier(threads + 1)
     sensors = _Sensors()
-    for worker in workers:
-        worker.start()
+    begun = 0
     try:
+        for worker in workers:
+            begun += 1  # before it is: Ctrl-C may come while it begins
+            worker.start()
         work.start.wait()  # one that failed in its warm-up comes here, too
         cpu = time.process_time()
-        with sensors:
-            for event in ended:
-                while not event.wait(0.1):  # with a limit, so that Ctrl-C reaches the main thread
-                    pass
+        for event in ended:
+            while not event.wait(0.1):  # with a limit, so that Ctrl-C reaches the main thread
+                sensors.read_when_due()
         cpu_seconds = time.process_time() - cpu
     except BaseException as error:
-        work.stop(error, ended)
+        work.stop(error, ended[:begun])
         raise
     finally:
         for worker, event in zip(workers, ended, strict=True):
@@ -163,24 +164,16 @@ class _Work:
 
 
 class _Sensors:
-    """Samples the board's sensors in the background while a measurement runs."""
+    """Samples of the board's sensors, taken from time to time while a measurement runs."""
 
     def __init__(self) -> None:
         self._samples: list[Sample] = []
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._due = time.monotonic() + SAMPLE_SECONDS
 
-    def __enter__(self) -> _Sensors:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self._stop.set()
-        self._thread.join()
-
-    def _run(self) -> None:
-        while not self._stop.wait(SAMPLE_SECONDS):
+    def read_when_due(self) -> None:
+        if time.monotonic() >= self._due:
             self._samples.append(read_sample())
+            self._due = time.monotonic() + SAMPLE_SECONDS
 
     def means(self) -> dict[str, float]:
         """The mean of every sensor that said something."""

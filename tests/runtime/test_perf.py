@@ -9,9 +9,11 @@ import pytest
 
 from edgekit.decode import DECODERS
 from edgekit.errors import ConfigError, DeviceError
+from edgekit.runtime import perf
 from edgekit.runtime.device import Tensors
 from edgekit.runtime.perf import Latency, PerfRun, latency_of, measure
 from edgekit.runtime.session import Session
+from edgekit.runtime.system import Sample
 from tests.decode.scenes import make_spec
 from tests.runtime.fake_vendor import compute
 
@@ -106,3 +108,22 @@ def test_ctrl_c_ends_the_threads_before_it_goes_on(at: int) -> None:
         measure(Session(SPEC, device), PICTURES, threads=2, frames=1_000_000, warmup=3)
     assert threading.active_count() == before
     assert device.frames < 1_000_000
+
+
+def test_sensors_are_read_while_it_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Means over the samples, of what the machine offers; a frame here lasts until two samples are taken."""
+    given = iter([Sample(bpu_percent=40.0, cpu_mhz=None, temperatures_c={"bpu": 50.0})])
+    two = threading.Event()
+
+    def read() -> Sample:
+        sample = next(given, None)
+        if sample is None:
+            two.set()
+        return sample or Sample(bpu_percent=60.0, cpu_mhz=None, temperatures_c={"bpu": 54.0})
+
+    monkeypatch.setattr(perf, "SAMPLE_SECONDS", 0.0)
+    monkeypatch.setattr(perf, "read_sample", read)
+    device = CountingDevice()
+    device.infer = lambda inputs: two.wait(30) and compute(SPEC, inputs["images"])  # type: ignore[method-assign]
+    run = measure(Session(SPEC, device), PICTURES, frames=1, warmup=0)
+    assert run.sensors == {"bpu_percent": 50.0, "bpu_temperature_c": 52.0}
