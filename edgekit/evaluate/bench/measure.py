@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from edgekit.bundle import is_bundle, open_bundle
+from edgekit.bundle import ARCHIVE_SUFFIXES, is_bundle, open_bundle
 from edgekit.errors import EdgekitError, OutputError, UnfitError
 from edgekit.evaluate.bench.grid import Cell, cores
 from edgekit.evaluate.bench.pictures import Pictures
@@ -173,7 +173,10 @@ def _failed(row: Row, error: Exception, status: str) -> Row:
 
 
 def _format(path: Path) -> str:
-    return {".onnx": "ONNX", ".bin": ".bin", ".hbm": ".hbm"}.get(path.suffix, "bundle")
+    """What kind of file it is, by its name alone."""
+    if path.is_dir() or path.name.endswith(ARCHIVE_SUFFIXES):
+        return "bundle"
+    return "ONNX" if path.suffix == ".onnx" else path.suffix or "-"
 
 
 def _or_none(value: float) -> float | None:

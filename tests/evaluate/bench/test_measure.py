@@ -122,6 +122,9 @@ def test_a_broken_model_fails_with_two_lines(tmp_path: Path) -> None:
     (tmp_path / "broken.onnx").write_bytes(b"nothing")
     row = measure_cell(bench(tmp_path), Cell(tmp_path / "broken.onnx", None, "auto", 0))
     assert row.status == "failed" and "broken.onnx" in row.error and row.hint and row.size_mb is not None
+    (tmp_path / "note.txt").write_text("hello")
+    other = measure_cell(bench(tmp_path), Cell(tmp_path / "note.txt", None, "auto", 0))
+    assert (other.status, other.format) == ("failed", ".txt") and "is no model" in other.error
 
 
 def test_labels_that_do_not_fit_leave_the_times(tmp_path: Path, truth: Truth) -> None:
