@@ -107,6 +107,11 @@ def _join_branches(graph: FloatGraph, concat: Node, parent: dict[str, str], wide
         _join(parent, concat.output, branch)
 
 
+def takes_int8(node: Node) -> bool:
+    """Whether the BPU has the operation for int8 only: a wide input is brought to 8 bits in front of it."""
+    return node.op in INT8_OPS or "average" in node.attrs
+
+
 def accumulator_outputs(graph: FloatGraph) -> set[str]:
     """Graph outputs made by a convolution that nothing else reads: they stay int32."""
     consumers, producers = graph.consumers(), graph.producers()

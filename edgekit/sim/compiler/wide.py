@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from edgekit.errors import ConfigError
 from edgekit.sim.compiler.float_graph import FloatGraph, Node
-from edgekit.sim.compiler.scales import INT8_OPS, ScalePlan, accumulator_outputs, tensors_of
+from edgekit.sim.compiler.scales import ScalePlan, accumulator_outputs, takes_int8, tensors_of
 from edgekit.sim.compiler.width_rules import AVERAGE, WidthRules
 
 INT16 = "int16"
@@ -69,7 +69,7 @@ def all_tensors(graph: FloatGraph) -> frozenset[str]:
     seeds = []
     for tensor in tensors_of(graph):
         readers = rules.readers.get(tensor, [])
-        int8 = any(n.op == AVERAGE for n in readers) or (readers and all(n.op in INT8_OPS for n in readers))
+        int8 = any(n.op == AVERAGE for n in readers) or (readers and all(map(takes_int8, readers)))
         if tensor not in rules.narrow and not int8:
             seeds.append(tensor)
     found = rules.closed(seeds)
@@ -128,16 +128,22 @@ def _source_node(graph: FloatGraph, name: str) -> Node:
 
 def _named(graph: FloatGraph, node: Node, key: str) -> Iterator[str]:
     """The simplified graph's tensors that `key` of `node` speaks of."""
+    kept = next((n for n in graph.nodes if n.name == node.name), node)
+    if kept.op == "Scale":
+        raise ConfigError(
+            f"node_info names {node.name!r} ({node.op} by a constant), which becomes part of its neighbours",
+            hint="name the node in front of it or behind it: the board's compiler ignores this one",
+        )
     if key == OUTPUT_TYPE:
         yield from (_tensor_of(graph, node, name) for name in node.outputs)
         return
-    if node.op in (*INT8_OPS, AVERAGE):
+    if node.op == AVERAGE or takes_int8(kept):
         raise ConfigError(
             f"node_info sets {key} of {node.name!r} ({node.op}) to int16, expected int8: the BPU has no other form",
             hint=OTHER_COMPILER,
         )
-    kept = next((n for n in graph.nodes if n.name == node.name and n.op == "Table"), node)
-    data = [name for name in kept.inputs if name and name not in graph.constants]  # of a swish: not its Sigmoid
+    inputs = kept.inputs if kept.op == "Table" else node.inputs  # those of a swish without its Sigmoid
+    data = [name for name in inputs if name and name not in graph.constants]
     index = key.removeprefix(INPUT_TYPE)
     if index and (int(index) >= len(node.inputs) or node.inputs[int(index)] not in data):
         raise ConfigError(
@@ -187,7 +193,8 @@ def _request(
         if tensor not in together or rules.closed([tensor]) != together:
             continue
         maker = rules.producers.get(tensor)
-        if maker is not None and maker.name in originals and originals[maker.name].op in ASKED_BY_OUTPUT:
+        known = maker is not None and maker.op != "Scale" and maker.name in originals
+        if maker is not None and known and originals[maker.name].op in ASKED_BY_OUTPUT:
             asking.append((maker.name, OUTPUT_TYPE))
         asking += [
             (n.name, INPUT_TYPE) for n in rules.readers.get(tensor, []) if n.op == "Conv" and n.name in originals

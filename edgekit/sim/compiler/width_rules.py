@@ -1,9 +1,9 @@
 """Which tensors can have 16 bits, and which have them together: found by compiling small graphs for the board.
 
 Every tensor has a width of its own, whoever reads it, with these exceptions. Operations that move integers, and all
-branches of a Concat, are as wide as their result. A table makes int16 of int16 only. Resize and ConvTranspose work
-on int8: a wide tensor is brought to 8 bits in front of them, and their result has 8 bits (a wide Concat brings it
-to 16).
+branches of a Concat, are as wide as their result. A table makes int16 of int16 only. Resize, ConvTranspose and
+AveragePool take int8: a wide tensor is brought to 8 bits in front of them; the result of the first two has 8 bits (a
+wide Concat brings it to 16).
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from edgekit.sim.compiler.float_graph import FloatGraph, Node
-from edgekit.sim.compiler.scales import INT8_OPS, keeps_scale, tensors_of
+from edgekit.sim.compiler.scales import INT8_OPS, keeps_scale, takes_int8, tensors_of
 
 MOVES = ("Slice", "MaxPool", "Scale")
 NO_INT16 = ("MatMul", "Softmax", "Reshape", "Flatten", "Transpose")  # whose int16 form is not simulated
@@ -49,7 +49,7 @@ class WidthRules:
         """Tensor -> those that are wide with it."""
         links: dict[str, set[str]] = {name: set() for name in tensors_of(self.graph)}
         for node in self.graph.nodes:
-            if node.op in MOVES or node.op == "Concat":
+            if node.op in MOVES or node.op == "Concat" or keeps_scale(node):
                 members = {name for name in (*node.inputs, *node.outputs) if name in links} - self.narrow
                 for name in members:
                     links[name] |= members
@@ -75,12 +75,12 @@ class WidthRules:
             made = f"comes from {maker.name!r} ({maker.op})" if maker else "is narrow"
             return f"{made}, and the BPU makes that in int8 only"
         for node in (*readers, *([maker] if maker else [])):
-            if node.op in NO_INT16 or (node.op == "Table" and node.attrs["function"] == "clip"):
+            if node.op in NO_INT16:
                 return f"belongs to {node.name!r} ({node.op}), which is not simulated in int16"
         average = next((node for node in readers if node.op == AVERAGE), None)
         if average is not None:
             return f"is read by {average.name!r} ({AVERAGE}), and the board's compiler leaves it in int8 for that"
-        if readers and all(node.op in INT8_OPS for node in readers):
+        if readers and all(map(takes_int8, readers)):
             return f"is read by {readers[0].name!r} ({readers[0].op}) alone, which takes int8"
         return ""
 

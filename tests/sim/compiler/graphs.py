@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,9 @@ from edgekit.sim.compiler.quantize import check_supported, quantize
 from edgekit.sim.compiler.samples import Normalisation
 from edgekit.sim.compiler.scales import plan_scales
 from edgekit.sim.compiler.simplify import simplify
+from edgekit.sim.compiler.wide import wide_tensors
 from edgekit.sim.executor import ReferenceExecutor
+from edgekit.sim.fast import make_executor
 from edgekit.sim.graph import load_graph
 
 CHANNELS, HEIGHT, WIDTH = 3, 8, 12
@@ -74,35 +76,52 @@ class FloatModel:
 
 @dataclass(frozen=True)
 class Compared:
-    """Per output the float truth and what the integers say (NHWC), and the unit of an int8 output."""
+    """Per output the float truth and what the integers say (NHWC), and the unit of an int8 output.
+
+    `inner` are the integer tensors by the float tensor they stand for, `thresholds` those that were taken.
+    """
 
     truth: dict[str, np.ndarray]
     found: dict[str, np.ndarray]
     step: dict[str, float]
     ops: list[str]
+    inner: Mapping[str, np.ndarray] = field(default_factory=dict)
+    thresholds: Mapping[str, float] = field(default_factory=dict)
 
     def steps_off(self, name: str = "output_0") -> float:
         """The largest error in output steps."""
         return float(np.abs(self.truth[name] - self.found[name]).max() / self.step[name])
 
 
-def compare(path: Path, build: Callable[[FloatModel], None], *, int16_tail: bool = False, seed: int = 0) -> Compared:
-    """Builds, quantizes at the maximum seen on one picture, and runs that picture both ways."""
+def compare(
+    path: Path,
+    build: Callable[[FloatModel], None],
+    *,
+    int16_tail: bool = False,
+    seed: int = 0,
+    node_info: Mapping[str, Mapping[str, str]] | None = None,
+) -> Compared:
+    """Builds, quantizes at the maximum seen on one picture, and runs that picture both ways, plainly and fast."""
     model = FloatModel(seed)
     build(model)
     model.save(path)
     graph = simplify(read_float_graph(path))
     check_supported(graph)
-    plan = plan_scales(graph, int16_tail=int16_tail)
+    plan = plan_scales(graph, int16_tail=int16_tail, wide=wide_tensors(graph, node_info or {}))
     pixels = np.random.default_rng(seed + 1).integers(0, 256, (1, CHANNELS, HEIGHT, WIDTH), np.uint8)
     x = pixels.astype(np.float32) / 255
     runner = FloatRunner(path, [n for n in plan.observed if n != "images"], graph.shapes)
     values = {"images": x, **dict(runner.run(x))}
-    scales = plan.scales({name: max(float(np.abs(values[name]).max()), 1e-6) for name in plan.observed})
+    thresholds = {name: max(float(np.abs(values[name]).max()), 1e-6) for name in plan.observed}
+    scales = plan.scales(thresholds)
     picture = PictureInput("images", "rgb", "rgb", "NCHW", "regular", Normalisation((0.0,) * 3, (1 / 255,) * 3))
     quantized = quantize(graph, plan, scales, picture)
-    executor = ReferenceExecutor(load_graph(quantized.model.SerializeToString()))
-    found = executor.run({"images": (pixels ^ 0x80).view(np.int8)})
+    loaded, keep = load_graph(quantized.model.SerializeToString()), list(quantized.links)
+    found = ReferenceExecutor(loaded).run({"images": (pixels ^ 0x80).view(np.int8)}, keep=keep)
+    fast = make_executor(loaded, threads=2).run({"images": (pixels ^ 0x80).view(np.int8)}, keep=keep)
+    assert all(np.array_equal(fast[name], found[name]) for name in found)
+    inner = {link.float_name: found[name] for name, link in quantized.links.items()}
     truth = dict(FloatRunner(path, model.outputs, graph.shapes).run(x))
     step = {name: scales.get(tensor, 1.0) for name, tensor in graph.outputs.items()}
-    return Compared(truth, found, step, [n.op_type for n in quantized.model.graph.node])
+    found = {name: found[name] for name in graph.outputs}
+    return Compared(truth, found, step, [n.op_type for n in quantized.model.graph.node], inner, thresholds)

@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 
 import edgekit
@@ -136,6 +137,37 @@ def test_the_search_takes_the_best_method(tmp_path: Path) -> None:
     assert parse_mapper(read_lines(result.log_path)).calibration.method == selected
 
 
+def test_node_info_makes_int16_where_it_says(compiled: Compiled, tmp_path: Path) -> None:
+    work = _copy(compiled, tmp_path)
+    asked = "  node_info: {/model.1/conv/Conv: {'ON': BPU, InputType: int16, OutputType: int16}}\n  march"
+    work.write_text(work.read_text().replace("  march", asked))
+    result = compile_work(work, toolchain="sim")
+    assert any("int16 as the yaml asks: 3 tensors" in note for note in result.notes)
+    rows = {row.name: row for row in parse_mapper(read_lines(result.log_path)).nodes}
+    before = {row.name: row for row in parse_mapper(read_lines(compiled.result.log_path)).nodes}
+    changed = {name for name, row in rows.items() if name in before and row.dtype != before[name].dtype}
+    assert changed == {"/model.0/act/Mul", "/model.1/conv/Conv", "/model.1/act/Mul"}  # each reads int16
+    assert {rows[name].type for name in changed} == {"HzLut2Layer", "HzSQuantizedConv"}
+    assert {name: row.threshold for name, row in rows.items()} == {name: row.threshold for name, row in before.items()}
+
+
+@pytest.mark.parametrize(("word", "outputs"), [("set_all_nodes_int16", False), ("set_model_output_int16", True)])
+def test_int16_by_optimization(compiled: Compiled, tmp_path: Path, word: str, outputs: bool) -> None:
+    work = _copy(compiled, tmp_path)
+    work.write_text(work.read_text().replace("  max_percentile", f"  optimization: {word}\n  max_percentile"))
+    result = compile_work(work, toolchain="sim")
+    graph = onnx.load(result.quantized_path).graph
+    heads = [node for node in graph.node if node.op_type == "HzDequantize"]
+    makers = {name: node for node in graph.node for name in node.output}
+    widths = {a.i for head in heads for a in makers[head.input[0]].attribute if a.name == "output_bit"}
+    assert widths == {16}  # as on the board: no accumulators any more
+    wide = {row.name for row in parse_mapper(read_lines(result.log_path)).nodes if row.dtype == "int16"}
+    assert ("/model.0/act/Mul" in wide) is not outputs
+    assert min(result.output_cosines.values()) >= min(compiled.result.output_cosines.values()) - 0.002
+    spec = load_spec(sidecar_path(result.modified_bin_path or result.bin_path))
+    assert {head.dtype for head in spec.outputs} == {"float32"}
+
+
 @pytest.mark.parametrize("family", ["yolo11", "yolov9"])
 def test_other_families_compile(tmp_path: Path, family: str) -> None:
     result = compile_work(make_work(tmp_path, family=family, calibration="kl", photos=2), toolchain="sim")
@@ -159,6 +191,16 @@ def test_bernoulli2_has_no_16_bits(tmp_path: Path) -> None:
         (("  input_type_train", "  input_batch: 4\n  input_type_train"), ConfigError, "input_batch is set"),
         (("  input_type_train", "  input_name: pictures\n  input_type_train"), ConfigError, "input_name is 'pictures'"),
         (("  input_type_train", "  input_shape: 1x3x8x8\n  input_type_train"), ConfigError, "input_shape"),
+        (
+            ("  march", "  node_info: {/model.1/conv/Convv: {OutputType: int16}}\n  march"),
+            ConfigError,
+            "node_info names '/model.1/conv/Convv'",
+        ),
+        (
+            ("  max_percentile", "  optimization: set_model_output_int8\n  max_percentile"),
+            ConfigError,
+            "optimization set_model_output_int8 is set",
+        ),
         (("march: bayes-e", "march: pentium"), ConfigError, "pentium"),
         (("calibration_type: max", "calibration_tipe: max"), ConfigError, "calibration_tipe"),
         (("./tiny_heads.onnx", "./gone.onnx"), ModelError, "gone.onnx"),

@@ -10,6 +10,7 @@ from edgekit.sim.compiler.emit.elementwise import narrowed, narrowed_scale
 from edgekit.sim.compiler.emit.writer import GraphWriter
 from edgekit.sim.compiler.float_graph import Node, unsupported
 from edgekit.sim.compiler.multiplier import epilogue
+from edgekit.sim.compiler.scales import takes_int8
 
 WEIGHT_MAX = 127
 BIAS_LIMIT = {8: 2.0**22, 16: 2.0**29}  # by the input's bits: below 2^24, exact in float32; below 2^31
@@ -21,6 +22,8 @@ def emit_conv(writer: GraphWriter, node: Node) -> None:
     """HzSQuantizedConv; a graph output stays at accumulator width (high_precision_output)."""
     x, weight, bias = _operands(writer, node)
     x_scale, x_bits = writer.scale(node.inputs[0]), writer.bits(node.inputs[0])
+    if takes_int8(node):
+        x, x_scale, x_bits = narrowed(writer, node.inputs[0]), narrowed_scale(writer, node.inputs[0]), 8
     step = weight_steps(writer, node, np.abs(weight).max(axis=(1, 2, 3)), bias, x_scale=x_scale, x_bits=x_bits)
     quantized = _round_weights(weight / step[:, None, None, None]).transpose(0, 2, 3, 1)
     attrs = _window(node, weight.shape[2:])

@@ -1,8 +1,8 @@
 """Clip: bounds become the range of the tensor in front, where the board's compiler does the same.
 
-What its compiler makes of a Clip was found by compiling: behind a convolution, an Add or a Concat bounds of one size
-(and 0 to a bound behind convolutions) cost nothing, other bounds become a table; behind a function or a MaxPool, or
-beside other readers, the Clip is lost. What would be lost is refused.
+What its compiler makes of a Clip was found by compiling: bounds of one size (and 0 to a bound behind convolutions)
+cost nothing, because calibration sees the clipped values and integers saturate; other bounds become a table. But it
+loses bounds of one size behind a function or a MaxPool, and beside other readers: those are refused.
 """
 
 from __future__ import annotations
@@ -14,38 +14,42 @@ import numpy as np
 from edgekit.errors import ModelError
 from edgekit.sim.compiler.float_graph import FloatGraph, Node, unsupported
 
-BOUNDED_OPS = ("Conv", "ConvTranspose", "Add", "Concat")  # those whose Clip the board's compiler respects
+BOUNDED_OPS = ("Conv", "ConvTranspose", "Add", "Sub", "Mul", "Concat")
 RELU_OPS = ("Conv", "ConvTranspose")
 PLACE = "put the Clip right behind a convolution that nothing else reads, before its activation"
 
 
 def absorb_clips(graph: FloatGraph) -> FloatGraph:
-    """The operation in front of a Clip gives the clipped tensor; integers saturate at its calibrated threshold."""
-    consumers, results = graph.consumers(), set(graph.outputs.values())
+    """The operation in front of a Clip gives the clipped tensor; its integers saturate at the calibrated threshold."""
     nodes: list[Node] = []
     for node in graph.nodes:
         if node.op != "Clip":
             nodes.append(node)
             continue
         low, high = clip_bounds(node, graph)
-        x = node.inputs[0]
-        before = next((n for n in nodes if x in n.outputs), None)
-        if before is None or before.op not in BOUNDED_OPS:
-            behind = f"{before.name!r} ({before.op})" if before else "the input"
-            raise unsupported(node, f"stands behind {behind}, where the board's compiler drops it", PLACE)
-        if len(consumers[x]) > 1 or x in results:
-            raise unsupported(node, f"is not the only one that reads {x!r}: the board's compiler drops it", PLACE)
-        if node.output in results:
-            raise unsupported(node, "is an output, which keeps its accumulator's full range on the board", PLACE)
-        relu = low == 0.0 and before.op in RELU_OPS
+        before = next((n for n in nodes if node.inputs[0] in n.outputs), None)
+        relu = low == 0.0 and before is not None and before.op in RELU_OPS
         if relu or low == -high:
+            _check_absorbed(node, before, graph)
+            assert before is not None
             activation = {"activation": "relu"} if relu else {}
             changed = replace(before, outputs=(node.output,), attrs={**before.attrs, **activation, "clip": node.name})
             nodes[nodes.index(before)] = changed
         else:
             attrs = {"function": "clip", "low": low, "high": high}
-            nodes.append(Node(node.name, "Table", (x,), node.outputs, attrs))
+            nodes.append(Node(node.name, "Table", node.inputs[:1], node.outputs, attrs))
     return graph.with_nodes(nodes)
+
+
+def _check_absorbed(node: Node, before: Node | None, graph: FloatGraph) -> None:
+    x, results = node.inputs[0], graph.outputs.values()
+    if before is None or before.op not in BOUNDED_OPS:
+        behind = f"{before.name!r} ({before.op})" if before else "the input"
+        raise unsupported(node, f"stands behind {behind}, where the board's compiler drops it", PLACE)
+    if len(graph.consumers()[x]) > 1 or x in results:
+        raise unsupported(node, f"is not the only one that reads {x!r}: the board's compiler drops it", PLACE)
+    if node.output in results:
+        raise unsupported(node, "is an output, which keeps its accumulator's full range on the board", PLACE)
 
 
 def clip_bounds(node: Node, graph: FloatGraph) -> tuple[float, float]:

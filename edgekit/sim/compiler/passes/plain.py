@@ -79,6 +79,7 @@ def _average(node: Node, graph: FloatGraph, constants: dict[str, np.ndarray]) ->
         "strides": list(node.attrs.get("strides", [1, 1])),
         "dilations": [1, 1],
         "group": channels,
+        "average": 1,
     }
     return Node(node.name, "Conv", (node.inputs[0], name), node.outputs, attrs)
 
