@@ -613,6 +613,56 @@ static void pairs_task(void *context, int64_t line) {
     }
 }
 
+/* Two operands of 8 or 16 bits by arithmetic; `table` holds the operation, whether the end rounds to nearest, the bytes
+   of an element of e, then seven numbers per channel in rows. */
+enum { ADD, SUB, MUL };
+enum { BLEND_HEAD = 3, BLEND_CHANNELS = 64 };
+
+INLINE void load_ints(const uint8_t *from, int kind, int first, int n, int32_t *to) {
+    if (kind == 2)
+        for (int k = 0; k < n; k++) to[k] = ((const int16_t *)from)[first + k];
+    else
+        for (int k = 0; k < n; k++) to[k] = (int32_t)from[first + k] - 128;
+}
+
+INLINE int32_t clamped(int32_t v, int32_t low, int32_t high) { return v < low ? low : v > high ? high : v; }
+
+static void blend_task(void *context, int64_t line) {
+    const MapJob *job = context;
+    const Map *m = job->m;
+    const int32_t *head = m->table, *row = head + BLEND_HEAD;
+    const int64_t y = line % m->height;
+    for (int x = 0; x < m->width; x++) {
+        const uint8_t *a = ROW(job, in, in) + y * m->in.row + x * m->in.pixel;
+        const uint8_t *b = ROW(job, e, e) + y * m->e.row + x * m->e.pixel;
+        uint8_t *to = ROW(job, out, out) + y * m->out.row + x * m->out.pixel;
+        for (int first = 0; first < m->channels; first += BLEND_CHANNELS) {
+            const int n = m->channels - first < BLEND_CHANNELS ? m->channels - first : BLEND_CHANNELS;
+            const int32_t *x_shift = row + first, *e_scale = x_shift + m->channels, *e_shift = e_scale + m->channels,
+                          *bias = e_shift + m->channels, *accu = bias + m->channels, *scale = accu + m->channels,
+                          *shift = scale + m->channels;
+            int32_t p[BLEND_CHANNELS], q[BLEND_CHANNELS];
+            load_ints(a, m->in_kind, first, n, p);
+            load_ints(b, head[2], first, n, q);
+            if (head[0] == MUL)
+                for (int k = 0; k < n; k++) p[k] = p[k] * q[k];
+            else if (head[0] == ADD)
+                for (int k = 0; k < n; k++)
+                    p[k] = (int32_t)(((uint32_t)p[k] << x_shift[k]) + ((uint32_t)(q[k] * e_scale[k]) << e_shift[k]));
+            else
+                for (int k = 0; k < n; k++) p[k] = (int32_t)(((uint32_t)p[k] << x_shift[k]) - (uint32_t)(q[k] * e_scale[k]));
+            for (int k = 0; k < n; k++) {
+                const int32_t v = clamped((p[k] + bias[k]) >> accu[k], INT16_MIN, INT16_MAX);
+                p[k] = (v * scale[k] + (head[1] ? (1 << shift[k]) >> 1 : 0)) >> shift[k];
+            }
+            if (m->out_kind == 2)
+                for (int k = 0; k < n; k++) ((int16_t *)to)[first + k] = (int16_t)clamped(p[k], INT16_MIN, INT16_MAX);
+            else
+                for (int k = 0; k < n; k++) to[first + k] = (uint8_t)(clamped(p[k], INT8_MIN, INT8_MAX) + 128);
+        }
+    }
+}
+
 /* Copies pixels, each repeated repeat_h x repeat_w times. */
 static void copy_task(void *context, int64_t line) {
     const MapJob *job = context;
@@ -661,6 +711,7 @@ static void max_pool_task(void *context, int64_t line) {
     }
 MAP_KERNEL(map)
 MAP_KERNEL(pairs)
+MAP_KERNEL(blend)
 MAP_KERNEL(copy)
 MAP_KERNEL(max_pool)
 

@@ -23,7 +23,10 @@ FLAGS = ("-O3", "-std=gnu11", "-fwrapv", "-fno-strict-aliasing", "-shared", "-fP
 VARIANTS: tuple[tuple[str, ...], ...] = (("-march=native",), ())
 TIMEOUT_S = 120
 COMPILERS = ("cc", "gcc", "clang")
-KERNELS = ("edgekit_conv", "edgekit_depthwise", "edgekit_map", "edgekit_pairs", "edgekit_copy", "edgekit_max_pool")
+KERNELS = (
+    "edgekit_conv", "edgekit_depthwise", "edgekit_map", "edgekit_pairs", "edgekit_blend", "edgekit_copy",
+    "edgekit_max_pool",
+)  # fmt: skip
 OFF = "EDGEKIT_NO_KERNELS"  # set to anything: do without compiled kernels
 
 

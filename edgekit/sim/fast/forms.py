@@ -9,10 +9,18 @@ from typing import Any
 import numpy as np
 
 from edgekit.sim.fast.conv_steps import Tail, conv_steps, is_depthwise, is_patchwise, transpose_steps
-from edgekit.sim.fast.map_steps import copy_step, map_step, pair_step, pool_step
+from edgekit.sim.fast.map_steps import blend_step, copy_step, map_step, pair_step, pool_step
 from edgekit.sim.fast.place import Place
 from edgekit.sim.fast.step import Step
-from edgekit.sim.fast.tables import PAIRWISE, UNARY, channel_tables, is_uniform, pair_table, unary_table
+from edgekit.sim.fast.tables import (
+    PAIRWISE,
+    UNARY,
+    blend_numbers,
+    channel_tables,
+    is_uniform,
+    pair_table,
+    unary_table,
+)
 from edgekit.sim.graph import Node
 from edgekit.sim.ops.conv import Conv
 from edgekit.sim.ops.conv_transpose import ConvTranspose
@@ -126,14 +134,19 @@ def _pairs(subject: Subject) -> Build | None:
     x, e = subject.operands
     shape = subject.result.shape
     e_fits = e.shape == shape or e.shape == (shape[0], 1, 1, shape[3])
-    all_bytes = {x.dtype, e.dtype, subject.result.dtype} == {np.dtype(np.int8)}
-    if not all_bytes or x.shape != shape or not e_fits or not is_uniform(subject.node.operator):
+    widths = {x.dtype, e.dtype, subject.result.dtype}
+    if not widths <= set(SMALL) or x.shape != shape or not e_fits:
         return None
-    table = pair_table(subject.node.operator)
+    operator = subject.node.operator
+    by_table = widths == {np.dtype(np.int8)} and is_uniform(operator)
+    numbers = pair_table(operator) if by_table else blend_numbers(operator, shape[CHANNELS], e.dtype.itemsize)
+    if numbers is None:
+        return None
+    step = pair_step if by_table else blend_step
     return lambda sources, target: [
-        pair_step(
+        step(
             *_common(subject),
-            table,
+            numbers,
             sources[0],
             sources[1] if e.shape == shape else sources[1].broadcast(shape),
             target,

@@ -28,6 +28,14 @@ def pair_step(
     return KernelStep(name, library.edgekit_pairs, block, source, target, extra, keep=(table,))
 
 
+def blend_step(
+    library: Any, threads: int, name: str, numbers: np.ndarray, source: Place, extra: Place, target: Place
+) -> KernelStep:
+    """Two operands of 8 or 16 bits by arithmetic; `numbers` are those of `blend_numbers`."""
+    block = _block(threads, source, target, e=extra.strides, table=numbers.ctypes.data)
+    return KernelStep(name, library.edgekit_blend, block, source, target, extra, keep=(numbers,))
+
+
 def copy_step(
     library: Any, threads: int, name: str, source: Place, target: Place, factor_hw: tuple[int, int] = (1, 1)
 ) -> KernelStep:

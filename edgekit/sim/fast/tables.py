@@ -27,6 +27,7 @@ from edgekit.sim.ops.rescale import Rescale
 
 UNARY = (Lut, Lut2Layer, Requantize, BitShift, PRelu, SPRelu, Dequantize)
 PAIRWISE = (ElementwiseAdd, ElementwiseSub, ElementwiseMul)
+SCALE_LIMIT, SHIFT_LIMIT = (1 << 15) - 1, 30  # v * scale and half a step stay below 2^31
 PER_ELEMENT = (Lut, Lut2Layer)  # their arrays are tables already, not one entry per channel
 
 
@@ -59,6 +60,20 @@ def pair_table(operator: Operator) -> np.ndarray:
     x, e = np.meshgrid(values, values, indexing="ij")
     result = _one_channel(operator).run(x[..., None], e[..., None])[0][..., 0]
     return np.ascontiguousarray(flip(result.copy()))
+
+
+def blend_numbers(operator: Operator, channels: int, e_bytes: int) -> np.ndarray | None:
+    """The operation and its numbers per channel as `blend_task` of bpu.c reads them; None where 32 bits overflow."""
+    assert isinstance(operator, PAIRWISE)
+    end = operator.rescale
+    if np.abs(end.scale).max() > SCALE_LIMIT or end.out_shift.max() > SHIFT_LIMIT:
+        return None
+    zero = np.zeros(1, np.int64)
+    x_shift, e_scale, e_shift = (getattr(operator, name, zero) for name in ("x_shift", "e_scale", "e_shift"))
+    rows = (x_shift, e_scale, e_shift, end.rounding_bias, end.right_shift, end.scale, end.out_shift)
+    wide = np.concatenate([np.broadcast_to(row, (channels,)) for row in rows])
+    head = np.array([PAIRWISE.index(type(operator)), end.to_nearest, e_bytes], np.int64)
+    return np.concatenate([head, wide]).astype(np.int32)  # modulo 2^32, as the accumulator is
 
 
 def _channel_arrays(operator: Any) -> list[np.ndarray]:

@@ -19,7 +19,10 @@ from edgekit.sim.fast import make_executor
 from edgekit.sim.fast.build import OFF, build, kernels
 from edgekit.sim.fast.executor import FastExecutor
 from edgekit.sim.fast.place import Lifetime, arrange
+from edgekit.sim.fast.tables import blend_numbers
 from edgekit.sim.graph import Graph, load_graph
+from edgekit.sim.ops.elementwise_mul import ElementwiseMul
+from edgekit.sim.ops.rescale import Rescale
 from tests.sim.random_ops import MAKERS, random_graph, random_input
 from tests.sim.synthetic import NodeSpec, graph_bytes
 
@@ -44,6 +47,27 @@ def test_random_nodes(kind: str, seed: int) -> None:
     assert_same(graph, random_input(seed), make_executor(graph))
 
 
+@needs_kernels
+@pytest.mark.parametrize("kind", ["add", "sub", "mul"])
+def test_pairs_of_any_width_have_a_kernel(kind: str) -> None:
+    graph = load_graph(random_graph(kind, 5, count=16))
+    executor = make_executor(graph)
+    assert isinstance(executor, FastExecutor)
+    assert not [name for name in executor.reference_nodes() if "Elementwise" in name]
+    assert_same(graph, random_input(5), executor)
+
+
+def test_numbers_that_32_bits_cannot_hold_are_left_to_the_reference() -> None:
+    def numbers(scale: int, shift: int) -> np.ndarray | None:
+        one = np.ones(1, np.int64)
+        end = Rescale(one, one * scale, one * shift, 0 * one, True, 16)
+        return blend_numbers(ElementwiseMul(end, ()), 4, 2)
+
+    assert numbers(32768, 20) is None and numbers(-32768, 20) is None and numbers(5, 31) is None
+    held = numbers(-32767, 30)
+    assert held is not None and held.tolist()[:3] == [2, 1, 2] and held.tolist()[-8:] == [-32767] * 4 + [30] * 4
+
+
 @pytest.fixture(
     scope="module", params=[("-mavx2", "-mno-avx512f"), ("-mno-avx2",), ()], ids=["avx2", "no-avx2", "plain"]
 )
@@ -58,7 +82,7 @@ def other_build(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPat
     return built.library
 
 
-@pytest.mark.parametrize("kind", ["conv", "depthwise", "conv_transpose", "lut2layer", "add"])
+@pytest.mark.parametrize("kind", ["conv", "depthwise", "conv_transpose", "lut2layer", "add", "sub", "mul"])
 def test_other_processors_compute_the_same(kind: str, other_build: ctypes.CDLL) -> None:
     graph = load_graph(random_graph(kind, 11))
     assert_same(graph, random_input(11), FastExecutor(graph, other_build))
