@@ -35,24 +35,25 @@ def window_logits(coefficients: Floats, proto: npt.NDArray[Any], windows: Window
     """Coefficients (n, k) . proto (height, width, k), for each object in its own window (h, w) alone.
 
     Memory is read fastest in one go: windows of half the width or more are computed in whole rows, and all of them in
-    one product over the union of their rows where they share enough of these.
+    one product over the union of their rows where they share enough of these. Integers are made floats in one go, too;
+    those are in the cache then, where windows cost what they hold.
     """
+    floats, windows = _floats_of_union(proto, windows)
     is_wide = (windows[:, 2] - windows[:, 0]) * 2 >= proto.shape[1]
+    if floats is not proto:
+        is_wide[:] = False
     wide = is_wide.nonzero()[0]
     parts: dict[int, Floats] = {}
-    proto, windows = _floats_of_union(proto, windows)
     if len(wide) > 1 and _share_rows(windows.take(wide, axis=0)):
-        parts = dict(zip(wide.tolist(), _in_one(coefficients[wide], proto, windows[wide]), strict=True))
+        parts = dict(zip(wide.tolist(), _in_one(coefficients[wide], floats, windows[wide]), strict=True))
     flags, corners = is_wide.tolist(), windows.tolist()
-    for index in (
-        windows[:, 1].argsort().tolist()
-    ):  # from top to bottom: neighbours find each other's cells in the cache
+    for index in windows[:, 1].argsort().tolist():  # from top to bottom: neighbours find each other's cells in the cache
         if index not in parts:
             x1, y1, x2, y2 = corners[index]
             if flags[index]:
-                parts[index] = (_floats(proto[y1:y2]) @ coefficients[index])[:, x1:x2]
+                parts[index] = (_floats(floats[y1:y2]) @ coefficients[index])[:, x1:x2]
             else:
-                parts[index] = _floats(proto[y1:y2, x1:x2]) @ coefficients[index]
+                parts[index] = _floats(floats[y1:y2, x1:x2]) @ coefficients[index]
     return tuple(parts[index] for index in range(len(windows)))
 
 
