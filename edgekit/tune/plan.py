@@ -22,6 +22,7 @@ class Plan:
     sets: tuple[tuple[str, int], ...]  # (how photos are chosen, how many)
     limit_units: int
     limit_percentiles: tuple[float, ...]
+    wide_prefix: int
     wide_units: int
     wide_steps: int
     scored_photos: int
@@ -37,7 +38,7 @@ class Plan:
         halving = sum(errors(calibrators / 2**i, photos) for i, photos in enumerate(self.rungs))
         sensitivity = units * (BUILD_SECONDS + self.rungs[0] * per_photo) + errors(2 * self.wide_units, self.rungs[0])
         limits = errors(self.limit_units * len(self.limit_percentiles), self.rungs[1])
-        wide = errors(self.wide_steps * self.wide_units, self.rungs[1])
+        wide = errors(2 * self.wide_prefix + (self.wide_steps + 1) * self.wide_units, self.rungs[1])
         scores = 4 * self.scored_photos * (per_photo + 0.1)
         observe = sum(count for _, count in self.sets) * (per_photo + 0.15)
         return halving + sensitivity + limits + wide + scores + observe
@@ -47,17 +48,18 @@ class Plan:
 
 
 PLANS = (
-    Plan("quick", (2, 4), PERCENTILES[:2], (("diverse", 20),), 4, (0.9995, 0.9999), 6, 3, 32),
-    Plan("short", (3, 6, 12), PERCENTILES[:4], (("diverse", 50),), 8, (0.9995, 0.9998, 0.9999), 8, 5, 64),
+    Plan("quick", (2, 4), PERCENTILES[:2], (("diverse", 20),), 4, (0.9995, 0.9999), 8, 6, 3, 32),
+    Plan("short", (3, 6, 12), PERCENTILES[:4], (("diverse", 50),), 8, (0.999, 0.9995, 0.9999), 16, 8, 4, 64),
     Plan(
         "usual",
         (4, 8, 16, 32),
         PERCENTILES,
         (("diverse", 20), ("diverse", 50), ("random", 50)),
         16,
-        (0.999, 0.9995, 0.9998, 0.9999, 0.99995),
+        (0.998, 0.999, 0.9995, 0.9998, 0.9999),
+        32,
         12,
-        8,
+        6,
         128,
     ),
     Plan(
@@ -66,7 +68,8 @@ PLANS = (
         PERCENTILES,
         (("diverse", 20), ("diverse", 50), ("diverse", 100), ("random", 50), ("random", 100)),
         40,
-        (0.998, 0.999, 0.9995, 0.9998, 0.9999, 0.99995),
+        (0.995, 0.998, 0.999, 0.9995, 0.9998, 0.9999),
+        64,
         20,
         16,
         512,

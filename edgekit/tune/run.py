@@ -160,8 +160,8 @@ def tune(
         if equalized := equalized_graph(work, default, "equalized"):
             search.graph("equalized", f"cross-layer equalization of {len(equalized)} tensors")
         units = search.sensitivity(choices)
-        search.thresholds(units)
         first = _scored(jobs, search.steps[0], plan)
+        search.thresholds(units)
         chosen, met = _until_kept(task, search, units, jobs, plan, first)
         chosen = _with_biases(work, search, jobs, plan, chosen, first)
         yaml = write_tuned(work, chosen.step.setting, task.out / TUNED_DIR)

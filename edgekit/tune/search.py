@@ -51,6 +51,7 @@ class Search:
         self._work, self._runs, self._plan, self._wishes = work, runs, plan, wishes
         self._rungs = [min(rung, photos) for rung in plan.rungs]
         self._graph = base_subject(work.folder, untuned.photos, untuned.graph).graph
+        self._untuned = untuned
         self.untuned = self.errors("untuned", [untuned])[0]
         self.steps = [self._step("untuned default", untuned, self.untuned.mean, 1)]
 
@@ -127,32 +128,92 @@ class Search:
                 setting, error = options[best], measured[best].mean
         self._take("thresholds of single tensors", [setting], tried, WORTH)
 
-    def widths(self, units: Sequence[Unit]) -> list[Step]:
-        """16 bits place by place, by what they bring for their cost, until the wish is met; the steps on the way."""
-        taken: list[Step] = []
-        rest = list(units)
+    def widths(self, units: Sequence[Unit]) -> bool:
+        """16 bits until the wish is met, for as little cost as may be; whether anything was taken.
+
+        Errors of neighbouring places partly cancel, so that one place alone in 16 bits can be worse than none. The
+        most sensitive places are therefore widened together first, more and more of them; of what met the wish, those
+        places go back that were not needed. What is left to gain is then taken place by place.
+        """
+        before = len(self.steps)
+        self._widen_together(units)
+        self._widen_one_by_one(units)
+        return len(self.steps) > before
+
+    def _widen_together(self, units: Sequence[Unit]) -> None:
+        candidates = self._prefixes(units)
+        if not candidates:
+            return
+        errors = [one.mean for one in self.errors("16 bits together", candidates, self._rungs[1])]
+        start = self.errors("16 bits together", [self.best.setting], self._rungs[1])[0].mean
+        target = self._wishes.error_share * self.errors("16 bits together", [self._untuned], self._rungs[1])[0].mean
+        costs = [self._cost(setting) for setting in candidates]
+        reached = [i for i, error in enumerate(errors) if error <= target]
+        if reached:
+            best = min(reached, key=lambda i: (costs[i], i))
+        else:
+            best = min(range(len(errors)), key=lambda i: (errors[i], i))
+        if errors[best] > WORTH_WIDE * start:
+            return
+        setting, tried = self._without_needless(candidates[best], units, max(errors[best], target))
+        what = f"16 bits: {len(set(setting.wide) - set(self.best.setting.wide))} tensors together"
+        self._take(what, [setting], len(candidates) + tried, WORTH_WIDE)
+
+    def _prefixes(self, units: Sequence[Unit]) -> list[Setting]:
+        """The most sensitive places together: by what they lose alone, and by that for their cost."""
+        by_worth = sorted(units, key=lambda u: (-(u.loss_alone**2) / (u.extra_cost + SMALL_COST), u.node))
+        found: dict[Setting, None] = {}
+        for order in (units, by_worth):
+            setting = self.best.setting
+            for unit in order[: self._plan.wide_prefix]:
+                setting = setting.with_wide(unit.tensors)
+                if self._cost(setting) > self._wishes.max_extra_cost:
+                    break
+                if setting != self.best.setting:
+                    found[setting] = None
+        return list(found)
+
+    def _without_needless(self, setting: Setting, units: Sequence[Unit], target: float) -> tuple[Setting, int]:
+        """`setting` with those places back in 8 bits that the target does not need, the dearest first."""
+        kept = [u for u in units if u.tensors <= set(setting.wide) and not u.tensors <= set(self.best.setting.wide)]
+        tried = 0
+        for unit in sorted(kept, key=lambda u: (-u.extra_cost, u.node))[: self._plan.wide_units]:
+            rest = [u for u in kept if u is not unit]
+            narrower = self.best.setting
+            for other in rest:
+                narrower = narrower.with_wide(other.tensors)
+            if narrower.wide == setting.wide:
+                continue
+            tried += 1
+            if self.errors("16 bits together", [narrower], self._rungs[1])[0].mean <= target:
+                setting, kept = narrower, rest
+        return setting, tried
+
+    def _widen_one_by_one(self, units: Sequence[Unit]) -> None:
         error = self.errors("16 bits", [self.best.setting], self._rungs[1])[0].mean
         for _ in range(self._plan.wide_steps):
             if self.best.error <= self._wishes.error_share * self.untuned.mean:
                 break
             setting = self.best.setting
-            options = [u for u in rest if not u.tensors <= set(setting.wide)][: self._plan.wide_units]
-            costs = [extra_cost(self._graph, setting.with_wide(u.tensors).wide) for u in options]
-            allowed = [i for i, cost in enumerate(costs) if cost <= self._wishes.max_extra_cost]
-            if not allowed:
+            options = [u for u in units if not u.tensors <= set(setting.wide)]
+            options = [u for u in options if self._cost(setting.with_wide(u.tensors)) <= self._wishes.max_extra_cost]
+            options = options[: self._plan.wide_units]
+            if not options:
                 break
-            widened = [setting.with_wide(options[i].tensors) for i in allowed]
+            widened = [setting.with_wide(unit.tensors) for unit in options]
             gains = [error - one.mean for one in self.errors("16 bits", widened, self._rungs[1])]
             if max(gains) <= (1 - WORTH_WIDE) * error:
                 break
             good = [k for k, gain in enumerate(gains) if gain >= MOST_GAIN * max(gains)]
-            pick = max(good, key=lambda k: (gains[k] / (costs[allowed[k]] - self.best.extra_cost + SMALL_COST), -k))
-            unit = options[allowed[pick]]
+            pick = max(
+                good, key=lambda k: (gains[k] / (self._cost(widened[k]) - self.best.extra_cost + SMALL_COST), -k)
+            )
             error -= gains[pick]
-            step = self._step(f"16 bits: {unit.node}", widened[pick], self._final(widened[pick]).mean, len(widened))
-            self.steps.append(step)
-            taken.append(step)
-        return taken
+            final = self._final(widened[pick]).mean
+            self.steps.append(self._step(f"16 bits: {options[pick].node}", widened[pick], final, len(widened)))
+
+    def _cost(self, setting: Setting) -> float:
+        return extra_cost(self._graph, setting.wide)
 
     def tighten(self, factor: float) -> None:
         """Asks for less error than before."""
