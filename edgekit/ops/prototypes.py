@@ -47,7 +47,7 @@ def window_logits(coefficients: Floats, proto: npt.NDArray[Any], windows: Window
     if len(wide) > 1 and _share_rows(windows.take(wide, axis=0)):
         parts = dict(zip(wide.tolist(), _in_one(coefficients[wide], floats, windows[wide]), strict=True))
     flags, corners = is_wide.tolist(), windows.tolist()
-    for index in windows[:, 1].argsort().tolist():  # from top to bottom: neighbours find each other's cells in the cache
+    for index in windows[:, 1].argsort().tolist():  # from top to bottom: neighbours share what is in the cache
         if index not in parts:
             x1, y1, x2, y2 = corners[index]
             if flags[index]:
