@@ -21,6 +21,7 @@ from edgekit.ops.buffers import Buffers
 from edgekit.ops.photo import read_photo
 from edgekit.ops.pixels import unit_float
 from edgekit.ops.prepare import prepare_picture
+from edgekit.ops.quant import dequantize
 from edgekit.runtime.session import Session, load
 from edgekit.sim.compiler.sidecars import quantized_spec
 from edgekit.spec import ModelSpec, file_ref, save_spec, sidecar_path
@@ -133,7 +134,7 @@ def _heads(shared: Mapping[str, Any], job: Mapping[str, Any]) -> Iterator[tuple[
     for i in range(*job["photos"]):
         truth = float_heads(work.folder, i)
         inputs, _ = session.prepare(read_photo(paths[i]))
-        found = {name: np.asarray(value) for name, value in session.infer(inputs).items()}
+        found = {name: _as_float(session.spec, name, value) for name, value in session.infer(inputs).items()}
         for name, values in truth.items():
             if name not in found or found[name].shape != values.shape:
                 raise ModelError(
@@ -142,6 +143,14 @@ def _heads(shared: Mapping[str, Any], job: Mapping[str, Any]) -> Iterator[tuple[
                     hint="delete the tuning folder and begin anew",
                 )
         yield truth, found
+
+
+def _as_float(spec: ModelSpec, name: str, values: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """A head's integers by the scales of its sidecar; floats as they are."""
+    head = next(head for head in spec.outputs if head.name == name)
+    if not np.issubdtype(values.dtype, np.integer):
+        return values
+    return dequantize(values.reshape(head.shape), np.asarray(head.scale, np.float32), head.axis)
 
 
 def _opened(work: Work, job: Mapping[str, Any]) -> Session:

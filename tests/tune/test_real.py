@@ -1,0 +1,68 @@
+"""The written yaml and ONNX through the vendor's compiler: the same widths, and as near to the float model."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+
+from edgekit.host.compile import compile_work
+from edgekit.tune.figures import errors_from
+from edgekit.tune.measure import built_job, run_job
+from edgekit.tune.run import SEARCH_DIR
+from edgekit.tune.work import Work
+from edgekit.tune.write import write_tuned
+from tests.tune.test_tune import material, tuned_in
+
+pytestmark = pytest.mark.toolchain
+__all__ = ["material"]  # a fixture
+
+
+@dataclass(frozen=True)
+class Both:
+    """One setting with 16-bit places, compiled by both compilers; `wide`: its tensors, `search`: the tuning folder."""
+
+    wide: tuple[str, ...]
+    search: Path
+    simulated: Path
+    real: Path
+
+
+@pytest.fixture(scope="module")
+def both(material: Path, tmp_path_factory: pytest.TempPathFactory) -> Both:
+    tuned = tuned_in(material, material / "real", max_extra_cost=3.0)
+    search, setting = material / "real" / SEARCH_DIR, tuned.chosen.step.setting
+    for unit in tuned.units[:4]:
+        setting = setting.with_wide(unit.tensors)
+    builds = {}
+    for compiler in ("sim", "hb_mapper"):
+        yaml = write_tuned(Work(search), setting, tmp_path_factory.mktemp(compiler))
+        builds[compiler] = compile_work(yaml, toolchain=compiler, optimize="O0").quantized_path
+    return Both(setting.wide, search, builds["sim"], builds["hb_mapper"])
+
+
+def test_the_places_chosen_are_wide_on_the_board(both: Both) -> None:
+    bits = {}
+    for node in onnx.load(both.real).graph.node:
+        width = next((a.i for a in node.attribute if a.name == "output_bit"), None)
+        if width is not None:
+            bits |= {name.removesuffix("_quantized"): width for name in node.output}
+    checked = [name for name in both.wide if name in bits]
+    assert len(checked) >= 4
+    assert {bits[name] for name in checked} == {16}
+
+
+def test_the_real_build_is_as_near_as_the_simulated_one(both: Both) -> None:
+    real, simulated = (
+        errors_from(run_job({"folder": str(both.search)}, built_job(p, range(4)))) for p in _graphs(both)
+    )
+    print(f"\nmean output error: simulated {simulated.mean:.4f}, real {real.mean:.4f}")
+    assert real.outputs == simulated.outputs
+    assert np.all(real.by_output() < 1.5 * simulated.by_output() + 0.005)
+
+
+def _graphs(both: Both) -> tuple[Path, Path]:
+    return both.real, both.simulated
