@@ -6,7 +6,7 @@ resample. Matching does not depend on other photos, so it is done once (by pycoc
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -47,14 +47,22 @@ def average_precision(matches: ClassMatches, weights: Floats) -> Floats:
 
 def mean_precision(classes: Mapping[int, ClassMatches], weights: Floats, *, iou: float | None = None) -> Floats:
     """mAP of each resample (b,): the mean over classes with objects and over thresholds (or of the one `iou`)."""
-    column = slice(None) if iou is None else slice(_threshold(iou), _threshold(iou) + 1)
-    rows = [average_precision(matches, weights)[:, column].mean(axis=1) for matches in classes.values()]
-    if not rows:
-        return np.full(len(weights), np.nan)
-    stacked = np.stack(rows)
-    counted = np.isfinite(stacked)
-    sums = np.where(counted, stacked, 0).sum(axis=0)
-    return np.asarray(np.where(counted.any(axis=0), sums / np.maximum(counted.sum(axis=0), 1), np.nan))
+    return mean_precisions(classes, weights, (iou,))[0]
+
+
+def mean_precisions(
+    classes: Mapping[int, ClassMatches], weights: Floats, ious: Sequence[float | None]
+) -> tuple[Floats, ...]:
+    """`mean_precision` of each of `ious`, for the work of one."""
+    sums = np.zeros((len(ious), len(weights)))
+    counts = np.zeros(len(weights))
+    for matches in classes.values():
+        rows = average_precision(matches, weights)
+        drawn = np.isfinite(rows[:, 0])
+        counts += drawn
+        for i, iou in enumerate(ious):
+            sums[i] += np.where(drawn, rows.mean(axis=1) if iou is None else rows[:, _threshold(iou)], 0)
+    return tuple(np.where(counts > 0, one / np.maximum(counts, 1), np.nan) for one in sums)
 
 
 def _block(matches: ClassMatches, weights: Floats, totals: Floats) -> Floats:

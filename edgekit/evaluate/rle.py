@@ -8,6 +8,8 @@ import numpy as np
 import numpy.typing as npt
 from pycocotools import mask as coco_mask
 
+from edgekit.ops.masks import InstanceMasks
+
 
 def crop_to_rle(crop: npt.NDArray[np.bool_], corner_xy: tuple[int, int], size_wh: tuple[int, int]) -> dict[str, Any]:
     """The compressed RLE of a full picture that is off but for `crop` (h, w), whose top-left is `corner_xy`.
@@ -16,17 +18,28 @@ def crop_to_rle(crop: npt.NDArray[np.bool_], corner_xy: tuple[int, int], size_wh
     """
     width, height = size_wh
     x, y = corner_xy
-    padded = np.zeros((crop.shape[1], crop.shape[0] + 2), np.int8)
-    padded[:, 1:-1] = crop.T
-    steps = np.diff(padded, axis=1)
-    columns, rows = np.nonzero(steps == 1)
-    starts = (columns + x) * height + rows + y
-    columns, rows = np.nonzero(steps == -1)
-    ends = (columns + x) * height + rows + y
-    new = np.append(True, starts[1:] != ends[:-1])[: len(starts)]  # a run may go on in the next column
-    starts, ends = starts[new], ends[np.append(new[1:], True)[: len(ends)]]
-    bounds = np.concatenate([[0], np.stack([starts, ends], axis=1).ravel()])
-    if bounds[-1] != width * height:
+    tall = crop.shape[0] + 1
+    columns = np.zeros(crop.shape[1] * tall + 1, np.bool_)  # column after column, an "off" before each and at the end
+    columns[1:].reshape(-1, tall)[:, :-1] = crop.T
+    edges = (columns[1:] != columns[:-1]).nonzero()[0]  # starts and ends of runs in turn
+    bounds = edges // tall * height + edges % tall + (x * height + y)
+    if crop.shape[0] == height:  # a run may go on in the next column
+        apart = bounds[1:-1:2] != bounds[2::2]
+        bounds = bounds[np.concatenate([[True], apart.repeat(2), [True]])] if len(bounds) else bounds
+    if not len(bounds) or bounds[-1] != width * height:
         bounds = np.append(bounds, width * height)
-    rle = coco_mask.frPyObjects({"size": [height, width], "counts": np.diff(bounds).tolist()}, height, width)
+    counts = np.diff(bounds, prepend=0).tolist()
+    rle = coco_mask.frPyObjects({"size": [height, width], "counts": counts}, height, width)
     return {"size": [height, width], "counts": rle["counts"].decode("ascii")}
+
+
+def masks_to_rles(masks: InstanceMasks, size_wh: tuple[int, int]) -> list[dict[str, Any]]:
+    """The RLE of every mask; a cell that shows several classes has one mask for all, which is made once."""
+    made: dict[tuple[bytes, bytes], dict[str, Any]] = {}
+    rles = []
+    for i, window in enumerate(masks.windows):
+        key = masks.boxes_xyxy[i].tobytes(), window.tobytes()
+        if key not in made:
+            made[key] = crop_to_rle(*masks.cropped(i), size_wh)
+        rles.append(made[key])
+    return rles

@@ -10,10 +10,10 @@ from pycocotools.cocoeval import COCOeval
 
 from edgekit.evaluate.bootstrap import photo_weights
 from edgekit.evaluate.coco import AREAS, IOU_TYPES, _coco, _labels, _results, match
-from edgekit.evaluate.precision import ClassMatches, average_precision, mean_precision
+from edgekit.evaluate.precision import ClassMatches, average_precision, mean_precision, mean_precisions
 from edgekit.evaluate.predictions import Found
 from edgekit.evaluate.truth import Truth
-from tests.evaluate.made_up import CLASSES, SIZE_WH, random_set
+from tests.evaluate.made_up import CLASSES, SIZE_WH, found, random_set
 
 
 def table(hits: list[int], photos: list[int], objects: list[int], ignored: list[int] | None = None) -> ClassMatches:
@@ -44,15 +44,15 @@ def test_edges() -> None:
     assert np.isnan(mean_precision({}, np.ones((1, 2)))).all()
 
 
-def coco_figures(truth: Truth, found: list[Found], kind: str) -> tuple[float, list[float]]:
+def coco_figures(truth: Truth, detections: list[Found], kind: str) -> tuple[float, list[float]]:
     """mAP50-95 and per area, by pycocotools from beginning to end."""
-    images = [{"id": f.image_id, "width": SIZE_WH[0], "height": SIZE_WH[1]} for f in found]
+    images = [{"id": f.image_id, "width": SIZE_WH[0], "height": SIZE_WH[1]} for f in detections]
     rows: list[dict[str, object]] = []
-    for one in found:
+    for one in detections:
         rows += _results(one, CLASSES, kind, first_id=len(rows) + 1)
     categories = sorted(CLASSES.names)
     with contextlib.redirect_stdout(io.StringIO()):
-        labels = _labels(truth, {f.image_id for f in found}, CLASSES, kind)
+        labels = _labels(truth, {f.image_id for f in detections}, CLASSES, kind)
         run = COCOeval(_coco(images, labels, categories), _coco(images, rows, categories), IOU_TYPES[kind])
         run.evaluate()
         run.accumulate()
@@ -68,34 +68,64 @@ def coco_figures(truth: Truth, found: list[Found], kind: str) -> tuple[float, li
 @pytest.mark.parametrize("kind", ["box", "mask"])
 @pytest.mark.parametrize("seed", range(4))
 def test_the_figures_are_those_of_pycocotools(seed: int, kind: str) -> None:
-    truth, found = random_set(seed, masks=kind == "mask")
-    matches = match(truth, found, CLASSES, kind=kind)
-    ones = np.ones((1, len(found)))
-    overall, areas = coco_figures(truth, found, kind)
+    truth, detections = random_set(seed, masks=kind == "mask")
+    matches = match(truth, detections, CLASSES, kind=kind)
+    ones = np.ones((1, len(detections)))
+    overall, areas = coco_figures(truth, detections, kind)
     assert mean_precision(matches.by_area["all"], ones)[0] == pytest.approx(overall, abs=1e-12)
     ours = [float(mean_precision(matches.by_area[area], ones)[0]) for area in AREAS[1:]]
     assert ours == pytest.approx(areas, abs=1e-12, nan_ok=True)
 
 
+def test_photos_full_of_misses_count_as_pycocotools_counts_them() -> None:
+    """More of a class without a label than COCO counts, small and large, with equal scores: cut at 100 alike."""
+    truth, detections = random_set(11)
+    rng = np.random.default_rng(5)
+    crowded = []
+    for one in detections:
+        corners, sizes = rng.uniform(0, 60, (260, 2)), rng.uniform(2, 100, (260, 2))
+        scores = np.sort(np.round(0.7 * rng.random(260), 1))[::-1]
+        new = np.hstack([corners, corners + sizes, scores[:, None], rng.integers(0, 3, (260, 1))])
+        old = np.hstack([one.boxes_xyxy, one.scores[:, None], one.class_ids[:, None]])
+        crowded.append(found(one.image_id, [tuple(row) for row in np.vstack([old, new])]))
+    matches = match(truth, crowded, CLASSES, kind="box")
+    ones = np.ones((1, len(crowded)))
+    overall, areas = coco_figures(truth, crowded, "box")
+    assert 0.01 < overall < 0.9
+    assert mean_precision(matches.by_area["all"], ones)[0] == pytest.approx(overall, abs=1e-12)
+    ours = [float(mean_precision(matches.by_area[area], ones)[0]) for area in AREAS[1:]]
+    assert ours == pytest.approx(areas, abs=1e-12, nan_ok=True)
+
+
+def test_several_figures_at_once_are_those_one_by_one() -> None:
+    truth, detections = random_set(5)
+    table = match(truth, detections, CLASSES, kind="box").by_area["all"]
+    weights = photo_weights(len(detections), 30)
+    both = mean_precisions(table, weights, (None, 0.5, 0.75))
+    for ours, iou in zip(both, (None, 0.5, 0.75), strict=True):
+        assert np.array_equal(ours, mean_precision(table, weights, iou=iou), equal_nan=True)
+    assert both[0][0] < both[1][0]
+
+
 def test_a_weight_is_the_same_as_having_the_photo_that_often() -> None:
-    truth, found = random_set(7, photos=5)
+    truth, detections = random_set(7, photos=5)
     times = [2, 0, 1, 3, 1]
     copies, labels = [], []
-    for photo, count in zip(found, times, strict=True):
+    for photo, count in zip(detections, times, strict=True):
         for copy in range(count):
             new_id = photo.image_id * 10 + copy
             copies.append(replace(photo, image_id=new_id))
             labels += [{**a, "image_id": new_id} for a in truth.annotations if a["image_id"] == photo.image_id]
     labels = [{**a, "id": i} for i, a in enumerate(labels, 1)]
-    drawn = match(truth, found, CLASSES, kind="box")
+    drawn = match(truth, detections, CLASSES, kind="box")
     ours = mean_precision(drawn.by_area["all"], np.asarray([times], float))[0]
     assert ours == pytest.approx(coco_figures(replace(truth, annotations=tuple(labels)), copies, "box")[0], abs=1e-12)
 
 
 def test_resamples_in_blocks_are_the_same_as_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    truth, found = random_set(3)
-    matches = match(truth, found, CLASSES, kind="box").by_area["all"]
-    weights = photo_weights(len(found), 40)
+    truth, detections = random_set(3)
+    matches = match(truth, detections, CLASSES, kind="box").by_area["all"]
+    weights = photo_weights(len(detections), 40)
     at_once = mean_precision(matches, weights)
     monkeypatch.setattr("edgekit.evaluate.precision.BLOCK", 1)
     assert np.array_equal(mean_precision(matches, weights), at_once, equal_nan=True)

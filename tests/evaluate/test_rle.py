@@ -6,7 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pycocotools import mask as coco_mask
 
-from edgekit.evaluate.rle import crop_to_rle
+from edgekit.evaluate.rle import crop_to_rle, masks_to_rles
+from edgekit.ops.letterbox import Letterbox
+from edgekit.ops.masks import InstanceMasks
 
 
 def full_rle(crop: np.ndarray, corner_xy: tuple[int, int], size_wh: tuple[int, int]) -> str:
@@ -37,3 +39,26 @@ def test_an_empty_crop_is_an_empty_mask(shape: tuple[int, int]) -> None:
 
 def test_full_columns_run_together() -> None:
     assert crop_to_rle(np.ones((4, 5), bool), (0, 0), (5, 4))["counts"] == full_rle(np.ones((4, 5)), (0, 0), (5, 4))
+
+
+def test_a_mask_that_several_classes_share_is_made_once_and_others_are_told_apart(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    rng = np.random.default_rng(1)
+    one, other = rng.normal(size=(2, 6, 6)).astype(np.float32)
+    box, moved = (2.0, 3, 20, 22), (3.0, 3, 21, 22)
+    masks = InstanceMasks(
+        (one, one.copy(), other, one),
+        np.zeros((4, 2), np.int64),
+        np.asarray([box, box, box, moved], np.float32),
+        (6, 6),
+        Letterbox((30, 24), (24, 24), (24, 19), 0, 2),
+    )
+    made: list[int] = []
+    real = InstanceMasks.cropped
+    monkeypatch.setattr(InstanceMasks, "cropped", lambda self, i: (made.append(i), real(self, i))[1])
+    rles = masks_to_rles(masks, (30, 24))
+    assert made == [0, 2, 3] and rles[0] == rles[1]
+    for rle, mask in zip(rles, masks, strict=True):
+        decoded = coco_mask.decode({"size": rle["size"], "counts": rle["counts"].encode()})
+        assert mask.any() and np.array_equal(decoded.astype(bool), mask)
