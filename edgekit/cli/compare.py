@@ -73,6 +73,10 @@ def _print(result: Comparison, *, show_all: bool) -> None:
         kept = sum(one.kept for one in result.differences)
         changed = sum(one.changes for one in result.differences)
         print(f"detections: {kept} stayed, {changed} lost, gained or moved")
+        if not changed:
+            print("no photo shows a difference; look at more of them with --num")
+        elif not any(one.picture for one in result.differences):
+            print("pictures side by side: with -o DIR")
 
 
 def _print_first(result: Comparison) -> None:

@@ -15,6 +15,7 @@ from edgekit.errors import DataError
 from edgekit.evaluate.agreement import CONFIDENT, SHOWN, pair_up
 from edgekit.evaluate.figures import Figures, Sums
 from edgekit.evaluate.predictions import Found
+from edgekit.evaluate.side_by_side import side_by_side
 from edgekit.evaluate.sides import Side, Tensor, head_values, open_side
 from edgekit.files import atomic_path
 from edgekit.host.calibration.sources import open_source
@@ -125,6 +126,7 @@ def compare_models(
     `pictures_dir`. Raises EdgekitError kinds for sides that are no models or share no head.
     """
     side_a, side_b = open_side(a), open_side(b)
+    _share_names(side_a, side_b)
     photos = [p.path for p in open_source(images, frames=1).pictures if p.frame < 0][:num]
     if not photos:
         raise DataError(f"{images} has no photos, expected some", hint="give a folder, list or COCO JSON of photos")
@@ -143,6 +145,14 @@ def compare_models(
         differences = _draw_pictures(differences, photos, side_a, side_b, pictures_dir)
     heads = {name: sums.figures() for name, sums in running.heads.items()}
     return Comparison(side_a.name, side_b.name, len(photos), layers, heads, differences, threshold)
+
+
+def _share_names(a: Side, b: Side) -> None:
+    """An export that only numbers its classes is shown with the names of the other side."""
+    for one, other in ((a, b), (b, a)):
+        mine, names = one.session, other.session.spec.names if other.session else ()
+        if mine and len(mine.spec.names) == len(names) and all(name.isdigit() for name in mine.spec.names):
+            one.session = mine.with_names(names)
 
 
 def pair_tensors(a: Sequence[Tensor], b: Sequence[Tensor]) -> list[tuple[Tensor, Tensor]]:
@@ -230,11 +240,11 @@ def _draw_pictures(
             rows.append(one)
             continue
         bgr = read_photo(photos[i])
-        pictures = [side.predict(bgr).draw(bgr) for side in (a.session, b.session)]
-        gap = np.full((bgr.shape[0], 8, 3), 255, np.uint8)
+        found = [side.predict(bgr) for side in (a.session, b.session)]
+        assert isinstance(found[0], Detections) and isinstance(found[1], Detections)
         name = f"{photos[i].stem}_compare.jpg"
         with atomic_path(folder / name) as unfinished:
-            cv2.imwrite(str(unfinished), np.hstack([pictures[0], gap, pictures[1]]))
+            cv2.imwrite(str(unfinished), side_by_side(bgr, found[0], found[1], one))
         rows.append(PhotoDifference(one.photo, one.lost, one.gained, one.moved, one.kept, name))
     return tuple(rows)
 

@@ -39,8 +39,7 @@ class Side(Protocol):
     @property
     def name(self) -> str: ...
 
-    @property
-    def session(self) -> Session | None: ...
+    session: Session | None
 
     @property
     def tensors(self) -> tuple[Tensor, ...]: ...
@@ -64,6 +63,8 @@ def open_side(path: Path) -> Side:
 
 class FloatSide:
     """A float model with all its tensors, on onnxruntime."""
+
+    session: Session | None
 
     def __init__(self, path: Path, session: Session) -> None:
         from edgekit.host.cut import cut_graph
@@ -95,6 +96,8 @@ class FloatSide:
 
 class SimSide:
     """A quantized graph with all its tensors, on the simulated device."""
+
+    session: Session | None
 
     def __init__(self, path: Path, session: Session) -> None:
         from edgekit.sim.device import SimDevice
@@ -130,6 +133,7 @@ def sim_tensors(graph: Graph) -> tuple[Tensor, ...]:
 class PlainSide:
     """A model of which only the outputs can be read, such as one on the board."""
 
+    session: Session | None
     tensors: tuple[Tensor, ...] = ()
 
     def __init__(self, path: Path, session: Session) -> None:

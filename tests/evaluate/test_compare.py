@@ -151,3 +151,16 @@ def test_layouts() -> None:
 def test_a_side_that_is_no_model(tmp_path: Path) -> None:
     with pytest.raises(ModelError):
         open_side(tmp_path / "absent.onnx")
+
+
+def test_numbered_classes_are_shown_with_the_other_sides_names(folder: Path, tmp_path: Path) -> None:
+    numbered = save_tiny_yolo(tmp_path / "numbered.onnx", family="yolov8", seed=1)
+    graph = onnx.load(str(numbered))
+    names = next(entry for entry in graph.metadata_props if entry.key == "names")
+    names.value = "{0: '0', 1: '1', 2: '2'}"
+    onnx.save(graph, str(numbered))
+    named = save_tiny_yolo(tmp_path / "named.onnx", family="yolov8", seed=2)
+    for pair in ((numbered, named), (named, numbered)):
+        result = compare_models(*pair, folder / "photos", num=2)
+        seen = [s.name for one in result.differences for s in (*one.lost, *one.gained, *one.moved)]
+        assert seen and all(name.startswith("thing") for name in seen)
