@@ -12,6 +12,7 @@ from edgekit.cli.console import print_json, print_table, progress_bar
 if TYPE_CHECKING:
     from edgekit.evaluate.bootstrap import Interval
     from edgekit.evaluate.run import Evaluation, ModelScores
+    from edgekit.evaluate.truth import Truth
 
 DEFAULT_OUT = Path("edgekit_eval")
 KINDS = {
@@ -29,9 +30,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--model", type=Path, required=True, metavar="M", help=".bin, quantized graph, cut heads or float ONNX"
     )
     parser.add_argument(
-        "--data", type=Path, required=True, help="COCO .json, YOLO dataset .yaml, or a folder per class"
+        "--data",
+        type=Path,
+        help="labels: COCO .json, YOLO dataset .yaml, or a folder per class; without them, --against and --images "
+        "give the agreement of two models",
     )
-    parser.add_argument("--images", type=Path, metavar="DIR", help="where the photos of a COCO JSON lie")
+    parser.add_argument(
+        "--images",
+        "--images-dir",
+        type=Path,
+        metavar="DIR",
+        help="where the photos of a COCO JSON lie; without --data the photos themselves (a folder, list or dataset)",
+    )
     parser.add_argument("--split", default="val", help="split of a YOLO dataset (default val)")
     parser.add_argument(
         "--against", type=Path, metavar="M2", help="a reference, e.g. the float ONNX: what is kept of it"
@@ -47,6 +57,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--conf", type=float, help="score threshold instead of the setting's")
     parser.add_argument("--iou", type=float, help="overlap threshold of the NMS instead of 0.7")
+    parser.add_argument(
+        "--masks",
+        choices=("edgekit", "ultralytics"),
+        default="edgekit",
+        help="how masks are placed: exactly, or in whole cells as Ultralytics' native masks, for comparison",
+    )
     parser.add_argument("--limit", type=int, metavar="N", help="the first N photos alone")
     parser.add_argument("--resamples", type=int, default=1000, help="bootstrap draws for the intervals (default 1000)")
     parser.add_argument("--seed", type=int, default=0, help="of the bootstrap")
@@ -59,14 +75,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     from edgekit.errors import ConfigError
+    from edgekit.evaluate.agreement import SHOWN
     from edgekit.evaluate.run import MODEL_ZOO, PUBLISHED, evaluate
-    from edgekit.evaluate.truth import load_truth
 
     if args.limit is not None and args.limit < 1:
         raise ConfigError(f"--limit is {args.limit}, expected 1 or more", hint="leave it out for all photos")
     settings = {"published": PUBLISHED, "model-zoo": MODEL_ZOO}[args.settings]
     given = {name: value for name, value in (("conf", args.conf), ("iou", args.iou)) if value is not None}
-    truth = load_truth(args.data, split=args.split, images_dir=args.images, limit=args.limit)
+    truth = _truth(args)
+    if args.data is None:  # agreement counts nothing below what a user sees
+        settings = {**settings, "conf": SHOWN}
     with progress_bar() as progress:
         result = evaluate(
             args.model,
@@ -75,6 +93,7 @@ def run(args: argparse.Namespace) -> int:
             against=args.against,
             device=args.device,
             settings={**settings, **given},
+            masks=args.masks,
             resamples=args.resamples,
             seed=args.seed,
             progress=progress,
@@ -83,10 +102,28 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
+def _truth(args: argparse.Namespace) -> Truth:
+    """The labels, or without --data the photos alone."""
+    from edgekit.errors import ConfigError
+    from edgekit.evaluate.truth import load_truth, photos_alone
+
+    if args.data is not None:
+        return load_truth(args.data, split=args.split, images_dir=args.images, limit=args.limit)
+    if args.images is None or args.against is None:
+        raise ConfigError(
+            "neither --data nor both of --images and --against were given",
+            hint="give labels with --data, or photos with --images and a reference model with --against",
+        )
+    return photos_alone(args.images, split=args.split, limit=args.limit)
+
+
 def _print(result: Evaluation, out: Path, *, show_classes: bool) -> None:
     sides = [result.model] + ([result.reference] if result.reference else [])
-    _print_scores(sides)
-    if show_classes:
+    if result.model.scores:
+        _print_scores(sides)
+    else:
+        print(f"{result.model.model} ({result.model.device}), {_photos(result.model.photos)} without labels")
+    if show_classes and result.model.scores:
         for side in sides:
             _print_classes(side)
     if result.reference is not None:
@@ -113,7 +150,7 @@ def _print_scores(sides: list[ModelScores]) -> None:
     ]
     measure = next(iter(sides[0].scores.values())).measure
     columns = ["model", "of", f"{measure} [95 %]", "mAP50", "small", "medium", "large"]
-    print_table(f"{sides[0].photos} photos", columns, rows)
+    print_table(_photos(sides[0].photos), columns, rows)
 
 
 def _print_classes(side: ModelScores) -> None:
@@ -136,9 +173,17 @@ def _print_comparison(result: Evaluation) -> None:
         verdict = "" if _is_sure(change) else " (within the noise of these photos)"
         print(f"kept of {result.reference.model}, {KINDS[kind]}: {_percent(kept.value)} % {_range(kept)} of its score,")
         print(f"  {100 * change.value:+.2f} points {_range(change)}{verdict}")
-    if result.agreement is None or not result.agreement.truth:
+    if result.same_class is not None:
+        same = result.same_class
+        print(
+            f"agreement: the first class is that of {result.reference.model} on {_percent(same.value)} % {_range(same)}"
+        )
+    if result.agreement is None:
         return
     agreement = result.agreement
+    if not agreement.truth:
+        print(f"agreement: {result.reference.model} finds nothing with score >= 0.4 on these photos")
+        return
     shares = ", ".join(f"{_percent(one.value)} % {_range(one)} at IoU {iou:g}" for iou, one in agreement.found_again)
     print(f"agreement: of {agreement.truth} detections of {result.reference.model} with score >= 0.4, found again:")
     print(f"  {shares}")
@@ -147,6 +192,10 @@ def _print_comparison(result: Evaluation) -> None:
         f"  mean box IoU {agreement.box_iou:.3f}{masks}, scores differ by {agreement.score_shift:.3f}; "
         f"{_percent(agreement.gained.value)} % of its own are new"
     )
+
+
+def _photos(count: int) -> str:
+    return f"{count} photo" + ("" if count == 1 else "s")
 
 
 def _is_sure(change: Interval) -> bool:

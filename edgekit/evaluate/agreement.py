@@ -117,6 +117,9 @@ def _mask_iou(found: Found, reference: Found, pairs: list[tuple[int, int]]) -> f
         return 0.0
     total = 0.0
     for i, j in pairs:
+        if reference.rles[i] == found.rles[j]:  # empty ones too, of which pycocotools says 0
+            total += 1
+            continue
         total += float(coco_mask.iou([_bytes(reference.rles[i])], [_bytes(found.rles[j])], [0])[0, 0])
     return total
 

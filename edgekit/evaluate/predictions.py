@@ -6,6 +6,7 @@ import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +14,13 @@ import numpy as np
 import numpy.typing as npt
 
 from edgekit.errors import DataError, ImageError, ModelError, OutputError
-from edgekit.evaluate.rle import crop_to_rle
+from edgekit.evaluate.native_masks import predict_native, require_masks
+from edgekit.evaluate.rle import masks_to_rles
 from edgekit.files import sha256_file
 from edgekit.host.calibration.reading import map_pictures
 from edgekit.host.calibration.sources import Picture
 from edgekit.progress import Progress, silent
-from edgekit.results import TOP_CLASSES, Classifications, Detections, Poses, RotatedDetections, Segmentations
+from edgekit.results import TOP_CLASSES, Classifications, Poses, Results, RotatedDetections, Segmentations
 from edgekit.runtime.session import Session
 from edgekit.spec import sidecar_path
 from edgekit.version import __version__
@@ -81,10 +83,17 @@ class Predictions:
 
 
 def predict_photos(
-    session: Session, model: Path, photos: Sequence[Photo], path: Path, *, progress: Progress = silent
+    session: Session,
+    model: Path,
+    photos: Sequence[Photo],
+    path: Path,
+    *,
+    masks: str = "edgekit",
+    progress: Progress = silent,
 ) -> Predictions:
     """Runs `session` over `photos` and writes `path`, or what is missing of it.
 
+    `masks`: "edgekit", or "ultralytics" for the places that scores made with its native masks have.
     A file of the same model, options and photos is gone on with; one of others is written anew. Several
     photos are in work at once where the device allows it. Raises OutputError where the disk is full.
     """
@@ -93,7 +102,9 @@ def predict_photos(
             f"task {session.spec.task!r} cannot be scored yet, expected one of {', '.join(SCORED_TASKS)}",
             hint="score a detection or segmentation model",
         )
-    header = _header(session, model, photos)
+    require_masks(session, masks)
+    header = _header(session, model, photos) | {"masks": masks}
+    predict = session.predict if masks == "edgekit" else partial(predict_native, session)
     done = _resume(path, header)
     rest = [photo for photo in photos if photo.image_id not in done]
     by_path = {str(photo.path): photo.image_id for photo in rest}
@@ -101,7 +112,7 @@ def predict_photos(
     stage = f"running {model.name}"
     try:
         with path.open("a", encoding="utf-8") as stream:
-            work = map_pictures(pictures, lambda bgr: _row(session.predict(bgr)), workers=_workers(session))
+            work = map_pictures(pictures, lambda bgr: _row(predict(bgr)), workers=_workers(session))
             for count, (picture, row) in enumerate(work, len(done) + 1):
                 row = {"error": row.message} if isinstance(row, ImageError) else row
                 stream.write(json.dumps({"image_id": by_path[picture.name], **row}) + "\n")
@@ -162,7 +173,7 @@ def _resume(path: Path, header: Mapping[str, Any]) -> set[int]:
     return ids if same else set()
 
 
-def _row(results: Detections | Classifications) -> dict[str, Any]:
+def _row(results: Results) -> dict[str, Any]:
     if isinstance(results, Classifications):
         top = results.top(min(TOP_CLASSES, len(results.names)))
         row = {"boxes_xyxy": [[0, 0, 0, 0]] * len(top), "scores": [round(p, 6) for _, p in top]}
@@ -174,7 +185,7 @@ def _row(results: Detections | Classifications) -> dict[str, Any]:
         "class_ids": results.class_ids.tolist(),
     }
     if isinstance(results, Segmentations):
-        row["rles"] = [crop_to_rle(*results.masks.cropped(i), results.size_wh)["counts"] for i in range(len(results))]
+        row["rles"] = [rle["counts"] for rle in masks_to_rles(results.masks, results.size_wh)]
     if isinstance(results, Poses):
         points = np.concatenate([results.keypoints_xy, results.visibility[..., None]], axis=2)
         row["keypoints"] = _rounded(points, 3)

@@ -3,25 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from edgekit.errors import DataError, ModelError
-from edgekit.evaluate.agreement import Agreement, agree_on_photo, summarise
+from edgekit.errors import ConfigError, DataError, ModelError
+from edgekit.evaluate.agreement import SHOWN, Agreement
 from edgekit.evaluate.bootstrap import Floats, Interval, difference, interval, photo_weights, ratio
+from edgekit.evaluate.both import agree_on_all, why_not_agree
 from edgekit.evaluate.classes import ClassMap, match_classes
 from edgekit.evaluate.coco import Matches, match
-from edgekit.evaluate.precision import mean_precision
+from edgekit.evaluate.precision import mean_precision, mean_precisions
 from edgekit.evaluate.predictions import Predictions, predict_photos
 from edgekit.evaluate.rotated import match_rotated
 from edgekit.evaluate.topk import top_hits
 from edgekit.evaluate.truth import Truth
 from edgekit.files import write_json
 from edgekit.progress import Progress, silent
-from edgekit.runtime.session import load
+from edgekit.runtime.session import Session, load
 
 # What published mAPs of YOLO are made with, and what the board vendor's model zoo takes.
 PUBLISHED = {"conf": 0.001, "iou": 0.7, "max_detections": 300, "multi_label": True}
@@ -87,6 +88,7 @@ class Evaluation:
     kept: Mapping[str, Interval] | None = None
     difference: Mapping[str, Interval] | None = None
     agreement: Agreement | None = None
+    same_class: Interval | None = None  # of classifiers: the photos whose first class is the reference's
 
     def to_dict(self) -> dict[str, Any]:
         values: dict[str, Any] = {"model": self.model.to_dict()}
@@ -96,6 +98,8 @@ class Evaluation:
             values["difference"] = {k: v.to_dict() for k, v in (self.difference or {}).items()}
         if self.agreement is not None:
             values["agreement"] = self.agreement.to_dict()
+        if self.same_class is not None:
+            values["same_class"] = self.same_class.to_dict()
         return values
 
 
@@ -107,24 +111,26 @@ def evaluate(
     against: Path | None = None,
     device: str = "auto",
     settings: Mapping[str, float] = PUBLISHED,
+    masks: str = "edgekit",
     resamples: int = 1000,
     seed: int = 0,
     progress: Progress = silent,
 ) -> Evaluation:
     """Scores `model` on `truth` and compares it with `against` on the same photos.
 
-    Predictions go to `out_dir`, one file per model; a second call goes on with them. `report.json` is written
-    last. Raises EdgekitError kinds for models and labels that do not fit.
+    A `truth` of photos alone (`truth.photos_alone`) has no scores: the agreement with `against` is measured.
+    Predictions go to `out_dir`, one file per model; a second call goes on with them. `masks`: see
+    `predict_photos`. `report.json` is written last. Raises EdgekitError kinds for models and labels that do not fit.
     """
+    _require_measurable(truth, against, settings, resamples)
     paths = [Path(model)] if against is None else [Path(model), Path(against)]
-    weights = None
     measured: list[ModelScores] = []
-    predictions = [
-        _predict(path, truth, out_dir, "reference" if i else "model", device if not i else "auto", settings, progress)
-        for i, path in enumerate(paths)
-    ]
-    for one in predictions:
-        _require_fitting_labels(one, truth)
+    predictions: list[Predictions] = []
+    for path, role, where in zip(paths, ("model", "reference"), (device, "auto"), strict=False):
+        with _open(path, where, settings) as session:
+            _require_fitting(session, path, truth, predictions)
+            file = Path(out_dir) / f"{role}_{path.stem}.predictions.jsonl"
+            predictions.append(predict_photos(session, path, truth.photos, file, masks=masks, progress=progress))
     unread = _unread(predictions)
     kept_ids = [p.image_id for p in truth.photos if p.image_id not in unread]
     if not kept_ids:
@@ -137,40 +143,58 @@ def evaluate(
     return result
 
 
-def _require_fitting_labels(predictions: Predictions, truth: Truth) -> None:
-    if (predictions.task == "classify") == any("bbox" in label for label in truth.annotations):
-        wanted = "a folder per class" if predictions.task == "classify" else "objects with boxes"
-        raise DataError(
-            f"{predictions.header['model']} does {predictions.task!r}, which is scored on {wanted}",
-            hint="give --data labels of that kind",
+def _require_measurable(truth: Truth, against: Path | None, settings: Mapping[str, float], resamples: int) -> None:
+    if not truth.categories and against is None:
+        raise ConfigError(
+            "neither labels nor a reference were given, expected at least one to measure with",
+            hint="give labels with --data, or a reference such as the float ONNX with --against",
         )
+    if not truth.categories and settings["conf"] > SHOWN:
+        raise ConfigError(
+            f"the score threshold is {settings['conf']:g}, expected {SHOWN} at most: agreement counts from there",
+            hint="leave --conf out",
+        )
+    photo_weights(1, resamples)  # refuses a wrong number before the work
 
 
-def _predict(
-    path: Path,
-    truth: Truth,
-    out_dir: Path,
-    role: str,
-    device: str,
-    settings: Mapping[str, float],
-    progress: Progress,
-) -> Predictions:
-    with load(
+def _open(path: Path, device: str, settings: Mapping[str, float]) -> Session:
+    return load(
         path,
         device,
         conf=float(settings["conf"]),
         iou=float(settings["iou"]),
         max_detections=int(settings["max_detections"]),
         multi_label=bool(settings["multi_label"]),
-    ) as session:
-        file = Path(out_dir) / f"{role}_{path.stem}.predictions.jsonl"
-        return predict_photos(session, path, truth.photos, file, progress=progress)
+    )
+
+
+def _require_fitting(session: Session, path: Path, truth: Truth, earlier: list[Predictions]) -> None:
+    """Raises DataError or ModelError, before hours of work, where labels or the other model are of another kind."""
+    task, names = session.spec.task, session.spec.names
+    if truth.categories and (task == "classify") == any("bbox" in label for label in truth.annotations):
+        wanted = "a folder per class" if task == "classify" else "objects with boxes"
+        raise DataError(
+            f"{path.name} does {task!r}, which is scored on {wanted}", hint="give --data labels of that kind"
+        )
+    if truth.categories:
+        match_classes(names, truth.categories)
+    for one in earlier:
+        if one.task != task:
+            raise ModelError(
+                f"{one.header['model']} does {one.task!r}, but {path.name} {task!r}",
+                hint="compare models of the same task",
+            )
+        if not truth.categories and len(one.names) != len(names):
+            raise ModelError(
+                f"{one.header['model']} has {len(one.names)} classes, but {path.name} {len(names)}, expected the same",
+                hint="compare models of the same classes, or give labels with --data",
+            )
 
 
 def _score(
     predictions: Predictions, truth: Truth, unread: Mapping[int, str], weights: Floats, progress: Progress
 ) -> ModelScores:
-    classes = match_classes(predictions.names, truth.categories)
+    classes = match_classes(predictions.names, truth.categories) if truth.categories else ClassMap({}, {})
     kinds = _kinds(predictions.task, truth)
     scores = {}
     for i, kind in enumerate(kinds):
@@ -189,12 +213,33 @@ def _score(
         photos=weights.shape[1],
         unread=tuple(unread.values()),
         scores=scores,
-        notes=(*predictions.header["notes"], *classes.notes, *truth.notes),
+        notes=(*predictions.header["notes"], *classes.notes, *truth.notes, *_doubts(scores, predictions, truth)),
     )
+
+
+def _doubts(scores: Mapping[str, Score], predictions: Predictions, truth: Truth) -> list[str]:
+    """What makes the figures doubtful: nothing to find, or photos that are not those of the labels."""
+    notes = []
+    if scores and all(np.isnan(score.overall.value) for score in scores.values()):
+        notes.append("the labels have no object of the model's classes that counts (crowd regions do not)")
+    other = [f for f in predictions if not f.error and not _same_size(f.size_wh, truth.sizes_wh.get(f.image_id))]
+    if other:
+        first, said = other[0], truth.sizes_wh[other[0].image_id]
+        notes.append(
+            f"{len(other)} photos are not of the size that the labels say (image {first.image_id} has "
+            f"{first.size_wh[0]}x{first.size_wh[1]} pixels, said {said[0]}x{said[1]}): do the labels belong to them?"
+        )
+    return notes
+
+
+def _same_size(found_wh: tuple[int, int], said_wh: tuple[int, int] | None) -> bool:
+    return said_wh is None or not all(said_wh) or said_wh == found_wh
 
 
 def _kinds(task: str, truth: Truth) -> list[str]:
     """What can be scored: what the task gives and the labels have."""
+    if not truth.categories:
+        return []
     extra = {"segment": ("mask", truth.has_masks), "pose": ("keypoint", truth.has_keypoints)}
     if task == "classify":
         return list(TOPS)
@@ -216,12 +261,12 @@ def _score_of(matches: Matches, classes: ClassMap, weights: Floats) -> Score:
         for category, one in matches.by_area["all"].items()
         if matches.objects[category]
     }
-    draws = mean_precision(matches.by_area["all"], weights)
+    draws, draws50 = mean_precisions(matches.by_area["all"], weights, (None, 0.5))
     return Score(
         "mAP50-95",
         interval(draws),
         draws,
-        map50=interval(mean_precision(matches.by_area["all"], weights, iou=0.5)),
+        map50=interval(draws50),
         by_area={a: float(mean_precision(matches.by_area[a], plain)[0]) for a in matches.by_area if a != "all"},
         by_class=per_class,
     )
@@ -233,26 +278,20 @@ def _evaluation(
     if len(measured) == 1:
         return Evaluation(measured[0])
     model, reference = measured
-    if predictions[0].task != predictions[1].task:
-        raise ModelError(
-            f"{model.model} does {predictions[0].task!r}, but {reference.model} {predictions[1].task!r}",
-            hint="compare models of the same task",
-        )
+    reason = why_not_agree(*predictions)
+    if reason:
+        model = replace(model, notes=(*model.notes, reason))
     shared = [kind for kind in model.scores if kind in reference.scores]
-    agreement = None
-    rows = [
-        agree_on_photo(one, other)
-        for one, other in zip(*predictions_by_id(predictions), strict=True)
-        if one.image_id not in unread
-    ]
-    if predictions[0].task != "classify":
-        agreement = summarise(rows, weights, has_masks=all(p.has_masks for p in predictions))
+    pairs = zip(*predictions_by_id(predictions), strict=True)
+    read = [pair for pair in pairs if pair[0].image_id not in unread]
+    agreement, same_class = agree_on_all(predictions[0], predictions[1], read, weights)
     return Evaluation(
         model,
         reference,
         kept={k: ratio(model.scores[k].draws, reference.scores[k].draws) for k in shared},
         difference={k: difference(model.scores[k].draws, reference.scores[k].draws) for k in shared},
         agreement=agreement,
+        same_class=same_class,
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -11,8 +11,11 @@ from typing import Any
 import numpy as np
 
 from edgekit.errors import DataError
+from edgekit.evaluate.coco_labels import read_annotations, read_categories
 from edgekit.evaluate.predictions import Photo
+from edgekit.host.calibration.sources import open_source
 from edgekit.host.datasets.coco import coco_photos, find_photos, read_coco
+from edgekit.host.datasets.listing import Listing
 from edgekit.host.datasets.yolo import YoloDataset, label_path, read_dataset, split_photos
 
 MAX_LABEL_BYTES = 16 << 20
@@ -62,9 +65,38 @@ def load_truth(data: Path, *, split: str = "val", images_dir: Path | None = None
     if not truth.annotations:
         raise DataError(
             f"{data} has no labelled object on the {len(truth.photos)} photos that are here, expected at least one",
-            hint="check that labels and photos belong together; agreement needs no labels (--against)",
+            hint="check that labels and photos belong together; without labels: --images DIR --against M2",
         )
     return truth
+
+
+def photos_alone(source: Path, *, split: str = "val", limit: int | None = None) -> Truth:
+    """Photos without labels: a folder, list, COCO JSON or `split` of a YOLO dataset; ids are their places in it.
+
+    Raises DataError where there is none.
+    """
+    source = Path(source)
+    if source.suffix.lower() in (".yaml", ".yml") and source.is_file():
+        listing = _split_of(read_dataset(source), split)
+    else:
+        opened = open_source(source, frames=1)
+        listing = Listing(tuple(p.path for p in opened.pictures if p.frame < 0), opened.missing)
+    if not listing.paths:
+        raise DataError(
+            f"{source} offers no photos, expected at least one", hint="give a folder, list, COCO JSON or dataset yaml"
+        )
+    photos = tuple(Photo(i, path) for i, path in enumerate(listing.paths[:limit], 1))
+    notes = (f"{len(listing.missing)} photos are not here and were left out",) if listing.missing else ()
+    return Truth(photos, (), (), {}, notes)
+
+
+def _split_of(dataset: YoloDataset, split: str) -> Listing:
+    if split not in dataset.splits:
+        raise DataError(
+            f"{dataset.path} has no split {split!r}, expected one of {', '.join(dataset.splits)}",
+            hint="choose another with --split",
+        )
+    return split_photos(dataset, split)
 
 
 def _from_coco(path: Path, images_dir: Path | None, limit: int | None) -> Truth:
@@ -73,79 +105,31 @@ def _from_coco(path: Path, images_dir: Path | None, limit: int | None) -> Truth:
     folder, listing = find_photos(entries, path, images_dir=images_dir)
     there = set(listing.paths)
     present = [e for e in entries if folder / e.file_name in there][:limit]
-    categories = _categories(data.get("categories"), path)
+    categories = read_categories(data.get("categories"), path)
     kept = {e.image_id for e in present}
-    known_images = {e.image_id for e in entries}
+    sizes = {e.image_id: (e.width, e.height) for e in entries}
     annotations = tuple(
         a
-        for a in _annotations(data.get("annotations"), path, known_images, {c for c, _ in categories})
+        for a in read_annotations(data.get("annotations"), path, sizes, {c for c, _ in categories})
         if a["image_id"] in kept
     )
-    notes = (f"{len(listing.missing)} photos are not here and were left out",) if listing.missing else ()
+    notes: tuple[str, ...] = ()
+    if listing.missing:
+        notes += (f"{len(listing.missing)} photos are not here and were left out",)
+    bare = sum(not a.get("segmentation") for a in annotations)
+    if 0 < bare < len(annotations):
+        notes += (f"{bare} labels have no outline and count for boxes alone",)
     return Truth(
         tuple(Photo(e.image_id, folder / e.file_name) for e in present),
         annotations,
         categories,
-        {e.image_id: (e.width, e.height) for e in present},
+        {e.image_id: sizes[e.image_id] for e in present},
         notes,
     )
 
 
-def _categories(value: object, path: Path) -> tuple[tuple[int, str], ...]:
-    good = isinstance(value, list) and all(
-        isinstance(c, dict) and isinstance(c.get("id"), int) and isinstance(c.get("name"), str) for c in value
-    )
-    if not good or not value:
-        raise DataError(f"{path} has no list `categories` of id and name", hint="take the full annotation file")
-    assert isinstance(value, list)
-    return tuple(sorted((c["id"], c["name"]) for c in value))
-
-
-def _annotations(value: object, path: Path, image_ids: set[int], category_ids: set[int]) -> Iterator[Mapping[str, Any]]:
-    if not isinstance(value, list):
-        raise DataError(f"{path} has no list `annotations`, expected one", hint="take the full annotation file")
-    for i, entry in enumerate(value):
-        place = f"{path}: annotations[{i}]"
-        if not isinstance(entry, dict):
-            raise DataError(f"{place} is no object", hint="mend the JSON")
-        if entry.get("category_id") not in category_ids:
-            raise DataError(
-                f"{place}.category_id is {entry.get('category_id')!r}, expected one of the ids in `categories`",
-                hint="add the category, or mend the annotation",
-            )
-        if entry.get("image_id") not in image_ids:
-            raise DataError(
-                f"{place}.image_id is {entry.get('image_id')!r}, which is no id in `images`", hint="mend the JSON"
-            )
-        yield _annotation(entry, place, i + 1)
-
-
-def _annotation(entry: Mapping[str, Any], place: str, new_id: int) -> Mapping[str, Any]:
-    box = entry.get("bbox")
-    if not isinstance(box, list) or len(box) != 4 or not all(_is_number(v) for v in box):
-        raise DataError(f"{place}.bbox is {str(box)[:60]}, expected [x, y, width, height]", hint="mend the JSON")
-    area = entry.get("area", box[2] * box[3])
-    if not _is_number(area):
-        raise DataError(f"{place}.area is {str(area)[:60]!r}, expected a number", hint="mend the JSON")
-    points = entry.get("keypoints")
-    if points is not None:
-        if not isinstance(points, list) or len(points) % 3 or not all(_is_number(v) for v in points):
-            raise DataError(
-                f"{place}.keypoints is {str(points)[:60]}, expected x, y, visibility for every point",
-                hint="mend the JSON",
-            )
-        entry = {"num_keypoints": sum(v > 0 for v in points[2::3]), **entry}
-    # COCOeval takes an id of 0 for "no match", and some tools number from 0
-    return {**entry, "id": new_id, "area": area, "iscrowd": int(bool(entry.get("iscrowd", 0)))}
-
-
 def _from_yolo(dataset: YoloDataset, split: str, limit: int | None) -> Truth:
-    if split not in dataset.splits:
-        raise DataError(
-            f"{dataset.path} has no split {split!r}, expected one of {', '.join(dataset.splits)}",
-            hint="choose another with --split",
-        )
-    listing = split_photos(dataset, split)
+    listing = _split_of(dataset, split)
     paths = sorted(listing.paths)[:limit]
     if not paths:
         raise DataError(f"{dataset.path}: split {split!r} has no photos", hint="check the paths in the yaml")
@@ -267,7 +251,3 @@ def _size_wh(path: Path) -> tuple[int, int]:
 
     height, width = read_photo(path).shape[:2]
     return width, height
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)

@@ -40,6 +40,34 @@ def test_against_another_model_says_what_is_kept_and_how_far_they_agree(
     assert "kept of other.onnx, boxes:" in printed and "agreement: of" in printed
 
 
+def test_without_labels_two_models_are_compared(
+    command: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    other = save_tiny_yolo(tmp_path / "other.onnx", family="yolov8", seed=5)
+    bare = [*command[:3], "--images", str(tmp_path / "images"), "-o", str(tmp_path / "out"), "--resamples", "20"]
+    assert main([*bare, "--against", str(other), "--classes"]) == 0
+    printed = capsys.readouterr().out
+    assert "4 photos without labels" in printed and "agreement: of" in printed and "mAP" not in printed
+    classifier = str(save_tiny_yolo(tmp_path / "c.onnx", family="yolov8", task="classify"))
+    assert main([bare[0], bare[1], classifier, *bare[3:], "--against", classifier]) == 0
+    assert "the first class is that of c.onnx on 100.0 %" in capsys.readouterr().out
+    for missing in (command[:3], bare, [*command[:3], "--against", str(other)]):
+        assert main(missing) == 2
+        lines = capsys.readouterr().err.splitlines()
+        assert "neither --data nor both of --images and --against" in lines[0] and "hint: give labels" in lines[1]
+
+
+def test_masks_can_be_placed_as_in_other_scores(
+    command: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([*command, "--masks", "ultralytics"]) == 2
+    assert "does 'detect', expected 'segment'" in capsys.readouterr().err
+    model = str(save_tiny_yolo(tmp_path / "seg.onnx", family="yolov8", task="segment"))
+    assert main([command[0], command[1], model, *command[3:], "--masks", "ultralytics", "--conf", "0.2"]) == 0
+    (rows,) = (tmp_path / "out").glob("*.jsonl")
+    assert json.loads(rows.read_text().splitlines()[0])["masks"] == "ultralytics"
+
+
 def test_json_is_the_report(command: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main([*command, "--json", "--limit", "2"]) == 0
     report = json.loads(capsys.readouterr().out)

@@ -159,3 +159,21 @@ def test_a_full_disk_says_so_and_what_is_done_is_kept(
         predict_photos(session, models[0], photos, tmp_path / "p.jsonl")
     assert isinstance(predict_photos(session, models[0], photos, tmp_path / "p.jsonl"), Predictions)
     assert PUBLISHED["conf"] == 0.001
+
+
+def test_figures_that_mean_nothing_say_so(models: list[Path], tmp_path: Path) -> None:
+    truth = truth_of(models[0], photos_of(tmp_path), tmp_path)
+    crowds = replace(truth, annotations=tuple({**a, "iscrowd": 1} for a in truth.annotations))
+    result = evaluate(models[0], crowds, tmp_path / "crowds", resamples=10, settings=QUICK)
+    assert np.isnan(result.model.scores["box"].overall.value)
+    assert "no object of the model's classes that counts" in result.model.notes[-1]
+    assert json.loads((tmp_path / "crowds" / "report.json").read_text())["model"]["scores"]["box"]["mAP50"] == {
+        "value": None,
+        "low": None,
+        "high": None,
+    }
+    other = replace(truth, sizes_wh={photo.image_id: (5, 7) for photo in truth.photos[:2]})
+    result = evaluate(models[0], other, tmp_path / "other", resamples=10, settings=QUICK)
+    assert "2 photos are not of the size that the labels say (image 10 has 96x72" in result.model.notes[-1]
+    fitting = replace(truth, sizes_wh={photo.image_id: (96, 72) for photo in truth.photos})
+    assert not any("size" in n for n in evaluate(models[0], fitting, tmp_path / "other", resamples=10).model.notes)

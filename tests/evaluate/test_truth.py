@@ -4,9 +4,14 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pycocotools import mask as coco_mask
 
 from edgekit.errors import DataError, EdgekitError
+from edgekit.evaluate.coco_labels import _pixels
 from edgekit.evaluate.truth import load_truth, read_labels
 from tests.photos import write_photos
 
@@ -25,6 +30,10 @@ def write(folder: Path, data: dict[str, Any]) -> Path:
     path = folder / "labels.json"
     path.write_text(json.dumps(data))
     return path
+
+
+def label(**fields: Any) -> dict[str, Any]:
+    return {"image_id": 5, "category_id": 1, "bbox": [0, 0, 9, 9], **fields}
 
 
 def test_coco_labels(tmp_path: Path) -> None:
@@ -55,6 +64,10 @@ def test_photos_that_are_not_here_are_left_out_with_their_labels(tmp_path: Path)
         ({"annotations": [{"image_id": 8, "category_id": 1, "bbox": [0, 0, 1, 1]}]}, "image_id is 8"),
         ({"annotations": [{"image_id": 5, "category_id": 1, "bbox": [0, 0, "a", 1]}]}, "bbox is"),
         ({"annotations": [{"image_id": 5, "category_id": 1}]}, "bbox is None"),
+        ({"annotations": [label(image_id=[5])]}, r"image_id is \[5\]"),
+        ({"annotations": [label(category_id={})]}, "category_id is {}"),
+        ({"annotations": [label(bbox=[0, 0, -3, 1])]}, r"bbox is \[0, 0, -3, 1\]"),
+        ({"categories": [{"id": 1, "name": "a"}, {"id": 1, "name": "b"}]}, "category id 1 stands there twice"),
         ({"categories": []}, "no list `categories`"),
         ({"categories": [{"id": "x", "name": "y"}]}, "no list `categories`"),
     ],
@@ -62,6 +75,54 @@ def test_photos_that_are_not_here_are_left_out_with_their_labels(tmp_path: Path)
 def test_bad_coco_files_are_refused(tmp_path: Path, changes: dict[str, Any], message: str) -> None:
     with pytest.raises(DataError, match=message):
         load_truth(write(tmp_path, coco(**changes)))
+
+
+@pytest.mark.parametrize(
+    "segmentation",
+    [
+        "abc",
+        [[1, 2]],
+        [1, 2, 3, 4, 5, 6],
+        [[0, 0, 9, 0]],  # pycocotools would take four numbers for a box
+        [[0, 0, 9, 0, 9, 9, 1]],
+        [["a", 0, 9, 0, 9, 9]],
+        [[0, 0, 9, 0, float("nan"), 9]],
+        {"counts": [9]},
+        {"size": [5, 5], "counts": [25]},  # the photo has 96 x 72
+        {"size": [96, 72], "counts": [96 * 72]},
+        {"size": [72, 96], "counts": [5, -3]},
+        {"size": [72, 96], "counts": [5]},
+        {"size": [72, 96], "counts": "abc"},
+        {"size": [72, 96], "counts": "oooooooooooooooo"},
+        {"size": [72, 96], "counts": "\u00ff"},
+        {"size": [72, 96], "counts": None},
+    ],
+)
+def test_masks_that_pycocotools_would_stumble_over_are_named(tmp_path: Path, segmentation: object) -> None:
+    data = coco(annotations=[label(), label(segmentation=segmentation)])
+    with pytest.raises(DataError, match=r"annotations\[1\]\.segmentation is .*, expected outlines .* size \[72, 96\]"):
+        load_truth(write(tmp_path, data))
+
+
+def test_outlines_and_both_kinds_of_run_lengths_are_masks_and_an_empty_one_is_none(tmp_path: Path) -> None:
+    full = np.zeros((72, 96), np.uint8, order="F")
+    full[10:40, 20:70] = full[50:, 3] = 1
+    packed = coco_mask.encode(full)["counts"].decode()
+    masks: list[object] = [
+        [[0, 0, 9, 0, 9, 9]],
+        {"size": [72, 96], "counts": [100, 20, 72 * 96 - 120]},
+        {"size": [72, 96], "counts": packed},
+        [],
+    ]
+    truth = load_truth(write(tmp_path, coco(annotations=[label(segmentation=one) for one in masks])))
+    assert [bool(a["segmentation"]) for a in truth.annotations] == [True, True, True, False]
+    assert truth.notes == ("1 labels have no outline and count for boxes alone",)
+
+
+@given(st.integers(0, 2**32 - 1), st.integers(1, 40), st.integers(1, 40), st.floats(0, 1))
+def test_every_packed_mask_fills_its_photo(seed: int, height: int, width: int, density: float) -> None:
+    mask = np.asfortranarray(np.random.default_rng(seed).random((height, width)) < density, np.uint8)
+    assert _pixels(coco_mask.encode(mask)["counts"].decode()) == mask.size
 
 
 def dataset(tmp_path: Path, labels: dict[str, str], names: str = "[cat, dog]") -> Path:

@@ -1,0 +1,38 @@
+"""Two models over the same photos: whether their agreement can be measured, and what it is."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from edgekit.evaluate.agreement import SHOWN, Agreement, agree_on_photo, summarise
+from edgekit.evaluate.bootstrap import Floats, Interval, interval
+from edgekit.evaluate.predictions import Found, Predictions
+
+
+def why_not_agree(model: Predictions, reference: Predictions) -> str:
+    """Why agreement cannot be measured; empty where it can."""
+    counts = len(model.names), len(reference.names)
+    if counts[0] != counts[1]:
+        return f"agreement cannot be measured: the models have {counts[0]} and {counts[1]} classes, expected the same"
+    conf = float(model.header["score_threshold"])
+    if model.task != "classify" and conf > SHOWN:
+        return f"agreement cannot be measured: the score threshold is {conf:g}, expected {SHOWN} at most"
+    return ""
+
+
+def agree_on_all(
+    model: Predictions, reference: Predictions, photos: Sequence[tuple[Found, Found]], weights: Floats
+) -> tuple[Agreement | None, Interval | None]:
+    """Agreement of detections, or for classifiers the share of photos with the same first class.
+
+    `photos`: what both found on each; `weights` (1 + b, p). Neither is there where `why_not_agree` has a reason.
+    """
+    if why_not_agree(model, reference):
+        return None, None
+    if model.task == "classify":
+        same = np.asarray([float(np.array_equal(one.class_ids[:1], other.class_ids[:1])) for one, other in photos])
+        return None, interval(np.asarray(weights @ same / weights.sum(axis=1)))
+    rows = [agree_on_photo(one, other) for one, other in photos]
+    return summarise(rows, weights, has_masks=model.has_masks and reference.has_masks), None
