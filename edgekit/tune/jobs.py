@@ -27,7 +27,7 @@ def job_key(job: Job) -> str:
 class Jobs:
     """Runs jobs of one function over the same shared values, and keeps the results in `store`.
 
-        with Jobs("edgekit.tune.work:measure", {"folder": "/work"}, Path("/work/jobs.jsonl"), workers=4) as jobs:
+        with Jobs("edgekit.tune.measure:run_job", {"folder": "search"}, Path("search/jobs.jsonl"), workers=4) as jobs:
             losses = jobs.run("calibrators", [{"calibrator": "max"}, {"calibrator": "kl"}])
 
     The function is a top-level `f(shared, job)`, imported by its name where it runs. It takes and returns plain JSON
