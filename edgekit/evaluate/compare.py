@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from edgekit.errors import DataError
+from edgekit.errors import DataError, ModelError
 from edgekit.evaluate.agreement import CONFIDENT, SHOWN, pair_up
 from edgekit.evaluate.figures import Figures, Sums
 from edgekit.evaluate.predictions import Found
@@ -126,6 +126,7 @@ def compare_models(
     `pictures_dir`. Raises EdgekitError kinds for sides that are no models or share no head.
     """
     side_a, side_b = open_side(a), open_side(b)
+    _require_same_kind(side_a, side_b)
     _share_names(side_a, side_b)
     photos = [p.path for p in open_source(images, frames=1).pictures if p.frame < 0][:num]
     if not photos:
@@ -145,6 +146,18 @@ def compare_models(
         differences = _draw_pictures(differences, photos, side_a, side_b, pictures_dir)
     heads = {name: sums.figures() for name, sums in running.heads.items()}
     return Comparison(side_a.name, side_b.name, len(photos), layers, heads, differences, threshold)
+
+
+def _require_same_kind(a: Side, b: Side) -> None:
+    if a.session is None or b.session is None:
+        return
+    one, other = a.session.spec, b.session.spec
+    if (one.task, one.num_classes) != (other.task, other.num_classes):
+        raise ModelError(
+            f"{a.name} does {one.task!r} with {one.num_classes} classes, but {b.name} {other.task!r} with "
+            f"{other.num_classes}, expected the same",
+            hint="compare two forms of the same model",
+        )
 
 
 def _share_names(a: Side, b: Side) -> None:

@@ -6,6 +6,7 @@ import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -13,6 +14,7 @@ import numpy.typing as npt
 
 from edgekit.errors import DataError, ModelError
 from edgekit.runtime.session import FLOAT_STAGES, Session, load
+from edgekit.spec import HeadSpec
 
 if TYPE_CHECKING:
     from edgekit.sim.graph import Graph
@@ -21,6 +23,8 @@ QUANTIZED_SUFFIX = "_quantized"  # how the compilers name the integer form of a 
 MAX_DUMP_BYTES = 1 << 30
 
 Arrays = Mapping[str, npt.NDArray[Any]]
+Units = Mapping[str, tuple[npt.NDArray[np.float32], int]]
+NO_UNITS: Units = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +38,10 @@ class Tensor:
 
 
 class Side(Protocol):
-    """What is compared. `session` prepares and decodes; None for dumps, which only have heads."""
+    """What is compared. `session` prepares and decodes; None for dumps, which only have heads.
+
+    `units`: scale and axis of integers that a dump may hold where this side gives floats, by output name.
+    """
 
     @property
     def name(self) -> str: ...
@@ -43,6 +50,9 @@ class Side(Protocol):
 
     @property
     def tensors(self) -> tuple[Tensor, ...]: ...
+
+    @property
+    def units(self) -> Units: ...
 
     def run(self, photo: str, inputs: npt.NDArray[Any] | None, keep: Sequence[str]) -> Arrays:
         """Heads by output name and the tensors `keep`; `photo` is its file stem."""
@@ -65,6 +75,7 @@ class FloatSide:
     """A float model with all its tensors, on onnxruntime."""
 
     session: Session | None
+    units = NO_UNITS
 
     def __init__(self, path: Path, session: Session) -> None:
         from edgekit.host.cut import cut_graph
@@ -106,6 +117,7 @@ class SimSide:
         self.name, self.session = path.name, session
         self._device = session.device
         self.tensors = sim_tensors(self._device.graph)
+        self.units = head_units(self._device.graph)
 
     def run(self, photo: str, inputs: npt.NDArray[Any] | None, keep: Sequence[str]) -> Arrays:
         assert self.session is not None and inputs is not None
@@ -130,11 +142,23 @@ def sim_tensors(graph: Graph) -> tuple[Tensor, ...]:
     )
 
 
+def head_units(graph: Graph) -> Units:
+    """Scale and axis of each output that a Dequantize makes: the board gives its integers where that was removed."""
+    from edgekit.sim.ops.dequantize import Dequantize
+
+    return {
+        node.outputs[0]: (node.operator.scale, node.operator.axis)
+        for node in graph.nodes
+        if isinstance(node.operator, Dequantize)
+    }
+
+
 class PlainSide:
     """A model of which only the outputs can be read, such as one on the board."""
 
     session: Session | None
     tensors: tuple[Tensor, ...] = ()
+    units = NO_UNITS
 
     def __init__(self, path: Path, session: Session) -> None:
         self.name, self.session = path.name, session
@@ -149,6 +173,7 @@ class DumpSide:
 
     session: Session | None = None
     tensors: tuple[Tensor, ...] = ()
+    units = NO_UNITS
 
     def __init__(self, folder: Path) -> None:
         self.name, self._folder = folder.name, folder
@@ -177,6 +202,18 @@ def _unpacked_bytes(path: Path) -> int:
         raise DataError(f"{path} is no .npz file ({error})", hint="save it with numpy.savez") from error
 
 
+def _unit(head: HeadSpec, side: Side, like: Side) -> tuple[npt.NDArray[np.float32], int]:
+    if head.scale:
+        return np.asarray(head.scale, np.float32), head.axis
+    for one in (side, like):
+        if head.name in one.units:
+            return one.units[head.name]
+    raise ModelError(
+        f"{side.name}: output {head.name!r} holds integers, and neither side knows their scale, expected floats",
+        hint="compare with the quantized graph or the .bin that they come from, or dump floats",
+    )
+
+
 def head_values(raw: Arrays, side: Side, like: Side) -> dict[str, npt.NDArray[np.float32]]:
     """Heads as floats by role and stride ("box_8"), integers by the scales of the sidecar.
 
@@ -200,7 +237,8 @@ def head_values(raw: Arrays, side: Side, like: Side) -> dict[str, npt.NDArray[np
                 hint="compare outputs of the same model; a dump holds its arrays by output name",
             )
         array = raw[head.name].reshape(head.shape)
-        if np.issubdtype(array.dtype, np.integer) and head.scale:
-            array = dequantize(array, np.asarray(head.scale, np.float32), head.axis)
+        if np.issubdtype(array.dtype, np.integer):
+            scale, axis = _unit(head, side, like)
+            array = dequantize(array, scale, axis)
         values[f"{head.role}_{head.stride}" if head.stride else head.role] = array.astype(np.float32)
     return values

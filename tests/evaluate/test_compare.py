@@ -98,6 +98,30 @@ def test_dumped_outputs_are_compared_head_by_head(model: Path, folder: Path, tmp
         compare_models(dumps, dumps, folder / "photos", num=1)
 
 
+def test_integers_of_a_board_are_read_by_the_scales_of_the_graph_that_gives_floats(
+    model: Path, built: CompileResult, folder: Path, tmp_path: Path
+) -> None:
+    """The board runs a build without Dequantize nodes, while its quantized graph still has them."""
+    side = open_side(built.quantized_path)
+    assert side.session is not None
+    path = sorted((folder / "photos").iterdir())[0]
+    inputs, _ = side.session.prepare(edgekit.read_photo(path))
+    floats = side.run(path.stem, inputs, [])
+    ints = {}
+    for name in (head.name for head in side.session.spec.outputs):
+        scale, axis = side.units[name]
+        factors = scale.reshape([-1 if i == axis and scale.size > 1 else 1 for i in range(4)])
+        ints[name] = np.round(floats[name] / factors).astype(np.int32)
+    assert np.abs(ints["box_8"]).max() > 100
+    dumps = tmp_path / "dumps"
+    dumps.mkdir()
+    np.savez(dumps / f"{path.stem}.npz", **ints)
+    result = compare_models(built.quantized_path, dumps, folder / "photos", num=1)
+    assert len(result.heads) == 10 and all(figures.max_abs == 0 for figures in result.heads.values())
+    with pytest.raises(ModelError, match="holds integers, and neither side knows their scale"):
+        compare_models(model, dumps, folder / "photos", num=1)
+
+
 def test_bad_dumps_are_refused(model: Path, folder: Path, tmp_path: Path) -> None:
     (tmp_path / "photo_000.npz").write_bytes(b"no zip")
     with pytest.raises(DataError, match=r"no \.npz file"):
@@ -164,3 +188,18 @@ def test_numbered_classes_are_shown_with_the_other_sides_names(folder: Path, tmp
         result = compare_models(*pair, folder / "photos", num=2)
         seen = [s.name for one in result.differences for s in (*one.lost, *one.gained, *one.moved)]
         assert seen and all(name.startswith("thing") for name in seen)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"task": "pose"}, "does 'segment' with 3 classes, but other.onnx 'pose'"),
+        ({"task": "segment", "num_classes": 5}, "'segment' with 5, expected the same"),
+    ],
+)
+def test_models_of_another_kind_are_refused(
+    model: Path, folder: Path, tmp_path: Path, options: dict[str, object], message: str
+) -> None:
+    other = save_tiny_yolo(tmp_path / "other.onnx", family="yolov8", **options)  # type: ignore[arg-type]
+    with pytest.raises(ModelError, match=message):
+        compare_models(model, other, folder / "photos", num=1)
