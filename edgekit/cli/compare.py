@@ -21,7 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("a", type=Path, metavar="A", help="the reference: a float ONNX, quantized graph or .bin")
     parser.add_argument("b", type=Path, metavar="B", help="the other model, or a folder of dumped outputs (.npz)")
     parser.add_argument("--images", type=Path, required=True, metavar="SOURCE", help="photos: folder, list, COCO JSON")
-    parser.add_argument("--num", type=int, default=8, help="how many of them (default 8)")
+    parser.add_argument("--num", type=int, default=16, help="how many of them (default 16)")
     parser.add_argument(
         "--threshold",
         type=float,
@@ -39,7 +39,7 @@ def run(args: argparse.Namespace) -> int:
     from edgekit.files import write_json
 
     if args.num < 1:
-        raise ConfigError(f"--num is {args.num}, expected 1 or more", hint="8 is the default")
+        raise ConfigError(f"--num is {args.num}, expected 1 or more", hint="16 is the default")
     if args.threshold is not None and not -1 <= args.threshold <= 1:
         raise ConfigError(f"--threshold is {args.threshold}, expected a cosine of -1..1", hint="0.98 is usual")
     threshold = REPORTED if args.threshold is None else args.threshold
