@@ -33,10 +33,6 @@ class OutputErrors:
         """The mean over outputs of the relative errors: every head counts the same."""
         return float(self.by_output().mean())
 
-    def first(self, photos: int) -> OutputErrors:
-        """Those of the first photos alone."""
-        return OutputErrors(self.outputs, self.noise[:photos], self.signal[:photos])
-
 
 def errors_from(result: Mapping[str, Any]) -> OutputErrors:
     """What a job of kind "error" gave."""

@@ -15,7 +15,7 @@ from edgekit.host.ptq.presets import CALIBRATION_DIR, reasons
 from edgekit.sim.compiler.wide import node_info_for
 from edgekit.spec import file_ref, load_spec, save_spec, sidecar_path
 from edgekit.tune.setting import MAX, Setting
-from edgekit.tune.work import Work, base_subject, plan_of
+from edgekit.tune.work import Work, base_subject
 from edgekit.version import __version__
 
 if TYPE_CHECKING:
@@ -67,13 +67,6 @@ def tuned_model(work: Work, setting: Setting) -> onnx.ModelProto:
     subject = base_subject(work.folder, setting.photos, setting.graph)
     model = onnx.load(subject.job.onnx_path)
     return clip_outputs(model, dict(setting.limits)) if setting.limits else model
-
-
-def wide_tensors_of(work: Work, setting: Setting) -> tuple[str, ...]:
-    """Every tensor that the setting's build computes in 16 bits, beyond those that always have them."""
-    subject = base_subject(work.folder, setting.photos, setting.graph)
-    plan = plan_of(subject, setting)
-    return tuple(name for name, bits in plan.bits.items() if bits == 16 and subject.plan.bits.get(name) == 8)
 
 
 def _save(model: onnx.ModelProto, path: Path) -> None:

@@ -39,7 +39,3 @@ def test_ratio_of_unlike_photos_has_an_interval() -> None:
     reference = OutputErrors(("a",), rng.uniform(2, 6, (40, 1)), signal)
     ((_, one),) = error_ratio(found, reference)
     assert one.low < one.value < one.high < 1
-
-
-def test_first_photos() -> None:
-    assert ERRORS.first(1).by_output().tolist() == pytest.approx([0.25, np.sqrt(4 / 50)])
