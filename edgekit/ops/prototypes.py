@@ -11,6 +11,8 @@ from edgekit.ops.letterbox import Letterbox
 
 Floats = npt.NDArray[np.float32]
 Windows = npt.NDArray[np.int64]  # (n, 4) x1, y1, x2, y2 in prototype cells
+CROWD = 8  # objects; with more of them the calls for each cost more than cells that none needs
+STRIP = 4096  # cells: half a megabyte of floats at 32 prototypes, which a second-level cache holds
 
 
 def box_windows(boxes_xyxy: Floats, proto_wh: tuple[int, int], letterbox: Letterbox) -> Windows:
@@ -34,27 +36,28 @@ def box_windows(boxes_xyxy: Floats, proto_wh: tuple[int, int], letterbox: Letter
 def window_logits(coefficients: Floats, proto: npt.NDArray[Any], windows: Windows) -> tuple[Floats, ...]:
     """Coefficients (n, k) . proto (height, width, k), for each object in its own window (h, w) alone.
 
-    Memory is read fastest in one go: windows of half the width or more are computed in whole rows, and all of them in
-    one product over the union of their rows where they share enough of these. Integers are made floats in one go, too;
-    those are in the cache then, where windows cost what they hold.
+    A product each: whole rows, and one product for objects that overlap, take longer than what they share (measured).
+    Integers of a crowd are made floats once, all that its windows hold.
     """
-    floats, windows = _floats_of_union(proto, windows)
-    is_wide = (windows[:, 2] - windows[:, 0]) * 2 >= proto.shape[1]
-    if floats is not proto:
-        is_wide[:] = False
-    wide = is_wide.nonzero()[0]
-    parts: dict[int, Floats] = {}
-    if len(wide) > 1 and _share_rows(windows.take(wide, axis=0)):
-        parts = dict(zip(wide.tolist(), _in_one(coefficients[wide], floats, windows[wide]), strict=True))
-    flags, corners = is_wide.tolist(), windows.tolist()
-    for index in windows[:, 1].argsort().tolist():  # from top to bottom: neighbours share what is in the cache
-        if index not in parts:
-            x1, y1, x2, y2 = corners[index]
-            if flags[index]:
-                parts[index] = (_floats(floats[y1:y2]) @ coefficients[index])[:, x1:x2]
-            else:
-                parts[index] = _floats(floats[y1:y2, x1:x2]) @ coefficients[index]
-    return tuple(parts[index] for index in range(len(windows)))
+    if len(windows) > CROWD and proto.dtype != np.float32:
+        (left, top), (right, bottom) = windows[:, :2].min(axis=0), windows[:, 2:].max(axis=0)
+        proto, windows = proto[top:bottom, left:right].astype(np.float32), windows - (left, top, left, top)
+    parts = []
+    for own, (x1, y1, x2, y2) in zip(coefficients, windows.tolist(), strict=True):
+        window = proto[y1:y2, x1:x2]
+        parts.append(window @ own if window.dtype == np.float32 else _strip_logits(own, window))
+    return tuple(parts)
+
+
+def _strip_logits(coefficients: Floats, window: npt.NDArray[Any]) -> Floats:
+    """Coefficients (k,) . integers (h, w, k), made floats in strips that are used while they are in the cache."""
+    height, width = window.shape[:2]
+    logits = np.empty((height, width), np.float32)
+    rows = max(1, STRIP // width)
+    for top in range(0, height, rows):
+        strip = slice(top, top + rows)
+        np.matmul(window[strip].astype(np.float32), coefficients, out=logits[strip])
+    return logits
 
 
 def window_logits_reference(coefficients: Floats, proto: npt.NDArray[Any], windows: Windows) -> tuple[Floats, ...]:
@@ -63,30 +66,3 @@ def window_logits_reference(coefficients: Floats, proto: npt.NDArray[Any], windo
     return tuple(
         plane[y1:y2, x1:x2].astype(np.float32) for plane, (x1, y1, x2, y2) in zip(planes, windows.tolist(), strict=True)
     )
-
-
-def _floats_of_union(proto: npt.NDArray[Any], windows: Windows) -> tuple[npt.NDArray[Any], Windows]:
-    """Integers as floats, all rows of the windows at once, where these fill a good part; and the windows in them."""
-    if proto.dtype == np.float32 or not len(windows):
-        return proto, windows
-    top, bottom = int(windows[:, 1].min()), int(windows[:, 3].max())
-    sides = windows[:, 2:] - windows[:, :2]
-    if (sides[:, 0] * sides[:, 1]).sum() * 4 < (bottom - top) * proto.shape[1]:
-        return proto, windows
-    return proto[top:bottom].astype(np.float32), windows - (0, top, 0, top)
-
-
-def _share_rows(windows: Windows) -> bool:
-    """Whether one product is cheaper: each further object makes a row an eighth dearer (measured)."""
-    union = windows[:, 3].max() - windows[:, 1].min()
-    return bool((windows[:, 3] - windows[:, 1]).sum() > union * (1 + len(windows) / 8))
-
-
-def _in_one(coefficients: Floats, proto: npt.NDArray[Any], windows: Windows) -> list[Floats]:
-    top, bottom = int(windows[:, 1].min()), int(windows[:, 3].max())
-    planes = _floats(proto[top:bottom]) @ coefficients.T
-    return [planes[y1 - top : y2 - top, x1:x2, index] for index, (x1, y1, x2, y2) in enumerate(windows.tolist())]
-
-
-def _floats(part: npt.NDArray[Any]) -> Floats:
-    return part.astype(np.float32, copy=False)
