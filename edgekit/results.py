@@ -36,9 +36,10 @@ class Detections:
         count = len(self.scores)
         for name, shape in (("boxes_xyxy", (count, 4)), ("scores", (count,)), ("class_ids", (count,))):
             _require_shape(name, getattr(self, name), shape)
-        if count and not 0 <= int(self.class_ids.min()) <= int(self.class_ids.max()) < len(self.names):
+        ids = self.class_ids.tolist()
+        if count and not 0 <= min(ids) <= max(ids) < len(self.names):
             raise ModelError(
-                f"class_ids span {self.class_ids.min()}..{self.class_ids.max()}, expected 0..{len(self.names) - 1}",
+                f"class_ids span {min(ids)}..{max(ids)}, expected 0..{len(self.names) - 1}",
                 hint="the sidecar's names do not fit the model; mend them or run edgekit cut again",
             )
 

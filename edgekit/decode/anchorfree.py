@@ -10,20 +10,23 @@ import numpy.typing as npt
 Floats = npt.NDArray[np.float32]
 
 
-def decode_boxes(
-    rows: Floats,
-    cells: npt.NDArray[np.intp],
-    *,
-    grid_width: int | npt.NDArray[np.intp],
-    stride: int | npt.NDArray[np.int32],
-    reg_max: int,
-) -> Floats:
-    """Boxes (n, 4) xyxy in input pixels of the box head's `rows` (n, 4 * reg_max) at these flat cell indices.
+def decode_boxes(rows: Floats, places: Floats, *, reg_max: int) -> Floats:
+    """Boxes (n, 4) xyxy in input pixels of the box head's `rows` (n, 4 * reg_max) at these `box_places` (n, 8)."""
+    return places[:, :4] + dfl_distances(rows, reg_max=reg_max) * places[:, 4:]
 
-    Rows of several grids go together with a `grid_width` (n,) and a `stride` (n, 1) for each.
+
+@functools.lru_cache
+def box_places(grid_hw: tuple[int, int], stride: int) -> Floats:
+    """(cells, 8) in input pixels: every cell's centre as x, y, x, y, and the step of a cell to each side.
+
+    Nobody may write to it: one for all frames.
     """
-    centres = cell_centres(cells, grid_width=grid_width)
-    return distances_to_boxes(centres, dfl_distances(rows, reg_max=reg_max)) * np.asarray(stride, np.float32)
+    height, width = grid_hw
+    centres = cell_centres(np.arange(height * width), grid_width=width)
+    steps = np.broadcast_to(np.asarray((-1, -1, 1, 1), np.float32), (height * width, 4))
+    places = np.concatenate([centres, centres, steps], axis=1) * np.float32(stride)
+    places.flags.writeable = False
+    return places
 
 
 def dfl_distances(rows: Floats, *, reg_max: int) -> Floats:
@@ -34,8 +37,9 @@ def dfl_distances(rows: Floats, *, reg_max: int) -> Floats:
     """
     if reg_max == 1:
         return rows
-    bins = np.ascontiguousarray(rows.reshape(-1, reg_max).T)  # bins first: numpy is slow along short last axes
-    weights = np.exp(bins - np.maximum.reduce(bins, axis=0))
+    bins = np.array(rows.reshape(-1, reg_max).T, order="C")  # bins first: numpy is slow along short last axes
+    bins -= np.maximum.reduce(bins, axis=0)
+    weights = np.exp(bins, out=bins)
     expectation, total = _bins_and_ones(reg_max) @ weights
     return np.asarray(expectation / total, np.float32).reshape(-1, 4)
 
@@ -46,14 +50,7 @@ def _bins_and_ones(reg_max: int) -> Floats:
     return np.stack([np.arange(reg_max), np.ones(reg_max)]).astype(np.float32)
 
 
-def cell_centres(cells: npt.NDArray[np.intp], *, grid_width: int | npt.NDArray[np.intp]) -> Floats:
+def cell_centres(cells: npt.NDArray[np.intp], *, grid_width: int) -> Floats:
     """Centres (n, 2) x, y in grid cells of flat row-major cell indices."""
-    centres = np.empty((len(cells), 2), np.float32)
-    centres[:, 1], centres[:, 0] = np.divmod(cells, grid_width)
-    centres += 0.5
-    return centres
-
-
-def distances_to_boxes(centres_xy: Floats, distances: Floats) -> Floats:
-    """Corners (n, 4): centre minus left/top, centre plus right/bottom, in the unit of both."""
-    return np.concatenate([centres_xy - distances[:, :2], centres_xy + distances[:, 2:]], axis=1)
+    row, column = np.divmod(cells, grid_width)
+    return np.stack([column, row], axis=1).astype(np.float32) + np.float32(0.5)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from edgekit.decode.anchorfree import decode_boxes
+from edgekit.decode.anchorfree import box_places, decode_boxes
 from edgekit.decode.gate import gate_cells
 from edgekit.decode.heads import BoundHeads, HeadRows, RawHeads, bind_roles
 from edgekit.ops.math import logit, sigmoid
@@ -53,20 +53,15 @@ def find_candidates(
     does. A threshold of 0 or below decodes every cell.
     """
     bound = heads if isinstance(heads, BoundHeads) else bind_roles(heads, spec)
-    strides = bound.strides
-    gated = [gate_cells(bound.of("class", stride), score_threshold) for stride in strides]
-    heads_of_boxes = [bound.of("box", stride) for stride in strides]
-    rows = [head.floats(own) for head, (own, _) in zip(heads_of_boxes, gated, strict=True)]
-    counts = [len(own) for own, _ in gated]
-    cells, logits = (np.concatenate(parts) for parts in zip(*gated, strict=True))
-    of_stride = np.asarray(strides, np.int32).repeat(counts)
-    boxes = decode_boxes(
-        np.concatenate(rows),
-        cells,
-        grid_width=np.asarray([head.grid_hw[1] for head in heads_of_boxes]).repeat(counts),
-        stride=of_stride[:, None],
-        reg_max=spec.reg_max,
-    )
+    parts = []
+    for stride in bound.strides:
+        own, passed = gate_cells(bound.of("class", stride), score_threshold)
+        if len(own) or stride == bound.strides[-1]:  # the last one always, so that nothing found has columns, too
+            box = bound.of("box", stride)
+            parts.append((own, passed, box.floats(own), box_places(box.grid_hw, stride).take(own, axis=0)))
+    cells, logits, rows, places = (np.concatenate(columns) for columns in zip(*parts, strict=True))
+    boxes = decode_boxes(rows, places, reg_max=spec.reg_max)
+    of_stride = places[:, -1].astype(np.int32)  # how far down a cell reaches
     row, class_ids = pick_classes(logits, score_threshold, multi_label=multi_label)
     scores = sigmoid(logits[row, class_ids])
     if multi_label:
@@ -99,10 +94,9 @@ def suppress(candidates: Candidates, *, iou_threshold: float, max_detections: in
 def gather_rows(candidates: Candidates, heads: Mapping[int, HeadRows], channels: int) -> npt.NDArray[np.float32]:
     """The float rows (n, channels) of another head, `heads` by stride, at the candidates' own cells."""
     out = np.empty((len(candidates), channels), np.float32)
-    for stride, rows in heads.items():
+    for stride in set(candidates.strides.tolist()):
         mine = (candidates.strides == stride).nonzero()[0]
-        if len(mine):
-            out[mine] = rows.floats(candidates.cells.take(mine))
+        out[mine] = heads[stride].floats(candidates.cells.take(mine))
     return out
 
 

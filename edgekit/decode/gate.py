@@ -16,7 +16,6 @@ from edgekit.spec import HeadSpec
 Cells = npt.NDArray[np.intp]
 Logits = npt.NDArray[np.float32]
 BLOCK = 40  # cells that share one maximum: long enough for vector units, short enough to skip most of a picture
-STEPS = np.arange(BLOCK)
 
 
 def gate_cells(classes: HeadRows, score_threshold: float) -> tuple[Cells, Logits]:
@@ -30,14 +29,24 @@ def gate_cells(classes: HeadRows, score_threshold: float) -> tuple[Cells, Logits
     if score_threshold <= 0:
         return np.arange(len(raw)), classes.floats()
     limits = raw_limits(classes.head, score_threshold)
-    cells = _cells_of_blocks(raw, limits.lowest)
-    if not len(cells):
-        return cells, np.empty((0, raw.shape[1]), np.float32)
-    rows = raw.take(cells, axis=0)
-    above = np.zeros(len(cells), np.bool_)
-    above[(rows > limits.each).reshape(-1).nonzero()[0] // raw.shape[1]] = True
-    passed = above.nonzero()[0]
-    return cells.take(passed), classes.to_floats(rows.take(passed, axis=0))
+    channels, whole = raw.shape[1], len(raw) // BLOCK * BLOCK
+    blocks = raw[:whole].reshape(-1, BLOCK * channels)
+    passed = (~(np.maximum.reduce(blocks, axis=1) <= limits.lowest)).nonzero()[0]  # with a NaN: looked at, too
+    if len(passed) == 0 and whole == len(raw):
+        return passed, np.empty((0, channels), np.float32)
+    if 2 * len(passed) > len(blocks):  # all of them, then: no copy
+        passed, rows = np.arange(len(blocks)), blocks
+    else:
+        rows = blocks.take(passed, axis=0)
+    above = np.zeros(len(passed) * BLOCK, np.bool_)
+    above[(rows > limits.of_block).reshape(-1).nonzero()[0] // channels] = True
+    places = above.nonzero()[0]
+    block, step = np.divmod(places, BLOCK)
+    cells, rows = passed.take(block) * BLOCK + step, rows.reshape(-1, channels).take(places, axis=0)
+    if whole < len(raw):
+        rest = (raw[whole:] > limits.each).any(axis=1).nonzero()[0] + whole
+        cells, rows = np.concatenate([cells, rest]), np.concatenate([rows, raw.take(rest, axis=0)])
+    return cells, classes.to_floats(rows)
 
 
 def gate_reference(classes: HeadRows, score_threshold: float) -> tuple[Cells, Logits]:
@@ -51,10 +60,14 @@ def gate_reference(classes: HeadRows, score_threshold: float) -> tuple[Cells, Lo
 
 @dataclass(frozen=True, slots=True)
 class RawLimits:
-    """A threshold in a head's own numbers: those above `each`, () or (channels,), pass; `lowest` is its least."""
+    """A threshold in a head's own numbers: those above `each`, () or (channels,), pass; `lowest` is its least.
+
+    `of_block` is `each` for the numbers of a block in a row: numpy is slow along short last axes.
+    """
 
     each: npt.NDArray[Any]
     lowest: Any
+    of_block: npt.NDArray[Any]
 
 
 @once_per_object
@@ -62,12 +75,12 @@ def raw_limits(head: HeadSpec, score_threshold: float) -> RawLimits:
     """sigmoid(x) > t is x > logit(t); for integers x = float32(raw) * scale[c] it is raw > a whole number."""
     bound = np.float32(logit(score_threshold))
     if not head.scale:
-        return RawLimits(np.asarray(bound), np.asarray(bound))
+        return RawLimits(np.asarray(bound), np.asarray(bound), np.asarray(bound))
     bits = np.iinfo(np.dtype(head.dtype))
     each = _last_at_or_below(bound, scale_array(head), bits)
     if each.min() >= bits.min:  # else every number of a channel passes: a limit that only a wider type holds
         each = each.astype(head.dtype)
-    return RawLimits(each, each.min())
+    return RawLimits(each, each.min(), np.tile(np.broadcast_to(each, head.channels), BLOCK))
 
 
 def _last_at_or_below(bound: np.float32, factors: Logits, bits: np.iinfo[Any]) -> npt.NDArray[np.int64]:
@@ -82,13 +95,3 @@ def _last_at_or_below(bound: np.float32, factors: Logits, bits: np.iinfo[Any]) -
         below = middle.astype(np.float32) * factors <= bound
         low, high = np.where(below, middle, low), np.where(below, high, middle - 1)
     return low
-
-
-def _cells_of_blocks(raw: npt.NDArray[Any], lowest: Any) -> Cells:
-    """The cells of every block that holds a number above the limit, and those behind the last whole block."""
-    blocks = len(raw) // BLOCK
-    whole = blocks * BLOCK
-    maxima = np.maximum.reduce(raw[:whole].reshape(blocks, BLOCK * raw.shape[1]), axis=1)
-    passed = (~(maxima <= lowest)).nonzero()[0]  # so that a block with a NaN is looked at, too
-    cells = (passed[:, None] * BLOCK + STEPS).reshape(-1)
-    return cells if whole == len(raw) else np.concatenate([cells, np.arange(whole, len(raw))])

@@ -58,14 +58,20 @@ class BoundHeads:
     spec: ModelSpec
 
     @property
-    def strides(self) -> list[int]:
+    def strides(self) -> tuple[int, ...]:
         """The strides that have classes, small to large."""
-        return sorted(stride for role, stride in self.by_role if role == "class" and stride)
+        return class_strides(self.spec)
 
     def of(self, role: str, stride: int | None = None) -> HeadRows:
         """The head of this role; raises ModelError where the sidecar has none."""
         found = self.by_role.get((role, stride or 0))
         return found or self.by_role[role, self.spec.head(role, stride).stride]
+
+
+@once_per_object
+def class_strides(spec: ModelSpec) -> tuple[int, ...]:
+    """The strides that have classes, small to large."""
+    return tuple(sorted(head.stride for head in spec.outputs if head.role == "class" and head.stride))
 
 
 def bind_roles(heads: RawHeads, spec: ModelSpec) -> BoundHeads:

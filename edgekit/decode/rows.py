@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from edgekit.decode.anchorfree import decode_boxes, dfl_distances
+from edgekit.decode.anchorfree import box_places, decode_boxes, dfl_distances
 from edgekit.decode.families import formulas
 from edgekit.decode.heads import HeadRows, RawHeads, bind_heads
 from edgekit.decode.keypoints import decode_keypoints
@@ -49,7 +49,7 @@ def _free_rows(bound: dict[str, HeadRows], spec: ModelSpec, stride: int) -> tupl
         distances = dfl_distances(box.floats(), reg_max=spec.reg_max)
         boxes = decode_rotated(distances, angles, cells, grid_width=width, stride=stride)
         return boxes, scores, angles[:, None]
-    boxes = decode_boxes(box.floats(), cells, grid_width=width, stride=stride, reg_max=spec.reg_max)
+    boxes = decode_boxes(box.floats(), box_places(box.grid_hw, stride), reg_max=spec.reg_max)
     if spec.task == "segment":
         return boxes, scores, bound[spec.head("mask", stride).name].floats()
     if spec.task == "pose":

@@ -22,22 +22,25 @@ def xyxy_to_ltwh(boxes_xyxy: Boxes) -> Boxes:
 
 def box_area(boxes_xyxy: Boxes) -> npt.NDArray[np.float32]:
     """Areas (n,); a box turned inside out has none."""
-    sides = np.maximum(boxes_xyxy[:, 2:] - boxes_xyxy[:, :2], 0)
-    return np.asarray(sides[:, 0] * sides[:, 1], np.float32)
+    return _areas(boxes_xyxy.T)
 
 
 def box_iou(a_xyxy: Boxes, b_xyxy: Boxes) -> npt.NDArray[np.float32]:
     """Intersection over union of every pair: (n, 4) and (m, 4) to (n, m); 0 where both are empty."""
-    a, b = a_xyxy[:, :, None], np.ascontiguousarray(b_xyxy.T)  # sides apart: whole rows for the vector units
-    inter, height = np.minimum(a[:, 2], b[2]), np.minimum(a[:, 3], b[3])  # worked on in place: n * m numbers each
-    inter -= np.maximum(a[:, 0], b[0])
-    height -= np.maximum(a[:, 1], b[1])
-    none = np.zeros(len(b_xyxy), np.float32)  # as a row: numpy's maximum with one number is twice as slow
-    np.maximum(inter, none, out=inter)
-    np.maximum(height, none, out=height)
-    inter *= height
-    areas = box_area(b_xyxy)
-    union = np.add((areas if a_xyxy is b_xyxy else box_area(a_xyxy))[:, None], areas + TINY, out=height)
+    a = np.ascontiguousarray(a_xyxy.T)  # columns: whole rows of boxes for the vector units
+    b = a if b_xyxy is a_xyxy else np.ascontiguousarray(b_xyxy.T)
+    sides = np.minimum(a[2:, :, None], b[2:, None])  # worked on in place: n * m numbers each
+    sides -= np.maximum(a[:2, :, None], b[:2, None])
+    np.maximum(sides, 0, out=sides)
+    inter = sides[0] * sides[1]
+    b_areas = _areas(b)
+    union = np.add((b_areas if a is b else _areas(a))[:, None], b_areas + TINY, out=sides[0])
     union -= inter
     inter /= union
     return np.asarray(inter, np.float32)
+
+
+def _areas(columns: Boxes) -> npt.NDArray[np.float32]:
+    """Areas (n,) of the columns (4, n) of boxes."""
+    sides = np.maximum(columns[2:] - columns[:2], 0)
+    return np.asarray(sides[0] * sides[1], np.float32)

@@ -48,9 +48,10 @@ class Letterbox:
 
     def undo_boxes(self, boxes_xyxy: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         """Boxes (n, 4) from input pixels to source pixels, clipped to the picture."""
-        boxes = (boxes_xyxy - np.asarray((self.left, self.top) * 2, np.float64)) / np.asarray(self.scale_xy * 2)
+        shift, scale, limit = np.array(((self.left, self.top) * 2, self.scale_xy * 2, self.source_wh * 2), np.float64)
+        boxes = (boxes_xyxy - shift) / scale
         np.maximum(boxes, 0, out=boxes)
-        np.minimum(boxes, np.asarray(self.source_wh * 2), out=boxes)
+        np.minimum(boxes, limit, out=boxes)
         return boxes.astype(np.float32)
 
     def _scale(self) -> npt.NDArray[np.float64]:

@@ -56,15 +56,14 @@ def nms_reference(
 
 
 def _greedy(boxes: Boxes, classes: npt.NDArray[np.int32], iou_threshold: float) -> npt.NDArray[np.intp]:
-    """Which of one block stay, in the order of the scores; a row of overlaps is one integer, a bit per box."""
+    """Which of one block stay, in the order of the scores; a row of overlaps is one integer, a byte per box."""
     overlaps = _overlaps(boxes, classes, boxes, classes, iou_threshold)
-    bits = np.packbits(overlaps, axis=1, bitorder="little")
-    data, step = bits.tobytes(), bits.shape[1]
+    rows, count = overlaps.tobytes(), len(overlaps)
     gone, alive = 0, []
-    for i in range(len(bits)):
-        if not gone >> i & 1:
+    for i in range(count):
+        if not gone >> 8 * i & 1:
             alive.append(i)
-            gone |= int.from_bytes(data[i * step : (i + 1) * step], "little")
+            gone |= int.from_bytes(rows[i * count : (i + 1) * count], "little")
     return np.asarray(alive, np.intp)
 
 

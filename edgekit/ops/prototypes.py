@@ -22,13 +22,20 @@ def box_windows(boxes_xyxy: Floats, proto_wh: tuple[int, int], letterbox: Letter
     it is interpolated between cell floor(x * cells per pixel - 1/2) and the next one.
     """
     (width, height), scale_xy = proto_wh, letterbox.scale_xy
-    per_pixel = width / letterbox.size_wh[0], height / letterbox.size_wh[1]
-    shift = scale_xy[0] / 2 * per_pixel[0] - 0.5, scale_xy[1] / 2 * per_pixel[1] - 0.5
-    cells = boxes_xyxy * np.asarray(per_pixel * 2) + np.asarray((*shift, shift[0] + 2, shift[1] + 2))
-    np.floor(cells, out=cells)
-    np.maximum(cells, np.asarray((0, 0, 1, 1)), out=cells)
-    np.minimum(cells, np.asarray((width - 1, height - 1, width, height)), out=cells)
-    windows = cells.astype(np.int64)
+    x_cells, y_cells = width / letterbox.size_wh[0], height / letterbox.size_wh[1]  # per input pixel
+    x_shift, y_shift = scale_xy[0] / 2 * x_cells - 0.5, scale_xy[1] / 2 * y_cells - 0.5
+    per_pixel, shift, least, most = np.array(
+        (
+            (x_cells, y_cells, x_cells, y_cells),
+            (x_shift, y_shift, x_shift + 2, y_shift + 2),
+            (0, 0, 1, 1),
+            (width - 1, height - 1, width, height),
+        )
+    )
+    cells = boxes_xyxy * per_pixel + shift
+    np.maximum(cells, least, out=cells)
+    np.minimum(cells, most, out=cells)
+    windows = cells.astype(np.int64)  # floor: nothing is below 0
     np.maximum(windows[:, 2:], windows[:, :2] + 1, out=windows[:, 2:])
     return windows
 
