@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from edgekit.decode.anchorfree import box_places, decode_boxes
 from edgekit.decode.gate import gate_cells
-from edgekit.decode.heads import BoundHeads, HeadRows, RawHeads, bind_roles
+from edgekit.decode.heads import BoundHeads, RawHeads, bind_roles
 from edgekit.ops.math import logit, sigmoid
 from edgekit.ops.nms import nms
 from edgekit.spec import ModelSpec
@@ -91,12 +91,12 @@ def suppress(candidates: Candidates, *, iou_threshold: float, max_detections: in
     return candidates.take(keep)
 
 
-def gather_rows(candidates: Candidates, heads: Mapping[int, HeadRows], channels: int) -> npt.NDArray[np.float32]:
-    """The float rows (n, channels) of another head, `heads` by stride, at the candidates' own cells."""
+def gather_rows(candidates: Candidates, bound: BoundHeads, role: str, channels: int) -> npt.NDArray[np.float32]:
+    """The float rows (n, channels) of the heads of another role, at the candidates' own cells."""
     out = np.empty((len(candidates), channels), np.float32)
     for stride in set(candidates.strides.tolist()):
         mine = (candidates.strides == stride).nonzero()[0]
-        out[mine] = heads[stride].floats(candidates.cells.take(mine))
+        out[mine] = bound.of(role, stride).floats(candidates.cells.take(mine))
     return out
 
 

@@ -31,7 +31,7 @@ def gate_cells(classes: HeadRows, score_threshold: float) -> tuple[Cells, Logits
     limits = raw_limits(classes.head, score_threshold)
     channels, whole = raw.shape[1], len(raw) // BLOCK * BLOCK
     blocks = raw[:whole].reshape(-1, BLOCK * channels)
-    passed = (~(np.maximum.reduce(blocks, axis=1) <= limits.lowest)).nonzero()[0]  # with a NaN: looked at, too
+    passed = (np.fmax.reduce(blocks, axis=1) > limits.lowest).nonzero()[0]  # fmax: a NaN hides nothing
     if len(passed) == 0 and whole == len(raw):
         return passed, np.empty((0, channels), np.float32)
     if 2 * len(passed) > len(blocks):  # all of them, then: no copy

@@ -52,9 +52,9 @@ def scale_array(head: HeadSpec) -> npt.NDArray[np.float32]:
 
 @dataclass(frozen=True, slots=True)
 class BoundHeads:
-    """The heads of one frame by what they mean."""
+    """The heads of one frame, checked, by what they mean."""
 
-    by_role: dict[tuple[str, int], HeadRows]
+    raw: RawHeads
     spec: ModelSpec
 
     @property
@@ -63,9 +63,14 @@ class BoundHeads:
         return class_strides(self.spec)
 
     def of(self, role: str, stride: int | None = None) -> HeadRows:
-        """The head of this role; raises ModelError where the sidecar has none."""
-        found = self.by_role.get((role, stride or 0))
-        return found or self.by_role[role, self.spec.head(role, stride).stride]
+        """The head of this role; raises ModelError where the sidecar does not have exactly one."""
+        return _rows(self.raw, head_of(self.spec, role, stride))
+
+
+@once_per_object
+def head_of(spec: ModelSpec, role: str, stride: int | None) -> HeadSpec:
+    """`spec.head(role, stride)`, looked for once."""
+    return spec.head(role, stride)
 
 
 @once_per_object
@@ -76,19 +81,30 @@ def class_strides(spec: ModelSpec) -> tuple[int, ...]:
 
 def bind_roles(heads: RawHeads, spec: ModelSpec) -> BoundHeads:
     """Every output of the sidecar by role and stride; raises ModelError as `bind_heads`, and where a role is twice."""
-    by_role = {(head.role, head.stride): _bind(heads, head) for head in spec.outputs}
-    if len(by_role) != len(spec.outputs):
-        for head in spec.outputs:
-            spec.head(head.role, head.stride)  # raises for the one that is twice
-    return BoundHeads(by_role, spec)
+    for head in spec.outputs:
+        _require_fitting(heads, head)
+    _require_roles_once(spec)
+    return BoundHeads(heads, spec)
 
 
 def bind_heads(heads: RawHeads, spec: ModelSpec) -> dict[str, HeadRows]:
     """Every output of the sidecar by name; raises ModelError where one is missing or of another shape or dtype."""
-    return {head.name: _bind(heads, head) for head in spec.outputs}
+    for head in spec.outputs:
+        _require_fitting(heads, head)
+    return {head.name: _rows(heads, head) for head in spec.outputs}
 
 
-def _bind(heads: RawHeads, head: HeadSpec) -> HeadRows:
+def _rows(heads: RawHeads, head: HeadSpec) -> HeadRows:
+    return HeadRows(head, heads[head.name].reshape(-1, head.shape[-1]))
+
+
+@once_per_object
+def _require_roles_once(spec: ModelSpec) -> None:
+    for head in spec.outputs:
+        spec.head(head.role, head.stride)  # raises for one that is twice
+
+
+def _require_fitting(heads: RawHeads, head: HeadSpec) -> None:
     raw = heads.get(head.name)
     if raw is None:
         raise ModelError(
@@ -105,4 +121,3 @@ def _bind(heads: RawHeads, head: HeadSpec) -> HeadRows:
             f"output {head.name!r} has its scales along axis {head.axis}, expected the last one",
             hint="compile the model from heads that edgekit cut: they are NHWC",
         )
-    return HeadRows(head, raw.reshape(-1, head.channels))

@@ -36,5 +36,4 @@ def mask_coefficients(found: Candidates, bound: BoundHeads, spec: ModelSpec) -> 
     """Coefficients (n, prototypes) of the objects, read at their own cells."""
     if formulas(spec.family).anchors:
         return gather_masks(found, bound, spec)
-    heads = {stride: bound.of("mask", stride) for stride in bound.strides}
-    return gather_rows(found, heads, bound.of("proto").head.channels)
+    return gather_rows(found, bound, "mask", bound.of("proto").head.channels)

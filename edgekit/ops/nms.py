@@ -56,14 +56,17 @@ def nms_reference(
 
 
 def _greedy(boxes: Boxes, classes: npt.NDArray[np.int32], iou_threshold: float) -> npt.NDArray[np.intp]:
-    """Which of one block stay, in the order of the scores; a row of overlaps is one integer, a byte per box."""
+    """Which of one block stay, in the order of the scores; a row of overlaps, a byte for each box, is one integer."""
     overlaps = _overlaps(boxes, classes, boxes, classes, iou_threshold)
     rows, count = overlaps.tobytes(), len(overlaps)
-    gone, alive = 0, []
+    all_gone, gone, alive = 0, bytes(count), []
     for i in range(count):
-        if not gone >> 8 * i & 1:
+        if not gone[i]:
             alive.append(i)
-            gone |= int.from_bytes(rows[i * count : (i + 1) * count], "little")
+            start, end = i * count, (i + 1) * count
+            if rows.count(1, start, end) > 1:  # others than itself
+                all_gone |= int.from_bytes(rows[start:end], "little")
+                gone = all_gone.to_bytes(count, "little")
     return np.asarray(alive, np.intp)
 
 

@@ -49,15 +49,14 @@ def window_logits(coefficients: Floats, proto: npt.NDArray[Any], windows: Window
     if len(windows) > CROWD and proto.dtype != np.float32:
         (left, top), (right, bottom) = windows[:, :2].min(axis=0), windows[:, 2:].max(axis=0)
         proto, windows = proto[top:bottom, left:right].astype(np.float32), windows - (left, top, left, top)
-    parts = []
-    for own, (x1, y1, x2, y2) in zip(coefficients, windows.tolist(), strict=True):
-        window = proto[y1:y2, x1:x2]
-        parts.append(window @ own if window.dtype == np.float32 else _strip_logits(own, window))
-    return tuple(parts)
+    product = np.matmul if proto.dtype == np.float32 else _strip_product
+    return tuple(
+        product(proto[y1:y2, x1:x2], own) for own, (x1, y1, x2, y2) in zip(coefficients, windows.tolist(), strict=True)
+    )
 
 
-def _strip_logits(coefficients: Floats, window: npt.NDArray[Any]) -> Floats:
-    """Coefficients (k,) . integers (h, w, k), made floats in strips that are used while they are in the cache."""
+def _strip_product(window: npt.NDArray[Any], coefficients: Floats) -> Floats:
+    """Integers (h, w, k) . coefficients (k,): made floats in strips that are used while they are in the cache."""
     height, width = window.shape[:2]
     logits = np.empty((height, width), np.float32)
     rows = max(1, STRIP // width)

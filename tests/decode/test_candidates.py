@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from edgekit.decode.candidates import find_candidates, gather_rows, suppress
-from edgekit.decode.heads import bind_heads
+from edgekit.decode.heads import bind_roles
 from edgekit.errors import ModelError
 from tests.decode.scenes import floats, make_heads, make_spec, plain_candidates
 
@@ -50,8 +50,7 @@ def test_rows_are_gathered_at_the_survivors_own_cells() -> None:
     spec = make_spec(dtype="int32")
     heads = make_heads(spec)
     found = suppress(find_candidates(heads, spec, score_threshold=0.25), iou_threshold=0.5, max_detections=9)
-    rows = bind_heads(heads, spec)
-    got = gather_rows(found, {s: rows[f"mask_{s}"] for s in spec.strides}, 8)
+    got = gather_rows(found, bind_roles(heads, spec), "mask", 8)
     for row, stride, cell in zip(got, found.strides, found.cells, strict=True):
         grid = floats(spec, heads, "mask", int(stride)).reshape(-1, 8)
         np.testing.assert_allclose(row, grid[cell], rtol=1e-5)
