@@ -188,6 +188,7 @@ def _print_comparison(result: Evaluation) -> None:
     print(f"agreement: of {agreement.truth} detections of {result.reference.model} with score >= 0.4, found again:")
     print(f"  {shares}")
     masks = "" if math.isnan(agreement.mask_iou) else f", mask IoU {agreement.mask_iou:.3f}"
+    print(f"  panoptic quality of all shown boxes {_percent(agreement.quality.value)} % {_range(agreement.quality)}")
     print(
         f"  mean box IoU {agreement.box_iou:.3f}{masks}, scores differ by {agreement.score_shift:.3f}; "
         f"{_percent(agreement.gained.value)} % of its own are new"

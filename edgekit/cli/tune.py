@@ -12,7 +12,7 @@ from edgekit.cli.console import print_json, print_table, progress_bar
 if TYPE_CHECKING:
     from edgekit.evaluate.bootstrap import Interval
     from edgekit.tune.run import Tuned
-    from edgekit.tune.steps import Scored, Unit
+    from edgekit.tune.steps import Scored
 
 SHOWN_UNITS = 8
 
@@ -92,14 +92,29 @@ def run(args: argparse.Namespace) -> int:
 
 def _print(tuned: Tuned) -> None:
     rows = [
-        [step.what, f"{step.error:.4f}", f"{100 * step.extra_cost:+.1f} %", str(step.tried)] for step in tuned.steps
+        [
+            step.what,
+            f"{step.error:.4f}",
+            f"{step.seen_error:.4f}",
+            f"{100 * step.extra_cost:+.1f} %",
+            str(step.tried),
+        ]
+        for step in tuned.steps
     ]
-    print_table("steps", ["what", "mean output error", "time on the board (estimate)", "tried"], rows)
+    columns = ["what", "output error", "where objects are", "time on the board (estimate)", "tried"]
+    print_table("steps", columns, rows)
     units = [
-        [unit.node, unit.op, f"{unit.loss_alone:.4f}", _gain(unit), f"{100 * unit.extra_cost:.1f} %"]
+        [
+            unit.node,
+            unit.op,
+            f"{unit.loss_alone:.3f}",
+            _gain(unit.gain_float),
+            _gain(unit.gain_int16),
+            f"{100 * unit.extra_cost:.1f} %",
+        ]
         for unit in tuned.units[:SHOWN_UNITS]
     ]
-    columns = ["node", "what", "error alone in 8 bits", "gain alone in 16", "cost of 16"]
+    columns = ["node", "what", "loss alone in 8 bits", "gain alone in float", "in 16 bits", "cost of 16"]
     print_table(f"the {len(units)} most sensitive of {len(tuned.units)} places", columns, units)
     print_table("simulated, on the tuning photos", *_scores(tuned))
     outputs = [[name, _ratio(one)] for name, one in tuned.ratios]
@@ -112,15 +127,20 @@ def _print(tuned: Tuned) -> None:
     print(f"next: edgekit compile {tuned.yaml}")
 
 
-def _gain(unit: Unit) -> str:
-    return "-" if unit.gain_int16 is None else f"{unit.gain_int16:+.4f}"
+def _gain(gain: float | None) -> str:
+    return "-" if gain is None else f"{gain:+.3f}"
 
 
 def _scores(tuned: Tuned) -> tuple[list[str], list[list[str]]]:
     kinds = list(tuned.chosen.kept)
-    columns = ["build", *(f"{kind} kept" for kind in kinds), "detections lost"]
+    columns = ["build", *(f"{kind} kept" for kind in kinds), "disagreement with float", "over untuned"]
     rows = [
-        [name, *(_kept(scored, kind) for kind in kinds), f"{100 * scored.disagreement:.2f} %"]
+        [
+            name,
+            *(_kept(scored, kind) for kind in kinds),
+            f"{100 * scored.disagreement:.1f} %",
+            _ratio(scored.disagreement_over(tuned.untuned)),
+        ]
         for name, scored in (("untuned default", tuned.untuned), ("tuned", tuned.chosen))
     ]
     return columns, rows

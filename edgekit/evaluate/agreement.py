@@ -6,7 +6,7 @@ one thing that quantization can change.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,7 +28,8 @@ class PhotoAgreement:
     """Counts of one photo. `found[i]`: the reference's confident detections found again at IOUS[i].
 
     `gained`: confident ones that the reference does not show. `iou_sum`, `mask_iou_sum` and `score_shift` (of
-    absolute differences) are sums over the pairs at IoU 0.5.
+    absolute differences) are sums over the pairs at IoU 0.5. `shown_iou` is the sum over pairs of all detections that
+    either shows, `shown` their number, where those without a partner count half.
     """
 
     truth: int
@@ -38,13 +39,23 @@ class PhotoAgreement:
     iou_sum: float
     mask_iou_sum: float
     score_shift: float
+    shown_iou: float
+    shown: float
 
 
 @dataclass(frozen=True, slots=True)
 class Agreement:
-    """Agreement over all photos; shares in 0..1 with their intervals. `mask_iou` is NaN without masks."""
+    """Agreement over all photos; shares in 0..1 with their intervals. `mask_iou` is NaN without masks.
+
+    `quality` is the panoptic quality of all shown boxes with the other model's as truth: the IoU of pairs, where a
+    detection without a partner counts as half a pair of none (Kirillov et al. 2019, "Panoptic Segmentation"). Every
+    detection has a share in it by how far it moved, so that it has the least noise of these figures; `draws` (1 + b)
+    are those behind its interval.
+    """
 
     truth: int
+    quality: Interval
+    draws: npt.NDArray[np.float64]
     found_again: tuple[tuple[float, Interval], ...]
     gained: Interval
     box_iou: float
@@ -54,6 +65,7 @@ class Agreement:
     def to_dict(self) -> dict[str, Any]:
         return {
             "reference_detections": self.truth,
+            "panoptic_quality": self.quality.to_dict(),
             "found_again": {f"iou_{iou:g}": one.to_dict() for iou, one in self.found_again},
             "gained": self.gained.to_dict(),
             "mean_box_iou": _or_none(self.box_iou),
@@ -68,6 +80,8 @@ def agree_on_photo(found: Found, reference: Found) -> PhotoAgreement:
     confident = found.scores >= CONFIDENT
     known = {j for _, j, iou in pair_up(reference, found, reference.scores >= SHOWN, confident) if iou >= IOUS[0]}
     good = [(i, j, iou) for i, j, iou in pairs if iou >= IOUS[0]]
+    shown = reference.scores >= SHOWN, found.scores >= SHOWN
+    partners = [iou for _, _, iou in pair_up(reference, found, *shown) if iou > IOUS[0]]
     return PhotoAgreement(
         truth=int((reference.scores >= CONFIDENT).sum()),
         found=tuple(sum(iou >= limit for _, _, iou in pairs) for limit in IOUS),
@@ -76,6 +90,8 @@ def agree_on_photo(found: Found, reference: Found) -> PhotoAgreement:
         iou_sum=float(sum(iou for _, _, iou in good)),
         mask_iou_sum=_mask_iou(found, reference, [(i, j) for i, j, _ in good]),
         score_shift=float(sum(abs(found.scores[j] - reference.scores[i]) for i, j, _ in good)),
+        shown_iou=float(sum(partners)),
+        shown=float(shown[0].sum() + shown[1].sum()) / 2,
     )
 
 
@@ -100,8 +116,11 @@ def summarise(photos: Iterable[PhotoAgreement], weights: npt.NDArray[np.float64]
     truth = _column([r.truth for r in rows], weights)
     confident = _column([r.confident for r in rows], weights)
     pairs = max(1, sum(r.found[0] for r in rows))
+    draws = _share(_column([r.shown_iou for r in rows], weights), _column([r.shown for r in rows], weights))
     return Agreement(
         truth=sum(r.truth for r in rows),
+        quality=interval(draws),
+        draws=draws,
         found_again=tuple(
             (iou, interval(_share(_column([r.found[k] for r in rows], weights), truth))) for k, iou in enumerate(IOUS)
         ),
@@ -128,12 +147,12 @@ def _bytes(rle: dict[str, Any]) -> dict[str, Any]:
     return {"size": rle["size"], "counts": rle["counts"].encode("ascii")}
 
 
-def _column(values: list[int], weights: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+def _column(values: Sequence[float], weights: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     return np.asarray(weights @ np.asarray(values, np.float64))
 
 
 def _share(part: npt.NDArray[np.float64], whole: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    return np.where(whole > 0, part / np.maximum(whole, 1), np.nan)
+    return np.where(whole > 0, part / np.where(whole > 0, whole, 1), np.nan)
 
 
 def _or_none(value: float) -> float | None:

@@ -34,10 +34,40 @@ class OutputErrors:
         return float(self.by_output().mean())
 
 
-def errors_from(result: Mapping[str, Any]) -> OutputErrors:
+@dataclass(frozen=True, slots=True)
+class Errors:
+    """A build's errors over all cells alike, and where objects are (`seen.py`), on the same photos."""
+
+    everywhere: OutputErrors
+    seen: OutputErrors
+
+
+def errors_from(result: Mapping[str, Any]) -> Errors:
     """What a job of kind "error" gave."""
-    noise, signal = (np.asarray(result[name], np.float64) for name in ("noise", "signal"))
-    return OutputErrors(tuple(result["outputs"]), noise, signal)
+    everywhere, seen = (
+        OutputErrors(
+            tuple(result["outputs"]),
+            *(np.asarray(result[way][name], np.float64) for name in ("noise", "signal")),
+        )
+        for way in ("everywhere", "seen")
+    )
+    return Errors(everywhere, seen)
+
+
+def loss(found: Errors, reference: Errors) -> float:
+    """What a search brings down: the errors over `reference`'s, as a mean over outputs and both ways of measuring."""
+    return float(np.mean([ratios(found.everywhere, reference.everywhere), ratios(found.seen, reference.seen)]))
+
+
+def worst(found: Errors, reference: Errors) -> float:
+    """What a wish is held against: the largest ratio of any output everywhere, or the mean one where objects are."""
+    everywhere = ratios(found.everywhere, reference.everywhere)
+    return float(max(everywhere.max(), ratios(found.seen, reference.seen).mean()))
+
+
+def ratios(found: OutputErrors, reference: OutputErrors) -> Floats:
+    """Per output, (o,): the error over the reference's on the same photos."""
+    return found.by_output() / np.maximum(reference.by_output(), np.finfo(np.float64).tiny)
 
 
 def error_ratio(

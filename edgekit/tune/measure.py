@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edgekit.errors import ModelError
-from edgekit.evaluate.agreement import SHOWN, agree_on_photo, summarise
+from edgekit.evaluate.agreement import SHOWN, Agreement, agree_on_photo, summarise
 from edgekit.evaluate.bootstrap import photo_weights
 from edgekit.evaluate.predictions import Photo, predict_photos
 from edgekit.evaluate.run import evaluate, predictions_by_id
@@ -26,6 +26,7 @@ from edgekit.runtime.session import Session, load
 from edgekit.sim.compiler.sidecars import quantized_spec
 from edgekit.spec import ModelSpec, file_ref, save_spec, sidecar_path
 from edgekit.tune.rounded import rounded_session
+from edgekit.tune.seen import Heads, everywhere_sums, seen_sums
 from edgekit.tune.setting import PLAIN, Setting, setting_from
 from edgekit.tune.work import (
     Work,
@@ -39,7 +40,6 @@ from edgekit.tune.work import (
 )
 
 Job = Mapping[str, Any]
-Heads = Mapping[str, npt.NDArray[Any]]
 THREADS = 1  # of a job: there are as many workers as cores
 SCORED = "scored"
 
@@ -82,19 +82,21 @@ def run_job(shared: Mapping[str, Any], job: Mapping[str, Any]) -> Any:
 
 
 def _error(shared: Mapping[str, Any], job: Mapping[str, Any]) -> dict[str, Any]:
-    return _sums(_heads(shared, job))
+    work = Work(Path(shared["folder"]))
+    session = _opened(work, job)
+    return _sums(session.spec, _heads(work, session, range(*job["photos"])))
 
 
-def _sums(pairs: Iterable[tuple[Heads, Heads]]) -> dict[str, Any]:
+def _sums(spec: ModelSpec, pairs: Iterable[tuple[Heads, Heads]]) -> dict[str, Any]:
     """Sums of squares per photo and output: of the difference to the float model, and of the float model's."""
-    noise, signal = [], []
-    outputs: tuple[str, ...] = ()
+    outputs = [head.name for head in spec.outputs]
+    sums: dict[str, dict[str, list[list[float]]]] = {way: {"noise": [], "signal": []} for way in WAYS}
     for truth, found in pairs:
-        outputs = tuple(truth)
-        differences = {name: found[name].astype(np.float64) - truth[name] for name in outputs}
-        noise.append([float(np.vdot(d, d)) for d in differences.values()])
-        signal.append([float(np.vdot(t, t)) for t in (truth[name].astype(np.float64) for name in outputs)])
-    return {"outputs": list(outputs), "noise": noise, "signal": signal}
+        for way, measure in WAYS.items():
+            of_photo = measure(spec, truth, found)
+            sums[way]["noise"].append([of_photo[name][0] for name in outputs])
+            sums[way]["signal"].append([of_photo[name][1] for name in outputs])
+    return {"outputs": outputs, **sums}
 
 
 def _alone(shared: Mapping[str, Any], job: Mapping[str, Any]) -> dict[str, Any]:
@@ -103,7 +105,8 @@ def _alone(shared: Mapping[str, Any], job: Mapping[str, Any]) -> dict[str, Any]:
     subject = base_subject(work.folder, setting.photos, setting.graph)
     scales = subject.plan.scales(thresholds_of(work, setting))
     rounded = rounded_session(subject.job.onnx_path, {t: scales[t] for t in job["tensors"]}, threads=THREADS)
-    return _sums(_rounded_heads(work, subject.job.spec, rounded, range(*job["photos"])))
+    spec = subject.job.spec
+    return _sums(spec, _rounded_heads(work, spec, rounded, range(*job["photos"])))
 
 
 def _rounded_heads(work: Work, spec: ModelSpec, rounded: Any, photos: range) -> Iterator[tuple[Heads, Heads]]:
@@ -118,7 +121,8 @@ def _shift(shared: Mapping[str, Any], job: Mapping[str, Any]) -> dict[str, list[
     """Per output and channel: the mean of float minus integer over places and photos."""
     sums: dict[str, npt.NDArray[np.float64]] = {}
     photos = 0
-    for truth, found in _heads(shared, job):
+    work = Work(Path(shared["folder"]))
+    for truth, found in _heads(work, _opened(work, job), range(*job["photos"])):
         photos += 1
         for name, values in truth.items():
             mean = (values.astype(np.float64) - found[name]).reshape(-1, values.shape[-1]).mean(axis=0)
@@ -126,12 +130,10 @@ def _shift(shared: Mapping[str, Any], job: Mapping[str, Any]) -> dict[str, list[
     return {name: (total / max(photos, 1)).tolist() for name, total in sums.items()}
 
 
-def _heads(shared: Mapping[str, Any], job: Mapping[str, Any]) -> Iterator[tuple[Heads, Heads]]:
-    """(float heads, integer graph's heads as floats) for each photo of the job."""
-    work = Work(Path(shared["folder"]))
-    session = _opened(work, job)
+def _heads(work: Work, session: Session, photos: range) -> Iterator[tuple[Heads, Heads]]:
+    """(float heads, integer graph's heads as floats) for each of the photos."""
     paths = photos_of(work.folder)
-    for i in range(*job["photos"]):
+    for i in photos:
         truth = float_heads(work.folder, i)
         inputs, _ = session.prepare(read_photo(paths[i]))
         found = {name: _as_float(session.spec, name, value) for name, value in session.infer(inputs).items()}
@@ -170,7 +172,7 @@ def _score(shared: Mapping[str, Any], job: Mapping[str, Any]) -> dict[str, Any]:
     model = _write_scored(work, setting)
     reference = base_subject(work.folder, setting.photos, PLAIN).job.onnx_path
     if not shared["data"]:
-        return {"agreement": _agreement(work, model, reference, job["limit"], int(shared["resamples"]))}
+        return _agreed(_agreement(work, model, reference, job["limit"], int(shared["resamples"])))
     truth = load_truth(
         Path(shared["data"]),
         split=shared["split"],
@@ -178,8 +180,17 @@ def _score(shared: Mapping[str, Any], job: Mapping[str, Any]) -> dict[str, Any]:
         limit=job["limit"],
     )
     out = work.folder / SCORED / setting.key
-    report = evaluate(model, truth, out, against=reference, resamples=int(shared["resamples"])).to_dict()
-    return {name: report[name] for name in ("kept", "difference", "agreement") if name in report}
+    result = evaluate(model, truth, out, against=reference, resamples=int(shared["resamples"]))
+    report = result.to_dict()
+    return {**{name: report[name] for name in ("kept", "difference")}, **_agreed(result.agreement)}
+
+
+def _agreed(agreement: Agreement | None) -> dict[str, Any]:
+    """The agreement, and how much is missing to it in every draw: what paired intervals are made from."""
+    if agreement is None:
+        return {}
+    missing = [None if np.isnan(draw) else round(1 - float(draw), 6) for draw in agreement.draws]
+    return {"agreement": agreement.to_dict(), "disagreement_draws": missing}
 
 
 def _write_scored(work: Work, setting: Setting) -> Path:
@@ -192,7 +203,7 @@ def _write_scored(work: Work, setting: Setting) -> Path:
     return model
 
 
-def _agreement(work: Work, model: Path, reference: Path, limit: int | None, resamples: int) -> dict[str, Any]:
+def _agreement(work: Work, model: Path, reference: Path, limit: int | None, resamples: int) -> Agreement:
     """The agreement alone, on photos without labels."""
     photos = [Photo(i, path) for i, path in enumerate(photos_of(work.folder)[:limit])]
     both = []
@@ -201,7 +212,8 @@ def _agreement(work: Work, model: Path, reference: Path, limit: int | None, resa
             both.append(predict_photos(session, path, photos, model.parent / f"{name}_agreement.jsonl"))
     rows = [agree_on_photo(*pair) for pair in zip(*predictions_by_id(both), strict=True)]
     weights = photo_weights(len(rows), resamples)
-    return summarise(rows, weights, has_masks=all(one.has_masks for one in both)).to_dict()
+    return summarise(rows, weights, has_masks=all(one.has_masks for one in both))
 
 
+WAYS = {"everywhere": everywhere_sums, "seen": seen_sums}
 KINDS = {"error": _error, "alone": _alone, "shift": _shift, "observe": _observe, "score": _score}

@@ -21,7 +21,7 @@ from edgekit.progress import Progress, silent
 from edgekit.sim.compiler.subject import INT16_MARCHES
 from edgekit.sim.compiler.wide import wide_choices
 from edgekit.tune.cost import giga_macs
-from edgekit.tune.figures import OutputErrors, error_ratio, errors_from
+from edgekit.tune.figures import Errors, error_ratio, errors_from
 from edgekit.tune.jobs import Jobs
 from edgekit.tune.measure import built_job, score_job
 from edgekit.tune.plan import Plan, plan_for
@@ -56,7 +56,7 @@ class Tuned:
     units: tuple[Unit, ...]
     untuned: Scored
     chosen: Scored
-    built: OutputErrors
+    built: Errors
     ratios: tuple[tuple[str, Interval], ...]
     met: bool
     notes: tuple[str, ...] = ()
@@ -71,8 +71,9 @@ class Tuned:
             "chosen": self.chosen.to_dict(),
             "error_by_output": {
                 name: {"error": round(float(error), 6), "over_untuned": ratio.to_dict()}
-                for (name, ratio), error in zip(self.ratios, self.built.by_output(), strict=True)
+                for (name, ratio), error in zip(self.ratios, self.built.everywhere.by_output(), strict=True)
             },
+            "disagreement_over_untuned": self.chosen.disagreement_over(self.untuned).to_dict(),
             "met": self.met,
             "notes": list(self.notes),
         }
@@ -175,7 +176,7 @@ def tune(
         first,
         chosen,
         built,
-        tuple(error_ratio(built, search.untuned, seed=task.seed)),
+        tuple(error_ratio(built.everywhere, search.untuned.everywhere, seed=task.seed)),
         met,
         tuple(task.notes),
     )
@@ -188,8 +189,8 @@ def sensitivity_to_dict(tuned: Tuned) -> dict[str, Any]:
     """The sensitivity of every place, as `edgekit report` joins it to the build's page."""
     wide = set(tuned.chosen.step.setting.wide)
     return {
-        "measure": "mean relative RMS error of the outputs",
-        "baseline": {"int8": round(tuned.steps[0].error, 6), "tuned": round(tuned.chosen.step.error, 6)},
+        "measure": "relative RMS errors of the outputs over the untuned build's",
+        "baseline": {"int8": round(tuned.steps[0].loss, 6), "tuned": round(tuned.chosen.step.loss, 6)},
         "nodes": [
             {
                 "node": unit.node,
@@ -197,7 +198,7 @@ def sensitivity_to_dict(tuned: Tuned) -> dict[str, Any]:
                 "op": unit.op,
                 "loss_alone": round(unit.loss_alone, 6),
                 "gain_int16": None if unit.gain_int16 is None else round(unit.gain_int16, 6),
-                "gain_float": None,
+                "gain_float": None if unit.gain_float is None else round(unit.gain_float, 6),
                 "extra_cost": round(unit.extra_cost, 6),
                 "chosen": "int16" if unit.tensors <= wide else "",
             }

@@ -15,16 +15,17 @@ import numpy as np
 
 from edgekit.sim.compiler.wide import WideChoice
 from edgekit.tune.cost import extra_cost
-from edgekit.tune.figures import OutputErrors, errors_from
+from edgekit.tune.figures import Errors, errors_from, loss, worst
 from edgekit.tune.measure import Job, alone_job, error_job, observe_job, shift_job
-from edgekit.tune.plan import Plan
+from edgekit.tune.plan import PREFIXES, Plan
 from edgekit.tune.setting import KL, MAX, Setting
 from edgekit.tune.steps import Step, Unit
 from edgekit.tune.work import Work, base_subject, limitable, threshold_at
 
 KEPT_OF_RUNG = 2  # one in two candidates goes on to the next rung
-WORTH = 0.995  # a free change is taken where the error falls at least to this share
+WORTH = 0.995  # a free change is taken where the loss falls at least to this share
 WORTH_WIDE = 0.97  # 16 bits, which cost time, must bring more
+WORTH_ONE = 0.985  # the same for one place alone
 SMALL_COST = 0.002  # added to costs before dividing: places of next to no cost are not infinitely good
 GAINS_PER_UNIT = 2  # places whose 16 bits are tried alone, per place that a step tries
 MOST_GAIN = 0.5  # a cheaper place is preferred where it brings at least this share of the best one's gain
@@ -38,7 +39,9 @@ class Runs(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Wishes:
-    """What the search is to reach: `error_share` of the untuned error, at no more than `max_extra_cost`."""
+    """What the search is to reach: `error_share` of the untuned errors (`figures.worst`), at no more than
+    `max_extra_cost`.
+    """
 
     error_share: float
     max_extra_cost: float
@@ -53,7 +56,7 @@ class Search:
         self._graph = base_subject(work.folder, untuned.photos, untuned.graph).graph
         self._untuned = untuned
         self.untuned = self.errors("untuned", [untuned])[0]
-        self.steps = [self._step("untuned default", untuned, self.untuned.mean, 1)]
+        self.steps = [self._step("untuned default", untuned, self.untuned, 1)]
 
     @property
     def best(self) -> Step:
@@ -67,8 +70,8 @@ class Search:
         candidates += [self._capped(name, fraction) for name in sets for fraction in self._plan.percentiles]
         tried = len(candidates)
         for photos in self._rungs:
-            errors = self.errors("calibrators", candidates, photos)
-            order = sorted(range(len(candidates)), key=lambda i: (errors[i].mean, i))
+            losses = self.losses("calibrators", candidates, photos)
+            order = sorted(range(len(candidates)), key=lambda i: (losses[i], i))
             candidates = [candidates[i] for i in order[: max(2, -(-len(candidates) // KEPT_OF_RUNG))]]
         self._take("calibrator and photos", candidates, tried, WORTH)
 
@@ -85,26 +88,39 @@ class Search:
         self._take(what, [setting], 1, WORTH)
 
     def sensitivity(self, choices: Sequence[WideChoice]) -> list[Unit]:
-        """Each place alone: what its 8 bits lose, and for the worst, what 16 bits gain; most sensitive first."""
-        base, photos = replace(self.best.setting, limits=(), wide=()), range(self._rungs[0])
-        jobs = [alone_job(base, choice.tensors, photos) for choice in choices]
-        losses = [errors_from(result).mean for result in self._runs.run("each place alone in 8 bits", jobs)]
+        """Each place alone: what its 8 bits lose, and what 16 bits or float gain for the worst; these come first."""
+        photos = self._rungs[0]
+        losses = self._losses_of_rounding("each place alone in 8 bits", [choice.tensors for choice in choices])
         order = sorted(range(len(choices)), key=lambda i: (-losses[i], choices[i].node))
         looked_at = [choices[i] for i in order[: GAINS_PER_UNIT * self._plan.wide_units]]
         widened = [self.best.setting.with_wide(choice.tensors) for choice in looked_at]
-        errors = self.errors("each place alone in 16 bits", [self.best.setting, *widened], len(photos))
-        gains = {choice.node: errors[0].mean - one.mean for choice, one in zip(looked_at, errors[1:], strict=True)}
+        in_16 = self.losses("each place alone in 16 bits", [self.best.setting, *widened], photos)
+        everything = frozenset[str]().union(*(choice.tensors for choice in choices))
+        rest = [everything - choice.tensors for choice in looked_at]
+        in_float = self._losses_of_rounding("each place alone in float", [everything, *rest])
+        nodes = [choice.node for choice in looked_at]
+        gains_16, gains_float = (
+            dict(zip(nodes, [first - loss for loss in others], strict=True)) for first, *others in (in_16, in_float)
+        )
         return [
             Unit(
                 node=choices[i].node,
                 tensors=choices[i].tensors,
                 op=self._kind_of(choices[i]),
                 loss_alone=losses[i],
-                gain_int16=gains.get(choices[i].node),
+                gain_int16=gains_16.get(choices[i].node),
+                gain_float=gains_float.get(choices[i].node),
                 extra_cost=extra_cost(self._graph, choices[i].tensors),
             )
             for i in order
         ]
+
+    def _losses_of_rounding(self, stage: str, groups: Sequence[frozenset[str]]) -> list[float]:
+        """The loss of the float model with each of the groups of tensors in 8 bits."""
+        base, photos = replace(self.best.setting, limits=(), wide=()), range(self._rungs[0])
+        found = self._runs.run(stage, [alone_job(base, group, photos) for group in groups])
+        reference = self._reference(len(photos))
+        return [loss(errors_from(result), reference) for result in found]
 
     def _kind_of(self, choice: WideChoice) -> str:
         """The operations that make the place's tensors, such as "Conv + Table"."""
@@ -116,16 +132,16 @@ class Search:
         setting, tried = self.best.setting, 0
         convs = limitable(base_subject(self._work.folder, setting.photos, setting.graph))
         tensors = list(dict.fromkeys(name for unit in units for name in sorted(unit.tensors) if name in convs))
-        error = self.errors("thresholds", [setting], self._rungs[1])[0].mean
+        least = self.losses("thresholds", [setting], self._rungs[1])[0]
         for tensor in tensors[: self._plan.limit_units]:
             limits = {threshold_at(self._work, setting, tensor, p) for p in self._plan.limit_percentiles}
             current = dict(setting.limits).get(tensor)
             options = [setting.with_limit(tensor, limit) for limit in sorted(limits) if limit != current]
-            measured = self.errors("thresholds", options, self._rungs[1])
+            measured = self.losses("thresholds", options, self._rungs[1])
             tried += len(options)
-            best = min(range(len(options)), key=lambda i: (measured[i].mean, i))
-            if measured[best].mean < WORTH * error:
-                setting, error = options[best], measured[best].mean
+            best = min(range(len(options)), key=lambda i: (measured[i], i))
+            if measured[best] < WORTH * least:
+                setting, least = options[best], measured[best]
         self._take("thresholds of single tensors", [setting], tried, WORTH)
 
     def widths(self, units: Sequence[Unit]) -> bool:
@@ -141,58 +157,74 @@ class Search:
         return len(self.steps) > before
 
     def _widen_together(self, units: Sequence[Unit]) -> None:
-        candidates = self._prefixes(units)
-        if not candidates:
+        stage, photos = "16 bits together", self._rungs[1]
+        prefixes = self._prefixes(units)
+        if not prefixes:
             return
-        errors = [one.mean for one in self.errors("16 bits together", candidates, self._rungs[1])]
-        start = self.errors("16 bits together", [self.best.setting], self._rungs[1])[0].mean
-        target = self._wishes.error_share * self.errors("16 bits together", [self._untuned], self._rungs[1])[0].mean
+        candidates = self._front(prefixes, self.losses(stage, prefixes, self._rungs[0]))
+        found, reference = self.errors(stage, candidates, photos), self._reference(photos)
         costs = [self._cost(setting) for setting in candidates]
-        reached = [i for i, error in enumerate(errors) if error <= target]
-        if reached:
-            best = min(reached, key=lambda i: (costs[i], i))
-        else:
-            best = min(range(len(errors)), key=lambda i: (errors[i], i))
-        if errors[best] > WORTH_WIDE * start:
+        losses = [loss(one, reference) for one in found]
+        reached = [i for i, one in enumerate(found) if worst(one, reference) <= self._wishes.error_share]
+        best = min(reached or range(len(found)), key=lambda i: (costs[i] if reached else losses[i], losses[i], i))
+        if losses[best] > WORTH_WIDE * self.losses(stage, [self.best.setting], photos)[0]:
             return
-        setting, tried = self._without_needless(candidates[best], units, max(errors[best], target))
+        least = max(worst(found[best], reference), self._wishes.error_share)
+        setting, tried = self._without_needless(candidates[best], units, least, losses[best], bool(reached))
         what = f"16 bits: {len(set(setting.wide) - set(self.best.setting.wide))} tensors together"
-        self._take(what, [setting], len(candidates) + tried, WORTH_WIDE)
+        self._take(what, [setting], len(prefixes) + tried, WORTH_WIDE)
+
+    def _front(self, settings: Sequence[Setting], losses: Sequence[float]) -> list[Setting]:
+        """Those that lose less than every cheaper one, from the cheapest on."""
+        front: list[int] = []
+        for i in sorted(range(len(settings)), key=lambda i: (self._cost(settings[i]), losses[i], i)):
+            if not front or losses[i] < losses[front[-1]]:
+                front.append(i)
+        return [settings[i] for i in front]
 
     def _prefixes(self, units: Sequence[Unit]) -> list[Setting]:
-        """The most sensitive places together: by what they lose alone, and by that for their cost."""
+        """The most sensitive places together: by what they lose alone, and by that for their cost.
+
+        16 bits need no saturation, which costs most where objects are: the convolutions left in 8 bits are capped
+        instead, where nothing is wide yet.
+        """
         by_worth = sorted(units, key=lambda u: (-(u.loss_alone**2) / (u.extra_cost + SMALL_COST), u.node))
+        best = self.best.setting
+        bases = [best] if best.wide else [best, *(self._capped(best.photos, f) for f in self._plan.percentiles)]
         found: dict[Setting, None] = {}
-        for order in (units, by_worth):
-            setting = self.best.setting
-            for unit in order[: self._plan.wide_prefix]:
-                setting = setting.with_wide(unit.tensors)
-                if self._cost(setting) > self._wishes.max_extra_cost:
-                    break
-                if setting != self.best.setting:
-                    found[setting] = None
+        for base in bases:
+            for order in (units, by_worth):
+                for count in (n for n in PREFIXES if n <= self._plan.wide_prefix):
+                    setting = base.with_wide(frozenset[str]().union(*(unit.tensors for unit in order[:count])))
+                    if setting.wide != best.wide and self._cost(setting) <= self._wishes.max_extra_cost:
+                        found[setting] = None
         return list(found)
 
-    def _without_needless(self, setting: Setting, units: Sequence[Unit], target: float) -> tuple[Setting, int]:
-        """`setting` with those places back in 8 bits that the target does not need, the dearest first."""
+    def _without_needless(
+        self, setting: Setting, units: Sequence[Unit], most: float, most_loss: float, reached: bool
+    ) -> tuple[Setting, int]:
+        """`setting` with those places back in 8 bits that are not needed, the dearest first.
+
+        Where the wish is `reached`, no output may get worse than `most`; otherwise the loss not than `most_loss`.
+        """
         kept = [u for u in units if u.tensors <= set(setting.wide) and not u.tensors <= set(self.best.setting.wide)]
-        tried = 0
-        for unit in sorted(kept, key=lambda u: (-u.extra_cost, u.node))[: self._plan.wide_units]:
+        reference, tried = self._reference(self._rungs[1]), 0
+        for unit in sorted(kept, key=lambda u: (-u.extra_cost, u.node))[: GAINS_PER_UNIT * self._plan.wide_units]:
             rest = [u for u in kept if u is not unit]
-            narrower = self.best.setting
-            for other in rest:
-                narrower = narrower.with_wide(other.tensors)
+            tensors = frozenset[str](self.best.setting.wide).union(*(other.tensors for other in rest))
+            narrower = replace(setting, wide=tuple(sorted(tensors)))
             if narrower.wide == setting.wide:
                 continue
             tried += 1
-            if self.errors("16 bits together", [narrower], self._rungs[1])[0].mean <= target:
+            one = self.errors("16 bits together", [narrower], self._rungs[1])[0]
+            if worst(one, reference) <= most if reached else loss(one, reference) <= most_loss:
                 setting, kept = narrower, rest
         return setting, tried
 
     def _widen_one_by_one(self, units: Sequence[Unit]) -> None:
-        error = self.errors("16 bits", [self.best.setting], self._rungs[1])[0].mean
+        least = self.losses("16 bits", [self.best.setting], self._rungs[1])[0]
         for _ in range(self._plan.wide_steps):
-            if self.best.error <= self._wishes.error_share * self.untuned.mean:
+            if worst(self._final(self.best.setting), self.untuned) <= self._wishes.error_share:
                 break
             setting = self.best.setting
             options = [u for u in units if not u.tensors <= set(setting.wide)]
@@ -201,15 +233,17 @@ class Search:
             if not options:
                 break
             widened = [setting.with_wide(unit.tensors) for unit in options]
-            gains = [error - one.mean for one in self.errors("16 bits", widened, self._rungs[1])]
-            if max(gains) <= (1 - WORTH_WIDE) * error:
+            gains = [least - one for one in self.losses("16 bits", widened, self._rungs[1])]
+            if max(gains) <= (1 - WORTH_ONE) * least:
                 break
             good = [k for k, gain in enumerate(gains) if gain >= MOST_GAIN * max(gains)]
             pick = max(
                 good, key=lambda k: (gains[k] / (self._cost(widened[k]) - self.best.extra_cost + SMALL_COST), -k)
             )
-            error -= gains[pick]
-            final = self._final(widened[pick]).mean
+            final = self._final(widened[pick])
+            if loss(final, self.untuned) >= self.best.loss:
+                break
+            least -= gains[pick]
             self.steps.append(self._step(f"16 bits: {options[pick].node}", widened[pick], final, len(widened)))
 
     def _cost(self, setting: Setting) -> float:
@@ -224,23 +258,39 @@ class Search:
         result: dict[str, Any] = self._runs.run("biases", [shift_job(self.best.setting, range(self._rungs[-1]))])[0]
         return result
 
-    def errors(self, stage: str, settings: Iterable[Setting], photos: int | None = None) -> list[OutputErrors]:
+    def errors(self, stage: str, settings: Iterable[Setting], photos: int | None = None) -> list[Errors]:
         """The settings' errors on the first `photos` (all of the last rung)."""
         count = range(photos or self._rungs[-1])
         return [errors_from(result) for result in self._runs.run(stage, [error_job(s, count) for s in settings])]
 
-    def _final(self, setting: Setting) -> OutputErrors:
+    def losses(self, stage: str, settings: Iterable[Setting], photos: int | None = None) -> list[float]:
+        """The same, as what the search brings down."""
+        reference = self._reference(photos or self._rungs[-1])
+        return [loss(one, reference) for one in self.errors(stage, settings, photos)]
+
+    def _reference(self, photos: int) -> Errors:
+        return self.errors("untuned", [self._untuned], photos)[0]
+
+    def _final(self, setting: Setting) -> Errors:
         return self.errors("last rung", [setting])[0]
 
     def _take(self, what: str, settings: Sequence[Setting], tried: int, worth: float) -> None:
         """The best of `settings` becomes the next step, unless the last step is as good."""
-        means = [one.mean for one in self.errors("last rung", settings)]
-        best = min(range(len(means)), key=lambda i: (means[i], i))
-        if means[best] < worth * self.best.error:
-            self.steps.append(self._step(what, settings[best], means[best], tried))
+        found = self.errors("last rung", settings)
+        best = min(range(len(found)), key=lambda i: (loss(found[i], self.untuned), i))
+        if loss(found[best], self.untuned) < worth * self.best.loss:
+            self.steps.append(self._step(what, settings[best], found[best], tried))
 
-    def _step(self, what: str, setting: Setting, error: float, tried: int) -> Step:
-        return Step(what, setting, error, extra_cost(self._graph, setting.wide), tried)
+    def _step(self, what: str, setting: Setting, found: Errors, tried: int) -> Step:
+        return Step(
+            what,
+            setting,
+            error=found.everywhere.mean,
+            seen_error=found.seen.mean,
+            loss=loss(found, self.untuned),
+            extra_cost=extra_cost(self._graph, setting.wide),
+            tried=tried,
+        )
 
 
 def equalized_graph(work: Work, photos: str, name: str) -> tuple[str, ...]:

@@ -20,7 +20,7 @@ class Setting:
 
     `photos` names a calibration set and `graph` a float graph, both of the tuning folder; `calibrator` is "max",
     "kl", "mix" or "max:P" with the percentile P in 0..1. `limits` caps thresholds, by the tensor of a convolution's
-    output; `wide` are the float tensors computed in 16 bits.
+    output; `wide` are the float tensors computed in 16 bits, which have steps enough to need no cap.
     """
 
     photos: str
@@ -53,9 +53,8 @@ class Setting:
         return replace(self, limits=tuple(sorted(limits.items())))
 
     def with_wide(self, tensors: frozenset[str]) -> Setting:
-        """The same with `tensors` in 16 bits, too: they have steps enough to need no cap."""
-        limits = tuple((name, limit) for name, limit in self.limits if name not in tensors)
-        return replace(self, limits=limits, wide=tuple(sorted({*self.wide, *tensors})))
+        """The same with `tensors` in 16 bits, too."""
+        return replace(self, wide=tuple(sorted({*self.wide, *tensors})))
 
     def to_dict(self) -> dict[str, Any]:
         return {

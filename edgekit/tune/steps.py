@@ -7,6 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+
+from edgekit.evaluate.bootstrap import Interval, ratio
 from edgekit.tune.setting import Setting
 
 
@@ -14,12 +17,16 @@ from edgekit.tune.setting import Setting
 class Step:
     """A setting taken: what was changed, what it costs, and the mean relative error of the outputs with it.
 
-    `tried` counts the candidates that were measured for it. `extra_cost` is a share of the int8 build's work.
+    `error` is taken over all cells, `seen_error` where objects are, `loss` is what the search brings down (1 for the
+    untuned default). `tried` counts the candidates that were measured for it. `extra_cost` is a share of the int8
+    build's work.
     """
 
     what: str
     setting: Setting
     error: float
+    seen_error: float
+    loss: float
     extra_cost: float
     tried: int
 
@@ -27,6 +34,8 @@ class Step:
         return {
             "what": self.what,
             "error": round(self.error, 6),
+            "seen_error": round(self.seen_error, 6),
+            "loss": round(self.loss, 6),
             "extra_cost": round(self.extra_cost, 5),
             "tried": self.tried,
             "setting": self.setting.to_dict(),
@@ -37,8 +46,9 @@ class Step:
 class Unit:
     """A place that can be computed in 16 bits, and what measuring it alone gave.
 
-    `loss_alone`: the outputs' mean relative error with this place alone in 8 bits; `gain_int16`: how much of the
-    int8 build's error goes when this place alone has 16; None where it was not tried. `extra_cost` is what they cost.
+    Losses are those of the search, 1 for the whole untuned build. `loss_alone`: with this place alone in 8 bits;
+    `gain_int16`, `gain_float`: how much goes from the loss of the int8 build when this place alone has 16 bits, or
+    stays in float; None where it was not tried. `extra_cost` is what the 16 bits cost.
     """
 
     node: str
@@ -46,6 +56,7 @@ class Unit:
     op: str
     loss_alone: float
     gain_int16: float | None
+    gain_float: float | None
     extra_cost: float
 
 
@@ -63,11 +74,16 @@ class Scored:
 
     @property
     def disagreement(self) -> float:
-        """Confident detections of the float model not found again, as a mean over the overlaps asked for."""
-        found = (self.report.get("agreement") or {}).get("found_again") or {}
-        shares = [float(one["value"]) for one in found.values()]
-        return 1 - sum(shares) / len(shares) if shares else float("nan")
+        """What is missing to full panoptic quality with the float model's detections as truth."""
+        quality = (self.report.get("agreement") or {}).get("panoptic_quality") or {"value": None}
+        return float("nan") if quality["value"] is None else 1 - float(quality["value"])
+
+    def disagreement_over(self, other: Scored) -> Interval:
+        """The disagreement over that of `other` on the same photos, with its paired interval."""
+        both = (np.asarray(one.report.get("disagreement_draws", [np.nan]), np.float64) for one in (self, other))
+        return ratio(*both)
 
     def to_dict(self) -> dict[str, Any]:
         lost = None if math.isnan(self.disagreement) else round(self.disagreement, 6)
-        return {**self.step.to_dict(), "scores": dict(self.report), "disagreement": lost}
+        scores = {name: value for name, value in self.report.items() if name != "disagreement_draws"}
+        return {**self.step.to_dict(), "scores": scores, "disagreement": lost}

@@ -161,8 +161,19 @@ def quantized_of(work: Work, setting: Setting) -> tuple[Subject, QuantizedGraph]
     """The integer graph of `setting`, as the simulated compiler would build it."""
     subject = base_subject(work.folder, setting.photos, setting.graph)
     subject = replace(subject, plan=plan_of(subject, setting))
-    thresholds = capped(thresholds_of(work, setting), dict(setting.limits), subject)
+    thresholds = capped(thresholds_of(work, setting), needed_limits(setting, subject), subject)
     return subject, subject.quantized(thresholds)
+
+
+def needed_limits(setting: Setting, subject: Subject) -> dict[str, float]:
+    """The setting's limits without those whose tensor and the table behind it are both in 16 bits."""
+    wide, behind = set(setting.wide), _tables(subject)
+    return {name: limit for name, limit in setting.limits if not {name, behind.get(name, name)} <= wide}
+
+
+def _tables(subject: Subject) -> dict[str, str]:
+    """What a table reads -> what it writes."""
+    return {node.inputs[0]: node.output for node in subject.graph.nodes if node.op == "Table"}
 
 
 def capped(thresholds: Thresholds, limits: Mapping[str, float], subject: Subject) -> Thresholds:
@@ -170,7 +181,7 @@ def capped(thresholds: Thresholds, limits: Mapping[str, float], subject: Subject
 
     A swish never exceeds its input, so that what saturates before it cannot come out of it.
     """
-    behind = {node.inputs[0]: node.output for node in subject.graph.nodes if node.op == "Table"}
+    behind = _tables(subject)
     result = dict(thresholds)
     for tensor, limit in limits.items():
         for name in (tensor, behind.get(tensor, tensor)):

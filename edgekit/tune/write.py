@@ -15,7 +15,7 @@ from edgekit.host.ptq.presets import CALIBRATION_DIR, reasons
 from edgekit.sim.compiler.wide import node_info_for
 from edgekit.spec import file_ref, load_spec, save_spec, sidecar_path
 from edgekit.tune.setting import MAX, Setting
-from edgekit.tune.work import Work, base_subject
+from edgekit.tune.work import Work, base_subject, needed_limits
 from edgekit.version import __version__
 
 if TYPE_CHECKING:
@@ -66,7 +66,8 @@ def tuned_model(work: Work, setting: Setting) -> onnx.ModelProto:
 
     subject = base_subject(work.folder, setting.photos, setting.graph)
     model = onnx.load(subject.job.onnx_path)
-    return clip_outputs(model, dict(setting.limits)) if setting.limits else model
+    limits = needed_limits(setting, subject)
+    return clip_outputs(model, limits) if limits else model
 
 
 def _save(model: onnx.ModelProto, path: Path) -> None:

@@ -27,6 +27,7 @@ def test_by_hand() -> None:
     assert one.iou_sum == pytest.approx(0.85, abs=1e-6)
     assert one.mask_iou_sum == pytest.approx(0.85, abs=1e-6)
     assert one.score_shift == pytest.approx(0.2, abs=1e-6)
+    assert (one.shown_iou, one.shown) == (pytest.approx(1.85, abs=1e-6), 3)  # the wrong class: half a pair on each side
 
 
 def test_each_detection_answers_for_one_object_alone() -> None:
@@ -45,6 +46,7 @@ def test_a_model_agrees_with_itself() -> None:
     rows = [agree_on_photo(one, one) for one in detections]
     result = summarise(rows, photo_weights(len(rows), 50), has_masks=False)
     assert [one.value for _, one in result.found_again] == [1, 1, 1]
+    assert result.quality.value == pytest.approx(1) and result.draws == pytest.approx(np.ones(51))
     assert (result.gained.value, result.box_iou, result.score_shift) == (0, pytest.approx(1), 0)
     assert np.isnan(result.mask_iou) and result.to_dict()["mean_mask_iou"] is None
 
@@ -53,4 +55,5 @@ def test_nothing_to_agree_on() -> None:
     nothing = found(1, [])
     one = agree_on_photo(nothing, nothing)
     result = summarise([one], photo_weights(1, 10), has_masks=True)
+    assert np.isnan(result.quality.value) and result.to_dict()["panoptic_quality"]["value"] is None
     assert result.truth == 0 and np.isnan(result.found_again[0][1].value)

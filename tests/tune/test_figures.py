@@ -5,15 +5,33 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from edgekit.tune.figures import OutputErrors, error_ratio, errors_from
+from edgekit.tune.figures import Errors, OutputErrors, error_ratio, errors_from, loss, worst
 
 # Two photos, two outputs: noise 1 + 3 of signal 16 + 48 -> sqrt(4 / 64) = 0.25; noise 9 of 100 -> 0.3.
-ERRORS = errors_from({"outputs": ["a", "b"], "noise": [[1, 4], [3, 5]], "signal": [[16, 50], [48, 50]]})
+SUMS = {"noise": [[1, 4], [3, 5]], "signal": [[16, 50], [48, 50]]}
+BOTH = errors_from({"outputs": ["a", "b"], "everywhere": SUMS, "seen": {**SUMS, "noise": [[4, 16], [12, 20]]}})
+ERRORS = BOTH.everywhere
 
 
 def test_by_output_pools_the_photos() -> None:
     assert ERRORS.by_output().tolist() == pytest.approx([0.25, 0.3])
     assert ERRORS.mean == pytest.approx(0.275)
+
+
+def test_both_ways_of_measuring_are_read() -> None:
+    assert BOTH.seen.by_output().tolist() == pytest.approx([0.5, 0.6])
+
+
+def test_loss_is_the_mean_of_all_ratios() -> None:
+    assert loss(BOTH, BOTH) == pytest.approx(1)
+    assert loss(Errors(ERRORS, ERRORS), BOTH) == pytest.approx((1 + 1 + 0.5 + 0.5) / 4)
+
+
+def test_a_wish_is_held_against_the_worst_output() -> None:
+    better = errors_from({"outputs": ["a", "b"], "everywhere": {**SUMS, "noise": [[1, 1], [0, 0]]}, "seen": SUMS})
+    assert worst(better, BOTH) == pytest.approx(0.5)  # a falls to 1/2, b to 1/3, both to 1/2 where objects are
+    bad = errors_from({"outputs": ["a", "b"], "everywhere": {**SUMS, "noise": [[0, 4], [0, 5]]}, "seen": SUMS})
+    assert worst(bad, BOTH) == pytest.approx(1)  # b stays, however good a is
 
 
 def test_weights_count_photos() -> None:

@@ -12,6 +12,7 @@ from edgekit.sim.compiler.histogram import Histogram
 from edgekit.sim.compiler.scales import ScalePlan
 from edgekit.sim.compiler.thresholds import (
     CANDIDATES,
+    DEFAULT_METHODS,
     KL_BINS,
     Calibrator,
     kl_threshold,
@@ -44,11 +45,10 @@ def check_calibration(config: PtqConfig) -> None:
 def methods(config: PtqConfig) -> dict[str, Calibrator]:
     """The calibrators that the yaml asks for, by the name that the log shows: one, or several to choose from."""
     group = config.calibration_parameters
-    mix = partial(least_error_threshold, candidates=tuple(CANDIDATES.values()))
     if group.calibration_type == "default":
-        return {**CANDIDATES, "mix": mix}
+        return dict(DEFAULT_METHODS)
     if group.calibration_type == "mix":
-        return {"mix": mix}
+        return {"mix": partial(least_error_threshold, candidates=tuple(CANDIDATES.values()))}
     if group.calibration_type == "kl":
         return {f"kl:num_bins={KL_BINS}": kl_threshold}
     fraction = 1.0 if group.max_percentile is None else group.max_percentile

@@ -58,14 +58,15 @@ def multiplier(factor: ArrayLike, *, place: str = "a tensor") -> Multiplier:
     return Multiplier((scale + ((1 << excess) >> 1)) >> excess, shift - excess)
 
 
-def epilogue(factor: ArrayLike, *, bits: int, place: str = "a tensor") -> Epilogue:
+def epilogue(factor: ArrayLike, *, bits: int, least_shift: int = 0, place: str = "a tensor") -> Epilogue:
     """How an accumulator becomes `bits` bits: `factor` is accumulator scale over output scale, per channel.
 
-    `right_shift` is the smallest that keeps every output in range clear of the 16-bit saturation in between.
+    `right_shift` is the smallest from `least_shift` on that keeps every output in range clear of the 16-bit
+    saturation in between.
     """
     values = np.atleast_1d(np.asarray(factor, np.float64))
     reach = (1 << (bits - 1)) / np.maximum(values, 2.0**-MAX_SHIFT)  # the accumulator at the end of the range
-    right_shift = np.maximum(np.ceil(np.log2(reach / V_MAX)), 0).astype(np.int64)
+    right_shift = np.maximum(np.ceil(np.log2(reach / V_MAX)), least_shift).astype(np.int64)
     result = multiplier(values * 2.0**right_shift, place=place)
     lost = (2.0**right_shift - 1) / 2  # what the first floor takes away on average
     return Epilogue(right_shift, result.scale, result.shift, 0.5 / np.maximum(values, 2.0**-MAX_SHIFT) + lost)

@@ -89,12 +89,19 @@ def _kl_divergence(counts: NDArray[np.float64], stop: int) -> float:
     return float(np.sum(p[known] * np.log(p[known] / q[known])) + missed * 20.0)
 
 
-PERCENTILES = (0.99995, 0.9999, 0.9998, 0.9995)
-CANDIDATES: dict[str, Calibrator] = {
-    "max": max_threshold,
-    **{
+def _percentiles(*fractions: float) -> dict[str, Calibrator]:
+    return {
         f"max-percentile:percentile={fraction}": partial(percentile_threshold, fraction=fraction)
-        for fraction in PERCENTILES
-    },
+        for fraction in fractions
+    }
+
+
+# What `calibration_type: default` chooses from, as the vendor's log lists it (`calibration_type: ['max', 'kl']`,
+# `max_percentile: [0.99995, 1.0]`); its variants per channel and asymmetric are not made here.
+DEFAULT_METHODS: dict[str, Calibrator] = {
+    "max": max_threshold,
+    **_percentiles(0.99995),
     f"kl:num_bins={KL_BINS}": kl_threshold,
 }
+# What `mix` chooses from, tensor by tensor.
+CANDIDATES: dict[str, Calibrator] = {**DEFAULT_METHODS, **_percentiles(0.9999, 0.9998, 0.9995)}

@@ -135,7 +135,14 @@ def _named(graph: FloatGraph, node: Node, key: str) -> Iterator[str]:
             hint="name the node in front of it or behind it: the board's compiler ignores this one",
         )
     if key == OUTPUT_TYPE:
-        yield from (_tensor_of(graph, node, name) for name in node.outputs)
+        for tensor in (_tensor_of(graph, node, name) for name in node.outputs):
+            if WidthRules(graph).deaf(tensor):
+                raise ConfigError(
+                    f"node_info sets {key} of {node.name!r} ({node.op}), which is read by an int8 operation and no "
+                    "convolution, to int16: the board's compiler leaves it in int8",
+                    hint="ask for InputType of the convolution behind the Concat that reads it, too",
+                )
+            yield tensor
         return
     if node.op == AVERAGE or takes_int8(kept):
         raise ConfigError(
@@ -194,11 +201,13 @@ def _request(
             continue
         maker = rules.producers.get(tensor)
         known = maker is not None and maker.op != "Scale" and maker.name in originals
-        if maker is not None and known and originals[maker.name].op in ASKED_BY_OUTPUT:
+        if maker is not None and known and originals[maker.name].op in ASKED_BY_OUTPUT and not rules.deaf(tensor):
             asking.append((maker.name, OUTPUT_TYPE))
         asking += [
             (n.name, INPUT_TYPE) for n in rules.readers.get(tensor, []) if n.op == "Conv" and n.name in originals
         ]
+    if any(map(rules.deaf, together)):  # the surest way is the convolution behind all of them
+        asking.sort(key=lambda request: request[1] != INPUT_TYPE)
     if not asking:
         raise ConfigError(
             f"16 bits for {', '.join(sorted(together))} cannot be asked for, expected a node that names one of them",

@@ -84,6 +84,14 @@ class WidthRules:
             return f"is read by {readers[0].name!r} ({readers[0].op}) alone, which takes int8"
         return ""
 
+    def deaf(self, tensor: str) -> bool:
+        """Whether the board's compiler leaves `tensor` in int8 although 16 bits of its maker's output are asked for.
+
+        It does where an int8 operation reads it and no convolution does; it listens to what the readers ask for.
+        """
+        readers = self.readers.get(tensor, [])
+        return any(map(takes_int8, readers)) and not any(n.op == "Conv" and not takes_int8(n) for n in readers)
+
     def fused(self, tensor: str) -> str:
         """Why `tensor` has no integers of its own on the board; empty where it has.
 

@@ -57,6 +57,18 @@ def arithmetic(m: FloatModel) -> None:
     m.head(unit(m, product, 8, "out"))
 
 
+def neck(m: FloatModel) -> None:
+    """Deep goes up, and into a Concat at its own size, but into no convolution."""
+    x = unit(m, "images", 3, "fine")
+    pooled = m.node("MaxPool", [x], "pool", kernel_shape=[2, 2], strides=[2, 2])
+    deep = unit(m, pooled, 8, "deep")
+    scales = m.constant(np.array([1, 1, 2, 2], np.float32))
+    up = m.node("Resize", [deep, m.constant(np.zeros(0, np.float32)), scales], "up", mode="nearest")
+    m.head(unit(m, m.node("Concat", [up, x], "concat", axis=1), 16, "out"))
+    both = m.node("Concat", [unit(m, pooled, 8, "other"), deep], "concat2", axis=1)
+    m.head(unit(m, both, 16, "low"))
+
+
 def transposed(m: FloatModel) -> None:
     x = unit(m, "images", 3, "a")
     weight = m.constant(m.rng.normal(0, 0.5, (8, 4, 2, 2)).astype(np.float32))
@@ -94,6 +106,7 @@ CASES: list[tuple[Build, dict[str, dict[str, str]], set[str]]] = [  # as the ven
     ),
     (pyramid, {"out": INPUT}, {*FINE, "concat_out0", "pool_out0"}),  # the Resize and what it reads stay int8
     (pyramid, {"low": INPUT}, {"deep_out0", "deep/mul_out0"}),  # beside a Resize, which takes 8 bits of it
+    (neck, {"low": INPUT}, {"deep_out0", "deep/mul_out0", "other_out0", "other/mul_out0", "concat2_out0"}),
     (arithmetic, {"total": OUTPUT}, {"total_out0"}),
     (arithmetic, {"total": {"InputType1": "int16"}}, {"b_out0", "b/mul_out0"}),
     (arithmetic, {"total": INPUT}, {"a_out0", "a/mul_out0", "b_out0", "b/mul_out0"}),
@@ -162,6 +175,7 @@ REFUSED: list[tuple[Build, dict[str, dict[str, str]], str, str]] = [
     (chain, {"b/mul": {"InputType1": "int16"}}, "InputType1 of 'b/mul' (Mul)", "it has 1 of them"),
     (pyramid, {"up": OUTPUT}, "'up_out0' comes from 'up' (Resize)", "hb_mapper"),
     (pyramid, {"up": INPUT}, "InputType of 'up' (Resize)", "hb_mapper"),
+    (neck, {"deep/mul": OUTPUT}, "'deep/mul' (Mul), which is read by an int8 operation", "InputType"),
     (transposed, {"up": OUTPUT}, "'up_out0' comes from 'up' (ConvTranspose)", "hb_mapper"),
     (averages, {"d/mul": OUTPUT}, "is read by 'global' (GlobalAveragePool)", "hb_mapper"),
     (averages, {"average": INPUT}, "InputType of 'average' (AveragePool)", "hb_mapper"),
@@ -235,3 +249,30 @@ def test_a_large_bias_keeps_its_weights_apart_in_int16(tmp_path: Path) -> None:
     result = compare(tmp_path / "m.onnx", build, node_info={"b": INPUT})
     centred = result.truth["output_0"] - 40.0
     assert np.abs(result.found["output_0"] - 40.0 - centred).max() < 0.1 * np.abs(centred).max()
+
+
+def test_what_the_board_is_deaf_to_is_asked_for_behind_it(tmp_path: Path) -> None:
+    """Its compiler leaves `deep` in int8 where its own OutputType is asked for, as only Resize and Concat read it."""
+    graph = graph_of(tmp_path / "m.onnx", neck)
+    assert node_info_for(graph, wide_tensors(graph, {"low": INPUT})) == {"low": INPUT}
+
+
+@pytest.mark.parametrize("info", [{"b": INPUT}, {"b": BOTH}], ids=["to 8 bits", "to 16 bits"])
+@pytest.mark.parametrize(("second", "raised"), [(-0.7, True), (None, False)], ids=["cancels", "adds up"])
+def test_a_range_too_small_for_16_bit_inputs_is_raised_and_rescaled(
+    tmp_path: Path, info: dict[str, dict[str, str]], second: float | None, raised: bool
+) -> None:
+    """What of a channel's input its own weight lets through exceeds the result's range where others take it back."""
+
+    def build(m: FloatModel) -> None:
+        x = unit(m, "images", 3, "a")
+        y = m.node("Concat", [x, x], "twice", axis=1)
+        one = np.eye(8) if second else np.ones((8, 8))
+        weight = np.concatenate([one, one * (second or 1)], axis=1)[..., None, None].astype(np.float32)
+        y = m.node("Conv", [y, m.constant(weight)], "b", kernel_shape=[1, 1])
+        m.head(m.swish(y))
+
+    result = compare(tmp_path / "m.onnx", build, node_info=info)
+    assert ("HzRequantize" in result.ops) == raised
+    error = np.abs(result.found["output_0"] - result.truth["output_0"]).max()
+    assert error < 0.02 * np.abs(result.truth["output_0"]).max()

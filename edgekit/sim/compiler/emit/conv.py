@@ -6,14 +6,15 @@ from typing import Any
 
 import numpy as np
 
-from edgekit.sim.compiler.emit.elementwise import narrowed, narrowed_scale
+from edgekit.sim.compiler.emit.elementwise import add_rescaling, narrowed, narrowed_scale
 from edgekit.sim.compiler.emit.writer import GraphWriter
 from edgekit.sim.compiler.float_graph import Node, unsupported
 from edgekit.sim.compiler.multiplier import epilogue
-from edgekit.sim.compiler.scales import takes_int8
+from edgekit.sim.compiler.scales import INT_MAX, takes_int8
 
 WEIGHT_MAX = 127
 BIAS_LIMIT = {8: 2.0**22, 16: 2.0**29}  # by the input's bits: below 2^24, exact in float32; below 2^31
+LEAST_SHIFT = {8: 0, 16: 8}  # of the accumulator, by the input's bits
 # Accumulator scale over output scale of a channel that hardly contributes, by the input's bits.
 SMALLEST_FACTOR = {8: 2.0**-16, 16: 2.0**-23}
 
@@ -30,12 +31,18 @@ def emit_conv(writer: GraphWriter, node: Node) -> None:
     attrs |= {"use_bias": 1, "weight_thresholds": (step * WEIGHT_MAX).astype(np.float32)}
     accumulator = x_scale * step
     wide = node.output not in writer.plan.source
+    raised = None if wide else _raised_scale(writer, node.output, accumulator, x_bits)
     if wide:
         offset: Any = 0.0
         attrs |= {"output_bit": 32, "high_precision_output": 1}
     else:
-        bits = writer.bits(node.output)
-        end = epilogue(accumulator / writer.scale(node.output), bits=bits, place=f"node {node.name!r}")
+        bits = 16 if raised else writer.bits(node.output)
+        end = epilogue(
+            accumulator / (raised or writer.scale(node.output)),
+            bits=bits,
+            least_shift=LEAST_SHIFT[x_bits],
+            place=f"node {node.name!r}",
+        )
         offset = end.offset
         attrs |= {"output_bit": bits, "right_shift": end.right_shift, "scale": end.scale}
         attrs |= {"out_shift": end.out_shift, "high_precision_output": 0}
@@ -48,8 +55,26 @@ def emit_conv(writer: GraphWriter, node: Node) -> None:
         writer.constant(f"{node.name}_bias_quantized", bias_int),
         writer.constant(f"{node.name}_bias_b_scale", np.zeros(bias_int.size, np.int8)),
     ]
-    output = writer.write(node.output, unit=accumulator if wide else None)
+    if raised is None:
+        output = writer.write(node.output, unit=accumulator if wide else None)
+    else:
+        output = f"{node.output}_raised_quantized"
     writer.add("HzSQuantizedConv", node.name, inputs, [output], reads=node.inputs[0], **attrs)
+    if raised is not None:
+        add_rescaling(writer, output, writer.write(node.output), node.output, raised / writer.scale(node.output))
+
+
+def _raised_scale(writer: GraphWriter, tensor: str, accumulator: np.ndarray, x_bits: int) -> float | None:
+    """The scale that a convolution of 16-bit inputs needs instead of its own; None where its own will do.
+
+    The BPU drops at least a byte of such an accumulator, so that 1 of the largest channel is at most 1/127 of 16-bit
+    output. Where the calibrated range is smaller, it computes 16 bits of a larger range and rescales these.
+    """
+    if x_bits != 16:
+        return None
+    least = float(accumulator.max()) * WEIGHT_MAX
+    of_16_bits = writer.scale(tensor) * INT_MAX[writer.bits(tensor)] / INT_MAX[16]
+    return least if least > of_16_bits else None
 
 
 def emit_conv_transpose(writer: GraphWriter, node: Node) -> None:

@@ -103,10 +103,23 @@ def rescaled(writer: GraphWriter, tensor: str, scale: float, layout: str = NHWC,
     if writer.scale(tensor) == scale and writer.bits(tensor) == bits:
         return source
     name = f"{tensor}_calibrated_Requantize_{len(writer.nodes)}"
+    target = f"{name}_requantized_output"
+    _add_requantize(writer, name, source, target, tensor, writer.scale(tensor) / scale, layout, bits)
+    return target
+
+
+def add_rescaling(writer: GraphWriter, source: str, target: str, tensor: str, factor: float) -> None:
+    """Makes the integer tensor of `tensor` (NHWC) from another one whose 1 is `factor` of its own."""
+    name = f"{tensor}_Requantize"
+    _add_requantize(writer, name, source, target, tensor, factor, NHWC, writer.bits(tensor))
+
+
+def _add_requantize(
+    writer: GraphWriter, name: str, source: str, target: str, tensor: str, factor: float, layout: str, bits: int
+) -> None:
     axis = 3 if layout == NHWC else writer.rank(tensor) - 1
     size = writer.channels(tensor) if layout == NHWC else writer.graph.shapes[tensor][-1]
-    to = multiplier(writer.scale(tensor) / scale, place=f"the rescaling of {tensor!r}")
-    target = f"{name}_requantized_output"
+    to = multiplier(factor, place=f"the rescaling of {tensor!r}")
     writer.add(
         "HzRequantize",
         name,
@@ -119,4 +132,3 @@ def rescaled(writer: GraphWriter, tensor: str, scale: float, layout: str = NHWC,
         output_scale=np.full(size, to.scale[0]),
         output_right_shift=np.full(size, to.shift[0]),
     )
-    return target
