@@ -23,7 +23,6 @@ from edgekit.spec import HEAD_DTYPES, ModelSpec, file_ref, save_spec, sidecar_pa
 MODIFIED_SUFFIX = "_modified"
 CONSOLE_LOG = "strip_console.log"
 TOOL_LOGS = ("hb_model_modifier.log", "hb_model_info.log", CONSOLE_LOG)
-RESULT_NAME = "stripped.bin"
 DELETED_NODE = re.compile(r"deleted nodes: (\S+)")
 
 
@@ -84,9 +83,10 @@ def strip_bin(
     with tempfile.TemporaryDirectory(prefix="edgekit-strip-") as work, atomic_path(output) as fresh:
         folder = Path(work)
         commands = _run_tools(model, plan, toolchain, folder, logs_to)
-        after = read_bin(folder / RESULT_NAME)
+        result = folder / modified_path(model).name
+        after = read_bin(result)
         check_stripped(before, after, plan)
-        shutil.copyfile(folder / RESULT_NAME, fresh)
+        shutil.copyfile(result, fresh)
         logs = _copied_logs(folder, logs_to)
     sidecar = None if spec is None else _write_sidecar(output, model, bin_spec(spec, after))
     return Stripped(output, sidecar, plan, commands, logs)
@@ -122,14 +122,15 @@ def _run_tools(
 ) -> tuple[tuple[str, ...], ...]:
     """Modifies a copy of `model` in `folder` and asks hb_model_info about the result; returns what was called."""
     shutil.copyfile(model, folder / model.name)
-    name, *arguments = plan.arguments(model.name, RESULT_NAME)
+    result = modified_path(model).name  # in the tools' logs, too, by which a report knows the model
+    name, *arguments = plan.arguments(model.name, result)
     _run(toolchain, folder, name, arguments, f"stripping {model.name}", logs_to)
-    deleted = _run(toolchain, folder, "hb_model_info", [RESULT_NAME], f"checking the stripped {model.name}", logs_to)
+    deleted = _run(toolchain, folder, "hb_model_info", [result], f"checking the stripped {model.name}", logs_to)
     known = {match[1] for line in deleted if (match := DELETED_NODE.search(line))}
     missing = [node for node in plan.removed if node not in known]
     if missing:
         raise _unexpected(f"hb_model_info does not list {missing[0]!r} among the deleted nodes")
-    return (name, *arguments), ("hb_model_info", RESULT_NAME)
+    return (name, *arguments), ("hb_model_info", result)
 
 
 def _run(
