@@ -11,8 +11,8 @@ from edgekit.cli.console import print_json, print_table, progress_bar
 
 if TYPE_CHECKING:
     from edgekit.evaluate.bootstrap import Interval
-    from edgekit.tune.run import Tuned
-    from edgekit.tune.steps import Scored
+    from edgekit.tune.report import Tuned
+    from edgekit.tune.steps import Scored, Step
 
 SHOWN_UNITS = 8
 
@@ -91,18 +91,10 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _print(tuned: Tuned) -> None:
-    rows = [
-        [
-            step.what,
-            f"{step.error:.4f}",
-            f"{step.seen_error:.4f}",
-            f"{100 * step.extra_cost:+.1f} %",
-            str(step.tried),
-        ]
-        for step in tuned.steps
-    ]
     columns = ["what", "output error", "where objects are", "time on the board (estimate)", "tried"]
-    print_table("steps", columns, rows)
+    print_table("steps", columns, [[step.what, *_errors(step), str(step.tried)] for step in tuned.steps])
+    if tuned.front:
+        print_table("what 16 bits bring", columns[:-1], [[step.what, *_errors(step)] for step in tuned.front])
     units = [
         [
             unit.node,
@@ -125,6 +117,10 @@ def _print(tuned: Tuned) -> None:
         print("warning: not every wish could be met; this is the best that was found")
     print(f"tuned: {tuned.yaml}")
     print(f"next: edgekit compile {tuned.yaml}")
+
+
+def _errors(step: Step) -> list[str]:
+    return [f"{step.error:.4f}", f"{step.seen_error:.4f}", f"{100 * step.extra_cost:+.1f} %"]
 
 
 def _gain(gain: float | None) -> str:

@@ -8,10 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any, Protocol
-
-import numpy as np
 
 from edgekit.sim.compiler.wide import WideChoice
 from edgekit.tune.cost import extra_cost
@@ -48,7 +45,10 @@ class Wishes:
 
 
 class Search:
-    """The stages, each from the best setting so far to a better one; `steps` is their record."""
+    """The stages, each from the best setting so far to a better one; `steps` is their record.
+
+    `front` is what 16 bits bring: settings by their cost, each of which loses less than every cheaper one.
+    """
 
     def __init__(self, work: Work, runs: Runs, plan: Plan, photos: int, untuned: Setting, wishes: Wishes) -> None:
         self._work, self._runs, self._plan, self._wishes = work, runs, plan, wishes
@@ -57,6 +57,7 @@ class Search:
         self._untuned = untuned
         self.untuned = self.errors("untuned", [untuned])[0]
         self.steps = [self._step("untuned default", untuned, self.untuned, 1)]
+        self.front: list[Step] = []
 
     @property
     def best(self) -> Step:
@@ -165,6 +166,11 @@ class Search:
         found, reference = self.errors(stage, candidates, photos), self._reference(photos)
         costs = [self._cost(setting) for setting in candidates]
         losses = [loss(one, reference) for one in found]
+        if not self.front:
+            self.front = [
+                self._step(f"{len(s.wide)} tensors", s, one, 1, reference)
+                for s, one in zip(candidates, found, strict=True)
+            ]
         reached = [i for i, one in enumerate(found) if worst(one, reference) <= self._wishes.error_share]
         best = min(reached or range(len(found)), key=lambda i: (costs[i] if reached else losses[i], losses[i], i))
         if losses[best] > WORTH_WIDE * self.losses(stage, [self.best.setting], photos)[0]:
@@ -281,43 +287,13 @@ class Search:
         if loss(found[best], self.untuned) < worth * self.best.loss:
             self.steps.append(self._step(what, settings[best], found[best], tried))
 
-    def _step(self, what: str, setting: Setting, found: Errors, tried: int) -> Step:
+    def _step(self, what: str, setting: Setting, found: Errors, tried: int, reference: Errors | None = None) -> Step:
         return Step(
             what,
             setting,
             error=found.everywhere.mean,
             seen_error=found.seen.mean,
-            loss=loss(found, self.untuned),
+            loss=loss(found, reference or self.untuned),
             extra_cost=extra_cost(self._graph, setting.wide),
             tried=tried,
         )
-
-
-def equalized_graph(work: Work, photos: str, name: str) -> tuple[str, ...]:
-    """Writes the cross-layer equalized float graph beside the plain one; the tensors equalized, none: not written."""
-    import onnx
-
-    from edgekit.files import atomic_path
-    from edgekit.tune.fold.equalize import equalize
-
-    model, changed = equalize(onnx.load(base_subject(work.folder, photos, "plain").job.onnx_path))
-    if changed:
-        with atomic_path(work.graph(name)) as temporary:
-            onnx.save(model, str(temporary))
-    return tuple(one.tensor for one in changed)
-
-
-def biased_graph(work: Work, setting: Setting, shifts: dict[str, Any], name: str) -> None:
-    """Writes the setting's float graph with the output shifts added to the biases of the head convolutions."""
-    import onnx
-
-    from edgekit.files import atomic_path
-    from edgekit.tune.fold.bias import add_to_biases
-
-    subject = base_subject(work.folder, setting.photos, setting.graph)
-    convs = {node.output for node in subject.graph.nodes if node.op in ("Conv", "ConvTranspose")}
-    tensors = {subject.graph.outputs[output]: np.asarray(values) for output, values in shifts.items()}
-    path = Path(subject.job.onnx_path)
-    model = add_to_biases(onnx.load(path), {t: shift for t, shift in tensors.items() if t in convs})
-    with atomic_path(work.graph(name)) as temporary:
-        onnx.save(model, str(temporary))

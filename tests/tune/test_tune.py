@@ -15,7 +15,9 @@ from edgekit.cli.main import main
 from edgekit.errors import ConfigError
 from edgekit.host.compile_job import load_job
 from edgekit.runtime.session import load
-from edgekit.tune.run import SEARCH_DIR, SENSITIVITY_NAME, STORE_NAME, TUNED_DIR, Tuned, calibrator_from, tune
+from edgekit.tune.prepare import calibrator_from
+from edgekit.tune.report import Tuned
+from edgekit.tune.run import SEARCH_DIR, SENSITIVITY_NAME, STORE_NAME, TUNED_DIR, tune
 from tests.tiny_yolo import save_tiny_yolo
 
 SIZE_WH = (96, 64)
@@ -68,6 +70,8 @@ def test_the_report_names_every_place_and_step(first: tuple[Path, Tuned]) -> Non
     out, tuned = first
     report = json.loads((out / TUNED_DIR / "tune.json").read_text())
     assert [step["what"] for step in report["steps"]] == [step.what for step in tuned.steps]
+    costs, losses = ([step[key] for step in report["front"]] for key in ("extra_cost", "loss"))
+    assert len(costs) > 1 and costs == sorted(costs)
     nodes = json.loads((out / TUNED_DIR / SENSITIVITY_NAME).read_text())["nodes"]
     assert len(nodes) == len(tuned.units) > 5
     assert sum(node["gain_float"] is not None for node in nodes) == sum(n["gain_int16"] is not None for n in nodes) > 4
