@@ -32,7 +32,7 @@ def run(args: argparse.Namespace) -> None:
     cv2.setNumThreads(1)
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
-    floats, integers = float_scenes(args.photos), integer_scenes()
+    floats, integers = float_scenes(args.photos), integer_scenes(args.photos)
     _print("float heads", floats, args.rounds)
     modified = [as_floats(scene, ("class", "proto")) for scene in integers]
     if integers:

@@ -1,4 +1,4 @@
-"""Raw heads to measure with: those of yolov8n-seg on shared photos, the vendor's integers, or generated ones."""
+"""Raw heads to measure with: those of yolov8n-seg on shared photos, float and as compiled, or generated ones."""
 
 from __future__ import annotations
 
@@ -18,7 +18,8 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 SHARED = Path(os.environ.get("EDGEKIT_SHARED_DATA", ROOT.parent / "shared" / "data"))
 MODEL = SHARED / "models" / "yolov8n-seg.onnx"
 PHOTOS = SHARED / "coco" / "images" / "val"
-GOLDEN = SHARED / "horizon" / "golden"
+COMPILED = SHARED / "horizon" / "yolov8n_seg_nv12" / "yolov8n_seg_bayese_640x640_nv12_quantized_model.onnx"
+GOLDEN = SHARED / "horizon" / "golden"  # of that graph: the vendor's integers for two of the photos, and all scales
 SIDE, CLASSES, MASKS, STRIDES = 640, 80, 32, (8, 16, 32)
 GOLDEN_NAMES = {  # of the cut model behind the shared builds
     ("mask", 8): "451",
@@ -55,9 +56,34 @@ def float_scenes(count: int) -> list[Scene]:
     return [_photo_scene(session, path) for path in sorted(PHOTOS.glob("*.jpg"))[:count]]
 
 
-def integer_scenes() -> list[Scene]:
-    """The vendor executor's integers for the shared builds; empty where they are absent."""
-    return [_golden_scene(path) for path in sorted(GOLDEN.glob("*.npz"))]
+def integer_scenes(count: int) -> list[Scene]:
+    """The integers of the shared compiled graph for the same photos; none where it is absent.
+
+    The simulated device gives its outputs as floats, integer times scale; those of the photos that the vendor's
+    executor was run on are held against its integers.
+    """
+    golden = {path.stem.partition("_")[2]: _golden(path) for path in sorted(GOLDEN.glob("nv12_*.npz"))}
+    if not (golden and COMPILED.is_file() and PHOTOS.is_dir()):
+        return []
+    import edgekit
+
+    session = edgekit.load(COMPILED)
+    spec = _golden_spec(next(iter(golden.values())))
+    scenes = []
+    for path in sorted(PHOTOS.glob("*.jpg"))[:count]:
+        scene = _photo_scene(session, path)
+        heads = {head.name: _integers(scene.heads[head.name], head) for head in spec.outputs}
+        for name, values in heads.items() if path.stem in golden else ():
+            assert np.array_equal(values, golden[path.stem][f"int:{name}"]), (path.stem, name)
+        scenes.append(Scene(path.stem, heads, spec, scene.letterbox))
+    return scenes
+
+
+def _integers(floats: np.ndarray[Any, Any], head: HeadSpec) -> np.ndarray[Any, Any]:
+    steps = floats.astype(np.float64) / np.asarray(head.scale, np.float32)
+    integers = np.rint(steps).astype(head.dtype)
+    assert np.array_equal(integers.astype(np.float32) * np.asarray(head.scale, np.float32), floats), head.name
+    return np.ascontiguousarray(integers)
 
 
 def _photo_scene(session: Any, path: Path) -> Scene:
@@ -68,9 +94,12 @@ def _photo_scene(session: Any, path: Path) -> Scene:
     return Scene(path.stem, heads, session.spec, letterbox)
 
 
-def _golden_scene(path: Path) -> Scene:
+def _golden(path: Path) -> dict[str, np.ndarray[Any, Any]]:
     with np.load(path, allow_pickle=False) as archive:
-        arrays = {name: archive[name] for name in archive.files}
+        return {name: archive[name] for name in archive.files}
+
+
+def _golden_spec(arrays: dict[str, np.ndarray[Any, Any]]) -> ModelSpec:
     outputs = tuple(
         HeadSpec(
             name,
@@ -82,8 +111,7 @@ def _golden_scene(path: Path) -> Scene:
         )
         for (role, stride), name in GOLDEN_NAMES.items()
     )
-    heads = {name: arrays[f"int:{name}"] for name in GOLDEN_NAMES.values()}
-    return Scene(path.stem, heads, _spec(outputs), letterbox_of((SIDE, 480), Preprocess(SIDE, SIDE)))
+    return _spec(outputs)
 
 
 def _spec(outputs: tuple[HeadSpec, ...]) -> ModelSpec:
