@@ -66,8 +66,9 @@ def worst(found: Errors, reference: Errors) -> float:
 
 
 def ratios(found: OutputErrors, reference: OutputErrors) -> Floats:
-    """Per output, (o,): the error over the reference's on the same photos."""
-    return found.by_output() / np.maximum(reference.by_output(), np.finfo(np.float64).tiny)
+    """Per output, (o,): the error over the reference's on the same photos; 1 where the reference has none."""
+    ours, others = found.by_output(), reference.by_output()
+    return np.divide(ours, others, out=np.ones_like(ours), where=others > 0)
 
 
 def error_ratio(

@@ -11,6 +11,7 @@ from edgekit.errors import ConfigError
 GIGA_MACS_PER_SECOND = 60.0  # of the integer execution and of the float model
 BUILD_SECONDS = 0.5  # from thresholds to a graph that runs
 PERCENTILES = (0.9999, 0.99995, 0.99999, 0.9998, 0.9995, 0.999)
+GRAPHS = 2  # float graphs besides the plain one: equalized, corrected
 FRONT = 10  # of these, those that no cheaper one beats: about so many
 PREFIXES = (2, 4, 8, 12, 16, 24, 32, 48, 64, 96)  # numbers of places that are given 16 bits together
 
@@ -46,7 +47,7 @@ class Plan:
         wide = errors(prefixes, self.rungs[0])
         wide += errors(2 * FRONT + (self.wide_steps + 2) * self.wide_units, self.rungs[1])
         scores = 4 * self.scored_photos * (per_photo + 0.1)
-        observe = sum(count for _, count in self.sets) * (per_photo + 0.15)
+        observe = (sum(count for _, count in self.sets) + GRAPHS * self.sets[0][1]) * (per_photo + 0.15)
         return halving + sensitivity + limits + wide + scores + observe
 
     def to_dict(self) -> dict[str, Any]:

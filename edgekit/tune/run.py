@@ -17,7 +17,7 @@ from edgekit.sim.compiler.subject import INT16_MARCHES
 from edgekit.sim.compiler.wide import wide_choices
 from edgekit.tune.cost import giga_macs
 from edgekit.tune.figures import error_ratio, errors_from
-from edgekit.tune.graphs import biased_graph, equalized_graph
+from edgekit.tune.graphs import biased_graph, corrected_graph, equalized_graph
 from edgekit.tune.jobs import Jobs
 from edgekit.tune.measure import built_job, score_job
 from edgekit.tune.plan import Plan, plan_for
@@ -100,6 +100,9 @@ def tune(
         search.calibrators(sets)
         if equalized := equalized_graph(work, default, "equalized"):
             search.graph("equalized", f"cross-layer equalization of {len(equalized)} tensors")
+        name = f"{search.best.setting.graph}_{search.best.setting.photos}_corrected"
+        if corrected := corrected_graph(work, search.best.setting, name, progress=progress):
+            search.graph(name, f"bias correction of {corrected} convolutions")
         units = search.sensitivity(choices)
         first = _scored(jobs, search.steps[0], plan)
         search.thresholds(units)

@@ -27,6 +27,12 @@ def test_loss_is_the_mean_of_all_ratios() -> None:
     assert loss(Errors(ERRORS, ERRORS), BOTH) == pytest.approx((1 + 1 + 0.5 + 0.5) / 4)
 
 
+def test_an_output_without_error_changes_no_loss() -> None:
+    """On photos without objects nothing is wrong where objects are."""
+    none = errors_from({"outputs": ["a", "b"], "everywhere": SUMS, "seen": {**SUMS, "noise": [[0, 0], [0, 0]]}})
+    assert loss(none, none) == 1
+
+
 def test_a_wish_is_held_against_the_worst_output() -> None:
     better = errors_from({"outputs": ["a", "b"], "everywhere": {**SUMS, "noise": [[1, 1], [0, 0]]}, "seen": SUMS})
     assert worst(better, BOTH) == pytest.approx(0.5)  # a falls to 1/2, b to 1/3, both to 1/2 where objects are

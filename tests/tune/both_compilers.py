@@ -1,0 +1,78 @@
+"""Settings through both compilers, and their builds measured on photos that no search has seen."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from edgekit.evaluate.bootstrap import Floats, Interval
+from edgekit.evaluate.run import evaluate
+from edgekit.evaluate.truth import load_truth
+from edgekit.host.calibration.sources import Picture
+from edgekit.host.compile import compile_work
+from edgekit.tune.figures import Errors, errors_from
+from edgekit.tune.measure import built_job, run_job
+from edgekit.tune.work import Work, write_float_heads, write_photos
+
+COMPILERS = ("sim", "hb_mapper")
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A build on the val photos: what is kept of every metric, what is missing to full agreement, output errors."""
+
+    kept: dict[str, Interval]
+    quality: Interval
+    missing: Floats  # 1 - panoptic quality, in every draw of the photos
+    lost: tuple[float, ...]  # confident detections not found again, by IoU
+    errors: Errors
+
+    def __str__(self) -> str:
+        kept = ", ".join(
+            f"{k} {100 * v.value:.1f} [{100 * v.low:.1f}, {100 * v.high:.1f}]" for k, v in self.kept.items()
+        )
+        lost = " / ".join(f"{100 * one:.1f}" for one in self.lost)
+        return (
+            f"kept % {kept}; disagreement {100 * (1 - self.quality.value):.1f} %; lost % at IoU .5/.8/.9 {lost}; "
+            f"output error {self.errors.everywhere.mean:.4f}, where objects are {self.errors.seen.mean:.4f}"
+        )
+
+
+class ValPhotos:
+    """The labelled photos to judge by, with the float model's outputs on them."""
+
+    def __init__(self, shared: Path, folder: Path, cut: Path) -> None:
+        self.float_model = shared / "models/yolov8n-seg.onnx"
+        self.truth = load_truth(shared / "coco/instances_val.json", images_dir=shared / "coco/images/val")
+        self.folder = folder
+        self.work = Work(folder / "floats")
+        write_photos(self.work, [Picture(photo.path, photo.path.name) for photo in self.truth.photos])
+        write_float_heads(self.work, cut, len(self.truth.photos), progress=lambda *_: None)
+
+    def measure(self, build: Path, name: str) -> Measured:
+        result = evaluate(build, self.truth, self.folder / name, against=self.float_model)
+        photos = range(len(self.truth.photos))
+        found = errors_from(run_job({"folder": str(self.work.folder)}, built_job(build, photos)))
+        assert result.agreement is not None and result.kept is not None
+        lost = tuple(1 - one.value for _, one in result.agreement.found_again)
+        return Measured(dict(result.kept), result.agreement.quality, 1 - result.agreement.draws, lost, found)
+
+
+def compile_both(yaml: Path, folder: Path) -> dict[str, Path]:
+    """The quantized graphs that both compilers make of copies of a work folder."""
+    builds = {}
+    for compiler in COMPILERS:
+        copy = folder / compiler
+        shutil.copytree(yaml.parent, copy, ignore=shutil.ignore_patterns("model_output"))
+        builds[compiler] = compile_work(copy / yaml.name, toolchain=compiler, optimize="O0").quantized_path
+    return builds
+
+
+def rank_correlation(a: Sequence[float], b: Sequence[float]) -> float:
+    """Spearman's: Pearson's of the ranks."""
+    ranks = [np.argsort(np.argsort(values)).astype(float) for values in (a, b)]
+    return float(np.corrcoef(ranks[0], ranks[1])[0, 1])
