@@ -29,7 +29,8 @@ class Multiplier:
 class Epilogue:
     """`y = ((acc + offset) >> right_shift) * scale >> out_shift`, every shift rounding down.
 
-    `offset` belongs into the bias: half an output step, so that the floors round to nearest.
+    `offset` belongs into the bias: half an output step, so that the last floor rounds to nearest. What the first one
+    takes away, less than one of the 16-bit values in between, stays lost, as in the vendor's graphs.
     """
 
     right_shift: Ints
@@ -65,8 +66,7 @@ def epilogue(factor: ArrayLike, *, bits: int, least_shift: int = 0, place: str =
     saturation in between.
     """
     values = np.atleast_1d(np.asarray(factor, np.float64))
-    reach = (1 << (bits - 1)) / np.maximum(values, 2.0**-MAX_SHIFT)  # the accumulator at the end of the range
+    reach = ((1 << (bits - 1)) - 1) / np.maximum(values, 2.0**-MAX_SHIFT)  # the accumulator at the end of the range
     right_shift = np.maximum(np.ceil(np.log2(reach / V_MAX)), least_shift).astype(np.int64)
     result = multiplier(values * 2.0**right_shift, place=place)
-    lost = (2.0**right_shift - 1) / 2  # what the first floor takes away on average
-    return Epilogue(right_shift, result.scale, result.shift, 0.5 / np.maximum(values, 2.0**-MAX_SHIFT) + lost)
+    return Epilogue(right_shift, result.scale, result.shift, 0.5 / np.maximum(values, 2.0**-MAX_SHIFT))
