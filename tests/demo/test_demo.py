@@ -17,7 +17,7 @@ from edgekit.demo.run import DemoResult, run_demo
 from edgekit.ops.photo import read_photo
 
 MIN_SHARE = 0.95  # of the float model's objects found again by int8
-MIN_COSINE = 0.92  # of every output, with the default calibration; the lowest is mask_32, whose cells mostly see nothing
+MIN_COSINE = 0.92  # of every output, default calibration; the lowest is mask_32, whose cells mostly see nothing
 
 
 @pytest.fixture(scope="module")
