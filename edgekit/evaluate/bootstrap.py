@@ -45,9 +45,13 @@ def interval(values: Floats) -> Interval:
 
 def ratio(values: Floats, reference: Floats) -> Interval:
     """`values` over `reference`, draw by draw: what is kept, with the noise of the photos that both share gone."""
+    return interval(quotients(values, reference))
+
+
+def quotients(values: Floats, reference: Floats) -> Floats:
+    """`values` over `reference`, NaN where that is 0."""
     with np.errstate(divide="ignore", invalid="ignore"):
-        quotient = np.where(reference > 0, values / reference, np.nan)
-    return interval(np.asarray(quotient))
+        return np.asarray(np.where(reference > 0, values / reference, np.nan))
 
 
 def difference(values: Floats, reference: Floats) -> Interval:

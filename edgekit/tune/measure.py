@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -12,11 +13,11 @@ import numpy.typing as npt
 
 from edgekit.errors import ModelError
 from edgekit.evaluate.agreement import SHOWN, Agreement, agree_on_photo, summarise
-from edgekit.evaluate.bootstrap import photo_weights
+from edgekit.evaluate.bootstrap import photo_weights, quotients
 from edgekit.evaluate.predictions import Photo, predict_photos
-from edgekit.evaluate.run import evaluate, predictions_by_id
+from edgekit.evaluate.run import Evaluation, evaluate, predictions_by_id
 from edgekit.evaluate.truth import load_truth
-from edgekit.files import sha256_file, write_bytes
+from edgekit.files import atomic_path, sha256_file, write_bytes
 from edgekit.ops.buffers import Buffers
 from edgekit.ops.photo import read_photo
 from edgekit.ops.pixels import unit_float
@@ -179,18 +180,41 @@ def _score(shared: Mapping[str, Any], job: Mapping[str, Any]) -> dict[str, Any]:
         images_dir=Path(shared["images_dir"]) if shared["images_dir"] else None,
         limit=job["limit"],
     )
-    out = work.folder / SCORED / setting.key
-    result = evaluate(model, truth, out, against=reference, resamples=int(shared["resamples"]))
+    known = work.folder / SCORED / f"reference_{reference.stem}.predictions.jsonl"
+    ours = model.parent / known.name
+    if known.is_file() and not ours.exists():  # what the float model finds is the same for every setting
+        _copy(known, ours)
+    result = evaluate(model, truth, model.parent, against=reference, resamples=int(shared["resamples"]))
+    if not known.exists():
+        _copy(ours, known)
+    return _scores(result)
+
+
+def _copy(source: Path, target: Path) -> None:
+    with atomic_path(target) as temporary:
+        shutil.copyfile(source, temporary)
+
+
+def _scores(result: Evaluation) -> dict[str, Any]:
+    """What is kept, for every metric and in every draw of the photos, and the agreement."""
     report = result.to_dict()
-    return {**{name: report[name] for name in ("kept", "difference")}, **_agreed(result.agreement)}
+    scores: dict[str, Any] = {name: report[name] for name in ("kept", "difference") if name in report}
+    if result.reference is not None:
+        ours, others = result.model.scores, result.reference.scores
+        kept = {kind: quotients(ours[kind].draws, others[kind].draws) for kind in result.kept or {}}
+        scores["kept_draws"] = {kind: _draws(values) for kind, values in kept.items()}
+    return {**scores, **_agreed(result.agreement)}
 
 
 def _agreed(agreement: Agreement | None) -> dict[str, Any]:
     """The agreement, and how much is missing to it in every draw: what paired intervals are made from."""
     if agreement is None:
         return {}
-    missing = [None if np.isnan(draw) else round(1 - float(draw), 6) for draw in agreement.draws]
-    return {"agreement": agreement.to_dict(), "disagreement_draws": missing}
+    return {"agreement": agreement.to_dict(), "disagreement_draws": _draws(1 - agreement.draws)}
+
+
+def _draws(values: npt.NDArray[np.float64]) -> list[float | None]:
+    return [round(float(value), 6) if np.isfinite(value) else None for value in values]
 
 
 def _write_scored(work: Work, setting: Setting) -> Path:

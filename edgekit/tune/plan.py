@@ -11,6 +11,9 @@ from edgekit.errors import ConfigError
 GIGA_MACS_PER_SECOND = 60.0  # of the integer execution and of the float model
 BUILD_SECONDS = 0.5  # from thresholds to a graph that runs
 PERCENTILES = (0.9999, 0.99995, 0.99999, 0.9998, 0.9995, 0.999)
+SCORES = 7  # settings that are scored on labels
+GAINS_PER_UNIT = 2  # places looked at for one that a step tries
+ONE_AT_A_TIME = 2  # jobs that wait for each other take as long as twice as many
 GRAPHS = 2  # float graphs besides the plain one: equalized, corrected
 FRONT = 10  # of these, those that no cheaper one beats: about so many
 PREFIXES = (2, 4, 8, 12, 16, 24, 32, 48, 64, 96)  # numbers of places that are given 16 bits together
@@ -40,13 +43,15 @@ class Plan:
 
         calibrators = (len(self.percentiles) + 2) * len(self.sets)
         halving = sum(errors(calibrators / 2**i, photos) for i, photos in enumerate(self.rungs))
-        rounded = units + 2 * self.wide_units + 1
-        sensitivity = rounded * (BUILD_SECONDS + self.rungs[0] * per_photo) + errors(2 * self.wide_units, self.rungs[0])
+        rounded = units + GAINS_PER_UNIT * self.wide_units + 1
+        sensitivity = rounded * (BUILD_SECONDS + self.rungs[0] * per_photo) + errors(
+            GAINS_PER_UNIT * self.wide_units, self.rungs[0]
+        )
         limits = errors(self.limit_units * len(self.limit_percentiles), self.rungs[1])
         prefixes = 2 * sum(count <= self.wide_prefix for count in PREFIXES) * (len(self.percentiles) + 1)
-        wide = errors(prefixes, self.rungs[0])
-        wide += errors(2 * FRONT + (self.wide_steps + 2) * self.wide_units, self.rungs[1])
-        scores = 4 * self.scored_photos * (per_photo + 0.1)
+        wide = errors(prefixes, self.rungs[1]) + errors(FRONT + self.wide_steps * self.wide_units, self.rungs[-1])
+        wide += ONE_AT_A_TIME * errors(GAINS_PER_UNIT * self.wide_units, self.rungs[-1])
+        scores = SCORES * self.scored_photos * (per_photo + 0.1)
         observe = (sum(count for _, count in self.sets) + GRAPHS * self.sets[0][1]) * (per_photo + 0.15)
         return halving + sensitivity + limits + wide + scores + observe
 
@@ -55,8 +60,8 @@ class Plan:
 
 
 PLANS = (
-    Plan("quick", (2, 4), PERCENTILES[:2], (("diverse", 20),), 4, (0.9995, 0.9999), 16, 6, 3, 32),
-    Plan("short", (3, 6, 12), PERCENTILES[:3], (("diverse", 50),), 8, (0.999, 0.9995, 0.9999), 64, 8, 4, 64),
+    Plan("quick", (2, 4, 8), PERCENTILES[:2], (("diverse", 20),), 4, (0.9995, 0.9999), 16, 6, 3, 40),
+    Plan("short", (3, 6, 16), PERCENTILES[:3], (("diverse", 50),), 8, (0.999, 0.9995, 0.9999), 64, 8, 4, 100),
     Plan(
         "usual",
         (4, 8, 16, 32),
@@ -67,7 +72,7 @@ PLANS = (
         96,
         12,
         6,
-        128,
+        200,
     ),
     Plan(
         "thorough",

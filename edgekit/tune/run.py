@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from edgekit.evaluate.bootstrap import RESAMPLES
 from edgekit.files import sha256_file, write_json
@@ -15,17 +12,18 @@ from edgekit.host.compile import compile_work
 from edgekit.progress import Progress, silent
 from edgekit.sim.compiler.subject import INT16_MARCHES
 from edgekit.sim.compiler.wide import wide_choices
+from edgekit.tune.choice import choose, scored
 from edgekit.tune.cost import giga_macs
 from edgekit.tune.figures import error_ratio, errors_from
 from edgekit.tune.graphs import biased_graph, corrected_graph, equalized_graph
 from edgekit.tune.jobs import Jobs
-from edgekit.tune.measure import built_job, score_job
+from edgekit.tune.measure import built_job
 from edgekit.tune.plan import Plan, plan_for
 from edgekit.tune.prepare import Task, check_wishes, choose_photos, make_set, untuned_setting
 from edgekit.tune.report import Tuned, sensitivity_to_dict
 from edgekit.tune.search import Search, Wishes
 from edgekit.tune.setting import PLAIN
-from edgekit.tune.steps import Scored, Step, Unit
+from edgekit.tune.steps import Scored
 from edgekit.tune.work import PHOTOS_NAME, Work, base_subject, write_float_heads
 from edgekit.tune.write import write_tuned
 
@@ -33,9 +31,7 @@ JOB = "edgekit.tune.measure:run_job"
 SEARCH_DIR, TUNED_DIR = "search", "tuned"
 REPORT_NAME, SENSITIVITY_NAME, STORE_NAME = "tune.json", "sensitivity.json", "jobs.jsonl"
 DEFAULT_SET = ("diverse", 50)  # what `edgekit calibrate` chooses where nobody asks for anything
-ERROR_SHARE = 0.6  # of the untuned error: below the third that is promised, so that other photos keep it
-TIGHTER = 0.8  # per round, while what is kept is not enough yet
-ROUNDS = 4
+ERROR_SHARE = 0.5  # of the untuned error: more than the third less that is promised, so that other photos keep it
 
 
 def tune(
@@ -104,10 +100,10 @@ def tune(
         if corrected := corrected_graph(work, search.best.setting, name, progress=progress):
             search.graph(name, f"bias correction of {corrected} convolutions")
         units = search.sensitivity(choices)
-        first = _scored(jobs, search.steps[0], plan)
         search.thresholds(units)
-        chosen, met = _until_kept(task, search, units, jobs, plan, first)
-        chosen = _with_biases(work, search, jobs, plan, chosen, first)
+        first = scored(jobs, plan, search.steps[:1])[0]
+        chosen, met = choose(search, units, jobs, plan, first, task.retention)
+        chosen = _with_biases(work, search, jobs, plan, chosen)
         yaml = write_tuned(work, chosen.step.setting, task.out / TUNED_DIR)
         build = compile_work(yaml, toolchain="sim", progress=progress)
         built = errors_from(jobs.run("as written", [built_job(build.quantized_path, range(held_out))])[0])
@@ -144,35 +140,7 @@ def _shared(task: Task, work: Work) -> dict[str, Any]:
     }
 
 
-def _scored(jobs: Jobs, step: Step, plan: Plan) -> Scored:
-    return Scored(step, jobs.run("scores", [score_job(step.setting, plan.scored_photos)])[0])
-
-
-def _until_kept(
-    task: Task, search: Search, units: Sequence[Unit], jobs: Jobs, plan: Plan, first: Scored
-) -> tuple[Scored, bool]:
-    """Adds 16 bits until every wish is met, or nothing is left to add; the last scored step, and whether."""
-    search.widths(units)
-    scored = _scored(jobs, search.best, plan)
-    for _ in range(ROUNDS):
-        if _is_met(task, scored, first):
-            return scored, True
-        search.tighten(TIGHTER)
-        if not search.widths(units):
-            break
-        scored = _scored(jobs, search.best, plan)
-    return scored, _is_met(task, scored, first)
-
-
-def _is_met(task: Task, scored: Scored, first: Scored) -> bool:
-    """Every metric kept, and a third less disagreement than untuned; without labels the agreement decides alone."""
-    kept = all(value >= task.retention for value in scored.kept.values())
-    lost, lost_before = scored.disagreement, first.disagreement
-    agrees = np.isnan(lost) or lost <= max(1 - task.retention if not scored.kept else 0.0, lost_before * 2 / 3)
-    return bool(kept and agrees)
-
-
-def _with_biases(work: Work, search: Search, jobs: Jobs, plan: Plan, chosen: Scored, first: Scored) -> Scored:
+def _with_biases(work: Work, search: Search, jobs: Jobs, plan: Plan, chosen: Scored) -> Scored:
     """The chosen setting with its outputs' mean shifts taken back, where that is better."""
     setting = chosen.step.setting
     name = f"biased_{setting.key}"
@@ -181,7 +149,7 @@ def _with_biases(work: Work, search: Search, jobs: Jobs, plan: Plan, chosen: Sco
     search.graph(name, "bias correction of the outputs")
     if len(search.steps) == before:
         return chosen
-    better = _scored(jobs, search.best, plan)
+    better = scored(jobs, plan, [search.best])[0]
     worse = any(better.kept[kind] < chosen.kept[kind] - 0.002 for kind in chosen.kept)
     if worse or better.disagreement > chosen.disagreement * 1.1:
         search.steps.pop()

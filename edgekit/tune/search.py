@@ -14,7 +14,7 @@ from edgekit.sim.compiler.wide import WideChoice
 from edgekit.tune.cost import extra_cost
 from edgekit.tune.figures import Errors, errors_from, loss, worst
 from edgekit.tune.measure import Job, alone_job, error_job, observe_job, shift_job
-from edgekit.tune.plan import PREFIXES, Plan
+from edgekit.tune.plan import GAINS_PER_UNIT, PREFIXES, Plan
 from edgekit.tune.setting import KL, MAX, Setting
 from edgekit.tune.steps import Step, Unit
 from edgekit.tune.work import Work, base_subject, limitable, threshold_at
@@ -24,7 +24,7 @@ WORTH = 0.995  # a free change is taken where the loss falls at least to this sh
 WORTH_WIDE = 0.97  # 16 bits, which cost time, must bring more
 WORTH_ONE = 0.985  # the same for one place alone
 SMALL_COST = 0.002  # added to costs before dividing: places of next to no cost are not infinitely good
-GAINS_PER_UNIT = 2  # places whose 16 bits are tried alone, per place that a step tries
+THIRD_LESS = 2 / 3  # of the untuned error, what tuning promises
 MOST_GAIN = 0.5  # a cheaper place is preferred where it brings at least this share of the best one's gain
 
 
@@ -158,24 +158,24 @@ class Search:
         return len(self.steps) > before
 
     def _widen_together(self, units: Sequence[Unit]) -> None:
-        stage, photos = "16 bits together", self._rungs[1]
+        stage = "16 bits together"
         prefixes = self._prefixes(units)
         if not prefixes:
             return
-        candidates = self._front(prefixes, self.losses(stage, prefixes, self._rungs[0]))
-        found, reference = self.errors(stage, candidates, photos), self._reference(photos)
+        candidates = self._front(prefixes, self.losses(stage, prefixes, self._rungs[1]))
+        found = self.errors(stage, candidates)
         costs = [self._cost(setting) for setting in candidates]
-        losses = [loss(one, reference) for one in found]
+        losses = [loss(one, self.untuned) for one in found]
         if not self.front:
             self.front = [
-                self._step(f"{len(s.wide)} tensors", s, one, 1, reference)
-                for s, one in zip(candidates, found, strict=True)
+                self._step(f"{len(setting.wide)} tensors", setting, one, 1)
+                for setting, one in zip(candidates, found, strict=True)
             ]
-        reached = [i for i, one in enumerate(found) if worst(one, reference) <= self._wishes.error_share]
+        reached = [i for i, one in enumerate(found) if worst(one, self.untuned) <= self._wishes.error_share]
         best = min(reached or range(len(found)), key=lambda i: (costs[i] if reached else losses[i], losses[i], i))
-        if losses[best] > WORTH_WIDE * self.losses(stage, [self.best.setting], photos)[0]:
+        if losses[best] > WORTH_WIDE * self.best.loss:
             return
-        least = max(worst(found[best], reference), self._wishes.error_share)
+        least = max(worst(found[best], self.untuned), self._wishes.error_share)
         setting, tried = self._without_needless(candidates[best], units, least, losses[best], bool(reached))
         what = f"16 bits: {len(set(setting.wide) - set(self.best.setting.wide))} tensors together"
         self._take(what, [setting], len(prefixes) + tried, WORTH_WIDE)
@@ -214,7 +214,7 @@ class Search:
         Where the wish is `reached`, no output may get worse than `most`; otherwise the loss not than `most_loss`.
         """
         kept = [u for u in units if u.tensors <= set(setting.wide) and not u.tensors <= set(self.best.setting.wide)]
-        reference, tried = self._reference(self._rungs[1]), 0
+        tried = 0
         for unit in sorted(kept, key=lambda u: (-u.extra_cost, u.node))[: GAINS_PER_UNIT * self._plan.wide_units]:
             rest = [u for u in kept if u is not unit]
             tensors = frozenset[str](self.best.setting.wide).union(*(other.tensors for other in rest))
@@ -222,35 +222,42 @@ class Search:
             if narrower.wide == setting.wide:
                 continue
             tried += 1
-            one = self.errors("16 bits together", [narrower], self._rungs[1])[0]
-            if worst(one, reference) <= most if reached else loss(one, reference) <= most_loss:
+            one = self.errors("16 bits together", [narrower])[0]
+            if worst(one, self.untuned) <= most if reached else loss(one, self.untuned) <= most_loss:
                 setting, kept = narrower, rest
         return setting, tried
 
     def _widen_one_by_one(self, units: Sequence[Unit]) -> None:
-        least = self.losses("16 bits", [self.best.setting], self._rungs[1])[0]
         for _ in range(self._plan.wide_steps):
-            if worst(self._final(self.best.setting), self.untuned) <= self._wishes.error_share:
+            setting, least = self.best.setting, self.best.loss
+            if self.best.worst <= self._wishes.error_share:
                 break
-            setting = self.best.setting
             options = [u for u in units if not u.tensors <= set(setting.wide)]
             options = [u for u in options if self._cost(setting.with_wide(u.tensors)) <= self._wishes.max_extra_cost]
             options = options[: self._plan.wide_units]
             if not options:
                 break
             widened = [setting.with_wide(unit.tensors) for unit in options]
-            gains = [least - one for one in self.losses("16 bits", widened, self._rungs[1])]
+            found = self.errors("16 bits", widened)
+            gains = [least - loss(one, self.untuned) for one in found]
             if max(gains) <= (1 - WORTH_ONE) * least:
                 break
             good = [k for k, gain in enumerate(gains) if gain >= MOST_GAIN * max(gains)]
             pick = max(
                 good, key=lambda k: (gains[k] / (self._cost(widened[k]) - self.best.extra_cost + SMALL_COST), -k)
             )
-            final = self._final(widened[pick])
-            if loss(final, self.untuned) >= self.best.loss:
-                break
-            least -= gains[pick]
-            self.steps.append(self._step(f"16 bits: {options[pick].node}", widened[pick], final, len(widened)))
+            self.steps.append(self._step(f"16 bits: {options[pick].node}", widened[pick], found[pick], len(widened)))
+
+    def finalists(self, count: int) -> list[Step]:
+        """The best setting, and up to `count` - 1 of the front that are near enough to float, by their cost."""
+        near = [step for step in self.front if step.worst <= THIRD_LESS and step.setting != self.best.setting]
+        places = sorted({i * (len(near) - 1) // max(count - 2, 1) for i in range(count - 1)}) if near else []
+        return sorted([*(near[i] for i in places), self.best], key=lambda step: step.extra_cost)
+
+    def take(self, step: Step, what: str) -> Step:
+        """Makes a step that was measured before the best one."""
+        self.steps.append(replace(step, what=what))
+        return self.best
 
     def _cost(self, setting: Setting) -> float:
         return extra_cost(self._graph, setting.wide)
@@ -277,9 +284,6 @@ class Search:
     def _reference(self, photos: int) -> Errors:
         return self.errors("untuned", [self._untuned], photos)[0]
 
-    def _final(self, setting: Setting) -> Errors:
-        return self.errors("last rung", [setting])[0]
-
     def _take(self, what: str, settings: Sequence[Setting], tried: int, worth: float) -> None:
         """The best of `settings` becomes the next step, unless the last step is as good."""
         found = self.errors("last rung", settings)
@@ -287,13 +291,14 @@ class Search:
         if loss(found[best], self.untuned) < worth * self.best.loss:
             self.steps.append(self._step(what, settings[best], found[best], tried))
 
-    def _step(self, what: str, setting: Setting, found: Errors, tried: int, reference: Errors | None = None) -> Step:
+    def _step(self, what: str, setting: Setting, found: Errors, tried: int) -> Step:
         return Step(
             what,
             setting,
             error=found.everywhere.mean,
             seen_error=found.seen.mean,
-            loss=loss(found, reference or self.untuned),
+            loss=loss(found, self.untuned),
+            worst=worst(found, self.untuned),
             extra_cost=extra_cost(self._graph, setting.wide),
             tried=tried,
         )

@@ -17,9 +17,9 @@ from edgekit.tune.setting import Setting
 class Step:
     """A setting taken: what was changed, what it costs, and the mean relative error of the outputs with it.
 
-    `error` is taken over all cells, `seen_error` where objects are, `loss` is what the search brings down (1 for the
-    untuned default). `tried` counts the candidates that were measured for it. `extra_cost` is a share of the int8
-    build's work.
+    `error` is taken over all cells, `seen_error` where objects are. `loss` is what the search brings down and `worst`
+    what its wishes are held against (`figures.py`; both are 1 for the untuned default). `tried` counts the candidates
+    that were measured for it. `extra_cost` is a share of the int8 build's work.
     """
 
     what: str
@@ -27,6 +27,7 @@ class Step:
     error: float
     seen_error: float
     loss: float
+    worst: float
     extra_cost: float
     tried: int
 
@@ -36,6 +37,7 @@ class Step:
             "error": round(self.error, 6),
             "seen_error": round(self.seen_error, 6),
             "loss": round(self.loss, 6),
+            "worst": round(self.worst, 6),
             "extra_cost": round(self.extra_cost, 5),
             "tried": self.tried,
             "setting": self.setting.to_dict(),
@@ -72,11 +74,16 @@ class Scored:
         """Metric -> share of the float model's; empty without labels."""
         return {kind: float(one["value"]) for kind, one in (self.report.get("kept") or {}).items()}
 
+    def is_kept(self, share: float, confidence: float) -> bool:
+        """Whether every metric keeps at least `share`, also in `confidence` of all draws of the photos."""
+        draws = [np.asarray(one, np.float64) for one in self.report.get("kept_draws", {}).values()]
+        return all(one[0] >= share and (one[1:] >= share).mean() >= confidence for one in draws)
+
     @property
     def disagreement(self) -> float:
-        """What is missing to full panoptic quality with the float model's detections as truth."""
-        quality = (self.report.get("agreement") or {}).get("panoptic_quality") or {"value": None}
-        return float("nan") if quality["value"] is None else 1 - float(quality["value"])
+        """What is missing to full panoptic quality with the float model's detections as truth; NaN for classifiers."""
+        draws = self.report.get("disagreement_draws") or [None]
+        return float("nan") if draws[0] is None else float(draws[0])
 
     def disagreement_over(self, other: Scored) -> Interval:
         """The disagreement over that of `other` on the same photos, with its paired interval."""
@@ -85,5 +92,5 @@ class Scored:
 
     def to_dict(self) -> dict[str, Any]:
         lost = None if math.isnan(self.disagreement) else round(self.disagreement, 6)
-        scores = {name: value for name, value in self.report.items() if name != "disagreement_draws"}
+        scores = {name: value for name, value in self.report.items() if not name.endswith("_draws")}
         return {**self.step.to_dict(), "scores": scores, "disagreement": lost}

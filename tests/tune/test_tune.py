@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -48,11 +49,11 @@ def first(material: Path) -> tuple[Path, Tuned]:
     return out, tuned_in(material, out, max_extra_cost=3.0)
 
 
-def test_every_step_is_better_than_the_one_before(first: tuple[Path, Tuned]) -> None:
+def test_every_step_is_better_or_cheaper_than_the_one_before(first: tuple[Path, Tuned]) -> None:
     _, tuned = first
-    losses = [step.loss for step in tuned.steps]
-    assert losses == sorted(losses, reverse=True)
-    assert (tuned.steps[0].what, losses[0]) == ("untuned default", 1)
+    for before, after in pairwise(tuned.steps):
+        assert after.loss < before.loss or after.extra_cost < before.extra_cost
+    assert (tuned.steps[0].what, tuned.steps[0].loss, tuned.steps[0].worst) == ("untuned default", 1, 1)
     assert tuned.chosen.step.error < tuned.steps[0].error
 
 
