@@ -39,15 +39,28 @@ def bottleneck(m: FloatModel) -> None:
     m.head(unit(m, m.node("Concat", [left, right, y2], "concat", axis=1), 12, "out"))
 
 
-def pyramid(m: FloatModel) -> None:
-    """Down, up again, joined with what was there before."""
+def down_and_up(m: FloatModel) -> tuple[str, str]:
+    """Down, up again, joined with what was there before; the pooled tensor and the deep one."""
     x = unit(m, "images", 3, "fine")
     pooled = m.node("MaxPool", [x], "pool", kernel_shape=[2, 2], strides=[2, 2])
     deep = unit(m, pooled, 8, "deep")
     scales = m.constant(np.array([1, 1, 2, 2], np.float32))
     up = m.node("Resize", [deep, m.constant(np.zeros(0, np.float32)), scales], "up", mode="nearest")
     m.head(unit(m, m.node("Concat", [up, x], "concat", axis=1), 16, "out"))
+    return pooled, deep
+
+
+def pyramid(m: FloatModel) -> None:
+    """A convolution reads the deep tensor, too."""
+    _, deep = down_and_up(m)
     m.head(unit(m, deep, 8, "low"))
+
+
+def neck(m: FloatModel) -> None:
+    """A Concat reads the deep tensor, too, but no convolution."""
+    pooled, deep = down_and_up(m)
+    both = m.node("Concat", [unit(m, pooled, 8, "other"), deep], "concat2", axis=1)
+    m.head(unit(m, both, 16, "low"))
 
 
 def arithmetic(m: FloatModel) -> None:
@@ -55,18 +68,6 @@ def arithmetic(m: FloatModel) -> None:
     total = m.node("Add", [a, b], "total")
     product = m.node("Mul", [a, total], "product")
     m.head(unit(m, product, 8, "out"))
-
-
-def neck(m: FloatModel) -> None:
-    """Deep goes up, and into a Concat at its own size, but into no convolution."""
-    x = unit(m, "images", 3, "fine")
-    pooled = m.node("MaxPool", [x], "pool", kernel_shape=[2, 2], strides=[2, 2])
-    deep = unit(m, pooled, 8, "deep")
-    scales = m.constant(np.array([1, 1, 2, 2], np.float32))
-    up = m.node("Resize", [deep, m.constant(np.zeros(0, np.float32)), scales], "up", mode="nearest")
-    m.head(unit(m, m.node("Concat", [up, x], "concat", axis=1), 16, "out"))
-    both = m.node("Concat", [unit(m, pooled, 8, "other"), deep], "concat2", axis=1)
-    m.head(unit(m, both, 16, "low"))
 
 
 def transposed(m: FloatModel) -> None:
