@@ -32,7 +32,12 @@ def agree_on_all(
     if why_not_agree(model, reference):
         return None, None
     if model.task == "classify":
-        same = np.asarray([float(np.array_equal(one.class_ids[:1], other.class_ids[:1])) for one, other in photos])
-        return None, interval(np.asarray(weights @ same / weights.sum(axis=1)))
+        return None, interval(same_class_draws(photos, weights))
     rows = [agree_on_photo(one, other) for one, other in photos]
     return summarise(rows, weights, has_masks=model.has_masks and reference.has_masks), None
+
+
+def same_class_draws(photos: Sequence[tuple[Found, Found]], weights: Floats) -> Floats:
+    """(1 + b,): the share of photos whose first class both classifiers give alike, for `weights` (1 + b, p)."""
+    same = np.asarray([float(np.array_equal(one.class_ids[:1], other.class_ids[:1])) for one, other in photos])
+    return np.asarray(weights @ same / weights.sum(axis=1))

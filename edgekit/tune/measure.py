@@ -14,6 +14,7 @@ import numpy.typing as npt
 from edgekit.errors import ModelError
 from edgekit.evaluate.agreement import SHOWN, Agreement, agree_on_photo, summarise
 from edgekit.evaluate.bootstrap import photo_weights, quotients
+from edgekit.evaluate.both import same_class_draws
 from edgekit.evaluate.predictions import Photo, predict_photos
 from edgekit.evaluate.run import Evaluation, evaluate, predictions_by_id
 from edgekit.evaluate.truth import load_truth
@@ -173,7 +174,7 @@ def _score(shared: Mapping[str, Any], job: Mapping[str, Any]) -> dict[str, Any]:
     model = _write_scored(work, setting)
     reference = base_subject(work.folder, setting.photos, PLAIN).job.onnx_path
     if not shared["data"]:
-        return _agreed(_agreement(work, model, reference, job["limit"], int(shared["resamples"])))
+        return _agreement(work, model, reference, job["limit"], int(shared["resamples"]))
     truth = load_truth(
         Path(shared["data"]),
         split=shared["split"],
@@ -227,16 +228,19 @@ def _write_scored(work: Work, setting: Setting) -> Path:
     return model
 
 
-def _agreement(work: Work, model: Path, reference: Path, limit: int | None, resamples: int) -> Agreement:
-    """The agreement alone, on photos without labels."""
+def _agreement(work: Work, model: Path, reference: Path, limit: int | None, resamples: int) -> dict[str, Any]:
+    """The agreement alone, on photos without labels; of classifiers, the photos with another first class."""
     photos = [Photo(i, path) for i, path in enumerate(photos_of(work.folder)[:limit])]
     both = []
     for name, path in (("model", model), ("reference", reference)):
         with load(path, conf=SHOWN) as session:
             both.append(predict_photos(session, path, photos, model.parent / f"{name}_agreement.jsonl"))
-    rows = [agree_on_photo(*pair) for pair in zip(*predictions_by_id(both), strict=True)]
-    weights = photo_weights(len(rows), resamples)
-    return summarise(rows, weights, has_masks=all(one.has_masks for one in both))
+    pairs = [(found, true) for found, true in zip(*predictions_by_id(both), strict=True)]
+    weights = photo_weights(len(pairs), resamples)
+    if both[0].task == "classify":
+        return {"disagreement_draws": _draws(1 - same_class_draws(pairs, weights))}
+    rows = [agree_on_photo(*pair) for pair in pairs]
+    return _agreed(summarise(rows, weights, has_masks=all(one.has_masks for one in both)))
 
 
 WAYS = {"everywhere": everywhere_sums, "seen": seen_sums}

@@ -138,6 +138,8 @@ class Search:
             limits = {threshold_at(self._work, setting, tensor, p) for p in self._plan.limit_percentiles}
             current = dict(setting.limits).get(tensor)
             options = [setting.with_limit(tensor, limit) for limit in sorted(limits) if limit != current]
+            if not options:  # every percentile gives the limit that it has
+                continue
             measured = self.losses("thresholds", options, self._rungs[1])
             tried += len(options)
             best = min(range(len(options)), key=lambda i: (measured[i], i))

@@ -81,7 +81,10 @@ class Scored:
 
     @property
     def disagreement(self) -> float:
-        """What is missing to full panoptic quality with the float model's detections as truth; NaN for classifiers."""
+        """What is missing to full panoptic quality with the float model's detections as truth.
+
+        Of classifiers the share of photos with another first class, NaN where labels decide.
+        """
         draws = self.report.get("disagreement_draws") or [None]
         return float("nan") if draws[0] is None else float(draws[0])
 
