@@ -10,7 +10,8 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from edgekit.errors import DataError, OutputError
+from edgekit.errors import OutputError
+from edgekit.text import read_json_file
 
 CHUNK_BYTES = 1 << 20
 UMASK = os.umask(0)  # it can only be read by setting it; once at import, before any thread runs
@@ -60,19 +61,7 @@ def write_json(path: Path, value: object) -> None:
 
 def read_json(path: Path, *, max_bytes: int = 64 << 20) -> object:
     """Reads a JSON file; raises DataError where it is missing, too large or no JSON."""
-    path = Path(path)
-    try:
-        if path.stat().st_size > max_bytes:
-            raise DataError(
-                f"{path} has {path.stat().st_size} bytes, expected at most {max_bytes}",
-                hint="check that this is the file you meant",
-            )
-        value: object = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise DataError(f"{path} does not exist, expected a JSON file", hint="check the path") from error
-    except (OSError, UnicodeDecodeError, ValueError, RecursionError) as error:
-        raise DataError(f"{path} cannot be read as JSON ({error})", hint="write the file anew") from error
-    return value
+    return read_json_file(Path(path), max_bytes=max_bytes)
 
 
 def sha256_file(path: Path) -> str:

@@ -15,7 +15,7 @@ PACKAGE = ROOT / "edgekit"
 STDLIB = sys.stdlib_module_names
 
 # Each part may import itself, the parts named here, and the outside packages named behind them.
-BASE = {"errors", "files", "progress", "version", "spec", "labels"}
+BASE = {"errors", "text", "files", "progress", "version", "spec", "labels"}
 OPS = BASE | {"ops"}
 DECODE = OPS | {"results", "decode"}
 RUNTIME = DECODE | {"runtime", "bundle"}
@@ -31,8 +31,9 @@ ALLOWED: dict[str, tuple[set[str], set[str]]] = {
     "version": (set(), set()),
     "progress": (set(), set()),
     "labels": (set(), set()),
-    "files": ({"errors"}, set()),
-    "spec": ({"errors", "files"}, set()),
+    "text": ({"errors"}, set()),
+    "files": ({"errors", "text"}, set()),
+    "spec": ({"errors", "text", "files"}, set()),
     "bundle": (BASE, set()),
     "ops": (OPS, ARRAYS),
     "results": (OPS | {"output"}, ARRAYS),  # draw() reaches the output ring when called

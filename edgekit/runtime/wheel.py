@@ -22,6 +22,7 @@ MODULES = (
     "progress",
     "results",
     "spec",
+    "text",
     "version",
     "cli/__init__",
     "cli/console",
