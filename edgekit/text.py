@@ -139,7 +139,7 @@ def printable(text: str, length: int = 2000) -> str:
 
 
 def _check_depth(text: str) -> None:
-    """Raise ValueError where brackets nest too deep: the C parser recurses, and COCO files have millions of brackets."""
+    """Raise ValueError where brackets nest too deep, which the recursive parser of C would follow."""
     depth = 0
     for match in _STRING_OR_BRACKET.finditer(text) if text.count("[") + text.count("{") > MAX_JSON_DEPTH else ():
         token = match.group()
