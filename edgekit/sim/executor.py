@@ -9,7 +9,7 @@ import numpy as np
 
 from edgekit.errors import ModelError
 from edgekit.sim.graph import Graph, Node, needed_nodes
-from edgekit.sim.ops.operator import Arrays
+from edgekit.sim.ops.operator import Arrays, run_checked
 
 NodeHook = Callable[[Node, Callable[[], Arrays]], Arrays]
 
@@ -46,7 +46,7 @@ class ReferenceExecutor:
         last_use = {name: index for index, node in enumerate(nodes) for name in node.operands}
         for index, node in enumerate(nodes):
             operands = [values[name] for name in node.operands]
-            results = hook(node, _call(node, operands)) if hook else node.operator.run(*operands)
+            results = hook(node, _call(node, operands)) if hook else run_checked(node.name, node.operator, *operands)
             values.update(zip(node.outputs, results, strict=True))
             for name in set(node.operands):
                 if last_use[name] == index and name not in wanted.values():
@@ -55,7 +55,7 @@ class ReferenceExecutor:
 
 
 def _call(node: Node, operands: list[np.ndarray]) -> Callable[[], Arrays]:
-    return lambda: node.operator.run(*operands)
+    return lambda: run_checked(node.name, node.operator, *operands)
 
 
 def wanted_tensors(graph: Graph, keep: Collection[str]) -> dict[str, str]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections import Counter
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -11,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from edgekit.errors import ModelError
+from edgekit.sim.budget import Budget, operator_work
 from edgekit.sim.graph_proto import (
     ELEMENT_DTYPES,
     attribute_values,
@@ -24,6 +26,7 @@ from edgekit.sim.ops.operator import Operator
 from edgekit.sim.ops.reader import HINT, NodeReader
 from edgekit.sim.ops.registry import OPERATORS
 from edgekit.sim.tensor import TensorType
+from edgekit.text import shorten
 
 MAX_ELEMENTS = 1 << 30
 INPUT_DTYPES = ("int8", "int16", "float32")  # pixels around 0, integers, and what an HzQuantize takes
@@ -89,6 +92,9 @@ def load_graph(source: Path | str | bytes) -> Graph:
     """
     model, place = parse_model(source)
     proto = model.graph
+    _require_unique([_node_name(node, index) for index, node in enumerate(proto.node)], f"nodes of {place}")
+    _require_unique([value.name for value in proto.input], f"inputs of {place}")
+    _require_unique([value.name for value in proto.output], f"outputs of {place}")
     constants = constant_values(proto, place)
     read = {name for node in proto.node for name in node.input} | {value.name for value in proto.output}
     types: dict[str, TensorType] = {}
@@ -97,14 +103,33 @@ def load_graph(source: Path | str | bytes) -> Graph:
             types[value.name] = _input_type(value, place)
     inputs = dict(types)
     nodes = []
+    budget = Budget(place)
+    for kind in types.values():
+        budget.spend("(input)", [kind], 0)
     for index, node_proto in enumerate(proto.node):
         node = _read_node(node_proto, index, types, constants)
         nodes.append(node)
+        known = {**types, **{name: _type_of(constants[name]) for name in node.operands if name in constants}}
+        operands = [known[name] for name in node.operands]
+        budget.spend(node.name, node.operator.outputs, operator_work(node.operator, operands))
         types.update(zip(node.outputs, node.operator.outputs, strict=True))
     outputs = {value.name: _output(value, types, place) for value in proto.output}
     if not outputs or not inputs:
         raise ModelError(f"{place} has {len(inputs)} inputs and {len(outputs)} outputs, expected some", hint=HINT)
     return _graph(tuple(nodes), constants, inputs, outputs, types)
+
+
+def _type_of(array: np.ndarray) -> TensorType:
+    return TensorType(array.shape, array.dtype)
+
+
+def _require_unique(names: Sequence[str], what: str) -> None:
+    """Raise ModelError where a name repeats: plans, reports and sidecars find nodes and tensors by their names."""
+    repeated = next((name for name, count in Counter(names).items() if count > 1), None)
+    if repeated is not None:
+        raise ModelError(
+            f"{Counter(names)[repeated]} {what} have the name {shorten(repeated)}, expected every name once", hint=HINT
+        )
 
 
 def strip_dequantize(graph: Graph, names: Collection[str]) -> Graph:
@@ -169,8 +194,12 @@ def _graph(
     )
 
 
+def _node_name(proto: Any, index: int) -> str:
+    return proto.name or f"{proto.op_type}_{index}"
+
+
 def _read_node(proto: Any, index: int, types: Mapping[str, TensorType], constants: Mapping[str, np.ndarray]) -> Node:
-    name = proto.name or f"{proto.op_type}_{index}"
+    name = _node_name(proto, index)
     domain = "" if proto.domain in ("", "ai.onnx") else proto.domain
     read = OPERATORS.get((domain, proto.op_type))
     if read is None:
@@ -178,7 +207,7 @@ def _read_node(proto: Any, index: int, types: Mapping[str, TensorType], constant
             f"node {name!r} is of the unknown operator {domain + '.' if domain else ''}{proto.op_type}",
             hint="see edgekit/sim/ops/registry.py for the operators there are; is this a *_quantized_model.onnx?",
         )
-    known = {**types, **{key: TensorType(value.shape, value.dtype) for key, value in constants.items()}}
+    known = {**types, **{key: _type_of(value) for key, value in constants.items()}}
     missing = [tensor for tensor in proto.input if tensor and tensor not in known]
     twice = [tensor for tensor in proto.output if tensor in known]
     reader = NodeReader(
@@ -192,7 +221,9 @@ def _read_node(proto: Any, index: int, types: Mapping[str, TensorType], constant
     )
     reader.require(not missing, f"it reads {missing[:1]}", "a tensor that an earlier node writes")
     reader.require(not twice, f"it writes {twice[:1]}", "a tensor that nothing else writes")
-    operator = read(reader)
+    distinct = len(set(proto.output)) == len(proto.output) and "" not in proto.output
+    reader.require(distinct, f"it writes {shorten(list(proto.output))}", "outputs of different names")
+    operator = _read_operator(read, reader)
     reader.finish()
     count = len(operator.outputs)
     reader.require(len(proto.output) == count, f"{len(proto.output)} outputs", f"{count}")
@@ -208,6 +239,15 @@ def _read_node(proto: Any, index: int, types: Mapping[str, TensorType], constant
         operands=tuple(reader.operands),
         operator=operator,
     )
+
+
+def _read_operator(read: Callable[[NodeReader], Operator], reader: NodeReader) -> Operator:
+    """Read one node; whatever its reader trips over is an error of the graph, named with its node."""
+    try:
+        return read(reader)
+    except (ArithmeticError, AttributeError, LookupError, MemoryError, TypeError, ValueError) as error:
+        problem = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+        raise reader.error(f"its parameters do not fit each other ({problem[:200]})", "a node that can run") from error
 
 
 def _input_type(value: Any, place: str) -> TensorType:

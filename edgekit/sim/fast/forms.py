@@ -121,6 +121,8 @@ def _unary(subject: Subject) -> Build | None:
     operator, source, result = subject.node.operator, subject.operands[0], subject.result
     if source.dtype not in SMALL or result.dtype not in SMALL:
         return None
+    if getattr(operator, "axis", CHANNELS) != CHANNELS and not is_uniform(operator):
+        return None  # parameters along another axis than the channels
     if is_uniform(operator):
         table = unary_table([operator], source.dtype)
         return lambda sources, target: [map_step(*_common(subject), table, sources[0], target)]

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from edgekit.errors import DeviceError
+from edgekit.errors import DeviceError, ModelError
 from edgekit.sim.fast.place import Place, flip, stored_dtype, view
 from edgekit.sim.graph import Node
 from edgekit.sim.ops.blocks import Regroup
@@ -104,10 +104,23 @@ class ReferenceStep:
                 operands.append(stored if bytewise else flip(stored))
             else:
                 operands.append(flip(source) if bytewise else source)
-        for target, result in zip(self.targets, self.node.operator.run(*operands), strict=True):
+        results = self.node.operator.run(*operands)
+        _require_promised(self.node, results, bytewise)
+        for target, result in zip(self.targets, results, strict=True):
             stored = np.ascontiguousarray(result if bytewise else flip(result))
             shared = any(np.may_share_memory(stored, operand) for operand in operands)  # the arena is used again
             frame.arrays[target.root] = stored.copy() if shared else stored
+
+
+def _require_promised(node: Node, results: tuple[np.ndarray, ...], bytewise: bool) -> None:
+    """Raise ModelError where a result is not what its place was laid out for: kernels would read beyond it."""
+    for result, promised in zip(results, node.operator.outputs, strict=True):
+        dtype = stored_dtype(promised.dtype) if bytewise else promised.dtype
+        if result.shape != promised.shape or result.dtype != dtype:
+            raise ModelError(
+                f"node {node.name!r} gave {result.dtype}{list(result.shape)}, expected {promised}",
+                hint="compile the model again; report the graph if it is the toolchain's own",
+            )
 
 
 Step = KernelStep | ReferenceStep

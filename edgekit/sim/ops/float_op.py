@@ -7,17 +7,21 @@ so that an element of the HzQuantize behind them may differ by one.
 
 from __future__ import annotations
 
+import math
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from edgekit.sim.budget import Budget, window_work
 from edgekit.sim.ops.operator import Arrays
 from edgekit.sim.ops.reader import NodeReader
 from edgekit.sim.tensor import TensorType
 
 OPSET = 11
+SIZED_BY_INPUTS = ("Resize",)
 EXACT = ("Add", "Sub", "Mul", "Div", "Min", "Neg", "Abs", "Relu", "Clip", "Sqrt", "Floor", "Ceil", "ReduceMax",
          "ReduceMin", "MaxPool", "GlobalMaxPool", "LeakyRelu", "PRelu", "Reciprocal")  # fmt: skip
 INEXACT = ("Softmax", "LogSoftmax", "MatMul", "Gemm", "Conv", "ConvTranspose", "ReduceSum", "ReduceMean", "Exp",
@@ -58,6 +62,7 @@ def read_float_op(node: NodeReader) -> FloatOp:
     results = [onnx.ValueInfoProto(name=name) for name in outputs]
     graph = helper.make_graph([proto], "node", types, results)
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=6)
+    _require_affordable(node, model, feeds)
     session = _session(node, model.SerializeToString())
     try:
         trial = session.run(None, feeds)
@@ -65,6 +70,37 @@ def read_float_op(node: NodeReader) -> FloatOp:
         raise node.error(f"onnxruntime cannot run it ({error})", "operands that fit the operator") from error
     made = tuple(TensorType(value.shape, value.dtype) for value in trial)
     return FloatOp(session, tuple(feeds), node.op_type in EXACT, made)
+
+
+def _require_affordable(node: NodeReader, model: Any, feeds: Mapping[str, np.ndarray]) -> None:
+    """Check what the node will cost before the trial run: the sizes of its results, and the taps of its window.
+
+    What decides the size of a result must be a constant: computed in the graph, it could change from run to run.
+    """
+    import onnx
+
+    if node.op_type in SIZED_BY_INPUTS:
+        computed = [name for name in node.inputs[1:] if name and not node.is_constant(name)]
+        node.require(not computed, f"its sizes come from {computed[:1]}", "scales or sizes that are constants")
+    known = onnx.ModelProto()
+    known.CopyFrom(model)
+    for name, value in feeds.items():
+        if value.size <= 8:  # scales and sizes, of which shapes follow
+            known.graph.initializer.append(onnx.numpy_helper.from_array(value, name))
+    try:
+        inferred = onnx.shape_inference.infer_shapes(known, data_prop=True).graph.output
+    except Exception as error:  # onnx raises classes of its own
+        raise node.error(f"its result has no shape ({error})", "operands that fit the operator") from error
+    shapes = [[dim.dim_value for dim in value.type.tensor_type.shape.dim] for value in inferred]
+    elements = sum(math.prod(shape) for shape in shapes)
+    kernel = node.all_attributes().get("kernel_shape") or [1]
+    sizes = [kernel] if isinstance(kernel, int) else list(kernel)
+    taps = math.prod(size for size in sizes if isinstance(size, int) and size > 0)
+    depth = max((value.shape[-1] for value in feeds.values() if value.ndim), default=1)
+    inner = depth if node.op_type in ("MatMul", "Gemm") else 1
+    Budget(f"node {node.name!r}").spend(
+        node.name, [TensorType((elements,), np.dtype(np.float32))], window_work(elements, taps, inner)
+    )
 
 
 def _session(node: NodeReader, model: bytes) -> Any:

@@ -7,6 +7,7 @@ from typing import Protocol
 
 import numpy as np
 
+from edgekit.errors import ModelError
 from edgekit.sim.tensor import TensorType
 
 Arrays = tuple[np.ndarray, ...]
@@ -23,3 +24,19 @@ class Operator(Protocol):
 
     @property
     def run(self) -> Callable[..., Arrays]: ...
+
+
+def run_checked(name: str, operator: Operator, *operands: np.ndarray) -> Arrays:
+    """Run `operator` and check that every result has the shape and dtype its `outputs` promise.
+
+    Raises:
+        ModelError: where one has not: what reads it would read beyond it.
+    """
+    results = operator.run(*operands)
+    for result, promised in zip(results, operator.outputs, strict=True):
+        if result.shape != promised.shape or result.dtype != promised.dtype:
+            raise ModelError(
+                f"node {name!r} gave {result.dtype}{list(result.shape)}, expected {promised}",
+                hint="compile the model again; report the graph if it is the toolchain's own",
+            )
+    return results

@@ -64,6 +64,8 @@ class NodeReader:
         """The type of an input that is needed at run time."""
         self.require(self.has_input(index), f"input {index} is missing", "a tensor")
         tensor = self._types[self.inputs[index]]
+        if self.op_type.startswith("Hz"):
+            self.require(len(tensor.shape) > 0, f"input {index} is a scalar", "a tensor with channels")
         self.require(
             tensor.dtype.name in dtypes,
             f"input {index} {self.inputs[index]!r} is {tensor.dtype.name}",
@@ -90,6 +92,10 @@ class NodeReader:
         """The value of an input that is an initializer, else `otherwise`."""
         value: np.ndarray = self._constants.get(self.inputs[index], otherwise)
         return value
+
+    def is_constant(self, name: str) -> bool:
+        """Whether the tensor `name` is an initializer."""
+        return name in self._constants
 
     # Attributes
 
