@@ -49,8 +49,9 @@ class _Planner:
         for node in self.nodes:
             for name in dict.fromkeys(node.operands):
                 self.users.setdefault(name, []).append(node)
-        self.chains: dict[str, tuple[Node, ...]] = {}  # convolution's name -> nodes its kernel takes along
-        self.forms: dict[str, Build] = {}  # node's name -> how kernels compute it
+        # Keyed by the node itself (its id), never by what a file calls it.
+        self.chains: dict[int, tuple[Node, ...]] = {}  # convolution -> nodes its kernel takes along
+        self.forms: dict[int, Build] = {}  # node -> how kernels compute it
         self.homes: dict[str, tuple[str, int]] = {}  # tensor -> (result of the Concat it lies in, first channel)
         self.places: dict[str, Place] = {}
         self.steps: list[Step] = []
@@ -58,9 +59,9 @@ class _Planner:
     def fuse(self) -> None:
         for node in self.nodes:
             if takes_a_chain(node) and not any(name in self.graph.constants for name in node.operands):
-                self.chains[node.name] = self._chain(node)
-        taken = {follower.name for chain in self.chains.values() for follower in chain}
-        self.nodes = tuple(node for node in self.nodes if node.name not in taken)
+                self.chains[id(node)] = self._chain(node)
+        taken = {id(follower) for chain in self.chains.values() for follower in chain}
+        self.nodes = tuple(node for node in self.nodes if id(node) not in taken)
 
     def _chain(self, node: Node) -> tuple[Node, ...]:
         chain: list[Node] = []
@@ -78,10 +79,10 @@ class _Planner:
             if any(name in self.graph.constants for name in node.operands):
                 continue
             operands = tuple(self.graph.types[name] for name in node.operands)
-            subject = Subject(node, self.chains.get(node.name, ()), operands, self.library, self.threads)
+            subject = Subject(node, self.chains.get(id(node), ()), operands, self.library, self.threads)
             form = fast_form(subject)
             if form is not None:
-                self.forms[node.name] = form
+                self.forms[id(node)] = form
 
     def find_homes(self) -> None:
         """Kernels write the operands of a Concat straight into its result, so that nothing is copied."""
@@ -91,13 +92,13 @@ class _Planner:
                 continue
             channel = 0
             for name in node.operands:
-                by_kernel = name in makers and (makers[name].name in self.forms or self._joins_channels(makers[name]))
+                by_kernel = name in makers and (id(makers[name]) in self.forms or self._joins_channels(makers[name]))
                 if by_kernel and name not in self.wanted and name not in self.homes:
                     self.homes[name] = (node.outputs[0], channel)
                 channel += self.graph.types[name].channels
 
     def _result(self, node: Node) -> str:
-        chain = self.chains.get(node.name, ())
+        chain = self.chains.get(id(node), ())
         return (chain[-1] if chain else node).outputs[0]
 
     def _joins_channels(self, node: Node) -> bool:
@@ -109,9 +110,9 @@ class _Planner:
         for name, kind in self.graph.inputs.items():
             self.places[name] = whole(name, kind.shape, kind.dtype)
         for node in self.nodes:
-            if node.name in self.forms:
+            if id(node) in self.forms:
                 sources = [self.places[name] for name in node.operands]
-                self.steps += self.forms[node.name](sources, self._place(self._result(node)))
+                self.steps += self.forms[id(node)](sources, self._place(self._result(node)))
             elif self._joins_channels(node):
                 self._join(node)
             elif not self._as_view(node):
