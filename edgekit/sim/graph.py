@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from edgekit.errors import ModelError
+from edgekit.sim.budget import Budget, operator_work
 from edgekit.sim.graph_proto import (
     ELEMENT_DTYPES,
     attribute_values,
@@ -102,14 +103,24 @@ def load_graph(source: Path | str | bytes) -> Graph:
             types[value.name] = _input_type(value, place)
     inputs = dict(types)
     nodes = []
+    budget = Budget(place)
+    for kind in types.values():
+        budget.spend("(input)", [kind], 0)
     for index, node_proto in enumerate(proto.node):
         node = _read_node(node_proto, index, types, constants)
         nodes.append(node)
+        known = {**types, **{name: _type_of(constants[name]) for name in node.operands if name in constants}}
+        operands = [known[name] for name in node.operands]
+        budget.spend(node.name, node.operator.outputs, operator_work(node.operator, operands))
         types.update(zip(node.outputs, node.operator.outputs, strict=True))
     outputs = {value.name: _output(value, types, place) for value in proto.output}
     if not outputs or not inputs:
         raise ModelError(f"{place} has {len(inputs)} inputs and {len(outputs)} outputs, expected some", hint=HINT)
     return _graph(tuple(nodes), constants, inputs, outputs, types)
+
+
+def _type_of(array: np.ndarray) -> TensorType:
+    return TensorType(array.shape, array.dtype)
 
 
 def _require_unique(names: Sequence[str], what: str) -> None:
@@ -196,7 +207,7 @@ def _read_node(proto: Any, index: int, types: Mapping[str, TensorType], constant
             f"node {name!r} is of the unknown operator {domain + '.' if domain else ''}{proto.op_type}",
             hint="see edgekit/sim/ops/registry.py for the operators there are; is this a *_quantized_model.onnx?",
         )
-    known = {**types, **{key: TensorType(value.shape, value.dtype) for key, value in constants.items()}}
+    known = {**types, **{key: _type_of(value) for key, value in constants.items()}}
     missing = [tensor for tensor in proto.input if tensor and tensor not in known]
     twice = [tensor for tensor in proto.output if tensor in known]
     reader = NodeReader(
@@ -212,7 +223,7 @@ def _read_node(proto: Any, index: int, types: Mapping[str, TensorType], constant
     reader.require(not twice, f"it writes {twice[:1]}", "a tensor that nothing else writes")
     distinct = len(set(proto.output)) == len(proto.output) and "" not in proto.output
     reader.require(distinct, f"it writes {shorten(list(proto.output))}", "outputs of different names")
-    operator = read(reader)
+    operator = _read_operator(read, reader)
     reader.finish()
     count = len(operator.outputs)
     reader.require(len(proto.output) == count, f"{len(proto.output)} outputs", f"{count}")
@@ -228,6 +239,15 @@ def _read_node(proto: Any, index: int, types: Mapping[str, TensorType], constant
         operands=tuple(reader.operands),
         operator=operator,
     )
+
+
+def _read_operator(read: Callable[[NodeReader], Operator], reader: NodeReader) -> Operator:
+    """Read one node; whatever its reader trips over is an error of the graph, named with its node."""
+    try:
+        return read(reader)
+    except (ArithmeticError, AttributeError, LookupError, MemoryError, TypeError, ValueError) as error:
+        problem = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+        raise reader.error(f"its parameters do not fit each other ({problem[:200]})", "a node that can run") from error
 
 
 def _input_type(value: Any, place: str) -> TensorType:
