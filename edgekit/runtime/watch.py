@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -10,9 +11,10 @@ from edgekit.errors import EdgekitError, ModelError
 from edgekit.files import sha256_file
 from edgekit.runtime.session import Session
 from edgekit.spec import load_spec, sidecar_path
+from edgekit.text import printable
 
 INTERVAL_S = 0.5
-Stamp = tuple[tuple[int, int], ...]  # (mtime in ns, size) of the model and of its sidecar
+Stamp = tuple[tuple[int, int, int], ...]  # (mtime in ns, size, inode) of the model and of its sidecar
 
 
 class ModelWatch:
@@ -36,7 +38,7 @@ class ModelWatch:
         self._ended = threading.Event()
 
     def look(self) -> None:
-        """One look; call it again and again."""
+        """One look; call it again and again. Whatever a new version raises is told to `on_bad`, never raised here."""
         stamp = self._stamp()
         settled = stamp == self._last
         self._last = stamp
@@ -46,10 +48,11 @@ class ModelWatch:
         try:
             check_complete(self._path)
             session = self._open()
+            self._on_new(session)
         except EdgekitError as error:
             self._on_bad(f"{error.message}; the running model goes on")
-        else:
-            self._on_new(session)
+        except Exception as error:
+            self._on_bad(f"{self._path}: {_named(error)}; the running model goes on")
 
     def start(self) -> None:
         """Looks every INTERVAL_S seconds on a thread of its own until `close`."""
@@ -61,16 +64,20 @@ class ModelWatch:
 
     def _run(self) -> None:
         while not self._ended.wait(INTERVAL_S):
-            self.look()
+            try:
+                self.look()
+            except BaseException as error:  # on this thread nothing but `close` ends the watching
+                with contextlib.suppress(BaseException):
+                    self._on_bad(f"{self._path}: {_named(error)}; the watching goes on")
 
     def _stamp(self) -> Stamp:
         stamps = []
         for path in (self._path, sidecar_path(self._path)):
             try:
                 status = path.stat()
-                stamps.append((status.st_mtime_ns, status.st_size))
+                stamps.append((status.st_mtime_ns, status.st_size, status.st_ino))
             except OSError:
-                stamps.append((0, -1))
+                stamps.append((0, -1, 0))
         return tuple(stamps)
 
 
@@ -91,3 +98,8 @@ def check_complete(path: Path) -> None:
             f"{path} has SHA-256 {found[:12]}..., its sidecar says {recorded.sha256[:12]}...",
             hint="copy the model and its sidecar together",
         )
+
+
+def _named(error: BaseException) -> str:
+    """The kind and the first words of an error that is none of ours."""
+    return printable(f"{type(error).__name__}: {error}".replace("\n", " "), 200)

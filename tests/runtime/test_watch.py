@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import threading
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -94,3 +96,61 @@ def test_a_sidecar_of_another_model_is_refused(tmp_path: Path) -> None:
     save_spec(path.with_suffix(".json"), replace(SPEC, files={"model": FileRef("other.bin", "0" * 64)}))
     with pytest.raises(ModelError, match="records no hash of m.bin"):
         check_complete(path)
+
+
+@pytest.mark.parametrize("raised", [ValueError("bad"), RecursionError(), OSError(5, "bad"), MemoryError(), KeyError(1)])
+def test_whatever_a_version_raises_is_an_event_and_later_good_versions_are_taken(
+    tmp_path: Path, raised: Exception
+) -> None:
+    path = tmp_path / "m.bin"
+    write_model(path, b"one")
+    failures = [raised]
+
+    def open_session() -> Session:
+        if failures:
+            raise failures.pop()
+        return session_on(CountingDevice())
+
+    new: list[Session] = []
+    bad: list[str] = []
+    watch = ModelWatch(path, open_session, on_new=new.append, on_bad=bad.append)
+    write_model(path, b"two, longer")
+    watch.look()
+    watch.look()
+    assert new == []
+    assert [type(raised).__name__ in line for line in bad] == [True]
+    write_model(path, b"three, longer still")
+    watch.look()
+    watch.look()
+    assert len(new) == 1
+
+
+def test_a_sidecar_that_raises_another_error_does_not_end_the_watching(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("edgekit.runtime.watch.INTERVAL_S", 0.01)
+    path = tmp_path / "m.bin"
+    write_model(path, b"one")
+    taken, told = threading.Event(), threading.Event()
+
+    def tell(why: str) -> None:
+        told.set()
+        raise SystemExit("the listener fails, too")
+
+    watch = ModelWatch(path, lambda: session_on(CountingDevice()), on_new=lambda s: taken.set(), on_bad=tell)
+    monkeypatch.setattr("edgekit.runtime.watch.load_spec", _raise_value_error)
+    watch.start()
+    try:
+        write_model(path, b"two, longer")
+        assert told.wait(5)
+        monkeypatch.undo()
+        monkeypatch.setattr("edgekit.runtime.watch.INTERVAL_S", 0.01)
+        time.sleep(0.05)
+        write_model(path, b"three, longer still")
+        assert taken.wait(5)
+    finally:
+        watch.close()
+
+
+def _raise_value_error(path: Path) -> None:
+    raise ValueError("a scale nested four deep")
