@@ -81,7 +81,7 @@ class Model:
 def load(model_file: str | Path | Sequence[str | Path]) -> list[Model]:
     """Loads one model file or several; always gives a list."""
     files = [model_file] if isinstance(model_file, (str, Path)) else list(model_file)
-    return [_load(Path(file)) for file in files]
+    return [Model(path.stem, open_beside(path)) for path in map(Path, files)]
 
 
 def shadow_hobot_dnn() -> None:
@@ -93,7 +93,8 @@ def shadow_hobot_dnn() -> None:
         sys.modules[f"{package}.pyeasy_dnn"] = sys.modules[__name__]
 
 
-def _load(path: Path) -> Model:
+def open_beside(path: Path) -> SimDevice:
+    """Open a simulated `.bin`, a quantized graph, or the quantized graph beside a real `.bin`."""
     from edgekit.runtime.registry import quantized_beside
 
     if not path.is_file():
@@ -107,7 +108,7 @@ def _load(path: Path) -> Model:
                 hint="put the *_quantized_model.onnx of the same build beside it",
             )
         source = quantized
-    return Model(path.stem, open_sim_device(source))
+    return open_sim_device(source)
 
 
 def _tensor(info: TensorInfo, input_kind: str | None) -> PyDNNTensor:
