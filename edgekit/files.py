@@ -7,7 +7,7 @@ import hashlib
 import json
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from edgekit.errors import OutputError
@@ -28,7 +28,8 @@ def atomic_path(path: Path) -> Iterator[Path]:
     path = Path(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=f".{path.stem}.", suffix=f".part{path.suffix}", dir=path.parent)
+        # the stem cut short: together with what is added it must not pass the 255 bytes of a name
+        handle, name = tempfile.mkstemp(prefix=f".{path.stem[:32]}.", suffix=f".part{path.suffix}", dir=path.parent)
         os.close(handle)
     except OSError as error:
         raise _cannot_write(path, error) from error
@@ -71,6 +72,73 @@ def sha256_file(path: Path) -> str:
         while block := stream.read(CHUNK_BYTES):
             digest.update(block)
     return digest.hexdigest()
+
+
+def refuse_inputs(outputs: Iterable[Path], inputs: Iterable[Path]) -> None:
+    """Refuse to write over what is read: raise OutputError where one of `outputs` is one of `inputs`.
+
+    Files are the same where their resolved paths are, or their inodes (hard links, file systems without case).
+    """
+    read: dict[object, Path] = {}
+    for path in inputs:
+        for identity in _identities(path):
+            read.setdefault(identity, path)
+    for path in outputs:
+        found = next((read[identity] for identity in _identities(path) if identity in read), None)
+        if found is not None:
+            raise OutputError(
+                f"{path} would replace {found}, which is read in this call",
+                hint="choose another place with -o; --overwrite never replaces what is read",
+            )
+
+
+def refuse_replacing(outputs: Iterable[Path], *, inputs: Iterable[Path] = (), overwrite: bool = False) -> list[Path]:
+    """Refuse to replace what exists unasked, and what is read at all; both before any work is done.
+
+    Args:
+        outputs: Every file that the command will write, sidecars included.
+        inputs: Every file that it reads.
+        overwrite: Whether the user gave --overwrite.
+
+    Returns:
+        The outputs that exist and will be replaced.
+
+    Raises:
+        OutputError: where an output is an input, is named twice, is a folder, or exists and `overwrite` is not given.
+    """
+    outputs = list(map(Path, outputs))
+    twice = next((path for index, path in enumerate(outputs) if path in outputs[:index]), None)
+    if twice is not None:
+        raise OutputError(f"{twice} is named for two outputs, expected a file each", hint="choose another name for one")
+    refuse_inputs(outputs, inputs)
+    existing = [path for path in outputs if os.path.lexists(path)]
+    folder = next((path for path in existing if path.is_dir()), None)
+    if folder is not None:
+        raise OutputError(f"{folder} is a folder, expected the name of a file", hint="choose another name with -o")
+    if existing and not overwrite:
+        raise OutputError(
+            f"{listed(existing)} exist{'s' * (len(existing) == 1)} already",
+            hint="choose another name with -o, or add --overwrite to replace "
+            + ("it" if len(existing) == 1 else "them"),
+        )
+    return existing
+
+
+def listed(paths: Sequence[Path], shown: int = 3) -> str:
+    """The first few of some paths in one phrase: "a.json, b.json and 4 more"."""
+    names = [str(path) for path in paths]
+    if len(names) > shown:
+        return f"{', '.join(names[:shown])} and {len(names) - shown} more"
+    return " and ".join(filter(None, (", ".join(names[:-1]), names[-1]))) if names else "nothing"
+
+
+def _identities(path: Path) -> list[object]:
+    """What a file is known by: its resolved path and, where it exists, its device and inode."""
+    found: list[object] = [os.path.realpath(path)]
+    with contextlib.suppress(OSError, ValueError):
+        status = os.stat(path)  # noqa: PTH116
+        found.append((status.st_dev, status.st_ino))
+    return found
 
 
 def _cannot_write(path: Path, error: OSError) -> OutputError:

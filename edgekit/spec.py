@@ -194,7 +194,7 @@ class ModelSpec:
 
 def sidecar_path(model: Path) -> Path:
     """Where the sidecar of `model` lies: the same name with `.json`."""
-    return Path(model).with_suffix(".json")
+    return Path(model).parent / f"{Path(model).stem}.json"  # with_suffix raises on "." and "/"
 
 
 def spec_to_dict(spec: ModelSpec) -> dict[str, Any]:

@@ -6,7 +6,9 @@ import contextlib
 import json
 import sys
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
+from edgekit.files import listed
 from edgekit.progress import Progress
 
 
@@ -48,6 +50,12 @@ def _rich_bars() -> Iterator[Progress]:
 def print_json(value: object) -> None:
     """Prints `value` as JSON on standard output."""
     print(json.dumps(value, indent=2, ensure_ascii=False))
+
+
+def say_replaced(paths: Sequence[Path]) -> None:
+    """Names on standard error what --overwrite replaced, where it replaced anything."""
+    if paths:
+        print(f"note: --overwrite replaced {listed(paths)}", file=sys.stderr)
 
 
 def has_rich() -> bool:

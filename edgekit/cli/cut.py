@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from edgekit.cli.console import print_json, progress_bar
+from edgekit.cli.console import print_json, progress_bar, say_replaced
 from edgekit.errors import ConfigError
 from edgekit.spec import ROLES
 
@@ -18,6 +18,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments of `edgekit cut`."""
     parser.add_argument("model", type=Path, help="ONNX file: a stock Ultralytics export, or one that is cut already")
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="HEADS.onnx", help="where the cut goes")
+    parser.add_argument("--overwrite", action="store_true", help="replace HEADS.onnx and its sidecar HEADS.json")
     parser.add_argument("--imgsz", metavar="H,W", help="input size, for exports that leave it open")
     parser.add_argument(
         "--branch",
@@ -39,8 +40,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Cuts and says in one line what the model is and what was dropped."""
+    from edgekit.files import refuse_replacing
     from edgekit.host.cut import CutOptions, cut_file
-    from edgekit.spec import spec_to_dict
+    from edgekit.spec import sidecar_path, spec_to_dict
 
     options = CutOptions(
         imgsz_hw=parse_imgsz(args.imgsz),
@@ -48,8 +50,14 @@ def run(args: argparse.Namespace) -> int:
         keep_softmax=args.keep_softmax,
         outputs=parse_outputs(args.outputs),
     )
+    replaced = refuse_replacing(
+        (args.output, sidecar_path(args.output)),
+        inputs=(args.model, sidecar_path(args.model)),
+        overwrite=args.overwrite,
+    )
     with progress_bar() as progress:
         cut = cut_file(args.model, args.output, options, progress=progress)
+    say_replaced(replaced)
     if args.json:
         print_json(
             {

@@ -42,15 +42,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--csv", metavar="FILE", help="write the measurements as CSV, too")
     parser.add_argument("-o", "--out", metavar="FILE", help="write everything as JSON, too")
+    parser.add_argument("--overwrite", action="store_true", help="replace the files of -o and --csv where they exist")
     parser.add_argument("--json", action="store_true", help="everything as JSON on standard output")
 
 
 def run(args: argparse.Namespace) -> int:
-    from edgekit.cli.console import print_json
-    from edgekit.files import write_json
+    from edgekit.cli.console import print_json, say_replaced
+    from edgekit.files import refuse_replacing, write_json
     from edgekit.runtime.reference import compare
     from edgekit.runtime.session import load
 
+    outputs = [Path(name) for name in (args.out, args.csv) if name]
+    replaced = refuse_replacing(outputs, inputs=_inputs(args), overwrite=args.overwrite)
     with load(args.model, args.device, conf=args.conf, iou=args.iou) as session:
         notes = _notes(session)
         for note in notes:
@@ -69,7 +72,18 @@ def run(args: argparse.Namespace) -> int:
         write_json(Path(args.out), report)
     if args.csv:
         _write_csv(Path(args.csv), runs)
+    say_replaced(replaced)
     return 0
+
+
+def _inputs(args: argparse.Namespace) -> list[Path]:
+    """The files that this call reads, so that none is written."""
+    from edgekit.spec import sidecar_path
+
+    model = Path(args.model)
+    named = [Path(name) for name in (args.source, args.reference) if name]
+    inside = [path for folder in (model, *named) if folder.is_dir() for path in folder.rglob("*") if path.is_file()]
+    return [model, sidecar_path(model), *named, *inside]
 
 
 def _notes(session: Session) -> list[str]:

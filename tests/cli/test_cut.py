@@ -53,6 +53,33 @@ def test_mistakes_are_two_lines_and_exit_code_2(tmp_path: Path, capsys: pytest.C
     assert [p.name for p in tmp_path.iterdir()] == ["m.onnx"]
 
 
+def test_nothing_that_exists_is_replaced_unasked(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    model = save_tiny_yolo(tmp_path / "m.onnx")
+    mine = tmp_path / "mine.json"
+    mine.write_text("[1, 2]")
+    args = ["cut", str(model), "-o", str(tmp_path / "mine.onnx")]
+    assert main(args) == 2
+    assert "mine.json exists already" in capsys.readouterr().err
+    assert mine.read_text() == "[1, 2]"
+    assert not (tmp_path / "mine.onnx").exists()
+    assert main([*args, "--overwrite"]) == 0
+    assert f"--overwrite replaced {mine}" in capsys.readouterr().err
+    assert load_spec(mine).files["model"].name == "mine.onnx"
+    assert main(args) == 2
+    assert "mine.onnx and " in capsys.readouterr().err
+
+
+def test_the_model_and_its_sidecar_are_never_replaced(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    model = save_tiny_yolo(tmp_path / "m.onnx")
+    before = model.read_bytes()
+    (tmp_path / "link.onnx").symlink_to(model)
+    for name in ("m.onnx", "link.onnx", "."):
+        assert main(["cut", str(model), "-o", str(tmp_path / name), "--overwrite"]) == 2
+        assert "error: " in capsys.readouterr().err
+    assert model.read_bytes() == before
+    assert (tmp_path / "link.onnx").is_symlink()
+
+
 def test_parse_imgsz() -> None:
     assert parse_imgsz(None) is None
     assert parse_imgsz("480,640") == (480, 640)
