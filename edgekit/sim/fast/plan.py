@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from edgekit.sim.fast.bounds import check_bounds
 from edgekit.sim.fast.forms import CHANNELS, SMALL, Build, Subject, can_follow, fast_form, takes_a_chain
 from edgekit.sim.fast.map_steps import copy_step
 from edgekit.sim.fast.place import Lifetime, Place, arrange, whole
@@ -166,6 +167,8 @@ class _Planner:
     def finished(self) -> Plan:
         """Buffers that only kernels touch, and that nobody wants, go to the arena."""
         roots = {place.root: self.places[place.root] for place in self.places.values()}
+        sizes = {root: _bytes(place) for root, place in roots.items()}
+        check_bounds(self.steps, sizes)
         foreign = {p.root for step in self.steps if isinstance(step, ReferenceStep) for p in step.writes()}
         outside = (
             {self.places[name].root for name in self.wanted if name in self.places} | set(self.graph.inputs) | foreign
@@ -175,7 +178,7 @@ class _Planner:
             for place in (*step.reads(), *step.writes()):
                 if place.root not in outside:
                     life = lifetimes.get(place.root)
-                    lifetimes[place.root] = Lifetime(_bytes(roots[place.root]), life.first if life else index, index)
+                    lifetimes[place.root] = Lifetime(sizes[place.root], life.first if life else index, index)
         offsets, arena_bytes = arrange(lifetimes)
         own = {root: place for root, place in roots.items() if root not in offsets}
         return Plan(tuple(self.steps), dict(self.places), offsets, own, arena_bytes)

@@ -1,0 +1,150 @@
+"""No kernel is entered with a parameter block that reaches beyond the buffers and arrays of its step."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from edgekit.errors import DeviceError
+from edgekit.sim.fast.bounds import CHECKS, check_bounds
+from edgekit.sim.fast.build import KERNELS, kernels
+from edgekit.sim.fast.executor import FastExecutor
+from edgekit.sim.fast.plan import Plan
+from edgekit.sim.fast.step import KernelStep
+from edgekit.sim.graph import load_graph
+from tests.sim.fast.test_fast import block
+from tests.sim.random_ops import random_graph
+
+pytestmark = pytest.mark.skipif(kernels().library is None, reason=f"no kernels: {kernels().reason}")
+
+WORK = {  # kernel -> the random nodes that use it; "": the fused graph
+    "edgekit_conv": "conv",
+    "edgekit_depthwise": "depthwise",
+    "edgekit_map": "requantize",
+    "edgekit_pairs": "",
+    "edgekit_blend": "add",
+    "edgekit_copy": "",
+    "edgekit_max_pool": "",
+}
+MAP_SIZES = ("batch", "height", "width", "channels")
+GROWN = {  # fields that make a kernel reach further
+    "edgekit_conv": ("batch", "in_h", "in_w", "in_bytes", "out_h", "out_w", "kernel_h", "kernel_w"),
+    "edgekit_depthwise": ("batch", "in_h", "in_w", "in_bytes", "out_h", "out_w", "out_c", "kernel_h", "kernel_w"),
+    "edgekit_map": MAP_SIZES,
+    "edgekit_pairs": MAP_SIZES,
+    "edgekit_blend": MAP_SIZES,
+    "edgekit_copy": MAP_SIZES,
+    "edgekit_max_pool": (*MAP_SIZES, "in_h", "in_w"),
+}
+
+
+def plan_of(kernel: str) -> tuple[KernelStep, dict[str, int]]:
+    """A step that calls `kernel`, and the bytes of every buffer of its plan."""
+    graph = load_graph(random_graph(WORK[kernel], 3, count=8)) if WORK[kernel] else block()
+    plan = FastExecutor(graph, kernels().library).plan()
+    return steps_by(plan, kernel)[0], buffer_sizes(plan)
+
+
+def steps_by(plan: Plan, kernel: str) -> list[KernelStep]:
+    return [step for step in plan.steps if isinstance(step, KernelStep) and name_of(step) == kernel]
+
+
+def name_of(step: KernelStep) -> str:
+    return str(getattr(step.kernel, "__name__", ""))
+
+
+def buffer_sizes(plan: Plan) -> dict[str, int]:
+    roots = {place.root: plan.places[place.root] for place in plan.places.values()}
+    return {root: int(np.prod(place.shape)) * place.dtype.itemsize for root, place in roots.items()}
+
+
+def changed(step: KernelStep, changes: Mapping[str, Any]) -> KernelStep:
+    copy = type(step.block).from_buffer_copy(step.block)
+    for name, value in changes.items():
+        setattr(copy, name, value)
+    return replace(step, block=copy)
+
+
+def test_every_kernel_has_its_check() -> None:
+    assert set(CHECKS) == set(KERNELS)
+
+
+@pytest.mark.parametrize("kernel", sorted(WORK))
+def test_a_right_step_passes(kernel: str) -> None:
+    step, sizes = plan_of(kernel)
+    check_bounds([step], sizes)
+
+
+@pytest.mark.parametrize(("kernel", "field"), [(kernel, field) for kernel in sorted(GROWN) for field in GROWN[kernel]])
+@pytest.mark.parametrize("wrong", [0, -1, 10_000, 2**31 - 1])
+def test_a_size_that_does_not_fit_is_refused(kernel: str, field: str, wrong: int) -> None:
+    step, sizes = plan_of(kernel)
+    with pytest.raises(DeviceError, match="does not fit its buffers"):
+        check_bounds([changed(step, {field: wrong})], sizes)
+
+
+@pytest.mark.parametrize("kernel", sorted(WORK))
+def test_smaller_buffers_are_refused(kernel: str) -> None:
+    step, sizes = plan_of(kernel)
+    for place in (step.target, *step.reads()):
+        end = max(ends_in(step, place.root))
+        check_bounds([step], {**sizes, place.root: end})
+        with pytest.raises(DeviceError, match=r"ends at byte \d+ of \d+"):
+            check_bounds([step], {**sizes, place.root: end - 1})
+
+
+def ends_in(step: KernelStep, root: str) -> list[int]:
+    """Where the step's places in the buffer `root` end, in bytes."""
+    ends = []
+    for place in (step.target, *step.reads()):
+        if place.root == root:
+            counts, steps = place.shape[:3], (place.image, place.row, place.pixel)
+            last = sum((count - 1) * stride for count, stride in zip(counts, steps, strict=True))
+            ends.append(place.offset + last + place.shape[3] * place.dtype.itemsize)
+    return ends
+
+
+@pytest.mark.parametrize("kernel", sorted(WORK))
+def test_strides_that_step_out_are_refused(kernel: str) -> None:
+    step, sizes = plan_of(kernel)
+    for wrong in (-1, 1 << 40):
+        bent = changed(step, {})
+        bent.block.input.row = wrong  # type: ignore[attr-defined]
+        with pytest.raises(DeviceError, match="input of"):
+            check_bounds([bent], sizes)
+
+
+@pytest.mark.parametrize("kernel", sorted(set(WORK) - {"edgekit_copy", "edgekit_max_pool"}))
+def test_arrays_that_are_too_short_are_refused(kernel: str) -> None:
+    step, sizes = plan_of(kernel)
+    for index, array in enumerate(step.keep):
+        short = array.reshape(-1)[:-1].copy()
+        field = next(f[0] for f in type(step.block)._fields_ if getattr(step.block, f[0]) == array.ctypes.data)
+        keep = (*step.keep[:index], short, *step.keep[index + 1 :])
+        with pytest.raises(DeviceError, match=f"{field} has"):
+            check_bounds([replace(changed(step, {field: short.ctypes.data}), keep=keep)], sizes)
+        with pytest.raises(DeviceError, match=f"{field} has 0 of"):  # an array that nobody keeps
+            check_bounds([replace(step, keep=(*step.keep[:index], *step.keep[index + 1 :]))], sizes)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"bits": 7}, {"bits": 32}, {"out_kind": 9}, {"table_kind": 3}, {"e_kind": 2}, {"stride_h": 0}, {"pad_top": -1}],
+)
+def test_ends_of_a_convolution_that_do_not_fit_each_other_are_refused(changes: dict[str, int]) -> None:
+    step, sizes = plan_of("edgekit_conv")
+    assert step.block.bits == 8
+    with pytest.raises(DeviceError, match="does not fit its buffers"):
+        check_bounds([changed(step, changes)], sizes)
+
+
+def test_shifts_beyond_31_are_refused() -> None:
+    step, sizes = plan_of("edgekit_conv")
+    array = next(a for a in step.keep if a.ctypes.data == step.block.right_shift)
+    array[0] = 32
+    with pytest.raises(DeviceError, match=r"right_shift holds 0\.\.32"):
+        check_bounds([step], sizes)
