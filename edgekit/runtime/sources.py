@@ -33,7 +33,8 @@ class Frame:
 class Source:
     """Frames in order. `kind` is "photos", "video" or "camera"; `count` is 0 where it is not known.
 
-    A `live` source goes on whether or not anybody reads it.
+    A `live` source goes on whether or not anybody reads it. `names` are those of all photos, skipped ones too, each
+    once; `files` is what is read, so that nothing is written over it.
     """
 
     kind: str
@@ -41,6 +42,8 @@ class Source:
     fps: float
     frames: Callable[[], Iterator[Frame]]
     live: bool = False
+    names: tuple[str, ...] = ()
+    files: tuple[Path, ...] = ()
 
 
 def open_source(source: str, *, on_skip: OnSkip | None = None) -> Source:
@@ -66,7 +69,7 @@ def open_source(source: str, *, on_skip: OnSkip | None = None) -> Source:
         return _photos(Path(), [p for p in found if p.suffix.lower() in PHOTO_SUFFIXES], on_skip, source)
     if path.suffix.lower() in VIDEO_SUFFIXES and path.is_file():
         return _video(source, on_skip)
-    return Source("photos", 1, 0.0, lambda: iter([Frame(read_photo(path), path.name)]))
+    return Source("photos", 1, 0.0, lambda: iter([Frame(_read(path), path.name)]), names=(path.name,), files=(path,))
 
 
 def find_photos(folder: Path) -> list[Path]:
@@ -86,12 +89,12 @@ def _photos(root: Path, paths: list[Path], on_skip: OnSkip | None, said: str = "
             f"{said or root} holds no photo, expected files ending in {', '.join(PHOTO_SUFFIXES)}",
             hint="check the path of --source",
         )
-    names = _names(root, paths)
+    by_name = _by_name(root, paths)
 
     def frames() -> Iterator[Frame]:
-        for path, name in zip(paths, names, strict=True):
+        for name, path in by_name.items():
             try:
-                bgr = read_photo(path)
+                bgr = _read(path)
             except ImageError as error:
                 if on_skip is None:
                     raise
@@ -99,14 +102,28 @@ def _photos(root: Path, paths: list[Path], on_skip: OnSkip | None, said: str = "
                 continue
             yield Frame(bgr, name)
 
-    return Source("photos", len(paths), 0.0, frames)
+    return Source("photos", len(by_name), 0.0, frames, names=tuple(by_name), files=tuple(paths))
 
 
-def _names(root: Path, paths: list[Path]) -> list[str]:
-    """Names below the folder that all paths share, so that none leaves the output folder."""
-    absolute = [path.absolute() for path in paths]
-    shared = root.absolute() if str(root) != "." else Path(os.path.commonpath([p.parent for p in absolute]))
-    return [path.relative_to(shared).as_posix() for path in absolute]
+def _read(path: Path) -> npt.NDArray[np.uint8]:
+    """The photo; whatever reading it raises is an ImageError that names it, so that the others go on."""
+    try:
+        return read_photo(path)
+    except ImageError:
+        raise
+    except Exception as error:
+        raise ImageError(
+            f"{path} cannot be read ({type(error).__name__}: {error})", hint="save it as JPEG or PNG again"
+        ) from error
+
+
+def _by_name(root: Path, paths: list[Path]) -> dict[str, Path]:
+    """Names below the folder that all paths share, so that none leaves the output folder; each photo once."""
+    absolute = [Path(os.path.normpath(path.absolute())) for path in paths]
+    shared = Path(os.path.normpath(root.absolute()))
+    if str(root) == ".":
+        shared = Path(os.path.commonpath([path.parent for path in absolute]))
+    return {path.relative_to(shared).as_posix(): given for path, given in zip(absolute, paths, strict=True)}
 
 
 def _video(source: str, on_skip: OnSkip | None) -> Source:
@@ -118,7 +135,7 @@ def _video(source: str, on_skip: OnSkip | None) -> Source:
         for index, bgr in enumerate(video_frames(CvGrabber(source), source, info.count, on_skip)):
             yield Frame(bgr, f"frame {index}")
 
-    return Source("video", info.count, info.fps or DEFAULT_FPS, frames)
+    return Source("video", info.count, info.fps or DEFAULT_FPS, frames, files=(Path(source),))
 
 
 def _live(open_grabber: Callable[[], Grabber], name: str, on_skip: OnSkip | None) -> Source:

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from edgekit.errors import ImageError
+from edgekit.ops.photo import read_photo
 from edgekit.output.preview import Preview
 from edgekit.output.writer import video_writer, write_picture
 from edgekit.runtime.sources import open_source
@@ -34,6 +35,35 @@ def test_a_bad_photo_is_skipped_with_its_name_or_raised(tmp_path: Path) -> None:
     assert "b.png" in skipped[0].message
     with pytest.raises(ImageError, match="b.png"):
         list(open_source(str(tmp_path)).frames())
+
+
+def test_what_is_read_is_known_beforehand_each_photo_once_under_a_name_inside(tmp_path: Path) -> None:
+    for name in ("x/a.png", "y/a.png", "y/b.png"):
+        photo(tmp_path / name)
+    for given in ("**/**/*.png", "*/../y/*.png"):
+        source = open_source(str(tmp_path / given))
+        assert [f.name for f in source.frames()] == list(source.names)
+        assert len(source.names) == source.count == len(set(source.names))
+        assert not any(".." in Path(name).parts for name in source.names)
+    source = open_source(str(tmp_path / "**" / "*.png"))
+    assert source.names == ("x/a.png", "y/a.png", "y/b.png")
+    assert set(source.files) == {tmp_path / name for name in source.names}
+    assert open_source(str(tmp_path / "x" / "a.png")).files == (tmp_path / "x" / "a.png",)
+
+
+def test_whatever_one_photo_raises_the_others_go_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("a.png", "b.png", "c.png"):
+        photo(tmp_path / name)
+
+    def read(path: Path) -> np.ndarray:
+        if path.name == "b.png":
+            raise ValueError("odd")
+        return read_photo(path)
+
+    monkeypatch.setattr("edgekit.runtime.sources.read_photo", read)
+    skipped: list[ImageError] = []
+    assert [f.name for f in open_source(str(tmp_path), on_skip=skipped.append).frames()] == ["a.png", "c.png"]
+    assert "b.png cannot be read (ValueError: odd)" in skipped[0].message
 
 
 def test_one_photo(tmp_path: Path) -> None:
