@@ -6,7 +6,9 @@ import contextlib
 import hashlib
 import json
 import os
+import re
 import tempfile
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
@@ -14,6 +16,9 @@ from edgekit.errors import OutputError
 from edgekit.text import read_json_file
 
 CHUNK_BYTES = 1 << 20
+UNENCODABLE = "backslashreplace"  # for streams of JSON, too: names of files need not be UTF-8
+SHOWN_STEM = 32  # characters of a file's stem in the name of its temporary file
+TEMPORARY = re.compile(r"\..{0,32}\.[a-z0-9_]{8}\.part(\.[^.]*)?", re.DOTALL)  # as `atomic_path` names them
 UMASK = os.umask(0)  # it can only be read by setting it; once at import, before any thread runs
 os.umask(UMASK)
 
@@ -29,7 +34,8 @@ def atomic_path(path: Path) -> Iterator[Path]:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         # the stem cut short: together with what is added it must not pass the 255 bytes of a name
-        handle, name = tempfile.mkstemp(prefix=f".{path.stem[:32]}.", suffix=f".part{path.suffix}", dir=path.parent)
+        prefix = f".{path.stem[:SHOWN_STEM]}."
+        handle, name = tempfile.mkstemp(prefix=prefix, suffix=f".part{path.suffix}", dir=path.parent)
         os.close(handle)
     except OSError as error:
         raise _cannot_write(path, error) from error
@@ -44,6 +50,11 @@ def atomic_path(path: Path) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
+def is_temporary(path: Path) -> bool:
+    """Whether the name is that of a file which `atomic_path` began and a killed process left."""
+    return TEMPORARY.fullmatch(path.name) is not None
+
+
 def write_bytes(path: Path, data: bytes | memoryview) -> None:
     """Writes `data` to `path`, whole or not at all."""
     with atomic_path(path) as temporary:
@@ -51,8 +62,12 @@ def write_bytes(path: Path, data: bytes | memoryview) -> None:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Writes `text` as UTF-8 with plain line ends, whole or not at all."""
-    write_bytes(path, text.encode())
+    """Writes `text` as UTF-8 with plain line ends, whole or not at all.
+
+    What UTF-8 has no bytes for (half of a surrogate pair: a byte of a name that is no UTF-8) becomes \\udcXX, which
+    JSON reads back.
+    """
+    write_bytes(path, text.encode(errors=UNENCODABLE))
 
 
 def write_json(path: Path, value: object) -> None:
@@ -62,7 +77,7 @@ def write_json(path: Path, value: object) -> None:
 
 def read_json(path: Path, *, max_bytes: int = 64 << 20) -> object:
     """Reads a JSON file; raises DataError where it is missing, too large or no JSON."""
-    return read_json_file(Path(path), max_bytes=max_bytes)
+    return read_json_file(Path(path), max_bytes=max_bytes, finite=False)  # fields are named by their readers
 
 
 def sha256_file(path: Path) -> str:
@@ -74,22 +89,33 @@ def sha256_file(path: Path) -> str:
     return digest.hexdigest()
 
 
-def refuse_inputs(outputs: Iterable[Path], inputs: Iterable[Path]) -> None:
-    """Refuse to write over what is read: raise OutputError where one of `outputs` is one of `inputs`.
+class ReadFiles:
+    """The files that a call reads, and the check that none of them is written.
 
     Files are the same where their resolved paths are, or their inodes (hard links, file systems without case).
     """
-    read: dict[object, Path] = {}
-    for path in inputs:
-        for identity in _identities(path):
-            read.setdefault(identity, path)
-    for path in outputs:
-        found = next((read[identity] for identity in _identities(path) if identity in read), None)
+
+    def __init__(self, paths: Iterable[Path]) -> None:
+        self._known: dict[object, Path] = {}
+        for path in paths:
+            for identity in _identities(path):
+                self._known.setdefault(identity, path)
+
+    def refuse(self, output: Path) -> None:
+        """Raise OutputError where `output` is one of the files."""
+        found = next((self._known[identity] for identity in _identities(output) if identity in self._known), None)
         if found is not None:
             raise OutputError(
-                f"{path} would replace {found}, which is read in this call",
+                f"{output} would replace {found}, which is read in this call",
                 hint="choose another place with -o; --overwrite never replaces what is read",
             )
+
+
+def refuse_inputs(outputs: Iterable[Path], inputs: Iterable[Path]) -> None:
+    """Refuse to write over what is read: raise OutputError where one of `outputs` is one of `inputs`."""
+    read = ReadFiles(inputs)
+    for path in outputs:
+        read.refuse(path)
 
 
 def refuse_replacing(outputs: Iterable[Path], *, inputs: Iterable[Path] = (), overwrite: bool = False) -> list[Path]:
@@ -107,7 +133,7 @@ def refuse_replacing(outputs: Iterable[Path], *, inputs: Iterable[Path] = (), ov
         OutputError: where an output is an input, is named twice, is a folder, or exists and `overwrite` is not given.
     """
     outputs = list(map(Path, outputs))
-    twice = next((path for index, path in enumerate(outputs) if path in outputs[:index]), None)
+    twice = next((path for path, count in Counter(outputs).items() if count > 1), None)
     if twice is not None:
         raise OutputError(f"{twice} is named for two outputs, expected a file each", hint="choose another name for one")
     refuse_inputs(outputs, inputs)

@@ -59,7 +59,9 @@ def read_bytes(path: Path, *, max_bytes: int = MAX_TEXT_BYTES, error: type[Edgek
     except (OSError, ValueError) as cause:  # ValueError: a NUL in the path
         raise error(f"{path} cannot be read ({_reason(cause)})", hint="check the path and its permissions") from cause
     if len(data) > max_bytes:
-        raise error(f"{path} has over {max_bytes} bytes, expected at most that", hint="check that it is the right file")
+        raise error(
+            f"{path} has more bytes than allowed, expected at most {max_bytes}", hint="check that it is the right file"
+        )
     return data
 
 
@@ -68,16 +70,17 @@ def read_text(path: Path, *, max_bytes: int = MAX_TEXT_BYTES, error: type[Edgeki
     return decode_text(read_bytes(path, max_bytes=max_bytes, error=error), str(path), error=error)
 
 
-def parse_json(text: str | bytes, place: str, *, error: type[EdgekitError] = DataError) -> object:
+def parse_json(text: str | bytes, place: str, *, finite: bool = True, error: type[EdgekitError] = DataError) -> object:
     """Parse JSON strictly: no repeated keys, no NaN or infinities, at most `MAX_JSON_DEPTH` levels.
 
     Args:
         text: The JSON text, or its bytes.
         place: What the text is, for messages.
+        finite: False lets NaN and infinities through, for readers that name the field they stand in.
         error: The class of the error raised.
 
     Returns:
-        The parsed value; every float in it is finite.
+        The parsed value.
 
     Raises:
         EdgekitError: (of class `error`) where the text is not such JSON.
@@ -86,7 +89,10 @@ def parse_json(text: str | bytes, place: str, *, error: type[EdgekitError] = Dat
     try:
         _check_depth(decoded)
         value: object = json.loads(
-            decoded, object_pairs_hook=_unique_keys, parse_float=_finite_float, parse_constant=_refuse_constant
+            decoded,
+            object_pairs_hook=_unique_keys,
+            parse_float=_finite_float if finite else None,
+            parse_constant=_refuse_constant if finite else None,
         )
     except (ValueError, RecursionError) as cause:
         problem = " ".join(str(cause).split())[:200]
@@ -94,9 +100,11 @@ def parse_json(text: str | bytes, place: str, *, error: type[EdgekitError] = Dat
     return value
 
 
-def read_json_file(path: Path, *, max_bytes: int = MAX_TEXT_BYTES, error: type[EdgekitError] = DataError) -> object:
+def read_json_file(
+    path: Path, *, max_bytes: int = MAX_TEXT_BYTES, finite: bool = True, error: type[EdgekitError] = DataError
+) -> object:
     """Read and parse a JSON file by the rules of `parse_json`."""
-    return parse_json(read_bytes(path, max_bytes=max_bytes, error=error), str(path), error=error)
+    return parse_json(read_bytes(path, max_bytes=max_bytes, error=error), str(path), finite=finite, error=error)
 
 
 def check_integer(

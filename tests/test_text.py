@@ -27,7 +27,7 @@ def test_a_file_is_refused_before_it_is_read_whole(tmp_path: Path) -> None:
     path = tmp_path / "long.txt"
     path.write_bytes(b"x" * 100)
     assert read_text(path, max_bytes=100) == "x" * 100
-    with pytest.raises(DataError, match="over 99 bytes"):
+    with pytest.raises(DataError, match="expected at most 99"):
         read_text(path, max_bytes=99)
     with pytest.raises(DataError, match="does not exist"):
         read_text(tmp_path / "none.txt")
