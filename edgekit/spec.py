@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import MISSING, asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, TypeVar
+from typing import Any
 
 from edgekit.errors import DataError, ModelError
 from edgekit.files import read_json, sha256_file, write_json
+from edgekit.text import shorten
+from edgekit.typed import HINT, as_list, as_mapping, build
 
 SIDECAR_VERSION = 1
 TASKS = ("detect", "segment", "pose", "obb", "classify")
@@ -23,8 +25,8 @@ HEAD_DTYPES = ("float32", "int32", "int16", "int8")
 MARCHES = ("bernoulli2", "bayes", "bayes-e", "nash-e", "nash-m", "nash-p")
 PAD_VALUE = 114  # the grey that Ultralytics pads with
 MAX_SIDE = 16384
-
-T = TypeVar("T")
+MAX_SIDES = 8  # of a tensor
+MAX_BINS = 1024  # reg_max is 16 in practice
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +100,10 @@ class HeadSpec:
         place = f"output {self.name!r}"
         _require(self.role in ROLES, f"{place} role", self.role, _any_of(ROLES))
         _require(self.dtype in HEAD_DTYPES, f"{place} dtype", self.dtype, _any_of(HEAD_DTYPES))
+        least, most = (4, 4) if self.stride > 0 or self.role == "proto" else (1, MAX_SIDES)  # a grid, or scores
+        _require(least <= len(self.shape) <= most, f"{place} shape", self.shape, f"{least}..{most} sides")
         _require(all(d > 0 for d in self.shape), f"{place} shape", self.shape, "positive numbers")
+        _require(0 <= self.stride <= MAX_SIDE, f"{place} stride", self.stride, f"0..{MAX_SIDE}")
         _require(math.prod(self.shape) <= 1 << 30, f"{place} shape", self.shape, "at most 2^30 elements")
         if self.dtype == "float32":
             _require(not self.scale, f"{place} scale", self.scale, "none, since it is float")
@@ -161,7 +166,10 @@ class ModelSpec:
         _require(self.stage in STAGES, "stage", self.stage, _any_of(STAGES))
         _require(self.march in ("", *MARCHES), "march", self.march, _any_of(MARCHES))
         _require(len(self.names) > 0, "names", self.names, "at least one class name")
-        _require(self.reg_max >= 1, "reg_max", self.reg_max, "1 or more")
+        _require(1 <= self.reg_max <= MAX_BINS, "reg_max", self.reg_max, f"1..{MAX_BINS}")
+        sizes = [side for at_stride in self.anchors for anchor in at_stride for side in anchor]
+        _require(all(side > 0 for side in sizes), "anchors", self.anchors, "sizes above 0")
+        _require(all(count > 0 for count in self.keypoint_shape), "keypoint_shape", self.keypoint_shape, "counts")
         _require(len(self.outputs) > 0, "outputs", "none", "at least one")
         seen = [head.name for head in self.outputs]
         _require(len(set(seen)) == len(seen), "output names", seen, "each once")
@@ -206,24 +214,25 @@ def spec_to_dict(spec: ModelSpec) -> dict[str, Any]:
 
 def spec_from_dict(value: object, *, place: str = "the sidecar") -> ModelSpec:
     """Reads `value` as written by `spec_to_dict`; raises ModelError naming the field that is wrong."""
-    data = dict(_mapping(value, place))
+    data = dict(as_mapping(value, place))
     if data.pop("edgekit", None) != "model":
         raise ModelError(
             f"{place} is no sidecar of edgekit (it does not say 'edgekit': 'model')",
             hint="move the file away from the model, or write the sidecar there with edgekit cut or edgekit compile",
         )
     try:
-        files = {k: _build(FileRef, v, f"{place}.files.{k}") for k, v in _mapping(data.get("files", {})).items()}
+        named = as_mapping(data.get("files", {}), f"{place}.files")
+        files = {k: build(FileRef, v, f"{place}.files.{k}") for k, v in named.items()}
         parts = {
-            "input": _build(InputSpec, data.get("input"), f"{place}.input"),
-            "preprocess": _build(Preprocess, data.get("preprocess"), f"{place}.preprocess"),
+            "input": build(InputSpec, data.get("input"), f"{place}.input"),
+            "preprocess": build(Preprocess, data.get("preprocess"), f"{place}.preprocess"),
             "outputs": tuple(
-                _build(HeadSpec, head, f"{place}.outputs[{i}]")
-                for i, head in enumerate(_list(data.get("outputs"), f"{place}.outputs"))
+                build(HeadSpec, head, f"{place}.outputs[{i}]")
+                for i, head in enumerate(as_list(data.get("outputs"), f"{place}.outputs"))
             ),
             "files": files,
         }
-        return _build(ModelSpec, {**data, **parts}, place)
+        return build(ModelSpec, {**data, **parts}, place)
     except ModelError as error:
         if error.message.startswith(place):
             raise
@@ -258,74 +267,10 @@ def _plain(value: Any) -> Any:
     return _plain(asdict(value))
 
 
-def _build(kind: type[T], value: object, place: str) -> T:
-    """A dataclass from a mapping: unknown, missing and wrongly typed fields are refused by name."""
-    data = _mapping(value, place)
-    known = {f.name: f for f in fields(kind)}  # type: ignore[arg-type]
-    unknown = sorted(set(data) - set(known))
-    if unknown:
-        raise _bad(place, "field", unknown[0], _any_of(known))
-    for name, f in known.items():
-        required = f.default is MISSING and f.default_factory is MISSING
-        if required and data.get(name) is None:
-            raise _bad(place, name, "missing", "a value")
-    return kind(**{k: _typed(v, str(known[k].type), f"{place}.{k}") for k, v in data.items()})
-
-
-def _typed(value: object, annotation: str, place: str) -> object:
-    if annotation.startswith("tuple"):
-        return _tuples(_list(value, place), annotation, place) if not isinstance(value, tuple) else value
-    simple: dict[str, type | tuple[type, ...]] = {"int": int, "str": str, "bool": bool}
-    expected = simple.get(annotation)
-    wrong = expected is not None and not isinstance(value, expected)
-    if wrong or (annotation == "int" and isinstance(value, bool)):
-        raise _bad(place, "value", repr(value)[:60], f"of type {annotation}")
-    if annotation == "Mapping[str, str]":
-        return {str(k): str(v) for k, v in _mapping(value, place).items()}
-    return value
-
-
-def _tuples(value: list[Any], annotation: str, place: str) -> tuple[Any, ...]:
-    """Nested lists as nested tuples, with every leaf of the type that the annotation ends in."""
-    leaf: tuple[type, ...] = (str,) if "str" in annotation else (int,) if "int" in annotation else (int, float)
-    is_float = leaf == (int, float)
-
-    def walk(item: Any) -> Any:
-        if isinstance(item, (list, tuple)):
-            return tuple(walk(i) for i in item)
-        if not isinstance(item, leaf) or isinstance(item, bool):
-            raise _bad(place, "entry", repr(item)[:60], f"of type {leaf[-1].__name__}")
-        return float(item) if is_float else item  # type: ignore[arg-type]
-
-    return tuple(walk(item) for item in value)
-
-
-def _mapping(value: object, place: str = "files") -> Mapping[str, Any]:
-    if not isinstance(value, Mapping):
-        raise _bad(place, "value", type(value).__name__, "a JSON object")
-    return value
-
-
-def _list(value: object, place: str) -> list[Any]:
-    if not isinstance(value, (list, tuple)):
-        raise _bad(place, "value", type(value).__name__, "a JSON list")
-    return list(value)
-
-
 def _any_of(values: object) -> str:
     return "one of " + ", ".join(str(v) or "''" for v in values)  # type: ignore[attr-defined]
 
 
 def _require(condition: bool, name: str, value: object, expected: str) -> None:
     if not condition:
-        raise ModelError(
-            f"{name} is {str(value)[:80]!r}, expected {expected}",
-            hint="mend the field, or run edgekit cut or edgekit compile again to write the sidecar anew",
-        )
-
-
-def _bad(place: str, name: str, value: object, expected: str) -> ModelError:
-    return ModelError(
-        f"{place}: {name} is {value}, expected {expected}",
-        hint="mend the field, or run edgekit cut or edgekit compile again to write the sidecar anew",
-    )
+        raise ModelError(f"{name} is {shorten(value)}, expected {expected}", hint=HINT)

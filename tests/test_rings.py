@@ -15,7 +15,7 @@ PACKAGE = ROOT / "edgekit"
 STDLIB = sys.stdlib_module_names
 
 # Each part may import itself, the parts named here, and the outside packages named behind them.
-BASE = {"errors", "text", "files", "progress", "version", "spec", "labels"}
+BASE = {"errors", "text", "typed", "files", "progress", "version", "spec", "labels"}
 OPS = BASE | {"ops"}
 DECODE = OPS | {"results", "decode"}
 RUNTIME = DECODE | {"runtime", "bundle"}
@@ -33,7 +33,8 @@ ALLOWED: dict[str, tuple[set[str], set[str]]] = {
     "labels": (set(), set()),
     "text": ({"errors"}, set()),
     "files": ({"errors", "text"}, set()),
-    "spec": ({"errors", "text", "files"}, set()),
+    "typed": ({"errors", "text"}, set()),
+    "spec": ({"errors", "text", "typed", "files"}, set()),
     "bundle": (BASE, set()),
     "ops": (OPS, ARRAYS),
     "results": (OPS | {"output"}, ARRAYS),  # draw() reaches the output ring when called

@@ -53,18 +53,18 @@ def head(**changes: Any) -> list[dict[str, Any]]:
     [
         ({"task": "fly"}, "task is 'fly'"),
         ({"task": 3}, "expected of type str"),
-        ({"taks": "detect"}, "field is taks"),
-        ({"version": 99}, "version is '99'"),
+        ({"taks": "detect"}, "field is 'taks'"),
+        ({"version": 99}, "version is 99"),
         ({"names": []}, "names"),
         ({"names": [1]}, "expected of type str"),
         ({"input": None}, "input"),
         ({"preprocess": {"width": 64}}, "height is missing"),
-        ({"preprocess": {"width": -1, "height": 4}}, "preprocess.width is '-1'"),
+        ({"preprocess": {"width": -1, "height": 4}}, "preprocess.width is -1"),
         ({"preprocess": {"width": 64, "height": 4, "color_range": "tv"}}, "color_range is 'tv'"),
         ({"outputs": []}, "outputs"),
         ({"outputs": head(role="tail")}, "role is 'tail'"),
         ({"outputs": head(dtype="float64")}, "dtype is 'float64'"),
-        ({"outputs": head(scale=[1, 2])}, "scale count is '2'"),
+        ({"outputs": head(scale=[1, 2])}, "scale count is 2"),
         ({"outputs": head(scale=[-1.0])}, "positive finite"),
         ({"outputs": head(shape=[1, 1 << 20, 1 << 20, 1], scale=[1.0])}, "at most 2\\^30"),
         ({"outputs": head() * 2}, "each once"),
@@ -77,6 +77,83 @@ def test_every_wrong_field_is_named(changes: dict[str, Any], message: str) -> No
     with pytest.raises(ModelError, match=message) as caught:
         spec_from_dict(plain(**changes), place="m.json")
     assert "m.json" in caught.value.message
+
+
+DEEP: list[Any] = [[[[[[[[3]]]]]]]]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"outputs": head(shape=[[1, 2], 3])},
+        {"outputs": head(shape=[DEEP, 1, 1, 1])},
+        {"outputs": head(shape=3)},
+        {"outputs": head(shape=[])},
+        {"outputs": head(shape=[1, 64])},
+        {"outputs": head(shape=[1, 8, 8, 64.0])},
+        {"outputs": head(shape=[1, 8, True, 64])},
+        {"outputs": head(shape=[1, 10**400, 8, 64])},
+        {"outputs": head(scale=[[0.1]])},
+        {"outputs": head(scale=[10**400])},
+        {"outputs": head(scale=[1e300])},
+        {"outputs": head(scale=["0.1"])},
+        {"outputs": head(scale=None)},
+        {"outputs": head(stride=-8)},
+        {"outputs": head(stride=10**400)},
+        {"outputs": head(axis=10**400)},
+        {"outputs": head(name=None)},
+        {"outputs": head(name="a\0b")},
+        {"outputs": {"box": 1}},
+        {"names": ["cat", ["dog"]]},
+        {"names": ["\ud800"]},
+        {"names": "cat"},
+        {"names": {"0": "cat"}},
+        {"anchors": [[[10, 13, 16]]]},
+        {"anchors": [[10, 13]]},
+        {"anchors": [[[[10, 13]]]]},
+        {"anchors": [[[10, -13]]]},
+        {"keypoint_shape": [[17, 3]]},
+        {"keypoint_shape": [-17, 3]},
+        {"keypoint_shape": [10**400, 3]},
+        {"reg_max": 10**400},
+        {"reg_max": True},
+        {"end_to_end": 1},
+        {"files": None},
+        {"files": [1]},
+        {"files": {"model": None}},
+        {"files": {"model": {"name": 3, "sha256": "0" * 64}}},
+        {"tools": {"onnx": {"version": 1}}},
+        {"tools": ["onnx"]},
+        {"notes": [[]]},
+        {"notes": None},
+        {"preprocess": [1]},
+        {"preprocess": {"width": 64.0, "height": 64}},
+        {"preprocess": {"width": 10**400, "height": 64}},
+        {"input": {"name": ["x"]}},
+        {"version": 10**400},
+        {"task": ["detect"]},
+        {"march": None},
+        {"stage": {}},
+    ],
+    ids=lambda changes: repr(changes)[:60],
+)
+def test_values_of_another_type_depth_or_range_are_refused_in_two_lines(changes: dict[str, Any]) -> None:
+    with pytest.raises(ModelError, match=r"m\.json") as caught:
+        spec_from_dict(plain(**changes), place="m.json")
+    assert len(caught.value.message) < 500 and "\n" not in caught.value.message
+    assert caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("sidecar_shape_nested", r"outputs\[0\]\.shape: entry is \[1, 2\]"),
+        ("sidecar_scale_huge", r"scale: entry is 1000"),
+    ],
+)
+def test_hostile_sidecars_name_the_entry_that_is_wrong(shared_data: Path, name: str, message: str) -> None:
+    with pytest.raises(ModelError, match=message):
+        load_spec(shared_data / "hostile" / f"{name}.json")
 
 
 @pytest.mark.parametrize("value", [None, [], "x", 3, {}])
