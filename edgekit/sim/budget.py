@@ -5,16 +5,27 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Sequence
-from typing import Any
+from dataclasses import dataclass
 
 from edgekit.errors import ConfigError, ModelError
 from edgekit.sim.tensor import TensorType
+from edgekit.text import shorten
 
-MAX_WORK = 1 << 40  # element operations; yolov8n-seg at 640 has 6e9, yolov8x at 1280 about 5e11
-MAX_BYTES = 1 << 31  # of all tensors together; yolov8x at 1280 has 1.2e9
+MAX_NODES = 1 << 13  # yolov8x has about 800
+MAX_WORK = 1 << 40  # multiply-adds; yolov8n-seg at 640 pixels has 6e9, yolov8x at 1280 about 6e11
+MAX_BYTES = 1 << 31  # of all tensors together; yolov8x at 1280 has 1.4e9
+MAX_SCRATCH = 1 << 31  # bytes while one node runs; yolov8x at 1920 has 2.1e9
 MAX_TENSOR = 1 << 27  # elements of one tensor: 1280 x 1280 x 64 has 1.05e8
-TAP_WORK = 1 << 16  # the reference takes one numpy call per tap of a window, however small the tensors
-VARIABLE = "EDGEKIT_GRAPH_LIMIT"  # a factor on all three limits
+VARIABLE = "EDGEKIT_GRAPH_LIMIT"  # a factor on all limits
+NODE_BYTES, CHANNEL_BYTES = 1 << 17, 1 << 8  # the tables that a plan may keep for a node, and for each channel
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What one run of a node costs: multiply-adds (or as long in other work), and bytes beside its results."""
+
+    work: int
+    scratch: int
 
 
 class Budget:
@@ -25,44 +36,31 @@ class Budget:
         self.factor = _factor()
         self.work = self.bytes = 0
 
-    def spend(self, node: str, outputs: Sequence[TensorType], work: int) -> None:
-        """Add a node's `work` (element operations) and the memory of its `outputs`."""
-        self.work += work
-        self.bytes += sum(output.size * output.dtype.itemsize for output in outputs)
+    def admit(self, nodes: int) -> None:
+        """Check how many nodes there are."""
+        self._require("", nodes, MAX_NODES, "nodes")
+
+    def spend(self, node: str, outputs: Sequence[TensorType], cost: Cost) -> None:
+        """Add the cost of a run of `node`, and the memory of its `outputs`."""
+        self.work += cost.work
+        self.bytes += NODE_BYTES
+        for output in outputs:
+            channels = output.shape[-1] if output.shape else 1
+            self.bytes += output.size * output.dtype.itemsize + CHANNEL_BYTES * channels
         largest = max((output.size for output in outputs), default=0)
         self._require(node, largest, MAX_TENSOR, "elements in one tensor")
-        self._require(node, self.work, MAX_WORK, "element operations")
+        self._require(node, cost.scratch, MAX_SCRATCH, "bytes beside the tensors")
+        self._require(node, self.work, MAX_WORK, "multiply-adds")
         self._require(node, self.bytes, MAX_BYTES, "bytes of tensors")
 
     def _require(self, node: str, value: int, limit: int, what: str) -> None:
         allowed = limit * self.factor
         if value > allowed:
+            where = f" up to node {shorten(node, 200)}" if node else ""
             raise ModelError(
-                f"{self.place} needs {value:.3g} {what} up to node {node!r}, expected at most {allowed:.3g}",
+                f"{self.place} needs {value:,} {what}{where}, expected at most {math.floor(allowed):,}",
                 hint=f"if the graph is really that large, set {VARIABLE}={math.ceil(value / limit)} and run again",
             )
-
-
-def window_work(elements: int, taps: int, channels: int = 1) -> int:
-    """Element operations of a window of `taps` positions that reads `channels` at each, for `elements` results."""
-    return taps * (elements * channels + TAP_WORK)
-
-
-def operator_work(operator: Any, operands: Sequence[TensorType]) -> int:
-    """Element operations of one run of an operator of `edgekit.sim.ops`."""
-    made = sum(output.size for output in operator.outputs)
-    read = sum(operand.size for operand in operands)
-    weight = getattr(operator, "weight", None)
-    window = getattr(operator, "window", None)
-    if weight is not None:
-        _, height, width, last = weight.shape
-        transposed = window is None
-        return window_work(operands[0].size if transposed else made, height * width, last)
-    if window is not None:
-        return window_work(made, math.prod(window.kernel))
-    if type(operator).__name__ == "Matmul":
-        return made * operands[0].shape[-1]
-    return made + read
 
 
 def _factor() -> float:
@@ -72,5 +70,7 @@ def _factor() -> float:
     except ValueError:
         value = math.nan
     if not 0 < value < 1e6:
-        raise ConfigError(f"{VARIABLE} is {text!r}, expected a factor such as 4", hint=f"unset {VARIABLE}")
+        raise ConfigError(
+            f"{VARIABLE} is {shorten(text)}, expected a factor such as 4", hint=f"unset {VARIABLE} or correct it"
+        )
     return value

@@ -8,7 +8,8 @@ from typing import Protocol
 import numpy as np
 
 from edgekit.errors import ModelError
-from edgekit.sim.graph import Graph, Node, needed_nodes
+from edgekit.sim.graph import Graph, needed_nodes
+from edgekit.sim.node import Node
 from edgekit.sim.ops.operator import Arrays, run_checked
 
 NodeHook = Callable[[Node, Callable[[], Arrays]], Arrays]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -12,38 +12,18 @@ from typing import Any
 import numpy as np
 
 from edgekit.errors import ModelError
-from edgekit.sim.budget import Budget, operator_work
-from edgekit.sim.graph_proto import (
-    ELEMENT_DTYPES,
-    attribute_values,
-    constant_values,
-    declared_shape,
-    parse_model,
-)
+from edgekit.sim.budget import Budget, Cost
+from edgekit.sim.graph_proto import ELEMENT_DTYPES, constant_values, declared_shape, parse_model
+from edgekit.sim.node import MAX_RANK, Node, node_name, read_node
 from edgekit.sim.ops.dequantize import Dequantize
 from edgekit.sim.ops.float_op import FloatOp
-from edgekit.sim.ops.operator import Operator
-from edgekit.sim.ops.reader import HINT, NodeReader
-from edgekit.sim.ops.registry import OPERATORS
+from edgekit.sim.ops.reader import HINT
 from edgekit.sim.tensor import TensorType
 from edgekit.text import shorten
 
 MAX_ELEMENTS = 1 << 30
+MAX_NAME = 1024
 INPUT_DTYPES = ("int8", "int16", "float32")  # pixels around 0, integers, and what an HzQuantize takes
-
-
-@dataclass(frozen=True, slots=True)
-class Node:
-    """One operator application: `operands` are the inputs that its `operator` takes at run time."""
-
-    op_type: str
-    domain: str
-    name: str
-    inputs: tuple[str, ...]
-    outputs: tuple[str, ...]
-    attributes: Mapping[str, Any]
-    operands: tuple[str, ...]
-    operator: Operator
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,44 +71,53 @@ def load_graph(source: Path | str | bytes) -> Graph:
     unknown operators, attributes and attribute values, shifts out of range, weights of another size.
     """
     model, place = parse_model(source)
-    proto = model.graph
-    _require_unique([_node_name(node, index) for index, node in enumerate(proto.node)], f"nodes of {place}")
-    _require_unique([value.name for value in proto.input], f"inputs of {place}")
-    _require_unique([value.name for value in proto.output], f"outputs of {place}")
+    try:
+        return _load(model.graph, place)
+    except (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError) as error:
+        problem = shorten(f"{type(error).__name__}: {error}", 200)[1:-1]
+        raise ModelError(f"{place} cannot be read as a quantized graph ({problem})", hint=HINT) from error
+    except MemoryError as error:
+        raise ModelError(f"{place} needs more memory than there is", hint="close other programs") from error
+
+
+def _load(proto: Any, place: str) -> Graph:
+    budget = Budget(place)
+    budget.admit(len(proto.node))
+    _require_names([node_name(node, index) for index, node in enumerate(proto.node)], f"nodes of {place}")
+    _require_names([value.name for value in proto.input], f"inputs of {place}")
+    _require_names([value.name for value in proto.output], f"outputs of {place}")
     constants = constant_values(proto, place)
     read = {name for node in proto.node for name in node.input} | {value.name for value in proto.output}
-    types: dict[str, TensorType] = {}
+    inputs: dict[str, TensorType] = {}
     for value in proto.input:
         if value.name not in constants and value.name in read:  # int16 builds leave inputs behind that nothing reads
-            types[value.name] = _input_type(value, place)
-    inputs = dict(types)
+            inputs[value.name] = _input_type(value, place)
+            budget.spend(value.name, [inputs[value.name]], Cost(0, 0))
+    types = {**inputs, **{name: TensorType(value.shape, value.dtype) for name, value in constants.items()}}
     nodes = []
-    budget = Budget(place)
-    for kind in types.values():
-        budget.spend("(input)", [kind], 0)
     for index, node_proto in enumerate(proto.node):
-        node = _read_node(node_proto, index, types, constants)
+        node = read_node(node_proto, index, types, constants, budget)
         nodes.append(node)
-        known = {**types, **{name: _type_of(constants[name]) for name in node.operands if name in constants}}
-        operands = [known[name] for name in node.operands]
-        budget.spend(node.name, node.operator.outputs, operator_work(node.operator, operands))
         types.update(zip(node.outputs, node.operator.outputs, strict=True))
+    for name in constants:
+        del types[name]
     outputs = {value.name: _output(value, types, place) for value in proto.output}
     if not outputs or not inputs:
         raise ModelError(f"{place} has {len(inputs)} inputs and {len(outputs)} outputs, expected some", hint=HINT)
     return _graph(tuple(nodes), constants, inputs, outputs, types)
 
 
-def _type_of(array: np.ndarray) -> TensorType:
-    return TensorType(array.shape, array.dtype)
-
-
-def _require_unique(names: Sequence[str], what: str) -> None:
-    """Raise ModelError where a name repeats: plans, reports and sidecars find nodes and tensors by their names."""
+def _require_names(names: Sequence[str], what: str) -> None:
+    """Raise ModelError where a name repeats or is no text: plans, reports and sidecars find things by their names."""
     repeated = next((name for name, count in Counter(names).items() if count > 1), None)
     if repeated is not None:
         raise ModelError(
             f"{Counter(names)[repeated]} {what} have the name {shorten(repeated)}, expected every name once", hint=HINT
+        )
+    strange = next((name for name in names if not name.isprintable() or not 0 < len(name) <= MAX_NAME), None)
+    if strange is not None:
+        raise ModelError(
+            f"one of the {what} has the name {shorten(strange)}, expected 1..{MAX_NAME} printable characters", hint=HINT
         )
 
 
@@ -194,69 +183,13 @@ def _graph(
     )
 
 
-def _node_name(proto: Any, index: int) -> str:
-    return proto.name or f"{proto.op_type}_{index}"
-
-
-def _read_node(proto: Any, index: int, types: Mapping[str, TensorType], constants: Mapping[str, np.ndarray]) -> Node:
-    name = _node_name(proto, index)
-    domain = "" if proto.domain in ("", "ai.onnx") else proto.domain
-    read = OPERATORS.get((domain, proto.op_type))
-    if read is None:
-        raise ModelError(
-            f"node {name!r} is of the unknown operator {domain + '.' if domain else ''}{proto.op_type}",
-            hint="see edgekit/sim/ops/registry.py for the operators there are; is this a *_quantized_model.onnx?",
-        )
-    known = {**types, **{key: _type_of(value) for key, value in constants.items()}}
-    missing = [tensor for tensor in proto.input if tensor and tensor not in known]
-    twice = [tensor for tensor in proto.output if tensor in known]
-    reader = NodeReader(
-        op_type=proto.op_type,
-        name=name,
-        inputs=proto.input,
-        outputs=proto.output,
-        attributes=attribute_values(proto, name),
-        types=known,
-        constants=constants,
-    )
-    reader.require(not missing, f"it reads {missing[:1]}", "a tensor that an earlier node writes")
-    reader.require(not twice, f"it writes {twice[:1]}", "a tensor that nothing else writes")
-    distinct = len(set(proto.output)) == len(proto.output) and "" not in proto.output
-    reader.require(distinct, f"it writes {shorten(list(proto.output))}", "outputs of different names")
-    operator = _read_operator(read, reader)
-    reader.finish()
-    count = len(operator.outputs)
-    reader.require(len(proto.output) == count, f"{len(proto.output)} outputs", f"{count}")
-    for output in operator.outputs:
-        reader.require(output.size <= MAX_ELEMENTS, f"an output of {output.size} elements", "at most 2^30")
-    return Node(
-        op_type=proto.op_type,
-        domain=domain,
-        name=name,
-        inputs=reader.inputs,
-        outputs=reader.outputs,
-        attributes=MappingProxyType(attribute_values(proto, name)),
-        operands=tuple(reader.operands),
-        operator=operator,
-    )
-
-
-def _read_operator(read: Callable[[NodeReader], Operator], reader: NodeReader) -> Operator:
-    """Read one node; whatever its reader trips over is an error of the graph, named with its node."""
-    try:
-        return read(reader)
-    except (ArithmeticError, AttributeError, LookupError, MemoryError, TypeError, ValueError) as error:
-        problem = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
-        raise reader.error(f"its parameters do not fit each other ({problem[:200]})", "a node that can run") from error
-
-
 def _input_type(value: Any, place: str) -> TensorType:
     shape, element = declared_shape(value), value.type.tensor_type.elem_type
     dtype = ELEMENT_DTYPES.get(element)
-    good = dtype in INPUT_DTYPES and len(shape) > 0 and all(size > 0 for size in shape)
+    good = dtype in INPUT_DTYPES and 0 < len(shape) <= MAX_RANK and all(size > 0 for size in shape)
     if not good or np.prod(shape, dtype=np.float64) > MAX_ELEMENTS:
         raise ModelError(
-            f"input {value.name!r} of {place} is {dtype or f'of element type {element}'}{list(shape)}, "
+            f"input {value.name!r} of {place} is {dtype or f'of element type {element}'}{shorten(list(shape))}, "
             f"expected {', '.join(INPUT_DTYPES)} of fixed sizes, at most 2^30 elements",
             hint=HINT,
         )

@@ -11,7 +11,8 @@ import numpy as np
 from edgekit.sim.executor import ReferenceExecutor
 from edgekit.sim.fast import make_executor
 from edgekit.sim.fast.executor import FastExecutor
-from edgekit.sim.graph import Graph, Node
+from edgekit.sim.graph import Graph
+from edgekit.sim.node import Node
 from edgekit.sim.ops.operator import Arrays
 from edgekit.sim.units import tensor_units
 

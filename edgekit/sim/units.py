@@ -13,7 +13,8 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
-from edgekit.sim.graph import Graph, Node
+from edgekit.sim.graph import Graph
+from edgekit.sim.node import Node
 from edgekit.sim.ops.blocks import Regroup
 from edgekit.sim.ops.conv import Conv
 from edgekit.sim.ops.conv_transpose import ConvTranspose

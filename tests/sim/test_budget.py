@@ -31,20 +31,64 @@ def resize(scales: Any, *, constant: bool = True) -> bytes:
 
 def test_work_beyond_the_limit_is_refused_at_load_and_raised_by_the_variable(monkeypatch: pytest.MonkeyPatch) -> None:
     data = graph_bytes([WIDE_POOL], SMALL, {"y": ("int8", (1, 65, 65, 1))})
-    with pytest.raises(ModelError, match="element operations up to node 'p', expected at most") as caught:
+    with pytest.raises(ModelError, match="multiply-adds up to node 'p', expected at most") as caught:
         load_graph(data)
-    assert "EDGEKIT_GRAPH_LIMIT=2" in caught.value.hint
-    monkeypatch.setenv("EDGEKIT_GRAPH_LIMIT", "2")
+    assert "EDGEKIT_GRAPH_LIMIT=9" in caught.value.hint
+    monkeypatch.setenv("EDGEKIT_GRAPH_LIMIT", "9")
     assert load_graph(data).nodes[0].name == "p"
     monkeypatch.setenv("EDGEKIT_GRAPH_LIMIT", "lots")
     with pytest.raises(ConfigError, match="EDGEKIT_GRAPH_LIMIT is 'lots'"):
         load_graph(data)
 
 
+def convolution(attributes: dict[str, Any], channels: int) -> NodeSpec:
+    ending = {"right_shift": 0, "scale": 1, "out_shift": 0, "output_bit": 8, "use_bias": 0}
+    weights = np.ones((1, 1, 1, channels), np.int8)
+    return NodeSpec("HzSQuantizedConv", ["x", "w"], ["y"], {**ending, **attributes}, {"w": weights}, "bomb")
+
+
+def transposed(attributes: dict[str, Any], channels: int) -> NodeSpec:
+    ending = {"accu_right_shift": 0, "y_quant_scale": 1, "y_right_shift": 0, "output_bit": 8, "use_bias": 0}
+    weights = np.ones((1, 1, 1, channels), np.int8)
+    return NodeSpec("HzSQuantizedConvTranspose", ["x", "w"], ["y"], {**ending, **attributes}, {"w": weights}, "bomb")
+
+
+@pytest.mark.parametrize(
+    ("node", "shape"),
+    [
+        (convolution({"pads": [4096] * 4, "strides": [4096] * 2}, 64), (1, 2, 2, 64)),
+        (transposed({"pads": [4096] * 4, "strides": [4096] * 2}, 64), (1, 3, 3, 1)),
+        (
+            NodeSpec("HzQuantizedRoiResize", ["x"], ["y"], {"sizes": [1, 1 << 14], "step_decimal_bit": 8}, {}, "bomb"),
+            (1, 1 << 14, 1, 1),
+        ),
+    ],
+    ids=["padding", "a cropped result", "between two axes"],
+)
+def test_memory_that_only_a_nodes_work_takes_counts(node: NodeSpec, shape: tuple[int, ...]) -> None:
+    data = graph_bytes([node], {"x": ("int8", shape)}, {"y": ("int8", ())})
+    with pytest.raises(ModelError, match="bytes beside the tensors up to node 'bomb'"):
+        load_graph(data)
+
+
+def test_parameters_of_one_number_take_no_memory_per_channel() -> None:
+    adds = {"x_shift": 0, "e_scale": 1, "accu_right_shift": 0, "output_scale": 1, "output_right_shift": 0}
+    node = NodeSpec("HzSElementwiseAdd", ["x", "x"], ["y"], adds, {}, "sum")
+    operator = load_graph(graph_bytes([node], {"x": ("int8", (1, 4096))}, {"y": ("int8", (1, 4096))})).nodes[0].operator
+    scale = getattr(operator, "e_scale")  # noqa: B009
+    assert scale.shape == (4096,) and scale.strides == (0,)
+
+
+def test_too_many_nodes_are_refused() -> None:
+    nodes = [NodeSpec("Identity", ["x"], [f"y{i}"], name=f"n{i}") for i in range(8193)]
+    with pytest.raises(ModelError, match="needs 8,193 nodes, expected at most 8,192"):
+        load_graph(graph_bytes(nodes, {"x": ("int8", (1,))}, {"y0": ("int8", (1,))}))
+
+
 def test_memory_is_summed_over_the_graph() -> None:
     nodes = [NodeSpec("Identity", ["x" if i == 0 else f"t{i - 1}"], [f"t{i}"], name=f"n{i}") for i in range(40)]
     data = graph_bytes(nodes, {"x": ("int8", (1, 1024, 1024, 64))}, {"t39": ("int8", (1, 1024, 1024, 64))})
-    with pytest.raises(ModelError, match="bytes of tensors up to node 'n31'"):
+    with pytest.raises(ModelError, match="bytes of tensors up to node 'n30'"):
         load_graph(data)
 
 

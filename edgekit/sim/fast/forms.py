@@ -21,7 +21,7 @@ from edgekit.sim.fast.tables import (
     pair_table,
     unary_table,
 )
-from edgekit.sim.graph import Node
+from edgekit.sim.node import Node
 from edgekit.sim.ops.conv import Conv
 from edgekit.sim.ops.conv_transpose import ConvTranspose
 from edgekit.sim.ops.dequantize import Dequantize
@@ -31,6 +31,8 @@ from edgekit.sim.ops.upsample import Upsample
 from edgekit.sim.tensor import TensorType
 
 CHANNELS = 3  # the axis of channels in NHWC
+MAX_TABLES = 1 << 12  # tables of one operator: more channels are left to other forms, as the tables would be large
+MAX_TAPS = 1 << 12  # of a convolution's window, for each of which its kernel keeps a list of pointers
 SMALL = (np.dtype(np.int8), np.dtype(np.int16))
 
 Build = Callable[[Sequence[Place], Place], list[Step]]  # operands' places, result's place
@@ -63,7 +65,9 @@ def fast_form(subject: Subject) -> Build | None:
 def takes_a_chain(node: Node) -> bool:
     """Whether a convolution kernel computes the node, which can take the nodes behind it along."""
     operator = node.operator
-    return isinstance(operator, Conv) or (isinstance(operator, ConvTranspose) and is_patchwise(operator))
+    return (isinstance(operator, Conv) and _has_kernel(operator)) or (
+        isinstance(operator, ConvTranspose) and is_patchwise(operator)
+    )
 
 
 def can_follow(node: Node, dtype: np.dtype[np.generic], chained: bool) -> bool:
@@ -81,7 +85,9 @@ def can_follow(node: Node, dtype: np.dtype[np.generic], chained: bool) -> bool:
 def _conv(subject: Subject) -> Build | None:
     conv = subject.node.operator
     assert isinstance(conv, Conv)
-    if conv.sum_in is None and _is_channel_map(conv) and not subject.chain and subject.operands[0].dtype == np.int8:
+    if not _has_kernel(conv):
+        return None
+    if _is_channel_map(conv) and not subject.chain and subject.operands[0].dtype == np.int8:
         table = channel_tables(conv, conv.group)
         return lambda sources, target: [map_step(*_common(subject), table, sources[0], target, per_channel=True)]
     tail = _tail(subject)
@@ -90,9 +96,14 @@ def _conv(subject: Subject) -> Build | None:
     )
 
 
+def _has_kernel(conv: Conv) -> bool:
+    return conv.window.kernel[0] * conv.window.kernel[1] <= MAX_TAPS
+
+
 def _is_channel_map(conv: Conv) -> bool:
     pointwise = conv.window.kernel == (1, 1) and conv.window.strides == (1, 1) and not any(conv.window.pads)
-    return is_depthwise(conv) and pointwise and conv.epilogue.bits == 8
+    alone = conv.sum_in is None and conv.group <= MAX_TABLES
+    return is_depthwise(conv) and pointwise and alone and conv.epilogue.bits == 8
 
 
 def _transposed(subject: Subject) -> Build | None:
@@ -126,7 +137,7 @@ def _unary(subject: Subject) -> Build | None:
     if is_uniform(operator):
         table = unary_table([operator], source.dtype)
         return lambda sources, target: [map_step(*_common(subject), table, sources[0], target)]
-    if source.dtype == np.int8 and result.dtype == np.int8:
+    if source.dtype == np.int8 and result.dtype == np.int8 and source.channels <= MAX_TABLES:
         tables = channel_tables(operator, source.channels)
         return lambda sources, target: [map_step(*_common(subject), tables, sources[0], target, per_channel=True)]
     return None

@@ -14,7 +14,8 @@ from edgekit.sim.fast.forms import CHANNELS, SMALL, Build, Subject, can_follow, 
 from edgekit.sim.fast.map_steps import copy_step
 from edgekit.sim.fast.place import Lifetime, Place, arrange, whole
 from edgekit.sim.fast.step import ReferenceStep, Step
-from edgekit.sim.graph import Graph, Node, needed_nodes
+from edgekit.sim.graph import Graph, needed_nodes
+from edgekit.sim.node import Node
 from edgekit.sim.ops.layout import Concat, Slice, Split
 
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from edgekit.errors import DeviceError, ModelError
 from edgekit.sim.fast.place import Place, flip, stored_dtype, view
-from edgekit.sim.graph import Node
+from edgekit.sim.node import Node
 from edgekit.sim.ops.blocks import Regroup
 from edgekit.sim.ops.layout import Concat, Reshape, Slice, Split, Transpose
 from edgekit.sim.ops.upsample import Upsample

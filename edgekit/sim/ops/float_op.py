@@ -7,7 +7,6 @@ so that an element of the HzQuantize behind them may differ by one.
 
 from __future__ import annotations
 
-import math
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,10 +14,12 @@ from typing import Any
 
 import numpy as np
 
-from edgekit.sim.budget import Budget, window_work
+from edgekit.errors import ModelError
+from edgekit.sim.ops.cost import float_cost
 from edgekit.sim.ops.operator import Arrays
-from edgekit.sim.ops.reader import NodeReader
+from edgekit.sim.ops.reader import HINT, NodeReader
 from edgekit.sim.tensor import TensorType
+from edgekit.text import shorten
 
 OPSET = 11
 SIZED_BY_INPUTS = ("Resize",)
@@ -36,12 +37,13 @@ class FloatOp:
 
     session: Any  # onnxruntime.InferenceSession
     input_names: tuple[str, ...]
+    name: str  # of the node, for messages
     exact: bool
     outputs: tuple[TensorType, ...]
 
     def run(self, *operands: np.ndarray) -> Arrays:
         feeds = {name: np.ascontiguousarray(value) for name, value in zip(self.input_names, operands, strict=True)}
-        return tuple(self.session.run(None, feeds))
+        return _run(self.session, feeds, f"node {shorten(self.name, 200)}")
 
 
 def read_float_op(node: NodeReader) -> FloatOp:
@@ -58,22 +60,31 @@ def read_float_op(node: NodeReader) -> FloatOp:
             feeds[local] = node.known_value(index, np.ones(operand.shape, operand.dtype))
             types.append(helper.make_tensor_value_info(local, dtypes[operand.dtype.name], operand.shape))
     outputs = [f"y{i}" if name else "" for i, name in enumerate(node.outputs)]
-    proto = helper.make_node(node.op_type, names, outputs, **node.all_attributes())
+    proto = helper.make_node(node.op_type, names, outputs)
+    proto.attribute.extend(helper.make_attribute(key, value) for key, value in node.all_attributes().items())
     results = [onnx.ValueInfoProto(name=name) for name in outputs]
     graph = helper.make_graph([proto], "node", types, results)
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=6)
-    _require_affordable(node, model, feeds)
+    _charge(node, model, feeds)
     session = _session(node, model.SerializeToString())
-    try:
-        trial = session.run(None, feeds)
-    except Exception as error:  # onnxruntime raises its own classes, all derived from Exception
-        raise node.error(f"onnxruntime cannot run it ({error})", "operands that fit the operator") from error
+    trial = _run(session, feeds, f"node {shorten(node.name, 200)}")
     made = tuple(TensorType(value.shape, value.dtype) for value in trial)
-    return FloatOp(session, tuple(feeds), node.op_type in EXACT, made)
+    return FloatOp(session, tuple(feeds), node.name, node.op_type in EXACT, made)
 
 
-def _require_affordable(node: NodeReader, model: Any, feeds: Mapping[str, np.ndarray]) -> None:
-    """Check what the node will cost before the trial run: the sizes of its results, and the taps of its window.
+def _run(session: Any, feeds: Mapping[str, np.ndarray], place: str) -> Arrays:
+    try:
+        return tuple(session.run(None, feeds))
+    except Exception as error:  # onnxruntime raises its own classes, all derived from Exception
+        raise ModelError(
+            f"{place}: onnxruntime cannot run it ({shorten(str(error), 300)[1:-1]}), "
+            "expected operands that fit the operator",
+            hint=HINT,
+        ) from error
+
+
+def _charge(node: NodeReader, model: Any, feeds: Mapping[str, np.ndarray]) -> None:
+    """Charge what the node will cost before its trial run, by the sizes that its results will have.
 
     What decides the size of a result must be a constant: computed in the graph, it could change from run to run.
     """
@@ -90,17 +101,13 @@ def _require_affordable(node: NodeReader, model: Any, feeds: Mapping[str, np.nda
     try:
         inferred = onnx.shape_inference.infer_shapes(known, data_prop=True).graph.output
     except Exception as error:  # onnx raises classes of its own
-        raise node.error(f"its result has no shape ({error})", "operands that fit the operator") from error
-    shapes = [[dim.dim_value for dim in value.type.tensor_type.shape.dim] for value in inferred]
-    elements = sum(math.prod(shape) for shape in shapes)
-    kernel = node.all_attributes().get("kernel_shape") or [1]
-    sizes = [kernel] if isinstance(kernel, int) else list(kernel)
-    taps = math.prod(size for size in sizes if isinstance(size, int) and size > 0)
-    depth = max((value.shape[-1] for value in feeds.values() if value.ndim), default=1)
-    inner = depth if node.op_type in ("MatMul", "Gemm") else 1
-    Budget(f"node {node.name!r}").spend(
-        node.name, [TensorType((elements,), np.dtype(np.float32))], window_work(elements, taps, inner)
-    )
+        problem = shorten(str(error), 300)[1:-1]
+        raise node.error(f"its result has no shape ({problem})", "operands that fit the operator") from error
+    shapes = [tuple(dim.dim_value for dim in value.type.tensor_type.shape.dim) for value in inferred]
+    outputs = [TensorType(shape, np.dtype(np.float32)) for shape in shapes]
+    operands = [value.shape for value in feeds.values()]
+    made = sum(output.size for output in outputs)
+    node.budget.spend(node.name, outputs, float_cost(node.op_type, node.all_attributes(), operands, made))
 
 
 def _session(node: NodeReader, model: bytes) -> Any:
@@ -112,4 +119,6 @@ def _session(node: NodeReader, model: bytes) -> Any:
     try:
         return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # as above
-        raise node.error(f"onnxruntime refuses it ({error})", "an operator of opset 11") from error
+        raise node.error(
+            f"onnxruntime refuses it ({shorten(str(error), 300)[1:-1]})", "an operator of opset 11"
+        ) from error

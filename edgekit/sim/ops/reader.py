@@ -8,7 +8,9 @@ from typing import Any
 import numpy as np
 
 from edgekit.errors import ModelError
+from edgekit.sim.budget import Budget
 from edgekit.sim.tensor import TensorType
+from edgekit.text import shorten
 
 MAX_SHIFT = 31
 INT32_MIN, INT32_MAX = -(1 << 31), (1 << 31) - 1
@@ -32,19 +34,21 @@ class NodeReader:
         attributes: Mapping[str, Any],
         types: Mapping[str, TensorType],
         constants: Mapping[str, np.ndarray],
+        budget: Budget,
     ) -> None:
         self.op_type = op_type
         self.name = name
         self.inputs = tuple(inputs)
         self.outputs = tuple(outputs)
         self.operands: list[str] = []
+        self.budget = budget
         self._attributes = attributes
         self._types = types
         self._constants = constants
         self._read: set[str] = set()
 
     def error(self, what: str, expected: str) -> ModelError:
-        return ModelError(f"node {self.name!r} ({self.op_type}): {what}, expected {expected}", hint=HINT)
+        return ModelError(f"node {shorten(self.name, 200)} ({self.op_type}): {what}, expected {expected}", hint=HINT)
 
     def require(self, condition: bool, what: str, expected: str) -> None:
         if not condition:
@@ -133,7 +137,7 @@ class NodeReader:
         entries = [value] if isinstance(value, (int, np.integer)) else value
         count = 1 if isinstance(entries, (list, tuple)) and len(entries) == 1 else channels
         values = self._integers(name, entries, count, low, high)
-        every: np.ndarray = np.broadcast_to(values, (channels,)).copy()
+        every: np.ndarray = np.broadcast_to(values, (channels,))  # no copy: a file says how many channels there are
         return every
 
     def shifts(self, name: str, channels: int, default: Any = REQUIRED, low: int = 0) -> np.ndarray:

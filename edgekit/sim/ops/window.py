@@ -65,6 +65,8 @@ def read_window(node: NodeReader, kernel_hw: Sequence[int], in_hw: Sequence[int]
             f"attribute kernel_shape is {declared.tolist()}",
             f"{list(kernel_hw)} as the weights have it",
         )
+    fits = all(1 <= size <= MAX_WINDOW for size in kernel_hw)
+    node.require(fits, f"weights with a window of {list(kernel_hw)}", f"1..{MAX_WINDOW} positions along each axis")
     return _checked(node, _read(node, (int(kernel_hw[0]), int(kernel_hw[1])), ceil=False), in_hw)
 
 
