@@ -63,6 +63,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default="edgekit",
         help="how masks are placed: exactly, or in whole cells as Ultralytics' native masks, for comparison",
     )
+    parser.add_argument(
+        "--strict", action="store_true", help="stop where labels have faults; by default what is sound is scored"
+    )
     parser.add_argument("--limit", type=int, metavar="N", help="the first N photos alone")
     parser.add_argument("--resamples", type=int, default=1000, help="bootstrap draws for the intervals (default 1000)")
     parser.add_argument("--seed", type=int, default=0, help="of the bootstrap")
@@ -108,7 +111,7 @@ def _truth(args: argparse.Namespace) -> Truth:
     from edgekit.evaluate.truth import load_truth, photos_alone
 
     if args.data is not None:
-        return load_truth(args.data, split=args.split, images_dir=args.images, limit=args.limit)
+        return load_truth(args.data, split=args.split, images_dir=args.images, limit=args.limit, strict=args.strict)
     if args.images is None or args.against is None:
         raise ConfigError(
             "neither --data nor both of --images and --against were given",

@@ -17,13 +17,40 @@ class ClassMap:
     notes: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Merged:
+    """`categories` (id, name) with every name once; `kept[id]` is the id that a category counts as."""
+
+    categories: tuple[tuple[int, str], ...]
+    kept: Mapping[int, int]
+    notes: tuple[str, ...] = ()
+
+
+def merge_categories(categories: Sequence[tuple[int, str]]) -> Merged:
+    """Makes categories of one name one class, that of the lowest id: no name could tell them apart.
+
+    Roboflow's exports have such a pair (the data set's own name as category 0), as have files merged of several.
+    """
+    groups: dict[str, list[int]] = {}
+    names = dict(sorted(categories))
+    for category, name in names.items():
+        groups.setdefault(_key(name), []).append(category)
+    notes = tuple(
+        f"the categories {', '.join(map(str, ids))} are all called {names[ids[0]]!r} and count as one class"
+        for ids in groups.values()
+        if len(ids) > 1
+    )
+    kept = {category: ids[0] for ids in groups.values() for category in ids}
+    return Merged(tuple((ids[0], names[ids[0]]) for ids in groups.values()), kept, notes)
+
+
 def match_classes(model_names: Sequence[str], categories: Sequence[tuple[int, str]]) -> ClassMap:
     """Matches names without regard to case; without any match but equal counts, the order of the ids.
 
     `categories`: (id, name). Raises DataError where neither fits.
     """
-    by_name = {name.strip().lower(): (category, name) for category, name in categories}
-    matched = {i: by_name[name.lower()] for i, name in enumerate(model_names) if name.lower() in by_name}
+    by_name = {_key(name): (category, name) for category, name in reversed(categories)}
+    matched = {i: by_name[_key(name)] for i, name in enumerate(model_names) if _key(name) in by_name}
     notes: tuple[str, ...] = ()
     if not matched:
         if len(model_names) != len(categories):
@@ -41,6 +68,10 @@ def match_classes(model_names: Sequence[str], categories: Sequence[tuple[int, st
     if unseen:
         notes += (f"the model does not have {len(unseen)} categories of the labels: {_few(unseen)}; not scored",)
     return ClassMap({i: category for i, (category, _) in matched.items()}, dict(matched.values()), notes)
+
+
+def _key(name: str) -> str:
+    return name.strip().lower()
 
 
 def _few(names: Sequence[str]) -> str:

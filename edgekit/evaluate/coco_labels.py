@@ -2,128 +2,164 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator, Mapping
+import hashlib
+from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from edgekit.errors import DataError
+from edgekit.evaluate.outlines import clean_segmentation, mask_area
+from edgekit.host.datasets.faults import Faults, as_integer, as_number
+from edgekit.text import printable
 
 Sizes = Mapping[int, tuple[int, int]]  # image id: width, height; 0 where the file does not say
 
+MAX_KEYPOINTS = 1000
+MAX_NAME = 200
+ONCE = "counted once"
+UNIQUE = "each object once"
 
-def read_categories(value: object, path: Path) -> tuple[tuple[int, str], ...]:
-    """(id, name) sorted by id; raises DataError where there is no such list or an id stands there twice."""
-    good = isinstance(value, list) and all(
-        isinstance(c, dict) and _is_id(c.get("id")) and isinstance(c.get("name"), str) for c in value
-    )
-    if not good or not value:
+
+def read_categories(value: object, path: Path, faults: Faults) -> tuple[tuple[int, str], ...]:
+    """(id, name) of the sound categories, sorted by id; numbers become names, too.
+
+    Raises DataError where there is no such list, or an id stands there with two names.
+    """
+    if not isinstance(value, list) or not value:
         raise DataError(f"{path} has no list `categories` of id and name", hint="take the full annotation file")
-    assert isinstance(value, list)
-    ids = [c["id"] for c in value]
-    twice = sorted({i for i in ids if ids.count(i) > 1})
-    if twice:
-        raise DataError(f"{path}: category id {twice[0]} stands there twice", hint="make the ids unique")
-    return tuple(sorted((c["id"], c["name"]) for c in value))
+    names: dict[int, str] = {}
+    for i, entry in enumerate(value):
+        category, name = _category(entry)
+        if category is None or name is None:
+            faults.add(f"categories[{i}]", entry, "an object with a whole number `id` and a `name`")
+        elif names.setdefault(category, name) != name:
+            raise DataError(f"{path}: category id {category} stands there twice", hint="make the ids unique")
+    if not names:
+        faults.refuse(str(path), hint="take the full annotation file")
+    return tuple(sorted(names.items()))
 
 
-def read_annotations(value: object, path: Path, sizes_wh: Sizes, category_ids: set[int]) -> Iterator[Mapping[str, Any]]:
-    """Each annotation with a box, an area and a whole-number `iscrowd`; raises DataError naming the wrong one."""
+def _category(entry: object) -> tuple[int | None, str | None]:
+    if not isinstance(entry, dict):
+        return None, None
+    name = entry.get("name")
+    if isinstance(name, float) and name.is_integer():
+        name = int(name)
+    if isinstance(name, int | float) and not isinstance(name, bool) and abs(name) < 1e15:
+        name = str(name)
+    if not isinstance(name, str) or not name.strip():
+        return as_integer(entry.get("id")), None
+    return as_integer(entry.get("id")), printable(name.strip(), MAX_NAME)
+
+
+def read_annotations(
+    value: object, path: Path, sizes_wh: Sizes, category_of: Mapping[int, int], faults: Faults
+) -> tuple[dict[str, Any], ...]:
+    """Each sound annotation with whole numbers for ids and `iscrowd`, a box, an area and what else it has.
+
+    Args:
+        value: `annotations` of the file.
+        path: The file, for messages.
+        sizes_wh: The photos that the file speaks of.
+        category_of: For the id of each sound category the id that it counts as.
+        faults: Takes what is wrong: such an annotation is left out, or used without its outline or key points.
+
+    Raises:
+        DataError: where `annotations` is no list.
+    """
     if not isinstance(value, list):
         raise DataError(f"{path} has no list `annotations`, expected one", hint="take the full annotation file")
+    annotations: list[dict[str, Any]] = []
+    places: list[str] = []
+    seen: set[bytes] = set()
     for i, entry in enumerate(value):
-        place = f"{path}: annotations[{i}]"
-        if not isinstance(entry, dict):
-            raise DataError(f"{place} is no object", hint="mend the JSON")
-        category, image_id = entry.get("category_id"), entry.get("image_id")
-        if not _is_id(category) or category not in category_ids:
-            raise DataError(
-                f"{place}.category_id is {str(category)[:40]}, expected one of the ids in `categories`",
-                hint="add the category, or mend the annotation",
-            )
-        if not isinstance(image_id, int) or image_id not in sizes_wh:
-            raise DataError(
-                f"{place}.image_id is {str(image_id)[:40]}, which is no id in `images`", hint="mend the JSON"
-            )
-        if entry.get("segmentation"):
-            _check_segmentation(entry["segmentation"], f"{place}.segmentation", sizes_wh[image_id])
-        yield _annotation(entry, place, i + 1)
-
-
-def _annotation(entry: Mapping[str, Any], place: str, new_id: int) -> Mapping[str, Any]:
-    box = entry.get("bbox")
-    if not isinstance(box, list) or len(box) != 4 or not all(_is_number(v) for v in box) or min(box[2:]) < 0:
-        raise DataError(f"{place}.bbox is {str(box)[:60]}, expected [x, y, width, height]", hint="mend the JSON")
-    area = entry.get("area", box[2] * box[3])
-    if not _is_number(area):
-        raise DataError(f"{place}.area is {str(area)[:60]!r}, expected a number", hint="mend the JSON")
-    points = entry.get("keypoints")
-    if points is not None:
-        if not isinstance(points, list) or len(points) % 3 or not all(_is_number(v) for v in points):
-            raise DataError(
-                f"{place}.keypoints is {str(points)[:60]}, expected x, y, visibility for every point",
-                hint="mend the JSON",
-            )
-        entry = {"num_keypoints": sum(v > 0 for v in points[2::3]), **entry}
-    # COCOeval takes an id of 0 for "no match", and some tools number from 0
-    return {**entry, "id": new_id, "area": area, "iscrowd": int(bool(entry.get("iscrowd", 0)))}
-
-
-def _check_segmentation(value: object, place: str, size_wh: tuple[int, int]) -> None:
-    """Outlines of 3 points and more, or run lengths of the photo's size: pycocotools reads anything else wrongly."""
-    good = _are_runs(value, size_wh) if isinstance(value, dict) else _are_outlines(value)
-    if not good:
-        expected = f"size [{size_wh[1]}, {size_wh[0]}] and counts that fill it" if all(size_wh) else "size and counts"
-        raise DataError(
-            f"{place} is {str(value)[:60]}, expected outlines [[x, y, ...], ...] of 3 points or more, or {expected}",
-            hint="mend the annotation, or leave its segmentation out",
-        )
-
-
-def _are_outlines(value: object) -> bool:
-    return isinstance(value, list) and all(
-        isinstance(line, list) and len(line) >= 6 and len(line) % 2 == 0 and all(_is_number(v) for v in line)
-        for line in value
-    )
-
-
-def _are_runs(value: Mapping[str, Any], size_wh: tuple[int, int]) -> bool:
-    size, counts = value.get("size"), value.get("counts")
-    if not isinstance(size, list) or len(size) != 2 or not all(_is_id(v) and v > 0 for v in size):
-        return False
-    if any(known and known != side for known, side in zip(size_wh[::-1], size, strict=True)):
-        return False
-    if isinstance(counts, list):
-        return all(_is_id(v) and v >= 0 for v in counts) and sum(counts) == size[0] * size[1]
-    return isinstance(counts, str) and _pixels(counts) == size[0] * size[1]
-
-
-def _pixels(counts: str) -> int:
-    """How many pixels compressed run lengths fill; -1 where they are none. Nothing of that size is allocated.
-
-    Groups of 5 bits, lowest first; from the fourth run on, the difference to the one two before (cocoapi, maskApi.c).
-    """
-    runs: list[int] = []
-    value = shift = 0
-    for char in counts:
-        group = ord(char) - 48
-        if not 0 <= group < 64 or shift > 40:
-            return -1
-        value |= (group & 31) << shift
-        shift += 5
-        if group & 32:
+        place = f"annotations[{i}]"
+        annotation = _annotation(entry, place, sizes_wh, category_of, faults)
+        if annotation is None:
             continue
-        value -= (1 << shift) if group & 16 else 0
-        runs.append(value + (runs[-2] if len(runs) > 2 else 0))
-        if runs[-1] < 0:
-            return -1
-        value = shift = 0
-    return -1 if shift else sum(runs)
+        content = hashlib.sha256(repr(annotation).encode()).digest()
+        if content in seen:
+            faults.add(place, {k: annotation[k] for k in ("category_id", "bbox")}, UNIQUE, effect=ONCE)
+            continue
+        seen.add(content)
+        annotations.append({"id": i + 1, **annotation})  # COCOeval takes an id of 0 for "no match"
+        places.append(place)
+    _even_keypoints(annotations, places, faults)
+    return tuple(annotations)
 
 
-def _is_number(value: object) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+def _annotation(
+    entry: object, place: str, sizes_wh: Sizes, category_of: Mapping[int, int], faults: Faults
+) -> dict[str, Any] | None:
+    if not isinstance(entry, dict):
+        faults.add(place, entry, "an object")
+        return None
+    category, image_id = as_integer(entry.get("category_id")), as_integer(entry.get("image_id"))
+    if category is None or category not in category_of:
+        faults.add(f"{place}.category_id", entry.get("category_id"), "an id in `categories`")
+        return None
+    if image_id is None or image_id not in sizes_wh:
+        faults.add(f"{place}.image_id", entry.get("image_id"), "an id in `images`")
+        return None
+    box, crowd = _box(entry.get("bbox")), _flag(entry.get("iscrowd"))
+    if box is None:
+        faults.add(f"{place}.bbox", entry.get("bbox"), "[x, y, width, height] with sides above 0")
+        return None
+    if crowd is None:
+        faults.add(f"{place}.iscrowd", entry.get("iscrowd"), "0 or 1")
+        return None
+    outline = clean_segmentation(entry.get("segmentation"), sizes_wh[image_id], f"{place}.segmentation", faults)
+    annotation = {"image_id": image_id, "category_id": category_of[category], "bbox": box, "iscrowd": crowd}
+    annotation["area"] = _area(entry.get("area"), box, outline, sizes_wh[image_id], place, faults)
+    if outline is not None:
+        annotation["segmentation"] = outline
+    points = _keypoints(entry.get("keypoints"), f"{place}.keypoints", faults)
+    if points is not None:
+        annotation |= {"keypoints": points, "num_keypoints": sum(v > 0 for v in points[2::3])}
+    return annotation
 
 
-def _is_id(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)
+def _box(value: object) -> list[float] | None:
+    if not isinstance(value, list) or len(value) != 4:
+        return None
+    x, y, width, height = (as_number(v) for v in value)
+    if x is None or y is None or width is None or height is None or min(width, height) <= 0:
+        return None
+    return [x, y, width, height]
+
+
+def _flag(value: object) -> int | None:
+    return int(value) if isinstance(value, bool) else 0 if value is None else as_integer(value, low=0, high=1)
+
+
+def _area(value: object, box: list[float], outline: Any, size_wh: tuple[int, int], place: str, faults: Faults) -> float:
+    """The area that the file says; else that of the mask, as COCO has it, or of the box."""
+    area = as_number(value, low=0, high=1e18)
+    if area is not None:
+        return area
+    if value is not None:
+        faults.add(f"{place}.area", value, "a number of 0 or more", effect="computed")
+    return mask_area(outline, size_wh) if outline is not None else box[2] * box[3]
+
+
+def _keypoints(value: object, place: str, faults: Faults) -> list[float] | None:
+    if value is None or value == []:
+        return None
+    numbers = [as_number(v) for v in value] if isinstance(value, list) and len(value) <= 3 * MAX_KEYPOINTS else [None]
+    if None in numbers or len(numbers) % 3:
+        faults.add(place, value, "x, y, visibility for every point", effect="used without key points")
+        return None
+    return numbers  # type: ignore[return-value]
+
+
+def _even_keypoints(annotations: list[dict[str, Any]], places: list[str], faults: Faults) -> None:
+    """Takes the key points off those that have another number of them than most: points are compared one by one."""
+    counts = Counter(len(a["keypoints"]) for a in annotations if "keypoints" in a)
+    usual = counts.most_common(1)[0][0] if counts else 0
+    for annotation, place in zip(annotations, places, strict=True):
+        points = annotation.get("keypoints")
+        if points is not None and len(points) != usual:
+            expected = f"{usual // 3} points as most have"
+            faults.add(f"{place}.keypoints", points, expected, effect="used without key points")
+            del annotation["keypoints"], annotation["num_keypoints"]

@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from edgekit.errors import DataError
+from edgekit.errors import DataError, ImageError
+from edgekit.evaluate.classes import merge_categories
 from edgekit.evaluate.coco_labels import read_annotations, read_categories
 from edgekit.evaluate.predictions import Photo
+from edgekit.evaluate.yolo_labels import YoloLine, read_labels, yolo_annotation
 from edgekit.host.calibration.sources import open_source
-from edgekit.host.datasets.coco import coco_photos, find_photos, read_coco
+from edgekit.host.datasets.coco import coco_photos, find_photos, is_there, read_coco
+from edgekit.host.datasets.faults import Faults, words
 from edgekit.host.datasets.listing import Listing
 from edgekit.host.datasets.yolo import YoloDataset, label_path, read_dataset, split_photos
-
-MAX_LABEL_BYTES = 16 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,31 +41,59 @@ class Truth:
         return any(a.get("keypoints") for a in self.annotations)
 
 
-def load_truth(data: Path, *, split: str = "val", images_dir: Path | None = None, limit: int | None = None) -> Truth:
-    """Reads COCO JSON, a YOLO dataset yaml, or a folder per class; `limit` keeps the first photos alone.
+def load_truth(
+    data: Path,
+    *,
+    split: str = "val",
+    images_dir: Path | None = None,
+    limit: int | None = None,
+    strict: bool = False,
+) -> Truth:
+    """Reads the labels of a data set; what is wrong in them is left out, and `notes` says so.
 
-    Raises DataError where no photo is there, a label is not what it should be, or there are none at all.
+    Args:
+        data: COCO JSON, a YOLO dataset yaml, or a folder per class.
+        split: The split of a YOLO dataset or of class folders.
+        images_dir: Where the photos of a COCO JSON lie.
+        limit: Keeps the first photos alone.
+        strict: Refuses labels with any fault.
+
+    Raises:
+        DataError: where no photo is there, no label is sound, or one is not and `strict` is given; the message
+            lists all faults.
     """
     data = Path(data)
+    faults = Faults()
     if data.is_dir():
         from edgekit.evaluate.topk import load_class_folders
 
         truth = load_class_folders(data, split=split, limit=limit)
     elif data.suffix.lower() in (".yaml", ".yml"):
-        truth = _from_yolo(read_dataset(data), split, limit)
+        truth = _from_yolo(read_dataset(data), split, limit, faults)
     elif data.suffix.lower() == ".json":
-        truth = _from_coco(data, images_dir, limit)
+        truth = _from_coco(data, images_dir, limit, faults)
     else:
         raise DataError(
             f"{data} has the ending {data.suffix!r}, expected COCO .json, a YOLO dataset .yaml, or a folder per class",
             hint="give the annotations with --data and, for COCO, the photos with --images",
         )
+    if strict:
+        faults.refuse(str(data), hint="mend them, or leave --strict out to score what is sound")
     if not truth.annotations:
+        faults.refuse(str(data), hint="mend the labels: no object is left to score on")
         raise DataError(
             f"{data} has no labelled object on the {len(truth.photos)} photos that are here, expected at least one",
             hint="check that labels and photos belong together; without labels: --images DIR --against M2",
         )
-    return truth
+    merged = _merged(truth)
+    return replace(merged, notes=(*faults.notes(str(data)), *truth.notes, *merged.notes))
+
+
+def _merged(truth: Truth) -> Truth:
+    """`truth` with categories of one name as one; its notes are about that alone."""
+    merged = merge_categories(truth.categories)
+    annotations = tuple({**a, "category_id": merged.kept[a["category_id"]]} for a in truth.annotations)
+    return replace(truth, annotations=annotations, categories=merged.categories, notes=merged.notes)
 
 
 def photos_alone(source: Path, *, split: str = "val", limit: int | None = None) -> Truth:
@@ -99,151 +125,70 @@ def _split_of(dataset: YoloDataset, split: str) -> Listing:
     return split_photos(dataset, split)
 
 
-def _from_coco(path: Path, images_dir: Path | None, limit: int | None) -> Truth:
+def _from_coco(path: Path, images_dir: Path | None, limit: int | None, faults: Faults) -> Truth:
     data = read_coco(path)
-    entries = coco_photos(data, place=str(path))
+    entries = coco_photos(data, place=str(path), faults=faults)
     folder, listing = find_photos(entries, path, images_dir=images_dir)
     there = set(listing.paths)
     present = [e for e in entries if folder / e.file_name in there][:limit]
-    categories = read_categories(data.get("categories"), path)
+    merged = merge_categories(read_categories(data.get("categories"), path, faults))
     kept = {e.image_id for e in present}
     sizes = {e.image_id: (e.width, e.height) for e in entries}
-    annotations = tuple(
-        a
-        for a in read_annotations(data.get("annotations"), path, sizes, {c for c, _ in categories})
-        if a["image_id"] in kept
-    )
-    notes: tuple[str, ...] = ()
+    read = read_annotations(data.get("annotations"), path, sizes, merged.kept, faults)
+    annotations = tuple(a for a in read if a["image_id"] in kept)
+    notes = merged.notes
     if listing.missing:
         notes += (f"{len(listing.missing)} photos are not here and were left out",)
     bare = sum(not a.get("segmentation") for a in annotations)
     if 0 < bare < len(annotations):
         notes += (f"{bare} labels have no outline and count for boxes alone",)
-    return Truth(
-        tuple(Photo(e.image_id, folder / e.file_name) for e in present),
-        annotations,
-        categories,
-        {e.image_id: sizes[e.image_id] for e in present},
-        notes,
-    )
+    photos = tuple(Photo(e.image_id, folder / e.file_name) for e in present)
+    return Truth(photos, annotations, merged.categories, {e.image_id: sizes[e.image_id] for e in present}, notes)
 
 
-def _from_yolo(dataset: YoloDataset, split: str, limit: int | None) -> Truth:
+def _from_yolo(dataset: YoloDataset, split: str, limit: int | None, faults: Faults) -> Truth:
     listing = _split_of(dataset, split)
     paths = sorted(listing.paths)[:limit]
     if not paths:
         raise DataError(f"{dataset.path}: split {split!r} has no photos", hint="check the paths in the yaml")
-    labelled = [path for path in paths if label_path(path).is_file()]
-    if not labelled:
+    if not any(is_there(label_path(path)) for path in paths):
         raise DataError(
             f"none of the {len(paths)} photos has a label file (first looked for: {label_path(paths[0])})",
             hint="labels lie in folder `labels` beside `images`, one .txt per photo",
         )
-    photos = tuple(Photo(i, path) for i, path in enumerate(paths, 1))
-    sizes = {photo.image_id: _size_wh(photo.path) for photo in photos}
+    photos: list[Photo] = []
+    sizes: dict[int, tuple[int, int]] = {}
     annotations: list[Mapping[str, Any]] = []
+    unread: list[str] = []
     largest = -1
-    for photo in photos:
-        for line in read_labels(label_path(photo.path), keypoint_shape=dataset.keypoint_shape):
-            largest = max(largest, line.class_id)
-            annotations.append(_yolo_annotation(line, photo.image_id, len(annotations) + 1, sizes[photo.image_id]))
+    for photo in (Photo(i, path) for i, path in enumerate(paths, 1)):
+        lines = read_labels(label_path(photo.path), faults, keypoint_shape=dataset.keypoint_shape)
+        if lines is None:
+            continue
+        photos.append(photo)
+        known = [line for line in lines if _has_name(line, dataset.names, faults)]
+        largest = max([largest, *(line.class_id for line in known)])
+        try:
+            sizes[photo.image_id] = _size_wh(photo.path)
+        except ImageError as error:  # the models' run meets it again and reports it
+            unread.append(error.message)
+            continue
+        for line in known:
+            read = yolo_annotation(line, photo.image_id, sizes[photo.image_id], faults)
+            annotations.append({"id": len(annotations) + 1, **read})
+    if unread and not sizes:
+        raise DataError(f"none of the {len(unread)} photos can be read (first: {unread[0]})", hint="check the photos")
     names = dataset.names or tuple(f"class {i}" for i in range(largest + 1))
-    if largest >= len(names):
-        raise DataError(
-            f"the labels of {dataset.path} have class {largest}, expected 0..{len(names) - 1} ({len(names)} names)",
-            hint="add the missing names to the yaml",
-        )
-    missing = (f"{len(listing.missing)} entries of the split are not here",) if listing.missing else ()
-    return Truth(photos, tuple(annotations), tuple(enumerate(names)), sizes, missing)
+    notes = (f"{len(listing.missing)} entries of the split are not here",) if listing.missing else ()
+    return Truth(tuple(photos), tuple(annotations), tuple(enumerate(names)), sizes, notes)
 
 
-@dataclass(frozen=True, slots=True)
-class YoloLine:
-    """One object of a label file: class and box (cx, cy, w, h) or outline (x, y, ...), all in 0..1.
-
-    `keypoints` are x, y, visibility (0, 1 or 2) for every point.
-    """
-
-    class_id: int
-    box_cxcywh: tuple[float, float, float, float] | None
-    outline: tuple[float, ...] = ()
-    keypoints: tuple[float, ...] = ()
-
-
-def read_labels(path: Path, *, keypoint_shape: tuple[int, ...] = ()) -> list[YoloLine]:
-    """The objects of a YOLO label file; none where the file is missing, which means background.
-
-    `keypoint_shape` (points, 2 or 3) of a pose data set: its lines are a box and the points. Raises DataError
-    naming file and line where a line is none of a box (5 numbers), an outline, and a box with points.
-    """
-    try:
-        if not path.is_file():
-            return []
-        if path.stat().st_size > MAX_LABEL_BYTES:
-            raise DataError(f"{path} has {path.stat().st_size} bytes, expected labels", hint="check the file")
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"{path} cannot be read as labels ({error})", hint="write the file anew") from error
-    numbered = [(line.split(), f"{path}:{i}") for i, line in enumerate(lines, 1) if line.strip()]
-    if keypoint_shape:
-        return [_pose_line(words, place, keypoint_shape) for words, place in numbered]
-    return [_line(words, place) for words, place in numbered]
-
-
-def _pose_line(words: Sequence[str], place: str, keypoint_shape: tuple[int, ...]) -> YoloLine:
-    points, dims = keypoint_shape
-    if len(words) != 5 + points * dims:
-        raise DataError(
-            f"{place} has {len(words)} numbers, expected {5 + points * dims} (a class, a box, {points} points of "
-            f"{dims})",
-            hint="mend the line, or kpt_shape in the yaml",
-        )
-    box = _line(words[:5], place)
-    try:
-        values = np.asarray([float(word) for word in words[5:]]).reshape(points, dims)
-    except ValueError as error:
-        raise DataError(f"{place} has a key point that is no number", hint="mend the line") from error
-    seen = values[:, 2:] if dims == 3 else np.full((points, 1), 2.0)
-    if not np.isfinite(values).all():
-        raise DataError(f"{place} has a key point that is not finite", hint="mend the line")
-    return replace(box, keypoints=tuple(np.hstack([values[:, :2], seen]).ravel().tolist()))
-
-
-def _line(words: Sequence[str], place: str) -> YoloLine:
-    try:
-        numbers = [float(word) for word in words]
-    except ValueError:
-        numbers = []
-    good = bool(numbers) and all(math.isfinite(v) for v in numbers) and numbers[0] == int(numbers[0]) >= 0
-    outline = len(numbers) >= 7 and len(numbers) % 2 == 1
-    if not good or not (len(numbers) == 5 or outline) or not all(-0.01 <= v <= 1.01 for v in numbers[1:]):
-        raise DataError(
-            f"{place} is {' '.join(words)[:60]!r}, expected a class and 4 numbers (a box) or 6 and more (an "
-            "outline) in 0..1",
-            hint="write centre x, centre y, width, height as shares of the photo",
-        )
-    values = numbers[1:]
-    if outline:
-        return YoloLine(int(numbers[0]), None, tuple(values))
-    return YoloLine(int(numbers[0]), (values[0], values[1], values[2], values[3]))
-
-
-def _yolo_annotation(line: YoloLine, image_id: int, new_id: int, size_wh: tuple[int, int]) -> Mapping[str, Any]:
-    width, height = size_wh
-    base: dict[str, Any] = {"id": new_id, "image_id": image_id, "category_id": line.class_id, "iscrowd": 0}
-    if line.box_cxcywh is not None:
-        cx, cy, w, h = line.box_cxcywh
-        box = [(cx - w / 2) * width, (cy - h / 2) * height, w * width, h * height]
-        if line.keypoints:
-            scaled = np.asarray(line.keypoints).reshape(-1, 3) * (width, height, 1)
-            base |= {"keypoints": scaled.ravel().tolist(), "num_keypoints": int((scaled[:, 2] > 0).sum())}
-        return {**base, "bbox": box, "area": box[2] * box[3]}
-    points = [v * (width, height)[i % 2] for i, v in enumerate(line.outline)]
-    xs, ys = points[0::2], points[1::2]
-    box = [min(xs), min(ys), max(xs) - min(xs), max(ys) - min(ys)]
-    following = zip(xs[1:] + xs[:1], ys[1:] + ys[:1], strict=True)
-    twice = sum(x * y2 - x2 * y for x, y, (x2, y2) in zip(xs, ys, following, strict=True))
-    return {**base, "bbox": box, "area": abs(twice) / 2, "segmentation": [points]}
+def _has_name(line: YoloLine, names: Sequence[str], faults: Faults) -> bool:
+    if names and line.class_id >= len(names):
+        expected = f"0..{len(names) - 1}, as the yaml has {len(names)} names"
+        faults.add(line.place, words(f"of class {line.class_id}"), expected)
+        return False
+    return True
 
 
 def _size_wh(path: Path) -> tuple[int, int]:

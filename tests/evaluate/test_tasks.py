@@ -14,7 +14,9 @@ import edgekit
 from edgekit.errors import DataError, ModelError
 from edgekit.evaluate.predictions import Found, Photo, predict_photos
 from edgekit.evaluate.run import evaluate
-from edgekit.evaluate.truth import Truth, load_truth, read_labels
+from edgekit.evaluate.truth import Truth, load_truth
+from edgekit.evaluate.yolo_labels import read_labels
+from edgekit.host.datasets.faults import Faults
 from edgekit.ops.rotated import rotated_corners
 from tests.photos import write_photos
 from tests.tiny_yolo import save_tiny_yolo
@@ -112,14 +114,16 @@ def test_labels_and_models_of_different_tasks_are_refused(tmp_path: Path) -> Non
 def test_yolo_pose_labels(tmp_path: Path) -> None:
     path = tmp_path / "a.txt"
     path.write_text("0 0.5 0.5 0.2 0.4 0.1 0.2 2 0.3 0.4 0\n")
-    (line,) = read_labels(path, keypoint_shape=(2, 3))
+    (line,) = read_labels(path, Faults(), keypoint_shape=(2, 3)) or []
     assert line.keypoints == (0.1, 0.2, 2, 0.3, 0.4, 0)
     path.write_text("0 0.5 0.5 0.2 0.4 0.1 0.2 0.3 0.4\n")
-    assert read_labels(path, keypoint_shape=(2, 2))[0].keypoints == (0.1, 0.2, 2, 0.3, 0.4, 2)
+    (line,) = read_labels(path, Faults(), keypoint_shape=(2, 2)) or []
+    assert line.keypoints == (0.1, 0.2, 2, 0.3, 0.4, 2)
     for bad in ("0 0.5 0.5 0.2 0.4 0.1", "0 0.5 0.5 0.2 0.4 0.1 0.2 0.3 x", "0 0.5 0.5 0.2 0.4 0.1 0.2 0.3 inf"):
         path.write_text(bad)
-        with pytest.raises(DataError, match=r"a\.txt:1"):
-            read_labels(path, keypoint_shape=(2, 2))
+        faults = Faults()
+        assert read_labels(path, faults, keypoint_shape=(2, 2)) == []
+        assert "a.txt:1 is" in faults.tell("set")
     write_photos(tmp_path / "images", 1)
     (tmp_path / "labels").mkdir()
     (tmp_path / "labels" / "photo_000.txt").write_text("0 0.5 0.5 0.2 0.4 0.5 0.5 2 0.25 0.25 0\n")
@@ -135,6 +139,7 @@ def test_yolo_pose_labels(tmp_path: Path) -> None:
         "annotations": [{"image_id": 1, "category_id": 1, "bbox": [0, 0, 9, 9], "keypoints": [1, 2]}],
     }
     (tmp_path / "k.json").write_text(json.dumps(data))
-    with pytest.raises(DataError, match="keypoints is"):
-        load_truth(tmp_path / "k.json")
+    truth = load_truth(tmp_path / "k.json")
+    assert "1 used without key points (annotations[0].keypoints is [1, 2])" in truth.notes[0]
+    assert not truth.has_keypoints
     assert np.isfinite(annotation["area"])

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +12,10 @@ from hypothesis import strategies as st
 from pycocotools import mask as coco_mask
 
 from edgekit.errors import DataError, EdgekitError
-from edgekit.evaluate.coco_labels import _pixels
-from edgekit.evaluate.truth import load_truth, read_labels
+from edgekit.evaluate.outlines import packed_pixels
+from edgekit.evaluate.truth import load_truth
+from edgekit.evaluate.yolo_labels import read_labels
+from edgekit.host.datasets.faults import Faults
 from tests.photos import write_photos
 
 
@@ -59,7 +62,7 @@ def test_photos_that_are_not_here_are_left_out_with_their_labels(tmp_path: Path)
     [
         ({"annotations": []}, "no labelled object on the 1 photos"),
         ({"annotations": None}, "no list `annotations`"),
-        ({"annotations": [3]}, r"annotations\[0\] is no object"),
+        ({"annotations": [3]}, r"annotations\[0\] is 3\), expected an object"),
         ({"annotations": [{"image_id": 5, "category_id": 77, "bbox": [0, 0, 1, 1]}]}, "category_id is 77"),
         ({"annotations": [{"image_id": 8, "category_id": 1, "bbox": [0, 0, 1, 1]}]}, "image_id is 8"),
         ({"annotations": [{"image_id": 5, "category_id": 1, "bbox": [0, 0, "a", 1]}]}, "bbox is"),
@@ -69,7 +72,10 @@ def test_photos_that_are_not_here_are_left_out_with_their_labels(tmp_path: Path)
         ({"annotations": [label(bbox=[0, 0, -3, 1])]}, r"bbox is \[0, 0, -3, 1\]"),
         ({"categories": [{"id": 1, "name": "a"}, {"id": 1, "name": "b"}]}, "category id 1 stands there twice"),
         ({"categories": []}, "no list `categories`"),
-        ({"categories": [{"id": "x", "name": "y"}]}, "no list `categories`"),
+        (
+            {"categories": [{"id": "x", "name": "y"}]},
+            r"categories\[0\] is {'id': 'x', 'name': 'y'}\), expected an object",
+        ),
     ],
 )
 def test_bad_coco_files_are_refused(tmp_path: Path, changes: dict[str, Any], message: str) -> None:
@@ -98,10 +104,16 @@ def test_bad_coco_files_are_refused(tmp_path: Path, changes: dict[str, Any], mes
         {"size": [72, 96], "counts": None},
     ],
 )
-def test_masks_that_pycocotools_would_stumble_over_are_named(tmp_path: Path, segmentation: object) -> None:
-    data = coco(annotations=[label(), label(segmentation=segmentation)])
-    with pytest.raises(DataError, match=r"annotations\[1\]\.segmentation is .*, expected outlines .* size \[72, 96\]"):
-        load_truth(write(tmp_path, data))
+def test_masks_that_pycocotools_would_stumble_over_are_named_and_count_for_boxes_alone(
+    tmp_path: Path, segmentation: object
+) -> None:
+    path = write(tmp_path, coco(annotations=[label(category_id=2), label(segmentation=segmentation)]))
+    truth = load_truth(path)
+    assert [a.get("segmentation") for a in truth.annotations] == [None, None]
+    place = r"annotations\[1\]\.segmentation is "
+    assert re.search(rf"1 fault: 1 used without outline \({place}.*\), expected outlines", truth.notes[0])
+    with pytest.raises(DataError, match=place):
+        load_truth(path, strict=True)
 
 
 def test_outlines_and_both_kinds_of_run_lengths_are_masks_and_an_empty_one_is_none(tmp_path: Path) -> None:
@@ -115,14 +127,14 @@ def test_outlines_and_both_kinds_of_run_lengths_are_masks_and_an_empty_one_is_no
         [],
     ]
     truth = load_truth(write(tmp_path, coco(annotations=[label(segmentation=one) for one in masks])))
-    assert [bool(a["segmentation"]) for a in truth.annotations] == [True, True, True, False]
+    assert [a.get("segmentation") for a in truth.annotations] == [*masks[:3], None]
     assert truth.notes == ("1 labels have no outline and count for boxes alone",)
 
 
 @given(st.integers(0, 2**32 - 1), st.integers(1, 40), st.integers(1, 40), st.floats(0, 1))
 def test_every_packed_mask_fills_its_photo(seed: int, height: int, width: int, density: float) -> None:
     mask = np.asfortranarray(np.random.default_rng(seed).random((height, width)) < density, np.uint8)
-    assert _pixels(coco_mask.encode(mask)["counts"].decode()) == mask.size
+    assert packed_pixels(coco_mask.encode(mask)["counts"].decode()) == mask.size
 
 
 def dataset(tmp_path: Path, labels: dict[str, str], names: str = "[cat, dog]") -> Path:
@@ -158,12 +170,14 @@ def dataset_again(tmp_path: Path) -> Path:
 def test_bad_lines_are_named_with_file_and_line(tmp_path: Path, line: str) -> None:
     path = tmp_path / "x.txt"
     path.write_text("0 0.5 0.5 0.1 0.1\n" + line)
-    with pytest.raises(DataError, match=r"x\.txt:2 is"):
-        read_labels(path)
+    faults = Faults()
+    (first,) = read_labels(path, faults) or []
+    assert first.box_cxcywh == (0.5, 0.5, 0.1, 0.1)
+    assert "x.txt:2 is" in faults.tell("set") and len(faults) == 1
 
 
 def test_unknown_classes_missing_labels_and_odd_files(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"have class 4, expected 0\.\.1"):
+    with pytest.raises(DataError, match=r"000\.txt:1 is of class 4\), expected 0\.\.1"):
         load_truth(dataset(tmp_path / "a", {"photo_000": "4 0.5 0.5 0.1 0.1"}))
     with pytest.raises(DataError, match="none of the 3 photos has a label file"):
         load_truth(dataset(tmp_path / "b", {}))
@@ -171,4 +185,4 @@ def test_unknown_classes_missing_labels_and_odd_files(tmp_path: Path) -> None:
         load_truth(dataset(tmp_path / "c", {"photo_000": ""}), split="train")
     with pytest.raises(EdgekitError, match=r"expected COCO \.json, a YOLO"):
         load_truth(tmp_path / "labels.csv")
-    assert read_labels(tmp_path / "absent.txt") == []
+    assert read_labels(tmp_path / "absent.txt", Faults()) == []

@@ -14,6 +14,7 @@ from pathlib import Path
 from edgekit.errors import DataError
 from edgekit.host.calibration.video import spread_frames
 from edgekit.host.datasets.coco import coco_photos, find_photos, read_coco
+from edgekit.host.datasets.faults import Faults
 from edgekit.host.datasets.listing import Listing, is_photo_name, listed_photos, photos_below
 from edgekit.host.datasets.yolo import read_dataset, split_photos
 from edgekit.runtime.sources import VIDEO_SUFFIXES
@@ -100,9 +101,10 @@ def _open_list(source: Path, frames: int, images_dir: Path | None) -> Source:
 
 
 def _open_coco(source: Path, frames: int, images_dir: Path | None) -> Source:
-    photos = coco_photos(read_coco(source), place=str(source))
+    faults = Faults()
+    photos = coco_photos(read_coco(source), place=str(source), faults=faults)
     folder, listing = find_photos(photos, source, images_dir=images_dir)
-    return _of_listing("coco", listing, folder)
+    return _of_listing("coco", listing, folder, faults.notes(str(source)))
 
 
 def _open_dataset(source: Path, frames: int, images_dir: Path | None) -> Source:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,10 +9,12 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from edgekit.errors import DataError
-from edgekit.files import read_json
+from edgekit.host.datasets.faults import Faults, as_integer
 from edgekit.host.datasets.listing import Listing
+from edgekit.text import read_json_file
 
 MAX_JSON_BYTES = 1 << 30  # instances_train2017.json has 450 MB
+MAX_SIDE = 1 << 20
 PROBED = 50  # photos looked up in each folder to find the right one
 
 
@@ -28,8 +29,11 @@ class CocoPhoto:
 
 
 def read_coco(path: Path) -> Mapping[str, Any]:
-    """The JSON of a COCO file; raises DataError where it is none."""
-    data = read_json(path, max_bytes=MAX_JSON_BYTES)
+    """The JSON of a COCO file; raises DataError where it is none.
+
+    NaN and infinities are let through: one of them in an annotation is a fault of that annotation alone.
+    """
+    data = read_json_file(Path(path), max_bytes=MAX_JSON_BYTES, finite=False)
     if not isinstance(data, dict) or not isinstance(data.get("images"), list):
         raise DataError(
             f"{path} has no list `images`, expected a COCO annotation file",
@@ -38,17 +42,32 @@ def read_coco(path: Path) -> Mapping[str, Any]:
     return data
 
 
-def coco_photos(data: Mapping[str, Any], *, place: str) -> tuple[CocoPhoto, ...]:
-    """The entries of `images`, sorted by id; raises DataError naming the entry that is wrong."""
-    photos = sorted(
-        (_photo(entry, f"{place}: images[{i}]") for i, entry in enumerate(data["images"])),
-        key=lambda photo: photo.image_id,
-    )
+def coco_photos(data: Mapping[str, Any], *, place: str, faults: Faults | None = None) -> tuple[CocoPhoto, ...]:
+    """The sound entries of `images`, sorted by id.
+
+    Args:
+        data: What `read_coco` returned.
+        place: The file, for messages.
+        faults: Takes the entries that are wrong, which are left out.
+
+    Raises:
+        DataError: where no entry is sound.
+    """
+    faults = Faults() if faults is None else faults
+    by_id: dict[int, CocoPhoto | None] = {}
+    for i, entry in enumerate(data["images"]):
+        photo = _photo(entry, f"images[{i}]", faults)
+        if photo is None:
+            continue
+        if photo.image_id not in by_id:
+            by_id[photo.image_id] = photo
+        elif by_id[photo.image_id] != photo:  # whose labels are they? nobody's
+            by_id[photo.image_id] = None
+            faults.add(f"images[{i}].id", photo.image_id, "an id that does not stand there twice")
+    photos = sorted((photo for photo in by_id.values() if photo is not None), key=lambda photo: photo.image_id)
     if not photos:
+        faults.refuse(place, hint="mend the JSON: every entry of `images` needs an id and a file_name")
         raise DataError(f"{place} lists no photos, expected at least one", hint="check the file")
-    for one, other in itertools.pairwise(photos):
-        if one.image_id == other.image_id:
-            raise DataError(f"{place}: image id {one.image_id} stands there twice", hint="make the ids unique")
     return tuple(photos)
 
 
@@ -63,10 +82,12 @@ def find_photos(
     """
     folders = [images_dir] if images_dir else _usual_folders(json_path)
     probes = photos[:: max(1, len(photos) // PROBED)]
-    hits = [sum((folder / photo.file_name).is_file() for photo in probes) for folder in folders]
+    hits = [sum(is_there(folder / photo.file_name) for photo in probes) for folder in folders]
+    if not any(hits):  # a few photos of a long file
+        hits = [sum(is_there(folder / photo.file_name) for photo in photos) for folder in folders]
     best = folders[hits.index(max(hits))]
     paths = [best / photo.file_name for photo in photos]
-    there = tuple(path for path in paths if path.is_file())
+    there = tuple(path for path in paths if is_there(path))
     if not there:
         looked = ", ".join(str(folder) for folder in folders if folder.is_dir())
         raise DataError(
@@ -74,7 +95,7 @@ def find_photos(
             f"looked in {looked or 'no folder'})",
             hint="name the folder of the photos with --images-dir, or take the JSON of these photos",
         )
-    return best, Listing(there, tuple(str(p) for p in paths if not p.is_file()))
+    return best, Listing(there, tuple(str(p) for p in paths if not is_there(p)))
 
 
 def _usual_folders(json_path: Path) -> list[Path]:
@@ -85,27 +106,45 @@ def _usual_folders(json_path: Path) -> list[Path]:
     return folders
 
 
-def _photo(entry: object, place: str) -> CocoPhoto:
+def is_there(path: Path) -> bool:
+    """Whether a file is at `path`; a name that no file system takes, or a locked folder, is none."""
+    try:
+        return path.is_file()
+    except (OSError, ValueError):
+        return False
+
+
+def _photo(entry: object, place: str, faults: Faults) -> CocoPhoto | None:
     if not isinstance(entry, dict):
-        raise DataError(f"{place} is no object, expected id and file_name", hint="mend the JSON")
-    image_id, name = entry.get("id"), entry.get("file_name")
-    if not isinstance(image_id, int) or isinstance(image_id, bool):
-        raise DataError(f"{place}.id is {image_id!r}, expected a whole number", hint="mend the JSON")
-    if not isinstance(name, str) or not name or "\0" in name:
-        raise DataError(f"{place}.file_name is {name!r}, expected a file name", hint="mend the JSON")
-    pure = PurePosixPath(name.replace("\\", "/"))
-    if pure.is_absolute() or ".." in pure.parts or ":" in pure.parts[0]:
-        raise DataError(
-            f"{place}.file_name is {name!r}, expected a path inside the photos' folder",
-            hint="write file names relative to the folder and give that with --images-dir",
-        )
-    width, height = (_side(entry.get(side), f"{place}.{side}") for side in ("width", "height"))
-    return CocoPhoto(image_id, str(pure), width, height)
+        faults.add(place, entry, "an object with id and file_name")
+        return None
+    image_id, name = as_integer(entry.get("id")), _inner_path(entry.get("file_name"))
+    if image_id is None:
+        faults.add(f"{place}.id", entry.get("id"), "a whole number")
+    if name is None:
+        faults.add(f"{place}.file_name", entry.get("file_name"), "a path inside the photos' folder (--images-dir)")
+    if image_id is None or name is None:
+        return None
+    width, height = (_side(entry.get(side), f"{place}.{side}", faults) for side in ("width", "height"))
+    return CocoPhoto(image_id, name, width, height)
 
 
-def _side(value: object, place: str) -> int:
-    if value is None:
-        return 0  # some tools leave the size out; only masks need it
-    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= 1 << 20:
-        raise DataError(f"{place} is {str(value)[:40]!r}, expected pixels", hint="mend the JSON")
-    return value
+def _inner_path(value: object) -> str | None:
+    """The relative path of a file below a folder, with forward slashes; None where `value` is none."""
+    if not isinstance(value, str) or "\0" in value:
+        return None
+    try:
+        value.encode()
+    except UnicodeEncodeError:  # half a surrogate pair
+        return None
+    pure = PurePosixPath(value.replace("\\", "/"))
+    inside = pure.parts and not pure.is_absolute() and ".." not in pure.parts and ":" not in pure.parts[0]
+    return str(pure) if inside else None
+
+
+def _side(value: object, place: str, faults: Faults) -> int:
+    """A side in pixels; 0 where the file does not say (some tools leave the size out, and only masks need it)."""
+    side = 0 if value is None else as_integer(value, low=0, high=MAX_SIDE)
+    if side is None:
+        faults.add(place, value, "pixels", effect="taken for unknown")
+    return side or 0
