@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import io
 import os
 import signal
 import sys
@@ -12,6 +13,7 @@ from collections.abc import Sequence
 from types import ModuleType
 
 from edgekit.errors import EdgekitError
+from edgekit.files import UNENCODABLE
 from edgekit.version import __version__
 
 # Command: (module, one line of help). A module offers `add_arguments(parser)` and `run(args) -> int`
@@ -41,6 +43,8 @@ INTERRUPTED = 130  # 128 + SIGINT, as shells report it
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs one command; returns its exit code: 0 done, 1 a gate failed, 2 a mistake of the user."""
     args_in = list(sys.argv[1:] if argv is None else argv)
+    if isinstance(sys.stdout, io.TextIOWrapper):  # names of files need not be UTF-8, nor the terminal's encoding
+        sys.stdout.reconfigure(errors=UNENCODABLE)
     command = next((a for a in args_in if not a.startswith("-")), None)
     module = importlib.import_module(COMMANDS[command][0]) if command in COMMANDS else None
     args = _parser(command, module).parse_args(args_in)

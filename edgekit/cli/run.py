@@ -4,23 +4,31 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from edgekit.cli.outputs import (
+    DEFAULT_OUT,
+    Outputs,
+    export_sinks,
+    input_files,
+    output_folder,
+    picture_sinks,
+    planned_outputs,
+    row_sinks,
+)
 from edgekit.cli.tally import Tally, say
+from edgekit.files import listed
 
 if TYPE_CHECKING:
+    from edgekit.output.folder import RunFolder
     from edgekit.output.sinks import PictureSink, RowSink
-    from edgekit.results import Results
     from edgekit.runtime.engine import Engine
     from edgekit.runtime.pipeline import Done
     from edgekit.runtime.session import Session
     from edgekit.runtime.sources import Source
-
-DEFAULT_OUT = "edgekit_run"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -29,7 +37,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--source", required=True, help="photo, folder, glob, video, camera (number, 'camera', 'mipi') or stream URL"
     )
     parser.add_argument("-o", "--out", help=f"folder for pictures and results (default: {DEFAULT_OUT}, numbered)")
-    parser.add_argument("--overwrite", action="store_true", help="write into a folder that is not empty")
+    parser.add_argument(
+        "--overwrite",
+        action="store_true",
+        help="write into a folder that is not empty; names the files that it replaces, never one that is read",
+    )
     parser.add_argument(
         "--device",
         default="auto",
@@ -40,14 +52,26 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--max-detections", type=int, default=300, help="objects per picture at most (default 300)")
     parser.add_argument("--names", help="class names: 'coco', or a text file with one name per line")
     parser.add_argument("--masks", default="rle", choices=("rle", "polygons", "none"), help="masks in the JSON")
-    parser.add_argument("--labels", choices=("yolo", "dota"), help="also write a label file per picture to labels/")
+    parser.add_argument(
+        "--labels",
+        choices=("yolo", "yolo-scores", "dota"),
+        help="also write a label file per picture to labels/: as training tools and eval read them (yolo, dota), "
+        "or with the score at the end of each line (yolo-scores)",
+    )
     parser.add_argument("--coco", action="store_true", help="also write coco_results.json, as pycocotools reads it")
     parser.add_argument("--frames", type=int, help="stop after this many pictures")
     parser.add_argument("--no-pictures", action="store_true", help="write results only, draw nothing")
     parser.add_argument("--json", action="store_true", help="results as one JSON document on standard output")
     live = parser.add_argument_group("live runs")
     live.add_argument("--preview", type=int, metavar="PORT", help="show the newest picture in a browser")
-    live.add_argument("--preview-host", default="127.0.0.1", help="address to listen on (default: this machine alone)")
+    live.add_argument(
+        "--preview-host",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="address or name under which other machines may ask for the preview, such as 0.0.0.0 or rdk.local; "
+        "may be repeated (default: this machine alone)",
+    )
     live.add_argument("--show", action="store_true", help="show the newest picture in a window")
     live.add_argument("--watch", action="store_true", help="take over a new version of the model file between frames")
     live.add_argument("--fallback", choices=("sim",), help="go on here, marked so, when the device stays broken")
@@ -56,6 +80,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     from edgekit.errors import ConfigError
+    from edgekit.output.folder import run_folder
+    from edgekit.output.names import output_names
     from edgekit.runtime.engine import Engine
     from edgekit.runtime.sources import open_source
 
@@ -69,7 +95,8 @@ def run(args: argparse.Namespace) -> int:
             hint="use --labels yolo",
         )
     source = open_source(args.source, on_skip=lambda error: tally.skip(error.message))
-    out = _output_folder(args, source)
+    names = output_names(source.names)
+    folder = output_folder(args, source)
     for note in session.notes:
         say(f"note: {note}")
     engine = Engine(
@@ -79,42 +106,73 @@ def run(args: argparse.Namespace) -> int:
         on_event=lambda event: say(f"note: {event}"),
     )
     try:
-        with _watching(args, engine):
-            _run_all(args, engine, source, out, tally)
+        planned = planned_outputs(args, source, names)
+        with (
+            run_folder(folder, inputs=input_files(args, source), planned=planned, overwrite=args.overwrite) as out,
+            _watching(args, engine),
+        ):
+            _say_replaced(out)
+            _run_all(args, engine, source, Outputs(out, names), tally)
+            _say_replaced(out)
     finally:
         engine.current().close()
     if not args.json:
-        print(tally.summary(out))
+        print(tally.summary(folder))
     return 0
 
 
-def _run_all(args: argparse.Namespace, engine: Engine, source: Source, out: Path, tally: Tally) -> None:
+def _say_replaced(out: RunFolder) -> None:
+    """Names what --overwrite replaces: beforehand what is planned, afterwards the rest."""
+    if out.replaced:
+        say(f"note: --overwrite replaces {listed(out.replaced)}")
+        out.replaced.clear()
+
+
+def _run_all(args: argparse.Namespace, engine: Engine, source: Source, out: Outputs, tally: Tally) -> None:
+    """Runs every frame; a failure on the way is raised once the results so far are written."""
     from edgekit.cli.console import progress_bar
     from edgekit.errors import ImageError
     from edgekit.runtime.pipeline import PipelineCounts, run_pipeline
 
     counts = PipelineCounts()
     total = min(source.count, args.frames) if args.frames and source.count else source.count
+    failure: Exception | None = None
     with contextlib.ExitStack() as stack:
-        rows = _row_sinks(args, engine.current(), source, out, stack)
-        pictures = _picture_sinks(args, source, out, stack)
-        exports = _export_sinks(args, out, stack)
+        rows = row_sinks(args, engine.current(), source, out, stack)
+        pictures = picture_sinks(args, source, out, stack)
+        exports = export_sinks(args, out, stack)
         report = stack.enter_context(progress_bar())
         frames = stack.enter_context(
-            contextlib.closing(run_pipeline(source, engine, in_flight=args.in_flight, counts=counts))
+            contextlib.closing(
+                run_pipeline(
+                    source,
+                    engine,
+                    in_flight=args.in_flight,
+                    counts=counts,
+                    on_skip=lambda error: tally.skip(error.message),
+                )
+            )
         )
-        with _ending_live_runs(source):
-            for done in frames:
-                _deliver(done, pictures, rows, args.masks)
-                for export in exports:
-                    export(done.frame.name, done.results)
-                tally.add(done)
-                report("run", tally.pictures, total)
-                if args.frames and tally.pictures >= args.frames:
-                    break
+        try:
+            with _ending_live_runs(source):
+                for done in frames:
+                    _deliver(done, pictures, rows, args.masks)
+                    for export in exports:
+                        export(done.frame.name, done.results)
+                    tally.add(done)
+                    report("run", tally.pictures, total)
+                    if args.frames and tally.pictures >= args.frames:
+                        break
+        except Exception as error:
+            if not tally.pictures:
+                raise
+            failure = error
         tally.dropped = counts.dropped
         if not tally.pictures:  # raised in here, so that no empty results are left behind
             raise ImageError(f"{args.source} holds no readable picture", hint="see the lines above")
+    if failure is not None:
+        say(f"note: the results of the {tally.pictures} pictures before the error are kept in {out.folder.folder}")
+        raise failure
 
 
 def _deliver(done: Done, pictures: list[PictureSink], rows: list[RowSink], masks: str) -> None:
@@ -127,50 +185,6 @@ def _deliver(done: Done, pictures: list[PictureSink], rows: list[RowSink], masks
     times = {stage: round(value, 3) for stage, value in done.times_ms.items()}
     for write in rows:
         write({"source": done.frame.name, **done.results.to_dict(masks=masks), "times_ms": times})
-
-
-def _row_sinks(
-    args: argparse.Namespace, session: Session, source: Source, out: Path, stack: contextlib.ExitStack
-) -> list[RowSink]:
-    """Photos give one JSON document; videos and live sources, which may be long, a line per frame."""
-    from edgekit.output.document import json_document, json_file
-    from edgekit.output.sinks import json_lines
-
-    header = _header(args, session)
-    if source.kind == "photos":
-        sinks: list[RowSink] = [stack.enter_context(json_file(out / "results.json", header))]
-    else:
-        sinks = [stack.enter_context(json_lines(out / "results.jsonl", header))]
-    if args.json:
-        sinks.append(stack.enter_context(json_document(sys.stdout, header)))
-    return sinks
-
-
-def _picture_sinks(
-    args: argparse.Namespace, source: Source, out: Path, stack: contextlib.ExitStack
-) -> list[PictureSink]:
-    from edgekit.output.sinks import picture_sink, preview_sink, video_sink, window_sink
-
-    sinks: list[PictureSink] = []
-    if not args.no_pictures:
-        photos = source.kind == "photos"
-        sinks.append(picture_sink(out) if photos else stack.enter_context(video_sink(out, fps=source.fps)))
-    if args.preview is not None:
-        ready: Callable[[str], None] = lambda url: say(f"preview: {url}")  # noqa: E731
-        sinks.append(stack.enter_context(preview_sink(args.preview, host=args.preview_host, on_ready=ready)))
-    if args.show:
-        sinks.append(stack.enter_context(window_sink("edgekit")))
-    return sinks
-
-
-def _export_sinks(
-    args: argparse.Namespace, out: Path, stack: contextlib.ExitStack
-) -> list[Callable[[str, Results], None]]:
-    from edgekit.output.coco import coco_sink
-    from edgekit.output.labels_txt import label_sink
-
-    sinks = [label_sink(out / "labels", args.labels)] if args.labels else []
-    return [*sinks, stack.enter_context(coco_sink(out / "coco_results.json"))] if args.coco else sinks
 
 
 @contextlib.contextmanager
@@ -222,41 +236,3 @@ def _read_names(names: str) -> tuple[str, ...]:
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"--names {names} cannot be read ({error})", hint="give 'coco' or a text file") from error
     return tuple(line.strip() for line in lines if line.strip())
-
-
-def _output_folder(args: argparse.Namespace, source: Source) -> Path:
-    from edgekit.errors import OutputError
-
-    out = Path(args.out) if args.out else _unused(Path(DEFAULT_OUT))
-    if out.exists() and not out.is_dir():
-        raise OutputError(f"{out} is a file, expected a folder", hint="give -o another name")
-    folder = Path(args.source) if Path(args.source).is_dir() else Path(args.source).parent
-    if source.kind == "photos" and out.resolve() == folder.resolve():
-        raise OutputError(f"{out} is the source's own folder; photos would be lost", hint="give -o another folder")
-    if out.is_dir() and any(out.iterdir()) and not args.overwrite:
-        raise OutputError(f"{out} is not empty", hint="choose another folder with -o, or add --overwrite")
-    return out
-
-
-def _unused(folder: Path) -> Path:
-    """`folder`, or `folder-2`, `folder-3` ... where earlier runs left theirs."""
-    number, candidate = 1, folder
-    while candidate.exists():
-        number += 1
-        candidate = folder.with_name(f"{folder.name}-{number}")
-    return candidate
-
-
-def _header(args: argparse.Namespace, session: Session) -> dict[str, Any]:
-    from edgekit.version import __version__
-
-    return {
-        "edgekit": __version__,
-        "model": Path(args.model).name,
-        "task": session.spec.task,
-        "device": session.device.kind,
-        "simulated": session.device.kind != "bpu",
-        "conf": args.conf,
-        "iou": args.iou,
-        "notes": list(session.notes),
-    }

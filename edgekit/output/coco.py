@@ -11,9 +11,10 @@ from typing import Any
 import numpy as np
 
 from edgekit.errors import ConfigError
-from edgekit.files import atomic_path
+from edgekit.files import UNENCODABLE, atomic_path
 from edgekit.labels import COCO_CATEGORY_IDS
 from edgekit.ops.boxes import xyxy_to_ltwh
+from edgekit.output.names import OutputNames
 from edgekit.results import Classifications, Poses, Results, RotatedDetections, Segmentations
 
 
@@ -58,20 +59,24 @@ def _task_values(results: Results, index: int) -> dict[str, Any]:
 
 
 @contextlib.contextmanager
-def coco_sink(path: Path) -> Iterator[Callable[[str, Results], None]]:
+def coco_sink(path: Path, names: OutputNames) -> Iterator[Callable[[str, Results], None]]:
     """A function that appends each picture's rows to a COCO results file, which appears when it is complete.
 
-    The image id is the number that the picture's name consists of, as COCO's do, else the name without suffix.
+    Each row also has the picture's `file_name`, relative to the source. The image id is the number that the name
+    consists of, as COCO's do, else the name without suffix; pictures never share one (see `output_names`).
     """
-    with atomic_path(path) as temporary, temporary.open("w", encoding="utf-8") as stream:
+    with (
+        atomic_path(path) as temporary,
+        temporary.open("w", encoding="utf-8", errors=UNENCODABLE) as stream,
+    ):
         stream.write("[")
         first = True
 
         def write(name: str, results: Results) -> None:
             nonlocal first
-            stem = Path(name).stem
-            for row in coco_rows(results, image_id=int(stem) if stem.isdecimal() else stem):
-                stream.write(("\n" if first else ",\n") + json.dumps(row, ensure_ascii=False))
+            for row in coco_rows(results, image_id=names.image_id(name)):
+                line = json.dumps({"file_name": name, **row}, ensure_ascii=False)
+                stream.write(("\n" if first else ",\n") + line)
                 first = False
 
         yield write

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TextIO
 
-from edgekit.files import atomic_path
+from edgekit.files import UNENCODABLE, atomic_path
 
 
 @contextlib.contextmanager
@@ -33,7 +33,7 @@ def json_file(path: Path, header: dict[str, Any]) -> Iterator[Callable[[dict[str
     """The same in a file, which appears when it is complete."""
     with (
         atomic_path(path) as temporary,
-        temporary.open("w", encoding="utf-8") as stream,
+        temporary.open("w", encoding="utf-8", errors=UNENCODABLE) as stream,
         json_document(stream, header) as append,
     ):
         yield append

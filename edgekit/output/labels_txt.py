@@ -2,32 +2,58 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from pathlib import Path
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
 from edgekit.errors import ConfigError
 from edgekit.files import write_text
+from edgekit.output.folder import RunFolder
+from edgekit.output.names import OutputNames
 from edgekit.results import Classifications, Poses, Results, RotatedDetections, Segmentations
+
+SEEN = 0.5  # a point below this visibility is none in a label
 
 
 def yolo_txt(results: Results) -> str:
-    """Ultralytics' label lines, coordinates in 0..1 of the picture, with the score at the end.
+    """Ultralytics' label lines, coordinates in 0..1 of the picture, as training and `edgekit eval` read them.
 
     detect `class x y w h`, segment `class x1 y1 x2 y2 ...` (the largest outline), pose the box and then
-    `x y visibility` per point, obb `class` and four corners; classify `score class name` as its predictions are
-    saved.
+    `x y visibility` per point (2 seen, 0 not, at 0 0 then), obb `class` and four corners, clipped to the picture;
+    classify `score class name`, since a whole picture's label is its folder.
     """
+    return _yolo_lines(results, scores=False)
+
+
+def yolo_scores_txt(results: Results) -> str:
+    """The same lines with the score at the end, as Ultralytics' predictions with `save_conf`; visibility in 0..1."""
+    return _yolo_lines(results, scores=True)
+
+
+def _yolo_lines(results: Results, *, scores: bool) -> str:
     if isinstance(results, Classifications):
         return "".join(f"{p:.4f} {results.names[i]}\n" for i, p in results.top())
     lines = []
     for index in range(len(results)):
         values = YOLO_VALUES.get(type(results), _box_values)(results, index)
-        if values:
-            numbers = " ".join(f"{v:.6f}" for v in values)
-            lines.append(f"{results.class_ids[index]} {numbers} {results.scores[index]:.6f}\n")
+        if not values:
+            continue
+        if not scores:
+            values = _as_truth(values, has_points=isinstance(results, Poses))
+        numbers = " ".join(f"{v:.6f}" for v in values)
+        score = f" {results.scores[index]:.6f}" if scores else ""
+        lines.append(f"{results.class_ids[index]} {numbers}{score}\n")
     return "".join(lines)
+
+
+def _as_truth(values: Sequence[float], *, has_points: bool) -> list[float]:
+    """Values that a label file may hold: places in 0..1, points either seen (2) or not (0)."""
+    if not has_points:
+        return [min(max(value, 0.0), 1.0) for value in values]
+    points = [tuple(values[i : i + 3]) for i in range(4, len(values), 3)]
+    seen = [visible >= SEEN and 0 <= x <= 1 and 0 <= y <= 1 for x, y, visible in points]
+    marked = [(x, y, 2.0) if is_seen else (0.0, 0.0, 0.0) for (x, y, _), is_seen in zip(points, seen, strict=True)]
+    return [*_as_truth(values[:4], has_points=False), *(value for point in marked for value in point)]
 
 
 def dota_txt(results: Results) -> str:
@@ -43,7 +69,12 @@ def dota_txt(results: Results) -> str:
     return "".join(lines)
 
 
-LABEL_WRITERS: dict[str, Callable[[Results], str]] = {"yolo": yolo_txt, "dota": dota_txt}
+LABEL_WRITERS: dict[str, Callable[[Results], str]] = {
+    "yolo": yolo_txt,
+    "yolo-scores": yolo_scores_txt,
+    "dota": dota_txt,
+}
+LABELS_FOLDER = "labels"
 
 
 def _box_values(results: Results, index: int) -> list[float]:
@@ -54,13 +85,25 @@ def _box_values(results: Results, index: int) -> list[float]:
 
 
 def _mask_values(results: Results, index: int) -> list[float]:
-    """The outline with the largest area; nothing where the mask is empty."""
+    """The outline with the largest area; a mask of so few pixels that it has none gives the box around them.
+
+    Nothing where the mask is empty.
+    """
     assert isinstance(results, Segmentations)
     outlines = [np.asarray(p, np.float64).reshape(-1, 2) for p in results.masks.polygons(index)]
+    outlines = outlines or _pixel_box(*results.masks.cropped(index))
     if not outlines:
         return []
-    largest = max(outlines, key=_area)
-    return [float(v) for v in (largest / results.size_wh).reshape(-1)]
+    return [float(v) for v in (max(outlines, key=_area) / results.size_wh).reshape(-1)]
+
+
+def _pixel_box(mask: np.ndarray, corner_xy: tuple[int, int]) -> list[np.ndarray]:
+    """The box around the set pixels of `mask` (h, w), which lies at `corner_xy`, as one outline; none without any."""
+    rows, columns = np.nonzero(mask)
+    if not len(rows):
+        return []
+    left, top, right, bottom = columns.min(), rows.min(), columns.max() + 1, rows.max() + 1
+    return [np.array([(left, top), (right, top), (right, bottom), (left, bottom)], np.float64) + corner_xy]
 
 
 def _pose_values(results: Results, index: int) -> list[float]:
@@ -89,11 +132,11 @@ YOLO_VALUES: dict[type, Callable[[Results, int], list[float]]] = {
 }
 
 
-def label_sink(folder: Path, kind: str) -> Callable[[str, Results], None]:
-    """A function that writes each picture's labels to `folder`/<its name>.txt; `kind` is one of LABEL_WRITERS."""
+def label_sink(folder: RunFolder, names: OutputNames, kind: str) -> Callable[[str, Results], None]:
+    """A function that writes each picture's labels to labels/<its name>.txt; `kind` is one of LABEL_WRITERS."""
     write_labels = LABEL_WRITERS[kind]
 
     def write(name: str, results: Results) -> None:
-        write_text(folder / Path(name).with_suffix(".txt"), write_labels(results))
+        write_text(folder.take(f"{LABELS_FOLDER}/{names.label(name)}"), write_labels(results))
 
     return write

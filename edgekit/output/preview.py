@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import ipaddress
+import select
+import socket
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -16,9 +19,11 @@ import numpy.typing as npt
 from edgekit.errors import OutputError
 
 LOOPBACK = "127.0.0.1"
+LOOPBACK_NAMES = frozenset({"localhost", LOOPBACK, "::1"})
 BOUNDARY = "edgekit-frame"
 JPEG_QUALITY = 80
 VIEWER_TIMEOUT_S = 5.0  # a viewer that takes no bytes for so long is let go
+POLL_S = 0.1  # how often a viewer without a newer picture is looked at: is it still there?
 PAGE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
 <title>edgekit preview</title>
@@ -29,16 +34,21 @@ img{max-width:100vw;max-height:94vh}</style></head>
 
 
 class Preview:
-    """Serves the picture that was shown last at http://host:port/; every viewer has a thread of its own."""
+    """Serves the picture that was shown last at http://host:port/; every viewer has a thread of its own.
 
-    def __init__(self, port: int, *, host: str = LOOPBACK) -> None:
+    Only requests whose Host header is a loopback name, one of `names`, or the address that they came in at are
+    answered; others may come from a web page whose name was bound to this address (DNS rebinding), and get 403.
+    """
+
+    def __init__(self, port: int, *, host: str = LOOPBACK, names: Iterable[str] = ()) -> None:
+        self._names = LOOPBACK_NAMES | {host_name(name) for name in names}
         self._changed = threading.Condition()
         self._picture = np.zeros((0, 0, 3), np.uint8)
         self._jpeg = b""
         self._number = 0
         self._open = True
         try:
-            self._server = ThreadingHTTPServer((host, port), _handler(self))
+            self._server = _server_class(host)((host, port), _handler(self))
         except (OSError, OverflowError) as error:
             raise OutputError(
                 f"the preview cannot listen on {host}:{port} ({error})", hint="choose another --preview port"
@@ -50,7 +60,7 @@ class Preview:
     def url(self) -> str:
         """Where to point the browser."""
         host, port = self._server.server_address[:2]
-        return f"http://{host!s}:{port}/"
+        return f"http://[{host!s}]:{port}/" if ":" in str(host) else f"http://{host!s}:{port}/"
 
     def show(self, bgr: npt.NDArray[np.uint8]) -> None:
         """Makes `bgr` the newest picture; returns at once."""
@@ -67,13 +77,22 @@ class Preview:
         self._server.shutdown()
         self._server.server_close()
 
-    def pictures(self) -> Iterator[bytes]:
-        """JPEGs of the newest picture, one whenever there is a newer one; skips what a slow viewer missed."""
+    def answers_to(self, hosts: Sequence[str], address: str) -> bool:
+        """Whether a request with these Host headers, which came in at `address`, is answered."""
+        return len(hosts) == 1 and host_name(hosts[0]) in self._names | {host_name(address)}
+
+    def pictures(self, is_gone: Callable[[], bool] = lambda: False) -> Iterator[bytes]:
+        """JPEGs of the newest picture, one whenever there is a newer one; skips what a slow viewer missed.
+
+        Ends when the preview is closed, or the viewer `is_gone`.
+        """
         seen = 0
         while True:
             with self._changed:
                 while self._open and self._number == seen:
-                    self._changed.wait()
+                    self._changed.wait(POLL_S)
+                    if is_gone():
+                        return
                 if not self._open:
                     return
                 seen = self._number
@@ -84,6 +103,46 @@ class Preview:
             yield jpeg
 
 
+def _server_class(host: str) -> type[ThreadingHTTPServer]:
+    class Server(ThreadingHTTPServer):
+        address_family = socket.AF_INET6 if ":" in host else socket.AF_INET
+
+    return Server
+
+
+def host_name(host: str) -> str:
+    """The name in a Host header or an address: without port, brackets, IPv4 in IPv6 and final dot, in lower case."""
+    name = host.strip().lower()
+    if name.startswith("["):
+        name = name[1:].partition("]")[0]
+    elif name.count(":") == 1:
+        name = name.partition(":")[0]
+    return name.removeprefix("::ffff:").removesuffix(".")
+
+
+def listen_address(names: Sequence[str]) -> str:
+    """Where to listen for viewers that ask for `names`.
+
+    The first IP address among them; this machine alone where there are only loopback names; else all addresses,
+    since a name is for viewers elsewhere.
+    """
+    for name in map(host_name, names):
+        with contextlib.suppress(ValueError):
+            return str(ipaddress.ip_address(name))
+    return LOOPBACK if all(host_name(name) in LOOPBACK_NAMES for name in names) else "0.0.0.0"
+
+
+def _is_gone(connection: socket.socket) -> bool:
+    """Whether the viewer has closed its end; what it sends besides its request is read and dropped."""
+    try:
+        while select.select([connection], [], [], 0)[0]:
+            if not connection.recv(4096):
+                return True
+    except (OSError, ValueError):
+        return True
+    return False
+
+
 def _handler(preview: Preview) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         timeout = VIEWER_TIMEOUT_S
@@ -91,7 +150,10 @@ def _handler(preview: Preview) -> type[BaseHTTPRequestHandler]:
         def do_GET(self) -> None:
             pages: dict[str, Callable[[], None]] = {"/": self._page, "/stream": self._stream}
             with contextlib.suppress(ConnectionError, TimeoutError):  # a viewer that went away
-                pages.get(self.path.split("?")[0], self._missing)()
+                if preview.answers_to(self.headers.get_all("Host", []), self.connection.getsockname()[0]):
+                    pages.get(self.path.split("?")[0], self._missing)()
+                else:
+                    self.send_error(HTTPStatus.FORBIDDEN, explain="start edgekit run with --preview-host NAME")
 
         def _page(self) -> None:
             body = PAGE.encode()
@@ -103,7 +165,7 @@ def _handler(preview: Preview) -> type[BaseHTTPRequestHandler]:
         def _stream(self) -> None:
             self._begin(f"multipart/x-mixed-replace; boundary={BOUNDARY}")
             self.end_headers()
-            for jpeg in preview.pictures():
+            for jpeg in preview.pictures(lambda: _is_gone(self.connection)):
                 head = f"--{BOUNDARY}\r\nContent-Type: image/jpeg\r\nContent-Length: {len(jpeg)}\r\n\r\n"
                 self.wfile.write(head.encode() + jpeg + b"\r\n")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,27 +13,30 @@ import numpy as np
 import numpy.typing as npt
 
 from edgekit.errors import OutputError
-from edgekit.files import atomic_path
-from edgekit.output.preview import LOOPBACK, Preview
+from edgekit.files import UNENCODABLE, atomic_path
+from edgekit.output.folder import RunFolder
+from edgekit.output.names import OutputNames
+from edgekit.output.preview import Preview, listen_address
 from edgekit.output.writer import video_writer, write_picture
 
 Picture = npt.NDArray[np.uint8]
 PictureSink = Callable[[str, Picture], None]  # takes a frame's name and its annotated picture
 RowSink = Callable[[dict[str, Any]], None]  # takes a frame's results as JSON values
+VIDEO_NAME = "video.mp4"
 ESCAPE_KEYS = (27, ord("q"))
 
 
-def picture_sink(folder: Path) -> PictureSink:
+def picture_sink(folder: RunFolder, names: OutputNames) -> PictureSink:
     """Every picture under its own name in `folder`."""
 
     def write(name: str, picture: Picture) -> None:
-        write_picture(folder / name, picture)
+        write_picture(folder.take(names.picture(name)), picture)
 
     return write
 
 
 @contextlib.contextmanager
-def video_sink(folder: Path, *, fps: float) -> Iterator[PictureSink]:
+def video_sink(folder: RunFolder, *, fps: float) -> Iterator[PictureSink]:
     """One video; where the resolution changes on the way, another one begins (video-2.mp4, ...)."""
     with contextlib.ExitStack() as stack:
         append: Callable[[Picture], None] | None = None
@@ -44,7 +47,7 @@ def video_sink(folder: Path, *, fps: float) -> Iterator[PictureSink]:
             found = (picture.shape[1], picture.shape[0])
             if append is None or found != size_wh:
                 size_wh, count = found, count + 1
-                path = folder / ("video.mp4" if count == 1 else f"video-{count}.mp4")
+                path = folder.take(VIDEO_NAME if count == 1 else f"video-{count}.mp4")
                 append = stack.enter_context(video_writer(path, fps=fps, size_wh=size_wh))
             append(picture)
 
@@ -54,7 +57,7 @@ def video_sink(folder: Path, *, fps: float) -> Iterator[PictureSink]:
 @contextlib.contextmanager
 def json_lines(path: Path, header: dict[str, Any]) -> Iterator[RowSink]:
     """A line per frame, the header first; what a long run writes. The file appears when it is complete."""
-    with atomic_path(path) as temporary, temporary.open("w", encoding="utf-8") as stream:
+    with atomic_path(path) as temporary, temporary.open("w", encoding="utf-8", errors=UNENCODABLE) as stream:
 
         def write(row: dict[str, Any]) -> None:
             stream.write(json.dumps(row, ensure_ascii=False) + "\n")
@@ -83,9 +86,13 @@ def window_sink(title: str) -> Iterator[PictureSink]:
 
 
 @contextlib.contextmanager
-def preview_sink(port: int, *, host: str = LOOPBACK, on_ready: Callable[[str], None]) -> Iterator[PictureSink]:
-    """The newest picture in a browser; `on_ready` gets the address."""
-    preview = Preview(port, host=host)
+def preview_sink(port: int, *, names: Sequence[str] = (), on_ready: Callable[[str], None]) -> Iterator[PictureSink]:
+    """The newest picture in a browser; `on_ready` gets the address.
+
+    names: the addresses and names, besides loopback ones, that viewers ask for; where they say more than loopback,
+    it listens there.
+    """
+    preview = Preview(port, host=listen_address(names), names=names)
     on_ready(preview.url)
     try:
         yield lambda name, picture: preview.show(picture)

@@ -11,19 +11,22 @@ import numpy as np
 import numpy.typing as npt
 
 from edgekit.errors import OutputError
-from edgekit.files import atomic_path
+from edgekit.files import atomic_path, write_bytes
+from edgekit.output.names import picture_name
 
 Picture = npt.NDArray[np.uint8]
-KEPT_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")  # a photo of another kind comes out as .jpg beside its name
 
 
 def write_picture(path: Path, bgr: Picture) -> Path:
-    """Writes a picture under `path`, as JPEG where its own suffix is none of KEPT_SUFFIXES; gives the path used."""
-    if path.suffix.lower() not in KEPT_SUFFIXES:
-        path = path.with_name(path.name + ".jpg")
-    with atomic_path(path) as temporary:
-        if not cv2.imwrite(str(temporary), bgr):
-            raise _failed(path)
+    """Writes a picture under `path`, as JPEG where its own suffix is none that is kept; gives the path used."""
+    path = path.with_name(picture_name(path.name))
+    try:
+        encoded, data = cv2.imencode(path.suffix.lower(), bgr)  # imwrite would not take a name that is no UTF-8
+    except cv2.error as error:
+        raise _failed(path) from error
+    if not encoded:
+        raise _failed(path)
+    write_bytes(path, data.tobytes())
     return path
 
 

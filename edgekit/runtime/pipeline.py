@@ -14,11 +14,11 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
-from edgekit.errors import DeviceError, EdgekitError
+from edgekit.errors import DeviceError, EdgekitError, ImageError
 from edgekit.results import Results
 from edgekit.runtime.channel import Channel
 from edgekit.runtime.engine import Engine, Inferred
-from edgekit.runtime.sources import Frame, Source
+from edgekit.runtime.sources import Frame, OnSkip, Source
 
 IN_FLIGHT = 2  # as many as the BPU works on at once; more wait for each other out of order
 BACKLOG = 4  # frames that may wait before and after the device
@@ -54,15 +54,21 @@ class _Sent:
 
 
 def run_pipeline(
-    source: Source, engine: Engine, *, in_flight: int = IN_FLIGHT, counts: PipelineCounts | None = None
+    source: Source,
+    engine: Engine,
+    *,
+    in_flight: int = IN_FLIGHT,
+    counts: PipelineCounts | None = None,
+    on_skip: OnSkip | None = None,
 ) -> Generator[Done, None, None]:
     """Yields every frame of `source` with its results, in order.
 
     A live source drops its oldest waiting frames where the caller is slower; a file never does. An exception in
-    any stage stops all of them and is raised here, with the frame's number, after the frames before it.
+    any stage stops all of them and is raised here, with the frame's number, after the frames before it. A picture
+    that the model's input cannot be made of is given to `on_skip` and left out; it raises, too, without that.
     Closing the iterator (or Ctrl-C in the caller's loop) ends the threads before it returns.
     """
-    run = _Run(source, engine, in_flight, counts or PipelineCounts())
+    run = _Run(source, engine, in_flight, counts or PipelineCounts(), on_skip)
     run.start()
     try:
         for done in run.decoded:
@@ -82,6 +88,7 @@ class _Run:
     engine: Engine
     in_flight: int
     counts: PipelineCounts
+    on_skip: OnSkip | None = None
     failure: Exception | None = None
     captured: Channel[tuple[int, Frame]] = field(init=False)
     sent: Channel[_Sent] = field(init=False)
@@ -120,8 +127,14 @@ class _Run:
 
     def _prepare(self) -> None:
         for number, frame in self.captured:
-            with _naming(number):
-                sent = self._send(number, frame)
+            try:
+                with _naming(number):
+                    sent = self._send(number, frame)
+            except ImageError as error:
+                if self.on_skip is None:
+                    raise
+                self.on_skip(ImageError(f"{frame.name}: {error.message}", hint=error.hint))
+                continue
             if not self.sent.put(sent):
                 return
 

@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import cv2
@@ -114,6 +119,166 @@ def test_nothing_is_overwritten(model: Path, photos: Path, capsys: pytest.Captur
     assert "is not empty" in refused(capsys, *args, "-o", str(photos / "deep"))
     assert "is a file" in refused(capsys, *args, "-o", str(photos / "a.jpg"))
     assert {p: p.read_bytes() for p in photos.rglob("*.*")} == before
+
+
+def test_no_photo_that_is_read_is_ever_written(
+    model: Path, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.copy(photos / "a.jpg", photos / "deep" / "a.jpg")
+    (tmp_path / "link").symlink_to(photos)
+    before = {p: p.read_bytes() for p in photos.rglob("*.*")}
+    monkeypatch.chdir(tmp_path)
+    for source, out in (
+        ("photos/**/*.*", "photos"),
+        ("photos", "photos/deep"),
+        ("photos/*.jpg", "photos"),
+        ("photos/**/*.*", "link"),
+        ("link/**/*.*", "photos"),
+        ("photos/deep/../**/*.*", "photos"),
+        (str(photos / "**" / "*.*"), "photos"),
+    ):
+        message = refused(capsys, "--model", str(model), "--source", source, "-o", out, "--overwrite")
+        assert "is read in this call" in message or "source's own folder" in message
+        assert {p: p.read_bytes() for p in photos.rglob("*.*")} == before, (source, out)
+
+
+def test_the_video_the_model_and_the_names_that_are_read_are_never_written(
+    model: Path, photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "films"
+    with video_writer(folder / "video.mp4", fps=8, size_wh=(96, 64)) as append:
+        append(np.zeros((64, 96, 3), np.uint8))
+    shutil.copy(model, folder / "results.onnx")
+    main(["cut", str(model), "-o", str(folder / "results.onnx"), "--overwrite"])
+    (folder / "coco_results.json").write_text("cat\ndog\nowl\n")
+    before = {p: p.read_bytes() for p in folder.iterdir()}
+    capsys.readouterr()
+    out = ("-o", str(folder), "--overwrite")
+    assert "video.mp4" in refused(capsys, "--model", str(model), "--source", str(folder / "video.mp4"), *out)
+    cut = ("--model", str(folder / "results.onnx"), "--source", str(photos))
+    assert "results.json" in refused(capsys, *cut, *out)
+    names = ("--names", str(folder / "coco_results.json"))
+    assert "coco_results.json" in refused(
+        capsys, "--model", str(model), "--source", str(folder / "video.mp4"), "--no-pictures", "--coco", *names, *out
+    )
+    assert {p: p.read_bytes() for p in folder.iterdir()} == before
+
+
+def test_overwrite_names_what_it_replaces_and_leaves_the_rest(
+    model: Path, photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "out"
+    out.mkdir()
+    for name in ("a.jpg", "mine.txt"):
+        (out / name).write_text("mine")
+    args = ("--model", str(model), "--source", str(photos), "-o", str(out))
+    assert "is not empty" in refused(capsys, *args)
+    assert (out / "a.jpg").read_text() == "mine"
+    assert main(["run", *args, "--overwrite"]) == 0
+    assert f"note: --overwrite replaces {out / 'a.jpg'}\n" in capsys.readouterr().err
+    assert (out / "mine.txt").read_text() == "mine"
+    assert cv2.imread(str(out / "a.jpg")).shape == (60, 90, 3)
+
+
+def test_equal_stems_never_meet_in_one_output_or_id(photos: Path, tmp_path: Path) -> None:
+    model = save_tiny_yolo(tmp_path / "detect.onnx")
+    for name in ("a.png", "deep/a.jpg", "deep/7.jpg", "7.jpg"):
+        cv2.imwrite(str(photos / name), cv2.imread(str(photos / "a.jpg")))
+    out = tmp_path / "out"
+    args = ["run", "--model", str(model), "--source", str(photos), "-o", str(out), "--no-pictures", "--coco"]
+    assert main([*args, "--labels", "yolo", "--conf", "0.3"]) == 0
+    found = {row["source"]: len(row["objects"]) for row in json.loads((out / "results.json").read_text())["results"]}
+    labels = {p.relative_to(out / "labels").as_posix(): p for p in (out / "labels").rglob("*.txt")}
+    names = {"a.jpg": "a.jpg.txt", "a.png": "a.png.txt", "7.jpg": "7.txt", "deep/7.jpg": "deep/7.txt"}
+    names |= {"deep/a.jpg": "deep/a.txt", "deep/b.png": "deep/b.txt"}
+    assert sorted(labels) == sorted(names.values())
+    assert {n: len(labels[label].read_text().splitlines()) for n, label in names.items()} == found
+    rows = json.loads((out / "coco_results.json").read_text())
+    ids = {row["file_name"]: row["image_id"] for row in rows}
+    assert len(set(ids.values())) == len(ids) == sum(count > 0 for count in found.values()) >= 5
+    assert [ids[n] for n in ("7.jpg", "deep/7.jpg", "a.png", "deep/b.png")] == ["7", "deep/7", "a.png", "b"]
+    assert {name: sum(row["file_name"] == name for row in rows) for name in ids} == {
+        name: count for name, count in found.items() if count
+    }
+
+
+def test_one_bad_photo_costs_itself_alone(
+    model: Path, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from edgekit.errors import DeviceError, ImageError
+    from edgekit.runtime.session import Session
+
+    cv2.imwrite(str(photos / "c.png"), np.zeros((20, 30, 3), np.uint8))
+    prepare = Session.prepare
+
+    def refuse_small(self: Session, bgr: np.ndarray, **options: object) -> object:
+        if bgr.shape[1] == 30:
+            raise raised
+        return prepare(self, bgr, **options)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(Session, "prepare", refuse_small)
+    raised: Exception = ImageError("too small", hint="")
+    args = ["run", "--model", str(model), "--source", str(photos), "--in-flight", "1"]
+    assert main([*args, "-o", str(tmp_path / "one")]) == 0
+    said = capsys.readouterr()
+    assert "skipped: c.png: frame 1: too small" in said.err
+    document = json.loads((tmp_path / "one" / "results.json").read_text())
+    assert [row["source"] for row in document["results"]] == ["a.jpg", "deep/b.png"]
+
+    for raised in (DeviceError("gone", hint=""), ValueError("odd")):
+        out = tmp_path / type(raised).__name__
+        assert main([*args, "-o", str(out), "--coco", "--labels", "yolo"]) == 2
+        assert "results of the 1 pictures before the error are kept" in capsys.readouterr().err
+        assert [row["source"] for row in json.loads((out / "results.json").read_text())["results"]] == ["a.jpg"]
+        assert {row["file_name"] for row in json.loads((out / "coco_results.json").read_text())} == {"a.jpg"}
+        assert sorted(p.name for p in out.iterdir()) == ["a.jpg", "coco_results.json", "labels", "results.json"]
+
+
+def test_a_photo_whose_name_is_no_utf8_works(
+    model: Path, photos: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    odd = os.fsdecode(b"caf\xe9.jpg")
+    shutil.copy(photos / "a.jpg", photos / odd)
+    args = ["run", "--model", str(model), "--source", str(photos), "--labels", "yolo", "--coco", "--json"]
+    assert main([*args, "-o", str(tmp_path / "out")]) == 0
+    shown = json.loads(capfd.readouterr().out)
+    assert [row["source"] for row in shown["results"]] == ["a.jpg", odd, "deep/b.png"]
+    assert (tmp_path / "out" / "labels" / os.fsdecode(b"caf\xe9.txt")).is_file()
+    assert (tmp_path / "out" / odd).is_file()
+    assert json.loads((tmp_path / "out" / "results.json").read_text())["results"][1]["source"] == odd
+
+
+def test_a_video_run_that_was_killed_starts_again_in_its_folder(model: Path, tmp_path: Path) -> None:
+    with video_writer(tmp_path / "in.mp4", fps=8, size_wh=(96, 64)) as append:
+        for _ in range(300):
+            append(np.zeros((64, 96, 3), np.uint8))
+    out = tmp_path / "out"
+    args = ["run", "--model", str(model), "--source", str(tmp_path / "in.mp4"), "-o", str(out)]
+    process = subprocess.Popen([sys.executable, "-m", "edgekit", *args], stderr=subprocess.DEVNULL)
+    while not list(out.glob(".video.*")):
+        assert process.poll() is None
+        time.sleep(0.01)
+    process.kill()
+    process.wait()
+    assert list(out.glob(".video.*.part.mp4"))
+    assert main([*args, "--frames", "2"]) == 0
+    assert sorted(p.name for p in out.iterdir()) == ["results.jsonl", "video.mp4"]
+
+
+def test_labels_of_a_run_are_the_truth_that_eval_reads(
+    model: Path, photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data = tmp_path / "data"
+    shutil.copytree(photos, data / "images")
+    (data / "data.yaml").write_text("path: .\nval: images\nnames: [a, b, c]\n")
+    run_it = ["run", "--model", str(model), "--source", str(photos), "--no-pictures", "--conf", "0.3"]
+    scores = ["eval", "--model", str(model), "--data", str(data / "data.yaml"), "--resamples", "10"]
+    for labels, code in (("yolo", 0), ("yolo-scores", 2)):
+        out = tmp_path / labels
+        assert main([*run_it, "-o", str(out), "--labels", labels]) == 0
+        shutil.copytree(out / "labels", data / "labels", dirs_exist_ok=True)
+        assert main([*scores, "-o", str(tmp_path / f"eval-{labels}")]) == code
+    assert json.loads((tmp_path / "eval-yolo" / "report.json").read_text())
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import socket
 import threading
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -11,7 +12,7 @@ import numpy as np
 import pytest
 
 from edgekit.errors import OutputError
-from edgekit.output.preview import Preview
+from edgekit.output.preview import Preview, host_name, listen_address
 
 
 @pytest.fixture
@@ -60,7 +61,7 @@ def test_viewers_that_read_nothing_or_vanish_never_block_the_run(preview: Previe
     sockets = []
     for _ in range(2):
         viewer = socket.create_connection(preview._server.server_address[:2])  # type: ignore[arg-type]
-        viewer.sendall(b"GET /stream HTTP/1.1\r\nHost: x\r\n\r\n")
+        viewer.sendall(b"GET /stream HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
         sockets.append(viewer)
     sockets[0].close()  # vanishes; the other never reads
     finished = threading.Event()
@@ -86,3 +87,80 @@ def test_a_port_in_use_is_named(preview: Preview) -> None:
         Preview(port)
     with pytest.raises(OutputError, match="cannot listen"):
         Preview(99999)
+
+
+def status(preview: Preview, *hosts: str, path: str = "/") -> int:
+    """The status of the answer to a request with these Host headers."""
+    with socket.create_connection(preview._server.server_address[:2]) as viewer:  # type: ignore[arg-type]
+        viewer.settimeout(5)
+        headers = "".join(f"Host: {host}\r\n" for host in hosts)
+        viewer.sendall(f"GET {path} HTTP/1.1\r\n{headers}\r\n".encode())
+        return int(viewer.recv(64).split()[1])
+
+
+def test_only_hosts_that_it_was_told_are_answered(preview: Preview) -> None:
+    port = preview._server.server_address[1]
+    for host in ("localhost", f"localhost:{port}", "LOCALHOST.", f"127.0.0.1:{port}", "[::1]:80"):
+        assert status(preview, host) == 200
+    for hosts in (
+        ("evil.example",),
+        (f"evil.example:{port}",),
+        ("localhost.evil.example",),
+        ("127.0.0.1.evil.example",),
+        ("evil.example", "localhost"),
+        ("localhost", "evil.example"),
+        ("localhost@evil.example",),
+        ("",),
+        (),
+        ("192.168.1.10",),
+    ):
+        for path in ("/", "/stream", "/secret"):
+            assert status(preview, *hosts, path=path) == 403, hosts
+
+
+def test_names_that_it_was_told_are_answered_too() -> None:
+    served = Preview(0, names=["RDK.local", "192.168.1.10"])
+    try:
+        assert [status(served, host) for host in ("rdk.local:8080", "192.168.1.10", "localhost")] == [200, 200, 200]
+        assert [status(served, host) for host in ("rdk", "192.168.1.11")] == [403, 403]
+    finally:
+        served.close()
+
+
+def test_where_it_listens_follows_from_the_names() -> None:
+    assert listen_address([]) == "127.0.0.1"
+    assert listen_address(["localhost"]) == "127.0.0.1"
+    assert listen_address(["rdk.local", "192.168.1.10"]) == "192.168.1.10"
+    assert listen_address(["rdk.local"]) == "0.0.0.0"
+    assert listen_address(["[::1]"]) == "::1"
+
+
+@pytest.mark.parametrize(
+    "host, name",
+    [("Rdk.Local.:80", "rdk.local"), ("[::1]:80", "::1"), ("::1", "::1"), ("::ffff:10.0.0.1", "10.0.0.1"), ("a", "a")],
+)
+def test_host_names(host: str, name: str) -> None:
+    assert host_name(host) == name
+
+
+def viewer_threads() -> int:
+    return sum("process_request" in thread.name for thread in threading.enumerate())
+
+
+@pytest.mark.parametrize("rest", [b"", b"POST / HTTP/1.1\r\n" * 1000])
+def test_a_viewer_that_leaves_frees_its_thread_though_no_picture_comes(preview: Preview, rest: bytes) -> None:
+    preview.show(picture(10))
+    before = viewer_threads()
+    viewers = []
+    for _ in range(3):
+        viewer = socket.create_connection(preview._server.server_address[:2])  # type: ignore[arg-type]
+        viewer.sendall(b"GET /stream HTTP/1.1\r\nHost: localhost\r\n\r\n" + rest)
+        assert viewer.recv(10) == b"HTTP/1.0 2"
+        viewers.append(viewer)
+    assert viewer_threads() == before + 3
+    for viewer in viewers:
+        viewer.close()
+    deadline = time.monotonic() + 2
+    while viewer_threads() > before and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert viewer_threads() == before

@@ -16,7 +16,7 @@ from edgekit.ops.masks import instance_masks
 from edgekit.ops.rotated import enclosing_boxes
 from edgekit.output.coco import coco_rows
 from edgekit.output.draw import draw_results
-from edgekit.output.labels_txt import dota_txt, yolo_txt
+from edgekit.output.labels_txt import dota_txt, yolo_scores_txt, yolo_txt
 from edgekit.results import Classifications, Detections, Poses, Results, RotatedDetections, Segmentations
 from edgekit.spec import Preprocess
 
@@ -86,19 +86,52 @@ def test_the_skeleton_fits_the_points() -> None:
     assert {i for bone in COCO_SKELETON for i in bone} == set(range(17))
 
 
-def test_yolo_lines() -> None:
-    assert yolo_txt(Detections(BOXES, *COLUMNS)) == "1 0.400000 0.500000 0.400000 0.500000 0.900000\n"
+def test_yolo_lines_as_training_reads_them_have_no_score() -> None:
+    assert yolo_txt(Detections(BOXES, *COLUMNS)) == "1 0.400000 0.500000 0.400000 0.500000\n"
     corners = yolo_txt(rotated()).split()
-    assert len(corners) == 1 + 8 + 1
+    assert len(corners) == 1 + 8
     np.testing.assert_allclose(
-        np.reshape([float(v) for v in corners[1:9]], (4, 2)) * (300, 200), rotated().corners_xy[0], atol=1e-3
+        np.reshape([float(v) for v in corners[1:]], (4, 2)) * (300, 200), rotated().corners_xy[0], atol=1e-3
     )
-    assert len(yolo_txt(poses()).split()) == 1 + 4 + 51 + 1
-    outline = [float(v) for v in yolo_txt(segmentations()).split()[1:-1]]
+    outline = [float(v) for v in yolo_txt(segmentations()).split()[1:]]
     assert len(outline) % 2 == 0
     assert min(outline[::2]) == pytest.approx(60 / 300, abs=0.01)
     assert max(outline[1::2]) == pytest.approx(150 / 200, abs=0.01)
     assert yolo_txt(classifications()).splitlines()[0] == "0.7500 sea lion"
+
+
+def test_yolo_lines_stay_within_the_picture_and_points_are_seen_or_not() -> None:
+    some = poses(5)
+    some.keypoints_xy[0, 1] = (-20, 80)
+    values = [float(v) for v in yolo_txt(some).split()]
+    assert len(values) == 1 + 4 + 5 * 3
+    points = np.reshape(values[5:], (5, 3))
+    assert points[:, 2].tolist() == [0, 0, 2, 2, 2]  # the first is hardly seen, the second outside
+    assert not points[:2].any()
+    np.testing.assert_allclose(points[2:, :2] * (300, 200), some.keypoints_xy[0, 2:], atol=1e-3)
+    boxes = np.array([[10, 10, 80, 40, 0.5]], np.float32)
+    corner = RotatedDetections(enclosing_boxes(boxes), *COLUMNS, boxes)
+    shares = [float(v) for v in yolo_txt(corner).split()[1:]]
+    assert min(shares) == 0
+    assert max(shares) < 1
+
+
+def test_a_mask_too_small_for_an_outline_gives_the_box_of_its_pixels() -> None:
+    box = letterbox_of((300, 200), Preprocess(320, 320))
+    boxes = np.array([[60, 50, 62, 51]], np.float32)
+    proto = np.full((80, 80, 1), 1.0, np.float32)
+    masks = instance_masks(np.ones((1, 1), np.float32), proto, box.apply_boxes(boxes), boxes, box)
+    assert (np.asarray(masks)[0].sum(), masks.polygons(0)) == (2, [])
+    values = np.reshape([float(v) for v in yolo_txt(Segmentations(boxes, *COLUMNS, masks)).split()[1:]], (4, 2))
+    np.testing.assert_allclose(values * (300, 200), [[60, 50], [62, 50], [62, 51], [60, 51]], atol=1e-3)
+
+
+def test_yolo_lines_with_scores_end_in_the_score() -> None:
+    assert yolo_scores_txt(Detections(BOXES, *COLUMNS)) == "1 0.400000 0.500000 0.400000 0.500000 0.900000\n"
+    for results in (rotated(), segmentations(), poses()):
+        plain, scored = yolo_txt(results).split(), yolo_scores_txt(results).split()
+        assert (len(scored), scored[-1]) == (len(plain) + 1, "0.900000")
+    assert yolo_scores_txt(poses()).split()[7] == "0.100000"
 
 
 def test_dota_lines_are_for_rotated_boxes() -> None:

@@ -1,0 +1,135 @@
+"""Where the results of `edgekit run` go: the folder, the names in it, and what writes them."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from edgekit.cli.tally import say
+
+if TYPE_CHECKING:
+    from edgekit.output.folder import RunFolder
+    from edgekit.output.names import OutputNames
+    from edgekit.output.sinks import PictureSink, RowSink
+    from edgekit.results import Results
+    from edgekit.runtime.session import Session
+    from edgekit.runtime.sources import Source
+
+DEFAULT_OUT = "edgekit_run"
+COCO_NAME = "coco_results.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Outputs:
+    """Where the results go, and what those of each frame are called."""
+
+    folder: RunFolder
+    names: OutputNames
+
+
+def output_folder(args: argparse.Namespace, source: Source) -> Path:
+    from edgekit.errors import OutputError
+
+    out = Path(args.out) if args.out else _unused(Path(DEFAULT_OUT))
+    folder = Path(args.source) if Path(args.source).is_dir() else Path(args.source).parent
+    if source.kind == "photos" and out.is_dir() and out.resolve() == folder.resolve():
+        raise OutputError(f"{out} is the source's own folder; photos would be lost", hint="give -o another folder")
+    return out
+
+
+def _unused(folder: Path) -> Path:
+    """`folder`, or `folder-2`, `folder-3` ... where earlier runs left theirs."""
+    number, candidate = 1, folder
+    while candidate.exists():
+        number += 1
+        candidate = folder.with_name(f"{folder.name}-{number}")
+    return candidate
+
+
+def row_sinks(
+    args: argparse.Namespace, session: Session, source: Source, out: Outputs, stack: contextlib.ExitStack
+) -> list[RowSink]:
+    """Photos give one JSON document; videos and live sources, which may be long, a line per frame."""
+    from edgekit.output.document import json_document, json_file
+    from edgekit.output.sinks import json_lines
+
+    header = _header(args, session)
+    # standard output first, so that it ends last: where its reader has gone, the files are whole
+    sinks: list[RowSink] = [stack.enter_context(json_document(sys.stdout, header))] if args.json else []
+    write_rows = json_file if source.kind == "photos" else json_lines
+    return [stack.enter_context(write_rows(out.folder.take(_rows_name(source)), header)), *sinks]
+
+
+def picture_sinks(
+    args: argparse.Namespace, source: Source, out: Outputs, stack: contextlib.ExitStack
+) -> list[PictureSink]:
+    from edgekit.output.sinks import picture_sink, preview_sink, video_sink, window_sink
+
+    sinks: list[PictureSink] = []
+    if not args.no_pictures:
+        photos = source.kind == "photos"
+        video = video_sink(out.folder, fps=source.fps)
+        sinks.append(picture_sink(out.folder, out.names) if photos else stack.enter_context(video))
+    if args.preview is not None:
+        ready: Callable[[str], None] = lambda url: say(f"preview: {url}")  # noqa: E731
+        sinks.append(stack.enter_context(preview_sink(args.preview, names=args.preview_host, on_ready=ready)))
+    if args.show:
+        sinks.append(stack.enter_context(window_sink("edgekit")))
+    return sinks
+
+
+def export_sinks(
+    args: argparse.Namespace, out: Outputs, stack: contextlib.ExitStack
+) -> list[Callable[[str, Results], None]]:
+    from edgekit.output.coco import coco_sink
+    from edgekit.output.labels_txt import label_sink
+
+    sinks = [label_sink(out.folder, out.names, args.labels)] if args.labels else []
+    return [*sinks, stack.enter_context(coco_sink(out.folder.take(COCO_NAME), out.names))] if args.coco else sinks
+
+
+def _rows_name(source: Source) -> str:
+    return "results.json" if source.kind == "photos" else "results.jsonl"
+
+
+def planned_outputs(args: argparse.Namespace, source: Source, names: OutputNames) -> list[str]:
+    """The outputs that are known before the run, relative to its folder."""
+    from edgekit.output.labels_txt import LABELS_FOLDER
+    from edgekit.output.sinks import VIDEO_NAME
+
+    planned = [_rows_name(source), *([COCO_NAME] if args.coco else [])]
+    if args.labels:
+        planned += [f"{LABELS_FOLDER}/{names.label(name)}" for name in source.names]
+    if args.no_pictures:
+        return planned
+    return planned + ([names.picture(name) for name in source.names] if source.kind == "photos" else [VIDEO_NAME])
+
+
+def input_files(args: argparse.Namespace, source: Source) -> list[Path]:
+    """What this call reads, so that none of it is written."""
+    from edgekit.spec import sidecar_path
+
+    model = Path(args.model)
+    parts = [path for path in model.rglob("*") if path.is_file()] if model.is_dir() else []
+    named = [Path(name) for name in (args.source, args.names) if name and Path(name).is_file()]
+    return [*source.files, model, sidecar_path(model), *parts, *named]
+
+
+def _header(args: argparse.Namespace, session: Session) -> dict[str, Any]:
+    from edgekit.version import __version__
+
+    return {
+        "edgekit": __version__,
+        "model": Path(args.model).name,
+        "task": session.spec.task,
+        "device": session.device.kind,
+        "simulated": session.device.kind != "bpu",
+        "conf": args.conf,
+        "iou": args.iou,
+        "notes": list(session.notes),
+    }
