@@ -16,6 +16,7 @@ from typing import Any
 from edgekit.errors import ModelError
 from edgekit.files import write_bytes
 from edgekit.spec import INPUT_KINDS, MARCHES
+from edgekit.text import parse_json
 from edgekit.version import __version__
 
 MAGIC = b"EDGEKIT-SIM"
@@ -114,10 +115,7 @@ def _header_length(prefix: bytes, place: str) -> int:
 
 
 def _parse_header(data: bytes, place: str) -> dict[str, Any]:
-    try:
-        header = json.loads(data)
-    except (ValueError, RecursionError) as error:
-        raise ModelError(f"{place} has a header that is no JSON", hint=HINT) from error
+    header = parse_json(data, f"the header of {place}", error=ModelError)
     return _checked_header(header, place)
 
 
@@ -133,5 +131,6 @@ def _checked_header(header: Any, place: str) -> dict[str, Any]:
     require(type(size) is int and 0 < size <= MAX_PAYLOAD_BYTES, "size", f"1..{MAX_PAYLOAD_BYTES}")
     require(isinstance(digest, str) and len(digest) == 64, "sha256", "64 hex digits")
     require(isinstance(removed, list) and all(isinstance(n, str) for n in removed), "removed", "a list of names")
-    require(isinstance(tools, dict) and all(isinstance(v, str) for v in tools.values()), "tools", "names and versions")
+    named = isinstance(tools, dict) and all(isinstance(v, str) and f"{k}{v}".isprintable() for k, v in tools.items())
+    require(named, "tools", "names and versions")
     return dict(header)

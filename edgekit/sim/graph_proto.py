@@ -11,8 +11,18 @@ import numpy as np
 
 from edgekit.errors import ModelError
 from edgekit.sim.ops.reader import HINT
+from edgekit.text import read_bytes, shorten
 
 ELEMENT_DTYPES = {1: "float32", 2: "uint8", 3: "int8", 5: "int16", 6: "int32", 7: "int64"}  # TensorProto's numbers
+VALUE_FIELDS = {  # field of a TensorProto -> the dtypes whose elements it holds, where raw_data does not
+    "float_data": ("float32",),
+    "int32_data": ("uint8", "int8", "int16", "int32"),
+    "int64_data": ("int64",),
+    "string_data": (),
+    "double_data": (),
+    "uint64_data": (),
+}
+MAX_CONSTANT_RANK = 16
 MAX_BYTES = 1 << 30
 
 
@@ -24,7 +34,7 @@ def parse_model(source: Path | str | bytes) -> tuple[Any, str]:
     if isinstance(source, bytes):
         data, place = source, "the quantized graph"
     else:
-        data, place = _read(Path(source)), str(source)
+        data, place = read_bytes(Path(source), max_bytes=MAX_BYTES, error=ModelError), str(source)
     model = onnx.ModelProto()
     try:
         model.ParseFromString(data)
@@ -35,16 +45,6 @@ def parse_model(source: Path | str | bytes) -> tuple[Any, str]:
     return model, place
 
 
-def _read(path: Path) -> bytes:
-    try:
-        size = path.stat().st_size
-        if size > MAX_BYTES:
-            raise ModelError(f"{path} has {size} bytes, expected at most {MAX_BYTES}", hint="check the path")
-        return path.read_bytes()
-    except OSError as error:
-        raise ModelError(f"{path} cannot be read ({error.strerror})", hint="check the path") from error
-
-
 def _foreign(place: str, what: str) -> ModelError:
     return ModelError(
         f"{place} {what}, expected a quantized graph (*_quantized_model.onnx)",
@@ -53,59 +53,86 @@ def _foreign(place: str, what: str) -> ModelError:
 
 
 def constant_values(graph: Any, place: str) -> Mapping[str, np.ndarray]:
-    """Every initializer as a read-only array; its bytes must be exactly what its dims say."""
-    values = {}
+    """Every initializer as a read-only array; its elements must be exactly what its dims and its type say."""
+    values: dict[str, np.ndarray] = {}
     for tensor in graph.initializer:
         if tensor.name in values:
-            raise ModelError(f"initializer {tensor.name!r} of {place} is there twice", hint=HINT)
-        values[tensor.name] = _constant(tensor, _user(graph, tensor.name))
+            raise ModelError(f"initializer {shorten(tensor.name)} of {place} is there twice", hint=HINT)
+        try:
+            values[tensor.name] = _constant(tensor)
+        except _Unfit as fault:
+            name = f"initializer {shorten(tensor.name)} of {_user(graph, tensor.name)}"
+            raise ModelError(f"{name} {fault}", hint=HINT) from None
     return values
 
 
-def _constant(tensor: Any, user: str) -> np.ndarray:
-    from onnx import numpy_helper
+class _Unfit(Exception):
+    """What is wrong with an initializer, as it stands behind the initializer's name."""
 
-    name = f"initializer {tensor.name!r} of {user}"
+
+def _constant(tensor: Any) -> np.ndarray:
     dtype = ELEMENT_DTYPES.get(tensor.data_type)
+    dims = [int(size) for size in tensor.dims]
     if dtype is None:
-        raise ModelError(f"{name} is of element type {tensor.data_type}, expected float or integers", hint=HINT)
+        raise _Unfit(f"is of element type {tensor.data_type}, expected float or integers")
     if tensor.data_location or tensor.external_data:
-        raise ModelError(f"{name} lies in another file, expected it inside the graph", hint=HINT)
-    if any(size < 0 for size in tensor.dims):
-        raise ModelError(f"{name} has dims {list(tensor.dims)}, expected sizes of 0 or more", hint=HINT)
-    expected = math.prod(tensor.dims)
-    found = _stored_elements(tensor, np.dtype(dtype).itemsize)
-    if found != expected:
-        raise ModelError(
-            f"{name} holds {found:g} elements, expected {expected} for dims {list(tensor.dims)}", hint=HINT
-        )
-    array = np.array(numpy_helper.to_array(tensor))
+        raise _Unfit("lies in another file, expected it inside the graph")
+    if len(dims) > MAX_CONSTANT_RANK:
+        raise _Unfit(f"has {len(dims)} dims, expected at most {MAX_CONSTANT_RANK}")
+    if any(not 0 <= size < MAX_BYTES for size in dims):
+        raise _Unfit(f"has dims {dims}, expected sizes of 0 to {MAX_BYTES - 1}")
+    if math.prod(size or 1 for size in dims) > MAX_BYTES:  # numpy refuses some shapes of no elements, too
+        raise _Unfit(f"has dims {dims}, expected at most {MAX_BYTES} elements")
+    array = _elements(tensor, np.dtype(dtype), math.prod(dims)).reshape(dims)
     array.setflags(write=False)
     return array
 
 
-def _stored_elements(tensor: Any, itemsize: int) -> float:
-    if tensor.HasField("raw_data"):
-        return len(tensor.raw_data) / itemsize
-    return len(tensor.float_data) or len(tensor.int32_data) or len(tensor.int64_data)
+def _elements(tensor: Any, dtype: np.dtype[Any], expected: int) -> np.ndarray:
+    """The elements of a TensorProto in one row, from the only field that may hold them."""
+    fields = {name: getattr(tensor, name) for name in VALUE_FIELDS}
+    right = next(name for name, dtypes in VALUE_FIELDS.items() if dtype.name in dtypes)
+    filled = [name for name, values in fields.items() if len(values)]
+    raw = tensor.HasField("raw_data")
+    strange = [name for name in filled if raw or name != right]
+    if strange:
+        raise _Unfit(f"is {dtype.name} and holds {strange[0]}, expected {'raw_data alone' if raw else right}")
+    found = len(tensor.raw_data) / dtype.itemsize if raw else len(fields[right])
+    if found != expected:
+        raise _Unfit(f"holds {found:g} elements, expected {expected} for dims {list(tensor.dims)}")
+    if raw:
+        return np.frombuffer(tensor.raw_data, dtype.newbyteorder("<")).astype(dtype)
+    if dtype.kind == "f":
+        return np.array(fields[right], dtype)
+    wide = np.array(fields[right], np.int64)
+    limits = np.iinfo(dtype)
+    if wide.size and not limits.min <= wide.min() <= wide.max() <= limits.max:
+        raise _Unfit(f"holds {wide.min()}..{wide.max()}, expected values that {dtype.name} can hold")
+    return wide.astype(dtype)
 
 
 def _user(graph: Any, tensor: str) -> str:
     names = [node.name or node.op_type for node in graph.node if tensor in node.input]
-    return f"node {names[0]!r}" if names else "no node"
+    return f"node {shorten(names[0], 200)}" if names else "no node"
 
 
 def attribute_values(node: Any, name: str) -> Mapping[str, Any]:
     """The attributes as int, float, str or lists of those."""
     from onnx import helper
 
-    values = {}
+    values: dict[str, Any] = {}
     for attribute in node.attribute:
+        if attribute.name in values:
+            raise ModelError(
+                f"node {shorten(name, 200)}: attribute {shorten(attribute.name)} is there twice, expected it once",
+                hint=HINT,
+            )
+        place = f"node {shorten(name, 200)}: attribute {shorten(attribute.name)[1:-1]}"
         try:
             value = helper.get_attribute_value(attribute)
         except ValueError as error:
-            raise ModelError(f"node {name!r}: attribute {attribute.name} has no value", hint=HINT) from error
-        values[attribute.name] = _plain(value, f"node {name!r}: attribute {attribute.name}")
+            raise ModelError(f"{place} has no value", hint=HINT) from error
+        values[attribute.name] = _plain(value, place)
     return values
 
 

@@ -75,7 +75,16 @@ def test_a_newer_format_is_refused(sim_bin: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("field", "value"), [("size", -1), ("size", "9"), ("removed", "all"), ("tools", []), ("input", "x")]
+    ("field", "value"),
+    [
+        ("size", -1),
+        ("size", "9"),
+        ("removed", "all"),
+        ("tools", []),
+        ("input", "x"),
+        ("march", []),
+        ("tools", {"a": "\x1b[2J"}),
+    ],
 )
 def test_wrong_header_fields_are_named(sim_bin: Path, field: str, value: object) -> None:
     data = sim_bin.read_bytes()
@@ -85,6 +94,23 @@ def test_wrong_header_fields_are_named(sim_bin: Path, field: str, value: object)
     text = json.dumps(header).encode()
     sim_bin.write_bytes(MAGIC + b" 01 %08x\n" % len(text) + text + data[start + length :])
     with pytest.raises(ModelError, match=f"'{field}' is wrong"):
+        read_sim_bin(sim_bin)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"[" * 100_000,
+        b'{"size": 1e999}',
+        b'{"size": 1, "size": 2}',
+        b"{\xff}",
+        b'{"size": ' + b"9" * 5000 + b"}",
+        b"[]",
+    ],
+)
+def test_headers_that_are_no_sound_json_are_refused(sim_bin: Path, text: bytes) -> None:
+    sim_bin.write_bytes(MAGIC + b" 01 %08x\n" % len(text) + text)
+    with pytest.raises(ModelError, match=str(sim_bin)):
         read_sim_bin(sim_bin)
 
 

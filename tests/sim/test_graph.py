@@ -106,8 +106,10 @@ def test_foreign_files_are_refused(tmp_path: Path) -> None:
     (tmp_path / "a.onnx").write_bytes(b"\x89PNG\r\n" * 100)
     with pytest.raises(ModelError, match="expected a quantized graph"):
         load_graph(tmp_path / "a.onnx")
-    with pytest.raises(ModelError, match="cannot be read"):
+    with pytest.raises(ModelError, match="does not exist"):
         load_graph(tmp_path / "missing.onnx")
+    with pytest.raises(ModelError, match="cannot be read"):
+        load_graph(tmp_path)
 
 
 def test_unknown_operators_are_refused_by_name() -> None:
