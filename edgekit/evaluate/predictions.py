@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
@@ -16,7 +17,7 @@ import numpy.typing as npt
 from edgekit.errors import DataError, ImageError, ModelError, OutputError
 from edgekit.evaluate.native_masks import predict_native, require_masks
 from edgekit.evaluate.rle import masks_to_rles
-from edgekit.files import sha256_file
+from edgekit.files import sha256_file, write_bytes
 from edgekit.host.calibration.reading import map_pictures
 from edgekit.host.calibration.sources import Picture
 from edgekit.progress import Progress, silent
@@ -107,15 +108,14 @@ def predict_photos(
     predict = session.predict if masks == "edgekit" else partial(predict_native, session)
     done = _resume(path, header)
     rest = [photo for photo in photos if photo.image_id not in done]
-    by_path = {str(photo.path): photo.image_id for photo in rest}
     pictures = [Picture(photo.path, str(photo.path)) for photo in rest]
     stage = f"running {model.name}"
     try:
         with path.open("a", encoding="utf-8") as stream:
             work = map_pictures(pictures, lambda bgr: _row(predict(bgr)), workers=_workers(session))
-            for count, (picture, row) in enumerate(work, len(done) + 1):
+            for count, (photo, (_, row)) in enumerate(zip(rest, work, strict=True), len(done) + 1):
                 row = {"error": row.message} if isinstance(row, ImageError) else row
-                stream.write(json.dumps({"image_id": by_path[picture.name], **row}) + "\n")
+                stream.write(json.dumps({"image_id": photo.image_id, **row}) + "\n")
                 stream.flush()
                 progress(stage, count, len(photos))
     except OSError as error:
@@ -148,29 +148,47 @@ def _header(session: Session, model: Path, photos: Sequence[Photo]) -> dict[str,
         "max_detections": options.max_detections,
         "multi_label": options.multi_label,
         "photos": [photo.image_id for photo in photos],
+        "photos_sha256": _fingerprint(photos),
         "notes": list(session.notes),
     }
 
 
-def _resume(path: Path, header: Mapping[str, Any]) -> set[int]:
-    """The ids that `path` has already; a line cut short by a crash is cut off, another run's file replaced."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        lines = path.read_bytes().split(b"\n") if path.is_file() else [b""]
-        whole = [line for line in lines[:-1]]
+def _fingerprint(photos: Sequence[Photo]) -> str:
+    """SHA-256 over the photos' ids, places, sizes and times: ids alone are 1, 2, ... in every YOLO data set."""
+    digest = hashlib.sha256()
+    for photo in photos:
         try:
-            same = bool(whole) and json.loads(whole[0]) == header
-            rows = [json.loads(line) for line in whole[1:]] if same else []
-            ids = {int(row["image_id"]) for row in rows}
-        except (ValueError, KeyError, TypeError):
-            same, ids, whole = False, set(), []
-        kept = whole if same else [json.dumps(header).encode()]
-        path.write_bytes(b"\n".join(kept) + b"\n")
+            status = photo.path.stat()
+            known = f"{status.st_size}\0{status.st_mtime_ns}"
+        except (OSError, ValueError):
+            known = "absent"
+        place = os.path.abspath(photo.path)  # noqa: PTH100
+        digest.update(f"{photo.image_id}\0{place}\0{known}\n".encode("utf-8", "surrogateescape"))
+    return digest.hexdigest()
+
+
+def _resume(path: Path, header: Mapping[str, Any]) -> set[int]:
+    """The ids that `path` has already; a line cut short by a crash is cut off, another run's file replaced.
+
+    The file is replaced as a whole or not at all, so that a crash in here loses no row.
+    """
+    try:
+        data = path.read_bytes() if path.is_file() else b""
     except OSError as error:
         raise OutputError(
-            f"{path} cannot be written ({error.strerror or error})", hint="choose another place with -o"
+            f"{path} cannot be read ({error.strerror or error})", hint="choose another place with -o"
         ) from error
-    return ids if same else set()
+    whole = data.split(b"\n")[:-1]
+    try:
+        same = bool(whole) and json.loads(whole[0]) == header
+        ids = {_found(json.loads(line)).image_id for line in whole[1:]} if same else set()
+    except (ValueError, RecursionError, DataError):
+        same, ids = False, set()
+    kept = whole if same else [json.dumps(header).encode()]
+    rewritten = b"\n".join(kept) + b"\n"
+    if rewritten != data:
+        write_bytes(path, rewritten)
+    return ids
 
 
 def _row(results: Results) -> dict[str, Any]:
@@ -222,5 +240,5 @@ def _found(row: Mapping[str, Any]) -> Found:
             _array(row.get("keypoints"), (len(row["scores"]), -1, 3)),
             _array(row.get("rotated_xywhr"), (-1, 5)),
         )
-    except (KeyError, ValueError, TypeError) as error:
+    except (KeyError, ValueError, TypeError, OverflowError) as error:
         raise DataError("a line of the predictions file is damaged", hint="delete the file and run again") from error

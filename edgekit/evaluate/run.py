@@ -178,6 +178,13 @@ def _require_fitting(session: Session, path: Path, truth: Truth, earlier: list[P
         )
     if truth.categories:
         match_classes(names, truth.categories)
+    points = {len(label["keypoints"]) // 3 for label in truth.annotations if label.get("keypoints")}
+    if task == "pose" and points and points != set(session.spec.keypoint_shape[:1]):
+        raise DataError(
+            f"{path.name} finds {session.spec.keypoint_shape[0]} key points on each object, the labels have "
+            f"{' or '.join(map(str, sorted(points)))}",
+            hint="give --data labels of the model's key points",
+        )
     for one in earlier:
         if one.task != task:
             raise ModelError(

@@ -91,3 +91,18 @@ def test_mistakes_are_two_lines_and_exit_code_2(
     assert main([*command, *extra]) == 2
     lines = [x for x in capsys.readouterr().err.splitlines() if not x.endswith("...")]
     assert message in lines[0] and lines[1].startswith("hint: ")
+
+
+def test_one_bad_label_is_named_and_the_rest_is_scored_unless_strict_stops(
+    command: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    labels = tmp_path / "labels.json"
+    data = json.loads(labels.read_text())
+    data["annotations"].append({"image_id": 0, "category_id": 0, "bbox": []})
+    labels.write_text(json.dumps(data))
+    assert main(command) == 0
+    fault = "labels.json has 1 fault: 1 left out (annotations[4].bbox is [])"
+    assert fault in capsys.readouterr().out
+    assert main([*command, "--strict"]) == 2
+    error, hint = capsys.readouterr().err.splitlines()
+    assert error.startswith("error: ") and fault in error and hint.startswith("hint: ") and "--strict" in hint

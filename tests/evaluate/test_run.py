@@ -177,3 +177,54 @@ def test_figures_that_mean_nothing_say_so(models: list[Path], tmp_path: Path) ->
     assert "2 photos are not of the size that the labels say (image 10 has 96x72" in result.model.notes[-1]
     fitting = replace(truth, sizes_wh={photo.image_id: (96, 72) for photo in truth.photos})
     assert not any("size" in n for n in evaluate(models[0], fitting, tmp_path / "other", resamples=10).model.notes)
+
+
+def test_two_entries_of_one_photo_get_a_row_each(models: list[Path], tmp_path: Path) -> None:
+    (photo,) = photos_of(tmp_path, 1)
+    twice = (photo, Photo(77, photo.path))
+    rows = list(predict_photos(edgekit.load(models[0], conf=0.3), models[0], twice, tmp_path / "p.jsonl"))
+    assert [row.image_id for row in rows] == [10, 77]
+    assert np.array_equal(rows[0].boxes_xyxy, rows[1].boxes_xyxy) and len(rows[0].scores)
+
+
+def test_predictions_for_other_photos_of_the_same_ids_are_made_anew(models: list[Path], tmp_path: Path) -> None:
+    photos = photos_of(tmp_path, 3)
+    path = tmp_path / "p.jsonl"
+    session = edgekit.load(models[0], conf=0.3)
+    predict_photos(session, models[0], photos, path)
+    others = tuple(Photo(10 + i, p) for i, p in enumerate(write_photos(tmp_path / "others", 3, first=20)))
+    again = predict_photos(session, models[0], others, path)
+    fresh = predict_photos(session, models[0], others, tmp_path / "fresh.jsonl")
+    assert again.path.read_bytes() == fresh.path.read_bytes()
+    write_photos(tmp_path / "others", 3, first=40)  # other files: the others are as they were
+    (tmp_path / "others" / "photo_040.png").replace(others[0].path)
+    changed = list(predict_photos(session, models[0], others, path))
+    assert np.allclose(changed[0].boxes_xyxy, session.predict(edgekit.read_photo(others[0].path)).boxes_xyxy, atol=1e-3)
+
+
+@pytest.mark.parametrize("row", [b"[1]", b"{}", b'{"image_id": 1e999, "size_wh": [1, 1]}', b"[" * 100_000, b"\xff"])
+def test_damaged_rows_are_made_anew(models: list[Path], tmp_path: Path, row: bytes) -> None:
+    photos = photos_of(tmp_path, 2)
+    session = edgekit.load(models[0], conf=0.3)
+    path = tmp_path / "p.jsonl"
+    whole = predict_photos(session, models[0], photos, path).path.read_bytes()
+    path.write_bytes(whole.splitlines(keepends=True)[0] + row + b"\n")
+    assert predict_photos(session, models[0], photos, path).path.read_bytes() == whole
+
+
+def test_a_kill_while_the_file_is_rewritten_loses_no_row(
+    models: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    photos = photos_of(tmp_path, 2)
+    session = edgekit.load(models[0], conf=0.3)
+    path = tmp_path / "p.jsonl"
+    whole = predict_photos(session, models[0], photos, path).path.read_bytes()
+    path.write_bytes(whole + b'{"image_')
+
+    def killed(self: Path, data: bytes) -> int:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(Path, "write_bytes", killed)
+        predict_photos(session, models[0], photos, path)
+    assert path.read_bytes() == whole + b'{"image_' and sorted(tmp_path.glob(".*")) == []

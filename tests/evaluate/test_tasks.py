@@ -143,3 +143,12 @@ def test_yolo_pose_labels(tmp_path: Path) -> None:
     assert "1 used without key points (annotations[0].keypoints is [1, 2])" in truth.notes[0]
     assert not truth.has_keypoints
     assert np.isfinite(annotation["area"])
+
+
+def test_labels_of_other_key_points_than_the_models_are_refused_before_the_work(tmp_path: Path) -> None:
+    model = save_tiny_yolo(tmp_path / "pose.onnx", family="yolov8", task="pose")
+    photos, found, names = own_findings(model, tmp_path)
+    truth = truth_of(photos, found, names, lambda photo, i: {"keypoints": [1, 2, 2] * 4, "num_keypoints": 4})
+    with pytest.raises(DataError, match=r"pose\.onnx finds \d+ key points on each object, the labels have 4"):
+        evaluate(model, truth, tmp_path / "out", resamples=10)
+    assert not (tmp_path / "out").exists()
