@@ -80,6 +80,30 @@ def read_json(path: Path, *, max_bytes: int = 64 << 20) -> object:
     return read_json_file(Path(path), max_bytes=max_bytes, finite=False)  # fields are named by their readers
 
 
+def is_file(path: Path) -> bool:
+    """Whether `path` is a file; False, where `Path.is_file` raises, for names that no file can have."""
+    try:
+        return Path(path).is_file()
+    except (OSError, ValueError):
+        return False
+
+
+def is_folder(path: Path) -> bool:
+    """Whether `path` is a folder; False for names that no folder can have."""
+    try:
+        return Path(path).is_dir()
+    except (OSError, ValueError):
+        return False
+
+
+def resolved(path: Path) -> Path:
+    """`path` made absolute, links followed as far as they lead somewhere."""
+    try:
+        return Path(path).resolve()
+    except (OSError, RuntimeError, ValueError):  # RuntimeError: links that go in circles
+        return Path(path).absolute()
+
+
 def sha256_file(path: Path) -> str:
     """The SHA-256 of a file as 64 hex digits, read in pieces."""
     digest = hashlib.sha256()

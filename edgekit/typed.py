@@ -20,7 +20,7 @@ def build(kind: type[T], value: object, place: str) -> T:
     """Make a dataclass of a JSON object.
 
     Args:
-        kind: The dataclass; its annotations may be str, int, bool, float, (nested) tuples and Mapping[str, str].
+        kind: The dataclass; its annotations may be str, int, bool, float, (nested) tuples and mappings of these.
         value: The parsed JSON; a field may also hold what `build` made before.
         place: What the value is, for messages.
 
@@ -70,9 +70,10 @@ def _typed(value: object, annotation: str, place: str) -> object:
             raise unexpected(place, "number of entries", len(items), str(len(inner)))
         kinds = inner if len(inner) > 1 else inner * len(items)
         return tuple(_checked(item, kind, place, "entry") for item, kind in zip(items, kinds, strict=True))
-    if annotation == "Mapping[str, str]":
+    if annotation.startswith("Mapping[str, "):
+        kind = annotation[len("Mapping[str, ") : -1]
         entries = as_mapping(value, place).items()
-        return {_checked(k, "str", place, "key"): _checked(v, "str", place, "entry") for k, v in entries}
+        return {str(_checked(k, "str", place, "key")): _checked(v, kind, place, "entry") for k, v in entries}
     return _checked(value, annotation, place, "value")
 
 

@@ -9,8 +9,9 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from edgekit.errors import DataError
-from edgekit.files import read_json, sha256_file, write_json
+from edgekit.errors import DataError, ModelError
+from edgekit.files import is_file, read_json, sha256_file, write_json
+from edgekit.typed import build
 from edgekit.version import __version__
 
 if TYPE_CHECKING:
@@ -52,13 +53,13 @@ def job_fingerprint(job: CompileJob, toolchain: str, tool_version: str) -> dict[
 def read_buildinfo(folder: Path) -> BuildInfo | None:
     """The record of `folder`, or None where there is none that can be read."""
     path = folder / BUILDINFO_NAME
-    if not path.is_file():
+    if not is_file(path):
         return None
     try:
-        data: Any = read_json(path)
-        return BuildInfo(**{**data, "notes": tuple(data["notes"])})
-    except (DataError, TypeError, KeyError):
-        return None  # a foreign or old record: build anew
+        info = build(BuildInfo, read_json(path), str(path))
+        return info if set(info.parts.values()) <= set(info.outputs) else None
+    except (DataError, ModelError):
+        return None  # a foreign, damaged or old record: build anew
 
 
 def write_buildinfo(folder: Path, info: BuildInfo) -> None:

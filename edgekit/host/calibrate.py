@@ -6,16 +6,17 @@ import contextlib
 import re
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from edgekit.errors import ConfigError, ModelError, OutputError
-from edgekit.files import atomic_path, read_json, sha256_file
+from edgekit.files import atomic_path, is_file, read_json, sha256_file
 from edgekit.host.calibration.checks import Warned, check_selection
 from edgekit.host.calibration.manifest import build_manifest
 from edgekit.host.calibration.select import SELECTIONS, Selection, select_photos
 from edgekit.host.calibration.sources import Source, open_source
 from edgekit.host.calibration.work import MANIFEST_NAME, Work, open_work
 from edgekit.host.calibration.write import plan_files, remove_leftovers, write_files
+from edgekit.host.compile_job import is_unchanged, recorded_hashes
 from edgekit.host.ptq import PtqConfig, save_config
 from edgekit.host.ptq.groups import HB_MAPPER_MARCHES
 from edgekit.host.ptq.presets import CALIBRATION_DIR, output_prefix, ptq_config, reasons
@@ -248,11 +249,10 @@ def _is_finished(work: Work) -> bool:
     manifest = work.folder / MANIFEST_NAME
     if not manifest.is_file():
         return False
-    data: Any = read_json(manifest)
-    for entry in data["files"]:
-        path = work.folder / entry["name"]
-        edited = path.suffix == ".yaml" and path.is_file()
-        if not edited and (not path.is_file() or sha256_file(path) != entry["sha256"]):
+    for name, digest in recorded_hashes(read_json(manifest), manifest).items():
+        path = work.folder / name
+        edited = path.suffix == ".yaml" and is_file(path)
+        if not edited and not is_unchanged(path, digest):
             return False
     _refuse_strangers(work.folder / CALIBRATION_DIR, set(work.written))
     return True

@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edgekit.errors import ConfigError, DataError, ModelError
-from edgekit.files import read_json, sha256_file
+from edgekit.files import is_file, is_folder, read_json, resolved, sha256_file
 from edgekit.spec import ModelSpec, load_spec, sidecar_path
+from edgekit.text import shorten
 
 if TYPE_CHECKING:
     from edgekit.host.ptq import PtqConfig
@@ -52,7 +53,7 @@ def load_job(yaml_path: Path, *, optimize: str | None = None) -> CompileJob:
     """
     from edgekit.host.ptq import load_config, with_defaults
 
-    yaml_path = Path(yaml_path).resolve()
+    yaml_path = resolved(Path(yaml_path))
     config = with_defaults(load_config(yaml_path))
     model = config.model_parameters
     onnx_path = _onnx_file(yaml_path.parent / str(model.onnx_model), yaml_path)
@@ -74,7 +75,7 @@ def load_job(yaml_path: Path, *, optimize: str | None = None) -> CompileJob:
         input_shape=input_shape,
         calibration_files=files,
         calibration_dtype=dtype,
-        working_dir=(yaml_path.parent / (model.working_dir or DEFAULT_WORKING_DIR)).resolve(),
+        working_dir=resolved(yaml_path.parent / (model.working_dir or DEFAULT_WORKING_DIR)),
         prefix=model.output_model_file_prefix,
         march=model.march,
         optimize_level=_optimize_level(optimize or config.compiler_parameters.optimize_level),
@@ -82,8 +83,8 @@ def load_job(yaml_path: Path, *, optimize: str | None = None) -> CompileJob:
 
 
 def _onnx_file(path: Path, yaml_path: Path) -> Path:
-    path = path.resolve()
-    if not path.is_file():
+    path = resolved(path)
+    if not is_file(path):
         raise ModelError(
             f"{yaml_path.name} names onnx_model {path}, which is no file, expected the cut heads ONNX",
             hint="run edgekit calibrate again, or mend onnx_model (relative paths count from the yaml's folder)",
@@ -135,7 +136,7 @@ def _check_input(config: PtqConfig, name: str, shape: tuple[int, ...]) -> None:
 
 def _spec_of(onnx_path: Path) -> ModelSpec:
     path = sidecar_path(onnx_path)
-    if not path.is_file():
+    if not is_file(path):
         raise ModelError(
             f"{path.name} is missing beside {onnx_path.name}, expected the sidecar that says what the outputs are",
             hint="run edgekit cut on the model (a model that is already cut is recognised and described)",
@@ -145,9 +146,9 @@ def _spec_of(onnx_path: Path) -> ModelSpec:
 
 def _calibration_files(yaml_path: Path, config: PtqConfig, shape: tuple[int, ...]) -> tuple[tuple[Path, ...], str]:
     source = config.inputs[0]
-    folder = (yaml_path.parent / source.cal_data_dir).resolve()
+    folder = resolved(yaml_path.parent / source.cal_data_dir)
     dtype = source.cal_data_type or "uint8"
-    if not source.cal_data_dir or not folder.is_dir():
+    if not source.cal_data_dir or not is_folder(folder):
         raise DataError(
             f"{yaml_path.name} names cal_data_dir {source.cal_data_dir!r}, which is no folder",
             hint="run edgekit calibrate again, or mend cal_data_dir",
@@ -172,34 +173,53 @@ def check_manifest(folder: Path) -> None:
     Without a manifest nothing is checked. The yaml is left out: editing it is how one tunes a build.
     """
     path = folder / MANIFEST_NAME
-    if not path.is_file():
+    if not is_file(path):
         return
-    for name, digest in _recorded_hashes(read_json(path), path).items():
+    for name, digest in recorded_hashes(read_json(path), path).items():
         if name.endswith((".yaml", ".yml")):
             continue
         file = folder / name
-        if not file.is_file() or sha256_file(file) != digest:
-            what = "has changed since" if file.is_file() else "is missing, though"
+        if not is_unchanged(file, digest):
+            what = "has changed since" if is_file(file) else "is missing, though"
             raise DataError(
                 f"{file} {what} edgekit calibrate wrote it, expected the file recorded in {MANIFEST_NAME}",
                 hint="run edgekit calibrate again, or remove manifest.json to compile the folder as it is",
             )
 
 
-def _recorded_hashes(manifest: object, path: Path) -> dict[str, str]:
-    """Relative file name -> SHA-256 from the manifest's "files", a mapping or a list of objects."""
+def is_unchanged(path: Path, digest: str) -> bool:
+    """Whether `path` is a file of that SHA-256; False for names that no file can have."""
+    try:
+        return is_file(path) and sha256_file(path) == digest
+    except OSError:
+        return False
+
+
+def recorded_hashes(manifest: object, path: Path) -> dict[str, str]:
+    """Read the names and SHA-256 of a manifest's files.
+
+    Args:
+        manifest: The parsed JSON; its "files" are a mapping or a list of objects with "name" and "sha256".
+        path: Where the manifest lies, for messages.
+
+    Returns:
+        File name, relative to the folder of the manifest -> SHA-256.
+
+    Raises:
+        DataError: Where an entry is no file inside the folder with its SHA-256.
+    """
     files: Any = manifest.get("files") if isinstance(manifest, Mapping) else None
+    pairs: list[tuple[Any, Any]] = list(files.items()) if isinstance(files, Mapping) else []
     if isinstance(files, list):
-        files = {f.get("name"): f.get("sha256") for f in files if isinstance(f, Mapping)}
-    hashes = dict(files) if isinstance(files, Mapping) else {}
-    for name, digest in hashes.items():
+        pairs = [(f.get("name"), f.get("sha256")) if isinstance(f, Mapping) else (f, None) for f in files]
+    for name, digest in pairs:
         inside = isinstance(name, str) and not Path(name).is_absolute() and ".." not in Path(name).parts
         if not inside or not isinstance(digest, str):
             raise DataError(
-                f"{path} records {name!r}, expected a file inside the folder with its SHA-256",
+                f"{path} records {shorten(name)}, expected a file inside the folder with its SHA-256",
                 hint="run edgekit calibrate again",
             )
-    return hashes
+    return dict(pairs)
 
 
 def _optimize_level(level: object) -> str:

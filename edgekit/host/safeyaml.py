@@ -1,53 +1,59 @@
-"""Yaml files from strangers: plain values only, every key once, no aliases, a size limit."""
+"""Yaml files from strangers: plain values only, every key once, no aliases, limits of size and digits."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from edgekit.errors import ConfigError
+from edgekit.text import read_text, shorten
 
 MAX_BYTES = 1 << 20  # a PTQ or dataset yaml has a few kB
+MAX_DIGITS = 300  # characters of a number; sexagesimal ones take quadratic time
+NUMBER_TAGS = ("tag:yaml.org,2002:int", "tag:yaml.org,2002:float")
+HINT = "correct the yaml there"
 
 
-def read_yaml(path: Path, *, max_bytes: int = MAX_BYTES) -> object:
-    """The plain value in the yaml file `path`; raises ConfigError where it cannot be read as such."""
-    path = Path(path)
+def read_yaml(path: Path, *, max_bytes: int = MAX_BYTES, on_repeat: Callable[[str], None] | None = None) -> object:
+    """Read the plain value in the yaml file `path` by the rules of `parse_yaml`."""
+    return parse_yaml(read_text(path, max_bytes=max_bytes, error=ConfigError), place=str(path), on_repeat=on_repeat)
+
+
+def parse_yaml(text: str, *, place: str = "the yaml", on_repeat: Callable[[str], None] | None = None) -> object:
+    """Parse plain yaml: scalars, lists and mappings with scalar keys, without aliases.
+
+    Args:
+        text: The yaml text.
+        place: What the text is, for messages.
+        on_repeat: Told of each repeated key, whose last value then counts as in PyYAML; without it they are refused.
+
+    Returns:
+        The plain value; None for an empty text.
+
+    Raises:
+        ConfigError: On bad syntax, values that do not fit their tags, aliases and repeated keys.
+    """
     try:
-        with path.open("rb") as stream:
-            data = stream.read(max_bytes + 1)
-    except OSError as error:
-        raise ConfigError(f"{path} cannot be read ({error.strerror})", hint="check the path") from error
-    if len(data) > max_bytes:
-        raise ConfigError(
-            f"{path} has over {max_bytes} bytes, expected at most that",
-            hint="check that this is the yaml you meant",
-        )
-    try:
-        text = data.decode("utf-8-sig")  # editors on Windows put a mark in front
-    except UnicodeDecodeError as error:
-        raise ConfigError(f"{path} is no UTF-8 text ({error})", hint="save it as UTF-8") from error
-    return parse_yaml(text, place=str(path))
-
-
-def parse_yaml(text: str, *, place: str = "the yaml") -> object:
-    """The plain value in `text`; raises ConfigError on bad syntax, tags, aliases and repeated keys."""
-    try:
-        value: object = yaml.load(text, Loader=_PlainLoader)  # a SafeLoader, made stricter
+        value: object = _PlainLoader(text, on_repeat).get_single_data()  # type: ignore[no-untyped-call]
     except yaml.MarkedYAMLError as error:
         line = f", line {error.problem_mark.line + 1}" if error.problem_mark else ""
-        problem = (error.problem or error.context or "bad syntax").strip()
-        raise ConfigError(f"{place}{line}: {problem}", hint="mend the yaml there") from error
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        problem = " ".join((error.problem or error.context or "bad syntax").split())
+        raise ConfigError(f"{place}{line}: {problem}", hint=HINT) from error
+    except (yaml.YAMLError, ValueError, TypeError, LookupError, AttributeError, RecursionError) as error:
         problem = " ".join(str(error).split())[:200]
-        raise ConfigError(f"{place} cannot be read as yaml ({problem})", hint="mend the yaml") from error
+        raise ConfigError(f"{place} cannot be read as yaml ({problem})", hint=HINT) from error
     return value
 
 
 class _PlainLoader(yaml.SafeLoader):
     """A SafeLoader that refuses what blows up (aliases) and what hides a mistake (repeated keys)."""
+
+    def __init__(self, text: str, on_repeat: Callable[[str], None] | None) -> None:
+        super().__init__(text)
+        self._on_repeat = on_repeat
 
     def compose_node(self, parent: Any, index: Any) -> Any:
         if self.check_event(yaml.AliasEvent):
@@ -57,12 +63,46 @@ class _PlainLoader(yaml.SafeLoader):
             )
         return super().compose_node(parent, index)
 
+    def construct_object(self, node: Any, deep: bool = False) -> Any:
+        """As PyYAML does it, but whatever its constructors raise on a value that its tag does not fit is told."""
+        if node.tag in NUMBER_TAGS and isinstance(node, yaml.ScalarNode) and len(node.value) > MAX_DIGITS:
+            raise _refused(f"a number of {len(node.value)} characters, expected at most {MAX_DIGITS}", node)
+        if isinstance(node, yaml.ScalarNode) and any("\ud800" <= c <= "\udfff" for c in node.value):
+            raise _refused("half of a surrogate pair, expected text that can be written as UTF-8", node)
+        return _told(lambda: super(_PlainLoader, self).construct_object(node, deep), node)  # type: ignore[no-untyped-call]
+
     def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
-        seen: set[object] = set()
+        if not isinstance(node, yaml.MappingNode):
+            raise _refused(f"a {node.id}, expected a mapping as its tag says", node)
+        seen: dict[object, int] = {}
         for key_node, _ in node.value:
             key = key_node.value if isinstance(key_node, yaml.ScalarNode) else None
-            if key is None or key in seen:
-                problem = f"key {key!r} stands there twice" if key is not None else "a key is no plain text"
-                raise yaml.constructor.ConstructorError(None, None, problem, key_node.start_mark)
-            seen.add(key)
+            if key is None:
+                raise _refused("a key is no plain text", key_node)
+            if key in seen:
+                self._repeated(key, seen[key], key_node)
+            seen[key] = key_node.start_mark.line + 1
         return super().construct_mapping(node, deep)
+
+    def _repeated(self, key: str, first_line: int, node: Any) -> None:
+        if self._on_repeat is None:
+            raise _refused(f"key {shorten(key)} appears twice, first in line {first_line}", node)
+        line = node.start_mark.line + 1
+        self._on_repeat(f"key {shorten(key)} appears twice, in line {first_line} and line {line}; the last one counts")
+
+
+def _told(construct: Callable[[], Any], node: Any) -> Any:
+    try:
+        return construct()
+    except (yaml.YAMLError, RecursionError):
+        raise
+    except (
+        Exception
+    ) as error:  # IndexError, KeyError, AttributeError, TypeError: PyYAML checks no value against its tag
+        kind = node.tag.rpartition(":")[2]
+        value = shorten(node.value) if isinstance(node, yaml.ScalarNode) else f"a {node.id}"
+        raise _refused(f"{value} cannot be read as {shorten(kind)}", node) from error
+
+
+def _refused(problem: str, node: Any) -> yaml.constructor.ConstructorError:
+    return yaml.constructor.ConstructorError(None, None, problem, node.start_mark)

@@ -156,6 +156,51 @@ def test_a_damaged_set_is_mended_and_an_edited_yaml_is_kept(model: Path, photos:
     assert result.yaml_path.read_text() == edited
 
 
+def damaged(manifest: dict[str, Any], place: str, value: object) -> dict[str, Any]:
+    """`manifest` with the value at `place` ("a.b.0") replaced."""
+    *way, last = (int(step) if step.isdecimal() else step for step in place.split("."))
+    holder: Any = manifest
+    for step in way:
+        holder = holder[step]
+    holder[last] = value
+    return manifest
+
+
+@pytest.mark.parametrize("value", ["text", 10**400, [[1]], None, {"a": 1}], ids=lambda value: repr(value)[:12])
+@pytest.mark.parametrize(
+    "place",
+    [
+        "selection.chosen.0.stats.mean_rgb",
+        "selection.chosen.0.stats.width",
+        "selection.chosen.0.stats",
+        "selection.chosen.0.nearest_rms",
+        "selection.chosen.0.frame",
+        "selection.chosen",
+        "selection.dropped.0",
+        "selection.offered",
+        "files",
+        "files.0",
+        "files.0.name",
+        "files.0.sha256",
+    ],
+)
+def test_a_manifest_of_foreign_values_is_refused_in_two_lines(
+    model: Path, photos: Path, tmp_path: Path, place: str, value: object
+) -> None:
+    work = tmp_path / "w"
+    (photos / "broken.jpg").write_bytes(b"no picture")
+    calibrate(model, photos, work, num=2, select="diverse")
+    manifest = read_manifest(work)
+    assert manifest["selection"]["dropped"]
+    (work / "manifest.json").write_text(json.dumps(damaged(manifest, place, value)))
+    if place in ("files.0.name", "files.0.sha256") and value == "text":
+        assert not calibrate(model, photos, work, num=2).reused  # a file that is not there: written again
+        return
+    with pytest.raises(EdgekitError, match="manifest.json") as caught:
+        calibrate(model, photos, work, num=2)
+    assert caught.value.hint and "\n" not in caught.value.message
+
+
 @pytest.mark.parametrize(
     "changes", [{"num": 5}, {"seed": 1}, {"input_kind": "rgb"}, {"select": "first"}, {"march": "bayes"}]
 )

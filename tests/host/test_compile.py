@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from edgekit.errors import ConfigError, DataError, ModelError, OutputError, ToolchainError
+from edgekit.errors import ConfigError, DataError, EdgekitError, ModelError, OutputError, ToolchainError
 from edgekit.files import sha256_file
 from edgekit.host import compile as seam
 from edgekit.host.compile import Built, compile_work
@@ -183,6 +183,64 @@ def test_an_edited_work_folder_is_named(work: Path) -> None:
     manifest.write_text(json.dumps({"files": [{"name": "../outside", "sha256": "0" * 64}]}))
     with pytest.raises(DataError, match="inside the folder"):
         load_job(work)
+
+
+@pytest.mark.parametrize("field", ["onnx_model", "cal_data_dir", "working_dir", "output_model_file_prefix"])
+@pytest.mark.parametrize("value", ["p" * 5000, "d/" * 2500, "n" * 300])
+def test_a_path_that_no_file_can_have_is_refused_in_two_lines(work: Path, field: str, value: str) -> None:
+    lines = [f"  {field}: {value}" if line.strip().startswith(f"{field}:") else line for line in work.open()]
+    work.write_text("\n".join(line.rstrip("\n") for line in lines))
+    if field == "output_model_file_prefix" and "/" not in value:
+        assert load_job(work).prefix == value  # the compiler's own files say whether the disk takes it
+        return
+    with pytest.raises(EdgekitError) as caught:
+        compile_work(work, toolchain="fake")
+    assert caught.value.hint and "\n" not in caught.value.message
+
+
+@pytest.mark.parametrize(
+    "files",
+    [
+        [{"name": ["a"], "sha256": "0" * 64}],
+        [{"name": "a" * 5000, "sha256": "0" * 64}],
+        [{"name": "a\0b", "sha256": "0" * 64}],
+        [{"name": "tiny_heads.onnx", "sha256": 10**400}],
+        [{"name": 3, "sha256": "0" * 64}],
+        [{}],
+        ["tiny_heads.onnx"],
+        {"tiny_heads.onnx": None},
+    ],
+    ids=lambda files: repr(files)[:40],
+)
+def test_a_manifest_of_foreign_values_is_refused_in_two_lines(work: Path, files: object) -> None:
+    (work.parent / "manifest.json").write_text(json.dumps({"files": files}))
+    with pytest.raises(DataError) as caught:
+        load_job(work)
+    assert caught.value.hint and "\n" not in caught.value.message
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"parts": {"bin": 3}},
+        {"parts": {"bin": "../../elsewhere.bin", "quantized": "m.onnx", "log": "m.log"}},
+        {"outputs": ["m.bin"]},
+        {"outputs": {"m.bin": None}},
+        {"output_cosines": {"box": "high"}},
+        {"output_cosines": {"box": 10**400}},
+        {"node_cosines": [1]},
+        {"notes": "text"},
+        {"notes": [[]]},
+        {"record": []},
+    ],
+    ids=lambda changes: repr(changes)[:40],
+)
+def test_a_damaged_record_of_a_build_is_built_anew(work: Path, changes: dict[str, object]) -> None:
+    compile_work(work, toolchain="fake")
+    path = work.parent / "out" / "buildinfo.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), **changes}))
+    again = compile_work(work, toolchain="fake")
+    assert not again.reused and again.output_cosines == {"box": 0.99}
 
 
 @pytest.mark.parametrize("level", ["O9", "o1", "fast"])

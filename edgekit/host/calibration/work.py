@@ -12,12 +12,14 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from edgekit.errors import DataError, OutputError
+from edgekit.errors import DataError, ModelError, OutputError
 from edgekit.files import read_json, write_json
 from edgekit.host.calibration.checks import Warned
 from edgekit.host.calibration.features import PhotoStats
 from edgekit.host.calibration.select import Chosen, Dropped, Selection
 from edgekit.host.calibration.sources import Picture
+from edgekit.text import check_integer, check_number, shorten
+from edgekit.typed import build
 
 STATE_NAME = ".edgekit-calibrate.json"
 MANIFEST_NAME = "manifest.json"
@@ -101,7 +103,7 @@ def _resumed(folder: Path, request: Mapping[str, Any], path: Path) -> Work:
         same = known == dict(request)
         selection = _selection_of(data["selection"]) if same and data["selection"] else None
         written = _written_of(data) if same else {}
-    except (DataError, KeyError, TypeError, ValueError) as error:
+    except (DataError, ModelError, LookupError, TypeError, ValueError, AttributeError) as error:
         raise OutputError(
             f"{path} cannot be read as what edgekit calibrate wrote there",
             hint="choose another place with -o, or empty the folder yourself",
@@ -125,20 +127,22 @@ def _difference(known: object, request: Mapping[str, Any]) -> str:
 
 
 def _short(value: object) -> str:
-    return repr(value) if len(repr(value)) <= 60 else repr(value)[:28] + "..." + repr(value)[-28:]
+    text = shorten(value, 1000)
+    return text if len(text) <= 60 else text[:28] + "..." + text[-28:]
 
 
 def _selection_of(data: Mapping[str, Any]) -> Selection:
     chosen = tuple(
         Chosen(
-            Picture(Path(one["path"]), str(one["name"]), int(one["frame"])),
-            PhotoStats(**{**one["stats"], "mean_rgb": tuple(one["stats"]["mean_rgb"])}),
-            float(one["nearest_rms"]),
+            Picture(Path(one["path"]), str(one["name"]), check_integer(one["frame"], "frame", low=-1)),
+            build(PhotoStats, one["stats"], "stats"),
+            check_number(one["nearest_rms"], "nearest_rms"),
         )
         for one in data["chosen"]
     )
-    dropped = tuple(Dropped(**one) for one in data["dropped"])
-    return Selection(chosen, dropped, int(data["offered"]), int(data["looked_at"]))
+    dropped = tuple(build(Dropped, one, "dropped") for one in data["dropped"])
+    offered, looked_at = (check_integer(data[name], name, low=0) for name in ("offered", "looked_at"))
+    return Selection(chosen, dropped, offered, looked_at)
 
 
 def _written_of(data: Mapping[str, Any]) -> dict[str, str]:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from pathlib import Path
 
 from edgekit.errors import DataError
 from edgekit.files import read_json
 from edgekit.host.logs.hrt_model_exec import BoardLog, PerfRun
+from edgekit.host.logs.numbers import finite
 
 BOARD = "bpu"
 
@@ -65,6 +65,4 @@ def _list(value: object) -> list[object]:
 
 
 def _number(value: object) -> float | None:
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
-        return None
-    return float(value)
+    return None if isinstance(value, str) else finite(value)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from edgekit.host.logs.failures import Failure, FailureWatch
 from edgekit.host.logs.lines import LogLine
+from edgekit.host.logs.numbers import finite
 
 MODEL = re.compile(r"\[model name\]:\s*(\S+)\s*$")
 TENSOR = re.compile(r"(input|output)\[(\d{1,4})\]:\s*$")
@@ -159,11 +160,12 @@ def _integers(text: str) -> tuple[int, ...]:
 
 
 def _floats(text: str) -> tuple[float, ...]:
-    return tuple(float(p) for p in re.findall(r"-?\d[\d.]*(?:e[+-]?\d+)?", text) if p.count(".") < 2)
+    words = re.findall(r"-?\d[\d.]*(?:e[+-]?\d+)?", text)
+    return tuple(number for word in words if (number := finite(word)) is not None)
 
 
 def _number(text: str) -> float:
-    return float(text) if text.count(".") < 2 else 0.0
+    return finite(text) or 0.0
 
 
 def _close_run(state: _State) -> None:
@@ -208,12 +210,12 @@ def _take_count(state: _State, match: re.Match[str]) -> None:
 
 
 def _take_average(state: _State, match: re.Match[str]) -> None:
-    state.run["latency"] = float(match[1])
+    state.run["latency"] = _number(match[1])
 
 
 def _take_rate(state: _State, match: re.Match[str]) -> None:
     """The summary's rate is the last line of a run; it counts the threads' start and end as well."""
-    state.run |= {"fps": float(match[1]), "rate": float(match[1])}
+    state.run |= {"fps": _number(match[1]), "rate": _number(match[1])}
 
 
 def _take_model(state: _State, match: re.Match[str]) -> None:

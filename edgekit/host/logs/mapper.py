@@ -11,6 +11,7 @@ from edgekit.host.logs.failures import FailureWatch
 from edgekit.host.logs.lines import LogLine
 from edgekit.host.logs.mapper_log import Calibration, Estimate, GraphTensor, MapperLog, Stage
 from edgekit.host.logs.mapper_yaml import Config, config_of
+from edgekit.host.logs.numbers import finite
 from edgekit.host.logs.tables import NODE_TITLES, OUTPUT_TITLE, TableReader
 
 MAX_KEPT = 200  # warnings, saved files, stages: more than any build has
@@ -274,7 +275,7 @@ class _MapperParser:
 
     def _estimate(self, line: LogLine) -> None:
         if match := ESTIMATE.match(line.text):
-            fps, latency = _float(match["fps"]), _float(match["latency"])
+            fps, latency = finite(match["fps"]), finite(match["latency"])
             if fps is not None and latency is not None:
                 page = (match["page"] or "").rpartition("/")[2].removesuffix(".html")
                 name = page or self.run.subgraph
@@ -346,13 +347,6 @@ def _setting_key(key: str) -> str:
 
 def _shape(text: str) -> tuple[int, ...]:
     return tuple(int(p) if p.strip().isdecimal() and len(p) < 12 else -1 for p in text.split(",") if p.strip())
-
-
-def _float(text: str) -> float | None:
-    try:
-        return float(text)
-    except ValueError:
-        return None
 
 
 def _seconds(start: str, end: str) -> float | None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from edgekit.errors import ConfigError
+
 Config = dict[str, dict[str, object]]
 
 # The yaml's fields by section. A dump that has lost the line of a section must not lend its fields to another.
@@ -21,13 +23,13 @@ SECTION_OF = {name: section for section, names in FIELDS.items() for name in nam
 
 def config_of(lines: Sequence[str]) -> Config | None:
     """The fields by section; None where the lines are no yaml. Fields that belong to another section are left out."""
-    import yaml
+    from edgekit.host.safeyaml import parse_yaml
 
     if not lines:
         return None
     try:
-        loaded = yaml.safe_load("\n".join(lines))
-    except (yaml.YAMLError, ValueError, RecursionError):
+        loaded = parse_yaml("\n".join(lines), on_repeat=lambda note: None)  # the tool took the last one, too
+    except ConfigError:
         return None
     if not isinstance(loaded, dict):
         return None

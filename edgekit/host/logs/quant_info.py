@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from edgekit.errors import DataError
 from edgekit.files import read_json
+from edgekit.host.logs.numbers import finite
 
 CALIBRATED = "_calibrated"  # suffix of a tensor behind its calibration node: the same tensor
 MAX_NODES = 100_000
@@ -54,7 +54,7 @@ def _node(name: str, node: Mapping[str, object]) -> QuantNode:
         inputs=tuple(text.removesuffix(CALIBRATED) for text in _texts(node.get("inputs"))),
         outputs=_texts(node.get("outputs")),
         thresholds=tuple(map(_floats, thresholds)) if isinstance(thresholds, list) else (),
-        cosine=_cosine(node.get("cosine_similarity")),
+        cosine=finite(node.get("cosine_similarity")),
     )
 
 
@@ -64,12 +64,4 @@ def _texts(value: object) -> tuple[str, ...]:
 
 def _floats(value: object) -> tuple[float, ...]:
     items = value if isinstance(value, list) else []
-    return tuple(float(v) for v in items if isinstance(v, (int, float)) and math.isfinite(v))
-
-
-def _cosine(value: object) -> float | None:
-    try:
-        number = float(value)  # type: ignore[arg-type]
-    except (TypeError, ValueError):
-        return None
-    return number if math.isfinite(number) else None
+    return tuple(number for item in items if not isinstance(item, str) and (number := finite(item)) is not None)

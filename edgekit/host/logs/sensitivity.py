@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Any
 
 from edgekit.errors import DataError
 from edgekit.files import read_json
+from edgekit.host.logs.numbers import finite
 
 SENSITIVITY = "sensitivity.json"  # beside the prepared yaml
 MAX_BYTES = 16 << 20
@@ -101,11 +101,8 @@ def _number_or_none(path: Path, place: str, value: object) -> float | None:
 def _number(path: Path, place: str, value: object) -> float:
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         raise _damaged(path, place, value, "a number")
-    try:
-        number = float(value)
-    except OverflowError:
-        number = math.inf
-    if not math.isfinite(number):
+    number = finite(value)
+    if number is None:
         raise _damaged(path, place, value, "a finite number")
     return number
 

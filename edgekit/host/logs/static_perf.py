@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ from pathlib import Path
 
 from edgekit.errors import DataError
 from edgekit.files import read_json
+from edgekit.host.logs.numbers import finite
 
 MICROSECONDS = re.compile(r"\s*([\d,.]+)\s*us\b")
 LAYER_KEYS = ("layer", "layer name")
@@ -116,14 +116,11 @@ def _layer(row: Mapping[str, object]) -> LayerTime | None:
 
 def _us(cell: object) -> float:
     match = MICROSECONDS.match(str(cell)) if cell is not None else None
-    digits = match[1].replace(",", "") if match else ""
-    return float(digits) if digits.count(".") < 2 and any(c.isdigit() for c in digits) else 0.0
+    return (finite(match[1].replace(",", "")) or 0.0) if match else 0.0
 
 
 def _number(value: object) -> float:
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
-        return 0.0
-    return float(value)
+    return 0.0 if isinstance(value, str) else finite(value) or 0.0
 
 
 def _numbers(value: object) -> tuple[float, ...]:

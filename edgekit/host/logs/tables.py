@@ -9,6 +9,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 
+from edgekit.host.logs.numbers import finite
+
 NODE_TITLES = ("The converted model node information", "The main quantized node information")
 OUTPUT_TITLE = "The quantized model output"
 NODE_HEADING = re.compile(r"\s*Node\s+ON\s+Subgraph\s+Type(?:\s+(Cosine Similarity))?(?:\s+(Threshold))?")
@@ -168,8 +170,4 @@ class TableReader:
 def _number(text: str | None) -> float | None:
     if text is None or text == "--":
         return None
-    try:
-        value = float(text)
-    except ValueError:
-        return None
-    return value if value == value and abs(value) != float("inf") else None
+    return finite(text)

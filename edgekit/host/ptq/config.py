@@ -22,6 +22,7 @@ from edgekit.host.ptq.groups import (
 )
 from edgekit.host.ptq.rules import check_rules
 from edgekit.host.safeyaml import parse_yaml, read_yaml
+from edgekit.text import shorten
 
 GROUPS: dict[str, type] = {
     "model_parameters": ModelParameters,
@@ -140,7 +141,7 @@ def _config_from(value: object, place: str) -> PtqConfig:
     try:
         for name in value:
             if name not in GROUPS:
-                raise unknown_name(str(name), "group", str(name), tuple(GROUPS))
+                raise unknown_name(shorten(str(name))[1:-1], "group", str(name), tuple(GROUPS))
         missing = [name for name in GROUPS if name not in value]
         if missing:
             raise ConfigError(f"group {missing[0]} is missing, expected {', '.join(GROUPS)}", hint=f"add {missing[0]}")

@@ -25,6 +25,7 @@ from edgekit.host.ptq.kinds import (
     shape,
     text,
 )
+from edgekit.text import shorten
 
 HB_MAPPER_MARCHES = ("bernoulli2", "bayes", "bayes-e")  # the nash targets have hb_compile, with another yaml
 TRAIN_TYPES = ("rgb", "bgr", "yuv444", "gray", "featuremap")
@@ -132,7 +133,7 @@ def read_group(kind: type[T], value: object, group: str) -> T:
     specs = {f.name: f.metadata for f in fields(kind)}  # type: ignore[arg-type]
     for name in value:
         if name not in specs:
-            raise unknown_name(f"{group}.{name}", "field", str(name), tuple(specs))
+            raise unknown_name(f"{group}.{shorten(str(name))[1:-1]}", "field", str(name), tuple(specs))
     present = {name: _read(specs[name]["kind"], v, f"{group}.{name}") for name, v in value.items()}
     missing = [n for n, s in specs.items() if s.get("required") and present.get(n) in (None, ())]
     if missing:
@@ -183,7 +184,7 @@ def _read(kind: FieldKind, value: object, place: str) -> object:
 
 
 def _illegal(kind: FieldKind, value: object, place: str) -> ConfigError:
-    near = difflib.get_close_matches(str(value), kind.legal, n=1, cutoff=0.6)
+    near = difflib.get_close_matches(shorten(value).strip("'"), kind.legal, n=1, cutoff=0.6)
     hint = f"did you mean {near[0]}?" if near else f"set {place} to a legal value"
     if place.endswith(".march") and str(value).startswith("nash"):
         hint = "hb_mapper does not build for the S series; its toolchain is hb_compile, with another yaml"
@@ -191,5 +192,4 @@ def _illegal(kind: FieldKind, value: object, place: str) -> ConfigError:
 
 
 def _shown(value: object) -> str:
-    shown = "blank" if value is None or value == () else repr(value)
-    return shown if len(shown) <= 80 else shown[:77] + "..."
+    return "blank" if value is None or value == () else shorten(value)

@@ -138,6 +138,33 @@ def test_quant_info(tmp_path):
     assert nodes[-1].outputs == ("proto",)
 
 
+HUGE = 10**400
+
+
+def test_numbers_out_of_reach_in_a_quant_info_are_no_numbers(tmp_path):
+    nodes = json.loads(synthetic.quant_info())
+    values = ("9" * 5000, HUGE, "nan", float("inf"), "-inf", "1e999", True, [], None)
+    for node, value in zip(nodes.values(), values, strict=False):
+        node["cosine_similarity"] = value
+        node["thresholds"] = [[HUGE, 1.5, float("nan"), "2"]]
+    read = read_file(write(tmp_path, json.dumps(nodes), "q.json")).content
+    count = min(len(values), len(read))
+    assert [node.cosine for node in read[:count]] == [None] * count
+    assert [node.thresholds for node in read[:count]] == [((1.5,),)] * count
+
+
+def test_numbers_out_of_reach_in_measurements_are_no_numbers(tmp_path):
+    summary = {"FPS": HUGE, "latency (us)": 10**300, "interval computing unit utilization": [HUGE, 0.5]}
+    summary |= {"layer details": [{"layer": "a", "computing cost (no DDR)": "9" * 5000 + " us"}]}
+    perf = read_file(write(tmp_path, json.dumps({"summary": summary}), "p.json")).content
+    assert (perf.fps, perf.latency_us, perf.utilization) == (0.0, 0.0, (0.0, 0.5))
+    assert perf.layers[0].compute_us == 0.0
+    board = json.loads(edgekit_perf())
+    board["runs"][0] |= {"threads": HUGE, "frames": HUGE}
+    (run,) = read_file(write(tmp_path, json.dumps(board), "perf.json")).content.perf
+    assert (run.threads, run.frames, run.fps) == (None, None, 90.5)
+
+
 REFUSED = {
     "empty": (b"", "is empty"),
     "zip": (b"PK\x03\x04" + b"x" * 50, "zip archive"),
