@@ -85,6 +85,8 @@ def run(args: argparse.Namespace) -> int:
 def _report(result: CalibrationResult) -> dict[str, Any]:
     from dataclasses import asdict
 
+    from edgekit.host.command import edgekit_command
+
     return {
         "work": str(result.folder),
         "model": str(result.model_path),
@@ -100,11 +102,13 @@ def _report(result: CalibrationResult) -> dict[str, Any]:
         "dropped": [asdict(one) for one in result.selection.dropped],
         "warnings": [asdict(one) for one in result.warnings],
         "notes": list(result.notes),
-        "next": f"edgekit compile {result.yaml_path}",
+        "next": edgekit_command("compile", result.yaml_path),
     }
 
 
 def _print(result: CalibrationResult) -> None:
+    from edgekit.host.command import edgekit_command
+
     selection = result.selection
     width, height = result.spec.preprocess.size_wh
     state = "is already done" if result.reused else "written"
@@ -116,7 +120,7 @@ def _print(result: CalibrationResult) -> None:
         print(f"warning: {warned.message}\n  {warned.advice}")
     for note in result.notes:
         print(f"note: {note}")
-    print(f"next: edgekit compile {result.yaml_path}")
+    print(f"next: {edgekit_command('compile', result.yaml_path)}")
 
 
 def _print_dropped(reason: str, dropped: list[Any]) -> None:

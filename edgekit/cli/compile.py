@@ -38,7 +38,7 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         print_json(as_dict(result))
     else:
-        _print(result, asked=args.toolchain)
+        _print(result, work=args.yaml.parent, asked=args.toolchain)
     return 0
 
 
@@ -61,8 +61,9 @@ def worst_nodes(result: CompileResult) -> list[tuple[str, float]]:
     return sorted(low, key=lambda row: row[1])[:WORST_NODES]
 
 
-def _print(result: CompileResult, *, asked: str) -> None:
+def _print(result: CompileResult, *, work: Path, asked: str) -> None:
     from edgekit.cli.console import print_table
+    from edgekit.host.command import edgekit_command, trial_command
     from edgekit.host.compile import why_simulated
 
     how = "simulated: runs off the board only" if result.simulated else "for the board"
@@ -80,4 +81,8 @@ def _print(result: CompileResult, *, asked: str) -> None:
         if part in result.files:
             print(f"{part}: {result.files[part]}")
     model = result.modified_bin_path or result.bin_path
-    print(f"next: edgekit run --model {model} --source PHOTO -o OUT/")
+    if result.simulated:
+        print(f"next: {trial_command(model, work)}")
+    else:  # the .bin runs on a board, its integer graph here
+        print(f"on the board: {edgekit_command('run', '--model', Path(model.name), '--source', 'PHOTO')}")
+        print(f"next: {trial_command(result.quantized_path, work)}")

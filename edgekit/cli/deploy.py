@@ -69,6 +69,7 @@ def _as_dict(done: Deployed) -> dict[str, Any]:
 
 def _print(done: Deployed) -> None:
     from edgekit.cli.console import print_table
+    from edgekit.host.command import edgekit_command, trial_command
 
     rows = [(m.part, m.name, f"{m.bytes / 1e6:.2f} MB") for m in done.bundle.members]
     print_table(f"{done.bundle.folder}", ("part", "file", "size"), rows)
@@ -77,9 +78,11 @@ def _print(done: Deployed) -> None:
     for note in done.build.notes:
         print(f"  {note}")
     print(f"archive: {done.bundle.archive}\nbuild and calibration set are kept in {done.work}")
-    run_it = f"edgekit run --model {done.bundle.archive.name} --source PHOTO -o OUT/"
     if done.build.simulated:
         print("simulated: this bundle runs off the board only; edgekit toolchain install compiles for the board")
-        print(f"next: {run_it}")
+        print(f"next: {trial_command(done.bundle.archive, done.work)}")
     else:
-        print(f"next: copy it to the board, there: {run_it}")
+        folder = done.bundle.folder
+        print(f"to a board in the network: {edgekit_command('push', 'root@BOARD', folder)}")
+        carried = folder.with_name(f"{folder.name}_board")
+        print(f"next: {edgekit_command('push', '--folder', carried, folder)}")

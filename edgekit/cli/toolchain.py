@@ -47,7 +47,7 @@ def _install(args: argparse.Namespace) -> int:
     with progress_bar() as progress:
         versions = install(python=args.python, progress=progress)
     print("installed: " + ", ".join(f"{name} {version}" for name, version in versions.items()))
-    print("next: edgekit compile WORK/NAME.yaml --toolchain hb_mapper")
+    print("compile with it: edgekit compile WORK/NAME.yaml --toolchain hb_mapper\nnext: edgekit toolchain status")
     return 0
 
 

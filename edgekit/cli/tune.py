@@ -91,6 +91,8 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _print(tuned: Tuned) -> None:
+    from edgekit.host.command import edgekit_command
+
     columns = ["what", "output error", "where objects are", "time on the board (estimate)", "tried"]
     print_table("steps", columns, [[step.what, *_errors(step), str(step.tried)] for step in tuned.steps])
     if tuned.front:
@@ -116,7 +118,7 @@ def _print(tuned: Tuned) -> None:
     if not tuned.met:
         print("warning: not every wish could be met; this is the best that was found")
     print(f"tuned: {tuned.yaml}")
-    print(f"next: edgekit compile {tuned.yaml}")
+    print(f"next: {edgekit_command('compile', tuned.yaml)}")
 
 
 def _errors(step: Step) -> list[str]:

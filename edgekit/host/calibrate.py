@@ -16,6 +16,7 @@ from edgekit.host.calibration.select import SELECTIONS, Selection, select_photos
 from edgekit.host.calibration.sources import Source, open_source
 from edgekit.host.calibration.work import MANIFEST_NAME, Work, open_work
 from edgekit.host.calibration.write import plan_files, remove_leftovers, write_files
+from edgekit.host.command import edgekit_command
 from edgekit.host.compile_job import is_unchanged, recorded_hashes
 from edgekit.host.ptq import PtqConfig, save_config
 from edgekit.host.ptq.groups import HB_MAPPER_MARCHES
@@ -234,7 +235,8 @@ def _write_all(work: Work, plan: _Plan, heads: onnx.ModelProto, opened: Source, 
 def _write_yaml(path: Path, plan: _Plan) -> None:
     header = (
         f"Made by edgekit calibrate {__version__} for {plan.model_name}.\n"
-        f"Next: edgekit compile {path.name}; editing a value here is fine, the calibration data stay as they are."
+        f"Next: {edgekit_command('compile', Path(path.name))}; editing a value here is fine, the calibration data "
+        "stay as they are."
     )
     save_config(path, plan.config, header=header, comments=reasons(plan.config))
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edgekit.files import atomic_path, sha256_file, write_json
+from edgekit.host.command import edgekit_command
 from edgekit.host.compile_job import MANIFEST_NAME
 from edgekit.host.ptq import PtqConfig, load_config, save_config
 from edgekit.host.ptq.presets import CALIBRATION_DIR, reasons
@@ -36,7 +37,7 @@ def write_tuned(work: Work, setting: Setting, folder: Path) -> Path:
     save_spec(sidecar_path(model), replace(spec, files={**spec.files, "model": file_ref(model)}))
     data = _link_data(source.parent / CALIBRATION_DIR, folder / CALIBRATION_DIR)
     yaml = folder / source.name
-    header = f"Made by edgekit tune {__version__}; next: edgekit compile {yaml.name}"
+    header = f"Made by edgekit tune {__version__}; next: {edgekit_command('compile', Path(yaml.name))}"
     save_config(yaml, config, header=header, comments={**reasons(config), "node_info": REASON_OF_NODES})
     files = [model, sidecar_path(model), yaml, *data]
     rows = [{"name": path.relative_to(folder).as_posix(), "sha256": sha256_file(path)} for path in files]

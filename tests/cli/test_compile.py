@@ -17,7 +17,7 @@ def test_compiles_reuses_and_names_the_next_step(tmp_path: Path, capsys: pytest.
     assert main(["compile", str(yaml), "--toolchain", "sim"]) == 0
     first = capsys.readouterr()
     assert "compiled by sim (simulated" in first.out and "class_8" in first.out
-    assert f"next: edgekit run --model {tmp_path / 'out' / 'tiny_modified.bin'}" in first.out.replace("\n", "")
+    assert f"next: edgekit perf --model {tmp_path / 'out' / 'tiny_modified.bin'}" in first.out.replace("\n", "")
     assert "calibrate" in first.err
     assert main(["compile", str(yaml), "--toolchain", "sim", "--json"]) == 0
     report = json.loads(capsys.readouterr().out)

@@ -9,7 +9,9 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
+from edgekit.host.command import edgekit_command
 from edgekit.host.report.cpu import single_thread
 from edgekit.host.report.facts import Facts
 from edgekit.host.report.flow import FALL
@@ -75,7 +77,7 @@ def few_samples(facts: Facts) -> Finding | None:
         "warn",
         f"calibrated on {samples} samples",
         f"at least {CALIBRATION_SAMPLES}, better 50, photos of the scenes it will see",
-        "edgekit calibrate ... --num 50, then edgekit compile",
+        "calibrate with --num 50 (edgekit calibrate), then compile again",
         samples,
         CALIBRATION_SAMPLES,
     )
@@ -151,7 +153,7 @@ def cpu_nodes(facts: Facts) -> Finding | None:
         names,
         "yaml: optimization: 'set_Softmax_input_int8,set_Softmax_output_int8'"
         if softmax
-        else "edgekit cut before these nodes, or yaml: node_info: {NAME: {'ON': 'BPU'}}",
+        else "cut before these nodes (edgekit cut --outputs), or yaml: node_info: {NAME: {'ON': 'BPU'}}",
         len(cpu.inner),
         0,
     )
@@ -163,13 +165,14 @@ def dequantize_left(facts: Facts) -> Finding | None:
     stripped = bool(facts.build.deleted_nodes) or any(o.dequantized_on_cpu is False for o in facts.outputs)
     if stripped or not cpu.dequantize or cpu.dequantize_bytes <= DEQUANTIZE_BYTES:
         return None
-    binary = facts.build.bin.path.name if facts.build.bin else f"{facts.build.name.rpartition('/')[2]}.bin"
+    name = f"{facts.build.name.rpartition('/')[2]}.bin"
+    step = edgekit_command("strip", facts.build.bin.path if facts.build.bin else Path(name))
     return Finding(
         "dequantize_left",
         "warn",
         f"{_plural(cpu.dequantize, 'Dequantize node')} on the CPU move {cpu.dequantize_bytes / 1e6:.1f} MB a frame",
         "edgekit decodes the integers itself and only those of real candidates",
-        f"edgekit strip {binary}",
+        step if facts.build.bin else f"strip the model: {step}",
         cpu.dequantize_bytes,
         DEQUANTIZE_BYTES,
     )
@@ -277,7 +280,7 @@ def checker_only(facts: Facts) -> Finding | None:
         "note",
         "a checker's run: no cosines, and its FPS is that of an unoptimized compile",
         "it answers only which nodes the BPU takes",
-        "edgekit calibrate, then edgekit compile",
+        "calibrate and compile it (edgekit calibrate, edgekit compile)",
     )
 
 
@@ -290,7 +293,7 @@ def simulated(facts: Facts) -> Finding | None:
         "note",
         "simulated compile: accuracy can be judged, speed cannot",
         "its .bin runs on edgekit's simulated device only, not on a board",
-        "edgekit compile --toolchain hb_mapper, where the vendor's toolchain is installed",
+        "compile it with edgekit compile --toolchain hb_mapper, where the vendor's toolchain is installed",
     )
 
 

@@ -16,6 +16,7 @@ from edgekit.host.report.diff import COSINE_CHANGE, Change, Diff
 from edgekit.host.report.flow import Fall, Route
 from edgekit.host.report.report import Facts, Report
 from edgekit.host.report.rules import OUTPUT_COSINE_GOOD
+from edgekit.host.report.verdict import Verdict
 
 GRADE_STYLES = {"good": "green", "usable": "yellow", "poor": "red", "failed": "bold red", "unknown": "cyan"}
 SEVERITY_MARKS = {"stop": "✗", "bad": "✗", "warn": "!", "note": "·"}
@@ -29,6 +30,9 @@ CHANGES_SHOWN = 12
 def print_report(console: Console, report: Report, *, all_nodes: bool = False) -> None:
     """Prints one report; with `all_nodes` the whole node table below it."""
     console.print(_verdict(report))
+    if report.verdict.is_command:  # outside the frame, in one line however long: to be copied
+        for line in _step(report.verdict):
+            console.print(line, soft_wrap=True)
     for part in (_outputs(report.facts), _worst(report.facts), _sensitive(report.facts), _lines(report)):
         if part is not None:
             console.print(part)
@@ -76,7 +80,7 @@ def _verdict(report: Report) -> Panel:
     verdict, facts = report.verdict, report.facts
     style = GRADE_STYLES[verdict.grade]
     lines: list[RenderableType] = [Text(f"{verdict.grade.upper()}. {verdict.sentence}", style=style)]
-    lines += [Text.assemble(("next: ", "bold"), verdict.next_step), Text(f"      because {verdict.why}", style="dim")]
+    lines += [] if verdict.is_command else _step(verdict)
     for finding in verdict.findings:
         mark = SEVERITY_MARKS[finding.severity]
         lines.append(Text(f"{mark} {finding.title}", style="dim" if finding.severity == "note" else ""))
@@ -90,6 +94,14 @@ def _verdict(report: Report) -> Panel:
         subtitle_align="left",
         border_style=style,
     )
+
+
+def _step(verdict: Verdict) -> list[Text]:
+    """What to do next, and why."""
+    return [
+        Text.assemble(("next: ", "bold"), verdict.next_step),
+        Text(f"      because {verdict.why}", style="dim"),
+    ]
 
 
 def version_text(facts: Facts) -> str:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
+from edgekit.host.command import edgekit_command, trial_command
 from edgekit.host.report.facts import Facts
 from edgekit.host.report.rules import OUTPUT_COSINE_GOOD, RULES, SEVERITIES, Finding
+from edgekit.spec import sidecar_path
 
 # Grade by the gravest finding; every grade but `failed` needs cosines to rest on.
 GRADES = {"stop": "failed", "bad": "poor", "warn": "usable"}
@@ -13,13 +16,21 @@ GRADES = {"stop": "failed", "bad": "poor", "warn": "usable"}
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """`grade`: good, usable, poor, failed or unknown; `next_step` is what to type, `why` its reason."""
+    """`grade`: good, usable, poor, failed or unknown; `next_step` is what to do, `why` its reason.
+
+    A `next_step` that begins with "edgekit " is a whole command, quoted, which runs as it is.
+    """
 
     grade: str
     sentence: str
     next_step: str
     why: str
     findings: tuple[Finding, ...]
+
+    @property
+    def is_command(self) -> bool:
+        """Whether the next step can be typed as it is."""
+        return self.next_step.startswith("edgekit ")
 
 
 def judge(facts: Facts) -> Verdict:
@@ -59,8 +70,13 @@ def _capital(text: str) -> str:
 
 
 def _default_step(facts: Facts) -> str:
-    if facts.build.bin is not None:
-        return f"edgekit run {facts.build.bin.path.name} PHOTO, then edgekit eval for its mAP"
-    if facts.log is not None and facts.log.prefix:
-        return f"edgekit run {facts.log.prefix}_modified.bin PHOTO, then edgekit eval for its mAP"
-    return "edgekit report on the folder of the build, which holds its compile log"
+    """A command that runs here, where a model that does is known; else what to do, in words."""
+    build = facts.build
+    models = (build.bin.path if build.bin and build.simulated else None, build.quantized_onnx)
+    model = next((path for path in models if path is not None and sidecar_path(path).is_file()), None)
+    if model is not None:
+        return trial_command(model, model.absolute().parent.parent)
+    name = build.bin.path.name if build.bin else f"{facts.log.prefix}.bin" if facts.log and facts.log.prefix else ""
+    if name:
+        return f"on the board: {edgekit_command('run', '--model', Path(name), '--source', 'PHOTO')}"
+    return "report on the folder of the build (edgekit report), which holds its compile log"

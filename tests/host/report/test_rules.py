@@ -116,7 +116,7 @@ def test_dequantize_left(tmp_path):
     files = {"log": makertbin(heads=large), "board": info, f"{synthetic.PREFIX}_quant_info": synthetic.quant_info()}
     moved = findings(tmp_path / "b", **files)["dequantize_left"]
     assert moved.value == 80 * 80 * (64 + 80 + 32) * 8 + 16 * 24 * 32 * 6  # proto: int16 in, float32 out
-    assert moved.action == f"edgekit strip {synthetic.PREFIX}.bin"
+    assert moved.action == f"strip the model: edgekit strip {synthetic.PREFIX}.bin"
     gone = findings(tmp_path / "c", log=makertbin(heads=large), board=info, modifier=synthetic.modifier(removed=True))
     assert "dequantize_left" not in gone
 

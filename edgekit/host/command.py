@@ -1,0 +1,53 @@
+"""Commands that are printed for the user to type: quoted for the shell, with files that are there."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+
+from edgekit.errors import EdgekitError
+from edgekit.files import read_json
+from edgekit.ops.photo import PHOTO_SUFFIXES
+from edgekit.runtime.sources import VIDEO_SUFFIXES
+
+TRIAL_FRAMES = 20  # a calibration source may hold many thousands
+
+
+def edgekit_command(*words: str | Path) -> str:
+    """`edgekit` with these words, each quoted where a shell would split or expand it.
+
+    A path that begins with "-" gets "./" before it, so that it is not read as an option.
+    """
+    return shlex.join(["edgekit", *(_word(word) for word in words)])
+
+
+def trial_command(model: Path, work: Path) -> str:
+    """The command that tries `model`: on the photos that the manifest in `work` names, where they are still there.
+
+    Without them it measures the model, for which pictures are made up.
+    """
+    source = _calibration_source(work / "manifest.json")
+    if source is None:
+        return edgekit_command("perf", "--model", model)
+    return edgekit_command("run", "--model", model, "--source", source, "--frames", str(TRIAL_FRAMES))
+
+
+def _word(word: str | Path) -> str:
+    return f"./{word}" if isinstance(word, Path) and str(word).startswith("-") else str(word)
+
+
+def _calibration_source(manifest: Path) -> Path | None:
+    """The folder, photo or video that a calibration set was made from; None where that is no longer known."""
+    try:
+        data = read_json(manifest)
+        request = data.get("request") if isinstance(data, dict) else None
+        name = request.get("source") if isinstance(request, dict) else None
+        path = Path(name) if isinstance(name, str) and name else None
+        is_source = path is not None and (path.is_dir() or (path.is_file() and _is_picture(path)))
+    except (EdgekitError, OSError, ValueError):
+        return None
+    return path if is_source else None
+
+
+def _is_picture(path: Path) -> bool:
+    return path.suffix.lower() in (*PHOTO_SUFFIXES, *VIDEO_SUFFIXES)
