@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test test-board test-slow test-toolchain lint bench clean
+.PHONY: demo test test-board test-sanitize test-slow test-toolchain lint bench clean
 
 demo: $(VENV)/.edgekit-host  ## the whole way on shipped material, on the simulated device
 	$(BIN)/edgekit demo -o demo_out
@@ -18,6 +18,9 @@ lint: $(VENV)/.edgekit-dev
 
 test-board: ## the board ring under Python 3.10 with numpy 1.26 and cv2, everything else refused
 	PYTHON310=$(PYTHON310) sh tools/test_board_ring.sh
+
+test-sanitize: $(VENV)/.edgekit-dev  ## the kernels under AddressSanitizer and UndefinedBehaviorSanitizer, hostile graphs too
+	BIN=$(BIN) sh tools/test_sanitize.sh
 
 test-slow: $(VENV)/.edgekit-dev  ## full accuracy runs over the shared photos
 	$(BIN)/pytest -q -m slow

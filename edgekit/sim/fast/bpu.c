@@ -3,10 +3,14 @@
  * int8 tensors are kept as x + 128 in one unsigned byte, NHWC; int16 and int32 as they are. All sums wrap modulo
  * 2^32 as the definition asks, so the order of the terms does not matter and no range has to be proven.
  * Built at first use by edgekit/sim/fast/build.py for the machine at hand; it needs a C library and its threads.
+ * The language is GNU C11 with -fwrapv (signed sums wrap) and -fno-strict-aliasing (tensors are read as bytes and as
+ * shorts): without these flags it is not this program. Every call's buffers were checked by edgekit/sim/fast/bounds.py;
+ * -DEDGEKIT_CHECK checks the parameters again here.
  */
 #include <pthread.h>
 #include <sched.h>
 #include <stdatomic.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,6 +22,19 @@
 #define LANES 16  /* output channels in a block */
 #define CHUNK 48  /* output pixels that one task takes: a multiple of every tile */
 #define INLINE static inline __attribute__((always_inline))
+
+#if defined(EDGEKIT_CHECK)
+#include <stdio.h>
+#define KERNEL_ASSERT(CONDITION)                                                        \
+    do {                                                                                \
+        if (!(CONDITION)) {                                                             \
+            fprintf(stderr, "%s:%d: %s does not hold\n", __FILE__, __LINE__, #CONDITION); \
+            abort();                                                                    \
+        }                                                                               \
+    } while (0)
+#else
+#define KERNEL_ASSERT(CONDITION) ((void)0)
+#endif
 
 enum { OUT_U8, OUT_S16, OUT_S32, OUT_F32 };
 enum { TABLE_NONE, TABLE_8_TO_8, TABLE_16_TO_16, TABLE_16_TO_8, TABLE_16_TO_F32 };
@@ -63,6 +80,17 @@ static struct {
     int64_t total;
     atomic_llong next;
 } pool = {.lock = PTHREAD_MUTEX_INITIALIZER, .bell = PTHREAD_COND_INITIALIZER};
+
+/* A fork while a kernel posts its job would leave the lock held in the child, for ever. */
+static void before_fork(void) { pthread_mutex_lock(&pool.lock); }
+static void after_fork_in_parent(void) { pthread_mutex_unlock(&pool.lock); }
+static void after_fork_in_child(void) {
+    pthread_mutex_init(&pool.lock, NULL);
+    pthread_cond_init(&pool.bell, NULL);
+}
+__attribute__((constructor)) static void guard_forks(void) {
+    pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child);
+}
 
 static void work(Task task, void *context, int64_t total) {
     for (int64_t index; (index = atomic_fetch_add(&pool.next, 1)) < total;) task(context, index);
@@ -419,8 +447,9 @@ static void point(const Conv *c, const uint8_t *in, const uint8_t *padding, cons
                   int slot, Taps *taps) {
     const int top = y * c->stride_h - c->pad_top, left = x * c->stride_w - c->pad_left;
     const int bottom = top + (c->kernel_h - 1) * c->dilation_h, right = left + (c->kernel_w - 1) * c->dilation_w;
-    const uint8_t *corner = in + n * c->in.image + top * c->in.row + left * c->in.pixel;
+    const uint8_t *image = in + n * c->in.image;
     if (top >= 0 && left >= 0 && bottom < c->in_h && right < c->in_w) {
+        const uint8_t *corner = image + top * c->in.row + left * c->in.pixel;
         for (int t = 0; t < c->kernel_h * c->kernel_w; t++) taps[t].in[slot] = corner + offsets[t];
         return;
     }
@@ -428,7 +457,7 @@ static void point(const Conv *c, const uint8_t *in, const uint8_t *padding, cons
         for (int j = 0; j < c->kernel_w; j++, t++) {
             int row = top + i * c->dilation_h, col = left + j * c->dilation_w;
             int inside = row >= 0 && row < c->in_h && col >= 0 && col < c->in_w;
-            taps[t].in[slot] = inside ? corner + offsets[t] : padding;
+            taps[t].in[slot] = inside ? image + row * c->in.row + col * c->in.pixel : padding;
         }
 }
 
@@ -492,7 +521,21 @@ static void conv_task(void *context, int64_t index) {
     free(gathered);
 }
 
+static void check_conv(const Conv *c, const uint8_t *in, const uint8_t *out, const uint8_t *e) {
+    KERNEL_ASSERT(in && out && c->weights && c->bias && (c->e_kind == E_NONE || (e && c->e_scale && c->e_shift)));
+    KERNEL_ASSERT(c->batch > 0 && c->in_h > 0 && c->in_w > 0 && c->in_bytes > 0);
+    KERNEL_ASSERT(c->out_h > 0 && c->out_w > 0 && c->out_c > 0 && c->kernel_h > 0 && c->kernel_w > 0);
+    KERNEL_ASSERT(c->stride_h > 0 && c->stride_w > 0 && c->dilation_h > 0 && c->dilation_w > 0);
+    KERNEL_ASSERT(c->pad_top >= 0 && c->pad_left >= 0 && c->threads > 0);
+    KERNEL_ASSERT(c->bits == 32 || (c->right_shift && c->scale && c->out_shift && (c->bits == 8 || c->bits == 16)));
+    KERNEL_ASSERT(c->in.pixel >= c->in_bytes && c->in.row >= c->in.pixel && c->in.image >= c->in.row);
+    KERNEL_ASSERT(c->table_kind == TABLE_NONE || c->table);
+    KERNEL_ASSERT(c->out_kind != OUT_F32 || c->table_kind == TABLE_16_TO_F32 || c->unit);
+    (void)c, (void)in, (void)out, (void)e;
+}
+
 int edgekit_conv(const Conv *c, const uint8_t *in, uint8_t *out, const uint8_t *e) {
+    check_conv(c, in, out, e);
     const int tap_count = c->kernel_h * c->kernel_w, whole = c->in_bytes % 4 == 0;
     uint8_t *padding = malloc(c->in_bytes + 4);
     int64_t *offsets = malloc(sizeof(int64_t) * tap_count);
@@ -547,6 +590,7 @@ static void depthwise_task(void *context, int64_t line) {
 }
 
 int edgekit_depthwise(const Conv *c, const uint8_t *in, uint8_t *out, const uint8_t *e) {
+    check_conv(c, in, out, e);
     ConvJob job = {c, in, e, NULL, out, NULL, 0, 0, 1, 0};
     share(c->threads, (int64_t)c->batch * c->out_h, depthwise_task, &job);
     return job.failed ? -1 : 0;
@@ -625,8 +669,6 @@ INLINE void load_ints(const uint8_t *from, int kind, int first, int n, int32_t *
         for (int k = 0; k < n; k++) to[k] = (int32_t)from[first + k] - 128;
 }
 
-INLINE int32_t clamped(int32_t v, int32_t low, int32_t high) { return v < low ? low : v > high ? high : v; }
-
 static void blend_task(void *context, int64_t line) {
     const MapJob *job = context;
     const Map *m = job->m;
@@ -652,13 +694,13 @@ static void blend_task(void *context, int64_t line) {
             else
                 for (int k = 0; k < n; k++) p[k] = (int32_t)(((uint32_t)p[k] << x_shift[k]) - (uint32_t)(q[k] * e_scale[k]));
             for (int k = 0; k < n; k++) {
-                const int32_t v = clamped((p[k] + bias[k]) >> accu[k], INT16_MIN, INT16_MAX);
+                const int32_t v = clamp((p[k] + bias[k]) >> accu[k], INT16_MIN, INT16_MAX);
                 p[k] = (v * scale[k] + (head[1] ? (1 << shift[k]) >> 1 : 0)) >> shift[k];
             }
             if (m->out_kind == 2)
-                for (int k = 0; k < n; k++) ((int16_t *)to)[first + k] = (int16_t)clamped(p[k], INT16_MIN, INT16_MAX);
+                for (int k = 0; k < n; k++) ((int16_t *)to)[first + k] = (int16_t)clamp(p[k], INT16_MIN, INT16_MAX);
             else
-                for (int k = 0; k < n; k++) to[first + k] = (uint8_t)(clamped(p[k], INT8_MIN, INT8_MAX) + 128);
+                for (int k = 0; k < n; k++) to[first + k] = (uint8_t)(clamp(p[k], INT8_MIN, INT8_MAX) + 128);
         }
     }
 }
@@ -703,8 +745,17 @@ static void max_pool_task(void *context, int64_t line) {
     }
 }
 
+static void check_map(const Map *m, const uint8_t *in, const uint8_t *out) {
+    KERNEL_ASSERT(in && out && m->threads > 0);
+    KERNEL_ASSERT(m->batch > 0 && m->height > 0 && m->width > 0 && m->channels > 0);
+    KERNEL_ASSERT(m->in_kind == 1 || m->in_kind == 2 || m->in_kind == 4);
+    KERNEL_ASSERT(m->out.pixel >= (int64_t)m->channels * m->out_kind);
+    (void)m, (void)in, (void)out;
+}
+
 #define MAP_KERNEL(NAME)                                                                              \
     int edgekit_##NAME(const Map *m, const uint8_t *in, uint8_t *out, const uint8_t *e) {             \
+        check_map(m, in, out);                                                                        \
         MapJob job = {m, in, e, out};                                                                 \
         share(m->threads, (int64_t)m->batch * m->height, NAME##_task, &job);                          \
         return 0;                                                                                     \

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import ctypes
 import functools
 import hashlib
@@ -9,13 +10,14 @@ import os
 import platform
 import shlex
 import shutil
+import stat
 import subprocess
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from edgekit.sim.fast.structs import ABI
+from edgekit.sim.fast.structs import ABI, layout_checks
 
 SOURCE = Path(__file__).with_name("bpu.c")
 FLAGS = ("-O3", "-std=gnu11", "-fwrapv", "-fno-strict-aliasing", "-shared", "-fPIC", "-pthread")
@@ -28,6 +30,11 @@ KERNELS = (
     "edgekit_max_pool",
 )  # fmt: skip
 OFF = "EDGEKIT_NO_KERNELS"  # set to anything: do without compiled kernels
+EXTRA_FLAGS = "EDGEKIT_KERNEL_FLAGS"  # more flags for the compiler: sanitizers, -DEDGEKIT_CHECK
+CPU_KEYS = (  # lines of /proc/cpuinfo that -march=native depends on: x86, then aarch64
+    "vendor_id", "cpu family", "model", "model name", "stepping", "flags",
+    "Features", "CPU implementer", "CPU architecture", "CPU variant", "CPU part", "CPU revision",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +53,8 @@ def kernels() -> Kernels:
     compiler = next((found for name in COMPILERS if (found := shutil.which(os.environ.get("CC", name)))), None)
     if compiler is None:
         return Kernels(None, f"no C compiler on PATH (looked for {', '.join(COMPILERS)})")
-    return build(compiler, VARIANTS)
+    extra = shlex.split(os.environ.get(EXTRA_FLAGS, ""))
+    return build(compiler, [(*variant, *extra) for variant in VARIANTS])
 
 
 def build(compiler: str, variants: Sequence[Sequence[str]], folder: Path | None = None) -> Kernels:
@@ -54,63 +62,110 @@ def build(compiler: str, variants: Sequence[Sequence[str]], folder: Path | None 
     reason = "no variant given"
     for extra in variants:
         try:
-            path = _library_path(compiler, extra, folder or cache_folder())
-            if not path.exists():
-                _compile(compiler, extra, path)
+            path = _library(compiler, extra, folder or cache_folder())
             library = ctypes.CDLL(str(path))
             if library.edgekit_abi() == ABI:
                 _declare(library)
                 return Kernels(library)
             reason = f"{path} lays out its structures in another way"
-        except (OSError, subprocess.SubprocessError) as error:
+        except (OSError, AttributeError, subprocess.SubprocessError) as error:
             detail = getattr(error, "stderr", b"") or b""
             reason = f"{compiler} {shlex.join(extra)}: {error} {detail.decode(errors='replace')[-300:]}".strip()
     return Kernels(None, reason)
 
 
 def cache_folder() -> Path:
-    """Where built kernels are kept: $XDG_CACHE_HOME or ~/.cache, else a folder for temporary files."""
-    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    folder = Path(base) / "edgekit" / "kernels"
+    """Return where built kernels are kept: $XDG_CACHE_HOME or ~/.cache, else a private temporary folder.
+
+    A library is loaded from here, so the folder must be an absolute path, belong to this user and let nobody else
+    write; where it does not, or where there is no home, a fresh private folder serves this process alone.
+    """
+    folder = _cache_base()
+    if folder is None:
+        return _private_temporary()
     try:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        if os.access(folder, os.W_OK):
+        if _is_private(folder) and os.access(folder, os.W_OK):
             return folder
     except OSError:
         pass
     return _private_temporary()
 
 
+def _cache_base() -> Path | None:
+    named = Path(os.environ.get("XDG_CACHE_HOME") or "")
+    if named.is_absolute():  # the specification says to ignore relative ones
+        return named / "edgekit" / "kernels"
+    try:
+        home = Path.home()
+    except RuntimeError:  # neither $HOME nor an entry in the passwd file
+        return None
+    return home / ".cache" / "edgekit" / "kernels" if home.is_absolute() else None
+
+
+def _is_private(path: Path) -> bool:
+    """Whether the folder or file is this user's own, is no link, and nobody else may write to it."""
+    status = path.lstat()
+    return (
+        not stat.S_ISLNK(status.st_mode)
+        and status.st_uid == os.getuid()
+        and not status.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
+    )
+
+
 @functools.cache
 def _private_temporary() -> Path:
-    """A fresh folder that only this user can write to: a library is loaded from it."""
-    return Path(tempfile.mkdtemp(prefix="edgekit-kernels-"))
+    """A fresh folder that only this user can write to, removed when the process ends."""
+    folder = tempfile.mkdtemp(prefix="edgekit-kernels-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return Path(folder)
 
 
-def _library_path(compiler: str, extra: Sequence[str], folder: Path) -> Path:
-    """Named after everything that decides its contents: source, flags, compiler, processor."""
+def _library(compiler: str, extra: Sequence[str], folder: Path) -> Path:
+    """Return the library for this compiler, flags and processor, compiled now unless a sound one is kept.
+
+    Its name ends in the hash of its own contents: what was cut off or changed since is never loaded.
+    """
+    key = _key(compiler, extra)
+    for path in sorted(folder.glob(f"bpu-{key}-*.so")):
+        if path.is_file() and _is_private(path) and path.stem.rpartition("-")[2] == _digest(path.read_bytes()):
+            return path
+        path.unlink(missing_ok=True)
+    return _compile(compiler, extra, folder, key)
+
+
+def _key(compiler: str, extra: Sequence[str]) -> str:
+    """Hash everything that decides the library's contents: sources, flags, compiler, processor."""
     version = subprocess.run([compiler, "--version"], capture_output=True, check=True, timeout=TIMEOUT_S).stdout
-    parts = [SOURCE.read_bytes(), repr((*FLAGS, *extra)).encode(), version, _processor().encode()]
-    digest = hashlib.sha256(b"\0".join(parts)).hexdigest()[:20]
-    return folder / f"bpu-{digest}.so"
+    parts = [SOURCE.read_bytes(), layout_checks().encode(), repr((*FLAGS, *extra)).encode(), version]
+    return _digest(b"\0".join([*parts, processor().encode()]))
 
 
-def _processor() -> str:
-    """What -march=native depends on."""
+def _digest(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()[:32]
+
+
+def processor(cpuinfo: Path = Path("/proc/cpuinfo")) -> str:
+    """Describe what -march=native depends on: the kinds of cores this machine has, with all their features."""
     try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        text = cpuinfo.read_text(encoding="utf-8", errors="replace")
     except OSError:
-        return platform.machine() + platform.processor()
-    return "\n".join(next((line for line in lines if line.startswith(key)), "") for key in ("model name", "flags"))
+        text = ""
+    lines = {line for line in text.splitlines() if line.partition(":")[0].strip() in CPU_KEYS}
+    return "\n".join([platform.machine(), platform.processor(), *sorted(lines)])
 
 
-def _compile(compiler: str, extra: Sequence[str], path: Path) -> None:
-    """Writes the library whole or not at all: another process may be building the same one."""
-    with tempfile.TemporaryDirectory(dir=path.parent) as scratch:
-        made = Path(scratch) / path.name
-        command = [compiler, *FLAGS, *extra, str(SOURCE), "-o", str(made)]
+def _compile(compiler: str, extra: Sequence[str], folder: Path, key: str) -> Path:
+    """Compile the kernels and keep them whole or not at all: another process may be building the same ones."""
+    with tempfile.TemporaryDirectory(dir=folder) as scratch:
+        source, made = Path(scratch) / "kernels.c", Path(scratch) / "kernels.so"
+        source.write_text(f'#include "{SOURCE}"\n{layout_checks()}', encoding="utf-8")
+        command = [compiler, *FLAGS, *extra, str(source), "-o", str(made)]
         subprocess.run(command, capture_output=True, check=True, timeout=TIMEOUT_S)
+        path = folder / f"bpu-{key}-{_digest(made.read_bytes())}.so"
+        made.chmod(0o700)
         made.replace(path)
+    return path
 
 
 def _declare(library: ctypes.CDLL) -> None:

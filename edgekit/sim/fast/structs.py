@@ -49,3 +49,22 @@ class MapBlock(ctypes.Structure):
 
 
 ABI = ctypes.sizeof(ConvBlock) * 1000 + ctypes.sizeof(MapBlock)
+
+C_NAMES = {"input": "in", "output": "out"}  # where C's name is a word of Python's or clearer there
+ENUMS = (
+    "OUT_U8", "OUT_S16", "OUT_S32", "OUT_F32", "TABLE_NONE", "TABLE_8_TO_8", "TABLE_16_TO_16", "TABLE_16_TO_8",
+    "TABLE_16_TO_F32", "E_NONE", "E_U8", "E_S16", "E_S32", "LANES",
+)  # fmt: skip
+
+
+def layout_checks() -> str:
+    """Return C that does not compile unless every field, size and number mirrored here is what `bpu.c` has."""
+    lines = [f'_Static_assert({name} == {globals()[name]}, "{name}");' for name in ENUMS]
+    for kind, c_type in ((Strides, "Strides"), (ConvBlock, "Conv"), (MapBlock, "Map")):
+        lines.append(f'_Static_assert(sizeof({c_type}) == {ctypes.sizeof(kind)}, "{c_type}");')
+        for name, field_type in kind._fields_:  # type: ignore[misc]
+            member = C_NAMES.get(name, name)
+            offset, size = getattr(kind, name).offset, ctypes.sizeof(field_type)
+            lines.append(f'_Static_assert(offsetof({c_type}, {member}) == {offset}, "{c_type}.{member}");')
+            lines.append(f'_Static_assert(sizeof((({c_type} *)0)->{member}) == {size}, "{c_type}.{member}");')
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,106 @@
+"""The kernels' build: they compile where a compiler is, and nothing doubtful is ever loaded from a cache."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from edgekit.sim.fast import build as build_module
+from edgekit.sim.fast.build import COMPILERS, OFF, build, cache_folder, kernels, processor
+from edgekit.sim.fast.structs import ConvBlock, layout_checks
+
+COMPILER = next((found for name in COMPILERS if (found := shutil.which(os.environ.get("CC", name)))), None)
+REQUIRED = "EDGEKIT_REQUIRE_KERNELS"  # set in the gate: there, missing kernels are a failure
+
+needs_compiler = pytest.mark.skipif(COMPILER is None, reason="no C compiler on PATH")
+
+
+def test_the_kernels_compile_wherever_a_compiler_is() -> None:
+    if not os.environ.get(REQUIRED) and (COMPILER is None or os.environ.get(OFF)):
+        pytest.skip(f"no C compiler on PATH, or {OFF} is set")
+    assert kernels().library is not None, kernels().reason
+
+
+@needs_compiler
+def test_a_field_that_python_lays_out_otherwise_does_not_compile(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert COMPILER is not None
+    right = layout_checks()
+    assert f"offsetof(Conv, threads) == {ConvBlock.threads.offset}" in right
+    swapped = right.replace("offsetof(Conv, relu)", "offsetof(Conv, MARK)").replace(
+        "offsetof(Conv, bits)", "offsetof(Conv, relu)"
+    )
+    monkeypatch.setattr(build_module, "layout_checks", lambda: swapped.replace("MARK", "bits"))
+    built = build(COMPILER, [()], tmp_path)
+    assert built.library is None and "Conv.bits" in built.reason
+
+
+@needs_compiler
+@pytest.mark.parametrize("damage", ["cut off", "another library", "others may write"])
+def test_a_library_that_changed_since_it_was_built_is_built_again(tmp_path: Path, damage: str) -> None:
+    assert COMPILER is not None
+    assert build(COMPILER, [()], tmp_path).library is not None
+    (kept,) = tmp_path.glob("*.so")
+    data = kept.read_bytes()
+    if damage == "others may write":
+        kept.chmod(0o777)
+    else:
+        kept.unlink()  # a new file: the one that this process has mapped stays whole
+        kept.write_bytes(data[: len(data) // 2] if damage == "cut off" else data[:-1] + b"x")
+    code = (
+        "import sys; from pathlib import Path; from edgekit.sim.fast.build import build; "
+        "sys.exit(build(sys.argv[1], [()], Path(sys.argv[2])).library is None)"
+    )
+    subprocess.run([sys.executable, "-c", code, COMPILER, str(tmp_path)], check=True)
+    (again,) = tmp_path.glob("*.so")
+    assert again.read_bytes() == data and not again.stat().st_mode & stat.S_IWOTH
+
+
+def test_only_a_folder_of_ones_own_is_a_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    folder = cache_folder()
+    assert folder == tmp_path / "edgekit" / "kernels" and folder.stat().st_mode & 0o777 == 0o700
+    folder.chmod(0o777)
+    assert cache_folder() != folder
+    folder.rmdir()
+    other = tmp_path / "other"
+    other.mkdir()
+    folder.symlink_to(other)
+    assert cache_folder() != folder
+
+
+def test_a_relative_cache_folder_is_ignored(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XDG_CACHE_HOME", "cache")
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    assert cache_folder() == tmp_path / "home" / ".cache" / "edgekit" / "kernels"
+    assert not (tmp_path / "cache").exists()
+
+
+def test_without_a_home_a_private_folder_serves(monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_home() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    monkeypatch.setattr(Path, "home", no_home)
+    folder = cache_folder()
+    assert folder.is_dir() and folder.stat().st_mode & 0o777 == 0o700
+
+
+def test_the_key_holds_the_features_of_x86_and_of_aarch64(tmp_path: Path) -> None:
+    cpuinfo = tmp_path / "cpuinfo"
+    cpuinfo.write_text("processor\t: 0\nmodel name\t: A\nflags\t\t: sse avx2\ncpu MHz\t: 800.1\n" * 2)
+    assert "flags\t\t: sse avx2" in processor(cpuinfo) and "MHz" not in processor(cpuinfo)
+    arm = "processor\t: 0\nBogoMIPS\t: 48.00\nFeatures\t: fp asimd {}\nCPU implementer\t: 0x41\nCPU part\t: 0xd05\n"
+    cpuinfo.write_text(arm.format("crc32"))
+    first = processor(cpuinfo)
+    cpuinfo.write_text(arm.format("crc32 asimddp"))
+    assert first != processor(cpuinfo) and "0xd05" in first
+    assert processor(tmp_path / "none")
