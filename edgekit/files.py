@@ -162,7 +162,7 @@ def refuse_replacing(outputs: Iterable[Path], *, inputs: Iterable[Path] = (), ov
         raise OutputError(f"{twice} is named for two outputs, expected a file each", hint="choose another name for one")
     refuse_inputs(outputs, inputs)
     existing = [path for path in outputs if os.path.lexists(path)]
-    folder = next((path for path in existing if path.is_dir()), None)
+    folder = next((path for path in existing if is_folder(path)), None)
     if folder is not None:
         raise OutputError(f"{folder} is a folder, expected the name of a file", hint="choose another name with -o")
     if existing and not overwrite:
@@ -184,8 +184,9 @@ def listed(paths: Sequence[Path], shown: int = 3) -> str:
 
 def _identities(path: Path) -> list[object]:
     """What a file is known by: its resolved path and, where it exists, its device and inode."""
-    found: list[object] = [os.path.realpath(path)]
-    with contextlib.suppress(OSError, ValueError):
+    found: list[object] = []
+    with contextlib.suppress(OSError, ValueError):  # names that no file can have
+        found.append(os.path.realpath(path))
         status = os.stat(path)  # noqa: PTH116
         found.append((status.st_dev, status.st_ino))
     return found

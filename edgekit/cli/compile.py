@@ -26,6 +26,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="LEVEL",
         help="O0 to O3 in place of the yaml's optimize_level (the simulated compiler makes no instructions)",
     )
+    parser.add_argument(
+        "--overwrite", action="store_true", help="replace files in working_dir that no build of edgekit left there"
+    )
     parser.add_argument("--json", action="store_true", help="print the result as JSON")
 
 
@@ -34,7 +37,13 @@ def run(args: argparse.Namespace) -> int:
     from edgekit.host.compile import compile_work
 
     with progress_bar() as progress:
-        result = compile_work(args.yaml, toolchain=args.toolchain, optimize=args.optimize, progress=progress)
+        result = compile_work(
+            args.yaml,
+            toolchain=args.toolchain,
+            optimize=args.optimize,
+            overwrite=args.overwrite,
+            progress=progress,
+        )
     if args.json:
         print_json(as_dict(result))
     else:

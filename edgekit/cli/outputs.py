@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edgekit.cli.tally import say
+from edgekit.files import is_file, is_folder, resolved
 
 if TYPE_CHECKING:
     from edgekit.output.folder import RunFolder
@@ -36,8 +37,8 @@ def output_folder(args: argparse.Namespace, source: Source) -> Path:
     from edgekit.errors import OutputError
 
     out = Path(args.out) if args.out else _unused(Path(DEFAULT_OUT))
-    folder = Path(args.source) if Path(args.source).is_dir() else Path(args.source).parent
-    if source.kind == "photos" and out.is_dir() and out.resolve() == folder.resolve():
+    folder = Path(args.source) if is_folder(Path(args.source)) else Path(args.source).parent
+    if source.kind == "photos" and is_folder(out) and resolved(out) == resolved(folder):
         raise OutputError(f"{out} is the source's own folder; photos would be lost", hint="give -o another folder")
     return out
 
@@ -115,8 +116,8 @@ def input_files(args: argparse.Namespace, source: Source) -> list[Path]:
     from edgekit.spec import sidecar_path
 
     model = Path(args.model)
-    parts = [path for path in model.rglob("*") if path.is_file()] if model.is_dir() else []
-    named = [Path(name) for name in (args.source, args.names) if name and Path(name).is_file()]
+    parts = [path for path in model.rglob("*") if path.is_file()] if is_folder(model) else []
+    named = [Path(name) for name in (args.source, args.names) if name and is_file(Path(name))]
     return [*source.files, model, sidecar_path(model), *parts, *named]
 
 

@@ -78,11 +78,12 @@ def run(args: argparse.Namespace) -> int:
 
 def _inputs(args: argparse.Namespace) -> list[Path]:
     """The files that this call reads, so that none is written."""
+    from edgekit.files import is_folder
     from edgekit.spec import sidecar_path
 
     model = Path(args.model)
     named = [Path(name) for name in (args.source, args.reference) if name]
-    inside = [path for folder in (model, *named) if folder.is_dir() for path in folder.rglob("*") if path.is_file()]
+    inside = [path for folder in (model, *named) if is_folder(folder) for path in folder.rglob("*") if path.is_file()]
     return [model, sidecar_path(model), *named, *inside]
 
 

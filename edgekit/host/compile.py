@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import importlib
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
 from edgekit.errors import ConfigError, OutputError, ToolchainError
-from edgekit.files import sha256_file
+from edgekit.files import is_file, refuse_replacing, sha256_file, write_json
 from edgekit.host.buildinfo import (
     BUILDINFO_NAME,
     BuildInfo,
@@ -26,6 +26,7 @@ from edgekit.host.buildinfo import (
 )
 from edgekit.host.compile_job import CompileJob, load_job
 from edgekit.progress import Progress, silent
+from edgekit.spec import sidecar_path
 
 # Name: "module:class" of a Compiler without arguments. `auto` takes the first that is usable.
 COMPILERS: dict[str, str] = {
@@ -36,6 +37,11 @@ COMPILERS: dict[str, str] = {
 AUTO_ORDER = ("hb_mapper", "sim")  # docker only on request: it may have to pull an image of gigabytes
 REQUIRED_PARTS = ("bin", "quantized", "log")
 BUILD_FOLDER = ".edgekit-build"
+# What every build makes, behind the yaml's output_model_file_prefix.
+MADE_SUFFIXES = (
+    *(".bin", ".json", "_modified.bin", "_modified.json"),
+    *("_quantized_model.onnx", "_quantized_model.json", "_quant_info.json"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,12 +117,14 @@ def compile_work(
     *,
     toolchain: str = "auto",
     optimize: str | None = None,
+    overwrite: bool = False,
     progress: Progress = silent,
 ) -> CompileResult:
     """Compiles the model that `yaml_path` describes, or reuses the build that lies there.
 
     `toolchain`: "auto" (the real one where it is installed, else the simulated one) or a name in COMPILERS;
-    `optimize`: "O0".."O3" instead of the yaml's optimize_level. Raises EdgekitError kinds for bad input.
+    `optimize`: "O0".."O3" instead of the yaml's optimize_level. `overwrite`: replace files in working_dir that no
+    build of edgekit left there. Raises EdgekitError kinds for bad input.
     """
     job = load_job(yaml_path, optimize=optimize)
     name, compiler = choose_compiler(toolchain)
@@ -125,9 +133,11 @@ def compile_work(
     if info is not None and still_valid(job.working_dir, info, inputs):
         return _result(info, job.working_dir, compiler, reused=True)
     _keep_real_build(info, job.working_dir, compiler)
+    _refuse_taken(job, [f"{job.prefix}{suffix}" for suffix in MADE_SUFFIXES], overwrite=overwrite)
     with _build_folder(job.working_dir) as build_dir:
         built = compiler.build(job, build_dir, progress=progress)
         new = _record(built, build_dir, name, inputs)
+        _refuse_taken(job, [path.name for path in build_dir.iterdir()], overwrite=overwrite)
         _publish(new, info, build_dir, job.working_dir)
     return _result(new, job.working_dir, compiler, reused=False)
 
@@ -176,6 +186,19 @@ def _keep_real_build(info: BuildInfo | None, working_dir: Path, compiler: Compil
         )
 
 
+def _refuse_taken(job: CompileJob, names: Iterable[str], *, overwrite: bool) -> None:
+    """Refuses to replace what the build reads, and, where no build lies in working_dir yet, files of others there."""
+    outputs = [path for name in names if is_file(path := job.working_dir / name)]
+    read = (job.yaml_path, job.onnx_path, sidecar_path(job.onnx_path), *job.calibration_files)
+    is_ours = is_file(job.working_dir / BUILDINFO_NAME)
+    try:
+        refuse_replacing(outputs, inputs=read, overwrite=overwrite or is_ours)
+    except OutputError as error:
+        raise OutputError(
+            error.message, hint="give the yaml another working_dir, or compile with --overwrite; what is read stays"
+        ) from error
+
+
 @contextmanager
 def _build_folder(working_dir: Path) -> Iterator[Path]:
     """An empty folder inside `working_dir`, removed at the end; leftovers of a killed run go first."""
@@ -221,7 +244,7 @@ def _publish(info: BuildInfo, old: BuildInfo | None, build_dir: Path, working_di
 
     Files of the build before that have no successor go, unless somebody has edited them.
     """
-    (working_dir / BUILDINFO_NAME).unlink(missing_ok=True)
+    write_json(working_dir / BUILDINFO_NAME, {})  # no record, but the folder is ours, should this be killed halfway
     fresh = {path.name for path in build_dir.iterdir()}
     for name, digest in (old.outputs if old else {}).items():
         path = working_dir / Path(name).name

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TextIO
 
 from edgekit.errors import OutputError
-from edgekit.files import ReadFiles, is_temporary, refuse_replacing
+from edgekit.files import ReadFiles, is_folder, is_temporary, refuse_replacing
 
 MARKER = ".edgekit_run"  # there while a run goes on: the process's number, then what it has written, line by line
 
@@ -69,18 +69,17 @@ def run_folder(
         OutputError: where an output is an input, the folder is in use, or it holds what no killed run left there
             and `overwrite` is not given.
     """
-    if folder.exists() and not folder.is_dir():
+    if os.path.lexists(folder) and not is_folder(folder):
         raise OutputError(f"{folder} is a file, expected a folder", hint="give -o another name")
     names = list(planned)
     existing = refuse_replacing([folder / name for name in names], inputs=inputs, overwrite=True)
-    made = [path for path in (folder, *folder.parents) if not path.exists()]
+    made = [path for path in (folder, *folder.parents) if not os.path.lexists(path)]
     try:
         folder.mkdir(parents=True, exist_ok=True)
         marker = (folder / MARKER).open("a+", encoding="utf-8", errors="surrogateescape")
-    except OSError as error:
-        raise OutputError(
-            f"{folder} cannot be written ({error.strerror or error})", hint="choose another folder with -o"
-        ) from error
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the name
+        why = error.strerror if isinstance(error, OSError) else error
+        raise OutputError(f"{folder} cannot be written ({why})", hint="choose another folder with -o") from error
     with marker:
         _hold(marker, folder)
         ended = True

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -259,3 +260,50 @@ def test_missing_sidecar_and_foreign_onnx(work: Path) -> None:
     (work.parent / "tiny_heads.onnx").write_bytes(b"no onnx at all")
     with pytest.raises(ModelError, match="cannot be read as ONNX"):
         load_job(work)
+
+
+def test_files_that_no_build_left_there_are_replaced_only_when_asked(tmp_path: Path) -> None:
+    yaml = make_work(tmp_path, photos=1)
+    mine = tmp_path / "out" / "tiny_modified.json"
+    mine.parent.mkdir()
+    mine.write_text("mine")
+    with pytest.raises(OutputError, match=r"tiny_modified.json exists already") as caught:
+        compile_work(yaml, toolchain="sim")
+    assert "--overwrite" in caught.value.hint
+    assert [path.name for path in mine.parent.iterdir()] == [mine.name]
+    assert mine.read_text() == "mine"
+    assert not compile_work(yaml, toolchain="sim", overwrite=True).reused
+    assert compile_work(yaml, toolchain="sim").reused
+    mine.write_text("changed")
+    assert not compile_work(yaml, toolchain="sim").reused  # the folder holds a build: it is made anew
+
+
+def test_the_sidecar_that_a_build_reads_is_never_replaced_by_its_own(tmp_path: Path) -> None:
+    yaml = make_work(tmp_path, photos=1)
+    text = yaml.read_text()
+    onnx = tmp_path / "tiny_heads.onnx"
+    sidecar = onnx.with_suffix(".json")
+    before = sidecar.read_bytes()
+    text = re.sub(r"output_model_file_prefix:.*", f"output_model_file_prefix: {onnx.stem}", text)
+    yaml.write_text(re.sub(r"working_dir:.*", "working_dir: '.'", text))
+    for overwrite in (False, True):
+        with pytest.raises(OutputError, match=f"{sidecar.name}, which is read"):
+            compile_work(yaml, toolchain="sim", overwrite=overwrite)
+    assert sidecar.read_bytes() == before
+
+
+def test_a_build_killed_while_its_files_are_moved_can_be_made_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    yaml = make_work(tmp_path, photos=1)
+
+    def killed(folder: Path, info: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr("edgekit.host.compile.write_buildinfo", killed)
+        with pytest.raises(KeyboardInterrupt):
+            compile_work(yaml, toolchain="sim")
+    assert (tmp_path / "out" / "tiny.bin").is_file()
+    assert not compile_work(yaml, toolchain="sim").reused
+    assert compile_work(yaml, toolchain="sim").reused

@@ -118,5 +118,7 @@ def test_a_file_in_place_of_the_folder_is_named(tmp_path: Path) -> None:
     write_text(tmp_path / "file", "x")
     with pytest.raises(OutputError, match="is a file"):
         write(tmp_path / "file", "a.txt")
-    with pytest.raises(OutputError, match="cannot be written"):
-        write(tmp_path / "file" / "out", "a.txt")
+    for name in ("file/out", "n" * 300, "n" * 5000, "a\0b"):
+        with pytest.raises(OutputError, match="cannot be written"):
+            write(tmp_path / name, "a.txt")
+    assert files(tmp_path) == ["file"]
