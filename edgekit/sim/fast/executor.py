@@ -75,7 +75,7 @@ class FastExecutor:
         check_inputs(self.graph, inputs)
         frame = Frame(self._take_arena(plan.arena_bytes), plan.offsets, plan.own)
         for name, value in inputs.items():
-            frame.arrays[name] = np.ascontiguousarray(flip(value))
+            frame.arrays[name] = np.asarray(flip(value), order="C")
         return frame
 
     def _give_back(self, frame: Frame) -> None:
@@ -98,5 +98,5 @@ def _own(stored: np.ndarray, given: np.ndarray | None) -> np.ndarray:
     """A result in its true dtype, sharing no memory with the arena or the caller's input."""
     if given is not None:
         return given.copy()
-    result: np.ndarray = flip(stored) if stored.dtype == np.uint8 else np.ascontiguousarray(stored)
+    result: np.ndarray = flip(stored) if stored.dtype == np.uint8 else np.asarray(stored, order="C")
     return result

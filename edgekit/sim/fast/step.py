@@ -107,7 +107,7 @@ class ReferenceStep:
         results = self.node.operator.run(*operands)
         _require_promised(self.node, results, bytewise)
         for target, result in zip(self.targets, results, strict=True):
-            stored = np.ascontiguousarray(result if bytewise else flip(result))
+            stored = np.asarray(result if bytewise else flip(result), order="C")  # keeps a scalar one
             shared = any(np.may_share_memory(stored, operand) for operand in operands)  # the arena is used again
             frame.arrays[target.root] = stored.copy() if shared else stored
 

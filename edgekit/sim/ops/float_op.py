@@ -42,7 +42,7 @@ class FloatOp:
     outputs: tuple[TensorType, ...]
 
     def run(self, *operands: np.ndarray) -> Arrays:
-        feeds = {name: np.ascontiguousarray(value) for name, value in zip(self.input_names, operands, strict=True)}
+        feeds = {name: np.asarray(value, order="C") for name, value in zip(self.input_names, operands, strict=True)}
         return _run(self.session, feeds, f"node {shorten(self.name, 200)}")
 
 
@@ -60,6 +60,7 @@ def read_float_op(node: NodeReader) -> FloatOp:
             feeds[local] = node.known_value(index, np.ones(operand.shape, operand.dtype))
             types.append(helper.make_tensor_value_info(local, dtypes[operand.dtype.name], operand.shape))
     outputs = [f"y{i}" if name else "" for i, name in enumerate(node.outputs)]
+    _require_inputs(node)
     proto = helper.make_node(node.op_type, names, outputs)
     proto.attribute.extend(helper.make_attribute(key, value) for key, value in node.all_attributes().items())
     results = [onnx.ValueInfoProto(name=name) for name in outputs]
@@ -70,6 +71,20 @@ def read_float_op(node: NodeReader) -> FloatOp:
     trial = _run(session, feeds, f"node {shorten(node.name, 200)}")
     made = tuple(TensorType(value.shape, value.dtype) for value in trial)
     return FloatOp(session, tuple(feeds), node.name, node.op_type in EXACT, made)
+
+
+def _require_inputs(node: NodeReader) -> None:
+    """Refuse inputs left out that the operator needs: onnxruntime does not always look before it reads them."""
+    import onnx
+
+    try:
+        inputs = onnx.defs.get_schema(node.op_type, OPSET).inputs
+    except onnx.defs.SchemaError as error:
+        raise node.error(f"opset {OPSET} has no such operator", f"an operator of opset {OPSET}") from error
+    for index, name in enumerate(node.inputs):
+        formal = inputs[min(index, len(inputs) - 1)]
+        left_out = formal.option == onnx.defs.OpSchema.FormalParameterOption.Optional or node.op_type in SIZED_BY_INPUTS
+        node.require(name != "" or (index > 0 and left_out), f"input {index} is left out", "a tensor")
 
 
 def _run(session: Any, feeds: Mapping[str, np.ndarray], place: str) -> Arrays:

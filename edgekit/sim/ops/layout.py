@@ -21,7 +21,7 @@ class Transpose:
     outputs: tuple[TensorType, ...]
 
     def run(self, x: np.ndarray) -> Arrays:
-        return (np.ascontiguousarray(x.transpose(self.perm)),)
+        return (np.asarray(x.transpose(self.perm), order="C"),)
 
 
 @dataclass(frozen=True, slots=True)
