@@ -53,9 +53,9 @@ def print_json(value: object) -> None:
 
 
 def say_replaced(paths: Sequence[Path]) -> None:
-    """Names on standard error what --overwrite replaced, where it replaced anything."""
+    """Names on standard error what --overwrite replaces, where there is anything."""
     if paths:
-        print(f"note: --overwrite replaced {listed(paths)}", file=sys.stderr)
+        print(f"note: --overwrite replaces {listed(paths)}", file=sys.stderr)
 
 
 def has_rich() -> bool:

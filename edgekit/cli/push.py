@@ -14,6 +14,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--frames", type=int, default=200, help="measured frames per number of threads (default 200)")
     parser.add_argument("--no-perf", action="store_true", help="stop after the smoke test")
     parser.add_argument("-o", "--out", metavar="FILE", help="where the board's measurement goes (default: perf.json)")
+    parser.add_argument("--overwrite", action="store_true", help="replace the measurement of an earlier push")
     parser.add_argument("--json", action="store_true", help="what came back as JSON on standard output")
 
 
@@ -46,14 +47,22 @@ def _files(folder: Path) -> list[Path]:
     return [path for path in folder.rglob("*") if path.is_file()]
 
 
+def _parts(bundle: Path) -> list[Path]:
+    """The bundle's archive, or the files of its folder."""
+    return [bundle, *(_files(bundle) if bundle.is_dir() else [])]
+
+
 def _push(args: argparse.Namespace) -> int:
     from dataclasses import asdict
 
-    from edgekit.cli.console import print_json, progress_bar
-    from edgekit.files import write_json
+    from edgekit.cli.console import print_json, progress_bar, say_replaced
+    from edgekit.files import refuse_replacing, write_json
     from edgekit.host.push import push
 
     host, bundle = args.target
+    out = Path(args.out or "perf.json")
+    if not args.no_perf:  # asked before the minutes on the board
+        say_replaced(refuse_replacing([out], inputs=_parts(Path(bundle)), overwrite=args.overwrite))
     with progress_bar() as report:
         pushed = push(
             host,
@@ -64,7 +73,6 @@ def _push(args: argparse.Namespace) -> int:
             measure=not args.no_perf,
             progress=report,
         )
-    out = Path(args.out or "perf.json")
     if pushed.perf is not None:
         write_json(out, pushed.perf)
     if args.json:

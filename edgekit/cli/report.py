@@ -37,6 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--against", type=Path, metavar="OTHER", help="the build to compare with (the base)")
     parser.add_argument("--html", type=Path, metavar="FILE", help="also write one self-contained page")
+    parser.add_argument("--overwrite", action="store_true", help="replace the page of --html where it exists")
     parser.add_argument("--all", action="store_true", help="print every node, and every build of a folder")
     parser.add_argument("--json", action="store_true", help="print the report as JSON (schema edgekit.report/1)")
 
@@ -50,10 +51,12 @@ def run(args: argparse.Namespace) -> int:
         base = _one(args.against, _collect(args.against, progress)) if args.against else None
     reports = [make_report(build) for build in found.builds]
     if args.html:
+        from edgekit.cli.console import say_replaced
+        from edgekit.files import refuse_replacing
         from edgekit.host.report.page import write_page
 
         _check_page_path(args.html, found)
-
+        say_replaced(refuse_replacing([args.html], inputs=[args.path], overwrite=args.overwrite))
         against = make_report(base) if base else None
         write_page(args.html, reports, against=against)
         print(f"wrote {args.html}", file=sys.stderr)

@@ -15,6 +15,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of the command."""
     parser.add_argument("model", nargs="?", type=Path, help="a compiled .bin; its sidecar lies beside it")
     parser.add_argument("-o", "--output", type=Path, help="where the result goes (default: MODEL_modified.bin)")
+    parser.add_argument("--overwrite", action="store_true", help="replace the result and its sidecar where they exist")
     parser.add_argument("--log", type=Path, help="read the nodes from a log of hb_model_modifier; only plans")
     parser.add_argument("--sidecar", type=Path, help="the sidecar of the model or of the ONNX that was compiled")
     parser.add_argument(
@@ -61,17 +62,23 @@ def _plan_from_log(args: argparse.Namespace, roles: tuple[str, ...]) -> int:
 
 
 def _strip(args: argparse.Namespace, spec: ModelSpec | None, roles: tuple[str, ...]) -> int:
+    from edgekit.cli.console import say_replaced
+    from edgekit.files import refuse_replacing
     from edgekit.host.strip import modified_path, strip_bin
     from edgekit.host.toolchain.find import find_toolchain
     from edgekit.sim.container import is_sim_bin
+    from edgekit.spec import sidecar_path
 
+    output = args.output or modified_path(args.model)
+    written = (output, *([sidecar_path(output)] if spec is not None else []))
+    read = (args.model, sidecar_path(args.model), *filter(None, [args.sidecar]))
+    say_replaced(refuse_replacing(written, inputs=read, overwrite=args.overwrite))
     if is_sim_bin(args.model):
         from edgekit.host.strip_sim import strip_sim_bin
 
-        output = args.output or modified_path(args.model)
         plan, sidecar = strip_sim_bin(args.model, spec, output, roles=roles)
         return _show(args, plan, str(args.model), str(output), sidecar)
-    done = strip_bin(args.model, spec, find_toolchain(), output=args.output, roles=roles, any_version=args.any_version)
+    done = strip_bin(args.model, spec, find_toolchain(), output=output, roles=roles, any_version=args.any_version)
     return _show(args, done.plan, str(args.model), str(done.model), done.sidecar)
 
 

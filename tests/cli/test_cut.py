@@ -63,7 +63,7 @@ def test_nothing_that_exists_is_replaced_unasked(tmp_path: Path, capsys: pytest.
     assert mine.read_text() == "[1, 2]"
     assert not (tmp_path / "mine.onnx").exists()
     assert main([*args, "--overwrite"]) == 0
-    assert f"--overwrite replaced {mine}" in capsys.readouterr().err
+    assert f"--overwrite replaces {mine}" in capsys.readouterr().err
     assert load_spec(mine).files["model"].name == "mine.onnx"
     assert main(args) == 2
     assert "mine.onnx and " in capsys.readouterr().err

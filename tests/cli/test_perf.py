@@ -41,7 +41,7 @@ def test_what_exists_is_replaced_only_when_asked(cut: Path, tmp_path: Path, caps
     assert "perf.json exists already" in capsys.readouterr().err
     assert (out.read_text(), table.exists()) == ("mine", False)
     assert perf(cut, "-o", str(out), "--csv", str(table), "--overwrite") == 0
-    assert f"--overwrite replaced {out}" in capsys.readouterr().err
+    assert f"--overwrite replaces {out}" in capsys.readouterr().err
     assert json.loads(out.read_text())["model"] == "heads.onnx"
     assert table.read_text().startswith("threads,stage")
 

@@ -42,6 +42,20 @@ def test_json_is_one_report_and_nothing_else(capsys, folder):
     assert (code, value["schema"], len(value["nodes"])) == (0, "edgekit.report/1", len(synthetic.NODES))
 
 
+def test_a_page_replaces_what_exists_only_when_asked(capsys, folder):
+    log, page = folder / "hb_mapper_makertbin.log", folder / "page.html"
+    page.write_text("mine")
+    code, _, err = run(capsys, log, "--html", page)
+    assert (code, page.read_text()) == (2, "mine")
+    assert "page.html exists already" in err
+    before = log.read_bytes()
+    assert run(capsys, log, "--html", log, "--overwrite")[0] == 2
+    assert log.read_bytes() == before
+    code, _, err = run(capsys, log, "--html", page, "--overwrite")
+    assert (code, page.read_text()[:15]) == (0, "<!doctype html>")
+    assert f"--overwrite replaces {page}" in err
+
+
 def test_all_prints_every_node(capsys, folder):
     _, out, _ = run(capsys, folder / "hb_mapper_makertbin.log", "--all")
     assert all(node.name in out for node in synthetic.NODES)

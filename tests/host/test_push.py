@@ -104,6 +104,19 @@ def test_a_second_push_replaces_the_first(board: Path, bundle: Callable[[ModelSp
     assert len(list((board / "edgekit").glob("edgekit-*.whl"))) == 1
 
 
+def test_the_measurement_replaces_nothing_unasked(
+    board: Path, bundle: Callable[[ModelSpec], Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "perf.json"
+    out.write_text("mine")
+    args = ["push", "root@board", str(bundle(BUILT)), "-o", str(out)]
+    assert main(args) == 2
+    assert "perf.json exists already" in capsys.readouterr().err
+    assert (out.read_text(), (tmp_path / "log").exists()) == ("mine", False)
+    assert main([*args, "--overwrite"]) == 0
+    assert json.loads(out.read_text())["runs"]
+
+
 def test_a_runtime_older_than_the_builder_is_refused_before_anything_runs(
     board: Path, bundle: Callable[[ModelSpec], Path], tmp_path: Path
 ) -> None:
