@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from edgekit.errors import DataError, ImageError, ModelError, OutputError
 from edgekit.evaluate.native_masks import predict_native, require_masks
+from edgekit.evaluate.outlines import packed_pixels
 from edgekit.evaluate.rle import masks_to_rles
 from edgekit.files import sha256_file, write_bytes
 from edgekit.host.calibration.reading import map_pictures
@@ -181,14 +182,27 @@ def _resume(path: Path, header: Mapping[str, Any]) -> set[int]:
     whole = data.split(b"\n")[:-1]
     try:
         same = bool(whole) and json.loads(whole[0]) == header
-        ids = {_found(json.loads(line)).image_id for line in whole[1:]} if same else set()
-    except (ValueError, RecursionError, DataError):
-        same, ids = False, set()
+        rows = [_found(json.loads(line)) for line in whole[1:]] if same else []
+        ids = {row.image_id for row in rows}
+        same = same and len(ids) == len(rows) and ids <= set(header["photos"]) and all(map(_is_whole, rows))
+    except (ValueError, TypeError, RecursionError, DataError):
+        same = False
     kept = whole if same else [json.dumps(header).encode()]
     rewritten = b"\n".join(kept) + b"\n"
     if rewritten != data:
         write_bytes(path, rewritten)
-    return ids
+    return ids if same else set()
+
+
+def _is_whole(found: Found) -> bool:
+    """Whether a row that was read back is as one is written; pycocotools never ends on run lengths that are too few."""
+    count = len(found.scores)
+    pixels = found.size_wh[0] * found.size_wh[1]
+    return (
+        len(found.boxes_xyxy) == len(found.class_ids) == count
+        and len(found.rles) in (0, count)
+        and all(packed_pixels(rle["counts"]) == pixels for rle in found.rles)
+    )
 
 
 def _row(results: Results) -> dict[str, Any]:

@@ -212,6 +212,27 @@ def test_damaged_rows_are_made_anew(models: list[Path], tmp_path: Path, row: byt
     assert predict_photos(session, models[0], photos, path).path.read_bytes() == whole
 
 
+@pytest.mark.parametrize("change", ["run lengths", "no run lengths", "scores", "twice", "another photo"])
+def test_rows_that_nobody_wrote_so_are_made_anew(models: list[Path], tmp_path: Path, change: str) -> None:
+    photos = photos_of(tmp_path, 2)
+    session = edgekit.load(models[0], conf=0.3)
+    path = tmp_path / "p.jsonl"
+    whole = predict_photos(session, models[0], photos, path).path.read_bytes()
+    header, first, second = whole.splitlines()
+    row = json.loads(first)
+    if change == "run lengths":
+        row["rles"][0] = "0`f6"  # pycocotools would never come back from these
+    elif change == "no run lengths":
+        row["rles"][0] = 5
+    elif change == "scores":
+        row["scores"].pop()
+    elif change == "another photo":
+        row["image_id"] = 99
+    lines = [header, second, second] if change == "twice" else [header, json.dumps(row).encode(), second]
+    path.write_bytes(b"\n".join(lines) + b"\n")
+    assert predict_photos(session, models[0], photos, path).path.read_bytes() == whole
+
+
 def test_a_kill_while_the_file_is_rewritten_loses_no_row(
     models: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
