@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shlex
 import shutil
@@ -16,6 +17,7 @@ from typing import Any
 
 from edgekit.bundle import BUNDLE_NAME, Bundle, open_bundle
 from edgekit.errors import ConfigError, DeviceError, ModelError, OutputError
+from edgekit.files import is_folder, resolved
 from edgekit.host.bundle import check_output
 from edgekit.progress import Progress, silent
 from edgekit.runtime.wheel import write_runtime_wheel
@@ -23,6 +25,7 @@ from edgekit.runtime.wheel import write_runtime_wheel
 HOST = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.@:%\[\]-]*")  # never an option of ssh
 REMOTE_FOLDER = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_./-]*")
 BUNDLE_FOLDER = "bundle"
+WHEELS = "edgekit-*.whl"
 REPORT = "perf.json"
 CONNECT_TIMEOUT_S = 20
 STEP_TIMEOUT_S = 1800
@@ -57,14 +60,14 @@ def fill_folder(bundle_path: Path, folder: Path) -> Bundle:
     """Puts runtime wheel, scripts and bundle into `folder`, new or empty: all that a board needs.
 
     Raises ModelError where the bundle is no bundle or was built by the simulated compiler, OutputError where
-    `folder` holds something else.
+    `folder` holds something else, or the bundle itself.
     """
     bundle = open_for_board(bundle_path)
-    if folder.exists() and (not folder.is_dir() or (any(folder.iterdir()) and not (folder / "install.sh").is_file())):
-        raise OutputError(f"{folder} is not empty", hint="give --folder a new or empty folder")
+    _check_folder(folder, bundle)
     if (folder / BUNDLE_FOLDER).exists():
         check_output(folder / BUNDLE_FOLDER)
         shutil.rmtree(folder / BUNDLE_FOLDER)
+    wheel = write_runtime_wheel(folder)  # first: by it the folder is known for ours, should this be killed
     try:
         for path in sorted(board_files().rglob("*")):
             if path.is_file() and "__pycache__" not in path.parts and not path.name.startswith("."):
@@ -78,10 +81,23 @@ def fill_folder(bundle_path: Path, folder: Path) -> Bundle:
         raise OutputError(
             f"{folder} cannot be filled ({error.strerror or error})", hint="free some disk space or choose another one"
         ) from error
-    for old in folder.glob("edgekit-*.whl"):
-        old.unlink()
-    write_runtime_wheel(folder)
+    for old in folder.glob(WHEELS):
+        if old != wheel:
+            old.unlink()
     return bundle
+
+
+def _check_folder(folder: Path, bundle: Bundle) -> None:
+    """Raises OutputError unless `folder` is new, empty, or filled by us, and the bundle lies elsewhere."""
+    if resolved(bundle.folder).is_relative_to(resolved(folder)):
+        raise OutputError(
+            f"{bundle.folder} lies in {folder}, where it would be replaced while it is read",
+            hint="give --folder another folder",
+        )
+    if is_folder(folder) and (not any(folder.iterdir()) or any(folder.glob(WHEELS))):
+        return
+    if os.path.lexists(folder):
+        raise OutputError(f"{folder} is not empty", hint="give --folder a new or empty folder")
 
 
 def open_for_board(path: Path) -> Bundle:

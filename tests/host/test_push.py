@@ -178,6 +178,19 @@ def test_a_folder_to_carry(bundle: Callable[[ModelSpec], Path], tmp_path: Path) 
     with pytest.raises(OutputError, match="not empty"):
         fill_folder(bundle(BUILT), taken)
     assert (taken / "precious.txt").is_file()
+    (taken / "install.sh").write_text("mine")
+    with pytest.raises(OutputError, match="not empty"):
+        fill_folder(bundle(BUILT), taken)
+    assert (taken / "install.sh").read_text() == "mine"
+
+
+def test_a_bundle_is_never_replaced_while_it_is_read(bundle: Callable[[ModelSpec], Path], tmp_path: Path) -> None:
+    folder = tmp_path / "carry"
+    fill_folder(bundle(BUILT), folder)
+    before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    with pytest.raises(OutputError, match="while it is read"):
+        fill_folder(folder / "bundle", folder)
+    assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before
 
 
 def test_the_targets_are_counted(bundle: Callable[[ModelSpec], Path], capsys: pytest.CaptureFixture[str]) -> None:
