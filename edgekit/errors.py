@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+MAX_MESSAGE = 4000  # characters: no screen shows more
+
 
 class EdgekitError(Exception):
     """A mistake that the user can mend; the command line prints it as two lines and exits with 2.
 
-    `message` says the value, the expectation and the place; `hint` says the way out.
+    `message` says the value, the expectation and the place; `hint` says the way out. Both often quote what somebody
+    else wrote: control characters, which a terminal would obey, are replaced, and the middle of a huge text left out.
     """
 
     def __init__(self, message: str, *, hint: str) -> None:
-        super().__init__(message)
-        self.message = message
-        self.hint = hint
+        self.message, self.hint = _fit_to_print(message), _fit_to_print(hint)
+        super().__init__(self.message)
 
     def __reduce__(self) -> tuple[object, ...]:  # exceptions with keyword-only arguments need help to pickle
         return (_rebuild, (type(self), self.message, self.hint))
@@ -20,6 +22,17 @@ class EdgekitError(Exception):
 
 def _rebuild(kind: type[EdgekitError], message: str, hint: str) -> EdgekitError:
     return kind(message, hint=hint)
+
+
+def _fit_to_print(text: str) -> str:
+    if len(text) > MAX_MESSAGE:
+        text = f"{text[: MAX_MESSAGE // 2]} [...] {text[-MAX_MESSAGE // 4 :]}"
+    return text if text.isprintable() else "".join(c if _is_harmless(c) else "\ufffd" for c in text)
+
+
+def _is_harmless(character: str) -> bool:
+    """Whether a terminal only shows it; half surrogates stand for bytes of file names that are no UTF-8."""
+    return character.isprintable() or character in "\n\t" or "\ud800" <= character <= "\udfff"
 
 
 class ModelError(EdgekitError):

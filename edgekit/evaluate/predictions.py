@@ -66,7 +66,7 @@ class Predictions:
     header: Mapping[str, Any]
 
     def __iter__(self) -> Iterator[Found]:
-        with self.path.open(encoding="utf-8") as stream:
+        with self.path.open(encoding="utf-8", newline="\n") as stream:  # split as `_resume` splits
             next(stream)
             for line in stream:
                 yield _found(json.loads(line))
@@ -181,8 +181,8 @@ def _resume(path: Path, header: Mapping[str, Any]) -> set[int]:
         ) from error
     whole = data.split(b"\n")[:-1]
     try:
-        same = bool(whole) and json.loads(whole[0]) == header
-        rows = [_found(json.loads(line)) for line in whole[1:]] if same else []
+        same = bool(whole) and json.loads(whole[0].decode()) == header
+        rows = [_found(json.loads(line.decode())) for line in whole[1:]] if same else []
         ids = {row.image_id for row in rows}
         same = same and len(ids) == len(rows) and ids <= set(header["photos"]) and all(map(_is_whole, rows))
     except (ValueError, TypeError, RecursionError, DataError):
