@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import os
 import shutil
 import tarfile
 import tempfile
@@ -20,8 +21,8 @@ from edgekit.bundle import (
     is_plain_name,
     open_bundle,
 )
-from edgekit.errors import ModelError, OutputError
-from edgekit.files import atomic_path, write_json
+from edgekit.errors import DataError, EdgekitError, ModelError, OutputError
+from edgekit.files import atomic_path, is_file, listed, read_json, write_json
 from edgekit.spec import ModelSpec
 from edgekit.version import __version__
 
@@ -74,11 +75,42 @@ def check_output(folder: Path) -> None:
         )
     if folder.exists() and not folder.is_dir():
         raise OutputError(f"{folder} is a file, expected a folder to make", hint="choose another name with -o")
-    if folder.is_dir() and any(folder.iterdir()) and not (folder / BUNDLE_NAME).is_file():
+    is_old = is_file(folder / BUNDLE_NAME)
+    if folder.is_dir() and any(folder.iterdir()) and not is_old:
         raise OutputError(
             f"{folder} is not empty and holds no bundle, expected a new or empty folder",
             hint="choose another place with -o, or empty it",
         )
+    others = sorted(path for path in folder.iterdir() if path.name not in _member_names(folder)) if is_old else []
+    if others:
+        raise OutputError(
+            f"{folder} holds {listed(others)} besides an older bundle, which would be lost with it",
+            hint="move them elsewhere, or choose another place with -o",
+        )
+    archive = folder.with_name(folder.name + ARCHIVE_SUFFIX)
+    if os.path.lexists(archive) and not is_old and not _is_bundle(archive):
+        raise OutputError(
+            f"{archive} exists already and holds no bundle", hint="move it elsewhere, or choose another place with -o"
+        )
+
+
+def _member_names(folder: Path) -> set[str]:
+    """The files that the record of a bundle names, and the record's own."""
+    try:
+        record = read_json(folder / BUNDLE_NAME)
+    except DataError:
+        return {BUNDLE_NAME}
+    members = record.get("members") if isinstance(record, dict) else None
+    named = members if isinstance(members, list) else []
+    return {BUNDLE_NAME, *(str(one.get("name")) for one in named if isinstance(one, dict))}
+
+
+def _is_bundle(archive: Path) -> bool:
+    try:
+        open_bundle(archive)
+    except EdgekitError:
+        return False
+    return True
 
 
 def _check_parts(parts: Mapping[str, Path]) -> None:

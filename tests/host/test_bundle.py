@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import tarfile
 from pathlib import Path
 
@@ -62,6 +63,20 @@ def test_other_things_are_never_overwritten(tmp_path: Path, parts: dict[str, Pat
     (tmp_path / "file").write_text("x")
     with pytest.raises(OutputError, match="is a file"):
         write_bundle(tmp_path / "file", parts, small_spec())
+
+
+def test_what_others_put_beside_an_older_bundle_is_never_lost(tmp_path: Path, parts: dict[str, Path]) -> None:
+    written = write_bundle(tmp_path / "b", parts, small_spec())
+    (written.folder / "notes.txt").write_text("mine")
+    with pytest.raises(OutputError, match="holds .*notes.txt besides an older bundle"):
+        write_bundle(tmp_path / "b", parts, small_spec())
+    assert (written.folder / "notes.txt").read_text() == "mine"
+    (tmp_path / "c.tar.gz").write_text("mine")
+    with pytest.raises(OutputError, match="c.tar.gz exists already and holds no bundle"):
+        write_bundle(tmp_path / "c", parts, small_spec())
+    assert (tmp_path / "c.tar.gz").read_text() == "mine"
+    shutil.copy(written.archive, tmp_path / "d.tar.gz")  # as a call that was killed before its folder leaves it
+    write_bundle(tmp_path / "d", parts, small_spec())
 
 
 @pytest.mark.parametrize("name", ["b.tar.gz", ".b", "a:b"])
