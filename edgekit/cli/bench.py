@@ -7,7 +7,8 @@ import shutil
 import sys
 from pathlib import Path
 
-from edgekit.cli.console import print_json, progress_bar
+from edgekit.cli.console import print_json, progress_bar, say_replaced
+from edgekit.cli.earlier import refuse_others_files, with_sidecars
 
 DEFAULT_OUT = Path("edgekit_bench")
 DEVICES_HELP = (
@@ -64,6 +65,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help=f"bench.md, .csv, .json, .png and the growing bench.log (default {DEFAULT_OUT}); an interrupted run "
         "goes on there",
     )
+    parser.add_argument(
+        "--overwrite", action="store_true", help="replace files in the output folder that no earlier call wrote"
+    )
     parser.add_argument("--json", action="store_true", help="print the report as JSON")
     parser.epilog = (
         "mAP is that of edgekit eval. A cell that cannot be measured is a row that says why: `unfit` (not made for "
@@ -76,7 +80,9 @@ def run(args: argparse.Namespace) -> int:
     from edgekit.cli.cut import parse_imgsz
     from edgekit.evaluate.bench.grid import make_grid
     from edgekit.evaluate.bench.measure import Settings
+    from edgekit.evaluate.bench.report import KIND
     from edgekit.evaluate.bench.run import Data, run_bench
+    from edgekit.evaluate.bench.store import CSV_NAME, JSON_NAME, MARKDOWN_NAME, PLOT_NAME
     from edgekit.evaluate.bench.table import text_table
 
     sizes = [size for size in map(parse_imgsz, args.imgsz) if size is not None]
@@ -85,6 +91,16 @@ def run(args: argparse.Namespace) -> int:
     def resumed(done: int) -> None:
         print(f"going on with an interrupted run: {done} of {len(cells)} are measured", file=sys.stderr)
 
+    outputs = [args.out / name for name in (JSON_NAME, CSV_NAME, MARKDOWN_NAME, PLOT_NAME)]
+    say_replaced(
+        refuse_others_files(
+            outputs,
+            record=args.out / JSON_NAME,
+            is_record=lambda report: report.get("edgekit") == KIND,
+            inputs=[*with_sidecars(args.model), *filter(None, [args.data, args.images])],
+            overwrite=args.overwrite,
+        )
+    )
     with progress_bar() as progress:
         report, files = run_bench(
             cells,

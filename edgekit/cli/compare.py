@@ -6,7 +6,8 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from edgekit.cli.console import print_json, print_table, progress_bar
+from edgekit.cli.console import print_json, print_table, progress_bar, say_replaced
+from edgekit.cli.earlier import files_of, refuse_others_files, with_sidecars
 
 if TYPE_CHECKING:
     from edgekit.evaluate.compare import Comparison, PhotoDifference
@@ -30,6 +31,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--all", action="store_true", help="show every layer, not the worst ones alone")
     parser.add_argument("-o", "--out", type=Path, metavar="DIR", help="pictures side by side, and compare.json")
+    parser.add_argument(
+        "--overwrite", action="store_true", help="replace files in the output folder that no earlier call wrote"
+    )
     parser.add_argument("--json", action="store_true", help="print the report as JSON")
 
 
@@ -42,6 +46,18 @@ def run(args: argparse.Namespace) -> int:
         raise ConfigError(f"--num is {args.num}, expected 1 or more", hint="16 is the default")
     if args.threshold is not None and not -1 <= args.threshold <= 1:
         raise ConfigError(f"--threshold is {args.threshold}, expected a cosine of -1..1", hint="0.98 is usual")
+    if args.out is not None:
+        record = args.out / "compare.json"
+        pictures = sorted(args.out.glob("*_compare.jpg"))
+        say_replaced(
+            refuse_others_files(
+                [record, *pictures],
+                record=record,
+                is_record=lambda report: {"a", "b", "heads"} <= set(report),
+                inputs=[*with_sidecars([args.a, args.b]), *files_of(args.images)],
+                overwrite=args.overwrite,
+            )
+        )
     threshold = REPORTED if args.threshold is None else args.threshold
     with progress_bar() as progress:
         result = compare_models(

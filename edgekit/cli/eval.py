@@ -7,7 +7,8 @@ import math
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from edgekit.cli.console import print_json, print_table, progress_bar
+from edgekit.cli.console import print_json, print_table, progress_bar, say_replaced
+from edgekit.cli.earlier import refuse_others_files, with_sidecars
 
 if TYPE_CHECKING:
     from edgekit.evaluate.bootstrap import Interval
@@ -73,6 +74,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "-o", "--out", type=Path, default=DEFAULT_OUT, help=f"predictions and report.json (default {DEFAULT_OUT})"
     )
+    parser.add_argument(
+        "--overwrite", action="store_true", help="replace files in the output folder that no earlier call wrote"
+    )
     parser.add_argument("--json", action="store_true", help="print the report as JSON")
 
 
@@ -85,6 +89,15 @@ def run(args: argparse.Namespace) -> int:
         raise ConfigError(f"--limit is {args.limit}, expected 1 or more", hint="leave it out for all photos")
     settings = {"published": PUBLISHED, "model-zoo": MODEL_ZOO}[args.settings]
     given = {name: value for name, value in (("conf", args.conf), ("iou", args.iou)) if value is not None}
+    say_replaced(
+        refuse_others_files(
+            [args.out / "report.json"],
+            record=args.out / "report.json",
+            is_record=lambda report: isinstance(report.get("model"), dict) and "device" in report["model"],
+            inputs=[*with_sidecars([args.model, args.against]), *filter(None, [args.data, args.images])],
+            overwrite=args.overwrite,
+        )
+    )
     truth = _truth(args)
     if args.data is None:  # agreement counts nothing below what a user sees
         settings = {**settings, "conf": SHOWN}

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import itertools
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 
@@ -17,9 +17,10 @@ from edgekit.evaluate.figures import Figures, Sums
 from edgekit.evaluate.predictions import Found
 from edgekit.evaluate.side_by_side import side_by_side
 from edgekit.evaluate.sides import Side, Tensor, head_values, open_side
-from edgekit.files import atomic_path
+from edgekit.files import ReadFiles
 from edgekit.host.calibration.sources import open_source
 from edgekit.ops.photo import read_photo
+from edgekit.output.writer import write_picture
 from edgekit.progress import Progress, silent
 from edgekit.results import Detections
 
@@ -247,7 +248,8 @@ def _draw_pictures(
     order = sorted(range(len(differences)), key=lambda i: -differences[i].changes)
     drawn = {i for i in order[:PICTURES] if differences[i].changes}
     assert a.session is not None and b.session is not None
-    rows = []
+    rows: list[PhotoDifference] = []
+    read = ReadFiles(photos)
     for i, one in enumerate(differences):
         if i not in drawn:
             rows.append(one)
@@ -255,11 +257,17 @@ def _draw_pictures(
         bgr = read_photo(photos[i])
         found = [side.predict(bgr) for side in (a.session, b.session)]
         assert isinstance(found[0], Detections) and isinstance(found[1], Detections)
-        name = f"{photos[i].stem}_compare.jpg"
-        with atomic_path(folder / name) as unfinished:
-            cv2.imwrite(str(unfinished), side_by_side(bgr, found[0], found[1], one))
+        name = _picture_name(photos[i], {row.picture for row in rows})
+        read.refuse(folder / name)
+        write_picture(folder / name, side_by_side(bgr, found[0], found[1], one))
         rows.append(PhotoDifference(one.photo, one.lost, one.gained, one.moved, one.kept, name))
     return tuple(rows)
+
+
+def _picture_name(photo: Path, taken: Collection[str]) -> str:
+    """A name after the photo's that no other picture has: with its suffix or a number where stems are equal."""
+    stems = itertools.chain((photo.stem, photo.name), (f"{photo.name}-{n}" for n in itertools.count(2)))
+    return next(name for stem in stems if (name := f"{stem}_compare.jpg") not in taken)
 
 
 def _layer_dict(layer: Layer) -> dict[str, Any]:

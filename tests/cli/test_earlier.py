@@ -1,0 +1,94 @@
+"""Commands that write into a folder replace their own earlier results, and files of others only when asked."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from edgekit.cli.earlier import refuse_others_files
+from edgekit.cli.main import main
+from edgekit.errors import OutputError
+from tests.photos import write_photos
+from tests.tiny_yolo import save_tiny_yolo
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return save_tiny_yolo(tmp_path_factory.mktemp("model") / "tiny.onnx")
+
+
+@pytest.fixture(scope="module")
+def other(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return save_tiny_yolo(tmp_path_factory.mktemp("other") / "tiny.onnx", seed=7)
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Path:
+    write_photos(tmp_path / "photos", 3)
+    return tmp_path / "photos"
+
+
+def test_files_of_others_need_overwrite_and_earlier_results_do_not(tmp_path: Path) -> None:
+    record, table = tmp_path / "report.json", tmp_path / "table.csv"
+
+    def check(*, overwrite: bool = False) -> list[Path]:
+        return refuse_others_files(
+            [record, table], record=record, is_record=lambda value: "rows" in value, overwrite=overwrite
+        )
+
+    assert check() == []
+    table.write_text("mine")
+    for text in (None, "{}", "[1]", "no JSON", '{"row": 1}'):
+        if text is not None:
+            record.write_text(text)
+        with pytest.raises(OutputError, match="table.csv exist"):
+            check()
+        assert table in check(overwrite=True)
+    record.write_text('{"rows": []}')
+    assert check() == []
+
+
+@pytest.mark.parametrize("name", ["report.json", "compare.json", "bench.json", "bench.csv", "bench.md", "bench.png"])
+def test_a_file_of_the_user_is_never_replaced_unasked(
+    model: Path, other: Path, photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str
+) -> None:
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / name).write_text('{"model": "mine", "edgekit": "mine"}')
+    commands = {
+        "report": ["eval", "--model", str(model), "--against", str(other), "--images", str(photos)],
+        "compare": ["compare", str(model), str(other), "--images", str(photos)],
+        "bench": ["bench", "--model", str(model), "--frames", "2", "--warmup", "0", "--no-plot"],
+    }
+    args = [*commands[name.partition(".")[0]], "-o", str(out)]
+    assert main(args) == 2
+    assert f"{name} exists already" in capsys.readouterr().err
+    assert [path.read_text() for path in out.iterdir()] == ['{"model": "mine", "edgekit": "mine"}']
+    assert main([*args, "--overwrite"]) == 0
+    assert f"--overwrite replaces {out / name}" in capsys.readouterr().err
+    assert main(args) == 0  # its own earlier results
+
+
+def test_the_labels_that_are_read_are_never_replaced(
+    model: Path, photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    labels = tmp_path / "report.json"
+    labels.write_text(json.dumps({"model": {"device": "x"}, "images": [], "annotations": [], "categories": []}))
+    before = labels.read_bytes()
+    args = ["eval", "--model", str(model), "--data", str(labels), "--images", str(photos), "-o", str(tmp_path)]
+    assert main([*args, "--overwrite"]) == 2
+    assert "which is read in this call" in capsys.readouterr().err
+    assert labels.read_bytes() == before
+
+
+def test_pictures_of_equal_stems_are_kept_apart() -> None:
+    from edgekit.evaluate.compare import _picture_name
+
+    taken: set[str] = set()
+    for path in ("a/p.png", "b/p.png", "c/p.png", "a/p.jpg", "a/q.jpg"):
+        taken.add(_picture_name(Path(path), taken))
+    assert sorted(taken) == sorted(
+        ["p_compare.jpg", "p.png_compare.jpg", "p.png-2_compare.jpg", "p.jpg_compare.jpg", "q_compare.jpg"]
+    )
