@@ -127,6 +127,12 @@ def test_names_that_it_was_told_are_answered_too() -> None:
         served.close()
 
 
+def test_the_address_that_a_request_came_in_at_is_answered(preview: Preview) -> None:
+    assert preview.answers_to(["192.168.1.10:8080"], "192.168.1.10")
+    assert preview.answers_to(["192.168.1.10"], "::ffff:192.168.1.10")
+    assert not preview.answers_to(["192.168.1.11"], "192.168.1.10")
+
+
 def test_where_it_listens_follows_from_the_names() -> None:
     assert listen_address([]) == "127.0.0.1"
     assert listen_address(["localhost"]) == "127.0.0.1"
