@@ -9,7 +9,19 @@ from types import ModuleType
 
 ALLOWED = {"numpy", "cv2", "edgekit", "tests", "board", "hobot_dnn", "hobot_dnn_rdkx5", "hbm_runtime"}
 TEST_TOOLS = {"_pytest", "pytest", "pluggy", "iniconfig", "packaging", "exceptiongroup", "tomli", "pygments"}
-BOARD_RING = {"errors", "files", "version", "progress", "spec", "labels", "results", "bundle", "text", "typed"}
+BOARD_RING = {
+    "datapath",
+    "errors",
+    "files",
+    "version",
+    "progress",
+    "spec",
+    "labels",
+    "results",
+    "bundle",
+    "text",
+    "typed",
+}
 BOARD_PACKAGES = {"ops", "decode", "runtime", "output", "cli"}
 
 

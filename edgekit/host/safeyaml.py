@@ -17,17 +17,23 @@ NUMBER_TAGS = ("tag:yaml.org,2002:int", "tag:yaml.org,2002:float")
 HINT = "correct the yaml there"
 
 
-def read_yaml(path: Path, *, max_bytes: int = MAX_BYTES, on_repeat: Callable[[str], None] | None = None) -> object:
+def read_yaml(
+    path: Path, *, max_bytes: int = MAX_BYTES, on_repeat: Callable[[str], None] | None = None, words: bool = False
+) -> object:
     """Read the plain value in the yaml file `path` by the rules of `parse_yaml`."""
-    return parse_yaml(read_text(path, max_bytes=max_bytes, error=ConfigError), place=str(path), on_repeat=on_repeat)
+    text = read_text(path, max_bytes=max_bytes, error=ConfigError)
+    return parse_yaml(text, place=str(path), on_repeat=on_repeat, words=words)
 
 
-def parse_yaml(text: str, *, place: str = "the yaml", on_repeat: Callable[[str], None] | None = None) -> object:
+def parse_yaml(
+    text: str, *, place: str = "the yaml", on_repeat: Callable[[str], None] | None = None, words: bool = False
+) -> object:
     """Parse plain yaml: scalars, lists and mappings with scalar keys, without aliases.
 
     Args:
         text: The yaml text.
         place: What the text is, for messages.
+        words: Leave `no`, `yes`, `on`, `off`, `true` and dates as the text they are: class names, say.
         on_repeat: Told of each repeated key, whose last value then counts as in PyYAML; without it they are refused.
 
     Returns:
@@ -37,7 +43,8 @@ def parse_yaml(text: str, *, place: str = "the yaml", on_repeat: Callable[[str],
         ConfigError: On bad syntax, values that do not fit their tags, aliases and repeated keys.
     """
     try:
-        value: object = _PlainLoader(text, on_repeat).get_single_data()  # type: ignore[no-untyped-call]
+        loader = _WordLoader if words else _PlainLoader
+        value: object = loader(text, on_repeat).get_single_data()  # type: ignore[no-untyped-call]
     except yaml.MarkedYAMLError as error:
         line = f", line {error.problem_mark.line + 1}" if error.problem_mark else ""
         problem = " ".join((error.problem or error.context or "bad syntax").split())
@@ -89,6 +96,17 @@ class _PlainLoader(yaml.SafeLoader):
             raise _refused(f"key {shorten(key)} appears twice, first in line {first_line}", node)
         line = node.start_mark.line + 1
         self._on_repeat(f"key {shorten(key)} appears twice, in line {first_line} and line {line}; the last one counts")
+
+
+class _WordLoader(_PlainLoader):
+    """Keeps what yaml 1.1 reads as truth values and dates as text."""
+
+
+KEPT_AS_TEXT = ("tag:yaml.org,2002:bool", "tag:yaml.org,2002:timestamp")
+_WordLoader.yaml_implicit_resolvers = {
+    first: [(tag, pattern) for tag, pattern in resolvers if tag not in KEPT_AS_TEXT]
+    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
 
 
 def _told(construct: Callable[[], Any], node: Any) -> Any:

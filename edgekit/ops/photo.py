@@ -2,38 +2,80 @@
 
 from __future__ import annotations
 
+import tempfile
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 
 from edgekit.errors import ImageError
+from edgekit.ops.photo_header import picture_size
 
-PHOTO_SUFFIXES = (".bmp", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp")
+# What cv2.imread reads and people have photos in; the same for a folder, a list and a single file.
+PHOTO_SUFFIXES = (
+    ".avif", ".bmp", ".dib", ".gif", ".hdr", ".jfif", ".jp2", ".jpe", ".jpeg", ".jpg", ".pam", ".pbm", ".pgm", ".png",
+    ".pnm", ".ppm", ".ras", ".sr", ".tif", ".tiff", ".webp",
+)  # fmt: skip
 MAX_FILE_BYTES = 512 << 20
-MAX_PIXELS = 1 << 28  # 268 megapixels: 800 MB as BGR; beyond that it is no photo for a 640 px model
+MAX_PIXELS = 1 << 27  # 134 megapixels: 400 MB as BGR; beyond that it is no photo for a 640 px model
+SENSOR_BITS = (10, 12, 14, 16)  # how many bits of a 16-bit file a sensor's values take
 
 
 def read_photo(path: str | Path) -> npt.NDArray[np.uint8]:
-    """The photo as (h, w, 3) uint8 BGR, turned as its EXIF orientation says.
+    """Read a photo, turned as its EXIF orientation says.
 
-    16-bit is scaled to 8, grey is repeated, alpha is dropped. Raises ImageError where the file is missing,
-    empty, too large or no picture.
+    Grey is repeated, alpha is dropped. Deeper values are scaled to 8 bits from the fewest bits of `SENSOR_BITS` that
+    hold the largest one: sensors of 10, 12 or 14 bits write 16-bit files whose upper bits stay empty.
+
+    Args:
+        path: The file; its name may hold any bytes, since only its contents reach OpenCV.
+
+    Returns:
+        (h, w, 3) uint8 BGR.
+
+    Raises:
+        ImageError: Where the file is missing, empty, too large or no picture; the size is read from the header first.
     """
     path = Path(path)
     data = _read_bytes(path)
+    size = picture_size(data)
+    if size is None:
+        raise _undecodable(path, "no header of a picture")
+    if size[0] * size[1] > MAX_PIXELS:
+        raise _undecodable(path, f"{size[0]}x{size[1]} pixels, expected at most {MAX_PIXELS}")
     try:
-        bgr = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
+        image = _decode(data)
     except cv2.error as error:
         raise _undecodable(path, str(error).strip().splitlines()[-1]) from error
     except MemoryError as error:
         raise _undecodable(path, "not enough memory") from error
-    if bgr is None:
+    if image is None:
         raise _undecodable(path, "no decodable picture data")
-    if bgr.shape[0] * bgr.shape[1] > MAX_PIXELS:
-        raise _undecodable(path, f"{bgr.shape[1]}x{bgr.shape[0]} pixels, expected at most {MAX_PIXELS}")
-    return np.asarray(bgr, np.uint8)
+    return np.asarray(image, np.uint8)
+
+
+def _decode(data: bytes) -> npt.NDArray[np.uint8] | None:
+    image = _decode_as(data, cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH)
+    if image is None or image.dtype == np.uint8:
+        return image
+    if image.dtype == np.uint16:
+        largest = int(image.max(initial=0))
+        bits = next(bits for bits in SENSOR_BITS if largest < 1 << bits)
+        return np.asarray(image >> (bits - 8), np.uint8)
+    return _decode_as(data, cv2.IMREAD_COLOR)  # floats, as OpenCV scales them
+
+
+def _decode_as(data: bytes, flags: int) -> npt.NDArray[Any] | None:
+    """Decode from memory; where that fails, as `cv2.imread` does from a file: it forgives a JPEG without its end."""
+    image = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
+    if image is None:
+        with tempfile.TemporaryDirectory(prefix="edgekit-photo-") as folder:
+            plain = Path(folder) / "photo"  # a name that OpenCV can open, whatever the photo is called
+            plain.write_bytes(data)
+            image = cv2.imread(str(plain), flags)
+    return image
 
 
 def _read_bytes(path: Path) -> bytes:
@@ -46,9 +88,10 @@ def _read_bytes(path: Path) -> bytes:
         if size > MAX_FILE_BYTES:
             raise ImageError(f"{path} has {size} bytes, expected at most {MAX_FILE_BYTES}", hint="scale it down")
         return path.read_bytes()
-    except OSError as error:
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the path
         raise ImageError(
-            f"{path} cannot be read ({error.strerror or error}), expected a photo", hint="check the path"
+            f"{path} cannot be read ({getattr(error, 'strerror', None) or error}), expected a photo",
+            hint="check the path",
         ) from error
 
 

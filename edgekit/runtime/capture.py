@@ -42,6 +42,10 @@ class CvGrabber:
     """A video file, camera or URL through OpenCV."""
 
     def __init__(self, where: str | int) -> None:
+        if isinstance(where, str) and not _is_utf8(where):  # OpenCV crashes on such a name
+            raise ImageError(
+                f"the video's name {where!r} is not UTF-8, which OpenCV cannot open", hint="rename the file"
+            )
         self._capture = cv2.VideoCapture(where)
         if not self._capture.isOpened():
             self._capture.release()
@@ -61,6 +65,14 @@ class CvGrabber:
 
     def release(self) -> None:
         self._capture.release()
+
+
+def _is_utf8(name: str) -> bool:
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return "\0" not in name
 
 
 class MipiGrabber:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import glob
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
+from edgekit.datapath import exists
 from edgekit.errors import ImageError
 from edgekit.ops.photo import PHOTO_SUFFIXES, read_photo
 from edgekit.runtime.capture import CvGrabber, Grabber, MipiGrabber, live_frames, video_frames
@@ -18,6 +19,7 @@ from edgekit.runtime.capture import CvGrabber, Grabber, MipiGrabber, live_frames
 VIDEO_SUFFIXES = (".avi", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".webm")
 STREAM_PREFIXES = ("rtsp://", "rtmp://", "http://", "https://", "udp://", "tcp://")
 DEFAULT_FPS = 25.0  # of an annotated video whose source does not say its own
+MAX_CAMERA_DIGITS = 4
 OnSkip = Callable[[ImageError], None]
 
 
@@ -53,23 +55,42 @@ def open_source(source: str, *, on_skip: OnSkip | None = None) -> Source:
     What cannot be decoded in the middle is given to `on_skip` and left out; a photo raises without it.
     Raises ImageError where there is nothing to read.
     """
-    if source == "camera" or source.isdigit():
-        number = int(source) if source.isdigit() else 0
+    if source == "camera" or _is_number(source):
+        number = _camera_number(source) if source != "camera" else 0
         return _live(lambda: CvGrabber(number), f"camera {number}", on_skip)
     if source.split(":")[0] == "mipi":
-        pipe = int(source.partition(":")[2] or 0)
+        pipe = _camera_number(source.partition(":")[2] or "0")
         return _live(lambda: MipiGrabber(pipe), source, on_skip)
     if source.startswith(STREAM_PREFIXES):
         return _live(lambda: CvGrabber(source), source, on_skip)
     path = Path(source)
-    if path.is_dir():
+    there = exists(path)
+    if there and path.is_dir():
         return _photos(path, find_photos(path), on_skip)
-    if any(c in source for c in "*?[") and not path.exists():
+    if any(c in source for c in "*?[") and not there:
         found = sorted(Path(name) for name in glob.glob(source, recursive=True))  # noqa: PTH207
         return _photos(Path(), [p for p in found if p.suffix.lower() in PHOTO_SUFFIXES], on_skip, source)
-    if path.suffix.lower() in VIDEO_SUFFIXES and path.is_file():
+    if path.suffix.lower() in VIDEO_SUFFIXES and there:
         return _video(source, on_skip)
     return Source("photos", 1, 0.0, lambda: iter([Frame(_read(path), path.name)]), names=(path.name,), files=(path,))
+
+
+def photo_source(paths: Sequence[Path], *, said: str, on_skip: OnSkip | None = None) -> Source:
+    """Open photos that a list, COCO JSON or dataset yaml named; `said` is that file, for messages."""
+    return _photos(Path(), list(paths), on_skip, said)
+
+
+def _is_number(text: str) -> bool:
+    return text.isascii() and text.isdigit()  # "\u00b2" is a digit for Python, and no number for int()
+
+
+def _camera_number(text: str) -> int:
+    if not _is_number(text) or len(text) > MAX_CAMERA_DIGITS:
+        raise ImageError(
+            f"camera {text[:40]!r} is no number from 0 to {10**MAX_CAMERA_DIGITS - 1}",
+            hint="give --source 0, mipi or mipi:1",
+        )
+    return int(text)
 
 
 def find_photos(folder: Path) -> list[Path]:

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from edgekit.errors import ImageError
-from edgekit.ops.photo import read_photo
+from edgekit.ops.photo import MAX_PIXELS, PHOTO_SUFFIXES, read_photo
+from edgekit.ops.photo_header import picture_size
 
 
 @pytest.mark.parametrize(
@@ -41,19 +42,23 @@ def test_exif_orientation_turns_the_picture(tmp_path: Path) -> None:
     assert read_photo(path).shape == (20, 10, 3)
 
 
-def huge_png() -> bytes:
-    """A PNG whose header claims 60000 x 60000 pixels and whose data are none."""
+def png_claiming(width: int, height: int) -> bytes:
+    """A PNG whose header claims that size and whose data are none."""
 
     def chunk(kind: bytes, data: bytes) -> bytes:
         return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
 
-    header = struct.pack(">IIBBBBB", 60000, 60000, 8, 2, 0, 0, 0)
+    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(b"\0")) + chunk(b"IEND", b"")
 
 
 @pytest.mark.parametrize(
     "content, message",
-    [(b"", "is empty"), (b"no picture", "cannot be decoded"), (huge_png(), "cannot be decoded")],
+    [
+        (b"", "is empty"),
+        (b"no picture", "cannot be decoded"),
+        (png_claiming(60000, 60000), "60000x60000 pixels"),
+    ],
     ids=["empty", "text", "huge"],
 )
 def test_bad_files(tmp_path: Path, content: bytes, message: str) -> None:
@@ -77,3 +82,75 @@ def test_missing_and_folder(tmp_path: Path) -> None:
         read_photo(tmp_path / "none.jpg")
     with pytest.raises(ImageError, match="is a folder"):
         read_photo(tmp_path)
+
+
+def test_the_size_is_checked_before_a_pixel_is_decoded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "large.png"
+    path.write_bytes(png_claiming(32000, 32000))
+    monkeypatch.setattr(cv2, "imdecode", lambda *given: pytest.fail("it was decoded"))
+    with pytest.raises(ImageError, match=f"32000x32000 pixels, expected at most {MAX_PIXELS}"):
+        read_photo(path)
+
+
+def pictures(folder: Path) -> dict[str, bytes]:
+    """The same 47 x 31 photo in every format that this OpenCV writes, by the ending."""
+    image = cv2.resize(np.random.default_rng(0).integers(0, 255, (6, 8, 3), np.uint8), (47, 31))
+    written = {}
+    for suffix in PHOTO_SUFFIXES:
+        path = folder / f"x{'.jpg' if suffix in ('.jfif', '.jpe') else suffix}"
+        try:
+            if cv2.imwrite(str(path), image[..., 0] if suffix in (".pbm", ".pgm") else image):
+                written[suffix] = path.read_bytes()
+        except cv2.error:
+            continue
+    return written
+
+
+def test_every_format_that_imread_reads_is_read_and_measured(tmp_path: Path) -> None:
+    written = pictures(tmp_path)
+    assert {".bmp", ".jpg", ".jfif", ".png", ".ppm", ".ras", ".tiff", ".webp"} <= set(written)
+    for suffix, data in written.items():
+        assert picture_size(data) == (47, 31), suffix
+        path = tmp_path / f"photo{suffix}"
+        path.write_bytes(data)
+        np.testing.assert_array_equal(read_photo(path), cv2.imread(str(path)))
+
+
+@pytest.mark.parametrize("missing", [1, 2, 10, 200])
+def test_a_jpeg_without_its_last_bytes_is_what_imread_makes_of_it(tmp_path: Path, missing: int) -> None:
+    path = tmp_path / "cut.jpg"
+    photo = cv2.resize(np.random.default_rng(0).integers(0, 255, (9, 9, 3), np.uint8), (160, 120))
+    path.write_bytes(cv2.imencode(".jpg", photo)[1].tobytes()[:-missing])
+    expected = cv2.imread(str(path))
+    assert expected is not None
+    np.testing.assert_array_equal(read_photo(path), expected)
+
+
+@pytest.mark.parametrize("bits", [10, 12, 14, 16])
+def test_deep_grey_is_scaled_from_the_bits_that_its_sensor_has(tmp_path: Path, bits: int) -> None:
+    path = tmp_path / "deep.png"
+    ramp = np.linspace(0, (1 << bits) - 1, 256).astype(np.uint16).reshape(16, 16)
+    cv2.imwrite(str(path), ramp)
+    np.testing.assert_array_equal(read_photo(path)[..., 0], (ramp >> (bits - 8)).astype(np.uint8))
+    assert read_photo(path).max() == 255
+
+
+def test_a_name_of_any_bytes_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "caf\udce9.png"  # "caf\xe9" in Latin-1, as old archives have it
+    path.write_bytes(cv2.imencode(".png", np.full((4, 6, 3), 9, np.uint8))[1].tobytes())
+    assert (read_photo(path) == 9).all()
+
+
+@pytest.mark.parametrize(
+    "data",
+    [b"\xff\xd8\xff", b"\xff\xd8\xff\xda" + b"\0" * 99, b"RIFF....WEBPVP8 ", b"II*\0\xff\xff\xff\xff", b"P6 x", b"BM",
+     b"\0\0\0\x0cftypavif" + b"\0" * 64, b"\x89PNG\r\n\x1a\n", b"#?RADIANCE\n", b"GIF89a", b""],
+)  # fmt: skip
+def test_a_header_that_is_cut_off_has_no_size(data: bytes) -> None:
+    assert picture_size(data) is None
+
+
+def test_a_path_that_no_file_system_takes_is_a_clear_error(tmp_path: Path) -> None:
+    for name in ("n" * 300 + ".jpg", "a\0b.jpg"):
+        with pytest.raises(ImageError, match="cannot be read"):
+            read_photo(tmp_path / name)

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from edgekit.errors import ImageError
-from edgekit.ops.photo import read_photo
+from edgekit.ops.photo import PHOTO_SUFFIXES, read_photo
 from edgekit.output.preview import Preview
 from edgekit.output.writer import video_writer, write_picture
-from edgekit.runtime.sources import open_source
+from edgekit.runtime.sources import find_photos, open_source
 
 
 def photo(path: Path, value: int = 0) -> None:
@@ -132,3 +132,29 @@ def test_a_stream_over_http() -> None:
         preview.close()
     assert source.live
     assert all(abs(bgr.mean() - 90) < 3 and bgr.shape == (48, 64, 3) for bgr in seen)
+
+
+@pytest.mark.parametrize("given", ["²", "mipi:x", "mipi:²", "1" * 21, "n" * 300, "x/" + "n" * 300 + ".mp4"])
+def test_a_source_that_is_none_ends_in_an_image_error(given: str) -> None:
+    with pytest.raises(ImageError):
+        next(iter(open_source(given).frames()))
+
+
+def test_a_video_whose_name_is_not_utf8_never_reaches_opencv(tmp_path: Path) -> None:
+    path = tmp_path / "caf\udce9.mp4"
+    path.write_bytes(b"x")
+    with pytest.raises(ImageError, match="not UTF-8"):
+        open_source(str(path))
+
+
+def test_a_photo_whose_name_is_not_utf8_is_read_with_the_others(tmp_path: Path) -> None:
+    for name in ("caf\udce9.png", "b.png"):
+        (tmp_path / name).write_bytes(cv2.imencode(".png", np.zeros((4, 5, 3), np.uint8))[1].tobytes())
+    assert len(list(open_source(str(tmp_path)).frames())) == 2
+
+
+def test_folders_take_every_ending_that_a_single_file_may_have(tmp_path: Path) -> None:
+    for suffix in PHOTO_SUFFIXES:
+        (tmp_path / f"a{suffix.upper()}").touch()
+    assert len(find_photos(tmp_path)) == len(PHOTO_SUFFIXES)
+    assert {".jfif", ".jp2", ".avif", ".gif"} <= set(PHOTO_SUFFIXES)

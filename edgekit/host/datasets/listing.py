@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from edgekit.errors import DataError
+from edgekit.datapath import resolve
 from edgekit.ops.photo import PHOTO_SUFFIXES
 from edgekit.runtime.sources import find_photos
+from edgekit.text import read_text
 
 MAX_LIST_BYTES = 256 << 20  # a list of a million photos has about 100 MB
 
@@ -33,28 +34,13 @@ def listed_photos(list_file: Path, *, root: Path | None = None) -> Listing:
     """The photos that a text file names, one per line, relative to it (or to `root`); # begins a comment."""
     paths: list[Path] = []
     missing: list[str] = []
+    roots = [list_file.parent, *([root] if root else [])]
     for line in _lines(list_file):
-        here = list_file.parent / line
-        other = root / line if root else here
-        path = here if here.is_file() else other
-        paths.append(path) if path.is_file() else missing.append(line)
+        path = resolve(line, roots)
+        paths.append(path) if path is not None and path.is_file() else missing.append(line)
     return Listing(tuple(dict.fromkeys(paths)), tuple(missing))
 
 
 def _lines(list_file: Path) -> list[str]:
-    try:
-        if list_file.stat().st_size > MAX_LIST_BYTES:
-            raise DataError(
-                f"{list_file} has {list_file.stat().st_size} bytes, expected a list of photos",
-                hint="give a text file with one path per line",
-            )
-        text = list_file.read_text(encoding="utf-8-sig")
-    except OSError as error:
-        raise DataError(f"{list_file} cannot be read ({error.strerror})", hint="check the path") from error
-    except UnicodeDecodeError as error:
-        raise DataError(
-            f"{list_file} is no UTF-8 text, expected a list of photos",
-            hint="give a text file with one path per line",
-        ) from error
-    lines = (line.strip() for line in text.splitlines())
-    return [line for line in lines if line and not line.startswith("#") and "\0" not in line]
+    lines = (line.strip() for line in read_text(list_file, max_bytes=MAX_LIST_BYTES).splitlines())
+    return [line for line in lines if line and not line.startswith("#")]

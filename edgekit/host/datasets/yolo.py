@@ -6,11 +6,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from edgekit.datapath import resolve
 from edgekit.errors import DataError
 from edgekit.host.datasets.listing import Listing, is_photo_name, listed_photos, photos_below
 from edgekit.host.safeyaml import read_yaml
+from edgekit.labels import generic_names
+from edgekit.text import check_integer, shorten
 
 SPLITS = ("train", "val", "test")
+SPELLINGS = {"valid": "val", "validation": "val"}  # as Roboflow and others export it
+MAX_CLASSES = 100_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +31,7 @@ class YoloDataset:
 
 def read_dataset(path: Path) -> YoloDataset:
     """Reads a dataset yaml; raises DataError where it names no split or the names are no list."""
-    data = read_yaml(path)
+    data = _spelled(read_yaml(path, words=True))
     if not isinstance(data, dict) or not any(data.get(split) for split in SPLITS):
         raise DataError(
             f"{path} names no photos, expected one of the keys {', '.join(SPLITS)}",
@@ -37,13 +42,23 @@ def read_dataset(path: Path) -> YoloDataset:
     return YoloDataset(Path(path), root, splits, _names(data, path), _keypoint_shape(data.get("kpt_shape"), path))
 
 
+def _spelled(data: object) -> object:
+    """The yaml's keys, a split's other spelling made the usual one where that does not stand there, too."""
+    if not isinstance(data, dict):
+        return data
+    renamed = {key: SPELLINGS.get(key, key) for key in data}
+    return {name: data[key] for key, name in renamed.items() if name == key or name not in data}
+
+
 def split_photos(dataset: YoloDataset, split: str) -> Listing:
     """The photos of a split; folders are read recursively, lists line by line."""
     paths: list[Path] = []
     missing: list[str] = []
     for entry in dataset.splits.get(split, ()):
         place = _place(dataset, entry)
-        if place.is_dir():
+        if place is None:
+            missing.append(entry)
+        elif place.is_dir():
             paths += photos_below(place)
         elif place.is_file() and is_photo_name(place.name):
             paths.append(place)
@@ -69,7 +84,7 @@ def _entries(value: object, place: str) -> tuple[str, ...]:
     entries = value if isinstance(value, list) else [value]
     for entry in entries:
         if not isinstance(entry, str) or not entry or "\0" in entry:
-            raise DataError(f"{place} has {entry!r}, expected a folder or list file", hint="mend the yaml")
+            raise DataError(f"{place} has {entry!r}, expected a folder or list file", hint="correct the yaml")
     return tuple(entries)
 
 
@@ -78,28 +93,31 @@ def _root(path: Path, value: object) -> Path:
     if value is None or value == "":
         return path.parent
     if not isinstance(value, str) or "\0" in value:
-        raise DataError(f"{path}: path is {value!r}, expected a folder", hint="mend the yaml")
-    beside = path.parent / value
-    return beside if beside.is_dir() or not Path(value).is_dir() else Path(value)
+        raise DataError(f"{path}: path is {value!r}, expected a folder", hint="correct the yaml")
+    return resolve(value, [path.parent, Path()]) or path.parent / value
 
 
-def _place(dataset: YoloDataset, entry: str) -> Path:
+def _place(dataset: YoloDataset, entry: str) -> Path | None:
     """An entry below the root, beside the yaml, or (Roboflow's exports) one level too high."""
-    inner = entry.removeprefix("../")
-    tried = [dataset.root / entry, dataset.path.parent / entry, dataset.root / inner]
-    return next((place for place in tried if place.exists()), tried[0])
+    plain = entry.replace("\\", "/")
+    return resolve(entry, [dataset.root, dataset.path.parent]) or resolve(plain.removeprefix("../"), [dataset.root])
 
 
 def _names(data: Mapping[str, object], path: Path) -> tuple[str, ...]:
-    names = data.get("names")
+    """The class names: a list, a mapping from 0 on (its keys numbers or text), or `nc` numbered ones."""
+    names, count = data.get("names"), data.get("nc")
+    if names is None and count is not None:
+        total = check_integer(count, f"{path}: nc", low=1, high=MAX_CLASSES)
+        return generic_names(total)
     if isinstance(names, dict):
-        if sorted(names) != list(range(len(names))):
+        by_id = {int(key): name for key, name in names.items() if str(key).isascii() and str(key).isdigit()}
+        if len(by_id) != len(names) or sorted(by_id) != list(range(len(names))):
             raise DataError(f"{path}: names has gaps, expected the keys 0..{len(names) - 1}", hint="fill them")
-        names = [names[i] for i in range(len(names))]
+        names = [by_id[i] for i in range(len(names))]
     if names is None:
         return ()
-    if not isinstance(names, list) or not all(isinstance(name, (str, int)) for name in names):
-        raise DataError(f"{path}: names is {str(names)[:60]!r}, expected a list of names", hint="mend the yaml")
+    if not isinstance(names, list) or not all(isinstance(name, str | int | float) for name in names):
+        raise DataError(f"{path}: names is {shorten(names)}, expected a list of names", hint="correct the yaml")
     return tuple(str(name) for name in names)
 
 
@@ -108,5 +126,5 @@ def _keypoint_shape(value: object, path: Path) -> tuple[int, ...]:
         return ()
     good = isinstance(value, list) and len(value) == 2 and all(type(side) is int for side in value)
     if not good or not isinstance(value, list) or not 1 <= value[0] <= 1000 or value[1] not in (2, 3):
-        raise DataError(f"{path}: kpt_shape is {str(value)[:40]!r}, expected [points, 2 or 3]", hint="mend the yaml")
+        raise DataError(f"{path}: kpt_shape is {str(value)[:40]!r}, expected [points, 2 or 3]", hint="correct the yaml")
     return tuple(value)

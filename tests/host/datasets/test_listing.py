@@ -30,9 +30,9 @@ def test_lists_are_relative_to_themselves_keep_their_order_and_name_what_is_miss
 def test_a_list_that_is_no_text_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "list.txt"
     path.write_bytes(b"\xff\xfe\x01")
-    with pytest.raises(DataError, match="no UTF-8"):
+    with pytest.raises(DataError, match="is not UTF-16"):
         listed_photos(path)
-    with pytest.raises(DataError, match="cannot be read"):
+    with pytest.raises(DataError, match="does not exist"):
         listed_photos(tmp_path / "absent.txt")
 
 
@@ -40,3 +40,20 @@ def test_an_empty_list_has_nothing(tmp_path: Path) -> None:
     path = tmp_path / "list.txt"
     path.write_text("\n# nothing\n")
     assert listed_photos(path).paths == ()
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_a_list_of_another_system_is_read(tmp_path: Path, encoding: str) -> None:
+    (tmp_path / "images").mkdir()
+    photo = tmp_path / "images" / "größe 1.png"
+    photo.touch()
+    path = tmp_path / "list.txt"
+    path.write_bytes("# photos\r\n.\\images\\größe 1.png\r\nimages\\none.png\r\n".encode(encoding))
+    listing = listed_photos(path)
+    assert listing.paths == (photo,) and listing.missing == ("images\\none.png",)
+
+
+def test_a_line_that_no_file_system_takes_is_missing(tmp_path: Path) -> None:
+    path = tmp_path / "list.txt"
+    path.write_text("n" * 5000 + "\n~nobody-has-this-name/x.png\n")
+    assert len(listed_photos(path).missing) == 2

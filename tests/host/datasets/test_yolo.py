@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from edgekit.errors import ConfigError, DataError
+from edgekit.errors import ConfigError, DataError, EdgekitError
 from edgekit.host.datasets.yolo import label_path, read_dataset, split_photos
 from tests.photos import write_photos
 
@@ -67,3 +67,31 @@ def test_bad_yamls_are_refused(tmp_path: Path, text: str, message: str) -> None:
 def test_labels_lie_in_the_twin_folder() -> None:
     assert label_path(Path("/d/images/train/images/a.b.jpg")) == Path("/d/images/train/labels/a.b.txt")
     assert label_path(Path("flat/a.jpg")) == Path("flat/a.txt")
+
+
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        ("names: {'0': a, '1': b}", ("a", "b")),
+        ("names: {1: b, 0: a}", ("a", "b")),
+        ("nc: 2", ("class 0", "class 1")),
+        ("names: [no, yes, on, off, true, 2024-01-01, 7]", ("no", "yes", "on", "off", "true", "2024-01-01", "7")),
+    ],
+)
+def test_class_names_as_people_write_them(tmp_path: Path, text: str, names: tuple[str, ...]) -> None:
+    assert read_dataset(dataset(tmp_path, f"train: images\n{text}\n")).names == names
+
+
+@pytest.mark.parametrize("text", ["nc: many", "nc: 0", "names: {0: a, 2: b}", "names: {'0': a, 0: b}", "names: x"])
+def test_class_names_that_are_none_are_named(tmp_path: Path, text: str) -> None:
+    with pytest.raises(EdgekitError, match="nc|names|key"):
+        read_dataset(dataset(tmp_path, f"train: images\n{text}\n"))
+
+
+@pytest.mark.parametrize("text", ["valid: valid\\images", "path: .\\\nval: .\\valid\\images", "val: ../valid/images"])
+def test_splits_and_paths_of_other_tools(tmp_path: Path, text: str) -> None:
+    photo = tmp_path / "valid" / "images" / "a.png"
+    photo.parent.mkdir(parents=True)
+    photo.touch()
+    read = read_dataset(dataset(tmp_path, text + "\n"))
+    assert split_photos(read, "val").paths == (photo,)
