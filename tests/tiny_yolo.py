@@ -50,6 +50,8 @@ def tiny_yolo(
     reg_max: int | None = None,
     end_to_end: bool = False,
     both_branches: bool = False,
+    nms_iou: float = 0.0,
+    agnostic_nms: bool = False,
     keypoint_shape: tuple[int, int] = (5, 3),
     merged_tail: bool = False,
     opset: int = 11,
@@ -63,6 +65,8 @@ def tiny_yolo(
 
     end_to_end: the one-to-one branch with top-k rows `(1, k, 6 + extra)` instead of raw rows `(1, 4 + nc, A)`.
     both_branches: the other branch's raw rows as one more output, `output2`.
+    nms_iou: above 0, NMS at this IoU inside the graph (nms=True): rows `(1, 300, 6 + extra)`, corners, zero-padded.
+    agnostic_nms: that NMS compares boxes across classes.
     merged_tail: box and class concatenated per stride before the reshape, as exports of 2023 do.
     batch, dynamic_size: a symbolic batch or height and width in the input's declaration.
     anonymous: node and tensor names that say nothing; metadata: False writes no metadata_props.
@@ -72,6 +76,7 @@ def tiny_yolo(
     assert width % max(strides) == 0 and height % max(strides) == 0
     builder = _Builder(np.random.default_rng(seed), opset)
     options = _Options(family, task, num_classes, size_wh, tuple(strides), reg_max, keypoint_shape, merged_tail)
+    options.nms_iou, options.agnostic_nms = nms_iou, agnostic_nms
     features = _backbone(builder, options)
     outputs = _outputs(builder, options, features, end_to_end, both_branches)
     size: list[int | str] = ["height", "width"] if dynamic_size else [height, width]
@@ -100,6 +105,7 @@ class _Options:
         self.merged_tail = merged_tail
         extra = {"segment": MASK_CHANNELS, "pose": keypoint_shape[0] * keypoint_shape[1], "obb": 1}
         self.extra = extra.get(task, 0)
+        self.nms_iou, self.agnostic_nms = 0.0, False
 
     def grid_hw(self, stride: int) -> tuple[int, int]:
         return self.size_wh[1] // stride, self.size_wh[0] // stride
@@ -243,6 +249,8 @@ def _outputs(
         k = min(300, o.cells)
         rows = _top_rows(b, o, _free_rows(b, o, features, "one2one_"), k)
         outputs = [_named(b, rows, "output0", [1, k, 6 + o.extra])]
+    elif o.nms_iou:
+        outputs = [_named(b, _suppressed_rows(b, o, _free_rows(b, o, features, "")), "output0", [1, 300, 6 + o.extra])]
     else:
         rows = rows_tail(b, o, features, "")
         shape = [1, 3 * o.cells, width + 1] if o.family == "yolov5" else [1, width, o.cells]
@@ -324,7 +332,7 @@ def _free_rows(b: _Builder, o: _Options, features: dict[int, str], prefix: str) 
         boxes = _rotated_boxes(b, distances, angle, anchors)
         rows.append(angle)
     else:
-        corners = prefix == "one2one_"
+        corners = prefix == "one2one_" or o.nms_iou > 0
         boxes = _upright_boxes(b, distances, anchors, corners)
         if o.extra:
             extra = _flat_cat(b, [level["extra"] for level in levels], o.extra)
@@ -426,6 +434,41 @@ def _top_rows(b: _Builder, o: _Options, rows: str, k: int) -> str:
     place = b.unsqueeze(b.node("GatherElements", [cells, rank], axis=1), 2)
     columns = [gather(boxes, place, 4), b.unsqueeze(best, 2), b.unsqueeze(class_ids, 2)]
     return b.concat([*columns, *(gather(x, place, o.extra) for x in extra)], 2)
+
+
+def _suppressed_rows(b: _Builder, o: _Options, rows: str, limit: int = 300, confidence: float = 0.25) -> str:
+    """Ultralytics' NMSModel: the best class of each cell, boxes moved apart by class, NMS, padding to `limit` rows."""
+    moved = b.node("Transpose", [rows], perm=[0, 2, 1])
+    box, scores, *extra = b.split(moved, [4, o.num_classes] + ([o.extra] if o.extra else []), 2)
+    best = b.reduce_max(scores, -1)
+    classes = b.node("ArgMax", [scores], axis=-1, keepdims=0)
+    first = b.constant(0)
+    box, best, classes, *extra = (b.node("Gather", [x, first], axis=0) for x in (box, best, classes, *extra))
+    above = b.node("Greater", [best, b.constant(confidence, np.float32)])
+    cells = b.node("Transpose", [b.node("NonZero", [above])], perm=[1, 0])
+    box, best, classes, *extra = (b.node("GatherND", [x, cells]) for x in (box, best, classes, *extra))
+    apart = b.number("Mul", b.number("Div", box, max(o.size_wh)), 1 / o.num_classes)
+    if not o.agnostic_nms:
+        count = b.node("Gather", [b.node("Shape", [classes]), first], axis=0)
+        spread = b.concat([b.unsqueeze(count, 0), b.constant([4])], 0)
+        ids = b.node("Expand", [b.reshape(classes, [-1, 1]), spread])
+        moves = b.number("Mul", b.node("Cast", [ids], to=TensorProto.FLOAT), 1 / o.num_classes)
+        apart = b.node("Add", [apart, moves])
+    single = b.unsqueeze(b.unsqueeze(best, 0), 0)
+    every, iou = b.constant([np.iinfo(np.int64).max]), b.constant([o.nms_iou], np.float32)
+    picked = b.node("NonMaxSuppression", [b.unsqueeze(apart, 0), single, every, iou])
+    keep = b.node("Gather", [picked, b.constant([2])], axis=1)
+    keep = b.node("Slice", [b.reshape(keep, [-1]), b.constant([0]), b.constant([limit]), b.constant([0])])
+    columns = [b.node("Gather", [x, keep], axis=0) for x in (box, best, classes, *extra)]
+    columns[1] = b.reshape(columns[1], [-1, 1])
+    columns[2] = b.node("Cast", [b.reshape(columns[2], [-1, 1])], to=TensorProto.FLOAT)
+    found = b.concat(columns, 1)
+    rows_found = b.node("Gather", [b.node("Shape", [found]), first], axis=0)
+    missing = b.node("Mul", [b.node("Sub", [b.constant(limit), rows_found]), b.constant(6 + o.extra)])
+    padding = b.concat([b.constant([0]), b.unsqueeze(missing, 0)], 0)
+    padded = b.reshape(b.node("Pad", [b.reshape(found, [-1]), padding]), [1, limit, 6 + o.extra])
+    empty = b.constant(np.zeros((1, limit, 6 + o.extra)), np.float32)
+    return b.node("ScatterND", [empty, b.constant([[0]]), padded])
 
 
 def _anchor_rows(b: _Builder, o: _Options, features: dict[int, str], prefix: str) -> str:

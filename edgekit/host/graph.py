@@ -19,6 +19,7 @@ Run = Callable[[Mapping[str, npt.NDArray[Any]]], dict[str, npt.NDArray[Any]]]
 
 HORIZON_DOMAIN = "horizon"  # the vendor's dialect of quantized graphs
 METADATA_OPS = ("Shape", "Size")  # they read a tensor's shape, not its values
+COUNTING_OPS = ("NonZero", "NonMaxSuppression", "Compress", "Unique")  # the size of their outputs is that of a find
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,15 +110,20 @@ def attributes(node: onnx.NodeProto) -> dict[str, Any]:
 
 
 def reachable(index: GraphIndex, start: str) -> set[str]:
-    """Every tensor that depends on the values (not only the shape) of tensor `start`, itself included."""
-    seen, todo = {start}, [start]
+    """Every tensor that depends on the values (not only the shape) of tensor `start`, itself included.
+
+    Behind an op whose output is as long as what it finds, shapes are values, too.
+    """
+    seen, todo = {(start, False)}, [(start, False)]  # tensor, and whether its shape depends on the values
     while todo:
-        for node in index.consumers.get(todo.pop(), ()):
-            if node.op_type not in METADATA_OPS:
-                new = [name for name in node.output if name and name not in seen]
-                seen.update(new)
+        name, loose = todo.pop()
+        for node in index.consumers.get(name, ()):
+            if loose or node.op_type not in METADATA_OPS:
+                counts = loose or node.op_type in COUNTING_OPS
+                new = {(output, counts) for output in node.output if output} - seen
+                seen |= new
                 todo.extend(new)
-    return seen
+    return {name for name, _ in seen}
 
 
 def extract(model: onnx.ModelProto, inputs: Mapping[str, Sequence[int]], outputs: Iterable[str]) -> onnx.ModelProto:

@@ -15,6 +15,7 @@ import onnx
 from edgekit.errors import ModelError
 from edgekit.host.graph import METADATA_OPS, GraphIndex, reachable, tensor_shapes
 
+SUPPRESSION_OPS = ("NonMaxSuppression", "NonZero")  # of these, the ones that leave as many rows as they find
 SELECTION_OPS = ("TopK", "NonMaxSuppression", "ArgMax", "NonZero")  # behind them, rows are chosen, not made
 NOT_YOLO_HINT = "give a stock Ultralytics export, or name the head tensors: edgekit cut --outputs box_8=NAME,..."
 
@@ -44,6 +45,11 @@ class Branch:
     @property
     def cells(self) -> int:
         return sum(m.shape[2] * m.shape[3] for m in self.maps)
+
+    @property
+    def suppresses(self) -> bool:
+        """Whether the export drops rows by their overlap (nms=True), so that the head is a one-to-many one."""
+        return any(op in SUPPRESSION_OPS for op in self.selection)
 
 
 def find_branches(index: GraphIndex, size_wh: tuple[int, int]) -> tuple[Branch, ...]:

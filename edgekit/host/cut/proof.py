@@ -10,7 +10,7 @@ import numpy.typing as npt
 from edgekit.decode.rows import AllRows, decode_rows
 from edgekit.errors import ModelError
 from edgekit.host.cut.heads import NOT_YOLO_HINT
-from edgekit.host.cut.probe import Tail
+from edgekit.host.cut.probe import Maps, Tail
 from edgekit.host.cut.reading import Reading
 from edgekit.ops.boxes import xywh_to_xyxy
 from edgekit.spec import ModelSpec
@@ -32,13 +32,7 @@ class Proof:
 def prove_decoder(tail: Tail, reading: Reading, spec: ModelSpec) -> Proof:
     """Decodes noise on the heads both ways; raises ModelError naming the first kind of row that differs."""
     maps = tail.noise(SEED)
-    names = {(r.role, r.map.stride): r.map.tensor for r in reading.roles}
-    heads = {
-        h.name: np.ascontiguousarray(maps[names[h.role, h.stride]].transpose(0, 2, 3, 1))
-        for h in spec.outputs
-        if (h.role, h.stride) in names
-    }
-    heads |= {h.name: np.zeros(h.shape, np.float32) for h in spec.outputs if h.role == "proto"}
+    heads = heads_of(maps, reading, spec)
     ours, stock = decode_rows(heads, spec), _in_our_order(tail.rows(maps), reading, spec)
     proof = compare_rows(ours, stock, spec)
     for kind, difference in proof.differences.items():
@@ -49,6 +43,17 @@ def prove_decoder(tail: Tail, reading: Reading, spec: ModelSpec) -> Proof:
                 hint=NOT_YOLO_HINT,
             )
     return proof
+
+
+def heads_of(maps: Maps, reading: Reading, spec: ModelSpec) -> dict[str, Rows]:
+    """Head maps (NCHW, by tensor) as the raw heads of `spec` (NHWC, by name); prototypes, which no row needs, are 0."""
+    names = {(r.role, r.map.stride): r.map.tensor for r in reading.roles}
+    heads = {
+        h.name: np.ascontiguousarray(maps[names[h.role, h.stride]].transpose(0, 2, 3, 1))
+        for h in spec.outputs
+        if (h.role, h.stride) in names
+    }
+    return heads | {h.name: np.zeros(h.shape, np.float32) for h in spec.outputs if h.role == "proto"}
 
 
 def compare_rows(ours: AllRows, stock: Rows, spec: ModelSpec) -> Proof:

@@ -6,11 +6,12 @@ from dataclasses import replace
 
 from edgekit.decode.families import formulas
 from edgekit.errors import ModelError
+from edgekit.host.cut.final import prove_final_rows
 from edgekit.host.cut.found import FoundHeads, Outputs, float_input, tool_versions
 from edgekit.host.cut.heads import Branch, find_branches, proto_output
 from edgekit.host.cut.metadata import Metadata
 from edgekit.host.cut.probe import HeadRole, open_tail
-from edgekit.host.cut.proof import prove_decoder
+from edgekit.host.cut.proof import heads_of, prove_decoder
 from edgekit.host.cut.reading import Reading, read_branch
 from edgekit.host.graph import GraphIndex, extract, tensor_shapes
 from edgekit.spec import HeadSpec, ModelSpec, Preprocess
@@ -30,9 +31,10 @@ def cut_stock(index: GraphIndex, metadata: Metadata, size_wh: tuple[int, int], *
         outputs["proto"] = (proto, tensor_shapes(index.model, [proto], (1, 3, size_wh[1], size_wh[0]))[proto])
     spec = _stock_spec(index, reading, outputs, size_wh)
     proof = prove_decoder(tail, reading, spec)
-    spec = replace(spec, end_to_end=_is_one_to_one(chosen) or proof.corners)
+    spec = replace(spec, end_to_end=_is_one_to_one(chosen) or (proof.corners and not chosen.suppresses))
+    spec = prove_final_rows(index, tail, lambda maps: heads_of(maps, reading, spec), reading, spec)
     behind = len(index.model.graph.node) - len(extract(index.model, {}, [t for t, _ in outputs.values()]).graph.node)
-    selection = "selection of the best rows, " if chosen.selection else ""
+    selection = ("selection of the best rows, " if spec.end_to_end else "NMS, ") if chosen.selection else ""
     told = (*dropped, f"{behind} nodes of decoding ({selection}{_decoding(reading)})")
     return FoundHeads(index.model, spec, outputs, told)
 
@@ -61,8 +63,9 @@ def choose_branch(branches: tuple[Branch, ...], wanted: str) -> tuple[Branch, tu
 
 def _is_one_to_one(branch: Branch) -> bool:
     """Named so, or cut down to its best rows without suppression."""
-    selected = bool(branch.selection) and "NonMaxSuppression" not in branch.selection
-    return selected or any("one2one" in m.tensor for m in branch.maps)
+    if branch.suppresses:
+        return False
+    return bool(branch.selection) or any("one2one" in m.tensor for m in branch.maps)
 
 
 def _sorted_roles(reading: Reading) -> list[HeadRole]:
