@@ -109,12 +109,20 @@ def _load(proto: Any, place: str) -> Graph:
 
 def _require_names(names: Sequence[str], what: str) -> None:
     """Raise ModelError where a name repeats or is no text: plans, reports and sidecars find things by their names."""
+    # onnx gives bytes where a name is not UTF-8
     repeated = next((name for name, count in Counter(names).items() if count > 1), None)
     if repeated is not None:
         raise ModelError(
             f"{Counter(names)[repeated]} {what} have the name {shorten(repeated)}, expected every name once", hint=HINT
         )
-    strange = next((name for name in names if not name.isprintable() or not 0 < len(name) <= MAX_NAME), None)
+    strange = next(
+        (
+            name
+            for name in names
+            if not isinstance(name, str) or not name.isprintable() or not 0 < len(name) <= MAX_NAME
+        ),
+        None,
+    )
     if strange is not None:
         raise ModelError(
             f"one of the {what} has the name {shorten(strange)}, expected 1..{MAX_NAME} printable characters", hint=HINT

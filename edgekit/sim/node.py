@@ -39,7 +39,8 @@ class Node:
 
 def node_name(proto: Any, index: int) -> str:
     """The name of a NodeProto, or one made of its operator and place where it has none."""
-    return str(proto.name) or f"{proto.op_type}_{index}"
+    name: str = proto.name  # bytes where it is not UTF-8, which a graph refuses
+    return name or f"{proto.op_type}_{index}"
 
 
 def read_node(

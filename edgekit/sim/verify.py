@@ -17,6 +17,7 @@ from edgekit.sim.fast.executor import FastExecutor
 from edgekit.sim.graph import Graph, GraphOutput, strip_dequantize
 from edgekit.sim.ops.dequantize import Dequantize
 from edgekit.sim.ops.float_op import FloatOp
+from edgekit.sim.ops.operator import run_checked
 from edgekit.sim.oracle import vendor_tensors
 
 Tensors = Mapping[str, np.ndarray]
@@ -154,7 +155,7 @@ def _compare_nodes(graph: Graph, theirs: Tensors, tally: _Tally) -> None:
     for node in graph.nodes:
         operands = [graph.constants[n] if n in graph.constants else theirs[n] for n in node.operands]
         inexact = isinstance(node.operator, FloatOp) and not node.operator.exact
-        for name, found in zip(node.outputs, node.operator.run(*operands), strict=True):
+        for name, found in zip(node.outputs, run_checked(node.name, node.operator, *operands), strict=True):
             tally.add(node.op_type, theirs[name], np.asarray(found), inexact=inexact)
 
 

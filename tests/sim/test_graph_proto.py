@@ -112,3 +112,11 @@ def test_names_that_would_hurt_a_terminal_are_refused(name: str) -> None:
     with pytest.raises(ModelError, match="printable characters") as caught:
         load_graph(model.SerializeToString())
     assert caught.value.message.isprintable() and len(caught.value.message) < 300
+
+
+@pytest.mark.parametrize("place", [b"my_conv", b"HzSQuantizedConv", b"horizon", b"output_bit"])
+def test_text_that_is_not_utf_8_is_refused(place: bytes) -> None:
+    data = conv_graph().replace(place, b"\xff" + place[1:])
+    with pytest.raises(ModelError) as caught:
+        load_graph(data)
+    assert caught.value.message.isprintable()
