@@ -44,6 +44,8 @@ def atomic_path(path: Path) -> Iterator[Path]:
         yield temporary
         temporary.chmod(0o666 & ~UMASK)
         temporary.replace(path)
+    except BrokenPipeError:  # no file's doing: the reader of standard output has gone
+        raise
     except OSError as error:
         raise _cannot_write(path, error) from error
     finally:

@@ -34,7 +34,9 @@ if TYPE_CHECKING:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--model", required=True, help=".bin, quantized graph, float ONNX or bundle")
     parser.add_argument(
-        "--source", required=True, help="photo, folder, glob, video, camera (number, 'camera', 'mipi') or stream URL"
+        "--source",
+        required=True,
+        help="photo, folder, glob, list (.txt), COCO JSON, dataset yaml, video, camera (number, 'camera', 'mipi') or stream URL",
     )
     parser.add_argument("-o", "--out", help=f"folder for pictures and results (default: {DEFAULT_OUT}, numbered)")
     parser.add_argument(
@@ -79,11 +81,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
+    from edgekit.cli.source import open_any_source
     from edgekit.errors import ConfigError
     from edgekit.output.folder import run_folder
     from edgekit.output.names import output_names
     from edgekit.runtime.engine import Engine
-    from edgekit.runtime.sources import open_source
 
     if args.in_flight < 1 or (args.frames is not None and args.frames < 1):
         raise ConfigError("--in-flight and --frames must be 1 or more", hint="leave them away for the usual")
@@ -94,7 +96,7 @@ def run(args: argparse.Namespace) -> int:
             f"--labels dota is for rotated boxes, and this model's task is {session.spec.task!r}",
             hint="use --labels yolo",
         )
-    source = open_source(args.source, on_skip=lambda error: tally.skip(error.message))
+    source = open_any_source(args.source, on_skip=lambda error: tally.skip(error.message))
     names = output_names(source.names)
     folder = output_folder(args, source)
     for note in session.notes:
@@ -164,11 +166,11 @@ def _run_all(args: argparse.Namespace, engine: Engine, source: Source, out: Outp
                     if args.frames and tally.pictures >= args.frames:
                         break
         except Exception as error:
-            if not tally.pictures:
+            if not tally.pictures and not isinstance(error, BrokenPipeError):
                 raise
             failure = error
         tally.dropped = counts.dropped
-        if not tally.pictures:  # raised in here, so that no empty results are left behind
+        if failure is None and not tally.pictures:  # raised in here, so that no empty results are left behind
             raise ImageError(f"{args.source} holds no readable picture", hint="see the lines above")
     if failure is not None:
         say(f"note: the results of the {tally.pictures} pictures before the error are kept in {out.folder.folder}")
@@ -228,11 +230,9 @@ def _open(args: argparse.Namespace, device: str) -> Session:
 def _read_names(names: str) -> tuple[str, ...]:
     from edgekit.errors import ConfigError
     from edgekit.labels import COCO_NAMES
+    from edgekit.text import read_text
 
     if names == "coco":
         return COCO_NAMES
-    try:
-        lines = Path(names).read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"--names {names} cannot be read ({error})", hint="give 'coco' or a text file") from error
+    lines = read_text(Path(names), max_bytes=1 << 20, error=ConfigError).splitlines()
     return tuple(line.strip() for line in lines if line.strip())

@@ -234,6 +234,22 @@ def test_one_bad_photo_costs_itself_alone(
         assert sorted(p.name for p in out.iterdir()) == ["a.jpg", "coco_results.json", "labels", "results.json"]
 
 
+def test_where_the_reader_of_the_json_has_gone_the_files_are_whole(model: Path, photos: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    args = ["run", "--model", str(model), "--source", str(photos), "-o", str(out), "--json", "--conf", "0.01"]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "edgekit", *args], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None
+    assert process.stdout.read(1) == "{"
+    process.stdout.close()
+    assert process.stderr is not None
+    said = process.stderr.read()
+    assert process.wait() == 0, said
+    assert "error:" not in said
+    assert len(json.loads((out / "results.json").read_text())["results"]) >= 1
+
+
 def test_a_photo_whose_name_is_no_utf8_works(
     model: Path, photos: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
