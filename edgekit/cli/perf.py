@@ -140,10 +140,10 @@ def _pictures(source: str | None) -> Sequence[Picture]:
         return [rng.integers(0, 256, (480, 640, 3), np.uint8) for _ in range(4)]
     from itertools import islice
 
-    from edgekit.runtime.sources import open_source
+    from edgekit.cli.source import open_any_source
 
     skipped = lambda error: print(f"skipped: {error.message}", file=sys.stderr)  # noqa: E731
-    return [frame.bgr for frame in islice(open_source(source, on_skip=skipped).frames(), MAX_PICTURES)]
+    return [frame.bgr for frame in islice(open_any_source(source, on_skip=skipped).frames(), MAX_PICTURES)]
 
 
 def _check_hrt(args: argparse.Namespace, session: Session) -> None:

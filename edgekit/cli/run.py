@@ -36,7 +36,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--source",
         required=True,
-        help="photo, folder, glob, list (.txt), COCO JSON, dataset yaml, video, camera (number, 'camera', 'mipi') or stream URL",
+        help="photo, folder, glob, list (.txt), COCO JSON, dataset yaml, video, stream URL, or a camera "
+        "(number, 'camera', 'mipi')",
     )
     parser.add_argument("-o", "--out", help=f"folder for pictures and results (default: {DEFAULT_OUT}, numbered)")
     parser.add_argument(

@@ -17,6 +17,7 @@ from edgekit.ops.photo import PHOTO_SUFFIXES, read_photo
 from edgekit.runtime.capture import CvGrabber, Grabber, MipiGrabber, live_frames, video_frames
 
 VIDEO_SUFFIXES = (".avi", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".webm")
+LIST_SUFFIXES = (".json", ".txt", ".yaml", ".yml")  # files that name photos; the host's readers open them
 STREAM_PREFIXES = ("rtsp://", "rtmp://", "http://", "https://", "udp://", "tcp://")
 DEFAULT_FPS = 25.0  # of an annotated video whose source does not say its own
 MAX_CAMERA_DIGITS = 4

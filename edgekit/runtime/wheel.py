@@ -32,6 +32,7 @@ MODULES = (
     "cli/outputs",
     "cli/perf",
     "cli/run",
+    "cli/source",
     "cli/tally",
 )
 FOLDERS = ("ops", "decode", "runtime", "output")

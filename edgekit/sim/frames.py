@@ -7,11 +7,11 @@ from pathlib import Path
 
 import numpy as np
 
-from edgekit.errors import DataError, ModelError
+from edgekit.errors import ModelError
+from edgekit.host.photo_source import photo_paths
 from edgekit.ops.letterbox import letterbox_image
-from edgekit.ops.photo import PHOTO_SUFFIXES, read_photo
+from edgekit.ops.photo import read_photo
 from edgekit.ops.pixels import pack_input
-from edgekit.runtime.sources import find_photos
 from edgekit.sim.graph import Graph
 from edgekit.sim.input import graph_input, graph_input_kind, input_size_hw
 from edgekit.spec import InputSpec, Preprocess, load_spec, sidecar_path
@@ -37,11 +37,7 @@ def photo_frames(graph: Graph, model: Path, folder: Path, count: int) -> Iterato
     The sidecar of `model` says how, where there is one. Raises DataError for a folder without photos,
     ModelError for a graph that takes no picture.
     """
-    paths = find_photos(Path(folder))[:count]
-    if not paths:
-        raise DataError(
-            f"{folder} holds no photos ({', '.join(PHOTO_SUFFIXES)})", hint="give a folder of photos to --images"
-        )
+    paths = photo_paths(Path(folder), count)
     if len(graph.inputs) != 1 or graph_input_kind(graph) == "featuremap":
         raise ModelError("the graph takes no picture, expected one picture input", hint="leave --images away")
     ((name, kind),) = graph.inputs.items()
@@ -56,7 +52,7 @@ def photo_inputs(graph: Graph, model: Path, folder: Path, count: int) -> Iterato
     """As photo_frames, but packed for the device and no further: NV12 stays flat."""
     ((name, _),) = graph.inputs.items()
     input_spec, preprocess = _how(graph, model, name)
-    for path in find_photos(Path(folder))[:count]:
+    for path in photo_paths(Path(folder), count):
         canvas, _ = letterbox_image(read_photo(path), preprocess)
         yield pack_input(canvas, input_spec, preprocess)
 

@@ -11,9 +11,9 @@ import numpy as np
 
 from edgekit.errors import ImageError
 from edgekit.evaluate.truth import Truth
+from edgekit.host.photo_source import open_any_source
 from edgekit.ops.photo import read_photo
 from edgekit.runtime.perf import Picture
-from edgekit.runtime.sources import open_source
 
 MAX_PICTURES = 32
 GENERATED = 4
@@ -43,9 +43,9 @@ def pictures_of_truth(truth: Truth) -> Pictures:
 
 
 def pictures_of_source(source: Path) -> Pictures:
-    """The first photos or frames of a folder, photo, glob or video; raises ImageError where there is none."""
+    """The first photos or frames of whatever `open_any_source` takes; raises ImageError where there is none."""
     skipped: list[ImageError] = []
-    frames = open_source(str(source), on_skip=skipped.append).frames()
+    frames = open_any_source(str(source), on_skip=skipped.append).frames()
     found = [frame.bgr for frame in islice(frames, MAX_PICTURES)]
     if not found:
         raise skipped[0] if skipped else ImageError(f"{source} holds no picture", hint="check the path of --images")

@@ -1,0 +1,32 @@
+"""`--source` of run and perf: what the board ring opens itself, and lists of photos through the host's readers."""
+
+from __future__ import annotations
+
+import importlib
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from edgekit.runtime.sources import OnSkip, Source
+
+
+def open_any_source(source: str, *, on_skip: OnSkip) -> Source:
+    """Open a source as `edgekit.host.photo_source` does; on a board without the host's libraries, lists are refused.
+
+    Raises:
+        ConfigError: Where a list is given and its reader is not installed.
+    """
+    from edgekit.errors import ConfigError
+    from edgekit.runtime.sources import LIST_SUFFIXES, open_source
+
+    if Path(source).suffix.lower() not in LIST_SUFFIXES:
+        return open_source(source, on_skip=on_skip)
+    try:
+        reader = importlib.import_module("edgekit.host.photo_source")
+    except ImportError as error:
+        raise ConfigError(
+            f"--source {source} names photos, and what reads such files is not installed here ({error.name})",
+            hint="give the folder of the photos, or a glob in quotes",
+        ) from error
+    opened: Source = reader.open_any_source(source, on_skip=on_skip)
+    return opened
