@@ -6,8 +6,9 @@ import os
 from pathlib import Path
 from typing import Any
 
+from edgekit.errors import OutputError
 from edgekit.evaluate.bootstrap import RESAMPLES
-from edgekit.files import sha256_file, write_json
+from edgekit.files import is_folder, sha256_file, write_json
 from edgekit.host.compile import compile_work
 from edgekit.progress import Progress, silent
 from edgekit.sim.compiler.subject import INT16_MARCHES
@@ -73,6 +74,7 @@ def tune(
         seed,
     )
     check_wishes(task)
+    _refuse_others(task.out)
     work = Work(task.out / SEARCH_DIR)
     default = make_set(task, work, *DEFAULT_SET, progress)
     graph = base_subject(work.folder, default, PLAIN).graph
@@ -123,6 +125,15 @@ def tune(
     write_json(task.out / TUNED_DIR / SENSITIVITY_NAME, sensitivity_to_dict(tuned))
     write_json(task.out / TUNED_DIR / REPORT_NAME, tuned.to_dict())
     return tuned
+
+
+def _refuse_others(out: Path) -> None:
+    """Raise OutputError where a folder lies in the place of the tuned one that no tuning wrote."""
+    tuned = out / TUNED_DIR
+    if os.path.lexists(tuned) and not is_folder(out / SEARCH_DIR):
+        raise OutputError(
+            f"{tuned} exists already, and {out} holds no earlier tuning", hint="choose another folder with -o"
+        )
 
 
 def _shared(task: Task, work: Work) -> dict[str, Any]:

@@ -166,6 +166,18 @@ def test_a_budget_for_nothing_is_refused(material: Path, tmp_path: Path, capsys:
     assert "expected more than 0" in capsys.readouterr().err
 
 
+def test_a_folder_in_place_of_the_tuned_one_is_never_replaced(
+    material: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    mine = tmp_path / "out" / "tuned" / "calibration_data" / "mine.txt"
+    mine.parent.mkdir(parents=True)
+    mine.write_text("mine")
+    args = ["tune", str(material / "tiny.onnx"), "--images", str(material / "photos"), "-o", str(tmp_path / "out")]
+    assert main(args) == 2
+    assert "tuned exists already" in capsys.readouterr().err
+    assert mine.read_text() == "mine"
+
+
 def test_workers_and_a_scheduler_exclude_each_other(material: Path, capsys: pytest.CaptureFixture[str]) -> None:
     arguments = ["tune", str(material / "tiny.onnx"), "--images", str(material / "photos")]
     assert main([*arguments, "--workers", "2", "--scheduler", "tcp://127.0.0.1:1"]) == 2
