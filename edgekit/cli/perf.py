@@ -53,7 +53,7 @@ def run(args: argparse.Namespace) -> int:
     from edgekit.runtime.session import load
 
     outputs = [Path(name) for name in (args.out, args.csv) if name]
-    replaced = refuse_replacing(outputs, inputs=_inputs(args), overwrite=args.overwrite)
+    replaced = refuse_replacing(outputs, inputs=_inputs(args) if outputs else (), overwrite=args.overwrite)
     with load(args.model, args.device, conf=args.conf, iou=args.iou) as session:
         notes = _notes(session)
         for note in notes:
@@ -78,13 +78,15 @@ def run(args: argparse.Namespace) -> int:
 
 def _inputs(args: argparse.Namespace) -> list[Path]:
     """The files that this call reads, so that none is written."""
+    from edgekit.cli.source import open_any_source
     from edgekit.files import is_folder
     from edgekit.spec import sidecar_path
 
     model = Path(args.model)
     named = [Path(name) for name in (args.source, args.reference) if name]
     inside = [path for folder in (model, *named) if is_folder(folder) for path in folder.rglob("*") if path.is_file()]
-    return [model, sidecar_path(model), *named, *inside]
+    photos = open_any_source(args.source, on_skip=lambda error: None).files if args.source else ()
+    return [model, sidecar_path(model), *named, *inside, *photos]
 
 
 def _notes(session: Session) -> list[str]:

@@ -8,7 +8,7 @@ from pathlib import Path
 from edgekit.errors import EdgekitError
 from edgekit.files import read_json
 from edgekit.ops.photo import PHOTO_SUFFIXES
-from edgekit.runtime.sources import VIDEO_SUFFIXES
+from edgekit.runtime.sources import LIST_SUFFIXES, VIDEO_SUFFIXES
 
 TRIAL_FRAMES = 20  # a calibration source may hold many thousands
 
@@ -37,17 +37,19 @@ def _word(word: str | Path) -> str:
 
 
 def _calibration_source(manifest: Path) -> Path | None:
-    """The folder, photo or video that a calibration set was made from; None where that is no longer known."""
+    """What a calibration set was made from; None where that is no longer known, or cannot be given to run."""
     try:
         data = read_json(manifest)
         request = data.get("request") if isinstance(data, dict) else None
         name = request.get("source") if isinstance(request, dict) else None
         path = Path(name) if isinstance(name, str) and name else None
-        is_source = path is not None and (path.is_dir() or (path.is_file() and _is_picture(path)))
+        is_source = path is not None and (path.is_dir() or (path.is_file() and _is_source(path)))
+        if isinstance(request, dict) and request.get("images_dir"):
+            return None  # run has no place to say where the photos of a COCO JSON lie
     except (EdgekitError, OSError, ValueError):
         return None
     return path if is_source else None
 
 
-def _is_picture(path: Path) -> bool:
-    return path.suffix.lower() in (*PHOTO_SUFFIXES, *VIDEO_SUFFIXES)
+def _is_source(path: Path) -> bool:
+    return path.suffix.lower() in (*PHOTO_SUFFIXES, *VIDEO_SUFFIXES, *LIST_SUFFIXES)

@@ -202,6 +202,32 @@ def test_equal_stems_never_meet_in_one_output_or_id(photos: Path, tmp_path: Path
     }
 
 
+def test_photos_of_a_list_are_never_written_and_never_meet(
+    model: Path, photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("one/p.png", "two/p.png", "two/p.jpg"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        shutil.copy(photos / "deep" / "b.png", tmp_path / name)
+    listing = tmp_path / "lists" / "list.txt"
+    listing.parent.mkdir()
+    listing.write_text("../one/p.png\n../two/p.png\n../lists/../one/p.png\n../two/p.jpg\n")
+    args = ["--model", str(model), "--source", str(listing), "--labels", "yolo", "--coco"]
+    before = {p: p.read_bytes() for p in tmp_path.glob("*/p.*")}
+    assert "is read" in refused(capsys, *args, "-o", str(tmp_path), "--overwrite")
+    assert {p: p.read_bytes() for p in tmp_path.glob("*/p.*")} == before
+    out = tmp_path / "out"
+    assert main(["run", *args, "-o", str(out), "--conf", "0.3"]) == 0
+    names = ["one/p.png", "two/p.png", "two/p.jpg"]
+    rows = json.loads((out / "results.json").read_text())["results"]
+    assert sorted(row["source"] for row in rows) == sorted(names)
+    assert all((out / name).is_file() for name in names)
+    labels = {p.relative_to(out / "labels").as_posix() for p in (out / "labels").rglob("*.txt")}
+    assert labels == {"one/p.txt", "two/p.png.txt", "two/p.jpg.txt"}
+    found = json.loads((out / "coco_results.json").read_text())
+    ids = {row["file_name"]: row["image_id"] for row in found}
+    assert len(set(ids.values())) == len(ids) == 3
+
+
 def test_one_bad_photo_costs_itself_alone(
     model: Path, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

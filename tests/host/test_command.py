@@ -55,7 +55,7 @@ def test_words_are_quoted_and_paths_are_no_options() -> None:
         '{"request": {"source": 3}}',
         '{"request": {"source": "none"}}',
         '{"request": {"source": "a\\u0000b"}}',
-        '{"request": {"source": "manifest.json"}}',
+        '{"request": {"source": "manifest.json", "images_dir": "photos"}}',
     ],
 )
 def test_a_model_whose_photos_are_not_known_is_measured(
@@ -66,6 +66,17 @@ def test_a_model_whose_photos_are_not_known_is_measured(
         Path("manifest.json").write_text(manifest)
     assert parse(trial_command(Path("m.bin"), Path())).model == "m.bin"
     assert trial_command(Path("m.bin"), Path()) == "edgekit perf --model m.bin"
+
+
+@pytest.mark.parametrize("name", ["photos", "list.txt", "a.png", "v.mp4", "coco.json"])
+def test_the_photos_that_calibrated_a_model_try_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("photos").mkdir()
+    for file in ("list.txt", "a.png", "v.mp4", "coco.json"):
+        Path(file).write_bytes(b"")
+    Path("manifest.json").write_text(json.dumps({"request": {"source": name, "images_dir": None}}))
+    assert trial_command(Path("m.bin"), Path()) == f"edgekit run --model m.bin --source {name} --frames 20"
+    assert parse(trial_command(Path("m.bin"), Path())).frames == 20
 
 
 def test_every_next_command_from_calibrate_to_run_runs_as_it_is_printed(
