@@ -13,6 +13,7 @@ import onnx
 from onnx import helper, numpy_helper
 
 from edgekit.errors import ModelError
+from edgekit.host.soundness import check_tensors, inputs_of, sort_nodes
 
 MAX_FILE_BYTES = 1 << 31  # protobuf's own limit
 Run = Callable[[Mapping[str, npt.NDArray[Any]]], dict[str, npt.NDArray[Any]]]
@@ -56,6 +57,8 @@ def load_model(path: Path) -> onnx.ModelProto:
         raise ModelError(f"{path}: cannot be read as ONNX ({_first_line(error)})", hint=again) from error
     if not model.graph.node:
         raise ModelError(f"{path}: an ONNX file without nodes, expected a YOLO graph", hint=again)
+    check_tensors(model, str(path))
+    sort_nodes(model, str(path))
     check_model(model, str(path))
     return model
 
@@ -85,7 +88,7 @@ def index_graph(model: onnx.ModelProto) -> GraphIndex:
     for position, node in enumerate(model.graph.node):
         for name in node.output:
             producers[name], order[name] = node, position
-        for name in node.input:
+        for name in inputs_of(node):
             consumers.setdefault(name, []).append(node)
         if node.op_type == "Constant" and node.attribute and node.attribute[0].name == "value":
             constants[node.output[0]] = numpy_helper.to_array(node.attribute[0].t)
@@ -141,7 +144,7 @@ def extract(model: onnx.ModelProto, inputs: Mapping[str, Sequence[int]], outputs
             continue
         needed.add(name)
         if name not in inputs and name in producers:
-            todo.extend(producers[name].input)
+            todo.extend(inputs_of(producers[name]))
     made = [n for n in model.graph.node if any(o in needed and o not in inputs for o in n.output)]
     still = [value for value in graph_inputs(model) if value.name in needed and value.name not in inputs]
     float32 = onnx.TensorProto.FLOAT

@@ -7,6 +7,7 @@ import onnx
 from onnx import numpy_helper
 
 from edgekit.errors import ModelError
+from edgekit.host.cut.widen import holds_halves, to_single
 from edgekit.host.graph import (
     GraphIndex,
     declared_shape,
@@ -21,7 +22,7 @@ INPUT_KINDS = {3: "rgb", 1: "gray"}
 
 
 def fix_input(model: onnx.ModelProto, imgsz_hw: tuple[int, int] | None) -> tuple[onnx.ModelProto, tuple[int, int]]:
-    """A copy with the one input (1, channels, H, W), and its size (W, H).
+    """A copy with the one input (1, channels, H, W) in float32, half precision made single, and its size (W, H).
 
     Raises ModelError where the input is of another kind, its batch is fixed at more than 1, its size is open and
     `imgsz_hw` is not given, or the two contradict each other.
@@ -35,11 +36,12 @@ def fix_input(model: onnx.ModelProto, imgsz_hw: tuple[int, int] | None) -> tuple
         raise ModelError(
             f"input {inputs[0].name!r} is {shape}, expected (1, 3, height, width)", hint="export the model as NCHW"
         )
+    if holds_halves(model):
+        model = to_single(model)
+        inputs = graph_inputs(model)
     if inputs[0].type.tensor_type.elem_type != onnx.TensorProto.FLOAT:
         kind = onnx.TensorProto.DataType.Name(inputs[0].type.tensor_type.elem_type)
-        raise ModelError(
-            f"input {inputs[0].name!r} is {kind}, expected FLOAT", hint="export with half=False and without int8=True"
-        )
+        raise ModelError(f"input {inputs[0].name!r} is {kind}, expected FLOAT", hint="export with int8=False")
     if shape[0] not in (0, 1):
         raise ModelError(f"input {inputs[0].name!r} has batch {shape[0]}, expected 1", hint="export with batch=1")
     height, width = _size_hw(inputs[0].name, shape[2:], imgsz_hw)

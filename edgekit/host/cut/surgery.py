@@ -20,6 +20,7 @@ from edgekit.host.cut.prepare import fix_input, fold_constants
 from edgekit.host.cut.recut import cut_again, is_cut
 from edgekit.host.cut.reroot import reroot
 from edgekit.host.cut.stock import cut_stock
+from edgekit.host.cut.widen import holds_halves
 from edgekit.host.graph import (
     check_model,
     declared_shape,
@@ -128,6 +129,8 @@ def cut_graph(
     as_given = all(tensor in made for tensor, _ in found.outputs.values())
     _prove_heads(fixed if as_given else found.source, finished, found.outputs)
     check_model(finished, "the cut graph")
+    if holds_halves(model):
+        rewritten = ("float16 to float32", *rewritten)
     left = tuple(n.name or n.output[0] for n in finished.graph.node if n.op_type in CPU_OPS)
     return Cut(finished, found.spec, found.dropped, rewritten, left)
 

@@ -1,0 +1,98 @@
+"""What onnx's own checker leaves unsaid of a file that somebody else wrote: tensors that hold what they say, no circle.
+
+Some exporters append nodes where they please (half=True does); onnxruntime sorts them, and so does `sort_nodes`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import onnx
+from onnx import numpy_helper
+
+from edgekit.errors import ModelError
+from edgekit.text import printable, shorten
+
+MAX_SIDE = 1 << 31  # of a tensor: beyond, no file of 2 GiB holds it
+AGAIN = "the file is damaged or was not written by an exporter: export the model again"
+
+
+def check_tensors(model: onnx.ModelProto, place: str) -> None:
+    """Raises ModelError naming the first stored tensor whose type is unknown or whose data do not fit its shape."""
+    for tensor in stored_tensors(model.graph):
+        try:
+            if any(not 0 <= side < MAX_SIDE for side in tensor.dims):
+                raise ValueError("a side out of range")
+            numpy_helper.to_array(tensor)
+        except Exception as error:  # ValueError, TypeError, KeyError, OverflowError, MemoryError by what is wrong
+            shape, why = str(tuple(tensor.dims)), str(error) or type(error).__name__
+            raise ModelError(
+                f"{place}: tensor {shorten(tensor.name)} of shape {printable(shape, 60)} and element type "
+                f"{tensor.data_type} does not hold such data ({printable(why, 100)})",
+                hint=AGAIN,
+            ) from error
+
+
+def stored_tensors(graph: onnx.GraphProto) -> Iterator[onnx.TensorProto]:
+    """Every initializer and every tensor that a node's attribute holds, of inner graphs, too."""
+    yield from graph.initializer
+    for node in graph.node:
+        for attribute in node.attribute:
+            if attribute.HasField("t"):
+                yield attribute.t
+            yield from attribute.tensors
+            for inner in inner_graphs(attribute):
+                yield from stored_tensors(inner)
+
+
+def inner_graphs(attribute: onnx.AttributeProto) -> list[onnx.GraphProto]:
+    """The graphs of If, Loop and Scan."""
+    return [*([attribute.g] if attribute.HasField("g") else []), *attribute.graphs]
+
+
+def inputs_of(node: onnx.NodeProto) -> list[str]:
+    """What a node reads: its inputs, and what its inner graphs take from around them."""
+    read = [name for name in node.input if name]
+    for attribute in node.attribute:
+        for inner in inner_graphs(attribute):
+            own = {v.name for v in (*inner.input, *inner.initializer)} | {o for n in inner.node for o in n.output}
+            read += [name for n in inner.node for name in inputs_of(n) if name not in own]
+            read += [value.name for value in inner.output if value.name not in own]
+    return list(dict.fromkeys(read))
+
+
+def sort_nodes(model: onnx.ModelProto, place: str) -> None:
+    """Brings the nodes into an order in which each comes after those that it reads; in place, stable.
+
+    Raises ModelError naming a node that waits for itself.
+    """
+    nodes = list(model.graph.node)
+    made_by = {name: i for i, node in enumerate(nodes) for name in node.output if name}
+    waits = [{made_by[name] for name in inputs_of(node) if name in made_by} for node in nodes]
+    if all(max(before, default=-1) < i for i, before in enumerate(waits)):
+        return
+    order, placed = [], [False] * len(nodes)
+    for first in range(len(nodes)):
+        path: list[tuple[int, Iterator[int]]] = [(first, iter(sorted(waits[first])))]
+        open_nodes = {first}
+        while path and not placed[first]:
+            current, pending = path[-1]
+            following = next((i for i in pending if not placed[i]), None)
+            if following is None:
+                path.pop()
+                open_nodes.discard(current)
+                placed[current] = True
+                order.append(nodes[current])
+            elif following in open_nodes:
+                node = nodes[following]
+                name = f"{shorten(node.name or node.output[0])} ({printable(node.op_type, 40)})"
+                raise ModelError(
+                    f"{place}: node {name} depends on its own output, expected a graph without circles",
+                    hint=AGAIN,
+                )
+            else:
+                open_nodes.add(following)
+                path.append((following, iter(sorted(waits[following]))))
+    copies = [onnx.NodeProto.FromString(node.SerializeToString()) for node in order]
+    del model.graph.node[:]
+    model.graph.node.extend(copies)
