@@ -22,14 +22,15 @@ class RandomPlan:
         self.tensors: dict[str, Tensor] = {"x": ((1, height, width, self.draw.choice([3, 4, 8])), "int8")}
         self.nodes: list[NodeSpec] = []
         kinds = (self.conv, self.conv, self.requantize, self.cut, self.join, self.join, self.split, self.pool)
-        for _ in range(self.draw.randrange(3, 16)):
-            source = self.draw.choice([n for n, (_, dtype) in self.tensors.items() if dtype != "int32"][-6:])
-            self.draw.choice((*kinds, self.enlarge, self.add, self.table))(source)
+        for _ in range(self.draw.randrange(3, 24)):
+            usable = [name for name, (_, dtype) in self.tensors.items() if dtype != "int32"]
+            source = self.draw.choice(usable[-self.draw.choice([2, 2, 3, 6]) :])  # often one that is read already
+            self.draw.choice((*kinds, self.enlarge, self.add, self.table, self.table, self.table))(source)
 
     def graph(self) -> bytes:
         """The graph with some of its tensors as outputs."""
         made = [name for name in self.tensors if name != "x"] or ["x"]
-        outputs = self.draw.sample(made, min(len(made), self.draw.choice([1, 2, 3, len(made)])))
+        outputs = self.draw.sample(made[-8:], min(len(made), 8, self.draw.choice([1, 2, 3, 6])))
         shape, dtype = self.tensors["x"]
         declared = {name: (self.tensors[name][1], self.tensors[name][0]) for name in outputs}
         return graph_bytes(self.nodes, {"x": (dtype, shape)}, declared)

@@ -15,7 +15,7 @@ from tests.sim.random_plans import RandomPlan
 
 
 @pytest.mark.skipif(kernels().library is None, reason=f"no kernels: {kernels().reason}")
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=120, deadline=None)
 @given(seed=st.integers(0, 2**32 - 1))
 def test_any_plan_gives_the_reference_integers(seed: int) -> None:
     graph = load_graph(RandomPlan(seed).graph())
