@@ -40,6 +40,8 @@ def _one_worker(kind: Kind, make: Make, indices: list[int], limits: Limits) -> I
                 return
             if not value:
                 break
+            if "broken" in value:
+                raise RuntimeError(value["broken"])
             if "start" in value:
                 current, started = value["start"], time.monotonic()
                 continue

@@ -15,6 +15,7 @@ from fuzzing.kind import Kind
 from fuzzing.outcome import CRASH, GARBLED, HANG, MEMORY, OK, REFUSED, TRACEBACK, Outcome
 from fuzzing.worker import Limits
 
+ROOT = Path(__file__).resolve().parents[2]
 CODES = (0, 1, 2)
 TWO_LINES = re.compile(r"^error: .+\nhint: .+\n?\Z", re.MULTILINE | re.DOTALL)
 
@@ -29,6 +30,7 @@ def run_command(kind: Kind, data: bytes, index: int, limits: Limits) -> Outcome:
         try:
             done = subprocess.run(
                 command, capture_output=True, timeout=3 * limits.seconds, check=False, stdin=subprocess.DEVNULL,
+                cwd=ROOT,
                 preexec_fn=lambda: _limit(limits),
             )  # fmt: skip
         except subprocess.TimeoutExpired:

@@ -113,7 +113,7 @@ def _attribute(rng: Random, model: Model) -> None:
             (b"", b"FLOOR", b"ROUND", b"NCHW", b"NHWC", b"nearest", b"linear", b"\xff\xfe", attribute.s * 2)
         )
     if rng.random() < 0.08:
-        attribute.type = rng.randrange(16)
+        attribute.type = rng.choice(onnx.AttributeProto.AttributeType.values())
 
 
 def _attributes(rng: Random, model: Model) -> None:

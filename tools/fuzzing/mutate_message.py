@@ -86,8 +86,10 @@ def _change_repeated(rng: Random, field: Any, values: Any) -> None:
 def _odd(rng: Random, field: Any, value: Any) -> Any:
     if isinstance(value, bool):
         return not value
+    if field.enum_type is not None:
+        return rng.choice(field.enum_type.values).number
     if isinstance(value, int):
-        bits = 31 if field.cpp_type in (field.CPPTYPE_INT32, field.CPPTYPE_ENUM) else 63
+        bits = 31 if field.cpp_type == field.CPPTYPE_INT32 else 63
         odd = max(-(2**bits), min(2**bits - 1, odd_integer(rng, value)))
         return odd if field.cpp_type in (field.CPPTYPE_INT32, field.CPPTYPE_INT64) else abs(odd) % 20
     if isinstance(value, float):

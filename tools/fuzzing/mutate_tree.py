@@ -37,11 +37,17 @@ def mutate_json(rng: Random, data: bytes) -> bytes:
 
 def mutate_tree(rng: Random, value: Any) -> Any:
     """Return a copy of plain JSON values with one to four places changed."""
-    value = copy.deepcopy(value)
     for _ in range(rng.choice((1, 1, 1, 2, 4))):
-        places = _places(value)
-        value = rng.choice(MUTATORS)(rng, value, rng.choice(places))
+        value = _unshared(value)
+        value = rng.choice(MUTATORS)(rng, value, rng.choice(_places(value)))
     return value
+
+
+def _unshared(value: Any) -> Any:
+    """A copy of a tree in which no part is there twice, as `copy.deepcopy` would keep it."""
+    if isinstance(value, dict):
+        return {key: _unshared(item) for key, item in value.items()}
+    return [_unshared(item) for item in value] if isinstance(value, list) else value
 
 
 def _odd(rng: Random, root: Any, path: Path) -> Any:
@@ -52,7 +58,13 @@ def _nearby(rng: Random, root: Any, path: Path) -> Any:
     """A number becomes another one, a text a number, a number a text, anything a list of itself."""
     value = _get(root, path)
     if isinstance(value, (int, float)) and not isinstance(value, bool):
-        return _put(root, path, rng.choice((-value, value + 1, value * 1000, float(value), str(value), [value])))
+        return _put(
+            root,
+            path,
+            rng.choice(
+                (-value, value + 1, value * 1000, value / 2 if abs(value) < 1e300 else 0.5, str(value), [value])
+            ),
+        )
     if isinstance(value, str):
         return _put(
             root, path, rng.choice((value + " ", value.upper(), value[:-1], value * 2, [value], {value: value}))
@@ -74,7 +86,7 @@ def _repeat(rng: Random, root: Any, path: Path) -> Any:
     value = _get(root, path)
     if isinstance(value, list) and value and len(json.dumps(value, default=str)) < 20_000:
         return _put(root, path, value * rng.choice((2, 10, 300)))
-    return _put(root, path, [value, value])
+    return _put(root, path, [value, copy.deepcopy(value)])
 
 
 def _rename(rng: Random, root: Any, path: Path) -> Any:

@@ -13,6 +13,7 @@ import signal
 import sys
 import tempfile
 import time
+import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,7 +41,7 @@ def serve(kind: Kind, make: Make, indices: list[int], limits: Limits, stream: Bi
         make: Returns the input of an index.
         indices: The cases.
         limits: What each may take.
-        stream: Where the lines go: {"start": index}, then `Outcome.to_dict`.
+        stream: Where the lines go: {"start": index}, then `Outcome.to_dict`, or {"broken": why}.
     """
     _quiet()
     signal.signal(signal.SIGALRM, _ring)
@@ -48,7 +49,12 @@ def serve(kind: Kind, make: Make, indices: list[int], limits: Limits, stream: Bi
     gc.freeze()  # what was there before needs no look at it after every case
     for index in indices:
         _send(stream, {"start": index})
-        _send(stream, run_case(kind, make(index), index, limits).to_dict())
+        try:
+            data = make(index)
+        except Exception:
+            _send(stream, {"broken": f"case {index} of {kind.name} cannot be made\n{traceback.format_exc()}"})
+            return
+        _send(stream, run_case(kind, data, index, limits).to_dict())
 
 
 def run_case(kind: Kind, data: bytes, index: int, limits: Limits) -> Outcome:
