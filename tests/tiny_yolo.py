@@ -68,13 +68,14 @@ def tiny_yolo(
     nms_iou: above 0, NMS at this IoU inside the graph (nms=True): rows `(1, 300, 6 + extra)`, corners, zero-padded.
     agnostic_nms: that NMS compares boxes across classes.
     merged_tail: box and class concatenated per stride before the reshape, as exports of 2023 do.
-    batch, dynamic_size: a symbolic batch or height and width in the input's declaration.
+    batch: above 1, written into every shape as exports with batch=N have it; a name: symbolic in the declaration.
+    dynamic_size: a symbolic height and width in the input's declaration.
     anonymous: node and tensor names that say nothing; metadata: False writes no metadata_props.
     """
     assert family in FAMILIES and task in TASK_HEADS
     width, height = size_wh
     assert width % max(strides) == 0 and height % max(strides) == 0
-    builder = _Builder(np.random.default_rng(seed), opset)
+    builder = _Builder(np.random.default_rng(seed), opset, batch if isinstance(batch, int) else 1)
     options = _Options(family, task, num_classes, size_wh, tuple(strides), reg_max, keypoint_shape, merged_tail)
     options.nms_iou, options.agnostic_nms = nms_iou, agnostic_nms
     features = _backbone(builder, options)
@@ -84,7 +85,7 @@ def tiny_yolo(
         builder.nodes,
         "main_graph",
         [helper.make_tensor_value_info("images", TensorProto.FLOAT, [batch, 3, *size])],
-        [helper.make_tensor_value_info(name, TensorProto.FLOAT, shape) for name, shape in outputs],
+        [helper.make_tensor_value_info(name, TensorProto.FLOAT, builder.led(shape)) for name, shape in outputs],
         builder.initializers,
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], producer_name="pytorch")
@@ -118,8 +119,8 @@ class _Options:
 class _Builder:
     """Nodes and initializers of a graph under construction; every method returns the name of its output."""
 
-    def __init__(self, rng: np.random.Generator, opset: int) -> None:
-        self.rng, self.opset = rng, opset
+    def __init__(self, rng: np.random.Generator, opset: int, batch: int = 1) -> None:
+        self.rng, self.opset, self.batch = rng, opset, batch
         self.nodes: list[onnx.NodeProto] = []
         self.initializers: list[onnx.TensorProto] = []
         self.channels: dict[str, int] = {}
@@ -175,7 +176,11 @@ class _Builder:
         return self.node("ReduceMax", [x], axes=[axis], keepdims=0)
 
     def reshape(self, x: str, shape: Sequence[int], name: str = "") -> str:
-        return self.node("Reshape", [x, self.constant(shape)], name)
+        return self.node("Reshape", [x, self.constant(self.led(shape))], name)
+
+    def led(self, shape: Sequence[int]) -> list[int]:
+        """`shape` with the batch for its leading 1."""
+        return [self.batch if shape[0] == 1 else shape[0], *shape[1:]]
 
     def concat(self, xs: Sequence[str], axis: int, name: str = "") -> str:
         y = self.node("Concat", xs, name, axis=axis)
@@ -424,7 +429,7 @@ def _top_rows(b: _Builder, o: _Options, rows: str, k: int) -> str:
     chosen = b.unsqueeze(cells, 2)
 
     def gather(x: str, index: str, channels: int) -> str:
-        spread = b.node("Expand", [index, b.constant([1, k, channels])])
+        spread = b.node("Expand", [index, b.constant(b.led([1, k, channels]))])
         return b.node("GatherElements", [x, spread], axis=1)
 
     flat = b.node("Flatten", [gather(scores, chosen, o.num_classes)], axis=1)

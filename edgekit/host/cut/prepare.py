@@ -7,6 +7,8 @@ import onnx
 from onnx import numpy_helper
 
 from edgekit.errors import ModelError
+from edgekit.host.cut.batch import first_picture
+from edgekit.host.cut.metadata import read_metadata
 from edgekit.host.cut.widen import holds_halves, to_single
 from edgekit.host.graph import (
     GraphIndex,
@@ -18,14 +20,16 @@ from edgekit.host.graph import (
     reachable,
 )
 
+MAX_BATCH = 64
+MAX_SIDE = 16384  # pixels, as --imgsz takes
 INPUT_KINDS = {3: "rgb", 1: "gray"}
 
 
 def fix_input(model: onnx.ModelProto, imgsz_hw: tuple[int, int] | None) -> tuple[onnx.ModelProto, tuple[int, int]]:
     """A copy with the one input (1, channels, H, W) in float32, half precision made single, and its size (W, H).
 
-    Raises ModelError where the input is of another kind, its batch is fixed at more than 1, its size is open and
-    `imgsz_hw` is not given, or the two contradict each other.
+    Raises ModelError where the input is of another kind, its size is open and neither `imgsz_hw` nor
+    the metadata say which, the two contradict each other, or a batch above 1 cannot be made 1.
     """
     inputs = graph_inputs(model)
     if len(inputs) != 1:
@@ -42,18 +46,30 @@ def fix_input(model: onnx.ModelProto, imgsz_hw: tuple[int, int] | None) -> tuple
     if inputs[0].type.tensor_type.elem_type != onnx.TensorProto.FLOAT:
         kind = onnx.TensorProto.DataType.Name(inputs[0].type.tensor_type.elem_type)
         raise ModelError(f"input {inputs[0].name!r} is {kind}, expected FLOAT", hint="export with int8=False")
-    if shape[0] not in (0, 1):
-        raise ModelError(f"input {inputs[0].name!r} has batch {shape[0]}, expected 1", hint="export with batch=1")
-    height, width = _size_hw(inputs[0].name, shape[2:], imgsz_hw)
+    batch = shape[0] or 1
+    if not 1 <= batch <= MAX_BATCH:
+        raise ModelError(f"input {inputs[0].name!r} has batch {batch}, expected 1", hint="export with batch=1")
+    height, width = _size_hw(model, shape[2:], imgsz_hw)
     fixed = onnx.ModelProto()
     fixed.CopyFrom(model)
     for dim, value in zip(
-        graph_inputs(fixed)[0].type.tensor_type.shape.dim, (1, shape[1] or 3, height, width), strict=True
+        graph_inputs(fixed)[0].type.tensor_type.shape.dim, (batch, shape[1] or 3, height, width), strict=True
     ):
         dim.Clear()
         dim.dim_value = value
     del fixed.graph.value_info[:]  # shapes written for another size would contradict
-    return fixed, (width, height)
+    return (first_picture(fold_constants(fixed), batch) if batch > 1 else fixed), (width, height)
+
+
+def input_notes(model: onnx.ModelProto, imgsz_hw: tuple[int, int] | None) -> tuple[str, ...]:
+    """What `fix_input` decides by itself: the size of an input that leaves its own open, and the batch."""
+    shape, notes = declared_shape(graph_inputs(model)[0]), []
+    if shape[0] > 1:
+        notes.append(f"exported for {shape[0]} pictures at once; cut to one")
+    if 0 in shape[2:] and imgsz_hw is None:
+        height, width = read_metadata(model).imgsz_hw
+        notes.append(f"height and width are open; fixed at {height},{width}, which the export names (imgsz)")
+    return tuple(notes)
 
 
 def fold_constants(model: onnx.ModelProto) -> onnx.ModelProto:
@@ -91,18 +107,26 @@ def _frozen_inputs(index: GraphIndex, alive: set[str]) -> list[str]:
     return sorted(found, key=index.order.__getitem__)
 
 
-def _size_hw(name: str, declared_hw: tuple[int, ...], imgsz_hw: tuple[int, int] | None) -> tuple[int, int]:
-    if imgsz_hw is None:
-        if 0 in declared_hw:
+def _size_hw(model: onnx.ModelProto, declared_hw: tuple[int, ...], imgsz_hw: tuple[int, int] | None) -> tuple[int, int]:
+    name = graph_inputs(model)[0].name
+    if imgsz_hw is None and 0 in declared_hw:
+        named = read_metadata(model).imgsz_hw
+        if len(named) != 2 or any(d not in (0, n) for d, n in zip(declared_hw, named, strict=True)):
             raise ModelError(
                 f"input {name!r} has an open height or width, expected a fixed size",
                 hint="say which: edgekit cut --imgsz 640,640, or export with dynamic=False",
             )
-        return declared_hw[0], declared_hw[1]
-    if any(d not in (0, wanted) for d, wanted in zip(declared_hw, imgsz_hw, strict=True)):
+        imgsz_hw = (named[0], named[1])
+    height, width = imgsz_hw or (declared_hw[0], declared_hw[1])
+    if any(d not in (0, wanted) for d, wanted in zip(declared_hw, (height, width), strict=True)):
         raise ModelError(
-            f"--imgsz {imgsz_hw[0]},{imgsz_hw[1]} does not fit: the graph's input is fixed at "
+            f"--imgsz {height},{width} does not fit: the graph's input is fixed at "
             f"{declared_hw[0]},{declared_hw[1]} (height, width)",
             hint="leave --imgsz out, or export the model at the size that you want",
         )
-    return imgsz_hw
+    if not (0 < height <= MAX_SIDE and 0 < width <= MAX_SIDE):
+        raise ModelError(
+            f"input {name!r} is {height}x{width} (height x width), expected sides of 1 to {MAX_SIDE}",
+            hint="export the model at the size of the board's pictures, such as 640",
+        )
+    return height, width

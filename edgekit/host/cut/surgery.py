@@ -16,7 +16,7 @@ from edgekit.host.cut.classify import cut_classifier, is_classifier
 from edgekit.host.cut.found import FoundHeads, Outputs
 from edgekit.host.cut.metadata import read_metadata
 from edgekit.host.cut.opset import opset_of, to_opset_11
-from edgekit.host.cut.prepare import fix_input, fold_constants
+from edgekit.host.cut.prepare import fix_input, fold_constants, input_notes
 from edgekit.host.cut.recut import cut_again, is_cut
 from edgekit.host.cut.reroot import reroot
 from edgekit.host.cut.stock import cut_stock
@@ -132,7 +132,8 @@ def cut_graph(
     if holds_halves(model):
         rewritten = ("float16 to float32", *rewritten)
     left = tuple(n.name or n.output[0] for n in finished.graph.node if n.op_type in CPU_OPS)
-    return Cut(finished, found.spec, found.dropped, rewritten, left)
+    spec = replace(found.spec, notes=(*found.spec.notes, *input_notes(model, options.imgsz_hw)))
+    return Cut(finished, spec, found.dropped, rewritten, left)
 
 
 def find_heads(
