@@ -12,6 +12,7 @@ import onnx
 from edgekit.errors import ModelError
 from edgekit.labels import COCO_NAMES, generic_names
 from edgekit.spec import TASKS
+from edgekit.text import shorten
 
 MAX_LITERAL = 1 << 20  # characters; the names of 1000 classes take about 20 thousand
 MAX_CLASSES = 10_000
@@ -35,7 +36,11 @@ def read_metadata(model: onnx.ModelProto) -> Metadata:
     properties = {p.key: p.value for p in model.metadata_props}
     task = properties.get("task", "")
     if task and task not in TASKS:
-        raise _bad("task", task, "one of " + ", ".join(TASKS))
+        raise ModelError(
+            f"this is a model for the task {shorten(task, 60)} (metadata property 'task'), which edgekit does not "
+            f"support, expected one of {', '.join(TASKS)}",
+            hint="take a YOLO model of one of these tasks",
+        )
     return Metadata(
         family=family_of(properties.get("description", "")),
         task=task,
@@ -109,6 +114,6 @@ def _literal(key: str, text: str) -> object:
 
 def _bad(key: str, value: str, expected: str) -> ModelError:
     return ModelError(
-        f"the model's metadata property {key!r} is {value[:60]!r}, expected {expected}",
+        f"the model's metadata property {key!r} is {shorten(value, 60)}, expected {expected}",
         hint="export the model again with Ultralytics, or mend the property",
     )

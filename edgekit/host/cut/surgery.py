@@ -20,6 +20,7 @@ from edgekit.host.cut.prepare import fix_input, fold_constants, input_notes
 from edgekit.host.cut.recut import cut_again, is_cut
 from edgekit.host.cut.reroot import reroot
 from edgekit.host.cut.stock import cut_stock
+from edgekit.host.cut.unsupported import named_error
 from edgekit.host.cut.widen import holds_halves
 from edgekit.host.graph import (
     check_model,
@@ -120,9 +121,15 @@ def cut_graph(
             "this graph is quantized already (domain `horizon`), expected a float ONNX",
             hint="cut the stock export; a quantized graph runs as it is: edgekit run --model",
         )
-    fixed, size_wh = fix_input(model, options.imgsz_hw)
     progress("finding the head", 0, 0)
-    found = find_heads(fold_constants(fixed), size_wh, options, known=known)
+    try:
+        fixed, size_wh = fix_input(model, options.imgsz_hw)
+        found = find_heads(fold_constants(fixed), size_wh, options, known=known)
+    except ModelError as error:
+        named = None if options.outputs else named_error(model)
+        if named is None:
+            raise
+        raise named from error
     progress("cutting and proving", 0, 0)
     finished, rewritten = _for_toolchain(reroot(found.source, found.outputs), keep_softmax=options.keep_softmax)
     made = {name for node in fixed.graph.node for name in node.output}
