@@ -10,7 +10,7 @@ import importlib
 import shutil
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -24,6 +24,7 @@ from edgekit.host.buildinfo import (
     still_valid,
     write_buildinfo,
 )
+from edgekit.host.calibration.data_check import RECORD_KEY, DataCheck, check_data, check_to_dict
 from edgekit.host.compile_job import CompileJob, load_job
 from edgekit.progress import Progress, silent
 from edgekit.spec import sidecar_path
@@ -134,8 +135,9 @@ def compile_work(
         return _result(info, job.working_dir, compiler, reused=True)
     _keep_real_build(info, job.working_dir, compiler)
     _refuse_taken(job, [f"{job.prefix}{suffix}" for suffix in MADE_SUFFIXES], overwrite=overwrite)
+    checked = check_data(job, progress=progress)
     with _build_folder(job.working_dir) as build_dir:
-        built = compiler.build(job, build_dir, progress=progress)
+        built = _with_check(compiler.build(job, build_dir, progress=progress), checked)
         new = _record(built, build_dir, name, inputs)
         _refuse_taken(job, [path.name for path in build_dir.iterdir()], overwrite=overwrite)
         _publish(new, info, build_dir, job.working_dir)
@@ -217,6 +219,12 @@ def _build_folder(working_dir: Path) -> Iterator[Path]:
         shutil.rmtree(build_dir, ignore_errors=True)
         with suppress(OSError):  # not empty: there is a build, or something of the user's
             working_dir.rmdir()
+
+
+def _with_check(built: Built, checked: DataCheck) -> Built:
+    """The build with what its calibration data look like: first in the notes, and in its record for the report."""
+    record = {**built.record, RECORD_KEY: check_to_dict(checked)}
+    return replace(built, notes=(*checked.notes, *built.notes), record=record)
 
 
 def _record(built: Built, build_dir: Path, name: str, inputs: Mapping[str, str]) -> BuildInfo:

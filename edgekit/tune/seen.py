@@ -38,7 +38,7 @@ def seen_sums(spec: ModelSpec, truth: Heads, found: Heads) -> dict[str, tuple[fl
     scores; boxes as DFL distances; these and everything else at a cell by the square of the cell's best score in
     `truth`; prototypes belong to no cell and count alike.
     """
-    scores = {head.stride: _cell_scores(head, spec, truth[head.name]) for head in spec.outputs if _has_scores(head)}
+    scores = {head.stride: cell_scores(head, spec, truth[head.name]) for head in spec.outputs if has_scores(head)}
     sums = {}
     for head in spec.outputs:
         true, other = (_meaning(head, spec, heads[head.name]) for heads in (truth, found))
@@ -50,7 +50,8 @@ def seen_sums(spec: ModelSpec, truth: Heads, found: Heads) -> dict[str, tuple[fl
     return sums
 
 
-def _has_scores(head: HeadSpec) -> bool:
+def has_scores(head: HeadSpec) -> bool:
+    """Whether a head holds the scores of cells."""
     return head.role in ("class", "object")
 
 
@@ -70,7 +71,7 @@ def _rows(head: HeadSpec, spec: ModelSpec, values: npt.NDArray[Any]) -> Rows:
     return rows.reshape(-1, values.shape[-1])
 
 
-def _cell_scores(head: HeadSpec, spec: ModelSpec, values: npt.NDArray[Any]) -> Rows:
+def cell_scores(head: HeadSpec, spec: ModelSpec, values: npt.NDArray[Any]) -> Rows:
     """The best class' score per row of the heads of this stride."""
     rows = _rows(head, spec, values)
     if head.role == "object":

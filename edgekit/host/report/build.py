@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from edgekit.host.binfile import BinInfo
+from edgekit.host.calibration.data_check import DataCheck
 from edgekit.host.logs.hrt_model_exec import BoardLog, PerfRun
 from edgekit.host.logs.mapper_log import Estimate, MapperLog
 from edgekit.host.logs.model_info import ModelInfo
@@ -26,6 +27,7 @@ class Build:
 
     `log` is the makertbin or simulated compile, `checker` a checker run of the same model; `bin` is the stripped
     one where there are two (`plain_bin` the other). `quantized_onnx` is a path only: it is opened on demand.
+    `data_check` is what edgekit compile found in the calibration files, None where another tool compiled.
     """
 
     name: str
@@ -43,6 +45,7 @@ class Build:
     quant_nodes: tuple[QuantNode, ...] = ()
     sensitivity: Sensitivity | None = None
     quantized_onnx: Path | None = None
+    data_check: DataCheck | None = None
     remarks: tuple[str, ...] = field(default=())
 
     @property
@@ -104,9 +107,11 @@ _BIN_KEYS = {
 }
 
 
-def make_build(name: str, files: tuple[ReadFile, ...], *, onnx: Path | None = None) -> Build:
+def make_build(
+    name: str, files: tuple[ReadFile, ...], *, onnx: Path | None = None, data_check: DataCheck | None = None
+) -> Build:
     """Puts files that belong together into one build; of two of a kind the more telling one is kept."""
-    build = Build(name=name, sources=files, quantized_onnx=onnx)
+    build = Build(name=name, sources=files, quantized_onnx=onnx, data_check=data_check)
     for file in files:
         build = _add(build, file)
     return build

@@ -18,6 +18,7 @@ from edgekit.host.logs.reading import ReadFile, read_file
 from edgekit.host.logs.sensitivity import SENSITIVITY, Sensitivity
 from edgekit.host.logs.sidecar import Sidecar
 from edgekit.host.report.build import MODIFIED, Build, make_build
+from edgekit.host.report.data_record import data_check_of
 from edgekit.progress import Progress, silent
 
 SUFFIXES = {".log", ".txt", ".json", ".bin"}
@@ -61,7 +62,8 @@ def collect(path: Path, *, progress: Progress = silent) -> Collection:
     left: list[tuple[Path, str]] = []
     if not isinstance(file.content, Sensitivity):
         neighbours += _tuning([path.parent, *_work_folder(path.parent)], left)
-    return Collection((make_build(name, (file, *neighbours), onnx=onnx),), tuple(left))
+    files = (file, *neighbours)
+    return Collection((make_build(name, files, onnx=onnx, data_check=data_check_of(files)),), tuple(left))
 
 
 def model_name(file: ReadFile) -> str:
@@ -144,7 +146,15 @@ def _collect_folder(folder: Path, progress: Progress) -> Collection:
             hint="give the folder with hb_mapper_makertbin.log, or its working_dir",
         )
     named = zip(_names(groups, folder), groups, strict=True)
-    builds = [make_build(name, tuple(group.files), onnx=_nearest_onnx(onnx_paths, group)) for name, group in named]
+    builds = [
+        make_build(
+            name,
+            tuple(group.files),
+            onnx=_nearest_onnx(onnx_paths, group),
+            data_check=data_check_of(group.files),
+        )
+        for name, group in named
+    ]
     return Collection(tuple(sorted(builds, key=lambda build: build.name)), tuple(left))
 
 

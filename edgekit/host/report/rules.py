@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 from edgekit.host.command import edgekit_command
+from edgekit.host.report.calibration_rules import dark_input, odd_calibration_data, unproven_calibration
 from edgekit.host.report.cpu import single_thread
 from edgekit.host.report.facts import Facts
+from edgekit.host.report.finding import Finding
 from edgekit.host.report.flow import FALL
 
 OUTPUT_COSINE_GOOD = 0.99  # a build whose lowest head was at 0.9897 kept 98.6 % of box and 97.4 % of mask mAP
@@ -24,21 +25,6 @@ MEASURED_OVER_STATIC = 1.3  # chosen: latency of one thread on the board over th
 UTILIZATION = 0.5  # chosen: share of time that the BPU computes; a good compile reaches 0.8 to 0.9
 INT16_SHARE = 0.1  # chosen: of the nodes; int16 is slower than int8
 BEST_OPTIMIZE_LEVEL = "O3"
-
-SEVERITIES = ("stop", "bad", "warn", "note")
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """What a rule found: `value` against `bound` (None where there is no number) and the next thing to type."""
-
-    rule: str
-    severity: str
-    title: str
-    detail: str
-    action: str = ""
-    value: float | None = None
-    bound: float | None = None
 
 
 def build_failed(facts: Facts) -> Finding | None:
@@ -300,6 +286,8 @@ def simulated(facts: Facts) -> Finding | None:
 RULES: tuple[Callable[[Facts], Finding | None], ...] = (
     build_failed,
     build_unfinished,
+    dark_input,
+    odd_calibration_data,
     few_samples,
     low_output,
     studio_range,
@@ -310,6 +298,7 @@ RULES: tuple[Callable[[Facts], Finding | None], ...] = (
     slower_than_static,
     runtime_versions,
     tool_notes,
+    unproven_calibration,
     checker_only,
     waiting_for_memory,
     many_int16,

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from edgekit.host.command import edgekit_command, trial_command
 from edgekit.host.report.facts import Facts
-from edgekit.host.report.rules import OUTPUT_COSINE_GOOD, RULES, SEVERITIES, Finding
+from edgekit.host.report.finding import SEVERITIES, Finding
+from edgekit.host.report.rules import OUTPUT_COSINE_GOOD, RULES
 from edgekit.spec import sidecar_path
 
 # Grade by the gravest finding; every grade but `failed` needs cosines to rest on.

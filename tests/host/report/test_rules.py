@@ -7,7 +7,10 @@ from dataclasses import replace
 
 import pytest
 
+from edgekit.host.calibration.checks import Warned
+from edgekit.host.calibration.data_check import DataCheck
 from edgekit.host.report import rules
+from edgekit.host.report.finding import Finding
 from edgekit.host.report.report import make_report
 from edgekit.host.report.verdict import judge
 from tests.host.logs import synthetic
@@ -19,7 +22,7 @@ EVEN = tuple(replace(n, cosine=None if n.cosine is None else 0.999) for n in NOD
 GOOD_HEADS = tuple(replace(h, cosine=0.999) for h in synthetic.HEADS)
 
 
-def findings(folder, **files) -> dict[str, rules.Finding]:
+def findings(folder, **files) -> dict[str, Finding]:
     return {f.rule: f for f in make_report(build_of(folder, **files)).verdict.findings}
 
 
@@ -199,3 +202,44 @@ def test_the_real_builds(shared_data):
         "yolov8n_instance_seg_bayese_640x640_nchw": "poor",
         "yolov8n_seg_bayese_640x640_nv12": "usable",
     }
+
+
+def first_threshold(value: float | None):
+    return tuple(replace(n, threshold=value) if n.name == "/model.0/conv/Conv" else n for n in EVEN)
+
+
+@pytest.mark.parametrize(("threshold", "found"), [(1 / 255, True), (0.099, True), (0.101, False), (1.5, False)])
+def test_dark_input(tmp_path, threshold, found):
+    text = makertbin(nodes=first_threshold(threshold))
+    finding = findings(tmp_path, log=text).get("dark_input")
+    assert (finding is not None) is found
+    if finding:
+        assert finding.severity == "bad" and "expected about 1" in finding.title
+
+
+def test_dark_input_counts_from_the_yaml_s_normalisation(tmp_path):
+    whole = synthetic.CONFIG.replace("data_scale", "no_preprocess").replace("  scale_value: '0.003921568627451'\n", "")
+    found = findings(tmp_path / "a", log=makertbin(nodes=first_threshold(1.0), config=whole))
+    assert "expected about 255" in found["dark_input"].title
+    assert "dark_input" not in findings(tmp_path / "b", log=makertbin(nodes=first_threshold(255.0), config=whole))
+
+
+def test_a_build_that_nothing_but_its_cosine_speaks_for_is_not_good(tmp_path):
+    assert findings(tmp_path / "a", log=makertbin(nodes=first_threshold(1.0))) == {}
+    report = make_report(build_of(tmp_path / "b", log=makertbin(nodes=first_threshold(None))))
+    assert [finding.rule for finding in report.verdict.findings] == ["unproven_calibration"]
+    assert report.verdict.grade == "usable"
+
+
+def test_unproven_calibration(tmp_path):
+    assert "unproven_calibration" in findings(tmp_path / "a", log=makertbin(nodes=first_threshold(None)))
+    assert "unproven_calibration" not in findings(tmp_path / "b", log=synthetic.checker())  # no cosine to trust
+
+
+def test_odd_calibration_data(tmp_path):
+    check = DataCheck(20, 0, 255, 110, (0.1,), (Warned("blind", "the float model sees nothing", "give photos"),))
+    build = build_of(tmp_path, log=makertbin())
+    assert make_report(build).verdict.grade == "good"
+    verdict = make_report(replace(build, data_check=check)).verdict
+    assert (verdict.grade, verdict.findings[0].title) == ("usable", "the float model sees nothing")
+    assert make_report(replace(build, data_check=replace(check, warnings=()))).verdict.grade == "good"
