@@ -172,7 +172,7 @@ def _plan(
     max_percentile: float | None,
 ) -> _Plan:
     stem = re.sub(r"[-_](heads|cut)$", "", model.stem)
-    prefix = output_prefix(re.sub(r"[^A-Za-z0-9_]+", "_", stem), march, spec.preprocess.size_wh, input_kind)
+    prefix = output_prefix(stem, march, spec.preprocess.size_wh, input_kind)
     config = ptq_config(
         onnx_model=f"{stem}_heads.onnx",
         prefix=prefix,

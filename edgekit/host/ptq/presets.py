@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
+import re
+import unicodedata
 from dataclasses import dataclass
 
 from edgekit.errors import ConfigError
@@ -16,6 +19,7 @@ from edgekit.host.ptq.groups import (
 UNIT_SCALE = 1 / 255  # Ultralytics models take pixels in 0..1; the calibration files hold 0..255
 CALIBRATION_DIR = "calibration_data"
 OUTPUT_DIR = "model_output"
+MAX_NAME = 80  # characters of a model's name in the names of its files
 SOFTMAX_ON_BPU = ("set_Softmax_input_int8", "set_Softmax_output_int8")
 LAYOUT_RT = {"rgb": "NCHW", "bgr": "NCHW", "gray": "NCHW", "yuv444": "NHWC"}  # nv12 has none
 CALIBRATIONS = ("default", "max", "kl")
@@ -160,8 +164,25 @@ class Preset:
 
 
 def output_prefix(stem: str, march: str, size_wh: tuple[int, int], input_kind: str) -> str:
-    """The name of the compiled files, e.g. `yolov8n_seg_bayese_640x640_nv12` (width x height)."""
-    return f"{stem}_{march.replace('-', '')}_{size_wh[0]}x{size_wh[1]}_{input_kind}"
+    """The name of the compiled files, e.g. `yolov8n_seg_bayese_640x640_nv12` (width x height).
+
+    The toolchain takes plain names: see `plain_name` for what becomes of others.
+    """
+    return f"{plain_name(stem)}_{march.replace('-', '')}_{size_wh[0]}x{size_wh[1]}_{input_kind}"
+
+
+def plain_name(text: str) -> str:
+    """`text` in ASCII letters, digits and underscores; accents go, and where more is lost, a short hash keeps it apart.
+
+    yolov8n-seg gives yolov8n_seg, a name in Chinese model_1a2b3c4d, one with a word of ASCII in it that word and
+    the hash. Equal names give equal ones, different names different ones but for punctuation.
+    """
+    words = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
+    plain = re.sub(r"\W+", "_", words, flags=re.ASCII).strip("_")
+    if text.isascii() and plain and len(plain) <= MAX_NAME:
+        return plain
+    digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:8]
+    return f"{plain[:MAX_NAME].strip('_') or 'model'}_{digest}"
 
 
 # Family, task: (nano model of the family, its usual size, whether it has attention)

@@ -1,12 +1,13 @@
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 
 from edgekit.errors import ConfigError
 from edgekit.host.ptq import dump_config, load_config, parse_config
-from edgekit.host.ptq.presets import PRESETS, output_prefix, ptq_config, reasons
+from edgekit.host.ptq.presets import PRESETS, output_prefix, plain_name, ptq_config, reasons
 
 FOLDER = Path(__file__).resolve().parents[3] / "ptq_yamls"
 
@@ -76,3 +77,39 @@ def test_odd_sizes_are_refused_for_nv12_alone() -> None:
 
 def test_the_prefix_says_model_march_size_and_kind() -> None:
     assert output_prefix("yolov8n_seg", "bayes-e", (640, 384), "nv12") == "yolov8n_seg_bayese_640x384_nv12"
+
+
+@pytest.mark.parametrize(
+    ("name", "plain"),
+    [("yolov8n-seg", "yolov8n_seg"), ("my model (2)", "my_model_2"), ("a_b", "a_b"), ("best.v2", "best_v2")],
+)
+def test_ascii_names_stay_readable(name: str, plain: str) -> None:
+    assert plain_name(name) == plain
+
+
+def test_names_in_any_script_are_plain_and_stay_apart() -> None:
+    names = [
+        "检测模型",
+        "检测",
+        "安全帽",
+        "детектор",
+        "مدل",
+        "ヘルメット",
+        "安全帽yolo11n",
+        "检测yolo11n",
+        "café",
+        "cafe",
+        "???",
+        "--",
+        "x" * 300,
+    ]
+    plain = [plain_name(name) for name in names]
+    assert len(set(plain)) == len(names)
+    assert all(re.fullmatch(r"[A-Za-z0-9]\w{0,90}", name, re.ASCII) for name in plain)
+    assert plain[0].startswith("model_")
+    assert plain[6].startswith("yolo11n_") and plain[8].startswith("cafe_")
+    assert plain_name("检测模型") == plain[0]
+
+
+def test_a_name_that_is_no_utf_8_has_a_plain_one_too() -> None:
+    assert plain_name("caf\udce9").startswith("caf_")
