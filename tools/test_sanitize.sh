@@ -14,7 +14,8 @@ fi
 export EDGEKIT_KERNEL_FLAGS="-O1 -g1 -DEDGEKIT_CHECK -fsanitize=address,undefined -fno-sanitize-recover=all"
 export EDGEKIT_REQUIRE_KERNELS=1
 export CC
-export LD_PRELOAD="$RUNTIME"
+# libstdc++ comes along: without it at start-up, AddressSanitizer ends the process at onnx's first C++ exception.
+export LD_PRELOAD="$RUNTIME $("$CC" -print-file-name=libstdc++.so.6)"
 export ASAN_OPTIONS=detect_leaks=0:abort_on_error=1
 export UBSAN_OPTIONS=print_stacktrace=1
 exec "$BIN/python" -m pytest -q -p no:cacheprovider tests/sim/fast tests/sim/ops tests/sim/test_budget.py \
