@@ -9,8 +9,8 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 def resolve(text: str, roots: Sequence[Path]) -> Path | None:
     """Find the file or folder that a line or field of a data file names.
 
-    Tried in turn: the text below each root (or as it stands where it is absolute), the same with backslashes as
-    separators, and with "~" as the home folder.
+    Tried in turn: the text below each root (or as it stands where it is absolute), with "~" as the home folder, and
+    both with backslashes as separators.
 
     Args:
         text: The path as written.
@@ -22,12 +22,12 @@ def resolve(text: str, roots: Sequence[Path]) -> Path | None:
     if not text or "\0" in text:
         return None
     for form in dict.fromkeys((text, text.replace("\\", "/"))):
-        path = _expand(form)
-        if path is None:
-            continue
-        for candidate in [path] if path.is_absolute() else [root / path for root in roots]:
-            if exists(candidate):
-                return candidate
+        for path in (Path(form), _expand(form)):
+            if path is None:
+                continue
+            for candidate in [path] if path.is_absolute() else [root / path for root in roots]:
+                if exists(candidate):
+                    return candidate
     return None
 
 
@@ -45,6 +45,8 @@ def file_name(text: str) -> str:
 
 
 def _expand(text: str) -> Path | None:
+    if not text.startswith("~"):
+        return None
     try:
         return Path(text).expanduser()
     except (RuntimeError, ValueError):  # a home folder that nobody knows

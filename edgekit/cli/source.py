@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -17,9 +16,9 @@ def open_any_source(source: str, *, on_skip: OnSkip) -> Source:
         ConfigError: Where a list is given and its reader is not installed.
     """
     from edgekit.errors import ConfigError
-    from edgekit.runtime.sources import LIST_SUFFIXES, open_source
+    from edgekit.runtime.sources import names_photos, open_source
 
-    if Path(source).suffix.lower() not in LIST_SUFFIXES:
+    if not names_photos(source):
         return open_source(source, on_skip=on_skip)
     try:
         reader = importlib.import_module("edgekit.host.photo_source")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from edgekit.errors import DataError, ImageError
 from edgekit.host.calibration.sources import open_source as open_photo_list
-from edgekit.runtime.sources import LIST_SUFFIXES, OnSkip, Source, open_source, photo_source
+from edgekit.runtime.sources import OnSkip, Source, names_photos, open_source, photo_source
 
 
 def open_any_source(source: str, *, on_skip: OnSkip | None = None) -> Source:
@@ -23,20 +23,19 @@ def open_any_source(source: str, *, on_skip: OnSkip | None = None) -> Source:
         ImageError: Where there is nothing to read.
         DataError: Where the list is none.
     """
-    path = Path(source)
-    if path.suffix.lower() not in LIST_SUFFIXES:
+    if not names_photos(source):
         return open_source(source, on_skip=on_skip)
-    opened = open_photo_list(path, frames=1)
+    opened = open_photo_list(Path(source), frames=1)
     for name in opened.missing:
         missing = ImageError(f"{name} (named by {source}) does not exist", hint="write paths relative to that file")
         if on_skip is None:
             raise missing
         on_skip(missing)
-    return photo_source([picture.path for picture in opened.pictures], said=source, on_skip=on_skip)
+    return photo_source([picture.path for picture in opened.pictures], said=source, on_skip=on_skip, notes=opened.notes)
 
 
 def photo_paths(source: Path, count: int) -> list[Path]:
-    """List the first `count` photos of a folder, photo, list, COCO JSON or dataset yaml.
+    """List the first `count` photos of a folder, photo, glob, list, COCO JSON or dataset yaml.
 
     Raises:
         DataError: Where there is none, or the source is a video.

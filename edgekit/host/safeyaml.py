@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -33,7 +34,8 @@ def parse_yaml(
     Args:
         text: The yaml text.
         place: What the text is, for messages.
-        words: Leave `no`, `yes`, `on`, `off`, `true` and dates as the text they are: class names, say.
+        words: Leave all but plain integers (and empty or `null` values) as the text they are, for class names and
+            folders: `no`, `yes`, `true`, dates, 007, 1.0, 12:30.
         on_repeat: Told of each repeated key, whose last value then counts as in PyYAML; without it they are refused.
 
     Returns:
@@ -99,14 +101,16 @@ class _PlainLoader(yaml.SafeLoader):
 
 
 class _WordLoader(_PlainLoader):
-    """Keeps what yaml 1.1 reads as truth values and dates as text."""
+    """Keeps what yaml 1.1 reads as truth values, dates and numbers of unusual writing as text."""
 
 
-KEPT_AS_TEXT = ("tag:yaml.org,2002:bool", "tag:yaml.org,2002:timestamp")
+KEPT_AS_TEXT = ("tag:yaml.org,2002:bool", "tag:yaml.org,2002:timestamp", *NUMBER_TAGS)
+PLAIN_INTEGER = re.compile(r"(?:0|-?[1-9][0-9]*)$")  # str() of its value is what stands there
 _WordLoader.yaml_implicit_resolvers = {
     first: [(tag, pattern) for tag, pattern in resolvers if tag not in KEPT_AS_TEXT]
     for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
 }
+_WordLoader.add_implicit_resolver("tag:yaml.org,2002:int", PLAIN_INTEGER, list("-0123456789"))  # type: ignore[no-untyped-call]
 
 
 def _told(construct: Callable[[], Any], node: Any) -> Any:

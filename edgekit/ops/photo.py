@@ -15,19 +15,21 @@ from edgekit.ops.photo_header import picture_size
 
 # What cv2.imread reads and people have photos in; the same for a folder, a list and a single file.
 PHOTO_SUFFIXES = (
-    ".avif", ".bmp", ".dib", ".gif", ".hdr", ".jfif", ".jp2", ".jpe", ".jpeg", ".jpg", ".pam", ".pbm", ".pgm", ".png",
-    ".pnm", ".ppm", ".ras", ".sr", ".tif", ".tiff", ".webp",
+    ".avif", ".bmp", ".dib", ".gif", ".hdr", ".j2k", ".jfif", ".jp2", ".jpe", ".jpeg", ".jpg", ".pam", ".pbm", ".pfm",
+    ".pgm", ".png", ".pnm", ".ppm", ".ras", ".sr", ".tif", ".tiff", ".webp",
 )  # fmt: skip
 MAX_FILE_BYTES = 512 << 20
 MAX_PIXELS = 1 << 27  # 134 megapixels: 400 MB as BGR; beyond that it is no photo for a 640 px model
-SENSOR_BITS = (10, 12, 14, 16)  # how many bits of a 16-bit file a sensor's values take
+SENSOR_BITS = (8, 10, 12, 14, 16)  # how many bits of a 16-bit file a sensor's values take
+FLOAT_WHITES = (1.0, 255.0, 65535.0)  # what white is in a file of floats
 
 
 def read_photo(path: str | Path) -> npt.NDArray[np.uint8]:
     """Read a photo, turned as its EXIF orientation says.
 
     Grey is repeated, alpha is dropped. Deeper values are scaled to 8 bits from the fewest bits of `SENSOR_BITS` that
-    hold the largest one: sensors of 10, 12 or 14 bits write 16-bit files whose upper bits stay empty.
+    hold the largest one: sensors of 10, 12 or 14 bits write 16-bit files whose upper bits stay empty. Floats are
+    scaled from the smallest of `FLOAT_WHITES` that the largest one does not pass; Radiance files are cut off at 1.
 
     Args:
         path: The file; its name may hold any bytes, since only its contents reach OpenCV.
@@ -49,8 +51,8 @@ def read_photo(path: str | Path) -> npt.NDArray[np.uint8]:
         image = _decode(data)
     except cv2.error as error:
         raise _undecodable(path, str(error).strip().splitlines()[-1]) from error
-    except MemoryError as error:
-        raise _undecodable(path, "not enough memory") from error
+    except (MemoryError, OSError) as error:  # OSError: no room for the copy that `_decode_as` makes
+        raise _undecodable(path, getattr(error, "strerror", None) or "not enough memory") from error
     if image is None:
         raise _undecodable(path, "no decodable picture data")
     return np.asarray(image, np.uint8)
@@ -58,13 +60,30 @@ def read_photo(path: str | Path) -> npt.NDArray[np.uint8]:
 
 def _decode(data: bytes) -> npt.NDArray[np.uint8] | None:
     image = _decode_as(data, cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH)
+    if image is None and data[:2] in (b"II", b"MM"):  # OpenCV makes no colours of a TIFF of grey floats
+        image = _decode_as(data, cv2.IMREAD_ANYDEPTH)
     if image is None or image.dtype == np.uint8:
         return image
     if image.dtype == np.uint16:
         largest = int(image.max(initial=0))
         bits = next(bits for bits in SENSOR_BITS if largest < 1 << bits)
-        return np.asarray(image >> (bits - 8), np.uint8)
-    return _decode_as(data, cv2.IMREAD_COLOR)  # floats, as OpenCV scales them
+        np.right_shift(image, bits - 8, out=image)  # in place: a large photo takes a gigabyte here
+        return _three_channels(image.astype(np.uint8))
+    if image.dtype.kind == "f" and not data.startswith(b"#?"):
+        return _three_channels(_from_floats(image))
+    return _decode_as(data, cv2.IMREAD_COLOR)  # signed integers and radiances, as OpenCV scales them
+
+
+def _from_floats(image: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
+    np.nan_to_num(image, copy=False, nan=0.0, posinf=0.0, neginf=0.0)
+    largest = float(image.max(initial=0))
+    white = next((white for white in FLOAT_WHITES if largest <= white), largest)
+    np.multiply(image, 255 / white, out=image)
+    return np.asarray(np.clip(np.rint(image, out=image), 0, 255, out=image), np.uint8)
+
+
+def _three_channels(image: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+    return image if image.ndim == 3 else np.repeat(image[..., None], 3, axis=2)
 
 
 def _decode_as(data: bytes, flags: int) -> npt.NDArray[Any] | None:

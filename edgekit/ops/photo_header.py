@@ -7,7 +7,8 @@ import struct
 from collections.abc import Callable, Iterator
 
 Size = tuple[int, int]
-MAX_BOXES = 256  # of an ISO file (AVIF, JPEG 2000), and markers of a JPEG: a real one has a few dozen
+MAX_BOXES = 256  # of an ISO file (AVIF, JPEG 2000): a real one has a few dozen
+MAX_MARKERS = 4096  # of a JPEG before its frame: a phone's depth map takes hundreds
 
 
 def picture_size(data: bytes) -> Size | None:
@@ -36,7 +37,7 @@ def _png(data: bytes) -> Size | None:
 
 def _jpeg(data: bytes) -> Size | None:
     at = 2
-    for _ in range(MAX_BOXES):
+    for _ in range(MAX_MARKERS):
         at = data.index(b"\xff", at)
         while data[at] == 0xFF:
             at += 1
@@ -94,7 +95,7 @@ def _tiff(data: bytes) -> Size | None:
 
 def _netpbm(data: bytes) -> Size | None:
     text = re.sub(rb"#[^\n]*\n", b" ", data[:4096])
-    match = re.match(rb"P[1-6]\s+(\d{1,10})\s+(\d{1,10})", text)
+    match = re.match(rb"P[1-6Ff]\s+(\d{1,10})\s+(\d{1,10})", text)
     return (int(match[1]), int(match[2])) if match else None
 
 
@@ -174,7 +175,7 @@ READERS: tuple[tuple[Callable[[bytes], bool], Callable[[bytes], Size | None]], .
     (lambda data: data[:4] == b"RIFF" and data[8:12] == b"WEBP", _webp),
     (_begins(b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"), _tiff),
     (_begins(b"P7"), _pam),
-    (_begins(b"P1", b"P2", b"P3", b"P4", b"P5", b"P6"), _netpbm),
+    (_begins(b"P1", b"P2", b"P3", b"P4", b"P5", b"P6", b"PF", b"Pf"), _netpbm),
     (_begins(b"#?RADIANCE", b"#?RGBE"), _radiance),
     (_begins(b"\x59\xa6\x6a\x95"), _sun),
     (_begins(b"\0\0\0\x0cjP  \r\n\x87\n"), _jpeg2000),

@@ -42,10 +42,8 @@ class CvGrabber:
     """A video file, camera or URL through OpenCV."""
 
     def __init__(self, where: str | int) -> None:
-        if isinstance(where, str) and not _is_utf8(where):  # OpenCV crashes on such a name
-            raise ImageError(
-                f"the video's name {where!r} is not UTF-8, which OpenCV cannot open", hint="rename the file"
-            )
+        if isinstance(where, str):
+            check_video_name(where)
         self._capture = cv2.VideoCapture(where)
         if not self._capture.isOpened():
             self._capture.release()
@@ -67,12 +65,16 @@ class CvGrabber:
         self._capture.release()
 
 
-def _is_utf8(name: str) -> bool:
+def check_video_name(name: str) -> None:
+    """Raise ImageError for a name that is not UTF-8, on which OpenCV crashes."""
     try:
         name.encode()
-    except UnicodeEncodeError:
-        return False
-    return "\0" not in name
+    except UnicodeEncodeError as error:
+        raise ImageError(
+            f"the video's name {name!r} is not UTF-8, which OpenCV cannot open", hint="rename the file"
+        ) from error
+    if "\0" in name:
+        raise ImageError(f"the video's name {name!r} holds a NUL character", hint="check the path")
 
 
 class MipiGrabber:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import glob
 import os
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from edgekit.datapath import exists
 from edgekit.errors import ImageError
+from edgekit.files import is_file
 from edgekit.ops.photo import PHOTO_SUFFIXES, read_photo
 from edgekit.runtime.capture import CvGrabber, Grabber, MipiGrabber, live_frames, video_frames
 
@@ -37,7 +38,7 @@ class Source:
     """Frames in order. `kind` is "photos", "video" or "camera"; `count` is 0 where it is not known.
 
     A `live` source goes on whether or not anybody reads it. `names` are those of all photos, skipped ones too, each
-    once; `files` is what is read, so that nothing is written over it.
+    once; `files` is what is read, so that nothing is written over it; `notes` is what the user should know.
     """
 
     kind: str
@@ -47,6 +48,12 @@ class Source:
     live: bool = False
     names: tuple[str, ...] = ()
     files: tuple[Path, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+def names_photos(source: str) -> bool:
+    """Whether a source is a file that names photos, by its ending: a list, COCO JSON or dataset yaml."""
+    return not source.startswith(STREAM_PREFIXES) and Path(source).suffix.lower() in LIST_SUFFIXES
 
 
 def open_source(source: str, *, on_skip: OnSkip | None = None) -> Source:
@@ -68,17 +75,18 @@ def open_source(source: str, *, on_skip: OnSkip | None = None) -> Source:
     there = exists(path)
     if there and path.is_dir():
         return _photos(path, find_photos(path), on_skip)
-    if any(c in source for c in "*?[") and not there:
-        found = sorted(Path(name) for name in glob.glob(source, recursive=True))  # noqa: PTH207
-        return _photos(Path(), [p for p in found if p.suffix.lower() in PHOTO_SUFFIXES], on_skip, source)
+    if is_glob(source):
+        return _photos(Path(), glob_photos(source), on_skip, source)
     if path.suffix.lower() in VIDEO_SUFFIXES and there:
         return _video(source, on_skip)
     return Source("photos", 1, 0.0, lambda: iter([Frame(_read(path), path.name)]), names=(path.name,), files=(path,))
 
 
-def photo_source(paths: Sequence[Path], *, said: str, on_skip: OnSkip | None = None) -> Source:
+def photo_source(
+    paths: Sequence[Path], *, said: str, on_skip: OnSkip | None = None, notes: tuple[str, ...] = ()
+) -> Source:
     """Open photos that a list, COCO JSON or dataset yaml named; `said` is that file, for messages."""
-    return _photos(Path(), list(paths), on_skip, said)
+    return replace(_photos(Path(), list(paths), on_skip, said), notes=notes)
 
 
 def _is_number(text: str) -> bool:
@@ -94,13 +102,24 @@ def _camera_number(text: str) -> int:
     return int(text)
 
 
+def is_glob(source: str) -> bool:
+    """Whether a source is a pattern with *, ? or [, and not the name of what is there."""
+    return any(c in source for c in "*?[") and not exists(Path(source))
+
+
+def glob_photos(pattern: str) -> list[Path]:
+    """Every photo that a pattern matches ("**" for folders below), by its suffix, sorted."""
+    found = sorted(Path(name) for name in glob.glob(pattern, recursive=True))  # noqa: PTH207
+    return [path for path in found if path.suffix.lower() in PHOTO_SUFFIXES and is_file(path)]
+
+
 def find_photos(folder: Path) -> list[Path]:
     """Every photo below `folder` by its suffix, sorted; hidden files and folders are left out."""
     return sorted(
         path
         for path in folder.rglob("*")
         if path.suffix.lower() in PHOTO_SUFFIXES
-        and path.is_file()
+        and is_file(path)
         and not any(part.startswith(".") for part in path.relative_to(folder).parts)
     )
 

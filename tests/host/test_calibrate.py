@@ -12,6 +12,7 @@ import numpy as np
 import onnx
 import pytest
 
+from edgekit.cli.main import main
 from edgekit.errors import ConfigError, DataError, EdgekitError, ModelError, OutputError
 from edgekit.files import sha256_file
 from edgekit.host import calibrate as calibrating
@@ -40,6 +41,22 @@ def content(folder: Path) -> dict[str, str]:
 
 def read_manifest(folder: Path) -> dict[str, Any]:
     return dict(json.loads((folder / "manifest.json").read_text()))
+
+
+def test_a_photo_whose_name_is_not_utf8_is_chosen_with_the_others(
+    model: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    paths = write_photos(tmp_path / "photos", 3)
+    odd = os.fsdecode(b"caf\xe9.png")
+    paths[1].rename(tmp_path / "photos" / odd)
+    (tmp_path / "photos" / os.fsdecode(b"bad\xe9.png")).write_bytes(b"no picture")
+    args = ["calibrate", "--model", str(model), "--images", str(tmp_path / "photos"), "--select", "first", "--json"]
+    assert main([*args, "--num", "3", "-o", str(tmp_path / "work")]) == 0
+    said = json.loads(capfd.readouterr().out)
+    assert sorted(said["chosen"]) == sorted(["photo_000.png", "photo_002.png", odd])
+    assert [one["name"] for one in said["dropped"]] == [os.fsdecode(b"bad\xe9.png")]
+    assert odd in json.dumps(read_manifest(tmp_path / "work"), ensure_ascii=False)
+    assert len(list((tmp_path / "work" / "calibration_data").iterdir())) == 3
 
 
 def test_the_work_folder_is_complete_and_its_parts_fit(model: Path, photos: Path, tmp_path: Path) -> None:

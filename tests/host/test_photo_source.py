@@ -12,6 +12,7 @@ import pytest
 from edgekit.cli.source import open_any_source as open_from_command_line
 from edgekit.errors import ConfigError, DataError, ImageError
 from edgekit.host.photo_source import open_any_source, photo_paths
+from edgekit.runtime.sources import names_photos
 
 
 @pytest.fixture
@@ -33,8 +34,7 @@ def test_a_source_of_any_kind_gives_the_same_photos(photos: Path, name: str) -> 
     source = open_from_command_line(str(photos / name), on_skip=skipped.append)
     assert [frame.name for frame in source.frames()] == ["a.png", "b.png"] and not skipped
     assert [path.name for path in source.files] == ["a.png", "b.png"]
-    if "*" not in name:
-        assert [path.name for path in photo_paths(photos / name, 9)] == ["a.png", "b.png"]
+    assert [path.name for path in photo_paths(photos / name, 9)] == ["a.png", "b.png"]
 
 
 def test_names_without_a_file_are_skipped_by_name(photos: Path) -> None:
@@ -45,6 +45,20 @@ def test_names_without_a_file_are_skipped_by_name(photos: Path) -> None:
     assert [error.message.split(" ")[0] for error in skipped] == ["images/gone.png"]
     with pytest.raises(ImageError, match="images/gone.png"):
         open_any_source(str(photos / "list.txt"))
+
+
+def test_what_a_list_leaves_out_is_noted(photos: Path) -> None:
+    assert open_any_source(str(photos / "data.yaml")).notes == (
+        "the dataset has no train split; its val split was used",
+    )
+    entries = json.loads((photos / "coco.json").read_text())["images"]
+    (photos / "coco.json").write_text(json.dumps({"images": [*entries, {"id": 9, "file_name": "."}]}))
+    source = open_any_source(str(photos / "coco.json"))
+    assert len(source.files) == 2 and any("file_name" in note for note in source.notes)
+
+
+def test_the_address_of_a_stream_is_no_list() -> None:
+    assert not names_photos("rtsp://10.0.0.7/live.txt") and names_photos("live.TXT")
 
 
 def test_a_list_without_photos_is_an_error(photos: Path) -> None:

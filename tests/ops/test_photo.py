@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import struct
 import zlib
 from pathlib import Path
@@ -93,8 +94,8 @@ def test_the_size_is_checked_before_a_pixel_is_decoded(tmp_path: Path, monkeypat
 
 
 def pictures(folder: Path) -> dict[str, bytes]:
-    """The same 47 x 31 photo in every format that this OpenCV writes, by the ending."""
-    image = cv2.resize(np.random.default_rng(0).integers(0, 255, (6, 8, 3), np.uint8), (47, 31))
+    """The same 67 x 45 photo in every format that this OpenCV writes, by the ending."""
+    image = cv2.resize(np.random.default_rng(0).integers(0, 255, (6, 8, 3), np.uint8), (67, 45))
     written = {}
     for suffix in PHOTO_SUFFIXES:
         path = folder / f"x{'.jpg' if suffix in ('.jfif', '.jpe') else suffix}"
@@ -110,7 +111,7 @@ def test_every_format_that_imread_reads_is_read_and_measured(tmp_path: Path) -> 
     written = pictures(tmp_path)
     assert {".bmp", ".jpg", ".jfif", ".png", ".ppm", ".ras", ".tiff", ".webp"} <= set(written)
     for suffix, data in written.items():
-        assert picture_size(data) == (47, 31), suffix
+        assert picture_size(data) == (67, 45), suffix
         path = tmp_path / f"photo{suffix}"
         path.write_bytes(data)
         np.testing.assert_array_equal(read_photo(path), cv2.imread(str(path)))
@@ -126,13 +127,54 @@ def test_a_jpeg_without_its_last_bytes_is_what_imread_makes_of_it(tmp_path: Path
     np.testing.assert_array_equal(read_photo(path), expected)
 
 
-@pytest.mark.parametrize("bits", [10, 12, 14, 16])
+@pytest.mark.parametrize("bits", [8, 10, 12, 14, 16])
 def test_deep_grey_is_scaled_from_the_bits_that_its_sensor_has(tmp_path: Path, bits: int) -> None:
     path = tmp_path / "deep.png"
     ramp = np.linspace(0, (1 << bits) - 1, 256).astype(np.uint16).reshape(16, 16)
     cv2.imwrite(str(path), ramp)
     np.testing.assert_array_equal(read_photo(path)[..., 0], (ramp >> (bits - 8)).astype(np.uint8))
     assert read_photo(path).max() == 255
+
+
+@pytest.mark.parametrize("white", [1.0, 255.0, 65535.0])
+@pytest.mark.parametrize("shape", [(16, 16), (16, 16, 3)], ids=["grey", "colour"])
+def test_floats_are_scaled_from_their_white(tmp_path: Path, white: float, shape: tuple[int, ...]) -> None:
+    path = tmp_path / "float.tiff"
+    values = np.linspace(0, 1, int(np.prod(shape))).astype(np.float32).reshape(shape)
+    cv2.imwrite(str(path), values * np.float32(white))
+    bgr = read_photo(path)
+    np.testing.assert_allclose(bgr if len(shape) == 3 else bgr[..., 0], values * 255, atol=0.51)
+    assert bgr.shape == (16, 16, 3)
+
+
+def test_floats_that_are_no_numbers_are_black(tmp_path: Path) -> None:
+    path = tmp_path / "holes.tiff"
+    cv2.imwrite(str(path), np.array([[[np.nan] * 3, [np.inf] * 3, [1.0] * 3, [-1.0] * 3]], np.float32))
+    assert read_photo(path)[0, :, 0].tolist() == [0, 0, 255, 0]
+
+
+def test_a_jpeg_2000_stream_without_its_box_is_measured_and_read(tmp_path: Path) -> None:
+    try:
+        boxed = cv2.imencode(".jp2", np.full((45, 67, 3), 90, np.uint8))[1].tobytes()
+    except cv2.error:
+        pytest.skip("this OpenCV writes no JPEG 2000")
+    path = tmp_path / "photo.j2k"
+    path.write_bytes(boxed[boxed.index(b"\xff\x4f\xff\x51") :])
+    assert picture_size(path.read_bytes()) == (67, 45)
+    assert abs(int(read_photo(path)[5, 5, 0]) - 90) <= 2
+
+
+def test_a_full_disk_while_a_cut_photo_is_read_is_an_image_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(prefix: str) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    path = tmp_path / "cut.png"
+    path.write_bytes(png_claiming(4, 4))
+    monkeypatch.setattr("tempfile.TemporaryDirectory", full)
+    with pytest.raises(ImageError, match="No space left"):
+        read_photo(path)
 
 
 def test_a_name_of_any_bytes_is_read(tmp_path: Path) -> None:

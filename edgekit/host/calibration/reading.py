@@ -58,7 +58,17 @@ def _readers(pictures: Sequence[Picture]) -> Iterator[tuple[Picture, Callable[[]
 
 def _attempt(read: Callable[[], Bgr | ImageError], work: Callable[[Bgr], T]) -> T | ImageError:
     try:
-        bgr = read()
+        bgr = _told(read)
         return bgr if isinstance(bgr, ImageError) else work(bgr)
     except ImageError as error:
         return error
+
+
+def _told(read: Callable[[], Bgr | ImageError]) -> Bgr | ImageError:
+    """What `read` gives; whatever one photo raises, the others are read."""
+    try:
+        return read()
+    except ImageError as error:
+        return error
+    except Exception as error:
+        return ImageError(f"cannot be read ({type(error).__name__}: {error})", hint="save it as JPEG or PNG again")

@@ -11,13 +11,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from edgekit.datapath import exists
 from edgekit.errors import DataError
 from edgekit.host.calibration.video import spread_frames
 from edgekit.host.datasets.coco import coco_photos, find_photos, read_coco
 from edgekit.host.datasets.faults import Faults
 from edgekit.host.datasets.listing import Listing, is_photo_name, listed_photos, photos_below
 from edgekit.host.datasets.yolo import read_dataset, split_photos
-from edgekit.runtime.sources import VIDEO_SUFFIXES
+from edgekit.runtime.sources import VIDEO_SUFFIXES, glob_photos, is_glob
 
 NAME_LENGTH = 60  # of the source's name in a calibration file's name
 
@@ -75,9 +76,11 @@ def open_source(source: Path, *, frames: int, images_dir: Path | None = None) ->
 
 def source_kind(source: Path) -> str:
     """Which kind of source a path is, by what it is and how its name ends."""
-    if not source.exists():
+    if is_glob(str(source)):
+        return "glob"
+    if not exists(source):
         raise DataError(
-            f"{source} does not exist, expected a folder, list (.txt), COCO JSON, dataset yaml or video",
+            f"{source} does not exist, expected a folder, glob, list (.txt), COCO JSON, dataset yaml or video",
             hint="check the path given with --images",
         )
     if source.is_dir():
@@ -94,6 +97,12 @@ def source_kind(source: Path) -> str:
 
 def _open_folder(source: Path, frames: int, images_dir: Path | None) -> Source:
     return _of_listing("folder", Listing(photos_below(source)), source)
+
+
+def _open_glob(source: Path, frames: int, images_dir: Path | None) -> Source:
+    fixed = [part for part in source.parts if not any(c in part for c in "*?[")]
+    root = Path(*fixed) if fixed == list(source.parts[: len(fixed)]) else Path()
+    return _of_listing("glob", Listing(tuple(glob_photos(str(source)))), root)
 
 
 def _open_list(source: Path, frames: int, images_dir: Path | None) -> Source:
@@ -125,6 +134,7 @@ def _open_photo(source: Path, frames: int, images_dir: Path | None) -> Source:
 
 _OPENERS: dict[str, Callable[[Path, int, Path | None], Source]] = {
     "folder": _open_folder,
+    "glob": _open_glob,
     "list": _open_list,
     "coco": _open_coco,
     "yolo": _open_dataset,
@@ -154,6 +164,8 @@ def _nothing_in(source: Path, opened: Source) -> DataError:
             f"none of the {len(opened.missing)} pictures that {source} names exists (first: {opened.missing[0]})",
             hint="write the paths relative to that file, or absolute",
         )
+    if opened.kind == "glob":
+        return DataError(f"{source} matches no photos", hint="check the pattern, and put it in quotes")
     others = sorted({p.suffix for p in source.rglob("*") if p.is_file()})[:6] if source.is_dir() else []
     found = f"it has files ending in {', '.join(o or 'nothing' for o in others)}" if others else "it is empty"
     if {".npy", ".npz", ".rgbchw", ".rgb"} & set(others):

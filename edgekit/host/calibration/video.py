@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edgekit.errors import ImageError
+from edgekit.runtime.capture import check_video_name
 
 SEEK_GAP = 600  # a jump farther than this is cheaper as a seek than by decoding what lies between
 
@@ -58,6 +59,7 @@ def _frame_count(path: Path) -> int:
 def _opened(path: Path) -> Iterator[cv2.VideoCapture]:
     if path.stat().st_size == 0:
         raise ImageError(f"{path} is empty, expected a video", hint="copy the file again")
+    check_video_name(str(path))
     capture = cv2.VideoCapture(str(path))
     try:
         if not capture.isOpened():

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edgekit.datapath import resolve
+from edgekit.files import is_file
 from edgekit.ops.photo import PHOTO_SUFFIXES
 from edgekit.runtime.sources import find_photos
 from edgekit.text import read_text
@@ -31,16 +32,22 @@ def is_photo_name(name: str) -> bool:
 
 
 def listed_photos(list_file: Path, *, root: Path | None = None) -> Listing:
-    """The photos that a text file names, one per line, relative to it (or to `root`); # begins a comment."""
+    """The photos that a text file names, one per line, relative to it (or to `root`).
+
+    A line that begins with # is a comment, unless a photo has that name.
+    """
     paths: list[Path] = []
     missing: list[str] = []
     roots = [list_file.parent, *([root] if root else [])]
     for line in _lines(list_file):
         path = resolve(line, roots)
-        paths.append(path) if path is not None and path.is_file() else missing.append(line)
+        if path is not None and is_file(path):
+            paths.append(path)
+        elif not line.startswith("#"):
+            missing.append(line)
     return Listing(tuple(dict.fromkeys(paths)), tuple(missing))
 
 
 def _lines(list_file: Path) -> list[str]:
-    lines = (line.strip() for line in read_text(list_file, max_bytes=MAX_LIST_BYTES).splitlines())
-    return [line for line in lines if line and not line.startswith("#")]
+    lines = (line.strip() for line in read_text(list_file, max_bytes=MAX_LIST_BYTES).split("\n"))
+    return [line for line in lines if line]

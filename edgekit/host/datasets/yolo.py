@@ -16,6 +16,7 @@ from edgekit.text import check_integer, shorten
 SPLITS = ("train", "val", "test")
 SPELLINGS = {"valid": "val", "validation": "val"}  # as Roboflow and others export it
 MAX_CLASSES = 100_000
+PATH_HINT = "correct the yaml; put a name that is a number in quotes"
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,9 +84,13 @@ def label_path(photo: Path) -> Path:
 def _entries(value: object, place: str) -> tuple[str, ...]:
     entries = value if isinstance(value, list) else [value]
     for entry in entries:
-        if not isinstance(entry, str) or not entry or "\0" in entry:
-            raise DataError(f"{place} has {entry!r}, expected a folder or list file", hint="correct the yaml")
+        if not _is_path(entry):
+            raise DataError(f"{place} has {shorten(entry)}, expected a folder or list file", hint=PATH_HINT)
     return tuple(entries)
+
+
+def _is_path(value: object) -> bool:
+    return isinstance(value, str) and value != "" and "\0" not in value
 
 
 def _root(path: Path, value: object) -> Path:
@@ -93,7 +98,7 @@ def _root(path: Path, value: object) -> Path:
     if value is None or value == "":
         return path.parent
     if not isinstance(value, str) or "\0" in value:
-        raise DataError(f"{path}: path is {value!r}, expected a folder", hint="correct the yaml")
+        raise DataError(f"{path}: path is {shorten(value)}, expected a folder", hint=PATH_HINT)
     return resolve(value, [path.parent, Path()]) or path.parent / value
 
 

@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 
 from edgekit.errors import ImageError
-from edgekit.host.calibration import video
+from edgekit.host.calibration import reading, video
 from edgekit.host.calibration.reading import map_pictures
 from edgekit.host.calibration.sources import Picture, open_source
 from edgekit.host.calibration.video import read_frames
+from edgekit.ops.photo import read_photo
 from tests.photos import scene, write_photos, write_video
 
 
@@ -61,3 +62,18 @@ def test_photos_and_frames_mix(tmp_path: Path) -> None:
     pictures = [Picture(clip, "c1", 1), Picture(clip, "c4", 4), Picture(photo, "p")]
     shapes = [result.shape for _, result in map_pictures(pictures, lambda bgr: bgr)]  # type: ignore[union-attr]
     assert shapes == [(48, 64, 3), (48, 64, 3), (72, 96, 3)]
+
+
+def test_whatever_one_photo_raises_the_others_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    paths = write_photos(tmp_path, 3)
+    read = read_photo
+
+    def broken(path: Path) -> np.ndarray:
+        if path == paths[1]:
+            raise SystemError("from inside a library")
+        return read(path)
+
+    monkeypatch.setattr(reading, "read_photo", broken)
+    got = [result for _, result in map_pictures([Picture(p, p.name) for p in paths], lambda bgr: bgr.shape[2])]
+    assert got[0] == got[2] == 3
+    assert isinstance(got[1], ImageError) and "from inside a library" in got[1].message

@@ -8,6 +8,7 @@ import pytest
 
 from edgekit.errors import DataError, ImageError
 from edgekit.host.calibration.sources import Picture, open_source, source_kind
+from edgekit.ops.photo import PHOTO_SUFFIXES
 from tests.photos import write_photos, write_video
 
 
@@ -106,3 +107,34 @@ def test_a_single_photo_is_a_set_of_one(tmp_path: Path) -> None:
     (path,) = write_photos(tmp_path, 1)
     assert [p.path for p in open_source(path, frames=1).pictures] == [path]
     assert cv2.imread(str(path)) is not None
+
+
+@pytest.mark.parametrize("name", ["x" * 5000, "x" * 300 + ".jpg", "a\0b.txt", "x" * 5000 + "*"])
+def test_a_path_that_no_file_system_takes_is_a_clear_error(tmp_path: Path, name: str) -> None:
+    with pytest.raises(DataError, match="does not exist|matches no photos"):
+        open_source(tmp_path / name, frames=4)
+
+
+def test_a_glob_gives_the_photos_that_it_matches(tmp_path: Path) -> None:
+    write_photos(tmp_path / "a", 2)
+    write_photos(tmp_path / "b" / "c", 1)
+    (tmp_path / "a" / "notes.txt").touch()
+    source = open_source(tmp_path / "**" / "*", frames=4)
+    assert source.kind == "glob"
+    assert [picture.name for picture in source.pictures] == ["a/photo_000.png", "a/photo_001.png", "b/c/photo_000.png"]
+    with pytest.raises(DataError, match="matches no photos"):
+        open_source(tmp_path / "*.jpg", frames=4)
+
+
+def test_a_video_whose_name_is_not_utf8_never_reaches_opencv(tmp_path: Path) -> None:
+    path = tmp_path / "caf\udce9.mp4"
+    path.write_bytes(b"no video")
+    with pytest.raises(ImageError, match="not UTF-8"):
+        open_source(path, frames=4)
+
+
+def test_a_folder_takes_every_ending_that_a_single_photo_may_have(tmp_path: Path) -> None:
+    for suffix in PHOTO_SUFFIXES:
+        (tmp_path / f"a{suffix}").touch()
+        assert open_source(tmp_path / f"a{suffix}", frames=1).kind == "photo"
+    assert len(open_source(tmp_path, frames=1).pictures) == len(PHOTO_SUFFIXES)

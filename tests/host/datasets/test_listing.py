@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from edgekit.errors import DataError
-from edgekit.host.datasets.listing import listed_photos, photos_below
+from edgekit.host.datasets.listing import Listing, listed_photos, photos_below
 from tests.photos import write_photos
 
 
@@ -57,3 +57,21 @@ def test_a_line_that_no_file_system_takes_is_missing(tmp_path: Path) -> None:
     path = tmp_path / "list.txt"
     path.write_text("n" * 5000 + "\n~nobody-has-this-name/x.png\n")
     assert len(listed_photos(path).missing) == 2
+
+
+def test_a_photo_whose_name_looks_like_a_comment_or_a_home_folder_is_found(tmp_path: Path) -> None:
+    names = ("#1.png", "~", "line\u2028end.png")
+    for name in names:
+        (tmp_path / name).touch()
+    path = tmp_path / "list.txt"
+    path.write_text("# a comment\n" + "\n".join(names) + "\n", encoding="utf-8")
+    assert listed_photos(path) == Listing(tuple(tmp_path / name for name in names))
+
+
+def test_a_path_from_the_home_folder_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "a.png").touch()
+    (tmp_path / "lists").mkdir()
+    path = tmp_path / "lists" / "list.txt"
+    path.write_text("~/a.png\n~\\a.png\n")
+    assert listed_photos(path) == Listing((tmp_path / "a.png",))

@@ -75,6 +75,7 @@ def test_labels_lie_in_the_twin_folder() -> None:
         ("names: {'0': a, '1': b}", ("a", "b")),
         ("names: {1: b, 0: a}", ("a", "b")),
         ("nc: 2", ("class 0", "class 1")),
+        ("names: [007, 1.0, 12:30, 1_000, 1e3, 0x10]", ("007", "1.0", "12:30", "1_000", "1e3", "0x10")),
         ("names: [no, yes, on, off, true, 2024-01-01, 7]", ("no", "yes", "on", "off", "true", "2024-01-01", "7")),
     ],
 )
