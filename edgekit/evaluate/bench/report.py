@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from edgekit.errors import DataError, ModelError
 from edgekit.evaluate.bench.row import FAILED, NO_SCORE, OK, UNFIT, Row
 from edgekit.evaluate.bench.row import row_from_dict as read_row
 
@@ -84,5 +85,5 @@ def rows_of_unfinished(document: object, request: Mapping[str, Any]) -> tuple[Ro
         return ()
     try:
         return tuple(read_row(row) for row in document["rows"])
-    except (KeyError, ValueError, TypeError, AttributeError):
+    except (DataError, ModelError, LookupError, TypeError):  # no rows at all; a damaged one
         return ()

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from edgekit.runtime.device import FLOAT_KIND, is_float_kind
 from edgekit.runtime.perf import Latency
 from edgekit.runtime.registry import SIMULATED_KINDS
+from edgekit.text import check_integer, check_number
+from edgekit.typed import as_list, as_mapping, build, unexpected
 
 OK = "ok"
 UNFIT = "unfit"  # the model is not made for this size or device
 NO_SCORE = "no mAP"  # the times are there, the score is not
 FAILED = "failed"
 STATUSES = (OK, UNFIT, NO_SCORE, FAILED)
+PLACE = "the row"  # what a damaged one is called
+OPTIONAL = ("size_mb", "fps", "objects_per_frame")
+SCORE_FIELDS = ("value", "low", "high", "map50")
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,28 +85,48 @@ class Row:
         return {**values, "size_wh": list(self.size_wh) if self.size_wh else None, "notes": list(self.notes)}
 
 
-def row_from_dict(value: Mapping[str, Any]) -> Row:
-    """What `to_dict` gave; raises ValueError, TypeError or KeyError where it is something else."""
-    fields = {**value}
-    fields.pop("simulated")
-    if fields["status"] not in STATUSES:
-        raise ValueError(f"status {fields['status']!r}")
-    width, height = fields["size_wh"] or (0, 0)
-    row = Row(
-        **{
-            **fields,
-            "size_wh": (int(width), int(height)) if fields["size_wh"] else None,
-            "total": _latency(fields["total"]) if fields["total"] else None,
-            "stages": {str(name): _latency(stage) for name, stage in fields["stages"].items()},
-            "scores": {str(kind): Figure(**figure) for kind, figure in fields["scores"].items()},
-            "notes": tuple(str(note) for note in fields["notes"]),
-        }
+def row_from_dict(value: object) -> Row:
+    """Make a row of what `to_dict` gave.
+
+    Args:
+        value: The parsed JSON.
+
+    Returns:
+        The row, equal to the one that was written.
+
+    Raises:
+        DataError, ModelError: Where a field is missing, unknown or of another type than it is written with.
+    """
+    data = {**as_mapping(value, PLACE)}
+    data.pop("simulated", None)
+    size, scores, stages = data.pop("size_wh", None), data.pop("scores", {}), data.pop("stages", {})
+    total, optional = data.pop("total", None), {name: data.pop(name, None) for name in OPTIONAL}
+    row = build(Row, data, PLACE)
+    if row.status not in STATUSES:
+        raise unexpected(PLACE, "status", row.status, f"one of {', '.join(STATUSES)}")
+    numbers: dict[str, Any] = {k: None if v is None else check_number(v, f"{PLACE}.{k}") for k, v in optional.items()}
+    return replace(
+        row,
+        **numbers,
+        size_wh=None if size is None else _size(size),
+        total=None if total is None else build(Latency, total, f"{PLACE}.total"),
+        stages={k: build(Latency, v, f"{PLACE}.stages") for k, v in as_mapping(stages, f"{PLACE}.stages").items()},
+        scores={k: _figure(v) for k, v in as_mapping(scores, f"{PLACE}.scores").items()},
     )
-    numbers = (row.size_mb, row.fps, row.threads, *(v for f in row.scores.values() for v in (f.value, f.low, f.high)))
-    if not all(v is None or (isinstance(v, (int, float)) and math.isfinite(v)) for v in numbers):
-        raise ValueError("a figure is no number")
-    return row
 
 
-def _latency(value: Mapping[str, Any]) -> Latency:
-    return Latency(**{name: float(number) for name, number in value.items()})
+def _size(value: object) -> tuple[int, int]:
+    sides = as_list(value, f"{PLACE}.size_wh")
+    if len(sides) != 2:
+        raise unexpected(PLACE, "size_wh", value, "width and height")
+    width, height = (check_integer(side, f"{PLACE}.size_wh", low=1) for side in sides)
+    return width, height
+
+
+def _figure(value: object) -> Figure:
+    place = f"{PLACE}.scores"
+    data = as_mapping(value, place)
+    measure, numbers = data.get("measure"), {k: v for k, v in data.items() if k != "measure"}
+    if not isinstance(measure, str) or "value" not in data or not numbers.keys() <= set(SCORE_FIELDS):
+        raise unexpected(place, "figure", dict(data), f"measure and {', '.join(SCORE_FIELDS)}")
+    return Figure(measure, **{k: None if v is None else check_number(v, f"{place}.{k}") for k, v in numbers.items()})
