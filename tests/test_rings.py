@@ -19,7 +19,8 @@ BASE = {"errors", "text", "datapath", "typed", "files", "progress", "version", "
 OPS = BASE | {"ops"}
 DECODE = OPS | {"results", "decode"}
 RUNTIME = DECODE | {"runtime", "bundle"}
-BOARD = RUNTIME | {"output"}
+TRACKING = OPS | {"results", "tracking"}
+BOARD = RUNTIME | {"tracking", "output"}
 HOST = BOARD | {"host", "sim", "evaluate", "tune", "demo", "edgekit"}
 ARRAYS = {"numpy", "cv2"}
 # google: protobuf, which onnx brings
@@ -40,6 +41,7 @@ ALLOWED: dict[str, tuple[set[str], set[str]]] = {
     "ops": (OPS, ARRAYS),
     "results": (OPS | {"output"}, ARRAYS),  # draw() reaches the output ring when called
     "decode": (DECODE, ARRAYS),
+    "tracking": (TRACKING, ARRAYS),
     "runtime": (RUNTIME, ARRAYS | {"onnxruntime"}),  # onnxruntime inside the one device that needs it
     "output": (BOARD, ARRAYS | {"supervision"}),  # inside the one function that converts to it
 }
