@@ -11,6 +11,8 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 SHARED = Path(os.environ.get("EDGEKIT_SHARED_DATA", ROOT.parent / "shared" / "data"))
 
+KERNELS_REQUIRED = "EDGEKIT_REQUIRE_KERNELS"  # set in the gate
+
 
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
@@ -20,7 +22,19 @@ def shared_data() -> Path:
     return SHARED
 
 
-def pytest_configure() -> None:
+def pytest_configure(config: pytest.Config) -> None:
     """Started in the background (`pytest &`), Ctrl-C is ignored and so inherited; tests of Ctrl-C need it back."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+    config.addinivalue_line("markers", "needs_kernels: enters the compiled kernels; skipped where there are none")
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Without kernels a test that needs them is skipped; in the gate, which requires them, it fails."""
+    if item.get_closest_marker("needs_kernels") is None:
+        return
+    from edgekit.sim.fast.build import kernels
+
+    if kernels().library is None:
+        end = pytest.fail if os.environ.get(KERNELS_REQUIRED) else pytest.skip
+        end(f"no kernels: {kernels().reason}")

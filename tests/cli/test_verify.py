@@ -12,13 +12,10 @@ import pytest
 
 from edgekit.cli.main import main
 from edgekit.sim.container import write_sim_bin
-from edgekit.sim.fast.build import kernels
 from edgekit.sim.ops.lut import Lut
 from edgekit.sim.verify import compare_integers
 from tests.sim.synthetic import NodeSpec, graph_bytes
 from tests.sim.test_device import picture_graph
-
-needs_kernels = pytest.mark.skipif(kernels().library is None, reason=f"nothing to compare: {kernels().reason}")
 
 
 @pytest.fixture
@@ -33,7 +30,7 @@ def report(capsys: pytest.CaptureFixture[str], *arguments: object) -> tuple[int,
     return code, json.loads(capsys.readouterr().out)
 
 
-@needs_kernels
+@pytest.mark.needs_kernels
 def test_a_graph_is_equal_to_itself(quantized: Path, capsys: pytest.CaptureFixture[str]) -> None:
     code, found = report(capsys, quantized, "--num", 2, "--stats", "--profile")
     assert code == 0 and found["passed"] and found["frames"] == 2
@@ -43,7 +40,7 @@ def test_a_graph_is_equal_to_itself(quantized: Path, capsys: pytest.CaptureFixtu
     assert found["profile"][0]["milliseconds"] > 0
 
 
-@needs_kernels
+@pytest.mark.needs_kernels
 def test_a_simulated_bin_and_photos(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "m.bin"
     write_sim_bin(path, picture_graph("nv12"), march="bayes-e")
@@ -54,14 +51,14 @@ def test_a_simulated_bin_and_photos(tmp_path: Path, capsys: pytest.CaptureFixtur
     assert code == 0 and found["passed"]
 
 
-@needs_kernels
+@pytest.mark.needs_kernels
 def test_the_table_names_operators(quantized: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["verify", str(quantized)]) == 0
     printed = capsys.readouterr().out
     assert "HzSQuantizedPreprocess" in printed and "elements, equal" in printed
 
 
-@needs_kernels
+@pytest.mark.needs_kernels
 def test_a_difference_is_counted_and_fails(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

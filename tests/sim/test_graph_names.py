@@ -13,7 +13,6 @@ import pytest
 from edgekit.errors import ModelError
 from edgekit.sim.executor import ReferenceExecutor
 from edgekit.sim.fast import make_executor
-from edgekit.sim.fast.build import kernels
 from edgekit.sim.graph import load_graph
 from tests.sim.fast.test_fast import block, frame
 from tests.sim.synthetic import NodeSpec, graph_bytes
@@ -75,7 +74,7 @@ def test_nodes_without_names_are_told_apart() -> None:
     assert [node.name for node in load_graph(model.SerializeToString()).nodes] == ["Identity_0", "Identity_1"]
 
 
-@pytest.mark.skipif(kernels().library is None, reason="no kernels")
+@pytest.mark.needs_kernels
 def test_plans_do_not_go_by_the_names_of_nodes() -> None:
     graph = block()
     expected = ReferenceExecutor(graph).run(frame(3))

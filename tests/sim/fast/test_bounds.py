@@ -19,7 +19,7 @@ from edgekit.sim.graph import load_graph
 from tests.sim.fast.test_fast import block
 from tests.sim.random_ops import random_graph
 
-pytestmark = pytest.mark.skipif(kernels().library is None, reason=f"no kernels: {kernels().reason}")
+pytestmark = pytest.mark.needs_kernels
 
 WORK = {  # kernel -> the random nodes that use it; "": the fused graph
     "edgekit_conv": "conv",

@@ -14,15 +14,15 @@ import pytest
 from edgekit.sim.fast import build as build_module
 from edgekit.sim.fast.build import COMPILERS, OFF, build, cache_folder, kernels, processor
 from edgekit.sim.fast.structs import ConvBlock, layout_checks
+from tests.conftest import KERNELS_REQUIRED
 
 COMPILER = next((found for name in COMPILERS if (found := shutil.which(os.environ.get("CC", name)))), None)
-REQUIRED = "EDGEKIT_REQUIRE_KERNELS"  # set in the gate: there, missing kernels are a failure
 
 needs_compiler = pytest.mark.skipif(COMPILER is None, reason="no C compiler on PATH")
 
 
 def test_the_kernels_compile_wherever_a_compiler_is() -> None:
-    if not os.environ.get(REQUIRED) and (COMPILER is None or os.environ.get(OFF)):
+    if not os.environ.get(KERNELS_REQUIRED) and (COMPILER is None or os.environ.get(OFF)):
         pytest.skip(f"no C compiler on PATH, or {OFF} is set")
     assert kernels().library is not None, kernels().reason
 

@@ -26,8 +26,6 @@ from edgekit.sim.ops.rescale import Rescale
 from tests.sim.random_ops import MAKERS, random_graph, random_input
 from tests.sim.synthetic import NodeSpec, graph_bytes
 
-needs_kernels = pytest.mark.skipif(kernels().library is None, reason=f"no kernels: {kernels().reason}")
-
 
 def assert_same(graph: Graph, inputs: dict[str, np.ndarray], executor: Any) -> None:
     tensors = [name for node in graph.nodes for name in node.outputs]
@@ -38,7 +36,7 @@ def assert_same(graph: Graph, inputs: dict[str, np.ndarray], executor: Any) -> N
             assert np.array_equal(value, expected[name]), (name, graph.producers[name].attributes)
 
 
-@needs_kernels
+@pytest.mark.needs_kernels
 @pytest.mark.parametrize("kind", sorted(MAKERS))
 @settings(max_examples=4, deadline=None)
 @given(seed=st.integers(0, 2**32 - 1))
@@ -47,7 +45,7 @@ def test_random_nodes(kind: str, seed: int) -> None:
     assert_same(graph, random_input(seed), make_executor(graph))
 
 
-@needs_kernels
+@pytest.mark.needs_kernels
 @pytest.mark.parametrize("kind", ["add", "sub", "mul"])
 def test_pairs_of_any_width_have_a_kernel(kind: str) -> None:
     graph = load_graph(random_graph(kind, 5, count=16))
@@ -152,7 +150,7 @@ def frame(seed: int) -> dict[str, np.ndarray]:
     return {"x": np.random.default_rng(seed).integers(-128, 128, (1, 3, 10, 14)).astype(np.int8)}
 
 
-@needs_kernels
+@pytest.mark.needs_kernels
 @pytest.mark.parametrize("channels", [8, 12, 64])
 def test_a_fused_plan(channels: int) -> None:
     graph = block(channels)
@@ -162,7 +160,7 @@ def test_a_fused_plan(channels: int) -> None:
     assert_same(graph, frame(3), executor)
 
 
-@needs_kernels
+@pytest.mark.needs_kernels
 def test_frames_are_independent_and_results_stay() -> None:
     graph = block()
     executor = make_executor(graph)
@@ -173,7 +171,7 @@ def test_frames_are_independent_and_results_stay() -> None:
     assert all(np.array_equal(executor.run(frame(0))[name], kept[name]) for name in kept)
 
 
-@needs_kernels
+@pytest.mark.needs_kernels
 def test_several_threads_share_one_executor() -> None:
     graph = block()
     executor = make_executor(graph, threads=2)

@@ -9,12 +9,11 @@ from hypothesis import strategies as st
 
 from edgekit.sim.executor import ReferenceExecutor
 from edgekit.sim.fast import make_executor
-from edgekit.sim.fast.build import kernels
 from edgekit.sim.graph import load_graph
 from tests.sim.random_plans import RandomPlan
 
 
-@pytest.mark.skipif(kernels().library is None, reason=f"no kernels: {kernels().reason}")
+@pytest.mark.needs_kernels
 @settings(max_examples=120, deadline=None)
 @given(seed=st.integers(0, 2**32 - 1))
 def test_any_plan_gives_the_reference_integers(seed: int) -> None:
