@@ -21,7 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=Path,
         required=True,
         metavar="SOURCE",
-        help="a folder, a list (.txt), COCO JSON, YOLO dataset yaml (its train split) or a video",
+        help="a folder, glob, list (.txt), COCO JSON, YOLO dataset yaml (its train split) or a video",
     )
     parser.add_argument("--images-dir", type=Path, metavar="DIR", help="where the photos of a COCO JSON lie")
     add_choice_arguments(parser)

@@ -100,7 +100,7 @@ def run(args: argparse.Namespace) -> int:
     source = open_any_source(args.source, on_skip=lambda error: tally.skip(error.message))
     names = output_names(source.names)
     folder = output_folder(args, source)
-    for note in session.notes:
+    for note in (*session.notes, *source.notes):
         say(f"note: {note}")
     engine = Engine(
         session,

@@ -228,6 +228,16 @@ def test_photos_of_a_list_are_never_written_and_never_meet(
     assert len(set(ids.values())) == len(ids) == 3
 
 
+def test_what_a_dataset_leaves_out_is_said(
+    model: Path, photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (photos / "data.yaml").write_text("val: deep\n")
+    args = ["run", "--model", str(model), "--source", str(photos / "data.yaml"), "-o", str(tmp_path / "out")]
+    assert main(args) == 0
+    assert "note: the dataset has no train split; its val split was used" in capsys.readouterr().err
+    assert (tmp_path / "out" / "b.png").is_file()
+
+
 def test_one_bad_photo_costs_itself_alone(
     model: Path, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -23,11 +23,9 @@ CASES, SEED = 12, 20
 # Where a kind still fails, by the place that raises; whatever else a kind does wrong fails the test.
 NOT_CLEAN: dict[str, tuple[str, ...]] = {
     "answer": ("edgekit/host/push.py",),
-    "yoloyaml": ("edgekit/host/datasets/yolo.py",),
-    "list": ("edgekit/host/datasets/listing.py",),
 }
 NOT_READ: dict[str, int] = {"stock": 1}  # intact inputs that are refused
-NOT_MENDED = ("mixed name keys", "a path part of 300 bytes", "a board that answers with brackets")
+NOT_MENDED = ("a board that answers with brackets",)
 
 
 def outcomes(*arguments: str) -> list[dict[str, Any]]:
