@@ -87,6 +87,7 @@ static void after_fork_in_parent(void) { pthread_mutex_unlock(&pool.lock); }
 static void after_fork_in_child(void) {
     pthread_mutex_init(&pool.lock, NULL);
     pthread_cond_init(&pool.bell, NULL);
+    pool.owner = 0; /* the helpers stayed behind, whatever number the child has */
 }
 __attribute__((constructor)) static void guard_forks(void) {
     pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child);

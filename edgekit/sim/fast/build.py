@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edgekit.sim.fast.structs import ABI, layout_checks
+from edgekit.text import printable
 
 SOURCE = Path(__file__).with_name("bpu.c")
 FLAGS = ("-O3", "-std=gnu11", "-fwrapv", "-fno-strict-aliasing", "-shared", "-fPIC", "-pthread")
@@ -53,7 +54,10 @@ def kernels() -> Kernels:
     compiler = next((found for name in COMPILERS if (found := shutil.which(os.environ.get("CC", name)))), None)
     if compiler is None:
         return Kernels(None, f"no C compiler on PATH (looked for {', '.join(COMPILERS)})")
-    extra = shlex.split(os.environ.get(EXTRA_FLAGS, ""))
+    try:
+        extra = shlex.split(os.environ.get(EXTRA_FLAGS, ""))
+    except ValueError as error:
+        return Kernels(None, f"{EXTRA_FLAGS} cannot be split into flags ({error})")
     return build(compiler, [(*variant, *extra) for variant in VARIANTS])
 
 
@@ -71,21 +75,23 @@ def build(compiler: str, variants: Sequence[Sequence[str]], folder: Path | None 
         except (OSError, AttributeError, subprocess.SubprocessError) as error:
             detail = getattr(error, "stderr", b"") or b""
             reason = f"{compiler} {shlex.join(extra)}: {error} {detail.decode(errors='replace')[-300:]}".strip()
-    return Kernels(None, reason)
+    return Kernels(None, printable(reason))
 
 
 def cache_folder() -> Path:
     """Return where built kernels are kept: $XDG_CACHE_HOME or ~/.cache, else a private temporary folder.
 
     A library is loaded from here, so the folder must be an absolute path, belong to this user and let nobody else
-    write; where it does not, or where there is no home, a fresh private folder serves this process alone.
+    write, nor may everybody rename what is on the way to it; where that does not hold, or where there is no home, a
+    fresh private folder serves this process alone.
     """
     folder = _cache_base()
     if folder is None:
         return _private_temporary()
     try:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        if _is_private(folder) and os.access(folder, os.W_OK):
+        open_ways = [parent for parent in folder.resolve().parents if _is_open(parent)]
+        if _is_private(folder) and not open_ways and os.access(folder, os.W_OK):
             return folder
     except OSError:
         pass
@@ -111,6 +117,12 @@ def _is_private(path: Path) -> bool:
         and status.st_uid == os.getuid()
         and not status.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
     )
+
+
+def _is_open(folder: Path) -> bool:
+    """Whether everybody may rename and replace what lies in the folder; a sticky one, as /tmp is, protects it."""
+    mode = folder.stat().st_mode
+    return bool(mode & stat.S_IWOTH) and not mode & stat.S_ISVTX
 
 
 @functools.cache

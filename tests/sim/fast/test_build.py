@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from edgekit.sim.fast import build as build_module
-from edgekit.sim.fast.build import COMPILERS, OFF, build, cache_folder, kernels, processor
+from edgekit.sim.fast.build import COMPILERS, EXTRA_FLAGS, OFF, build, cache_folder, kernels, processor
 from edgekit.sim.fast.structs import ConvBlock, layout_checks
 from tests.conftest import KERNELS_REQUIRED
 
@@ -74,6 +74,44 @@ def test_only_a_folder_of_ones_own_is_a_cache(tmp_path: Path, monkeypatch: pytes
     other.mkdir()
     folder.symlink_to(other)
     assert cache_folder() != folder
+
+
+def test_a_folder_on_an_open_way_is_no_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    base = tmp_path / "open"
+    base.mkdir()
+    monkeypatch.setenv("XDG_CACHE_HOME", str(base))
+    base.chmod(0o777)
+    folder = cache_folder()
+    assert not folder.is_relative_to(base) and folder.stat().st_mode & 0o777 == 0o700
+    base.chmod(0o1777)  # sticky: only the owner renames what lies there
+    assert cache_folder() == base / "edgekit" / "kernels"
+
+
+@pytest.mark.parametrize("home", ["", "none"])
+def test_a_process_without_home_and_cache_has_its_kernels_and_leaves_nothing(tmp_path: Path, home: str) -> None:
+    if COMPILER is None:
+        pytest.skip("no C compiler on PATH")
+    code = (
+        "import os, pwd\n"
+        "def unknown(uid): raise KeyError(uid)\n"
+        "pwd.getpwuid = unknown\n"
+        "from edgekit.sim.fast.build import build, cache_folder\n"
+        "import sys; print(cache_folder()); sys.exit(build(sys.argv[1], [()]).library is None)"
+    )
+    environment = {key: value for key, value in os.environ.items() if key not in ("HOME", "XDG_CACHE_HOME")}
+    environment |= {"TMPDIR": str(tmp_path)} | ({"HOME": home} if home else {})  # a relative home is none, too
+    command = [sys.executable, "-c", code, COMPILER]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith(str(tmp_path)) and list(tmp_path.iterdir()) == []
+
+
+def test_flags_that_cannot_be_split_are_a_reason_not_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(EXTRA_FLAGS, "-DNAME='open")
+    monkeypatch.delenv(OFF, raising=False)
+    monkeypatch.setattr(shutil, "which", lambda name: "cc")
+    built = kernels.__wrapped__()
+    assert built.library is None and EXTRA_FLAGS in built.reason
 
 
 def test_a_relative_cache_folder_is_ignored(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
