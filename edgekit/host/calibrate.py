@@ -18,6 +18,7 @@ from edgekit.host.calibration.work import MANIFEST_NAME, Work, open_work
 from edgekit.host.calibration.write import plan_files, remove_leftovers, write_files
 from edgekit.host.command import edgekit_command
 from edgekit.host.compile_job import is_unchanged, recorded_hashes
+from edgekit.host.lock import folder_lock
 from edgekit.host.ptq import PtqConfig, save_config
 from edgekit.host.ptq.groups import HB_MAPPER_MARCHES
 from edgekit.host.ptq.presets import CALIBRATION_DIR, output_prefix, ptq_config, reasons
@@ -106,15 +107,16 @@ def calibrate(
         "max_percentile": max_percentile,
         "seed": seed,
     }
-    work = open_work(out_dir, request)
-    heads, spec = _heads_of(model, progress)
-    plan = _plan(model, heads, spec, input_kind, march, calibration, max_percentile)
-    if _is_finished(work):
-        return _result(work, plan, opened, reused=True)
-    if work.selection is None:  # nothing is written before this is known
-        work.selection = select_photos(opened, num=num, how=select, seed=seed, progress=progress)
-    _write_all(work, plan, heads, opened, progress)
-    return _result(work, plan, opened, reused=False)
+    with folder_lock(out_dir, "calibrate"):
+        work = open_work(out_dir, request)
+        heads, spec = _heads_of(model, progress)
+        plan = _plan(model, heads, spec, input_kind, march, calibration, max_percentile)
+        if _is_finished(work):
+            return _result(work, plan, opened, reused=True)
+        if work.selection is None:  # nothing is written before this is known
+            work.selection = select_photos(opened, num=num, how=select, seed=seed, progress=progress)
+        _write_all(work, plan, heads, opened, progress)
+        return _result(work, plan, opened, reused=False)
 
 
 def _check_options(select: str, input_kind: str, march: str) -> None:

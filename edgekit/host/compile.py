@@ -26,6 +26,7 @@ from edgekit.host.buildinfo import (
 )
 from edgekit.host.calibration.data_check import RECORD_KEY, DataCheck, check_data, check_to_dict
 from edgekit.host.compile_job import CompileJob, load_job
+from edgekit.host.lock import folder_lock
 from edgekit.progress import Progress, silent
 from edgekit.spec import sidecar_path
 
@@ -130,9 +131,33 @@ def compile_work(
     job = load_job(yaml_path, optimize=optimize)
     name, compiler = choose_compiler(toolchain)
     inputs = job_fingerprint(job, name, compiler.version())
+    reused = _reused(job, compiler, inputs)  # reading needs no lock
+    if reused is not None:
+        return reused
+    with folder_lock(job.working_dir, "compile"):
+        reused = _reused(job, compiler, inputs)  # somebody may have made it until now
+        return reused or _made(job, name, compiler, inputs, overwrite=overwrite, progress=progress)
+
+
+def _reused(job: CompileJob, compiler: Compiler, inputs: Mapping[str, str]) -> CompileResult | None:
+    """The build that lies in the working_dir, where it was made from these inputs."""
     info = read_buildinfo(job.working_dir)
-    if info is not None and still_valid(job.working_dir, info, inputs):
-        return _result(info, job.working_dir, compiler, reused=True)
+    if info is None or not still_valid(job.working_dir, info, inputs):
+        return None
+    return _result(info, job.working_dir, compiler, reused=True)
+
+
+def _made(
+    job: CompileJob,
+    name: str,
+    compiler: Compiler,
+    inputs: Mapping[str, str],
+    *,
+    overwrite: bool,
+    progress: Progress,
+) -> CompileResult:
+    """A new build, while nobody else works in its folder."""
+    info = read_buildinfo(job.working_dir)
     _keep_real_build(info, job.working_dir, compiler)
     _refuse_taken(job, [f"{job.prefix}{suffix}" for suffix in MADE_SUFFIXES], overwrite=overwrite)
     checked = check_data(job, progress=progress)

@@ -12,6 +12,7 @@ from edgekit.files import write_json, write_text
 from edgekit.host.bundle import WrittenBundle, check_output, write_bundle
 from edgekit.host.calibrate import CalibrationResult, calibrate
 from edgekit.host.compile import CompileResult, choose_compiler, compile_work
+from edgekit.host.lock import folder_lock
 from edgekit.host.report.as_json import report_json
 from edgekit.host.report.collect import collect
 from edgekit.host.report.page import write_page
@@ -60,17 +61,18 @@ def deploy(
     check_output(output)
     choose_compiler(toolchain)  # a missing toolchain is said now, not after the calibration
     clock = _Clock()
-    calibration = calibrate(
-        model, images, work, num=num, select=select, input_kind=input_kind, march=march, progress=progress
-    )
-    clock.lap("calibrate")
-    build = compile_work(calibration.yaml_path, toolchain=toolchain, optimize=optimize, progress=progress)
-    clock.lap("compile")
-    spec = load_spec(build.files[_model_part(build) + "_sidecar"])
-    extras = _write_extras(build, spec)
-    clock.lap("report")
-    bundle = write_bundle(output, _parts(build, calibration, extras), spec)
-    clock.lap("bundle")
+    with folder_lock(work, "deploy"):
+        calibration = calibrate(
+            model, images, work, num=num, select=select, input_kind=input_kind, march=march, progress=progress
+        )
+        clock.lap("calibrate")
+        build = compile_work(calibration.yaml_path, toolchain=toolchain, optimize=optimize, progress=progress)
+        clock.lap("compile")
+        spec = load_spec(build.files[_model_part(build) + "_sidecar"])
+        extras = _write_extras(build, spec)
+        clock.lap("report")
+        bundle = write_bundle(output, _parts(build, calibration, extras), spec)
+        clock.lap("bundle")
     inner = {f"compile.{name}": float(value) for name, value in build.record.get("seconds", {}).items()}
     return Deployed(bundle, work, calibration, build, spec, {**clock.seconds, **({} if build.reused else inner)})
 

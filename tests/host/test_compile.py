@@ -14,6 +14,7 @@ from edgekit.host import compile as seam
 from edgekit.host.compile import Built, compile_work
 from edgekit.host.compile_job import CompileJob, load_job
 from edgekit.progress import Progress
+from tests.host.test_lock import held
 from tests.sim.compiler.works import make_work
 
 
@@ -307,3 +308,19 @@ def test_a_build_killed_while_its_files_are_moved_can_be_made_again(
     assert (tmp_path / "out" / "tiny.bin").is_file()
     assert not compile_work(yaml, toolchain="sim").reused
     assert compile_work(yaml, toolchain="sim").reused
+
+
+def test_a_second_compile_in_one_folder_says_who_is_at_work(work: Path) -> None:
+    with held(work.parent / "out", "compile") as process:
+        with pytest.raises(OutputError, match=rf"out is in use by process {process.pid}"):
+            compile_work(work, toolchain="fake")
+        assert FakeCompiler.builds == 0
+    assert compile_work(work, toolchain="fake").bin_path.read_bytes() == b"bin"  # the killed one's lock is taken over
+    assert "buildinfo.json" in names(work.parent / "out")
+    assert not [name for name in names(work.parent / "out") if name.endswith(".lock")]
+
+
+def test_an_unchanged_build_is_reused_while_somebody_holds_the_lock(work: Path) -> None:
+    compile_work(work, toolchain="fake")
+    with held(work.parent / "out", "compile"):
+        assert compile_work(work, toolchain="fake").reused

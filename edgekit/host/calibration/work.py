@@ -18,6 +18,7 @@ from edgekit.host.calibration.checks import Warned
 from edgekit.host.calibration.features import PhotoStats
 from edgekit.host.calibration.select import Chosen, Dropped, Selection
 from edgekit.host.calibration.sources import Picture
+from edgekit.host.lock import LOCK_NAMES, has_only_locks
 from edgekit.text import check_integer, check_number, shorten
 from edgekit.typed import build
 
@@ -63,8 +64,8 @@ def open_work(folder: Path, request: Mapping[str, Any]) -> Work:
     for path in (state, manifest):
         if path.is_file():
             return _resumed(folder, request, path)
-    if folder.is_dir() and any(folder.iterdir()):
-        first = min(path.name for path in folder.iterdir())
+    if folder.is_dir() and not has_only_locks(folder):
+        first = min(path.name for path in folder.iterdir() if not path.match(LOCK_NAMES))
         raise OutputError(
             f"{folder} is not empty (it holds {first}), expected an empty or a new folder",
             hint="choose another place with -o, or empty it yourself",
