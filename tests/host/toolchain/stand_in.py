@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import onnx
 from onnx import TensorProto, helper
 
@@ -137,8 +138,10 @@ def make_work(folder: Path, spec: ModelSpec, *, march: str = "bayes-e") -> Path:
     node = helper.make_node("Identity", ["images"], [spec.outputs[0].name])
     onnx.save(helper.make_model(helper.make_graph([node], "heads", [picture], heads)), str(folder / "small_heads.onnx"))
     save_spec(folder / "small_heads.json", spec)
+    rng = np.random.default_rng(0)
     for index in range(2):
-        (data / f"{index}.rgbchw").write_bytes(bytes([index]) * (3 * height * width * 4))
+        pixels = rng.integers(0, 256, (3, height, width)).astype(np.float32)
+        (data / f"{index}.rgbchw").write_bytes(pixels.tobytes())
     path = folder / "small.yaml"
     path.write_text(YAML.format(march=march))
     return path
