@@ -14,6 +14,7 @@ from types import ModuleType
 
 from edgekit.errors import EdgekitError
 from edgekit.files import UNENCODABLE
+from edgekit.text import shorten
 from edgekit.version import __version__
 
 # Command: (module, one line of help). A module offers `add_arguments(parser)` and `run(args) -> int`
@@ -71,6 +72,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # the reader of our output went away: edgekit ... | head
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except OSError as error:
+        if args.debug or error.filename is None:
+            raise
+        print(
+            f"error: {shorten(error.filename, 200)} cannot be used ({error.strerror})\nhint: check the path given",
+            file=sys.stderr,
+        )
+        return 2
 
 
 def _missing_hint(error: ImportError) -> str:

@@ -52,6 +52,22 @@ def test_a_mistake_is_two_lines_and_code_2(capsys: pytest.CaptureFixture[str]) -
     assert [line.split(":")[0] for line in lines] == ["error", "hint"]
 
 
+@pytest.mark.parametrize(
+    "command",
+    ["run --source x.jpg --model", "eval --model m.onnx --data", "cut -o x.onnx",
+     "calibrate --images x -o w --model", "compile", "report", "strip", "verify", "push --to root@board",
+     "perf --model", "bench --images x -o b --model", "compare m.onnx --images x"],
+)  # fmt: skip
+@pytest.mark.parametrize("suffix", [".onnx", ".bin", ".json", ".yaml", "/part.onnx"])
+def test_a_path_that_no_file_system_takes_is_two_lines(
+    command: str, suffix: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([*command.split(), "n" * 5000 + suffix]) == 2
+    said = capsys.readouterr().err
+    assert [line.split(":")[0] for line in said.splitlines()][-2:] == ["error", "hint"], said[-300:]
+    assert len(said) < 20_000
+
+
 def test_debug_shows_the_traceback() -> None:
     from edgekit.errors import ModelError
 

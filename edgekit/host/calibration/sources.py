@@ -81,7 +81,7 @@ def source_kind(source: Path) -> str:
     if not exists(source):
         raise DataError(
             f"{source} does not exist, expected a folder, glob, list (.txt), COCO JSON, dataset yaml or video",
-            hint="check the path given with --images",
+            hint="check the path",
         )
     if source.is_dir():
         return "folder"
