@@ -6,38 +6,35 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import numpy as np
 import onnx
 
 from edgekit.errors import ModelError
 from edgekit.files import atomic_path
 from edgekit.host.cut.attention import name_last_axis, rewrite_softmax
 from edgekit.host.cut.classify import cut_classifier, is_classifier
-from edgekit.host.cut.found import FoundHeads, Outputs
+from edgekit.host.cut.found import FoundHeads
 from edgekit.host.cut.metadata import read_metadata
 from edgekit.host.cut.opset import opset_of, to_opset_11
 from edgekit.host.cut.prepare import fix_input, fold_constants, input_notes
 from edgekit.host.cut.recut import cut_again, is_cut
 from edgekit.host.cut.reroot import reroot
 from edgekit.host.cut.stock import cut_stock
+from edgekit.host.cut.unchanged import prove_heads
 from edgekit.host.cut.unsupported import named_error
 from edgekit.host.cut.widen import holds_halves
 from edgekit.host.graph import (
     check_model,
     declared_shape,
-    extract,
     graph_inputs,
     index_graph,
     is_horizon,
     load_model,
-    open_session,
     tensor_shapes,
 )
 from edgekit.progress import Progress, silent
 from edgekit.spec import ModelSpec, file_ref, load_spec, save_spec, sidecar_path
 
 CPU_OPS = ("Softmax",)  # what the toolchain's checker leaves to the CPU, of all that YOLO graphs hold
-HEAD_TOLERANCE = 1e-3  # relative to a head's largest value: rounding of rewritten, not of wrong, arithmetic
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,20 +123,26 @@ def cut_graph(
         fixed, size_wh = fix_input(model, options.imgsz_hw)
         found = find_heads(fold_constants(fixed), size_wh, options, known=known)
     except ModelError as error:
-        named = None if options.outputs else named_error(model)
-        if named is None:
+        named = error if options.outputs else named_error(model, error)
+        if named is error:
             raise
         raise named from error
     progress("cutting and proving", 0, 0)
-    finished, rewritten = _for_toolchain(reroot(found.source, found.outputs), keep_softmax=options.keep_softmax)
+    rooted = reroot(found.source, found.outputs)
+    finished, rewritten = _for_toolchain(rooted, keep_softmax=options.keep_softmax)
     made = {name for node in fixed.graph.node for name in node.output}
     as_given = all(tensor in made for tensor, _ in found.outputs.values())
-    _prove_heads(fixed if as_given else found.source, finished, found.outputs)
+    proven = prove_heads(
+        fixed if as_given else found.source,
+        finished,
+        found.outputs,
+        kept=lambda: _for_toolchain(rooted, keep_softmax=True)[0],
+    )
     check_model(finished, "the cut graph")
     if holds_halves(model):
         rewritten = ("float16 to float32", *rewritten)
     left = tuple(n.name or n.output[0] for n in finished.graph.node if n.op_type in CPU_OPS)
-    spec = replace(found.spec, notes=(*found.spec.notes, *input_notes(model, options.imgsz_hw)))
+    spec = replace(found.spec, notes=(*found.spec.notes, *input_notes(model, options.imgsz_hw), *proven))
     return Cut(finished, spec, found.dropped, rewritten, left)
 
 
@@ -170,20 +173,3 @@ def _for_toolchain(cut: onnx.ModelProto, *, keep_softmax: bool) -> tuple[onnx.Mo
         lowered, names = rewrite_softmax(lowered, ranks)
         rewritten += [f"Softmax {name} to max, subtract, exp, sum, divide" for name in names]
     return lowered, tuple(rewritten)
-
-
-def _prove_heads(source: onnx.ModelProto, cut: onnx.ModelProto, outputs: Outputs) -> None:
-    """The cut graph must give the values that the stock graph has at the same places, on a picture of noise."""
-    value = graph_inputs(source)[0]
-    picture = np.random.default_rng(0).random(declared_shape(value), np.float32)
-    before = open_session(extract(source, {}, dict.fromkeys(t for t, _ in outputs.values())))({value.name: picture})
-    after = open_session(cut)({value.name: picture})
-    for name, (tensor, _) in outputs.items():
-        expected = before[tensor].transpose(0, 2, 3, 1)
-        difference = float(np.abs(after[name] - expected).max() / max(1.0, np.abs(expected).max()))
-        if not difference <= HEAD_TOLERANCE:
-            raise ModelError(
-                f"output {name!r} of the cut graph differs from the stock graph's {tensor!r} by {difference:.3g} of "
-                f"its largest value, expected at most {HEAD_TOLERANCE}",
-                hint="export with opset=11; if it stays, keep attention as it is: edgekit cut --keep-softmax",
-            )

@@ -24,25 +24,36 @@ class Kind:
     runs: str
     by_words: tuple[str, ...]  # in what the file says of itself: description, head, task
     by_graph: Callable[[GraphIndex], bool]
+    sure: bool = False  # no graph that edgekit supports ends so
 
 
-def named_error(model: onnx.ModelProto) -> ModelError | None:
-    """What `model` is, where it is a kind that edgekit knows and does not support; None where it is none of them."""
+def named_error(model: onnx.ModelProto, error: ModelError) -> ModelError:
+    """`error`, raised while `model` was read, or what `model` is where edgekit knows its kind and does not support it.
+
+    What the file says of itself is believed, and a graph that ends as no YOLO's does; what it merely looks like is
+    said beside what `error` says.
+    """
     if not graph_inputs(model) or not model.graph.output:
-        return None
+        return error
     properties = {p.key: p.value for p in model.metadata_props}
     described = properties.get("description", "")[:500].split(" trained on ")[0]  # what follows names the data
     said = " ".join((described, properties.get("head", ""), properties.get("task", ""))).lower()
-    index = index_graph(model)
     told = [kind for kind in KINDS if any(word in said for word in kind.by_words)]
-    seen = [kind for kind in KINDS if kind.by_graph(index)] if not told else []
-    kind = next(iter([*told, *seen]), None)
-    if kind is None:
-        return None
-    return ModelError(
-        f"this is {kind.name}, which edgekit does not support: {kind.why}",
-        hint=f"{kind.runs}; edgekit runs YOLO models for {', '.join(TASKS)}",
-    )
+    index = index_graph(model)
+    seen = [kind for kind in KINDS if kind.by_graph(index)]
+    if known := [*told, *(kind for kind in seen if kind.sure)]:
+        kind = known[0]
+        return ModelError(
+            f"this is {kind.name}, which edgekit does not support: {kind.why}",
+            hint=f"{kind.runs}; edgekit runs YOLO models for {', '.join(TASKS)}",
+        )
+    if seen:
+        kind = seen[0]
+        return ModelError(
+            f"{error.message}; by its graph it may be {kind.name}, which edgekit does not support: {kind.why}",
+            hint=f"if it is: {kind.runs}; if not: {error.hint}",
+        )
+    return error
 
 
 def _last_learned(index: GraphIndex) -> set[str]:
@@ -94,6 +105,7 @@ KINDS = (
         "take a YOLO detector of the same data, such as yolo11n or yolov8n",
         ("rtdetr", "rt-detr", "d-fine", "dfine"),
         _has_queries,
+        sure=True,
     ),
     Kind(
         "a depth model",
@@ -115,5 +127,6 @@ KINDS = (
         "train a YOLO of fixed classes, such as yolo11n or yolo11n-seg",
         ("yoloe", "world"),
         _has_embeddings,
+        sure=True,
     ),
 )
