@@ -17,16 +17,9 @@ from fuzzing.mutate_bytes import mutate_bytes
 from fuzzing.mutate_graph import mutate_graph
 from fuzzing.mutate_tree import mutate_json
 from fuzzing.mutate_wire import mutate_wire
+from fuzzing.seeds_graph import quantized_seeds
 
 SMALL = 1 / 1024  # of the limits on work and memory: what is also run, by both executions
-
-
-@functools.cache
-def quantized_seeds() -> tuple[bytes, ...]:
-    """A few nodes of every integer operator, and nodes of several ones behind each other."""
-    from tests.sim.random_ops import MAKERS, random_graph
-
-    return tuple(random_graph(kind, seed, count) for kind in MAKERS for seed, count in ((1, 1), (2, 4)))
 
 
 @functools.cache
@@ -90,7 +83,7 @@ def sim_bin_seeds() -> tuple[bytes, ...]:
     from edgekit.sim.container import write_sim_bin
 
     found = []
-    for data in quantized_seeds()[::3]:
+    for data in (*quantized_seeds()[::5], quantized_seeds()[-1]):
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "m.bin"
             write_sim_bin(path, data, march="bayes-e", tools={"edgekit": "1"})

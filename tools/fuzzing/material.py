@@ -90,11 +90,12 @@ def work() -> Path:
 
 
 @functools.cache
-def built() -> Path:
-    """The simulated `.bin` that the work folder compiles to, its sidecar beside it."""
+def built(family: str = "yolov8", task: str = "detect") -> Path:
+    """The simulated `.bin` that a tiny model compiles to, its sidecar beside it."""
     from edgekit.host.compile import compile_work
+    from tests.sim.compiler.works import make_work
 
-    yaml = copy_work(folder() / "built")
+    yaml = make_work(folder() / f"built-{family}-{task}", photos=2, family=family, task=task)
     compile_work(yaml, toolchain="sim")
     return next(yaml.parent.rglob("tiny.bin"))
 
