@@ -38,6 +38,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "push": ("edgekit.cli.push", "copy a bundle to a board, check versions, try and measure it there"),
     "perf": ("edgekit.cli.perf", "measure latency and throughput by stage and number of threads"),
 }
+GRAPH_LIMIT, GRAPH_LIMIT_VARIABLE = "--graph-limit", "EDGEKIT_GRAPH_LIMIT"
 INTERRUPTED = 130  # 128 + SIGINT, as shells report it
 
 
@@ -54,6 +55,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 2
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, _interrupt)
+    if getattr(args, "graph_limit", None) is not None:  # checked where the first graph is read; workers inherit it
+        os.environ[GRAPH_LIMIT_VARIABLE] = args.graph_limit
     try:
         return int(module.run(args))
     except EdgekitError as error:
@@ -105,6 +108,9 @@ def _parser(command: str | None, module: ModuleType | None) -> argparse.Argument
     for name, (_, help_line) in COMMANDS.items():
         sub = commands.add_parser(name, help=help_line, description=help_line)
         sub.add_argument("--debug", action="store_true", default=argparse.SUPPRESS, help=argparse.SUPPRESS)
+        sub.add_argument(
+            GRAPH_LIMIT, metavar="FACTOR", help="let graphs take this many times the usual work and memory"
+        )
         if module is not None and name == command:
             module.add_arguments(sub)
     return parser

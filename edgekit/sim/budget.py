@@ -56,10 +56,11 @@ class Budget:
     def _require(self, node: str, value: int, limit: int, what: str) -> None:
         allowed = limit * self.factor
         if value > allowed:
+            factor = math.ceil(value / limit)
             where = f" up to node {shorten(node, 200)}" if node else ""
             raise ModelError(
                 f"{self.place} needs {value:,} {what}{where}, expected at most {math.floor(allowed):,}",
-                hint=f"if the graph is really that large, set {VARIABLE}={math.ceil(value / limit)} and run again",
+                hint=f"is the graph really that large? Then run with --graph-limit {factor} (or set {VARIABLE}={factor})",
             )
 
 

@@ -8,6 +8,7 @@ import pytest
 from edgekit.cli.main import COMMANDS, main
 from edgekit.version import __version__
 from tests.conftest import ROOT
+from tests.sim.test_device import picture_graph
 
 HEAVY = ("numpy", "cv2", "onnx", "onnxruntime", "yaml", "jinja2", "rich", "pycocotools", "matplotlib")
 
@@ -93,3 +94,16 @@ def test_a_missing_library_names_what_to_install(
     said = capsys.readouterr().err.splitlines()
     assert str(error) in said[0]
     assert hint in said[1]
+
+
+def test_a_graph_beyond_the_limit_runs_where_the_option_allows_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("EDGEKIT_GRAPH_LIMIT", "1e-9")
+    path = tmp_path / "m_quantized_model.onnx"
+    path.write_bytes(picture_graph("nv12"))
+    assert main(["verify", str(path)]) == 2
+    assert "--graph-limit" in capsys.readouterr().err
+    assert main(["verify", str(path), "--graph-limit", "1"]) in (0, 1)  # 1 without kernels: nothing to compare
+    assert main(["verify", str(path), "--graph-limit", "much"]) == 2
+    assert "'much', expected a factor" in capsys.readouterr().err
