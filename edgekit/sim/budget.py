@@ -60,7 +60,7 @@ class Budget:
             where = f" up to node {shorten(node, 200)}" if node else ""
             raise ModelError(
                 f"{self.place} needs {value:,} {what}{where}, expected at most {math.floor(allowed):,}",
-                hint=f"is the graph really that large? Then run with --graph-limit {factor} (or set {VARIABLE}={factor})",
+                hint=f"if it really is that large, run with --graph-limit {factor}, or set {VARIABLE}={factor}",
             )
 
 
