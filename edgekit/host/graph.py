@@ -13,7 +13,7 @@ import onnx
 from onnx import helper, numpy_helper
 
 from edgekit.errors import ModelError
-from edgekit.host.soundness import check_tensors, inputs_of, sort_nodes
+from edgekit.host.soundness import check_tensors, check_text, inputs_of, sort_nodes
 
 MAX_FILE_BYTES = 1 << 31  # protobuf's own limit
 Run = Callable[[Mapping[str, npt.NDArray[Any]]], dict[str, npt.NDArray[Any]]]
@@ -55,6 +55,7 @@ def load_model(path: Path) -> onnx.ModelProto:
         model = onnx.load(str(path), format="protobuf")  # else a .json suffix would choose the format
     except Exception as error:  # protobuf, onnx and the file system raise many kinds
         raise ModelError(f"{path}: cannot be read as ONNX ({_first_line(error)})", hint=again) from error
+    check_text(model, str(path))
     if not model.graph.node:
         raise ModelError(f"{path}: an ONNX file without nodes, expected a YOLO graph", hint=again)
     check_tensors(model, str(path))

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import shlex
 import shutil
-import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -18,9 +16,11 @@ from typing import Any
 from edgekit.bundle import BUNDLE_NAME, Bundle, open_bundle
 from edgekit.errors import ConfigError, DeviceError, ModelError, OutputError
 from edgekit.files import is_folder, resolved
+from edgekit.host.board_answer import ask, read_checks, read_perf
 from edgekit.host.bundle import check_output
 from edgekit.progress import Progress, silent
 from edgekit.runtime.wheel import write_runtime_wheel
+from edgekit.text import printable
 
 HOST = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.@:%\[\]-]*")  # never an option of ssh
 REMOTE_FOLDER = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_./-]*")
@@ -30,6 +30,7 @@ REPORT = "perf.json"
 CONNECT_TIMEOUT_S = 20
 STEP_TIMEOUT_S = 1800
 SMOKE_FRAMES = 3
+MAX_SAID = 100_000  # letters of what a failed step said
 SSH_OPTIONS = ("-o", "BatchMode=yes", "-o", f"ConnectTimeout={CONNECT_TIMEOUT_S}")
 DATA_FOLDER = Path(sys.prefix) / "share" / "edgekit" / "board"  # where an installed edgekit has board/
 
@@ -40,7 +41,7 @@ class Pushed:
 
     host: str
     folder: str
-    checks: list[dict[str, Any]]
+    checks: list[dict[str, str]]
     perf: dict[str, Any] | None
 
 
@@ -142,14 +143,15 @@ def push(
     at("install")
     remote.ssh("install", "sh install.sh")
     at("versions")
-    checks = _json(remote.ssh("version check", f"python3 check.py --model {BUNDLE_FOLDER} --json"))
+    checks = read_checks(remote.ssh("version check", f"python3 check.py --model {BUNDLE_FOLDER} --json"))
     at("smoke test")
     perf = f"python3 perf.py --model {BUNDLE_FOLDER} --device bpu"
     remote.ssh("smoke test", f"{perf} --frames {SMOKE_FRAMES} --warmup 1 --threads 1 --json")
     report = None
     if measure:
         at("measure")
-        report = _json(remote.ssh("measurement", f"{perf} --frames {frames} --threads {threads} -o {REPORT} --json"))
+        measurement = f"{perf} --frames {frames} --threads {threads} -o {REPORT} --json"
+        report = read_perf(remote.ssh("measurement", measurement))
     progress("push: done", len(steps), len(steps))
     return Pushed(host, folder, checks, report)
 
@@ -181,29 +183,21 @@ class Remote:
 
     def _run(self, step: str, command: list[str]) -> str:
         try:
-            done = subprocess.run(
-                command,
-                stdin=subprocess.DEVNULL,
-                capture_output=True,
-                text=True,
-                errors="replace",
-                timeout=STEP_TIMEOUT_S,
-                check=False,
-            )
-        except (OSError, subprocess.TimeoutExpired) as error:
+            answer = ask(command, timeout_s=STEP_TIMEOUT_S)
+        except (OSError, TimeoutError) as error:
             raise DeviceError(f"{step} on {self.host} failed ({error})", hint="try ssh by hand") from error
-        if done.returncode:
-            raise _failed(step, self.host, done.returncode, done.stderr)
-        return done.stdout
+        if answer.code:
+            raise _failed(step, self.host, answer.code, answer.said)
+        return answer.output
 
 
 def _failed(step: str, host: str, code: int, said: str) -> DeviceError:
     """The board's own two lines where it printed them, else the last line of what was said."""
-    lines = [line.strip() for line in said.splitlines() if line.strip()]
+    lines = [line.strip() for line in printable(said, MAX_SAID).splitlines() if line.strip()]
     error = next((line.removeprefix("error: ") for line in lines if line.startswith("error: ")), "")
     hint = next((line.removeprefix("hint: ") for line in lines if line.startswith("hint: ")), "")
     if error:
-        return DeviceError(f"{step} on {host} failed: {error}", hint=hint or "log in and try it by hand")
+        return DeviceError(f"{step} on {host} failed: {error[:1000]}", hint=hint[:1000] or "log in and try it by hand")
     last = lines[-1][:300] if lines else f"exit code {code}"
     unreachable = code == 255  # ssh's own failures, as its manual says
     return DeviceError(
@@ -222,13 +216,3 @@ def _tool(name: str) -> str:
             hint="install openssh-client, or fill a folder to carry over with --folder DIR",
         )
     return found
-
-
-def _json(text: str) -> Any:
-    try:
-        return json.loads(text)
-    except ValueError as error:
-        raise DeviceError(
-            f"the board answered something else than JSON ({text.strip()[:120]!r})",
-            hint="a login script that prints on standard output does that: silence it",
-        ) from error

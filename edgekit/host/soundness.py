@@ -5,9 +5,10 @@ Some exporters append nodes where they please (half=True does); onnxruntime sort
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import onnx
+from google.protobuf.message import Message
 from onnx import numpy_helper
 
 from edgekit.errors import ModelError
@@ -15,6 +16,20 @@ from edgekit.text import printable, shorten
 
 MAX_SIDE = 1 << 31  # of a tensor: beyond, no file of 2 GiB holds it
 AGAIN = "the file is damaged or was not written by an exporter: export the model again"
+
+
+def check_text(message: Message, place: str) -> None:
+    """Raises ModelError where a name or text anywhere in the file is not UTF-8, which protobuf finds when it is read."""
+    try:
+        todo = [message]
+        while todo:
+            for kind, value in todo.pop().ListFields():
+                if kind.type == kind.TYPE_MESSAGE:
+                    todo.extend(value if isinstance(value, Sequence) else [value])
+                elif kind.type == kind.TYPE_STRING:
+                    list(value)
+    except UnicodeDecodeError as error:
+        raise ModelError(f"{place}: a name in the file is not text ({error.reason})", hint=AGAIN) from error
 
 
 def check_tensors(model: onnx.ModelProto, place: str) -> None:

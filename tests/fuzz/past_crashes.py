@@ -106,6 +106,16 @@ def initializer_dims(dims: list[int], data_type: int = 3) -> bytes:
     return bytes(model.SerializeToString())
 
 
+def declared(element: int = 1, side: int = 64) -> bytes:
+    """A stock export whose input is said to be of another type or size."""
+    import onnx
+
+    model = onnx.load_from_string(seed("stock"))
+    kind = model.graph.input[0].type.tensor_type
+    kind.elem_type, kind.shape.dim[2].dim_value = element, side
+    return bytes(model.SerializeToString())
+
+
 def seed(kind: str, number: int = 0) -> bytes:
     return KINDS[kind].seeds()[number]
 
@@ -175,6 +185,9 @@ PAST = (
     Crash("dims that overflow", "quantized", lambda: initializer_dims([2**62, 2**62, 4])),
     Crash("negative dims", "quantized", lambda: initializer_dims([-1, -4])),
     Crash("an unknown element type", "quantized", lambda: initializer_dims([1, 1, 1, 4], 99)),
+    Crash("an input of an unknown type", "stock", lambda: declared(element=-1)),
+    Crash("an input of a negative height", "stock", lambda: declared(side=-64)),
+    Crash("an input of a huge height", "stock", lambda: declared(side=2**40)),
     Crash("a nested shape", "sidecar", changed("sidecar", set_in("outputs", 0, "shape", value=[1, [8], 12, 64]))),
     Crash("a nested scale", "sidecar", changed("sidecar", set_in("outputs", 0, "scale", value=[[0.1]]))),
     Crash("a scale of 10^400", "sidecar", changed("sidecar", set_in("outputs", 0, "scale", value=[HUGE]))),

@@ -53,7 +53,7 @@ def intact() -> list[dict[str, Any]]:
 
 @pytest.fixture(scope="module")
 def past() -> list[dict[str, Any]]:
-    return outcomes("past", "--timeout", "10")
+    return outcomes("past")
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -69,6 +69,16 @@ def test_a_truncated_file_ends_in_the_two_lines(share: float, tmp_path: Path) ->
     assert caught.value.hint
 
 
+@pytest.mark.parametrize("text", [b"images", b"output0", b"Sigmoid", b"/model.0/conv/Conv", b"description"])
+def test_names_that_are_no_text_end_in_the_two_lines(text: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "bad.onnx"
+    path.write_bytes(tiny_yolo().SerializeToString().replace(text, b"\xff" + text[1:]))
+    with pytest.raises(ModelError) as caught:
+        cut_graph(load_model(path))
+    assert "export" in caught.value.hint
+    assert str(path) in caught.value.message
+
+
 def test_a_circle_of_nodes_is_named(tmp_path: Path) -> None:
     model = tiny_yolo()
     first, last = model.graph.node[0], model.graph.node[-1]

@@ -44,7 +44,8 @@ def fix_input(model: onnx.ModelProto, imgsz_hw: tuple[int, int] | None) -> tuple
         model = to_single(model)
         inputs = graph_inputs(model)
     if inputs[0].type.tensor_type.elem_type != onnx.TensorProto.FLOAT:
-        kind = onnx.TensorProto.DataType.Name(inputs[0].type.tensor_type.elem_type)
+        element = inputs[0].type.tensor_type.elem_type
+        kind = dict(map(reversed, onnx.TensorProto.DataType.items())).get(element, f"of element type {element}")
         raise ModelError(f"input {inputs[0].name!r} is {kind}, expected FLOAT", hint="export with int8=False")
     batch = shape[0] or 1
     if not 1 <= batch <= MAX_BATCH:
