@@ -9,7 +9,7 @@ demo: $(VENV)/.edgekit-host  ## the whole way on shipped material, on the simula
 	$(BIN)/edgekit demo -o demo_out
 
 test: $(VENV)/.edgekit-dev lint  ## ruff, mypy and the tests
-	$(BIN)/pytest -q
+	$(BIN)/pytest -q -n auto --dist loadscope
 
 lint: $(VENV)/.edgekit-dev
 	$(BIN)/ruff check .

@@ -5,7 +5,7 @@ Some exporters append nodes where they please (half=True does); onnxruntime sort
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 import onnx
 from google.protobuf.message import Message
@@ -19,17 +19,26 @@ AGAIN = "the file is damaged or was not written by an exporter: export the model
 
 
 def check_text(message: Message, place: str) -> None:
-    """Raises ModelError where a name or text anywhere in the file is not UTF-8, which protobuf finds when it is read."""
+    """Raise ModelError where a name or text anywhere in the file is not UTF-8.
+
+    protobuf finds that when a text is read, not when the file is; some versions give bytes then.
+    """
     try:
-        todo = [message]
-        while todo:
-            for kind, value in todo.pop().ListFields():
-                if kind.type == kind.TYPE_MESSAGE:
-                    todo.extend(value if isinstance(value, Sequence) else [value])
-                elif kind.type == kind.TYPE_STRING:
-                    list(value)
-    except UnicodeDecodeError as error:
-        raise ModelError(f"{place}: a name in the file is not text ({error.reason})", hint=AGAIN) from error
+        sound = not any(isinstance(text, bytes) for text in _texts(message))
+    except UnicodeDecodeError:
+        sound = False
+    if not sound:
+        raise ModelError(f"{place}: a name in the file is not text (invalid UTF-8)", hint=AGAIN)
+
+
+def _texts(message: Message) -> Iterator[str | bytes]:
+    todo = [message]
+    while todo:
+        for kind, value in todo.pop().ListFields():
+            if kind.type == kind.TYPE_MESSAGE:
+                todo.extend([value] if isinstance(value, Message) else value)
+            elif kind.type == kind.TYPE_STRING:
+                yield from [value] if isinstance(value, (str, bytes)) else value
 
 
 def check_tensors(model: onnx.ModelProto, place: str) -> None:

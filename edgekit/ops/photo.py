@@ -22,6 +22,7 @@ MAX_FILE_BYTES = 512 << 20
 MAX_PIXELS = 1 << 27  # 134 megapixels: 400 MB as BGR; beyond that it is no photo for a 640 px model
 SENSOR_BITS = (8, 10, 12, 14, 16)  # how many bits of a 16-bit file a sensor's values take
 FLOAT_WHITES = (1.0, 255.0, 65535.0)  # what white is in a file of floats
+OVERSHOOT = 1.01  # how far resampling and lossy floats pass their white
 
 
 def read_photo(path: str | Path) -> npt.NDArray[np.uint8]:
@@ -77,7 +78,7 @@ def _decode(data: bytes) -> npt.NDArray[np.uint8] | None:
 def _from_floats(image: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
     np.nan_to_num(image, copy=False, nan=0.0, posinf=0.0, neginf=0.0)
     largest = float(image.max(initial=0))
-    white = next((white for white in FLOAT_WHITES if largest <= white), largest)
+    white = next((white for white in FLOAT_WHITES if largest <= white * OVERSHOOT), largest)
     np.multiply(image, 255 / white, out=image)
     return np.asarray(np.clip(np.rint(image, out=image), 0, 255, out=image), np.uint8)
 

@@ -20,12 +20,7 @@ from fuzzing.outcome import BAD, OK
 from tests.fuzz.past_crashes import PAST
 
 CASES, SEED = 12, 20
-# Where a kind still fails, by the place that raises; whatever else a kind does wrong fails the test.
-NOT_CLEAN: dict[str, tuple[str, ...]] = {
-    "answer": ("edgekit/host/push.py",),
-}
 NOT_READ: dict[str, int] = {"stock": 1}  # intact inputs that are refused
-NOT_MENDED = ("a board that answers with brackets",)
 
 
 def outcomes(*arguments: str) -> list[dict[str, Any]]:
@@ -59,8 +54,7 @@ def past() -> list[dict[str, Any]]:
 @pytest.mark.parametrize("kind", KINDS)
 def test_mutated_inputs_are_read_or_refused(kind: str, mutated: list[dict[str, Any]]) -> None:
     rows = [row for row in mutated if row["kind"] == kind]
-    known = NOT_CLEAN.get(kind, ())
-    bad = [row for row in rows if row["outcome"] in BAD and not row["place"].startswith(known or "never")]
+    bad = [row for row in rows if row["outcome"] in BAD]
     assert len(rows) == CASES and not bad, said(bad)
 
 
@@ -74,6 +68,4 @@ def test_intact_inputs_are_read(kind: str, intact: list[dict[str, Any]]) -> None
 @pytest.mark.parametrize("number", range(len(PAST)), ids=[crash.name for crash in PAST])
 def test_crashes_of_before_stay_mended(number: int, past: list[dict[str, Any]]) -> None:
     (row,) = [row for row in past if row["index"] == number]
-    if PAST[number].name in NOT_MENDED and row["outcome"] in BAD:
-        pytest.xfail(said([row]))
     assert row["outcome"] == PAST[number].outcome, said([row])

@@ -13,6 +13,8 @@ from edgekit.errors import ImageError
 from edgekit.ops.photo import MAX_PIXELS, PHOTO_SUFFIXES, read_photo
 from edgekit.ops.photo_header import picture_size
 
+UNCOMPRESSED = [cv2.IMWRITE_TIFF_COMPRESSION, 1]  # OpenCV 4 writes floats as LogLuv, which is lossy
+
 
 @pytest.mark.parametrize(
     "array",
@@ -141,7 +143,7 @@ def test_deep_grey_is_scaled_from_the_bits_that_its_sensor_has(tmp_path: Path, b
 def test_floats_are_scaled_from_their_white(tmp_path: Path, white: float, shape: tuple[int, ...]) -> None:
     path = tmp_path / "float.tiff"
     values = np.linspace(0, 1, int(np.prod(shape))).astype(np.float32).reshape(shape)
-    cv2.imwrite(str(path), values * np.float32(white))
+    cv2.imwrite(str(path), values * np.float32(white), UNCOMPRESSED)
     bgr = read_photo(path)
     np.testing.assert_allclose(bgr if len(shape) == 3 else bgr[..., 0], values * 255, atol=0.51)
     assert bgr.shape == (16, 16, 3)
@@ -149,7 +151,7 @@ def test_floats_are_scaled_from_their_white(tmp_path: Path, white: float, shape:
 
 def test_floats_that_are_no_numbers_are_black(tmp_path: Path) -> None:
     path = tmp_path / "holes.tiff"
-    cv2.imwrite(str(path), np.array([[[np.nan] * 3, [np.inf] * 3, [1.0] * 3, [-1.0] * 3]], np.float32))
+    cv2.imwrite(str(path), np.array([[[np.nan] * 3, [np.inf] * 3, [1.0] * 3, [-1.0] * 3]], np.float32), UNCOMPRESSED)
     assert read_photo(path)[0, :, 0].tolist() == [0, 0, 255, 0]
 
 

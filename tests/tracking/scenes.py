@@ -31,7 +31,9 @@ class Detector:
     invented: float = 0.1  # false detections per frame
 
 
-def crossing_scene(seed: int, *, count: int = 8, frames: int = 120, detector: Detector = Detector()) -> list[SceneFrame]:
+def crossing_scene(
+    seed: int, *, count: int = 8, frames: int = 120, detector: Detector = Detector()
+) -> list[SceneFrame]:
     """Objects on smooth paths through the picture; the nearer ones hide the farther ones."""
     rng = np.random.default_rng(seed)
     sizes = rng.uniform(50, 110, (count, 1)) * np.column_stack([rng.uniform(0.4, 1.2, count), np.ones(count)])

@@ -271,14 +271,17 @@ def check_reference(path: Path) -> None:
 
 
 def answer_seeds() -> tuple[bytes, ...]:
-    return (b'{"edgekit": "1", "python": "3.10", "machine": "aarch64", "free_bytes": 100000000}', b"[1, 2]", b'"text"')
+    check = {"name": "numpy", "state": "ok", "found": "1.26.4", "expected": ">= 1.26", "hint": ""}
+    run = {"threads": 1, "fps": 120.5, "cpu_percent": 40.0, "stages": {"infer": {"p50": 5.1, "p99": 6.0}}}
+    return (json.dumps([check]).encode(), json.dumps({"model": "yolov8n.bin", "runs": [run]}).encode())
 
 
 def check_answer(path: Path) -> None:
-    from edgekit.host.push import _failed, _json
+    from edgekit.host.board_answer import read_checks, read_perf
+    from edgekit.host.push import _failed
 
     text = path.read_bytes().decode("utf-8", "replace")
-    check_message(lambda: _json(text))
+    check_message(lambda: read_checks(text) if text.lstrip().startswith("[") else read_perf(text))
     check_message(lambda: _raise(_failed("try", "board", 1, text)))
 
 
