@@ -64,7 +64,7 @@ class Detections:
 
     def to_supervision(self) -> Any:
         """As `supervision.Detections`; raises DeviceError where that library is not installed."""
-        from edgekit.output.interop import to_supervision
+        from edgekit.output.supervision_adapter import to_supervision
 
         return to_supervision(self)
 
@@ -178,7 +178,7 @@ class Classifications:
 
     def to_supervision(self) -> Any:
         """As `supervision.Classifications`; raises DeviceError where that library is not installed."""
-        from edgekit.output.interop import to_supervision
+        from edgekit.output.supervision_adapter import to_supervision
 
         return to_supervision(self)
 

@@ -10,7 +10,7 @@ import onnx
 import onnxruntime as ort
 
 from edgekit.decode.heads import RawHeads
-from edgekit.decode.rows import AllRows, decode_rows
+from edgekit.decode.reference import AllRows, decode_rows
 from edgekit.spec import ModelSpec
 
 # What equality means: pixels, scores, mask logits, pixels, radians.

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 import edgekit
+from edgekit.compile.compiler import compile_work
 from edgekit.decode.families import FAMILIES
-from edgekit.host.compile import compile_work
 from edgekit.results import Classifications, Detections, Poses, RotatedDetections, Segmentations
 from tests.sim.compiler.works import make_work, photo
 

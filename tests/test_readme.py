@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from edgekit.cli.main import COMMANDS
-from edgekit.demo.pictures import render_picture
+from edgekit.demo.scenes import render_picture
 from edgekit.output.writer import write_picture
 from tests.conftest import ROOT
 

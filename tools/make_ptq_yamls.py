@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from edgekit.files import write_text
-from edgekit.host.ptq.presets import PRESETS
+from edgekit.ptq.presets import PRESETS
 
 FOLDER = Path(__file__).resolve().parent.parent / "ptq_yamls"
 

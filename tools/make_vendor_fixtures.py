@@ -32,7 +32,7 @@ def main() -> None:
 
 def make_ops() -> None:
     from edgekit.sim.graph import load_graph
-    from edgekit.sim.oracle import vendor_tensors
+    from edgekit.sim.vendor_executor import vendor_tensors
     from tests.sim.random_ops import MAKERS, random_graph, random_input
 
     arrays: dict[str, np.ndarray] = {}
@@ -46,13 +46,13 @@ def make_ops() -> None:
 
 
 def make_demo() -> None:
-    from edgekit.demo.material import copy_model, write_calibration_photos, write_photos
-    from edgekit.host.calibrate import calibrate
-    from edgekit.host.compile import compile_work
-    from edgekit.sim.frames import photo_frames
+    from edgekit.calibration.calibrate import calibrate
+    from edgekit.compile.compiler import compile_work
+    from edgekit.demo.assets import copy_model, write_calibration_photos, write_photos
     from edgekit.sim.graph import load_graph
-    from edgekit.sim.oracle import vendor_tensors
+    from edgekit.sim.vendor_executor import vendor_tensors
     from edgekit.sim.verify import raw_outputs
+    from edgekit.sim.verify_inputs import photo_frames
 
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)

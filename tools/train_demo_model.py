@@ -36,8 +36,8 @@ from demo_model.network import DemoNet
 from demo_model.score import score_onnx
 from torch import Tensor
 
-from edgekit.demo.material import MODEL_NAME, RECORD_NAME
-from edgekit.demo.things import CLASS_NAMES
+from edgekit.demo.assets import MODEL_NAME, RECORD_NAME
+from edgekit.demo.shapes import CLASS_NAMES
 from edgekit.files import atomic_path, sha256_file, write_json
 
 BATCH = 16

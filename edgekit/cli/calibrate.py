@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from edgekit.cli.console import print_json, progress_bar
 
 if TYPE_CHECKING:
-    from edgekit.host.calibrate import CalibrationResult
+    from edgekit.calibration.calibrate import CalibrationResult
 
 SHOWN = 5  # dropped pictures named one by one
 
@@ -61,7 +61,7 @@ def add_choice_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    from edgekit.host.calibrate import calibrate
+    from edgekit.calibration.calibrate import calibrate
 
     with progress_bar() as progress:
         result = calibrate(
@@ -85,7 +85,7 @@ def run(args: argparse.Namespace) -> int:
 def _report(result: CalibrationResult) -> dict[str, Any]:
     from dataclasses import asdict
 
-    from edgekit.host.command import edgekit_command
+    from edgekit.next_command import edgekit_command
 
     return {
         "work": str(result.folder),
@@ -107,7 +107,7 @@ def _report(result: CalibrationResult) -> dict[str, Any]:
 
 
 def _print(result: CalibrationResult) -> None:
-    from edgekit.host.command import edgekit_command
+    from edgekit.next_command import edgekit_command
 
     selection = result.selection
     width, height = result.spec.preprocess.size_wh

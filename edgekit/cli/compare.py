@@ -11,7 +11,7 @@ from edgekit.cli.earlier import files_of, refuse_others_files, with_sidecars
 
 if TYPE_CHECKING:
     from edgekit.evaluate.compare import Comparison, PhotoDifference
-    from edgekit.evaluate.figures import Figures
+    from edgekit.evaluate.tensor_metrics import Figures
 
 REPORTED = 0.98  # cosine below which a layer is named where no threshold is given
 WORST = 10

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from edgekit.host.compile import CompileResult
+    from edgekit.compile.compiler import CompileResult
 
 WORST_NODES = 5
 WORST_BELOW = 0.99  # nodes nearer to the float model than this are no news
@@ -34,7 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     from edgekit.cli.console import print_json, progress_bar
-    from edgekit.host.compile import compile_work
+    from edgekit.compile.compiler import compile_work
 
     with progress_bar() as progress:
         result = compile_work(
@@ -72,8 +72,8 @@ def worst_nodes(result: CompileResult) -> list[tuple[str, float]]:
 
 def _print(result: CompileResult, *, work: Path, asked: str) -> None:
     from edgekit.cli.console import print_table
-    from edgekit.host.command import edgekit_command, trial_command
-    from edgekit.host.compile import why_simulated
+    from edgekit.compile.compiler import why_simulated
+    from edgekit.next_command import edgekit_command, trial_command
 
     how = "simulated: runs off the board only" if result.simulated else "for the board"
     verb = "reused, nothing has changed" if result.reused else "compiled"

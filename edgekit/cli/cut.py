@@ -11,7 +11,7 @@ from edgekit.errors import ConfigError
 from edgekit.spec import ROLES
 
 if TYPE_CHECKING:
-    from edgekit.host.cut import Cut
+    from edgekit.export import Cut
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -40,8 +40,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Cuts and says in one line what the model is and what was dropped."""
+    from edgekit.export import CutOptions, cut_file
     from edgekit.files import refuse_replacing
-    from edgekit.host.cut import CutOptions, cut_file
     from edgekit.spec import sidecar_path, spec_to_dict
 
     options = CutOptions(

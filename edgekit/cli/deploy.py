@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from edgekit.cli.calibrate import add_choice_arguments
 
 if TYPE_CHECKING:
-    from edgekit.host.deploy import Deployed
+    from edgekit.deploy.deploy import Deployed
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -29,7 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Makes the bundle and says what is in it and what to type next."""
     from edgekit.cli.console import print_json, progress_bar
-    from edgekit.host.deploy import deploy
+    from edgekit.deploy.deploy import deploy
 
     with progress_bar() as progress:
         done = deploy(
@@ -69,7 +69,7 @@ def _as_dict(done: Deployed) -> dict[str, Any]:
 
 def _print(done: Deployed) -> None:
     from edgekit.cli.console import print_table
-    from edgekit.host.command import edgekit_command, trial_command
+    from edgekit.next_command import edgekit_command, trial_command
 
     rows = [(m.part, m.name, f"{m.bytes / 1e6:.2f} MB") for m in done.bundle.members]
     print_table(f"{done.bundle.folder}", ("part", "file", "size"), rows)

@@ -6,7 +6,7 @@ import argparse
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from edgekit.host.doctor import Check
+    from edgekit.deploy.doctor import Check
 
 MARKS = {"ok": "ok", "gap": "-", "broken": "BROKEN"}
 
@@ -19,7 +19,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Shows the checks; returns 1 where something is missing that edgekit cannot do without."""
     from edgekit.cli.console import print_json
-    from edgekit.host.doctor import as_dict, examine, healthy
+    from edgekit.deploy.doctor import as_dict, examine, healthy
 
     checks = examine()
     if args.json:

@@ -12,8 +12,8 @@ from edgekit.cli.earlier import refuse_others_files, with_sidecars
 
 if TYPE_CHECKING:
     from edgekit.evaluate.bootstrap import Interval
+    from edgekit.evaluate.labels import Truth
     from edgekit.evaluate.run import Evaluation, ModelScores
-    from edgekit.evaluate.truth import Truth
 
 DEFAULT_OUT = Path("edgekit_eval")
 KINDS = {
@@ -121,7 +121,7 @@ def run(args: argparse.Namespace) -> int:
 def _truth(args: argparse.Namespace) -> Truth:
     """The labels, or without --data the photos alone."""
     from edgekit.errors import ConfigError
-    from edgekit.evaluate.truth import load_truth, photos_alone
+    from edgekit.evaluate.labels import load_truth, photos_alone
 
     if args.data is not None:
         return load_truth(args.data, split=args.split, images_dir=args.images, limit=args.limit, strict=args.strict)

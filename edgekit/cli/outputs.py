@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from edgekit.cli.tally import say
+from edgekit.cli.run_summary import say
 from edgekit.files import is_file, is_folder, resolved
 
 if TYPE_CHECKING:

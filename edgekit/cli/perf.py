@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from edgekit.runtime.hrt import HrtPerf
     from edgekit.runtime.perf import PerfRun, Picture
-    from edgekit.runtime.reference import Comparison, Figure
+    from edgekit.runtime.published_results import Comparison, Figure
     from edgekit.runtime.session import Session
 
 REFERENCE_FOLDER = "board/reference"  # in a checkout; board/perf.py names its own
@@ -49,7 +49,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     from edgekit.cli.console import print_json, say_replaced
     from edgekit.files import refuse_replacing, write_json
-    from edgekit.runtime.reference import compare
+    from edgekit.runtime.published_results import compare
     from edgekit.runtime.session import load
 
     outputs = [Path(name) for name in (args.out, args.csv) if name]
@@ -176,7 +176,7 @@ def _model_file(args: argparse.Namespace) -> Path:
 
 def _figures(args: argparse.Namespace, session: Session) -> Sequence[Figure]:
     """Nothing where this is no board, or no figures of it are here."""
-    from edgekit.runtime.reference import read_reference
+    from edgekit.runtime.published_results import read_reference
     from edgekit.runtime.system import read_board
 
     if session.device.kind != "bpu":

@@ -31,7 +31,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _fill(args: argparse.Namespace) -> int:
     from edgekit.cli.console import print_json
-    from edgekit.host.push import fill_folder
+    from edgekit.deploy.push import fill_folder
 
     folder = Path(args.folder)
     fill_folder(Path(args.target[0]), folder)
@@ -56,8 +56,8 @@ def _push(args: argparse.Namespace) -> int:
     from dataclasses import asdict
 
     from edgekit.cli.console import print_json, progress_bar, say_replaced
+    from edgekit.deploy.push import push
     from edgekit.files import refuse_replacing, write_json
-    from edgekit.host.push import push
 
     host, bundle = args.target
     out = Path(args.out or "perf.json")

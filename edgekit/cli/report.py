@@ -13,9 +13,9 @@ from edgekit.progress import Progress
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from edgekit.host.report.build import Build
-    from edgekit.host.report.collect import Collection
-    from edgekit.host.report.report import Report
+    from edgekit.report.build import Build
+    from edgekit.report.collect import Collection
+    from edgekit.report.report import Report
 
 WIDTH_WITHOUT_TERMINAL = 120
 EPILOG = """\
@@ -44,7 +44,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Prints the report; 0 unless the build itself failed, which is 1."""
-    from edgekit.host.report.report import make_report
+    from edgekit.report.report import make_report
 
     with progress_bar() as progress:
         found = _collect(args.path, progress)
@@ -53,7 +53,7 @@ def run(args: argparse.Namespace) -> int:
     if args.html:
         from edgekit.cli.console import say_replaced
         from edgekit.files import refuse_replacing
-        from edgekit.host.report.page import write_page
+        from edgekit.report.page import write_page
 
         _check_page_path(args.html, found)
         say_replaced(refuse_replacing([args.html], inputs=[args.path], overwrite=args.overwrite))
@@ -71,7 +71,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _collect(path: Path, progress: Progress) -> Collection:
-    from edgekit.host.report.collect import collect
+    from edgekit.report.collect import collect
 
     return collect(path, progress=progress)
 
@@ -102,7 +102,7 @@ def _check_page_path(page: Path, found: Collection) -> None:
 
 
 def _print_reports(reports: list[Report], found: Collection, *, everything: bool) -> None:
-    from edgekit.host.report.text import print_comparison, print_report
+    from edgekit.report.text import print_comparison, print_report
 
     console = _console()
     if len(reports) > 1:
@@ -114,7 +114,7 @@ def _print_reports(reports: list[Report], found: Collection, *, everything: bool
 
 
 def _print_reports_json(reports: list[Report], found: Collection, *, is_folder: bool) -> None:
-    from edgekit.host.report.as_json import report_json, reports_json
+    from edgekit.report.as_json import report_json, reports_json
 
     many = is_folder and len(reports) != 1
     print_json(reports_json(reports, found.left_aside) if many else report_json(reports[0]))
@@ -128,8 +128,8 @@ def _print_left_aside(found: Collection) -> None:
 
 
 def _print_diff(base: Report, new: Report, *, as_json: bool) -> None:
-    from edgekit.host.report.diff import diff_json, diff_reports
-    from edgekit.host.report.text import print_diff
+    from edgekit.report.diff import diff_json, diff_reports
+    from edgekit.report.text import print_diff
 
     diff = diff_reports(base, new)
     if as_json:

@@ -19,14 +19,14 @@ from edgekit.cli.outputs import (
     planned_outputs,
     row_sinks,
 )
-from edgekit.cli.tally import Tally, say
+from edgekit.cli.run_summary import Tally, say
 from edgekit.files import listed
 
 if TYPE_CHECKING:
     from edgekit.output.folder import RunFolder
     from edgekit.output.sinks import PictureSink, RowSink
-    from edgekit.runtime.engine import Engine
     from edgekit.runtime.pipeline import Done
+    from edgekit.runtime.recovering_session import Engine
     from edgekit.runtime.session import Session
     from edgekit.runtime.sources import Source
 
@@ -86,7 +86,7 @@ def run(args: argparse.Namespace) -> int:
     from edgekit.errors import ConfigError
     from edgekit.output.folder import run_folder
     from edgekit.output.names import output_names
-    from edgekit.runtime.engine import Engine
+    from edgekit.runtime.recovering_session import Engine
 
     if args.in_flight < 1 or (args.frames is not None and args.frames < 1):
         raise ConfigError("--in-flight and --frames must be 1 or more", hint="leave them away for the usual")
@@ -205,7 +205,7 @@ def _watching(args: argparse.Namespace, engine: Engine) -> Iterator[None]:
     if not args.watch:
         yield
         return
-    from edgekit.runtime.watch import ModelWatch
+    from edgekit.runtime.model_reload import ModelWatch
 
     def take(session: Session) -> None:
         engine.replace(session)

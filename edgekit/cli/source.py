@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 def open_any_source(source: str, *, on_skip: OnSkip) -> Source:
-    """Open a source as `edgekit.host.photo_source` does; on a board without the host's libraries, lists are refused.
+    """Open a source as `edgekit.data.frame_source` does; on a board without the host's libraries, lists are refused.
 
     Raises:
         ConfigError: Where a list is given and its reader is not installed.
@@ -21,7 +21,7 @@ def open_any_source(source: str, *, on_skip: OnSkip) -> Source:
     if not names_photos(source):
         return open_source(source, on_skip=on_skip)
     try:
-        reader = importlib.import_module("edgekit.host.photo_source")
+        reader = importlib.import_module("edgekit.data.frame_source")
     except ImportError as error:
         raise ConfigError(
             f"--source {source} names photos, and what reads such files is not installed here ({error.name})",

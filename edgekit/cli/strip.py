@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from edgekit.host.strip_plan import StripPlan
+    from edgekit.compile.strip_plan import StripPlan
     from edgekit.spec import ModelSpec
 
 
@@ -32,8 +32,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Plans, and does it unless only the plan or the command was asked for."""
+    from edgekit.compile.strip_plan import STRIPPED_ROLES
     from edgekit.errors import ConfigError
-    from edgekit.host.strip_plan import STRIPPED_ROLES
 
     if (args.model is None) == (args.log is None):
         raise ConfigError("one of MODEL.bin and --log FILE is needed", hint="edgekit strip model_output/NAME.bin")
@@ -42,7 +42,7 @@ def run(args: argparse.Namespace) -> int:
         return _plan_from_log(args, roles)
     spec = _sidecar(args)
     if args.print_command:
-        from edgekit.host.strip import modified_path, plan_for_bin
+        from edgekit.compile.strip import modified_path, plan_for_bin
 
         _refuse_simulated(args.model)
         plan = plan_for_bin(args.model, spec, roles=roles)
@@ -51,9 +51,9 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _plan_from_log(args: argparse.Namespace, roles: tuple[str, ...]) -> int:
-    from edgekit.host.modifier_log import read_removable_nodes
-    from edgekit.host.strip import modified_path
-    from edgekit.host.strip_plan import plan_strip
+    from edgekit.compile.modifier_log import read_removable_nodes
+    from edgekit.compile.strip import modified_path
+    from edgekit.compile.strip_plan import plan_strip
 
     name, nodes = read_removable_nodes(args.log)
     plan = plan_strip(nodes, _sidecar(args), roles=roles)
@@ -63,9 +63,9 @@ def _plan_from_log(args: argparse.Namespace, roles: tuple[str, ...]) -> int:
 
 def _strip(args: argparse.Namespace, spec: ModelSpec | None, roles: tuple[str, ...]) -> int:
     from edgekit.cli.console import say_replaced
+    from edgekit.compile.strip import modified_path, strip_bin
+    from edgekit.compile.toolchain.find import find_toolchain
     from edgekit.files import refuse_replacing
-    from edgekit.host.strip import modified_path, strip_bin
-    from edgekit.host.toolchain.find import find_toolchain
     from edgekit.sim.container import is_sim_bin
     from edgekit.spec import sidecar_path
 
@@ -74,7 +74,7 @@ def _strip(args: argparse.Namespace, spec: ModelSpec | None, roles: tuple[str, .
     read = (args.model, sidecar_path(args.model), *filter(None, [args.sidecar]))
     say_replaced(refuse_replacing(written, inputs=read, overwrite=args.overwrite))
     if is_sim_bin(args.model):
-        from edgekit.host.strip_sim import strip_sim_bin
+        from edgekit.sim.strip import strip_sim_bin
 
         plan, sidecar = strip_sim_bin(args.model, spec, output, roles=roles)
         return _show(args, plan, str(args.model), str(output), sidecar)

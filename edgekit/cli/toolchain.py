@@ -29,9 +29,9 @@ def run(args: argparse.Namespace) -> int:
 
 def _install(args: argparse.Namespace) -> int:
     from edgekit.cli.console import progress_bar
-    from edgekit.host.toolchain.find import private_folder
-    from edgekit.host.toolchain.install import check_machine, install, read_record
-    from edgekit.host.toolchain.recipe import DISK_MB
+    from edgekit.compile.toolchain.find import private_folder
+    from edgekit.compile.toolchain.install import check_machine, install, read_record
+    from edgekit.compile.toolchain.recipe import DISK_MB
 
     check_machine()
     record = read_record()
@@ -53,7 +53,7 @@ def _install(args: argparse.Namespace) -> int:
 
 def _status(args: argparse.Namespace) -> int:
     from edgekit.cli.console import print_json, print_table
-    from edgekit.host.toolchain.status import toolchain_status
+    from edgekit.compile.toolchain.status import toolchain_status
 
     status = toolchain_status()
     if args.json:
@@ -66,8 +66,8 @@ def _status(args: argparse.Namespace) -> int:
 
 
 def _uninstall(args: argparse.Namespace) -> int:
-    from edgekit.host.toolchain.find import private_folder
-    from edgekit.host.toolchain.install import folder_bytes, uninstall
+    from edgekit.compile.toolchain.find import private_folder
+    from edgekit.compile.toolchain.install import folder_bytes, uninstall
 
     folder = private_folder()
     if not folder.is_dir():

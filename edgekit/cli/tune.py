@@ -11,8 +11,8 @@ from edgekit.cli.console import print_json, print_table, progress_bar
 
 if TYPE_CHECKING:
     from edgekit.evaluate.bootstrap import Interval
+    from edgekit.tune.records import Scored, Step
     from edgekit.tune.report import Tuned
-    from edgekit.tune.steps import Scored, Step
 
 SHOWN_UNITS = 8
 
@@ -91,7 +91,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _print(tuned: Tuned) -> None:
-    from edgekit.host.command import edgekit_command
+    from edgekit.next_command import edgekit_command
 
     columns = ["what", "output error", "where objects are", "time on the board (estimate)", "tried"]
     print_table("steps", columns, [[step.what, *_errors(step), str(step.tried)] for step in tuned.steps])

@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from edgekit.decode.anchorfree import box_places, decode_boxes
-from edgekit.decode.gate import gate_cells
 from edgekit.decode.heads import BoundHeads, RawHeads, bind_roles
+from edgekit.decode.score_filter import gate_cells
 from edgekit.ops.math import logit, sigmoid
 from edgekit.ops.nms import nms
 from edgekit.spec import ModelSpec

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from edgekit.decode.heads import RawHeads, bind_roles
-from edgekit.decode.objects import find_objects
 from edgekit.decode.options import DecodeOptions
+from edgekit.decode.postprocess import find_objects
 from edgekit.ops.letterbox import Letterbox
 from edgekit.results import Detections
 from edgekit.spec import ModelSpec

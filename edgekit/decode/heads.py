@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from edgekit.decode.once import once_per_object
+from edgekit.decode.memoize import once_per_object
 from edgekit.errors import ModelError
 from edgekit.spec import HEAD_DTYPES, HeadSpec, ModelSpec
 

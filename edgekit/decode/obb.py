@@ -10,10 +10,10 @@ import numpy.typing as npt
 from edgekit.decode.anchorfree import dfl_distances
 from edgekit.decode.candidates import pick_classes
 from edgekit.decode.families import formulas
-from edgekit.decode.gate import gate_cells
 from edgekit.decode.heads import BoundHeads, RawHeads, bind_roles
 from edgekit.decode.options import DecodeOptions
 from edgekit.decode.rotated import decode_angles, decode_rotated
+from edgekit.decode.score_filter import gate_cells
 from edgekit.ops.letterbox import Letterbox
 from edgekit.ops.math import sigmoid
 from edgekit.ops.rotated import enclosing_boxes, long_side_first, rotated_nms

@@ -9,8 +9,8 @@ from edgekit.decode.candidates import Candidates
 from edgekit.decode.families import formulas
 from edgekit.decode.heads import BoundHeads, RawHeads, bind_roles
 from edgekit.decode.keypoints import decode_keypoints
-from edgekit.decode.objects import find_objects
 from edgekit.decode.options import DecodeOptions
+from edgekit.decode.postprocess import find_objects
 from edgekit.errors import ModelError
 from edgekit.ops.letterbox import Letterbox
 from edgekit.results import Poses

@@ -8,8 +8,8 @@ import numpy.typing as npt
 from edgekit.decode.candidates import Candidates, gather_rows
 from edgekit.decode.families import formulas
 from edgekit.decode.heads import BoundHeads, RawHeads, bind_roles
-from edgekit.decode.objects import find_objects
 from edgekit.decode.options import DecodeOptions
+from edgekit.decode.postprocess import find_objects
 from edgekit.decode.yolov5 import gather_masks
 from edgekit.ops.letterbox import Letterbox
 from edgekit.ops.masks import instance_masks

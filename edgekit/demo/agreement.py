@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from edgekit.demo.pictures import Scene
+from edgekit.demo.scenes import Scene
 from edgekit.evaluate.agreement import pair_up
 from edgekit.evaluate.predictions import Found
 from edgekit.ops.quant import dequantize

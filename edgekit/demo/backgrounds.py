@@ -6,9 +6,9 @@ import math
 
 import numpy as np
 
-from edgekit.demo.dice import Dice, turn
+from edgekit.demo.rng import Dice, turn
+from edgekit.demo.shapes import Rgb, jitter, random_color
 from edgekit.demo.texture import clouds, value_noise
-from edgekit.demo.things import Rgb, jitter, random_color
 
 
 def paint_background(dice: Dice, size_wh: tuple[int, int]) -> np.ndarray:

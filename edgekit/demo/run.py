@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from edgekit.calibration.calibrate import CalibrationResult, calibrate
+from edgekit.compile.compiler import CompileResult, compile_work
 from edgekit.demo.agreement import CosineSum, Floats, Tally, float_heads, found_again, found_by, truth_of
+from edgekit.demo.assets import Photo, copy_model, write_calibration_photos, write_photos
 from edgekit.demo.folder import fresh_folder, write_record
-from edgekit.demo.material import Photo, copy_model, write_calibration_photos, write_photos
 from edgekit.evaluate.agreement import CONFIDENT
 from edgekit.files import write_json
-from edgekit.host.calibrate import CalibrationResult, calibrate
-from edgekit.host.compile import CompileResult, compile_work
 from edgekit.output.writer import write_picture
 from edgekit.progress import Progress, silent
 from edgekit.results import Segmentations

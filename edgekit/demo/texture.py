@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from edgekit.demo.dice import Dice
+from edgekit.demo.rng import Dice
 
 Floats = npt.NDArray[np.float32]
 

@@ -14,9 +14,9 @@ from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval, Params
 
 from edgekit.evaluate.classes import ClassMap
+from edgekit.evaluate.labels import Truth
 from edgekit.evaluate.precision import ClassMatches
 from edgekit.evaluate.predictions import Found
-from edgekit.evaluate.truth import Truth
 from edgekit.ops.boxes import xyxy_to_ltwh
 
 AREAS = ("all", "small", "medium", "large")  # below 32^2 pixels, below 96^2, above

@@ -8,9 +8,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from edgekit.data.label_faults import Faults, as_integer, as_number
 from edgekit.errors import DataError
 from edgekit.evaluate.outlines import clean_segmentation, mask_area
-from edgekit.host.datasets.faults import Faults, as_integer, as_number
 from edgekit.text import printable
 
 Sizes = Mapping[int, tuple[int, int]]  # image id: width, height; 0 where the file does not say

@@ -11,14 +11,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from edgekit.data.image_source import open_source
 from edgekit.errors import DataError, ModelError
 from edgekit.evaluate.agreement import CONFIDENT, SHOWN, pair_up
-from edgekit.evaluate.figures import Figures, Sums
+from edgekit.evaluate.compared_model import Side, Tensor, head_values, open_side
 from edgekit.evaluate.predictions import Found
 from edgekit.evaluate.side_by_side import side_by_side
-from edgekit.evaluate.sides import Side, Tensor, head_values, open_side
+from edgekit.evaluate.tensor_metrics import Figures, Sums
 from edgekit.files import ReadFiles
-from edgekit.host.calibration.sources import open_source
 from edgekit.ops.photo import read_photo
 from edgekit.output.writer import write_picture
 from edgekit.progress import Progress, silent

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edgekit.decode.heads import bind_roles
-from edgekit.decode.objects import find_objects
+from edgekit.decode.postprocess import find_objects
 from edgekit.decode.segment import mask_coefficients
 from edgekit.errors import ConfigError
 from edgekit.ops.letterbox import Letterbox

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from pycocotools import mask as coco_mask
 
-from edgekit.host.datasets.faults import Faults, as_integer, as_number, words
+from edgekit.data.label_faults import Faults, as_integer, as_number, words
 
 MAX_POINTS = 50_000  # of one object
 MAX_LENGTH = 1 << 20  # of one object's outlines in pixels: 16 times round a photo of 16 megapixels, or 100 MB

@@ -14,13 +14,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from edgekit.data.image_loader import map_pictures
+from edgekit.data.image_source import Picture
 from edgekit.errors import DataError, ImageError, ModelError, OutputError
 from edgekit.evaluate.native_masks import predict_native, require_masks
 from edgekit.evaluate.outlines import packed_pixels
 from edgekit.evaluate.rle import masks_to_rles
 from edgekit.files import sha256_file, write_bytes
-from edgekit.host.calibration.reading import map_pictures
-from edgekit.host.calibration.sources import Picture
 from edgekit.progress import Progress, silent
 from edgekit.results import TOP_CLASSES, Classifications, Poses, Results, RotatedDetections, Segmentations
 from edgekit.runtime.session import Session

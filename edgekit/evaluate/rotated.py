@@ -12,9 +12,9 @@ import numpy.typing as npt
 
 from edgekit.evaluate.classes import ClassMap
 from edgekit.evaluate.coco import Matches
+from edgekit.evaluate.labels import Truth
 from edgekit.evaluate.precision import IOU_THRESHOLDS, ClassMatches
 from edgekit.evaluate.predictions import Found
-from edgekit.evaluate.truth import Truth
 from edgekit.ops.rotated import rotated_iou
 
 Rotated = npt.NDArray[np.float32]

@@ -12,14 +12,14 @@ import numpy as np
 from edgekit.errors import ConfigError, DataError, ModelError
 from edgekit.evaluate.agreement import SHOWN, Agreement
 from edgekit.evaluate.bootstrap import Floats, Interval, difference, interval, photo_weights, ratio
-from edgekit.evaluate.both import agree_on_all, why_not_agree
 from edgekit.evaluate.classes import ClassMap, match_classes
 from edgekit.evaluate.coco import Matches, match
+from edgekit.evaluate.labels import Truth
+from edgekit.evaluate.pairwise_agreement import agree_on_all, why_not_agree
 from edgekit.evaluate.precision import mean_precision, mean_precisions
 from edgekit.evaluate.predictions import Predictions, predict_photos
 from edgekit.evaluate.rotated import match_rotated
 from edgekit.evaluate.topk import top_hits
-from edgekit.evaluate.truth import Truth
 from edgekit.files import write_json
 from edgekit.progress import Progress, silent
 from edgekit.runtime.session import Session, load

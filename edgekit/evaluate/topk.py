@@ -7,12 +7,12 @@ from pathlib import Path
 
 import numpy as np
 
+from edgekit.data.image_list import photos_below
 from edgekit.errors import DataError
 from edgekit.evaluate.bootstrap import Floats
 from edgekit.evaluate.classes import ClassMap
+from edgekit.evaluate.labels import Truth
 from edgekit.evaluate.predictions import Found, Photo
-from edgekit.evaluate.truth import Truth
-from edgekit.host.datasets.listing import photos_below
 
 
 def load_class_folders(folder: Path, *, split: str = "val", limit: int | None = None) -> Truth:

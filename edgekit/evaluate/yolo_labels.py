@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
+from edgekit.data.label_faults import Faults, as_number, words
 from edgekit.errors import DataError
 from edgekit.evaluate.coco_labels import ONCE, UNIQUE
 from edgekit.evaluate.outlines import DRAWABLE, MAX_POINTS, is_drawable, outline_area
-from edgekit.host.datasets.faults import Faults, as_number, words
 from edgekit.text import read_text
 
 MAX_LABEL_BYTES = 16 << 20

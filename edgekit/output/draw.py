@@ -12,8 +12,8 @@ import numpy as np
 from edgekit.errors import ImageError
 from edgekit.labels import class_color_bgr
 from edgekit.ops.letterbox import check_bgr
-from edgekit.output.ink import DARK, Picture, draw_text, line_thickness
 from edgekit.output.skeleton import draw_skeleton
+from edgekit.output.text_style import DARK, Picture, draw_text, line_thickness
 from edgekit.results import Classifications, Detections, Poses, Results, RotatedDetections, Segmentations
 from edgekit.runtime.device import is_float_kind
 

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 
 from edgekit.labels import COCO_SKELETON, class_color_bgr
-from edgekit.output.ink import WHITE, Picture, line_thickness
+from edgekit.output.text_style import WHITE, Picture, line_thickness
 from edgekit.results import Poses
 
 SEEN = 0.5  # a point below this visibility is not drawn, nor are its bones

@@ -16,8 +16,8 @@ from typing import Any
 
 from edgekit.errors import DeviceError, EdgekitError, ImageError
 from edgekit.results import Results
-from edgekit.runtime.channel import Channel
-from edgekit.runtime.engine import Engine, Inferred
+from edgekit.runtime.bounded_queue import Channel
+from edgekit.runtime.recovering_session import Engine, Inferred
 from edgekit.runtime.sources import Frame, OnSkip, Source
 
 IN_FLIGHT = 2  # as many as the BPU works on at once; more wait for each other out of order

@@ -23,13 +23,13 @@ QUANTIZED_SUFFIX = "_quantized_model.onnx"
 
 # What lives outside the board ring, by name, so that a board without these packages never imports them.
 HOST_PARTS = {
-    "describe": "edgekit.host.describe:describe_model",
-    "as-built": "edgekit.host.bin_spec:spec_as_built",
-    "float": "edgekit.host.floatmodel:open_float_model",
+    "describe": "edgekit.compile.describe:describe_model",
+    "as-built": "edgekit.binary.bin_sidecar:spec_as_built",
+    "float": "edgekit.export.float_device:open_float_model",
     "sim": "edgekit.sim.device:open_sim_device",
     "hbdk-sim": "edgekit.sim.hbdk:open_hbdk_sim",
     "bundle": "edgekit.bundle:open_bundle",
-    "toolchain": "edgekit.host.toolchain.find:find_toolchain",
+    "toolchain": "edgekit.compile.toolchain.find:find_toolchain",
 }
 
 

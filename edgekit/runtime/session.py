@@ -17,8 +17,8 @@ import numpy as np
 import numpy.typing as npt
 
 from edgekit.decode import decode
-from edgekit.decode.complete import require_whole_head
 from edgekit.decode.options import DecodeOptions
+from edgekit.decode.validation import require_whole_head
 from edgekit.errors import ConfigError
 from edgekit.ops.buffers import Buffers
 from edgekit.ops.letterbox import Letterbox

@@ -15,8 +15,8 @@ from edgekit.sim.executor import Executor, wanted_tensors
 from edgekit.sim.fast import make_executor
 from edgekit.sim.graph import Graph, GraphOutput, load_graph, strip_dequantize
 from edgekit.sim.input import graph_input, graph_input_kind, input_size_hw
-from edgekit.sim.notes import execution_notes
 from edgekit.sim.ops.dequantize import Dequantize
+from edgekit.sim.provenance import execution_notes
 from edgekit.spec import ModelSpec
 
 

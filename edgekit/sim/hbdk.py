@@ -13,10 +13,10 @@ from typing import Any
 
 import numpy as np
 
+from edgekit.binary.bin_format import BinInfo, BinInput, BinOutput, read_bin
+from edgekit.compile.toolchain.find import Toolchain, find_toolchain
+from edgekit.compile.toolchain.run import run_command
 from edgekit.errors import DeviceError, ModelError, ToolchainError
-from edgekit.host.binfile import BinInfo, BinInput, BinOutput, read_bin
-from edgekit.host.toolchain.find import Toolchain, find_toolchain
-from edgekit.host.toolchain.run import run_command
 from edgekit.ops.quant import dequantize
 from edgekit.runtime.device import TensorInfo, Tensors
 from edgekit.sim.ops.dequantize import DEFAULT_AXIS

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from edgekit.host.toolchain.find import Toolchain
+from edgekit.compile.toolchain.find import Toolchain
 from edgekit.progress import Progress, silent
 from edgekit.sim.executor import ReferenceExecutor
 from edgekit.sim.fast import make_executor
@@ -18,7 +18,7 @@ from edgekit.sim.graph import Graph, GraphOutput, strip_dequantize
 from edgekit.sim.ops.dequantize import Dequantize
 from edgekit.sim.ops.float_op import FloatOp
 from edgekit.sim.ops.operator import run_checked
-from edgekit.sim.oracle import vendor_tensors
+from edgekit.sim.vendor_executor import vendor_tensors
 
 Tensors = Mapping[str, np.ndarray]
 

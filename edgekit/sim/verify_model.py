@@ -8,18 +8,18 @@ from typing import Any
 
 import numpy as np
 
+from edgekit.compile.toolchain.find import find_toolchain
 from edgekit.errors import ConfigError, ModelError
-from edgekit.host.toolchain.find import find_toolchain
 from edgekit.progress import Progress, silent
 from edgekit.runtime.registry import quantized_beside
 from edgekit.sim.container import is_sim_bin, read_sim_bin
 from edgekit.sim.device import SimDevice
-from edgekit.sim.frames import generated_frames, generated_pictures, photo_frames, photo_inputs
 from edgekit.sim.graph import Graph, load_graph
 from edgekit.sim.hbdk import HbdkSimDevice
-from edgekit.sim.inspect import OpTime, TensorStats, fast_profile, tensor_stats
-from edgekit.sim.notes import execution_notes
+from edgekit.sim.provenance import execution_notes
+from edgekit.sim.tensor_stats import OpTime, TensorStats, fast_profile, tensor_stats
 from edgekit.sim.verify import Comparison, compare_integers, comparison_to_dict, raw_outputs, verify_graph
+from edgekit.sim.verify_inputs import generated_frames, generated_pictures, photo_frames, photo_inputs
 
 HBDK_KIND = "simulated device against the instructions of the .bin (hbdk-sim)"
 

@@ -12,7 +12,7 @@ from typing import Any
 from edgekit.errors import ConfigError
 from edgekit.progress import Progress, silent
 from edgekit.tune.cluster import DaskCluster
-from edgekit.tune.store import ResultStore
+from edgekit.tune.result_cache import ResultStore
 from edgekit.tune.workers import Here, LocalProcesses, Workers
 from edgekit.version import __version__
 

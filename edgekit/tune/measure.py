@@ -14,10 +14,10 @@ import numpy.typing as npt
 from edgekit.errors import ModelError
 from edgekit.evaluate.agreement import SHOWN, Agreement, agree_on_photo, summarise
 from edgekit.evaluate.bootstrap import photo_weights, quotients
-from edgekit.evaluate.both import same_class_draws
+from edgekit.evaluate.labels import load_truth
+from edgekit.evaluate.pairwise_agreement import same_class_draws
 from edgekit.evaluate.predictions import Photo, predict_photos
 from edgekit.evaluate.run import Evaluation, evaluate, predictions_by_id
-from edgekit.evaluate.truth import load_truth
 from edgekit.files import atomic_path, sha256_file, write_bytes
 from edgekit.ops.buffers import Buffers
 from edgekit.ops.photo import read_photo
@@ -27,10 +27,10 @@ from edgekit.ops.quant import dequantize
 from edgekit.runtime.session import Session, load
 from edgekit.sim.compiler.sidecars import quantized_spec
 from edgekit.spec import ModelSpec, file_ref, save_spec, sidecar_path
-from edgekit.tune.rounded import rounded_session
-from edgekit.tune.seen import Heads, everywhere_sums, seen_sums
-from edgekit.tune.setting import PLAIN, Setting, setting_from
-from edgekit.tune.work import (
+from edgekit.tune.candidate import PLAIN, Setting, setting_from
+from edgekit.tune.fake_quant import rounded_session
+from edgekit.tune.weighted_error import Heads, everywhere_sums, seen_sums
+from edgekit.tune.workspace import (
     Work,
     base_subject,
     float_heads,

@@ -9,17 +9,17 @@ from typing import Any
 
 import numpy as np
 
+from edgekit.calibration.calibrate import calibrate
+from edgekit.compile.compiler import compile_work
+from edgekit.data.image_source import Picture, open_source
 from edgekit.errors import ConfigError, DataError
-from edgekit.evaluate.truth import load_truth
+from edgekit.evaluate.labels import load_truth
 from edgekit.files import read_json
-from edgekit.host.calibrate import calibrate
-from edgekit.host.calibration.sources import Picture, open_source
-from edgekit.host.compile import compile_work
 from edgekit.progress import Progress
-from edgekit.sim.compiler.subject import INT16_MARCHES
-from edgekit.tune.plan import Plan
-from edgekit.tune.setting import Setting
-from edgekit.tune.work import SETS, Work, write_photos
+from edgekit.sim.compiler.prepared_model import INT16_MARCHES
+from edgekit.tune.candidate import Setting
+from edgekit.tune.time_budget import Plan
+from edgekit.tune.workspace import SETS, Work, write_photos
 
 FEWEST_HELD_OUT = 8  # photos outside the calibration sets; with fewer, all are measured on
 

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from edgekit.evaluate.bootstrap import Interval
-from edgekit.tune.figures import Errors
-from edgekit.tune.plan import Plan
-from edgekit.tune.steps import Scored, Step, Unit
+from edgekit.tune.output_error import Errors
+from edgekit.tune.records import Scored, Step, Unit
+from edgekit.tune.time_budget import Plan
 from edgekit.version import __version__
 
 

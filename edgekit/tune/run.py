@@ -6,26 +6,26 @@ import os
 from pathlib import Path
 from typing import Any
 
+from edgekit.compile.compiler import compile_work
 from edgekit.errors import OutputError
 from edgekit.evaluate.bootstrap import RESAMPLES
 from edgekit.files import is_folder, sha256_file, write_json
-from edgekit.host.compile import compile_work
 from edgekit.progress import Progress, silent
-from edgekit.sim.compiler.subject import INT16_MARCHES
-from edgekit.sim.compiler.wide import wide_choices
-from edgekit.tune.choice import choose, scored
+from edgekit.sim.compiler.mixed_precision import wide_choices
+from edgekit.sim.compiler.prepared_model import INT16_MARCHES
+from edgekit.tune.candidate import PLAIN
 from edgekit.tune.cost import giga_macs
-from edgekit.tune.figures import error_ratio, errors_from
-from edgekit.tune.graphs import biased_graph, corrected_graph, equalized_graph
 from edgekit.tune.jobs import Jobs
 from edgekit.tune.measure import built_job
-from edgekit.tune.plan import Plan, plan_for
+from edgekit.tune.output_error import error_ratio, errors_from
 from edgekit.tune.prepare import Task, check_wishes, choose_photos, make_set, untuned_setting
+from edgekit.tune.records import Scored
 from edgekit.tune.report import Tuned, sensitivity_to_dict
 from edgekit.tune.search import Search, Wishes
-from edgekit.tune.setting import PLAIN
-from edgekit.tune.steps import Scored
-from edgekit.tune.work import PHOTOS_NAME, Work, base_subject, write_float_heads
+from edgekit.tune.selection import choose, scored
+from edgekit.tune.time_budget import Plan, plan_for
+from edgekit.tune.variants import biased_graph, corrected_graph, equalized_graph
+from edgekit.tune.workspace import PHOTOS_NAME, Work, base_subject, write_float_heads
 from edgekit.tune.write import write_tuned
 
 JOB = "edgekit.tune.measure:run_job"

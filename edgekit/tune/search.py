@@ -10,14 +10,14 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
-from edgekit.sim.compiler.wide import WideChoice
+from edgekit.sim.compiler.mixed_precision import WideChoice
+from edgekit.tune.candidate import KL, MAX, Setting
 from edgekit.tune.cost import extra_cost
-from edgekit.tune.figures import Errors, errors_from, loss, worst
 from edgekit.tune.measure import Job, alone_job, error_job, observe_job, shift_job
-from edgekit.tune.plan import GAINS_PER_UNIT, PREFIXES, Plan
-from edgekit.tune.setting import KL, MAX, Setting
-from edgekit.tune.steps import Step, Unit
-from edgekit.tune.work import Work, base_subject, limitable, threshold_at
+from edgekit.tune.output_error import Errors, errors_from, loss, worst
+from edgekit.tune.records import Step, Unit
+from edgekit.tune.time_budget import GAINS_PER_UNIT, PREFIXES, Plan
+from edgekit.tune.workspace import Work, base_subject, limitable, threshold_at
 
 KEPT_OF_RUNG = 2  # one in two candidates goes on to the next rung
 WORTH = 0.995  # a free change is taken where the loss falls at least to this share

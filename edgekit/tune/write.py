@@ -8,15 +8,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from edgekit.compile.job import MANIFEST_NAME
 from edgekit.files import atomic_path, sha256_file, write_json
-from edgekit.host.command import edgekit_command
-from edgekit.host.compile_job import MANIFEST_NAME
-from edgekit.host.ptq import PtqConfig, load_config, save_config
-from edgekit.host.ptq.presets import CALIBRATION_DIR, reasons
-from edgekit.sim.compiler.wide import node_info_for
+from edgekit.next_command import edgekit_command
+from edgekit.ptq import PtqConfig, load_config, save_config
+from edgekit.ptq.presets import CALIBRATION_DIR, reasons
+from edgekit.sim.compiler.mixed_precision import node_info_for
 from edgekit.spec import file_ref, load_spec, save_spec, sidecar_path
-from edgekit.tune.setting import MAX, Setting
-from edgekit.tune.work import Work, base_subject, needed_limits
+from edgekit.tune.candidate import MAX, Setting
+from edgekit.tune.workspace import Work, base_subject, needed_limits
 from edgekit.version import __version__
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 from edgekit.files import write_bytes
-from edgekit.runtime.wheel import write_runtime_wheel
+from edgekit.runtime.packaging import write_runtime_wheel
 from edgekit.spec import ModelSpec, save_spec
 from tests.conftest import ROOT
 from tests.decode.scenes import make_spec

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from edgekit.cli.main import main
-from edgekit.host import compile as seam
+from edgekit.compile import compiler as seam
 from tests.sim.compiler.works import make_work
 
 

@@ -8,8 +8,8 @@ import os
 import pytest
 
 from edgekit.cli.main import main
-from tests.host.logs import synthetic
-from tests.host.report.builds import FOLDER_FILES, write_files
+from tests.logs import synthetic
+from tests.report.builds import FOLDER_FILES, write_files
 
 
 @pytest.fixture

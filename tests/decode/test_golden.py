@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from edgekit.decode import decode
-from edgekit.decode.rows import decode_rows
+from edgekit.decode.reference import decode_rows
 from edgekit.labels import COCO_NAMES
 from edgekit.ops.letterbox import letterbox_of
 from edgekit.ops.nms import nms_reference

@@ -9,7 +9,7 @@ import pytest
 
 from edgekit.decode import decode
 from edgekit.decode.options import DecodeOptions
-from edgekit.decode.rows import decode_rows
+from edgekit.decode.reference import decode_rows
 from edgekit.errors import ModelError
 from edgekit.ops.letterbox import letterbox_of
 from edgekit.results import Classifications, Poses, RotatedDetections

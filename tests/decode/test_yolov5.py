@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from edgekit.decode.heads import bind_roles
-from edgekit.decode.rows import decode_rows
+from edgekit.decode.reference import decode_rows
 from edgekit.decode.yolov5 import decode_slots, find_anchored, stride_anchors
 from edgekit.errors import ModelError
 from edgekit.spec import HeadSpec, InputSpec, ModelSpec, Preprocess

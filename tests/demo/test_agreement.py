@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from edgekit.demo.agreement import CosineSum, Tally, float_heads, found_again, found_by, truth_of
-from edgekit.demo.pictures import render_picture
+from edgekit.demo.scenes import render_picture
 from edgekit.evaluate.predictions import Found
 from edgekit.results import Detections
 from edgekit.spec import HeadSpec, InputSpec, ModelSpec, Preprocess

@@ -12,7 +12,7 @@ import pytest
 
 from edgekit.cli.main import main
 from edgekit.demo import run as demo_run
-from edgekit.demo.material import PHOTOS
+from edgekit.demo.assets import PHOTOS
 from edgekit.demo.run import DemoResult, run_demo
 from edgekit.ops.photo import read_photo
 

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 
 from edgekit.evaluate.classes import ClassMap
+from edgekit.evaluate.labels import Truth
 from edgekit.evaluate.predictions import Found, Photo
 from edgekit.evaluate.rle import crop_to_rle
-from edgekit.evaluate.truth import Truth
 
 SIZE_WH = (200, 160)
 CLASSES = ClassMap({0: 7, 1: 3, 2: 9}, {7: "cat", 3: "dog", 9: "emu"})

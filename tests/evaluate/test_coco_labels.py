@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 from pycocotools import mask as coco_mask
 
+from edgekit.data.label_faults import Faults
 from edgekit.errors import DataError
 from edgekit.evaluate.coco_labels import read_categories
-from edgekit.evaluate.truth import Truth, load_truth
-from edgekit.host.datasets.faults import Faults
+from edgekit.evaluate.labels import Truth, load_truth
 from tests.photos import write_photos
 
 SOUND = {"image_id": 5, "category_id": 1, "bbox": [0, 0, 9, 9]}

@@ -9,11 +9,11 @@ import pytest
 from onnx import numpy_helper
 
 import edgekit
+from edgekit.calibration.calibrate import calibrate
+from edgekit.compile.compiler import CompileResult, compile_work
 from edgekit.errors import DataError, ModelError
 from edgekit.evaluate.compare import compare_models, difference_of, in_layout_of
-from edgekit.evaluate.sides import open_side
-from edgekit.host.calibrate import calibrate
-from edgekit.host.compile import CompileResult, compile_work
+from edgekit.evaluate.compared_model import open_side
 from edgekit.results import Detections
 from tests.photos import write_photos
 from tests.tiny_yolo import save_tiny_yolo

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from edgekit.errors import DataError
+from edgekit.evaluate.labels import load_truth
 from edgekit.evaluate.run import Evaluation, evaluate
-from edgekit.evaluate.truth import load_truth
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,7 @@ from pycocotools import mask as coco_mask
 
 import edgekit
 from edgekit.decode.heads import bind_roles
-from edgekit.decode.objects import find_objects
+from edgekit.decode.postprocess import find_objects
 from edgekit.decode.segment import mask_coefficients
 from edgekit.errors import ConfigError
 from edgekit.evaluate.native_masks import native_masks_reference, predict_native, whole_cells

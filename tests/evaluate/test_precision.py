@@ -10,9 +10,9 @@ from pycocotools.cocoeval import COCOeval
 
 from edgekit.evaluate.bootstrap import photo_weights
 from edgekit.evaluate.coco import AREAS, IOU_TYPES, _coco, _labels, _results, match
+from edgekit.evaluate.labels import Truth
 from edgekit.evaluate.precision import ClassMatches, average_precision, mean_precision, mean_precisions
 from edgekit.evaluate.predictions import Found
-from edgekit.evaluate.truth import Truth
 from tests.evaluate.made_up import CLASSES, SIZE_WH, found, random_set
 
 

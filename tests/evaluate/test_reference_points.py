@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from edgekit.evaluate.labels import load_truth
 from edgekit.evaluate.run import Evaluation, evaluate
-from edgekit.evaluate.truth import load_truth
 
 # mAP50-95 (box, mask) on the 129 photos, by the vendor's executor and pycocotools; and how near we must come. Their
 # masks are those of Ultralytics' process_mask_native (masks="ultralytics"): float .3281, nv12 .3244, rgb .3266 then.

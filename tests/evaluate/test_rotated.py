@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from edgekit.evaluate.classes import ClassMap
+from edgekit.evaluate.labels import Truth
 from edgekit.evaluate.precision import mean_precision
 from edgekit.evaluate.predictions import Found, Photo
 from edgekit.evaluate.rotated import greedy_hits, match_rotated, outline_to_xywhr
-from edgekit.evaluate.truth import Truth
 from edgekit.ops.rotated import rotated_corners, rotated_iou
 
 BOXES = np.asarray([[50, 50, 40, 20, 0.5], [120, 80, 60, 10, 2.0], [60, 120, 30, 30, 0.0]], np.float32)

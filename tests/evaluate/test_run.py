@@ -11,9 +11,9 @@ import pytest
 import edgekit
 from edgekit.errors import DataError, OutputError
 from edgekit.evaluate import predictions as predicting
+from edgekit.evaluate.labels import Truth
 from edgekit.evaluate.predictions import Photo, Predictions, predict_photos
 from edgekit.evaluate.run import PUBLISHED, evaluate
-from edgekit.evaluate.truth import Truth
 from tests.photos import write_photos
 from tests.tiny_yolo import save_tiny_yolo
 

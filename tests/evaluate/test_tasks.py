@@ -11,12 +11,12 @@ import numpy as np
 import pytest
 
 import edgekit
+from edgekit.data.label_faults import Faults
 from edgekit.errors import DataError, ModelError
+from edgekit.evaluate.labels import Truth, load_truth
 from edgekit.evaluate.predictions import Found, Photo, predict_photos
 from edgekit.evaluate.run import evaluate
-from edgekit.evaluate.truth import Truth, load_truth
 from edgekit.evaluate.yolo_labels import read_labels
-from edgekit.host.datasets.faults import Faults
 from edgekit.ops.rotated import rotated_corners
 from tests.photos import write_photos
 from tests.tiny_yolo import save_tiny_yolo

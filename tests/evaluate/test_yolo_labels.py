@@ -9,11 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from edgekit.data.label_faults import Faults
 from edgekit.errors import DataError
+from edgekit.evaluate.labels import load_truth
 from edgekit.evaluate.run import PUBLISHED, evaluate
-from edgekit.evaluate.truth import load_truth
 from edgekit.evaluate.yolo_labels import read_labels
-from edgekit.host.datasets.faults import Faults
 from tests.photos import write_photos
 from tests.tiny_yolo import save_tiny_yolo
 

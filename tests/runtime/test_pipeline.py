@@ -9,8 +9,8 @@ import pytest
 
 from edgekit.errors import DeviceError, EdgekitError
 from edgekit.ops.letterbox import Letterbox
-from edgekit.runtime.engine import Engine
 from edgekit.runtime.pipeline import Done, PipelineCounts, run_pipeline
+from edgekit.runtime.recovering_session import Engine
 from edgekit.runtime.session import Session
 from tests.runtime.live_parts import SPEC, CountingDevice, session_on, source_of
 

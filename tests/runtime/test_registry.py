@@ -9,9 +9,9 @@ import pytest
 
 pytest.importorskip("onnxruntime")  # a board has none, and no simulated device
 
+from edgekit.compile.compiler import compile_work
 from edgekit.errors import ConfigError, DeviceError, UnfitError
 from edgekit.files import write_bytes
-from edgekit.host.compile import compile_work
 from edgekit.runtime import registry
 from edgekit.runtime.registry import devices_here, open_model, require_device
 from tests.sim.compiler.works import make_work
@@ -76,8 +76,8 @@ def test_what_is_here(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_toolchain_without_the_instruction_simulator(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    from edgekit.host.toolchain.find import Toolchain
+    from edgekit.compile.toolchain.find import Toolchain
 
-    monkeypatch.setattr("edgekit.host.toolchain.find.find_toolchain", lambda: Toolchain("path", str(tmp_path)))
+    monkeypatch.setattr("edgekit.compile.toolchain.find.find_toolchain", lambda: Toolchain("path", str(tmp_path)))
     with pytest.raises(DeviceError, match="'hbdk-sim' is not here"):
         require_device("hbdk-sim")

@@ -12,8 +12,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edgekit.runtime.engine import Engine
 from edgekit.runtime.pipeline import run_pipeline
+from edgekit.runtime.recovering_session import Engine
 from edgekit.runtime.session import Session
 from edgekit.runtime.sources import Frame
 from tests.runtime.live_parts import CountingDevice, session_on, source_of

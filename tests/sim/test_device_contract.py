@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edgekit.host.compile import compile_work
+from edgekit.compile.compiler import compile_work
 from edgekit.runtime.device import Device
 from edgekit.sim.device import open_sim_device
 from edgekit.spec import ModelSpec, load_spec, sidecar_path

@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from edgekit.compile.compiler import compile_work
 from edgekit.errors import ConfigError, ImageError, ModelError
-from edgekit.host.compile import compile_work
 from edgekit.runtime.device import Device
 from edgekit.runtime.hbm import HbmDevice
 from edgekit.sim import hbm_runtime

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from edgekit.compile.toolchain.find import Toolchain, find_toolchain
 from edgekit.errors import ToolchainError
-from edgekit.host.toolchain.find import Toolchain, find_toolchain
 from edgekit.sim.graph import load_graph
 from edgekit.sim.hbdk import HbdkSimDevice
 from edgekit.sim.verify import verify_graph

@@ -9,14 +9,14 @@ from pathlib import Path
 
 import numpy as np
 
+from edgekit.compile.compiler import compile_work
+from edgekit.data.image_source import Picture
 from edgekit.evaluate.bootstrap import Floats, Interval
+from edgekit.evaluate.labels import load_truth
 from edgekit.evaluate.run import evaluate
-from edgekit.evaluate.truth import load_truth
-from edgekit.host.calibration.sources import Picture
-from edgekit.host.compile import compile_work
-from edgekit.tune.figures import Errors, errors_from
 from edgekit.tune.measure import built_job, run_job
-from edgekit.tune.work import Work, write_float_heads, write_photos
+from edgekit.tune.output_error import Errors, errors_from
+from edgekit.tune.workspace import Work, write_float_heads, write_photos
 
 COMPILERS = ("sim", "hb_mapper")
 

@@ -14,7 +14,8 @@ from typing import Any
 import pytest
 
 from edgekit.errors import ConfigError, DataError, DeviceError, ModelError, OutputError
-from edgekit.tune import cluster, store
+from edgekit.tune import cluster
+from edgekit.tune import result_cache as store
 from edgekit.tune.jobs import Jobs, job_key
 from tests.conftest import ROOT
 

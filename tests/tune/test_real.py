@@ -9,11 +9,11 @@ import numpy as np
 import onnx
 import pytest
 
-from edgekit.host.compile import compile_work
-from edgekit.tune.figures import errors_from
+from edgekit.compile.compiler import compile_work
 from edgekit.tune.measure import built_job, run_job
+from edgekit.tune.output_error import errors_from
 from edgekit.tune.run import SEARCH_DIR
-from edgekit.tune.work import Work
+from edgekit.tune.workspace import Work
 from edgekit.tune.write import write_tuned
 from tests.tune.test_tune import material, tuned_in
 

@@ -12,11 +12,11 @@ import numpy as np
 import pytest
 
 from edgekit.evaluate.bootstrap import ratio
-from edgekit.tune.figures import error_ratio
+from edgekit.tune.candidate import KL, MAX, PLAIN, Setting
+from edgekit.tune.output_error import error_ratio
 from edgekit.tune.report import Tuned
 from edgekit.tune.run import DEFAULT_SET, SEARCH_DIR, tune
-from edgekit.tune.setting import KL, MAX, PLAIN, Setting
-from edgekit.tune.work import Work, base_subject, limitable, threshold_at
+from edgekit.tune.workspace import Work, base_subject, limitable, threshold_at
 from edgekit.tune.write import write_tuned
 from tests.tune.both_compilers import COMPILERS, Measured, ValPhotos, compile_both, rank_correlation
 

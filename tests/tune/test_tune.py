@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 
 from edgekit.cli.main import main
+from edgekit.compile.job import load_job
 from edgekit.errors import ConfigError
-from edgekit.host.compile_job import load_job
 from edgekit.runtime.session import load
 from edgekit.tune.prepare import calibrator_from
 from edgekit.tune.report import Tuned

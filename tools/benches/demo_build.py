@@ -7,9 +7,9 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from edgekit.demo.material import copy_model, write_calibration_photos
-from edgekit.host.calibrate import calibrate
-from edgekit.host.compile import compile_work
+from edgekit.calibration.calibrate import calibrate
+from edgekit.compile.compiler import compile_work
+from edgekit.demo.assets import copy_model, write_calibration_photos
 
 
 def build_demo() -> tuple[dict[str, Path], Path]:

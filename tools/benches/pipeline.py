@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 
 from edgekit.runtime.device import TensorInfo, Tensors
-from edgekit.runtime.engine import Engine
 from edgekit.runtime.pipeline import run_pipeline
+from edgekit.runtime.recovering_session import Engine
 from edgekit.runtime.session import Session
 from edgekit.runtime.sources import Frame, Source
 from edgekit.spec import HeadSpec, InputSpec, ModelSpec, Preprocess

@@ -109,8 +109,8 @@ def _float_run(path: Path, threads: int) -> Callable[[], object]:
     """The float heads model on onnxruntime: a stock export is cut first."""
     import onnxruntime
 
-    from edgekit.host.cut import cut_graph
-    from edgekit.host.graph import load_model
+    from edgekit.export import cut_graph
+    from edgekit.graph.onnx_graph import load_model
 
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads

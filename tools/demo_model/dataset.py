@@ -11,8 +11,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from edgekit.demo.dice import Dice
-from edgekit.demo.pictures import MAX_THINGS, render_picture
+from edgekit.demo.rng import Dice
+from edgekit.demo.scenes import MAX_THINGS, render_picture
 from edgekit.files import atomic_path
 from edgekit.ops.letterbox import letterbox_image
 from edgekit.spec import Preprocess

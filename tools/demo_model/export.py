@@ -10,7 +10,7 @@ import torch
 
 from demo_model.dataset import SIZE_WH
 from demo_model.network import STRIDES, DemoNet, Segment, anchor_grid
-from edgekit.demo.things import CLASS_NAMES
+from edgekit.demo.shapes import CLASS_NAMES
 from edgekit.files import atomic_path
 
 OPSET = 11  # the newest that the board's toolchain reads

@@ -15,7 +15,7 @@ from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
 from demo_model.dataset import Pictures
-from edgekit.demo.things import CLASS_NAMES
+from edgekit.demo.shapes import CLASS_NAMES
 from edgekit.ops.nms import nms
 
 MIN_SCORE, IOU_THRESHOLD = 0.001, 0.7

@@ -77,8 +77,8 @@ def place_coco(data: bytes, folder: Path) -> Path:
 
 def check_truth(path: Path) -> None:
     """Read the labels, draw what the evaluation draws of them, match them with the labels themselves."""
-    from edgekit.evaluate.truth import load_truth
-    from edgekit.host.calibration.sources import open_source
+    from edgekit.data.image_source import open_source
+    from edgekit.evaluate.labels import load_truth
 
     truth = load_truth(path)
     _score(truth)
@@ -111,7 +111,7 @@ def place_yaml(data: bytes, folder: Path) -> Path:
 
 
 def check_yolo_yaml(path: Path) -> None:
-    from edgekit.host.datasets.yolo import read_dataset, split_photos
+    from edgekit.data.yolo import read_dataset, split_photos
 
     dataset = read_dataset(path)
     for split in dataset.splits:
@@ -134,7 +134,7 @@ def place_list(data: bytes, folder: Path) -> Path:
 
 
 def check_list(path: Path) -> None:
-    from edgekit.host.calibration.sources import open_source
+    from edgekit.data.image_source import open_source
 
     open_source(path, frames=4).fingerprint()
 

@@ -112,7 +112,7 @@ def mutate_sim_bin(rng: Random, data: bytes) -> bytes:
 
 
 def check_sim_bin(path: Path) -> None:
-    from edgekit.host.logs.kind import kind_of
+    from edgekit.logs.detect_kind import kind_of
     from edgekit.sim.container import read_sim_bin
     from edgekit.sim.graph import load_graph, strip_dequantize
 
@@ -124,13 +124,13 @@ def check_sim_bin(path: Path) -> None:
 
 @functools.cache
 def real_bin_seeds() -> tuple[bytes, ...]:
-    from tests.host.logs.synthetic_bin import compiled_bin
+    from tests.logs.synthetic_bin import compiled_bin
 
     return compiled_bin(), compiled_bin(stripped=True)
 
 
 def check_real_bin(path: Path) -> None:
-    from edgekit.host.binfile import read_bin
+    from edgekit.binary.bin_format import read_bin
     from fuzzing.reports import report_on
 
     read_bin(path)
@@ -198,7 +198,7 @@ def check_bundle(path: Path) -> None:
 
 
 def check_stock(path: Path) -> None:
-    from edgekit.host.cut import cut_model
+    from edgekit.export import cut_model
 
     cut_model(path, path.parent / "heads.onnx")
 

@@ -16,11 +16,11 @@ Seeds = Callable[[], tuple[bytes, ...]]
 
 
 def _texts(*names: str) -> Seeds:
-    """Seeds made by functions of tests/host/logs/synthetic.py without arguments."""
+    """Seeds made by functions of tests/logs/synthetic.py without arguments."""
 
     @functools.cache
     def seeds() -> tuple[bytes, ...]:
-        from tests.host.logs import synthetic
+        from tests.logs import synthetic
 
         return tuple(getattr(synthetic, name)().encode() for name in names)
 
@@ -36,13 +36,13 @@ def _log(name: str, what: str, seeds: Seeds, mutate: Mutate = mutate_text, file:
 
 
 def sensitivity_seeds() -> tuple[bytes, ...]:
-    from tests.host.report.test_sensitivity import measured
+    from tests.report.test_sensitivity import measured
 
     return (json.dumps(measured()).encode(),)
 
 
 def perf_seeds() -> tuple[bytes, ...]:
-    from tests.host.logs.test_kinds import edgekit_perf
+    from tests.logs.test_kinds import edgekit_perf
 
     return (edgekit_perf().encode(),)
 

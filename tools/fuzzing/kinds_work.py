@@ -79,8 +79,8 @@ def preset_seeds() -> tuple[bytes, ...]:
 
 def check_preset(path: Path) -> None:
     """Read a yaml and write it again."""
-    from edgekit.host.ptq import load_config
-    from edgekit.host.ptq.config import dump_config
+    from edgekit.ptq import load_config
+    from edgekit.ptq.config import dump_config
 
     dump_config(load_config(path))
 
@@ -93,9 +93,9 @@ def place_ptq(data: bytes, folder: Path) -> Path:
 
 def check_ptq(path: Path) -> None:
     """Read a yaml, write it again, and make the job of it; then read its samples."""
-    from edgekit.host.compile_job import load_job
-    from edgekit.host.ptq import load_config
-    from edgekit.host.ptq.config import dump_config
+    from edgekit.compile.job import load_job
+    from edgekit.ptq import load_config
+    from edgekit.ptq.config import dump_config
     from edgekit.sim.compiler.samples import normalisation_of, read_sample
 
     dump_config(load_config(path))
@@ -160,13 +160,13 @@ def place_state(data: bytes, folder: Path) -> Path:
 
 
 def check_state(path: Path) -> None:
-    from edgekit.host.calibration.work import open_work
+    from edgekit.calibration.workdir import open_work
 
     open_work(path.parent, {"num": 2})
 
 
 def store_seeds() -> tuple[bytes, ...]:
-    from edgekit.tune.store import FORMAT
+    from edgekit.tune.result_cache import FORMAT
 
     head = json.dumps({"format": FORMAT, **ABOUT}, sort_keys=True)
     rows = [json.dumps({"job": f"j{i}", "stage": "s", "result": {"a": i / 3}}) for i in range(4)]
@@ -174,7 +174,7 @@ def store_seeds() -> tuple[bytes, ...]:
 
 
 def check_store(path: Path) -> None:
-    from edgekit.tune.store import ResultStore
+    from edgekit.tune.result_cache import ResultStore
 
     store = ResultStore(path, ABOUT)
     store.add("new", "s", {"a": 1})
@@ -241,7 +241,7 @@ def check_predictions(path: Path) -> None:
 def buildinfo_seeds() -> tuple[bytes, ...]:
     from dataclasses import asdict
 
-    from edgekit.host.buildinfo import BuildInfo
+    from edgekit.compile.buildinfo import BuildInfo
 
     digest = "0" * 64
     info = BuildInfo(
@@ -251,7 +251,7 @@ def buildinfo_seeds() -> tuple[bytes, ...]:
 
 
 def check_buildinfo(path: Path) -> None:
-    from edgekit.host.buildinfo import read_buildinfo, still_valid, write_buildinfo
+    from edgekit.compile.buildinfo import read_buildinfo, still_valid, write_buildinfo
 
     info = read_buildinfo(path.parent)
     if info is not None:
@@ -265,7 +265,7 @@ def reference_seeds() -> tuple[bytes, ...]:
 
 
 def check_reference(path: Path) -> None:
-    from edgekit.runtime.reference import compare, read_reference
+    from edgekit.runtime.published_results import compare, read_reference
 
     compare((), read_reference(path), model_stem="yolov8n")
 
@@ -277,8 +277,8 @@ def answer_seeds() -> tuple[bytes, ...]:
 
 
 def check_answer(path: Path) -> None:
-    from edgekit.host.board_answer import read_checks, read_perf
-    from edgekit.host.push import _failed
+    from edgekit.deploy.board_answer import read_checks, read_perf
+    from edgekit.deploy.push import _failed
 
     text = path.read_bytes().decode("utf-8", "replace")
     check_message(lambda: read_checks(text) if text.lstrip().startswith("[") else read_perf(text))

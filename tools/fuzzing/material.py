@@ -15,10 +15,10 @@ SIZES_WH = ((64, 48), (48, 64), (40, 40))
 
 
 HEAVY = (
-    "cv2", "onnx", "onnxruntime", "yaml", "pycocotools.mask", "jinja2", "rich.console", "edgekit.host.cut",
-    "edgekit.host.report.page", "edgekit.host.report.text", "edgekit.sim.verify", "edgekit.evaluate.truth",
+    "cv2", "onnx", "onnxruntime", "yaml", "pycocotools.mask", "jinja2", "rich.console", "edgekit.export",
+    "edgekit.report.page", "edgekit.report.text", "edgekit.sim.verify", "edgekit.evaluate.labels",
     "edgekit.evaluate.coco", "edgekit.runtime.session", "edgekit.runtime.ort", "edgekit.sim.compiler.samples",
-    "edgekit.host.compile", "tests.tiny_yolo", "tests.sim.random_ops", "tests.host.report.test_sensitivity",
+    "edgekit.compile.compiler", "tests.tiny_yolo", "tests.sim.random_ops", "tests.report.test_sensitivity",
 )  # fmt: skip
 
 
@@ -44,7 +44,7 @@ def folder() -> Path:
 @functools.cache
 def heads(task: str) -> Path:
     """A cut model of this task with its sidecar beside it."""
-    from edgekit.host.cut import cut_model
+    from edgekit.export import cut_model
     from tests.tiny_yolo import save_tiny_yolo
 
     stock = save_tiny_yolo(folder() / f"{task}_stock.onnx", task=task)
@@ -92,7 +92,7 @@ def work() -> Path:
 @functools.cache
 def built(family: str = "yolov8", task: str = "detect") -> Path:
     """The simulated `.bin` that a tiny model compiles to, its sidecar beside it."""
-    from edgekit.host.compile import compile_work
+    from edgekit.compile.compiler import compile_work
     from tests.sim.compiler.works import make_work
 
     yaml = make_work(folder() / f"built-{family}-{task}", photos=2, family=family, task=task)

@@ -13,11 +13,11 @@ def report_on(path: Path) -> None:
     """Report on a file or folder in every form there is."""
     from rich.console import Console
 
-    from edgekit.host.report.as_json import reports_json
-    from edgekit.host.report.collect import collect
-    from edgekit.host.report.page import write_page
-    from edgekit.host.report.report import make_report
-    from edgekit.host.report.text import print_comparison, print_report
+    from edgekit.report.as_json import reports_json
+    from edgekit.report.collect import collect
+    from edgekit.report.page import write_page
+    from edgekit.report.report import make_report
+    from edgekit.report.text import print_comparison, print_report
 
     found = collect(path)
     reports = [make_report(build) for build in found.builds]

@@ -10,11 +10,11 @@ from pathlib import Path
 from edgekit.bundle import ARCHIVE_SUFFIXES, is_bundle, open_bundle
 from edgekit.errors import EdgekitError, OutputError, UnfitError
 from edgekit.evaluate.bench.grid import Cell, cores
-from edgekit.evaluate.bench.pictures import Pictures
 from edgekit.evaluate.bench.row import FAILED, NO_SCORE, UNFIT, Figure, Row
 from edgekit.evaluate.bench.sizes import model_at_size, require_size
+from edgekit.evaluate.bench.timing_images import Pictures
+from edgekit.evaluate.labels import Truth
 from edgekit.evaluate.run import ModelScores, Score, evaluate
-from edgekit.evaluate.truth import Truth
 from edgekit.files import sha256_file
 from edgekit.progress import Progress, silent
 from edgekit.runtime.device import FLOAT_KIND

@@ -17,16 +17,16 @@ from typing import Any
 from edgekit.errors import ConfigError
 from edgekit.evaluate.bench.grid import Cell, cores
 from edgekit.evaluate.bench.measure import Bench, Settings, measure_cell
-from edgekit.evaluate.bench.pictures import (
+from edgekit.evaluate.bench.report import Report, rows_of_unfinished
+from edgekit.evaluate.bench.row import OK, UNFIT, Row
+from edgekit.evaluate.bench.store import finish, read_report, save_rows
+from edgekit.evaluate.bench.timing_images import (
     Pictures,
     generated_pictures,
     pictures_of_source,
     pictures_of_truth,
 )
-from edgekit.evaluate.bench.report import Report, rows_of_unfinished
-from edgekit.evaluate.bench.row import OK, UNFIT, Row
-from edgekit.evaluate.bench.store import finish, read_report, save_rows
-from edgekit.evaluate.truth import Truth, load_truth
+from edgekit.evaluate.labels import Truth, load_truth
 from edgekit.files import sha256_file
 from edgekit.progress import Progress, silent
 from edgekit.runtime.providers import import_onnxruntime

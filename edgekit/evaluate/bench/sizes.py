@@ -22,9 +22,9 @@ def model_at_size(path: Path, size_hw: tuple[int, int] | None, folder: Path) -> 
         return path
     import onnx
 
-    from edgekit.host.cut.metadata import read_metadata
-    from edgekit.host.cut.prepare import fix_input
-    from edgekit.host.graph import declared_shape, graph_inputs, is_horizon, load_model
+    from edgekit.export.metadata import read_metadata
+    from edgekit.export.prepare import fix_input
+    from edgekit.graph.onnx_graph import declared_shape, graph_inputs, is_horizon, load_model
 
     model = load_model(path)
     inputs = graph_inputs(model)

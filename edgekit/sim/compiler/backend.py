@@ -7,24 +7,24 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from edgekit.compile.compiler import Built
 from edgekit.files import write_bytes, write_json, write_text
-from edgekit.host.compile import Built
 from edgekit.progress import Progress
 from edgekit.sim.compiler.calibrate import Choice
+from edgekit.sim.compiler.calibration_images import Photo
 from edgekit.sim.compiler.log import BuildLog
 from edgekit.sim.compiler.measure import Distance
-from edgekit.sim.compiler.photos import Photo
+from edgekit.sim.compiler.prepared_model import Subject, asked_wide, read_subject
+from edgekit.sim.compiler.quant_info import node_rows, output_rows, quant_info
 from edgekit.sim.compiler.quantize import QuantizedGraph, output_shape
-from edgekit.sim.compiler.record import node_rows, output_rows, quant_info
 from edgekit.sim.compiler.samples import spread
 from edgekit.sim.compiler.search import calibrated
 from edgekit.sim.compiler.sidecars import bin_spec, dequantize_nodes, quantized_spec, raw_heads, with_raw_heads
-from edgekit.sim.compiler.subject import Subject, asked_wide, read_subject
 from edgekit.spec import ModelSpec, file_ref, save_spec
 from edgekit.version import __version__
 
 if TYPE_CHECKING:
-    from edgekit.host.compile_job import CompileJob
+    from edgekit.compile.job import CompileJob
 
 LOG_NAME = "edgekit_sim_compile.log"
 REPORT_PHOTOS = 4  # on which the cosines of all nodes are measured

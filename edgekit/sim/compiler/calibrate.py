@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from edgekit.errors import ConfigError
-from edgekit.host.ptq import PtqConfig
+from edgekit.ptq import PtqConfig
 from edgekit.sim.compiler.histogram import Histogram
 from edgekit.sim.compiler.scales import ScalePlan
 from edgekit.sim.compiler.thresholds import (

@@ -11,7 +11,7 @@ from edgekit.sim.compiler.emit.average import emit_global_average
 from edgekit.sim.compiler.emit.conv import emit_conv, emit_conv_transpose
 from edgekit.sim.compiler.emit.elementwise import emit_add, emit_mul
 from edgekit.sim.compiler.emit.heads import emit_outputs
-from edgekit.sim.compiler.emit.movement import (
+from edgekit.sim.compiler.emit.layout import (
     emit_concat,
     emit_max_pool,
     emit_reshape,

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from edgekit.progress import Progress
+from edgekit.sim.compiler.activation_stats import observe
 from edgekit.sim.compiler.calibrate import Choice, Thresholds, choose, methods
+from edgekit.sim.compiler.calibration_images import Photo, remembered
 from edgekit.sim.compiler.log import BuildLog
-from edgekit.sim.compiler.observe import observe
-from edgekit.sim.compiler.photos import Photo, remembered
+from edgekit.sim.compiler.prepared_model import Subject
 from edgekit.sim.compiler.samples import spread
-from edgekit.sim.compiler.subject import Subject
 
 SEARCH_PHOTOS = 8  # on which the methods are compared: their outputs stay in memory
 

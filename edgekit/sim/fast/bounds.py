@@ -13,9 +13,9 @@ import numpy as np
 
 from edgekit.errors import DeviceError
 from edgekit.sim.fast import structs
-from edgekit.sim.fast.place import Place
-from edgekit.sim.fast.step import KernelStep
+from edgekit.sim.fast.kernel_call import KernelStep
 from edgekit.sim.fast.structs import LANES
+from edgekit.sim.fast.tensor_view import Place
 
 HINT = "report this graph as a fault of edgekit; EDGEKIT_NO_KERNELS=1 does without compiled kernels"
 INT32_MAX = (1 << 31) - 1

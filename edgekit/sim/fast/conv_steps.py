@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 
 from edgekit.sim.fast import structs
-from edgekit.sim.fast.place import Place
-from edgekit.sim.fast.step import KernelStep
+from edgekit.sim.fast.kernel_call import KernelStep
 from edgekit.sim.fast.structs import ConvBlock
+from edgekit.sim.fast.tensor_view import Place
 from edgekit.sim.fast.weights import centred_bias, pack_depthwise, pack_weights, per_lane
 from edgekit.sim.ops.conv import Conv, SumIn
 from edgekit.sim.ops.conv_transpose import ConvTranspose

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 
 from edgekit.sim.executor import check_inputs, wanted_tensors
-from edgekit.sim.fast.place import ALIGN, flip
+from edgekit.sim.fast.kernel_call import Frame, KernelStep
 from edgekit.sim.fast.plan import Plan, make_plan
-from edgekit.sim.fast.step import Frame, KernelStep
+from edgekit.sim.fast.tensor_view import ALIGN, flip
 from edgekit.sim.graph import Graph
 
 MAX_PLANS = 4  # plans kept: one per set of intermediate tensors asked for

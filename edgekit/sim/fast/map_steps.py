@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from edgekit.sim.fast.place import Place
-from edgekit.sim.fast.step import KernelStep
+from edgekit.sim.fast.kernel_call import KernelStep
 from edgekit.sim.fast.structs import MapBlock
+from edgekit.sim.fast.tensor_view import Place
 from edgekit.sim.ops.window import Window
 
 

@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 
 from edgekit.sim.fast.bounds import check_bounds
-from edgekit.sim.fast.forms import CHANNELS, SMALL, Build, Subject, can_follow, fast_form, takes_a_chain
+from edgekit.sim.fast.kernel_call import ReferenceStep, Step
+from edgekit.sim.fast.lowering import CHANNELS, SMALL, Build, Subject, can_follow, fast_form, takes_a_chain
 from edgekit.sim.fast.map_steps import copy_step
-from edgekit.sim.fast.place import Lifetime, Place, arrange, whole
-from edgekit.sim.fast.step import ReferenceStep, Step
+from edgekit.sim.fast.tensor_view import Lifetime, Place, arrange, whole
 from edgekit.sim.graph import Graph, needed_nodes
 from edgekit.sim.node import Node
 from edgekit.sim.ops.layout import Concat, Slice, Split

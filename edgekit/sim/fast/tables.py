@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from edgekit.sim.fast.place import flip
+from edgekit.sim.fast.tensor_view import flip
 from edgekit.sim.ops.bit_shift import BitShift
 from edgekit.sim.ops.dequantize import Dequantize
 from edgekit.sim.ops.elementwise_add import ElementwiseAdd

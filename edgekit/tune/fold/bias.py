@@ -12,7 +12,7 @@ import numpy.typing as npt
 import onnx
 
 from edgekit.errors import ConfigError
-from edgekit.host.graph import index_graph
+from edgekit.graph.onnx_graph import index_graph
 from edgekit.tune.fold.convolution import BIAS, CONVOLUTIONS, by_group, read_convolution, set_constant
 
 WEIGHT_MAX = 127  # int8, symmetric

@@ -9,7 +9,7 @@ import onnx
 from onnx import helper
 
 from edgekit.errors import ConfigError, ModelError
-from edgekit.host.graph import GraphIndex, index_graph
+from edgekit.graph.onnx_graph import GraphIndex, index_graph
 from edgekit.tune.fold.convolution import add_initializer, tensor_names
 
 CLIP_WITH_INPUTS = 11  # the opset since which Clip takes its bounds as inputs

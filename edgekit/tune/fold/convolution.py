@@ -10,7 +10,7 @@ import numpy.typing as npt
 import onnx
 from onnx import numpy_helper
 
-from edgekit.host.graph import GraphIndex, attributes
+from edgekit.graph.onnx_graph import GraphIndex, attributes
 
 CONVOLUTIONS = ("Conv", "ConvTranspose")
 WEIGHT, BIAS = 1, 2  # positions in `node.input`

@@ -13,7 +13,7 @@ import numpy.typing as npt
 import onnx
 
 from edgekit.errors import ConfigError
-from edgekit.tune.fold.channels import Channels, Labels, Sets, trace_channels
+from edgekit.tune.fold.channel_groups import Channels, Labels, Sets, trace_channels
 from edgekit.tune.fold.convolution import (
     BIAS,
     WEIGHT,

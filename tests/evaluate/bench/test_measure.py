@@ -8,14 +8,14 @@ from typing import Any
 import pytest
 
 import edgekit
+from edgekit.compile.compiler import compile_work
 from edgekit.errors import OutputError
 from edgekit.evaluate.bench import measure
 from edgekit.evaluate.bench.grid import Cell, cores
 from edgekit.evaluate.bench.measure import Bench, Settings, measure_cell
-from edgekit.evaluate.bench.pictures import generated_pictures
+from edgekit.evaluate.bench.timing_images import generated_pictures
+from edgekit.evaluate.labels import Truth, load_truth
 from edgekit.evaluate.run import evaluate
-from edgekit.evaluate.truth import Truth, load_truth
-from edgekit.host.compile import compile_work
 from tests.sim.compiler.works import make_work
 from tests.tiny_yolo import save_tiny_yolo
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from edgekit.host.compile import CompileResult, compile_work
+from edgekit.compile.compiler import CompileResult, compile_work
 from tests.sim.compiler.works import make_work
 
 

@@ -14,11 +14,11 @@ from onnx import TensorProto, helper, numpy_helper
 from edgekit.sim.compiler.emit.preprocess import PictureInput
 from edgekit.sim.compiler.float_graph import read_float_graph
 from edgekit.sim.compiler.float_runner import FloatRunner
+from edgekit.sim.compiler.mixed_precision import wide_tensors
+from edgekit.sim.compiler.pipeline import simplify
 from edgekit.sim.compiler.quantize import check_supported, quantize
 from edgekit.sim.compiler.samples import Normalisation
 from edgekit.sim.compiler.scales import plan_scales
-from edgekit.sim.compiler.simplify import simplify
-from edgekit.sim.compiler.wide import wide_tensors
 from edgekit.sim.executor import ReferenceExecutor
 from edgekit.sim.fast import make_executor
 from edgekit.sim.graph import load_graph

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edgekit.host.calibrate import calibrate
-from edgekit.host.compile import compile_work
+from edgekit.calibration.calibrate import calibrate
+from edgekit.compile.compiler import compile_work
 from edgekit.ops.boxes import box_iou
 from edgekit.ops.photo import read_photo
 from edgekit.results import Results

@@ -10,12 +10,12 @@ import onnx
 import pytest
 
 import edgekit
+from edgekit.compile.compiler import compile_work
 from edgekit.errors import ConfigError, DataError, EdgekitError, ModelError
 from edgekit.files import sha256_file
-from edgekit.host.compile import compile_work
-from edgekit.host.logs.lines import read_lines
-from edgekit.host.logs.mapper import parse_mapper
-from edgekit.host.logs.quant_info import read_quant_info
+from edgekit.logs.lines import read_lines
+from edgekit.logs.mapper import parse_mapper
+from edgekit.logs.quant_info import read_quant_info
 from edgekit.sim.container import read_sim_bin
 from edgekit.spec import load_spec, sidecar_path
 from tests.sim.compiler.conftest import Compiled

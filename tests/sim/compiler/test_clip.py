@@ -9,8 +9,8 @@ import pytest
 
 from edgekit.errors import ModelError
 from edgekit.sim.compiler.float_graph import read_float_graph
+from edgekit.sim.compiler.pipeline import simplify
 from edgekit.sim.compiler.scales import plan_scales
-from edgekit.sim.compiler.simplify import simplify
 from tests.sim.compiler.graphs import FloatModel, compare
 
 

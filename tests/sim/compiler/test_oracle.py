@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from edgekit.host.compile import compile_work
+from edgekit.compile.compiler import compile_work
 from edgekit.sim.verify_model import verify_model
 from tests.sim.compiler.works import make_work
 

@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from edgekit.sim.compiler.float_graph import FloatGraph, read_float_graph
+from edgekit.sim.compiler.pipeline import simplify
 from edgekit.sim.compiler.scales import accumulator_outputs, plan_scales
-from edgekit.sim.compiler.simplify import simplify
 from tests.sim.compiler.graphs import FloatModel
 
 

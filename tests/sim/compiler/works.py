@@ -8,7 +8,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from edgekit.host.cut import cut_model
+from edgekit.export import cut_model
 from edgekit.ops.letterbox import letterbox_image
 from edgekit.spec import load_spec, sidecar_path
 from tests.tiny_yolo import save_tiny_yolo

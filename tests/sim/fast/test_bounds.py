@@ -13,8 +13,8 @@ from edgekit.errors import DeviceError
 from edgekit.sim.fast.bounds import CHECKS, check_bounds
 from edgekit.sim.fast.build import KERNELS, kernels
 from edgekit.sim.fast.executor import FastExecutor
+from edgekit.sim.fast.kernel_call import KernelStep
 from edgekit.sim.fast.plan import Plan
-from edgekit.sim.fast.step import KernelStep
 from edgekit.sim.graph import load_graph
 from tests.sim.fast.test_fast import block
 from tests.sim.random_ops import random_graph

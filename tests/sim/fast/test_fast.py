@@ -18,8 +18,8 @@ from edgekit.sim.executor import ReferenceExecutor
 from edgekit.sim.fast import make_executor
 from edgekit.sim.fast.build import OFF, build, kernels
 from edgekit.sim.fast.executor import FastExecutor
-from edgekit.sim.fast.place import Lifetime, arrange
 from edgekit.sim.fast.tables import blend_numbers
+from edgekit.sim.fast.tensor_view import Lifetime, arrange
 from edgekit.sim.graph import Graph, load_graph
 from edgekit.sim.ops.elementwise_mul import ElementwiseMul
 from edgekit.sim.ops.rescale import Rescale

@@ -9,7 +9,7 @@ import numpy as np
 import onnx
 from onnx import helper
 
-from edgekit.host.graph import attributes, graph_inputs, index_graph, open_session
+from edgekit.graph.onnx_graph import attributes, graph_inputs, index_graph, open_session
 from tests.sim.compiler.graphs import HEIGHT, WIDTH, FloatModel
 
 Build = Callable[[FloatModel], None]

@@ -7,7 +7,7 @@ import onnx
 import pytest
 
 from edgekit.errors import ConfigError, ModelError
-from edgekit.host.graph import index_graph
+from edgekit.graph.onnx_graph import index_graph
 from edgekit.tune.fold.clip import clip_outputs
 from tests.sim.compiler.graphs import FloatModel
 from tests.tune.fold.graphs import assert_names_kept, built, picture, run

@@ -8,8 +8,8 @@ import pytest
 from onnx import numpy_helper
 
 from edgekit.errors import ConfigError
-from edgekit.host.cut import cut_file
-from edgekit.host.graph import index_graph
+from edgekit.export import cut_file
+from edgekit.graph.onnx_graph import index_graph
 from edgekit.tune.fold.equalize import FACTOR_LIMIT, Equalized, equalize
 from tests.sim.compiler.graphs import FloatModel
 from tests.tiny_yolo import save_tiny_yolo

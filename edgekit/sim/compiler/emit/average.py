@@ -6,7 +6,7 @@ import numpy as np
 
 from edgekit.sim.compiler.emit.writer import GraphWriter
 from edgekit.sim.compiler.float_graph import Node
-from edgekit.sim.compiler.multiplier import epilogue
+from edgekit.sim.compiler.requantize_params import epilogue
 
 
 def emit_global_average(writer: GraphWriter, node: Node) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 
 from edgekit.sim.compiler.emit.writer import NHWC, GraphWriter
 from edgekit.sim.compiler.float_graph import Node, unsupported
-from edgekit.sim.compiler.multiplier import SCALE_MAX, V_MAX, multiplier
+from edgekit.sim.compiler.requantize_params import SCALE_MAX, V_MAX, multiplier
 from edgekit.sim.compiler.scales import INT_MAX
 
 OPS = {"Add": "HzSElementwiseAdd", "Sub": "HzSElementwiseSub", "Mul": "HzSElementwiseMul"}

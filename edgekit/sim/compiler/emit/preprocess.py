@@ -8,7 +8,7 @@ import numpy as np
 
 from edgekit.errors import ConfigError
 from edgekit.sim.compiler.emit.writer import NHWC, TO_NHWC, GraphWriter
-from edgekit.sim.compiler.multiplier import epilogue
+from edgekit.sim.compiler.requantize_params import epilogue
 from edgekit.sim.compiler.samples import Normalisation
 
 # ITU-R BT.601, full range: rows R, G, B; columns Y, U - 128, V - 128.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from edgekit.sim.compiler.emit.functions import Function, table_function
-from edgekit.sim.compiler.emit.interpolated import interpolated_table
+from edgekit.sim.compiler.emit.lut2layer import interpolated_table
 from edgekit.sim.compiler.emit.writer import GraphWriter
 from edgekit.sim.compiler.float_graph import Node, unsupported
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from edgekit.sim.compiler.float_graph import FloatGraph, Node
-from edgekit.sim.compiler.passes.plain import drop_dead
+from edgekit.sim.compiler.passes.canonicalize import drop_dead
 
 TABLE_FUNCTIONS = {
     "Sigmoid": "sigmoid",

@@ -1,0 +1,78 @@
+"""The sidecar of a compiled `.bin`: the cut model's sidecar, corrected by what the file itself says."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+from edgekit.binary.bin_format import BinInfo, BinOutput, read_bin
+from edgekit.errors import ModelError
+from edgekit.spec import HeadSpec, InputSpec, ModelSpec, Preprocess
+
+COLOR_RANGES = {"regular": "full", "bt601_video": "studio"}  # as input_space_and_range says them
+OTHER_SIDECAR = "give the sidecar of the ONNX that was compiled with --sidecar"
+
+
+def bin_spec(spec: ModelSpec, info: BinInfo) -> ModelSpec:
+    """`spec` with stage "bin": march, input kind and every output's dtype, scale and axis as `info` has them.
+
+    Raises ModelError where the two are not the same model.
+    """
+    if spec.march not in ("", info.march):
+        raise ModelError(
+            f"{info.path} was compiled for march {info.march!r}, its sidecar says {spec.march!r}",
+            hint="give the sidecar of this build with --sidecar, or compile again",
+        )
+    found = {output.name: output for output in info.outputs}
+    given, preprocess = _input_as_built(spec, info)
+    return replace(
+        spec,
+        stage="bin",
+        march=info.march,
+        input=given,
+        preprocess=preprocess,
+        outputs=tuple(_head_as_built(head, found) for head in spec.outputs),
+        tools={**spec.tools, **info.versions},
+    )
+
+
+def spec_as_built(spec: ModelSpec, path: Path) -> ModelSpec:
+    """`bin_spec` for the `.bin` at `path`."""
+    return bin_spec(spec, read_bin(path))
+
+
+def _input_as_built(spec: ModelSpec, info: BinInfo) -> tuple[InputSpec, Preprocess]:
+    if len(info.inputs) != 1 or info.inputs[0].name != spec.input.name:
+        names = ", ".join(given.name for given in info.inputs)
+        raise ModelError(f"{info.path} has the inputs {names}, the sidecar says {spec.input.name}", hint=OTHER_SIDECAR)
+    built = info.inputs[0]
+    layout = info.metadata.get("INPUT_LAYOUT_RT", "").split(";")[0].strip() or spec.input.layout
+    color_range = COLOR_RANGES.get(built.color_range, spec.preprocess.color_range)
+    size_wh = _size_wh(built.shape, layout)
+    if size_wh != spec.preprocess.size_wh:
+        raise ModelError(
+            f"{info.path} takes pictures of {size_wh}, the sidecar says {spec.preprocess.size_wh}", hint=OTHER_SIDECAR
+        )
+    return replace(spec.input, kind=built.kind, layout=layout), replace(spec.preprocess, color_range=color_range)
+
+
+def _size_wh(shape: tuple[int, ...], layout: str) -> tuple[int, ...]:
+    """(width, height) of (1, C, H, W) or (1, H, W, C); some builds state the shape in the other layout."""
+    if len(shape) != 4:
+        return ()
+    channels_first = shape[1] in (1, 3) and (layout == "NCHW" or shape[3] not in (1, 3))
+    return (shape[3], shape[2]) if channels_first else (shape[2], shape[1])
+
+
+def _head_as_built(head: HeadSpec, found: Mapping[str, BinOutput]) -> HeadSpec:
+    output = found.get(head.name)
+    if output is None or output.shape != head.shape:
+        state = "missing" if output is None else f"{output.shape}"
+        raise ModelError(
+            f"output {head.name!r} of the compiled model is {state}, the sidecar says {head.shape}", hint=OTHER_SIDECAR
+        )
+    if output.dtype == "float32":
+        return replace(head, dtype="float32", scale=())
+    axis = len(head.shape) - 1 if output.scale_axis is None else output.scale_axis
+    return replace(head, dtype=output.dtype, scale=output.scales, axis=axis)

@@ -1,0 +1,294 @@
+"""From a stock ONNX and photos to a work folder that a compiler takes: cut model, calibration data, yaml, manifest."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from edgekit.calibration.checks import Warned, check_selection
+from edgekit.calibration.manifest import build_manifest
+from edgekit.calibration.select import SELECTIONS, Selection, select_photos
+from edgekit.calibration.workdir import MANIFEST_NAME, Work, open_work
+from edgekit.calibration.write import plan_files, remove_leftovers, write_files
+from edgekit.compile.job import is_unchanged, recorded_hashes
+from edgekit.data.image_source import Source, open_source
+from edgekit.errors import ConfigError, ModelError, OutputError
+from edgekit.files import atomic_path, is_file, read_json, sha256_file
+from edgekit.folder_lock import folder_lock
+from edgekit.next_command import edgekit_command
+from edgekit.progress import Progress, silent
+from edgekit.ptq import PtqConfig, save_config
+from edgekit.ptq.fields import HB_MAPPER_MARCHES
+from edgekit.ptq.presets import CALIBRATION_DIR, output_prefix, ptq_config, reasons
+from edgekit.spec import InputSpec, ModelSpec, file_ref, load_spec, save_spec, sidecar_path
+from edgekit.version import __version__
+
+if TYPE_CHECKING:
+    import onnx
+
+INPUT_KINDS = ("nv12", "rgb", "bgr", "yuv444", "gray")
+CANDIDATES_PER_PICK = 8  # frames of a video to choose each picture from
+
+
+@dataclass(frozen=True, slots=True)
+class CalibrationResult:
+    """Where the work folder's files are, what was chosen, and what to think of it.
+
+    `reused`: the folder had the finished set of the same call already.
+    """
+
+    folder: Path
+    model_path: Path
+    yaml_path: Path
+    manifest_path: Path
+    data_dir: Path
+    spec: ModelSpec
+    source_kind: str
+    selection: Selection
+    warnings: tuple[Warned, ...]
+    notes: tuple[str, ...]
+    reused: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """The names and settings of everything in the folder."""
+
+    model_name: str
+    yaml_name: str
+    config: PtqConfig
+    spec: ModelSpec
+
+    @property
+    def model_files(self) -> tuple[str, ...]:
+        return self.model_name, sidecar_path(Path(self.model_name)).name, self.yaml_name
+
+
+def calibrate(
+    model: Path,
+    source: Path,
+    out_dir: Path,
+    *,
+    num: int = 50,
+    select: str = "diverse",
+    input_kind: str = "nv12",
+    march: str = "bayes-e",
+    calibration: str = "default",
+    max_percentile: float | None = None,
+    seed: int = 0,
+    images_dir: Path | None = None,
+    progress: Progress = silent,
+) -> CalibrationResult:
+    """Writes a calibration work folder for `model` (a stock export or a cut one) from the photos of `source`.
+
+    The same call gives the same bytes. Called again on its own unfinished folder it goes on, on a finished
+    one it says so. Raises EdgekitError kinds: ModelError for the model, DataError for the source, ConfigError
+    for the options, OutputError for a folder that holds something else or a full disk.
+    """
+    model, source, out_dir = Path(model), Path(source), Path(out_dir)
+    _check_options(select, input_kind, march)
+    frames = num if select == "first" else num * CANDIDATES_PER_PICK
+    opened = open_source(source, frames=frames, images_dir=images_dir)
+    request = {
+        "edgekit": __version__,
+        "model": model.name,
+        "model_sha256": _model_hash(model),
+        "source": str(source),
+        "source_fingerprint": opened.fingerprint(),
+        "images_dir": str(images_dir) if images_dir else None,
+        "num": num,
+        "select": select,
+        "input": input_kind,
+        "march": march,
+        "calibration": calibration,
+        "max_percentile": max_percentile,
+        "seed": seed,
+    }
+    with folder_lock(out_dir, "calibrate"):
+        work = open_work(out_dir, request)
+        heads, spec = _heads_of(model, progress)
+        plan = _plan(model, heads, spec, input_kind, march, calibration, max_percentile)
+        if _is_finished(work):
+            return _result(work, plan, opened, reused=True)
+        if work.selection is None:  # nothing is written before this is known
+            work.selection = select_photos(opened, num=num, how=select, seed=seed, progress=progress)
+        _write_all(work, plan, heads, opened, progress)
+        return _result(work, plan, opened, reused=False)
+
+
+def _check_options(select: str, input_kind: str, march: str) -> None:
+    legal = {
+        "select": (select, SELECTIONS),
+        "input": (input_kind, INPUT_KINDS),
+        "march": (march, HB_MAPPER_MARCHES),
+    }
+    for name, (value, values) in legal.items():
+        if value not in values:
+            hint = "the S series (nash) has another compiler, hb_compile" if name == "march" else f"see --{name}"
+            raise ConfigError(f"{name} is {value!r}, expected one of {', '.join(values)}", hint=hint)
+
+
+def _model_hash(model: Path) -> str:
+    try:
+        return sha256_file(model)
+    except OSError as error:
+        raise ModelError(
+            f"{model} cannot be read ({error.strerror}), expected an ONNX model", hint="check the path of --model"
+        ) from error
+
+
+def _heads_of(model: Path, progress: Progress) -> tuple[onnx.ModelProto, ModelSpec]:
+    """The cut graph and its sidecar; a model that edgekit cut before is taken as it is."""
+    from edgekit.export import cut_graph
+    from edgekit.graph.onnx_graph import load_model
+
+    graph = load_model(model)
+    sidecar = sidecar_path(model)
+    if sidecar.is_file():
+        spec = load_spec(sidecar)
+        recorded = spec.files.get("model")
+        if spec.stage == "heads" and recorded is not None and recorded.sha256 == sha256_file(model):
+            return graph, spec
+    cut = cut_graph(graph, progress=progress)
+    return cut.model, replace(cut.spec, files={"stock": file_ref(model)})
+
+
+def _write_heads(path: Path, heads: onnx.ModelProto, spec: ModelSpec) -> None:
+    import onnx
+
+    with atomic_path(path) as unfinished:
+        onnx.save(heads, str(unfinished))
+    save_spec(sidecar_path(path), replace(spec, files={**spec.files, "model": file_ref(path)}))
+
+
+def _plan(
+    model: Path,
+    heads: onnx.ModelProto,
+    spec: ModelSpec,
+    input_kind: str,
+    march: str,
+    calibration: str,
+    max_percentile: float | None,
+) -> _Plan:
+    stem = re.sub(r"[-_](heads|cut)$", "", model.stem)
+    prefix = output_prefix(stem, march, spec.preprocess.size_wh, input_kind)
+    config = ptq_config(
+        onnx_model=f"{stem}_heads.onnx",
+        prefix=prefix,
+        march=march,
+        input_kind=input_kind,
+        size_wh=spec.preprocess.size_wh,
+        input_name=spec.input.name,
+        train_type=spec.input.kind,
+        calibration=calibration,
+        max_percentile=max_percentile,
+        softmax_on_bpu=any(node.op_type == "Softmax" for node in heads.graph.node),
+    )
+    return _Plan(f"{stem}_heads.onnx", f"{prefix}.yaml", config, spec)
+
+
+def _write_all(work: Work, plan: _Plan, heads: onnx.ModelProto, opened: Source, progress: Progress) -> None:
+    """Model, sidecar, data, yaml, then the manifest: it stands for a whole folder."""
+    assert work.selection is not None
+    folder, selection = work.folder, work.selection
+    planned = plan_files([one.picture for one in selection.chosen], plan.spec.input.kind)
+    input_spec = InputSpec(plan.spec.input.name, plan.spec.input.kind, "NCHW")
+    work.save()
+    remove_leftovers(folder)
+    remove_leftovers(folder / CALIBRATION_DIR)
+    _write_heads(folder / plan.model_name, heads, plan.spec)
+    try:
+        hashes = write_files(
+            planned,
+            folder / CALIBRATION_DIR,
+            input_spec,
+            plan.spec.preprocess,
+            written=work.written,
+            on_written=work.note_written,
+            progress=progress,
+        )
+    except BaseException:  # Ctrl-C too: what is written need not be written again
+        with contextlib.suppress(OutputError):
+            work.save()
+        raise
+    _refuse_strangers(folder / CALIBRATION_DIR, {p.name for p in planned})
+    if not _holds_users_yaml(folder, plan):
+        _write_yaml(folder / plan.yaml_name, plan)
+    work.finish(
+        build_manifest(
+            request=work.request,
+            selection=selection,
+            warnings=_warnings(work, plan),
+            notes=opened.notes,
+            folder=folder,
+            models=plan.model_files,
+            data_dir=CALIBRATION_DIR,
+            planned=planned,
+            hashes=hashes,
+            input_spec=input_spec,
+            preprocess=plan.spec.preprocess,
+        )
+    )
+
+
+def _write_yaml(path: Path, plan: _Plan) -> None:
+    header = (
+        f"Made by edgekit calibrate {__version__} for {plan.model_name}.\n"
+        f"Next: {edgekit_command('compile', Path(path.name))}; editing a value here is fine, the calibration data "
+        "stay as they are."
+    )
+    save_config(path, plan.config, header=header, comments=reasons(plan.config))
+
+
+def _holds_users_yaml(folder: Path, plan: _Plan) -> bool:
+    """Whether a finished folder is being mended: its yaml may have been edited and is kept."""
+    return (folder / MANIFEST_NAME).is_file() and (folder / plan.yaml_name).is_file()
+
+
+def _is_finished(work: Work) -> bool:
+    """Whether the manifest is there and every file but the yaml, which users edit, is as it says."""
+    manifest = work.folder / MANIFEST_NAME
+    if not manifest.is_file():
+        return False
+    for name, digest in recorded_hashes(read_json(manifest), manifest).items():
+        path = work.folder / name
+        edited = path.suffix == ".yaml" and is_file(path)
+        if not edited and not is_unchanged(path, digest):
+            return False
+    _refuse_strangers(work.folder / CALIBRATION_DIR, set(work.written))
+    return True
+
+
+def _refuse_strangers(folder: Path, ours: set[str]) -> None:
+    """The compiler takes every file of the folder for a sample."""
+    strangers = sorted(path.name for path in folder.iterdir() if path.name not in ours)
+    if strangers:
+        raise OutputError(
+            f"{folder} holds {strangers[0]}, which is none of its {len(ours)} calibration files",
+            hint="take it out: the compiler would read it as a sample",
+        )
+
+
+def _warnings(work: Work, plan: _Plan) -> tuple[Warned, ...]:
+    assert work.selection is not None
+    return check_selection(work.selection, num=int(work.request["num"]), size_wh=plan.spec.preprocess.size_wh)
+
+
+def _result(work: Work, plan: _Plan, opened: Source, *, reused: bool) -> CalibrationResult:
+    assert work.selection is not None
+    return CalibrationResult(
+        folder=work.folder,
+        model_path=work.folder / plan.model_name,
+        yaml_path=work.folder / plan.yaml_name,
+        manifest_path=work.folder / MANIFEST_NAME,
+        data_dir=work.folder / CALIBRATION_DIR,
+        spec=plan.spec,
+        source_kind=opened.kind,
+        selection=work.selection,
+        warnings=_warnings(work, plan),
+        notes=(*opened.notes, *plan.spec.notes),
+        reused=reused,
+    )

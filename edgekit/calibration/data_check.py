@@ -1,0 +1,77 @@
+"""Whether calibration files can be what the yaml takes them for: looked at before every build."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+from edgekit.calibration.checks import Warned
+from edgekit.calibration.detection_check import look
+from edgekit.calibration.value_ranges import range_of, refuse_ranges, warn_ranges
+from edgekit.progress import Progress, silent
+from edgekit.typed import as_list, build
+
+if TYPE_CHECKING:
+    from edgekit.compile.job import CompileJob
+
+RECORD_KEY = "calibration_data"  # in the record of a build
+FEATUREMAP = "featuremap"
+
+
+@dataclass(frozen=True, slots=True)
+class DataCheck:
+    """What was found in the calibration files of a build; `best_scores` are the float model's on a few of them."""
+
+    files: int
+    minimum: float
+    maximum: float
+    mean: float
+    best_scores: tuple[float, ...] = ()
+    warnings: tuple[Warned, ...] = ()
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """The warnings as lines for the user."""
+        return tuple(f"warning: {one.message}; {one.advice}" for one in self.warnings)
+
+
+def check_data(job: CompileJob, *, progress: Progress = silent) -> DataCheck:
+    """Look at every calibration file of a job and run the float model on a few.
+
+    Raises:
+        DataError: Where the files are surely unusable: not finite, constant, not of 0..255, or readable only in
+            another way than the yaml says.
+    """
+    kind = job.config.inputs[0].type_train
+    channels = job.input_shape[1]
+    ranges = []
+    for done, path in enumerate(job.calibration_files):
+        progress("look at the calibration data", done, len(job.calibration_files))
+        ranges.append(range_of(path, job.calibration_dtype, channels))
+    progress("look at the calibration data", len(ranges), len(ranges))
+    refuse_ranges(ranges, picture=kind != FEATUREMAP)
+    sight = look(job)
+    return DataCheck(
+        files=len(ranges),
+        minimum=min(one.minimum for one in ranges),
+        maximum=max(one.maximum for one in ranges),
+        mean=sum(one.mean for one in ranges) / len(ranges),
+        best_scores=sight.best_scores,
+        warnings=(*warn_ranges(ranges, train_kind=kind), *sight.warnings),
+    )
+
+
+def check_to_dict(check: DataCheck) -> dict[str, Any]:
+    """`check` as plain JSON values."""
+    return asdict(check)
+
+
+def check_from_record(record: Mapping[str, Any]) -> DataCheck | None:
+    """Read the check out of a build's record; None where there is none. Raises ModelError where it is damaged."""
+    data = record.get(RECORD_KEY)
+    if not isinstance(data, Mapping):
+        return None
+    warnings = as_list(data.get("warnings", []), f"{RECORD_KEY}.warnings")
+    told = tuple(build(Warned, one, f"{RECORD_KEY}.warnings") for one in warnings)
+    return build(DataCheck, {**data, "warnings": told}, RECORD_KEY)

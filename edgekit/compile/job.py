@@ -1,0 +1,233 @@
+"""A compile job: one PTQ yaml with everything it names, checked before any work begins."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from edgekit.errors import ConfigError, DataError, ModelError
+from edgekit.files import is_file, is_folder, read_json, resolved, sha256_file
+from edgekit.spec import ModelSpec, load_spec, sidecar_path
+from edgekit.text import shorten
+
+if TYPE_CHECKING:
+    from edgekit.ptq import PtqConfig
+
+MANIFEST_NAME = "manifest.json"
+ITEM_BYTES = {"float32": 4, "uint8": 1}  # cal_data_type: bytes of one value
+OPTIMIZE_LEVELS = ("O0", "O1", "O2", "O3")
+DEFAULT_WORKING_DIR = "model_output"
+DEFAULT_OPTIMIZE_LEVEL = "O0"  # the vendor's default where the yaml says nothing
+MAX_ONNX_BYTES = 2 << 30  # the limit of a protobuf message
+
+
+@dataclass(frozen=True, slots=True)
+class CompileJob:
+    """What a compiler gets: absolute paths and checked values.
+
+    `input_shape` is that of the float model, (1, C, H, W) for NCHW training layout; `calibration_files` are raw
+    arrays of that shape, in the colour order of training, values before the yaml's normalisation.
+    """
+
+    yaml_path: Path
+    config: PtqConfig
+    onnx_path: Path
+    spec: ModelSpec
+    input_name: str
+    input_shape: tuple[int, ...]
+    calibration_files: tuple[Path, ...]
+    calibration_dtype: str
+    working_dir: Path
+    prefix: str
+    march: str
+    optimize_level: str
+
+
+def load_job(yaml_path: Path, *, optimize: str | None = None) -> CompileJob:
+    """Reads `yaml_path` and checks what it names; relative paths count from the yaml's folder.
+
+    Raises ConfigError for the yaml, ModelError for the ONNX or its sidecar, DataError for the calibration set.
+    """
+    from edgekit.ptq import load_config, with_defaults
+
+    yaml_path = resolved(Path(yaml_path))
+    config = with_defaults(load_config(yaml_path))
+    model = config.model_parameters
+    onnx_path = _onnx_file(yaml_path.parent / str(model.onnx_model), yaml_path)
+    if len(config.inputs) != 1:
+        raise ConfigError(
+            f"{yaml_path.name} describes {len(config.inputs)} inputs, expected one picture",
+            hint="models with several inputs are not supported: compile the part that takes the picture",
+        )
+    input_name, input_shape = _float_input(onnx_path)
+    _check_input(config, input_name, input_shape)
+    files, dtype = _calibration_files(yaml_path, config, input_shape)
+    check_manifest(yaml_path.parent)
+    return CompileJob(
+        yaml_path=yaml_path,
+        config=config,
+        onnx_path=onnx_path,
+        spec=_spec_of(onnx_path),
+        input_name=input_name,
+        input_shape=input_shape,
+        calibration_files=files,
+        calibration_dtype=dtype,
+        working_dir=resolved(yaml_path.parent / (model.working_dir or DEFAULT_WORKING_DIR)),
+        prefix=model.output_model_file_prefix,
+        march=model.march,
+        optimize_level=_optimize_level(optimize or config.compiler_parameters.optimize_level),
+    )
+
+
+def _onnx_file(path: Path, yaml_path: Path) -> Path:
+    path = resolved(path)
+    if not is_file(path):
+        raise ModelError(
+            f"{yaml_path.name} names onnx_model {path}, which is no file, expected the cut heads ONNX",
+            hint="run edgekit calibrate again, or mend onnx_model (relative paths count from the yaml's folder)",
+        )
+    if path.stat().st_size > MAX_ONNX_BYTES:
+        raise ModelError(
+            f"{path} has {path.stat().st_size} bytes, expected an ONNX file of at most 2 GiB",
+            hint="name the cut model that edgekit cut wrote",
+        )
+    return path
+
+
+def _float_input(onnx_path: Path) -> tuple[str, tuple[int, ...]]:
+    """Name and shape of the model's one input."""
+    import onnx
+
+    try:
+        graph = onnx.load(onnx_path, load_external_data=False).graph
+    except Exception as error:  # protobuf raises its own kinds
+        raise ModelError(
+            f"{onnx_path} cannot be read as ONNX ({type(error).__name__})", hint="run edgekit cut again"
+        ) from error
+    constants = {tensor.name for tensor in graph.initializer}
+    inputs = [value for value in graph.input if value.name not in constants]
+    if len(inputs) != 1:
+        raise ModelError(
+            f"{onnx_path} has {len(inputs)} inputs, expected one picture",
+            hint="compile the model that edgekit cut wrote",
+        )
+    shape = tuple(int(d.dim_value) for d in inputs[0].type.tensor_type.shape.dim)
+    if len(shape) != 4 or shape[0] != 1 or min(shape) < 1:
+        raise ModelError(
+            f"input {inputs[0].name!r} of {onnx_path.name} has the shape {shape}, expected a fixed 1xCxHxW",
+            hint="export the model with a fixed batch of 1 and a fixed size (dynamic=False)",
+        )
+    return inputs[0].name, shape
+
+
+def _check_input(config: PtqConfig, name: str, shape: tuple[int, ...]) -> None:
+    """What the yaml says of the input, where it says it, must be what the ONNX has."""
+    given = config.inputs[0]
+    for field, value, found in (("input_name", given.name, name), ("input_shape", given.shape, shape)):
+        if value and value != found:
+            raise ConfigError(
+                f"input_parameters.{field} is {value!r}, the ONNX has {found!r}, expected the same",
+                hint=f"leave {field} out of the yaml, or run edgekit calibrate again",
+            )
+
+
+def _spec_of(onnx_path: Path) -> ModelSpec:
+    path = sidecar_path(onnx_path)
+    if not is_file(path):
+        raise ModelError(
+            f"{path.name} is missing beside {onnx_path.name}, expected the sidecar that says what the outputs are",
+            hint="run edgekit cut on the model (a model that is already cut is recognised and described)",
+        )
+    return load_spec(path)
+
+
+def _calibration_files(yaml_path: Path, config: PtqConfig, shape: tuple[int, ...]) -> tuple[tuple[Path, ...], str]:
+    source = config.inputs[0]
+    folder = resolved(yaml_path.parent / source.cal_data_dir)
+    dtype = source.cal_data_type or "uint8"
+    if not source.cal_data_dir or not is_folder(folder):
+        raise DataError(
+            f"{yaml_path.name} names cal_data_dir {source.cal_data_dir!r}, which is no folder",
+            hint="run edgekit calibrate again, or mend cal_data_dir",
+        )
+    files = tuple(sorted(p for p in folder.iterdir() if p.is_file() and not p.name.startswith(".")))
+    if not files:
+        raise DataError(f"{folder} has no calibration files", hint="run edgekit calibrate again")
+    expected = math.prod(shape) * ITEM_BYTES[dtype]
+    for path in files:
+        if path.stat().st_size != expected:
+            size = "x".join(map(str, shape))
+            raise DataError(
+                f"{path} has {path.stat().st_size} bytes, expected {expected} ({size} {dtype})",
+                hint="run edgekit calibrate again for this model, or take the file out of the folder",
+            )
+    return files, dtype
+
+
+def check_manifest(folder: Path) -> None:
+    """Raises DataError where a file of the work folder is not what `manifest.json` recorded.
+
+    Without a manifest nothing is checked. The yaml is left out: editing it is how one tunes a build.
+    """
+    path = folder / MANIFEST_NAME
+    if not is_file(path):
+        return
+    for name, digest in recorded_hashes(read_json(path), path).items():
+        if name.endswith((".yaml", ".yml")):
+            continue
+        file = folder / name
+        if not is_unchanged(file, digest):
+            what = "has changed since" if is_file(file) else "is missing, though"
+            raise DataError(
+                f"{file} {what} edgekit calibrate wrote it, expected the file recorded in {MANIFEST_NAME}",
+                hint="run edgekit calibrate again, or remove manifest.json to compile the folder as it is",
+            )
+
+
+def is_unchanged(path: Path, digest: str) -> bool:
+    """Whether `path` is a file of that SHA-256; False for names that no file can have."""
+    try:
+        return is_file(path) and sha256_file(path) == digest
+    except OSError:
+        return False
+
+
+def recorded_hashes(manifest: object, path: Path) -> dict[str, str]:
+    """Read the names and SHA-256 of a manifest's files.
+
+    Args:
+        manifest: The parsed JSON; its "files" are a mapping or a list of objects with "name" and "sha256".
+        path: Where the manifest lies, for messages.
+
+    Returns:
+        File name, relative to the folder of the manifest -> SHA-256.
+
+    Raises:
+        DataError: Where an entry is no file inside the folder with its SHA-256.
+    """
+    files: Any = manifest.get("files") if isinstance(manifest, Mapping) else None
+    pairs: list[tuple[Any, Any]] = list(files.items()) if isinstance(files, Mapping) else []
+    if isinstance(files, list):
+        pairs = [(f.get("name"), f.get("sha256")) if isinstance(f, Mapping) else (f, None) for f in files]
+    for name, digest in pairs:
+        inside = isinstance(name, str) and not Path(name).is_absolute() and ".." not in Path(name).parts
+        if not inside or not isinstance(digest, str):
+            raise DataError(
+                f"{path} records {shorten(name)}, expected a file inside the folder with its SHA-256",
+                hint="run edgekit calibrate again",
+            )
+    return dict(pairs)
+
+
+def _optimize_level(level: object) -> str:
+    if level is None:
+        return DEFAULT_OPTIMIZE_LEVEL
+    if level not in OPTIMIZE_LEVELS:
+        raise ConfigError(
+            f"optimize_level is {level!r}, expected one of {', '.join(OPTIMIZE_LEVELS)}",
+            hint="mend compiler_parameters.optimize_level or --optimize",
+        )
+    return str(level)

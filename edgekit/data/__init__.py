@@ -1,0 +1,1 @@
+"""Images and labels: one reader of each kind for every command."""

@@ -1,0 +1,150 @@
+"""COCO JSON: the photos that it speaks of, and where they lie."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from edgekit.data.image_list import Listing
+from edgekit.data.label_faults import Faults, as_integer
+from edgekit.errors import DataError
+from edgekit.text import read_json_file
+
+MAX_JSON_BYTES = 1 << 30  # instances_train2017.json has 450 MB
+MAX_SIDE = 1 << 20
+PROBED = 50  # photos looked up in each folder to find the right one
+
+
+@dataclass(frozen=True, slots=True)
+class CocoPhoto:
+    """One entry of `images`: its id, its file name (relative, without ways out) and its size in pixels."""
+
+    image_id: int
+    file_name: str
+    width: int
+    height: int
+
+
+def read_coco(path: Path) -> Mapping[str, Any]:
+    """The JSON of a COCO file; raises DataError where it is none.
+
+    NaN and infinities are let through: one of them in an annotation is a fault of that annotation alone.
+    """
+    data = read_json_file(Path(path), max_bytes=MAX_JSON_BYTES, finite=False)
+    if not isinstance(data, dict) or not isinstance(data.get("images"), list):
+        raise DataError(
+            f"{path} has no list `images`, expected a COCO annotation file",
+            hint="give instances_*.json or a file of that layout",
+        )
+    return data
+
+
+def coco_photos(data: Mapping[str, Any], *, place: str, faults: Faults | None = None) -> tuple[CocoPhoto, ...]:
+    """The sound entries of `images`, sorted by id.
+
+    Args:
+        data: What `read_coco` returned.
+        place: The file, for messages.
+        faults: Takes the entries that are wrong, which are left out.
+
+    Raises:
+        DataError: where no entry is sound.
+    """
+    faults = Faults() if faults is None else faults
+    by_id: dict[int, CocoPhoto | None] = {}
+    for i, entry in enumerate(data["images"]):
+        photo = _photo(entry, f"images[{i}]", faults)
+        if photo is None:
+            continue
+        if photo.image_id not in by_id:
+            by_id[photo.image_id] = photo
+        elif by_id[photo.image_id] != photo:  # whose labels are they? nobody's
+            by_id[photo.image_id] = None
+            faults.add(f"images[{i}].id", photo.image_id, "an id that does not stand there twice")
+    photos = sorted((photo for photo in by_id.values() if photo is not None), key=lambda photo: photo.image_id)
+    if not photos:
+        faults.refuse(place, hint="mend the JSON: every entry of `images` needs an id and a file_name")
+        raise DataError(f"{place} lists no photos, expected at least one", hint="check the file")
+    return tuple(photos)
+
+
+def find_photos(
+    photos: tuple[CocoPhoto, ...], json_path: Path, *, images_dir: Path | None = None
+) -> tuple[Path, Listing]:
+    """The folder of the photos and which of them are there.
+
+    Without `images_dir` the usual places around the JSON are tried: beside it, in `images/`, in a folder of
+    the split (`val2017` for instances_val2017.json), there and one level up. Raises DataError where no photo
+    is found.
+    """
+    folders = [images_dir] if images_dir else _usual_folders(json_path)
+    probes = photos[:: max(1, len(photos) // PROBED)]
+    hits = [sum(is_there(folder / photo.file_name) for photo in probes) for folder in folders]
+    if not any(hits):  # a few photos of a long file
+        hits = [sum(is_there(folder / photo.file_name) for photo in photos) for folder in folders]
+    best = folders[hits.index(max(hits))]
+    paths = [best / photo.file_name for photo in photos]
+    there = tuple(path for path in paths if is_there(path))
+    if not there:
+        looked = ", ".join(str(folder) for folder in folders if folder.is_dir())
+        raise DataError(
+            f"none of the {len(photos)} photos of {json_path} was found (first: {photos[0].file_name}; "
+            f"looked in {looked or 'no folder'})",
+            hint="name the folder of the photos with --images-dir, or take the JSON of these photos",
+        )
+    return best, Listing(there, tuple(str(p) for p in paths if not is_there(p)))
+
+
+def _usual_folders(json_path: Path) -> list[Path]:
+    split = re.sub(r"^(instances|person_keypoints|captions|panoptic|image_info)_", "", json_path.stem)
+    folders = []
+    for root in (json_path.parent, json_path.parent.parent):
+        folders += [root, root / "images", root / split, root / "images" / split]
+    return folders
+
+
+def is_there(path: Path) -> bool:
+    """Whether a file is at `path`; a name that no file system takes, or a locked folder, is none."""
+    try:
+        return path.is_file()
+    except (OSError, ValueError):
+        return False
+
+
+def _photo(entry: object, place: str, faults: Faults) -> CocoPhoto | None:
+    if not isinstance(entry, dict):
+        faults.add(place, entry, "an object with id and file_name")
+        return None
+    image_id, name = as_integer(entry.get("id")), _inner_path(entry.get("file_name"))
+    if image_id is None:
+        faults.add(f"{place}.id", entry.get("id"), "a whole number")
+    if name is None:
+        faults.add(f"{place}.file_name", entry.get("file_name"), "a path inside the photos' folder (--images-dir)")
+    if image_id is None or name is None:
+        return None
+    width, height = (_side(entry.get(side), f"{place}.{side}", faults) for side in ("width", "height"))
+    return CocoPhoto(image_id, name, width, height)
+
+
+def _inner_path(value: object) -> str | None:
+    """The relative path of a file below a folder, with forward slashes; None where `value` is none."""
+    if not isinstance(value, str) or "\0" in value:
+        return None
+    try:
+        value.encode()
+    except UnicodeEncodeError:  # half a surrogate pair
+        return None
+    pure = PurePosixPath(value.replace("\\", "/"))
+    inside = pure.parts and not pure.is_absolute() and ".." not in pure.parts and ":" not in pure.parts[0]
+    return str(pure) if inside else None
+
+
+def _side(value: object, place: str, faults: Faults) -> int:
+    """A side in pixels; 0 where the file does not say (some tools leave the size out, and only masks need it)."""
+    side = 0 if value is None else as_integer(value, low=0, high=MAX_SIDE)
+    if side is None:
+        faults.add(place, value, "pixels", effect="taken for unknown")
+    return side or 0

@@ -1,0 +1,175 @@
+"""Where calibration photos come from: a folder, a list, COCO JSON, a YOLO dataset or a video.
+
+Only names are held; pixels are read one picture at a time.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from edgekit.data.coco import coco_photos, find_photos, read_coco
+from edgekit.data.image_list import Listing, is_photo_name, listed_photos, photos_below
+from edgekit.data.label_faults import Faults
+from edgekit.data.video import spread_frames
+from edgekit.data.yolo import read_dataset, split_photos
+from edgekit.datapath import exists
+from edgekit.errors import DataError
+from edgekit.runtime.sources import VIDEO_SUFFIXES, glob_photos, is_glob
+
+NAME_LENGTH = 60  # of the source's name in a calibration file's name
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """One picture of a source: a photo, or the frame number `frame` of a video."""
+
+    path: Path
+    name: str
+    frame: int = -1
+
+    @property
+    def stem(self) -> str:
+        """Its name as a part of a file name: letters, digits, `.`, `_` and `-` only."""
+        stem = re.sub(r"[^A-Za-z0-9._-]+", "_", Path(self.path.name).stem)[-NAME_LENGTH:].lstrip(".")
+        return stem if self.frame < 0 else f"{stem}_f{self.frame:06d}"
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Everything that a SOURCE offers, in a fixed order; `missing` are names without a file."""
+
+    kind: str
+    pictures: tuple[Picture, ...]
+    missing: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    def fingerprint(self) -> str:
+        """SHA-256 over names, frames and file sizes: tells whether the source changed meanwhile."""
+        digest = hashlib.sha256()
+        for picture in self.pictures:
+            size = picture.path.stat().st_size if picture.path.is_file() else -1
+            digest.update(f"{picture.name}\0{picture.frame}\0{size}\n".encode("utf-8", "surrogateescape"))
+        return digest.hexdigest()
+
+
+def open_source(source: Path, *, frames: int, images_dir: Path | None = None) -> Source:
+    """The pictures that `source` offers; of a video, `frames` ones spread evenly over its length.
+
+    `images_dir` is where a COCO JSON's photos lie. Raises DataError where there is no picture at all.
+    """
+    source = Path(source)
+    kind = source_kind(source)
+    if images_dir is not None and kind != "coco":
+        raise DataError(
+            f"--images-dir {images_dir} was given, but {source} is a {kind}, expected a COCO JSON",
+            hint="leave --images-dir out",
+        )
+    opened = _OPENERS[kind](source, frames, images_dir)
+    if not opened.pictures:
+        raise _nothing_in(source, opened)
+    return opened
+
+
+def source_kind(source: Path) -> str:
+    """Which kind of source a path is, by what it is and how its name ends."""
+    if is_glob(str(source)):
+        return "glob"
+    if not exists(source):
+        raise DataError(
+            f"{source} does not exist, expected a folder, glob, list (.txt), COCO JSON, dataset yaml or video",
+            hint="check the path",
+        )
+    if source.is_dir():
+        return "folder"
+    kind = _KINDS.get(source.suffix.lower(), "photo" if is_photo_name(source.name) else "")
+    if not kind:
+        raise DataError(
+            f"{source} has the ending {source.suffix!r}, expected a folder or one of "
+            f"{', '.join(sorted(_KINDS))} or a photo",
+            hint="put the photos into a folder and give that with --images",
+        )
+    return kind
+
+
+def _open_folder(source: Path, frames: int, images_dir: Path | None) -> Source:
+    return _of_listing("folder", Listing(photos_below(source)), source)
+
+
+def _open_glob(source: Path, frames: int, images_dir: Path | None) -> Source:
+    fixed = [part for part in source.parts if not any(c in part for c in "*?[")]
+    root = Path(*fixed) if fixed == list(source.parts[: len(fixed)]) else Path()
+    return _of_listing("glob", Listing(tuple(glob_photos(str(source)))), root)
+
+
+def _open_list(source: Path, frames: int, images_dir: Path | None) -> Source:
+    return _of_listing("list", listed_photos(source), source.parent)
+
+
+def _open_coco(source: Path, frames: int, images_dir: Path | None) -> Source:
+    faults = Faults()
+    photos = coco_photos(read_coco(source), place=str(source), faults=faults)
+    folder, listing = find_photos(photos, source, images_dir=images_dir)
+    return _of_listing("coco", listing, folder, faults.notes(str(source)))
+
+
+def _open_dataset(source: Path, frames: int, images_dir: Path | None) -> Source:
+    dataset = read_dataset(source)
+    split = next(iter(s for s in ("train", "val", "test") if s in dataset.splits))
+    notes = () if split == "train" else (f"the dataset has no train split; its {split} split was used",)
+    return _of_listing("yolo", split_photos(dataset, split), dataset.root, notes)
+
+
+def _open_video(source: Path, frames: int, images_dir: Path | None) -> Source:
+    numbers = spread_frames(source, frames)
+    return Source("video", tuple(Picture(source, f"{source.name}#{n}", n) for n in numbers))
+
+
+def _open_photo(source: Path, frames: int, images_dir: Path | None) -> Source:
+    return Source("photo", (Picture(source, source.name),))
+
+
+_OPENERS: dict[str, Callable[[Path, int, Path | None], Source]] = {
+    "folder": _open_folder,
+    "glob": _open_glob,
+    "list": _open_list,
+    "coco": _open_coco,
+    "yolo": _open_dataset,
+    "video": _open_video,
+    "photo": _open_photo,
+}
+_KINDS = {
+    ".txt": "list",
+    ".json": "coco",
+    ".yaml": "yolo",
+    ".yml": "yolo",
+    **{suffix: "video" for suffix in VIDEO_SUFFIXES},
+}
+
+
+def _of_listing(kind: str, listing: Listing, root: Path, notes: tuple[str, ...] = ()) -> Source:
+    return Source(kind, tuple(Picture(p, _shown(p, root)) for p in listing.paths), listing.missing, notes)
+
+
+def _shown(path: Path, root: Path) -> str:
+    return path.relative_to(root).as_posix() if path.is_relative_to(root) else path.as_posix()
+
+
+def _nothing_in(source: Path, opened: Source) -> DataError:
+    if opened.missing:
+        return DataError(
+            f"none of the {len(opened.missing)} pictures that {source} names exists (first: {opened.missing[0]})",
+            hint="write the paths relative to that file, or absolute",
+        )
+    if opened.kind == "glob":
+        return DataError(f"{source} matches no photos", hint="check the pattern, and put it in quotes")
+    others = sorted({p.suffix for p in source.rglob("*") if p.is_file()})[:6] if source.is_dir() else []
+    found = f"it has files ending in {', '.join(o or 'nothing' for o in others)}" if others else "it is empty"
+    if {".npy", ".npz", ".rgbchw", ".rgb"} & set(others):
+        hint = "give the original photos; edgekit letterboxes and writes the arrays itself"
+    else:
+        hint = "give a folder with .jpg, .png, ... photos, or a video"
+    return DataError(f"{source} has no photos ({found})", hint=hint)

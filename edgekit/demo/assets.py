@@ -1,0 +1,87 @@
+"""What the demo works on: the shipped model, the pictures to calibrate with and the pictures to run on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+
+from edgekit.demo.scenes import Scene, render_picture
+from edgekit.errors import ModelError, OutputError
+from edgekit.files import atomic_path, read_json, sha256_file, write_bytes
+from edgekit.progress import Progress, silent
+
+MODEL_NAME = "demo_seg.onnx"
+RECORD_NAME = "demo_seg.record.json"  # hash, scores and training of the model, written by tools/train_demo_model.py
+CALIBRATION_SEED, CALIBRATION_COUNT = 20_000, 36
+CALIBRATION_SIZES = ((400, 300), (300, 400), (400, 225), (320, 320))
+WIDE, TALL, PANORAMA, SQUARE, CLASSIC = (640, 480), (480, 640), (640, 360), (512, 512), (640, 427)
+PHOTOS = {  # seed: size; chosen by eye for variety before there was a model to see them
+    100: WIDE,
+    104: CLASSIC,
+    105: WIDE,
+    106: TALL,
+    109: CLASSIC,
+    110: WIDE,
+    117: PANORAMA,
+    118: SQUARE,
+    119: CLASSIC,
+    121: TALL,
+    122: PANORAMA,
+    124: CLASSIC,
+}
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Photo:
+    """A generated photo on disk, and what is truly in it."""
+
+    path: Path
+    scene: Scene
+
+
+def shipped_model() -> Path:
+    """The demo model's stock-shaped ONNX; raises ModelError where it is not the one that was shipped."""
+    folder = Path(__file__).parent
+    path, record = folder / MODEL_NAME, read_json(folder / RECORD_NAME)
+    expected = record.get("sha256") if isinstance(record, dict) else None
+    found = sha256_file(path) if path.is_file() else "nothing"
+    if found != expected:
+        raise ModelError(
+            f"the demo model {path} has the SHA-256 {found[:16]}, expected {str(expected)[:16]}",
+            hint="install edgekit again: pip install --force-reinstall edgekit",
+        )
+    return path
+
+
+def copy_model(target: Path) -> Path:
+    """Copies the demo model to `target`."""
+    write_bytes(target, shipped_model().read_bytes())
+    return target
+
+
+def write_calibration_photos(folder: Path, *, progress: Progress = silent) -> list[Photo]:
+    """Renders the pictures to calibrate with into `folder`."""
+    seeds = range(CALIBRATION_SEED, CALIBRATION_SEED + CALIBRATION_COUNT)
+    sizes = {seed: CALIBRATION_SIZES[seed % len(CALIBRATION_SIZES)] for seed in seeds}
+    return _write(folder, sizes, "calibration photos", progress)
+
+
+def write_photos(folder: Path, *, progress: Progress = silent) -> list[Photo]:
+    """Renders the pictures to run on into `folder`; no calibration picture is among them."""
+    return _write(folder, PHOTOS, "photos", progress)
+
+
+def _write(folder: Path, sizes: dict[int, tuple[int, int]], stage: str, progress: Progress) -> list[Photo]:
+    photos = []
+    for done, (seed, size_wh) in enumerate(sorted(sizes.items())):
+        progress(stage, done, len(sizes))
+        scene = render_picture(seed, size_wh)
+        path = folder / f"{seed:05d}.png"  # PNG: every decoder gives the same pixels
+        with atomic_path(path) as temporary:
+            if not cv2.imwrite(str(temporary), scene.bgr):
+                raise OutputError(f"{path} cannot be written by OpenCV", hint="free some disk space")
+        photos.append(Photo(path, scene))
+    progress(stage, len(sizes), len(sizes))
+    return photos

@@ -1,0 +1,243 @@
+"""Photo-like pictures of known things, made from a seed, with their true classes, masks and boxes."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from edgekit.demo.backgrounds import paint_background
+from edgekit.demo.rng import Dice, turn
+from edgekit.demo.shapes import (
+    CLASS_NAMES,
+    STANDING,
+    THINGS,
+    Painted,
+    Style,
+    make_style,
+    paint_clutter,
+)
+from edgekit.demo.texture import box_blur, grain
+from edgekit.errors import ConfigError
+
+MIN_SIDE, MAX_SIDE = 32, 4096
+SAMPLES = 2  # per pixel and direction, so that edges are smooth
+MIN_VISIBLE = 0.45  # of a thing's own area; more hidden things are not placed
+MIN_AREA = 40.0  # pixels that must be seen of a thing, in a picture of REFERENCE_SIDE
+REFERENCE_SIDE = 288
+RADII = (0.05, 0.36)  # of the shorter side
+MAX_THINGS = 7
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Instance:
+    """One thing in a picture: class, visible pixels (H, W) bool, and their box in pixels (right, bottom open)."""
+
+    class_id: int
+    mask: np.ndarray
+    box_xyxy: tuple[int, int, int, int]
+
+    @property
+    def name(self) -> str:
+        return CLASS_NAMES[self.class_id]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Scene:
+    """A picture (H, W, 3) uint8 BGR and the things in it, from back to front."""
+
+    bgr: np.ndarray
+    instances: tuple[Instance, ...]
+
+    @property
+    def size_wh(self) -> tuple[int, int]:
+        return self.bgr.shape[1], self.bgr.shape[0]
+
+
+@dataclass(frozen=True, slots=True)
+class Pose:
+    """Where a thing lies: centre and radii in pixels, turned by `angle` radians."""
+
+    center_xy: tuple[float, float]
+    radii_uv: tuple[float, float]
+    angle: float
+
+
+def render_picture(seed: int, size_wh: tuple[int, int]) -> Scene:
+    """Renders the picture of this seed and size; the same bytes on every machine.
+
+    Raises ConfigError where a side is not within 32..4096 pixels or the seed is negative.
+    """
+    _check(seed, size_wh)
+    dice = Dice(seed)
+    canvas = paint_background(dice, size_wh)
+    cos, sin = turn(dice.between(0, 2 * math.pi))
+    light = (0.6 * cos, 0.6 * sin, 0.8)
+    owner = np.zeros(canvas.shape[:2], np.uint8)  # 0 nothing, n the n-th thing placed
+    classes: list[int] = []
+    areas: list[int] = []
+    for _ in range(dice.whole(0, 3)):
+        _place_clutter(dice, canvas, light)
+    for _ in range(dice.whole(1, MAX_THINGS)):
+        class_id = dice.whole(0, len(CLASS_NAMES) - 1)
+        if area := _place_thing(dice, canvas, owner, areas, light, CLASS_NAMES[class_id]):
+            classes.append(class_id)
+            areas.append(area)
+    return Scene(_develop(dice, canvas), _instances(owner, classes))
+
+
+def _check(seed: int, size_wh: tuple[int, int]) -> None:
+    if min(size_wh) < MIN_SIDE or max(size_wh) > MAX_SIDE:
+        raise ConfigError(
+            f"picture size is {size_wh[0]}x{size_wh[1]}, expected sides of {MIN_SIDE}..{MAX_SIDE} pixels",
+            hint="choose a size within these limits",
+        )
+    if seed < 0:
+        raise ConfigError(f"seed is {seed}, expected 0 or more", hint="choose another seed")
+
+
+def _place_thing(
+    dice: Dice,
+    canvas: np.ndarray,
+    owner: np.ndarray,
+    areas: list[int],
+    light: tuple[float, float, float],
+    name: str,
+) -> int:
+    """Paints a thing into `canvas` and `owner`; gives its area, or 0 where it found no fitting place."""
+    least = MIN_AREA * (min(owner.shape) / REFERENCE_SIDE) ** 2
+    for _ in range(4):
+        pose = _pose(dice, owner.shape, upright=name in STANDING and dice.chance(0.75))
+        style = make_style(dice, name, light, pose.angle)
+        window, alpha, rgb = _sample(pose, owner.shape, THINGS[name], style)
+        solid = alpha >= 0.5
+        area = int(np.count_nonzero(solid))
+        if area >= least and not _hides(owner, window, solid, areas):
+            _cast_shadow(dice, canvas, window, alpha, light)
+            _blend(canvas, window, alpha, rgb)
+            owner[window][solid] = len(areas) + 1
+            return area
+    return 0
+
+
+def _place_clutter(dice: Dice, canvas: np.ndarray, light: tuple[float, float, float]) -> None:
+    pose = _pose(dice, canvas.shape[:2], upright=False)
+    style = make_style(dice, "clutter", light, pose.angle)
+    window, alpha, rgb = _sample(pose, canvas.shape[:2], paint_clutter, style)
+    _cast_shadow(dice, canvas, window, alpha, light)
+    _blend(canvas, window, alpha, rgb)
+
+
+def _pose(dice: Dice, shape_hw: tuple[int, ...], *, upright: bool) -> Pose:
+    """A random place, size and turn; up to a quarter of the thing may leave the picture."""
+    height, width = shape_hw[:2]
+    radius = dice.log_between(*RADII) * min(width, height)
+    margin = min(0.5 * radius, min(width, height) / 3)
+    center = dice.between(margin, width - margin), dice.between(margin, height - margin)
+    angle = dice.between(-0.35, 0.35) if upright else dice.between(0, 2 * math.pi)
+    return Pose(center, (radius * dice.between(0.85, 1.15), radius), angle)
+
+
+def _sample(
+    pose: Pose, shape_hw: tuple[int, ...], paint: Callable[[np.ndarray, np.ndarray, Style], Painted], style: Style
+) -> tuple[tuple[slice, slice], np.ndarray, np.ndarray]:
+    """Paints a thing in its window of the picture: coverage (h, w) in 0..1 and colour (h, w, 3)."""
+    window = _window(pose, shape_hw)
+    cos, sin = turn(pose.angle)
+    dx = _samples(window[1], pose.center_xy[0])[None]
+    dy = _samples(window[0], pose.center_xy[1])[:, None]
+    u = (cos * dx + sin * dy) / pose.radii_uv[0]
+    v = (cos * dy - sin * dx) / pose.radii_uv[1]
+    inside, rgb = paint(u, v, style)
+    weight = inside.astype(np.float32)
+    alpha = _pool(weight)
+    rgb = _pool(rgb.astype(np.float32) * weight[..., None])
+    return window, alpha / SAMPLES**2, rgb / np.maximum(alpha, 1)[..., None]
+
+
+def _window(pose: Pose, shape_hw: tuple[int, ...]) -> tuple[slice, slice]:
+    reach = 1.42 * max(pose.radii_uv)
+    limits = []
+    for center, length in zip(reversed(pose.center_xy), shape_hw[:2], strict=True):
+        start = min(max(math.floor(center - reach), 0), length - 1)
+        limits.append(slice(start, max(min(math.ceil(center + reach), length), start + 1)))
+    return limits[0], limits[1]
+
+
+def _samples(part: slice, center: float) -> np.ndarray:
+    count = (part.stop - part.start) * SAMPLES
+    return np.asarray((np.arange(count, dtype=np.float32) + 0.5) / SAMPLES + (part.start - center), np.float32)
+
+
+def _pool(samples: np.ndarray) -> np.ndarray:
+    """Sums each square of SAMPLES x SAMPLES, in a fixed order."""
+    rows: np.ndarray = samples[0::2] + samples[1::2]
+    pooled: np.ndarray = rows[:, 0::2] + rows[:, 1::2]
+    return pooled
+
+
+def _hides(owner: np.ndarray, window: tuple[slice, slice], solid: np.ndarray, areas: list[int]) -> bool:
+    """Whether painting `solid` would hide too much of a thing placed before."""
+    if not areas:
+        return False
+    after = owner.copy()
+    after[window][solid] = 0
+    seen = np.bincount(after.ravel(), minlength=len(areas) + 1)[1:]
+    return any(count < MIN_VISIBLE * area for count, area in zip(seen, areas, strict=True))
+
+
+def _cast_shadow(
+    dice: Dice,
+    canvas: np.ndarray,
+    window: tuple[slice, slice],
+    alpha: np.ndarray,
+    light: tuple[float, float, float],
+) -> None:
+    """Darkens the canvas on the side away from the light."""
+    depth, strength = dice.between(0.02, 0.12), dice.between(0, 0.55)
+    size = max(alpha.shape)
+    shift_y, shift_x = round(-light[1] * depth * size), round(-light[0] * depth * size)
+    shadow = box_blur(_moved(alpha, shift_y, shift_x), min(max(round(depth * size * 0.5), 1), 6))
+    canvas[window] *= (1 - strength * shadow)[..., None]
+
+
+def _moved(image: np.ndarray, down: int, right: int) -> np.ndarray:
+    moved = np.zeros_like(image)
+    height, width = image.shape
+    to_y, from_y = slice(max(down, 0), height + min(down, 0)), slice(max(-down, 0), height - max(down, 0))
+    to_x, from_x = slice(max(right, 0), width + min(right, 0)), slice(max(-right, 0), width - max(right, 0))
+    moved[to_y, to_x] = image[from_y, from_x]
+    return moved
+
+
+def _blend(canvas: np.ndarray, window: tuple[slice, slice], alpha: np.ndarray, rgb: np.ndarray) -> None:
+    canvas[window] = canvas[window] * (1 - alpha[..., None]) + rgb * alpha[..., None]
+
+
+def _develop(dice: Dice, canvas: np.ndarray) -> np.ndarray:
+    """The camera: uneven light, white balance, exposure, lens blur, sensor noise, 8 bits."""
+    height, width = canvas.shape[:2]
+    x = (np.arange(width, dtype=np.float32)[None] + 0.5) / width - 0.5
+    y = (np.arange(height, dtype=np.float32)[:, None] + 0.5) / height - 0.5
+    falloff = 1 + dice.between(-0.4, 0.4) * x + dice.between(-0.4, 0.4) * y
+    falloff = falloff - dice.between(0, 0.8) * (x * x + y * y)
+    exposure = dice.between(0.65, 1.2)
+    balance = [exposure * dice.between(0.88, 1.12) for _ in range(3)]
+    image = canvas * falloff[..., None] * np.asarray(balance, np.float32)
+    for _ in range(dice.pick((0, 0, 1, 1, 2))):
+        image = box_blur(image, 1)
+    image = image + grain(dice, image.shape) * dice.between(0.002, 0.035)
+    rgb = np.clip(np.floor(image * 255 + 0.5), 0, 255).astype(np.uint8)
+    return np.ascontiguousarray(rgb[..., ::-1])
+
+
+def _instances(owner: np.ndarray, classes: list[int]) -> tuple[Instance, ...]:
+    found = []
+    for index, class_id in enumerate(classes, start=1):
+        mask = owner == index
+        columns, rows = np.flatnonzero(mask.any(axis=0)), np.flatnonzero(mask.any(axis=1))
+        box = (int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1)
+        found.append(Instance(class_id, mask, box))
+    return tuple(found)

@@ -1,0 +1,1 @@
+"""The bundle for the board: written, pushed, and what a machine lacks for it."""

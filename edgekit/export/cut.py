@@ -1,0 +1,175 @@
+"""The cut, pass by pass: find the head, re-root there, bring the graph to the toolchain, prove it unchanged."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import onnx
+
+from edgekit.errors import ModelError
+from edgekit.export.already_cut import cut_again, is_cut
+from edgekit.export.classify import cut_classifier, is_classifier
+from edgekit.export.extract_heads import reroot
+from edgekit.export.half_precision import holds_halves
+from edgekit.export.head_match import FoundHeads
+from edgekit.export.metadata import read_metadata
+from edgekit.export.opset import opset_of, to_opset_11
+from edgekit.export.prepare import fix_input, fold_constants, input_notes
+from edgekit.export.softmax_rewrite import name_last_axis, rewrite_softmax
+from edgekit.export.stock_export import cut_stock
+from edgekit.export.unchanged import prove_heads
+from edgekit.export.unsupported import named_error
+from edgekit.files import atomic_path
+from edgekit.graph.onnx_graph import (
+    check_model,
+    declared_shape,
+    graph_inputs,
+    index_graph,
+    is_horizon,
+    load_model,
+    tensor_shapes,
+)
+from edgekit.progress import Progress, silent
+from edgekit.spec import ModelSpec, file_ref, load_spec, save_spec, sidecar_path
+
+CPU_OPS = ("Softmax",)  # what the toolchain's checker leaves to the CPU, of all that YOLO graphs hold
+
+
+@dataclass(frozen=True, slots=True)
+class CutOptions:
+    """How to cut.
+
+    imgsz_hw: the size for a graph whose height and width are open. branch: "one2many" or "one2one" where a graph
+    holds both heads; one-to-many otherwise, see `choose_branch`. keep_softmax: leave attention as it is.
+    outputs: tensors that an expert names as heads, each with its role or "", instead of looking for them.
+    """
+
+    imgsz_hw: tuple[int, int] | None = None
+    branch: str = ""
+    keep_softmax: bool = False
+    outputs: Mapping[str, str] | None = None
+
+
+DEFAULT_OPTIONS = CutOptions()
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """A cut graph with its sidecar.
+
+    `dropped` says in a few words what was left behind, `rewritten` what changed, `left` what the board's CPU will
+    have to do.
+    """
+
+    model: onnx.ModelProto
+    spec: ModelSpec
+    dropped: tuple[str, ...] = ()
+    rewritten: tuple[str, ...] = ()
+    left: tuple[str, ...] = ()
+
+
+def cut_model(
+    model_path: Path, output_path: Path, options: CutOptions = DEFAULT_OPTIONS, *, progress: Progress = silent
+) -> ModelSpec:
+    """Cuts `model_path` at its head, writes `output_path` and the sidecar beside it; returns the sidecar.
+
+    Raises ModelError where the file is no YOLO export that edgekit understands, and OutputError where the
+    result cannot be written; nothing is left behind then.
+    """
+    return cut_file(model_path, output_path, options, progress=progress).spec
+
+
+def cut_file(
+    model_path: Path, output_path: Path, options: CutOptions = DEFAULT_OPTIONS, *, progress: Progress = silent
+) -> Cut:
+    """As `cut_model`, with the graph and what was dropped."""
+    model_path, output_path = Path(model_path), Path(output_path)
+    if output_path.suffix != ".onnx":
+        raise ModelError(f"{output_path}: expected a name that ends in .onnx", hint="for example -o heads.onnx")
+    if output_path.exists() and model_path.exists() and output_path.samefile(model_path):
+        raise ModelError(f"{output_path} is the model itself", hint="choose another name with -o")
+    progress("reading the graph", 0, 0)
+    model = load_model(model_path)
+    known = load_spec(sidecar_path(model_path)) if sidecar_path(model_path).exists() else None
+    cut = cut_graph(model, options, known=known, progress=progress)
+    with atomic_path(output_path) as unfinished:
+        onnx.save(cut.model, str(unfinished))
+    files = {"model": file_ref(output_path), "stock": file_ref(model_path)}
+    spec = replace(cut.spec, files=files)
+    save_spec(sidecar_path(output_path), spec)
+    return replace(cut, spec=spec)
+
+
+def cut_graph(
+    model: onnx.ModelProto,
+    options: CutOptions = DEFAULT_OPTIONS,
+    *,
+    known: ModelSpec | None = None,
+    progress: Progress = silent,
+) -> Cut:
+    """Cuts a stock graph in memory; one that is cut already is brought to edgekit's names and NHWC.
+
+    known: a sidecar that came with the graph. Raises ModelError saying what was looked for and not found.
+    """
+    if is_horizon(model):
+        raise ModelError(
+            "this graph is quantized already (domain `horizon`), expected a float ONNX",
+            hint="cut the stock export; a quantized graph runs as it is: edgekit run --model",
+        )
+    progress("finding the head", 0, 0)
+    try:
+        fixed, size_wh = fix_input(model, options.imgsz_hw)
+        found = find_heads(fold_constants(fixed), size_wh, options, known=known)
+    except ModelError as error:
+        named = error if options.outputs else named_error(model, error)
+        if named is error:
+            raise
+        raise named from error
+    progress("cutting and proving", 0, 0)
+    rooted = reroot(found.source, found.outputs)
+    finished, rewritten = _for_toolchain(rooted, keep_softmax=options.keep_softmax)
+    made = {name for node in fixed.graph.node for name in node.output}
+    as_given = all(tensor in made for tensor, _ in found.outputs.values())
+    proven = prove_heads(
+        fixed if as_given else found.source,
+        finished,
+        found.outputs,
+        kept=lambda: _for_toolchain(rooted, keep_softmax=True)[0],
+    )
+    check_model(finished, "the cut graph")
+    if holds_halves(model):
+        rewritten = ("float16 to float32", *rewritten)
+    left = tuple(n.name or n.output[0] for n in finished.graph.node if n.op_type in CPU_OPS)
+    spec = replace(found.spec, notes=(*found.spec.notes, *input_notes(model, options.imgsz_hw), *proven))
+    return Cut(finished, spec, found.dropped, rewritten, left)
+
+
+def find_heads(
+    model: onnx.ModelProto, size_wh: tuple[int, int], options: CutOptions, *, known: ModelSpec | None = None
+) -> FoundHeads:
+    """The heads of a graph of fixed size: those named, a classifier's logits, those it was cut at, or by structure."""
+    index, metadata = index_graph(model), read_metadata(model)
+    if options.outputs is not None:
+        return cut_again(index, metadata, size_wh, known=known, chosen=options.outputs)
+    if is_classifier(index):
+        return cut_classifier(index, metadata, size_wh)
+    if is_cut(index):
+        return cut_again(index, metadata, size_wh, known=known)
+    return cut_stock(index, metadata, size_wh, branch=options.branch)
+
+
+def _for_toolchain(cut: onnx.ModelProto, *, keep_softmax: bool) -> tuple[onnx.ModelProto, tuple[str, ...]]:
+    """Opset 11 and, unless unwanted, no Softmax in attention."""
+    rewritten = []
+    softmax_inputs = dict.fromkeys(n.input[0] for n in cut.graph.node if n.op_type == "Softmax")
+    shapes = tensor_shapes(cut, softmax_inputs, declared_shape(graph_inputs(cut)[0])) if softmax_inputs else {}
+    ranks = {name: len(shape) for name, shape in shapes.items()}
+    lowered = to_opset_11(name_last_axis(cut, ranks))
+    if opset_of(lowered) != opset_of(cut):
+        rewritten.append(f"opset {opset_of(cut)} to {opset_of(lowered)}")
+    if not keep_softmax:
+        lowered, names = rewrite_softmax(lowered, ranks)
+        rewritten += [f"Softmax {name} to max, subtract, exp, sum, divide" for name in names]
+    return lowered, tuple(rewritten)

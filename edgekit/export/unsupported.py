@@ -1,0 +1,132 @@
+"""Models that edgekit does not decode, named for what they are: asked only of a graph that could not be read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import onnx
+
+from edgekit.errors import ModelError
+from edgekit.export.head_location import is_expectation
+from edgekit.graph.onnx_graph import METADATA_OPS, GraphIndex, declared_shape, graph_inputs, index_graph
+from edgekit.spec import TASKS
+
+PRODUCTS = ("MatMul", "Gemm", "Einsum")
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """A kind of model: what to call it, why it is not decoded, what would run, and how it is told."""
+
+    name: str
+    why: str
+    runs: str
+    by_words: tuple[str, ...]  # in what the file says of itself: description, head, task
+    by_graph: Callable[[GraphIndex], bool]
+    sure: bool = False  # no graph that edgekit supports ends so
+
+
+def named_error(model: onnx.ModelProto, error: ModelError) -> ModelError:
+    """`error`, raised while `model` was read, or what `model` is where edgekit knows its kind and does not support it.
+
+    What the file says of itself is believed, and a graph that ends as no YOLO's does; what it merely looks like is
+    said beside what `error` says.
+    """
+    if not graph_inputs(model) or not model.graph.output:
+        return error
+    properties = {p.key: p.value for p in model.metadata_props}
+    described = properties.get("description", "")[:500].split(" trained on ")[0]  # what follows names the data
+    said = " ".join((described, properties.get("head", ""), properties.get("task", ""))).lower()
+    told = [kind for kind in KINDS if any(word in said for word in kind.by_words)]
+    index = index_graph(model)
+    seen = [kind for kind in KINDS if kind.by_graph(index)]
+    if known := [*told, *(kind for kind in seen if kind.sure)]:
+        kind = known[0]
+        return ModelError(
+            f"this is {kind.name}, which edgekit does not support: {kind.why}",
+            hint=f"{kind.runs}; edgekit runs YOLO models for {', '.join(TASKS)}",
+        )
+    if seen:
+        kind = seen[0]
+        return ModelError(
+            f"{error.message}; by its graph it may be {kind.name}, which edgekit does not support: {kind.why}",
+            hint=f"if it is: {kind.runs}; if not: {error.hint}",
+        )
+    return error
+
+
+def _last_learned(index: GraphIndex) -> set[str]:
+    """The kinds of nodes with weights that are met first on the way back from the outputs."""
+    found, seen, todo = set(), set(), list(index.output_names)
+    while todo:
+        name = todo.pop()
+        node = index.producers.get(name)
+        if node is None or name in seen or node.op_type in METADATA_OPS:
+            continue
+        seen.add(name)
+        if node.op_type == "Conv" and not is_expectation(index, node):
+            found.add("Conv")
+        elif node.op_type in PRODUCTS:
+            found.add("product")
+        else:
+            todo.extend(node.input)
+    return found
+
+
+def _shapes(index: GraphIndex) -> list[tuple[int, ...]]:
+    return [declared_shape(output) for output in index.model.graph.output]
+
+
+def _is_dense(index: GraphIndex) -> bool:
+    """One output as large as the picture: a value or a class for every pixel."""
+    shapes, size_hw = _shapes(index), declared_shape(graph_inputs(index.model)[0])[2:]
+    return len(shapes) == 1 and len(size_hw) == 2 and len(shapes[0]) in (3, 4) and shapes[0][-2:] == size_hw
+
+
+def _is_depth(index: GraphIndex) -> bool:
+    return _is_dense(index) and len(_shapes(index)[0]) == 4 and _shapes(index)[0][1] == 1
+
+
+def _has_queries(index: GraphIndex) -> bool:
+    """Rows that matrix products make, not convolutions on a grid."""
+    return _last_learned(index) == {"product"} and any(len(shape) == 3 for shape in _shapes(index))
+
+
+def _has_embeddings(index: GraphIndex) -> bool:
+    """Boxes from convolutions, scores from products: with embeddings of words."""
+    return _last_learned(index) == {"Conv", "product"}
+
+
+KINDS = (
+    Kind(
+        "a transformer detector (RT-DETR, DETR, D-FINE)",
+        "its boxes come from queries, not from a grid that could be cut at convolutions",
+        "take a YOLO detector of the same data, such as yolo11n or yolov8n",
+        ("rtdetr", "rt-detr", "d-fine", "dfine"),
+        _has_queries,
+        sure=True,
+    ),
+    Kind(
+        "a depth model",
+        "it gives a distance for every pixel",
+        "there is no equal that would run",
+        ("depth",),
+        _is_depth,
+    ),
+    Kind(
+        "a semantic segmentation model",
+        "it gives a class for every pixel and no objects",
+        "take an instance segmentation model, such as yolo11n-seg or yolov8n-seg",
+        ("semantic",),
+        _is_dense,
+    ),
+    Kind(
+        "an open-vocabulary model (YOLOE, YOLO-World)",
+        "its scores are products with embeddings of words or prompts, which its head does not hold as convolutions",
+        "train a YOLO of fixed classes, such as yolo11n or yolo11n-seg",
+        ("yoloe", "world"),
+        _has_embeddings,
+        sure=True,
+    ),
+)

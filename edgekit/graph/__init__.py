@@ -1,0 +1,1 @@
+"""The float ONNX graph: reading, editing, running."""

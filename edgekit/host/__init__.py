@@ -1,1 +1,0 @@
-"""The way from a stock ONNX to a compiled model; never imported on the board."""

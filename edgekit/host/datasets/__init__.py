@@ -1,1 +1,0 @@
-"""Data sets as others lay them out: COCO JSON, YOLO yaml."""

@@ -1,0 +1,158 @@
+"""The PTQ yaml of hb_mapper as a typed value: read, checked, written back without loss."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from edgekit.data.plain_yaml import parse_yaml, read_yaml
+from edgekit.errors import ConfigError
+from edgekit.files import write_text
+from edgekit.ptq.fields import (
+    CalibrationParameters,
+    CompilerParameters,
+    InputParameters,
+    ModelParameters,
+    read_group,
+    unknown_name,
+    write_group,
+)
+from edgekit.ptq.rules import check_rules
+from edgekit.text import shorten
+
+GROUPS: dict[str, type] = {
+    "model_parameters": ModelParameters,
+    "input_parameters": InputParameters,
+    "calibration_parameters": CalibrationParameters,
+    "compiler_parameters": CompilerParameters,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class PtqInput:
+    """One input of the model, gathered from the `;`-joined fields; blank texts are what the yaml left out."""
+
+    name: str
+    type_train: str
+    layout_train: str
+    type_rt: str
+    layout_rt: str
+    color_space: str
+    shape: tuple[int, ...]
+    norm_type: str
+    mean: tuple[float, ...] | None
+    scale: tuple[float, ...] | None
+    cal_data_dir: str
+    cal_data_type: str
+
+
+@dataclass(frozen=True, slots=True)
+class PtqConfig:
+    """A whole PTQ yaml; making one checks every field and the rules between them (ConfigError)."""
+
+    model_parameters: ModelParameters
+    input_parameters: InputParameters
+    calibration_parameters: CalibrationParameters
+    compiler_parameters: CompilerParameters
+
+    def __post_init__(self) -> None:
+        check_rules(self)
+
+    def __reduce__(self) -> tuple[Any, ...]:  # mapping proxies do not pickle
+        return parse_config, (dump_config(self),)
+
+    @property
+    def inputs(self) -> tuple[PtqInput, ...]:
+        """The inputs in their order, with the toolchain's defaults where the yaml left a field out."""
+        given, calibration = self.input_parameters, self.calibration_parameters
+        count = len(given.input_type_rt)
+        folders = calibration.cal_data_dir or ("",) * count
+        columns = (
+            given.input_name or ("",) * count,
+            given.input_type_train,
+            given.input_layout_train,
+            given.input_type_rt,
+            given.input_layout_rt or ("",) * count,
+            given.input_space_and_range or ("regular",) * count,
+            given.input_shape or ((),) * count,
+            given.norm_type,
+            given.mean_value or (None,) * count,
+            given.scale_value or (None,) * count,
+            folders,
+            calibration.cal_data_type or tuple(map(_data_type_of_folder, folders)),
+        )
+        return tuple(PtqInput(*row) for row in zip(*columns, strict=True))
+
+
+def load_config(path: Path) -> PtqConfig:
+    """Reads a PTQ yaml; raises ConfigError naming the file, the field, its value and the legal ones."""
+    return _config_from(read_yaml(path), str(path))
+
+
+def parse_config(text: str, *, place: str = "the yaml") -> PtqConfig:
+    """Reads the text of a PTQ yaml; raises as `load_config` does."""
+    return _config_from(parse_yaml(text, place=place), place)
+
+
+def dump_config(config: PtqConfig, *, header: str = "", comments: Mapping[str, str] | None = None) -> str:
+    """The yaml text of `config`: fields that are not set are left out; `parse_config` gives it back.
+
+    `header` goes on top and `comments[field]` above its field, as comment lines.
+    """
+    lines = _comment(header, "")
+    for group in GROUPS:
+        lines += ["", f"{group}:"] if lines else [f"{group}:"]
+        values = write_group(getattr(config, group))
+        if not values:
+            lines[-1] += " {}"
+        for name, value in values.items():
+            lines += _comment((comments or {}).get(name, ""), "  ")
+            text = yaml.safe_dump({name: value}, sort_keys=False, allow_unicode=True, width=1 << 20)
+            lines += [f"  {line}" for line in text.splitlines()]
+    return "\n".join(lines) + "\n"
+
+
+def save_config(path: Path, config: PtqConfig, *, header: str = "", comments: Mapping[str, str] | None = None) -> None:
+    """Writes `dump_config(config)` to `path`, whole or not at all."""
+    write_text(path, dump_config(config, header=header, comments=comments))
+
+
+def with_defaults(config: PtqConfig) -> PtqConfig:
+    """`config` with every unset field that has a default in the toolchain set to it."""
+    groups = {}
+    for name in GROUPS:
+        group = getattr(config, name)
+        unset = [f for f in fields(group) if getattr(group, f.name) is None]
+        defaults = {f.name: f.metadata["default"] for f in unset if f.metadata["default"] is not None}
+        groups[name] = replace(group, **defaults)
+    return PtqConfig(**groups)
+
+
+def _config_from(value: object, place: str) -> PtqConfig:
+    if not isinstance(value, Mapping):
+        raise ConfigError(
+            f"{place} holds {type(value).__name__}, expected the groups {', '.join(GROUPS)}",
+            hint="start from a preset in ptq_yamls/ or from edgekit calibrate",
+        )
+    try:
+        for name in value:
+            if name not in GROUPS:
+                raise unknown_name(shorten(str(name))[1:-1], "group", str(name), tuple(GROUPS))
+        missing = [name for name in GROUPS if name not in value]
+        if missing:
+            raise ConfigError(f"group {missing[0]} is missing, expected {', '.join(GROUPS)}", hint=f"add {missing[0]}")
+        return PtqConfig(**{name: read_group(kind, value[name], name) for name, kind in GROUPS.items()})
+    except ConfigError as error:
+        raise ConfigError(f"{place}: {error.message}", hint=error.hint) from error
+
+
+def _data_type_of_folder(folder: str) -> str:
+    return "float32" if folder.rstrip("/").endswith("_f32") else "uint8"  # as the toolchain guesses
+
+
+def _comment(text: str, indent: str) -> list[str]:
+    return [f"{indent}# {line}".rstrip() for line in text.splitlines()]

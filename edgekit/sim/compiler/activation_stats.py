@@ -1,0 +1,41 @@
+"""Calibration: the float model runs over the photos once, and a histogram of every scaled tensor grows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from edgekit.errors import DataError
+from edgekit.progress import Progress, silent
+from edgekit.sim.compiler.float_graph import FloatGraph
+from edgekit.sim.compiler.float_runner import FloatRunner
+from edgekit.sim.compiler.histogram import Histogram
+from edgekit.sim.compiler.samples import normalisation_of, read_sample
+
+if TYPE_CHECKING:
+    from edgekit.compile.job import CompileJob
+
+
+def observe(
+    job: CompileJob, graph: FloatGraph, tensors: Sequence[str], *, progress: Progress = silent
+) -> dict[str, Histogram]:
+    """The histogram of each of `tensors` over all calibration files; one photo is in memory at a time."""
+    histograms = {name: Histogram() for name in tensors}
+    inner = [name for name in tensors if name != graph.input]
+    runner = FloatRunner(job.onnx_path, inner, graph.shapes)
+    normalisation = normalisation_of(job)
+    for done, path in enumerate(job.calibration_files):
+        progress("calibrate", done, len(job.calibration_files))
+        x = read_sample(path, job, normalisation)
+        if graph.input in histograms:
+            histograms[graph.input].add(x)
+        for name, values in runner.run(x):
+            try:
+                histograms[name].add(values)
+            except ValueError as error:
+                raise DataError(
+                    f"{path.name} gives values in {name!r} that are not finite, expected numbers",
+                    hint="check that norm_type and scale_value in the yaml are those of the training",
+                ) from error
+    progress("calibrate", len(job.calibration_files), len(job.calibration_files))
+    return histograms

@@ -1,0 +1,104 @@
+"""The model in work: what is read and checked once, and what is done with it for every set of thresholds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from edgekit.errors import ConfigError
+from edgekit.sim.compiler.board_input import picture_input
+from edgekit.sim.compiler.calibrate import check_calibration
+from edgekit.sim.compiler.calibration_images import Photo, photos
+from edgekit.sim.compiler.emit.preprocess import PictureInput, affine_of
+from edgekit.sim.compiler.float_graph import FloatGraph, read_float_graph
+from edgekit.sim.compiler.float_runner import THREADS
+from edgekit.sim.compiler.measure import Distance, Executor, measure
+from edgekit.sim.compiler.mixed_precision import all_tensors, output_tensors, wide_tensors
+from edgekit.sim.compiler.pipeline import simplify
+from edgekit.sim.compiler.quantize import QuantizedGraph, check_supported, quantize
+from edgekit.sim.compiler.scales import ScalePlan, plan_scales
+from edgekit.sim.compiler.sidecars import quantized_spec
+
+if TYPE_CHECKING:
+    import onnx
+
+    from edgekit.compile.job import CompileJob
+
+INT16_MARCHES = ("bayes", "bayes-e")  # bernoulli2 has int8 only
+WIDE_BY_OPTIMIZATION = {"set_model_output_int16": output_tensors, "set_all_nodes_int16": all_tensors}
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """What does not change between calibration methods."""
+
+    job: CompileJob
+    graph: FloatGraph
+    plan: ScalePlan
+    picture: PictureInput
+
+    def quantized(self, thresholds: Mapping[str, float]) -> QuantizedGraph:
+        return quantize(self.graph, self.plan, self.plan.scales(thresholds), self.picture)
+
+    def photos(self, files: Sequence[Path], tensors: Iterable[str]) -> Iterator[Photo]:
+        return photos(self.job, self.graph, self.picture, files, list(dict.fromkeys(tensors)))
+
+    def distances(self, quantized: QuantizedGraph, compared: Iterable[Photo], *, inner: bool) -> dict[str, Distance]:
+        return measure(self.graph, quantized, executor_of(quantized.model), compared, inner=inner)
+
+
+def read_subject(job: CompileJob) -> Subject:
+    """Everything that can be refused is refused here, by name, before the first photo is read."""
+    check_calibration(job.config)
+    check_options(job)
+    graph = simplify(read_float_graph(job.onnx_path))
+    check_supported(graph)
+    picture = picture_input(job)
+    affine_of(picture)
+    quantized_spec(job, graph, picture)
+    plan = plan_scales(graph, int16_tail=job.march in INT16_MARCHES, wide=asked_wide(job, graph))
+    quantize(graph, plan, dict.fromkeys(plan.source, 1.0), picture)  # a trial: what is refused is refused now
+    return Subject(job, graph, plan, picture)
+
+
+def asked_wide(job: CompileJob, graph: FloatGraph) -> frozenset[str]:
+    """The tensors that the yaml asks 16 bits for, by `node_info` and by `optimization`."""
+    found = wide_tensors(graph, job.config.model_parameters.node_info or {})
+    for name in job.config.calibration_parameters.optimization or ():
+        found |= WIDE_BY_OPTIMIZATION[name](graph)
+    return found
+
+
+def check_options(job: CompileJob) -> None:
+    """Refuses, by name, what would change the result and is not done here."""
+    group, calibration = job.config.model_parameters, job.config.calibration_parameters
+    given, batch = job.config.inputs[0], job.config.input_parameters.input_batch
+    asked = {
+        "input_parameters.input_layout_train NHWC": given.layout_train == "NHWC",
+        "input_parameters.input_batch": batch is not None and batch > 1,
+        "calibration_parameters.preprocess_on": calibration.preprocess_on,
+        "model_parameters.output_nodes": group.output_nodes,
+        "calibration_parameters.run_on_cpu": calibration.run_on_cpu,
+        "calibration_parameters.run_on_bpu": calibration.run_on_bpu,
+        **{
+            f"calibration_parameters.optimization {name}": True
+            for name in calibration.optimization or ()
+            if name not in WIDE_BY_OPTIMIZATION
+        },
+    }
+    for name, value in asked.items():
+        if value:
+            raise ConfigError(
+                f"{name} is set, which the simulated compiler does not do, expected the default",
+                hint=f"change {name.split('.')[1].split()[0]} in the yaml, or compile with --toolchain hb_mapper",
+            )
+
+
+def executor_of(model: onnx.ModelProto) -> Executor:
+    """The device's own execution of the integer graph."""
+    from edgekit.sim.fast import make_executor
+    from edgekit.sim.graph import load_graph
+
+    return make_executor(load_graph(model.SerializeToString()), threads=THREADS)
