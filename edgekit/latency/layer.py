@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from edgekit.latency.chains import reshaping_chains
 from edgekit.sim.graph import Graph
 from edgekit.sim.node import Node
 from edgekit.sim.ops.conv import Conv
 from edgekit.sim.ops.conv_transpose import ConvTranspose
 from edgekit.sim.ops.float_op import FloatOp
+from edgekit.sim.ops.matmul import Matmul
+from edgekit.sim.ops.reduce import Reduce
 from edgekit.sim.ops.window import Window
 
 __all__ = ["CPU_OPERATORS", "FeatureMap", "Layer", "graph_layers"]
 
 CPU_OPERATORS = ("HzQuantize", "HzDequantize")  # the runtime's own nodes around the BPU's part
 PREFIXES = ("SQuantized", "Quantized", "SElementwise")  # what the vendor's names say beside the operation
-LAYOUT_OPERATORS = ("Transpose", "Reshape", "Flatten", "Squeeze", "Unsqueeze")
+CHANNELS_FIRST, CHANNELS_LAST = (0, 3, 1, 2), (0, 2, 3, 1)
 PARAMETER_BYTES = 12  # per output channel beside the weights: bias, multiplier and shifts
 
 
@@ -47,8 +50,10 @@ class Layer:
     """One node of the graph, with what its time on the BPU depends on.
 
     `kernel`, `stride` are (vertical, horizontal), (1, 1) where there is no window; `strided_readers`: whether a
-    strided window reads an output, which has it written a second way; `layout_readers`: the same for operators that
-    change the layout. `is_output`: an output leaves the BPU. `on_cpu`: not run by the BPU at all.
+    strided window reads an output, which has it written a second way; `transposed_readers`: the same for one that
+    moves the channels to the front; `reads_matmul`: whether it reads what a matrix product wrote.
+    `reduced_readers`: the same for one that sums or compares along the channels.
+    `is_input`, `is_output`: the map comes from or leaves to the CPU. `on_cpu`: not run by the BPU at all.
     """
 
     name: str
@@ -60,7 +65,9 @@ class Layer:
     group: int = 1
     weight_bytes: int = 0
     strided_readers: bool = False
-    layout_readers: bool = False
+    transposed_readers: bool = False
+    reduced_readers: bool = False
+    reads_matmul: bool = False
     is_input: bool = False
     is_output: bool = False
     on_cpu: bool = False
@@ -92,10 +99,23 @@ def graph_layers(graph: Graph) -> tuple[Layer, ...]:
     Returns:
         One layer per node, in the order of the nodes.
     """
-    return tuple(_layer(graph, node) for node in graph.nodes)
+    chains = reshaping_chains(graph)
+    absorbed = {node.name for chain in chains for node in chain[1:]}
+    ends = {chain[0].name: chain[-1] for chain in chains}
+    return tuple(
+        _reshaping(graph, node, ends[node.name]) if node.name in ends else _layer(graph, node, ends)
+        for node in graph.nodes
+        if node.name not in absorbed
+    )
 
 
-def _layer(graph: Graph, node: Node) -> Layer:
+def _reshaping(graph: Graph, first: Node, last: Node) -> Layer:
+    """The one layer that a chain becomes whose end has the elements in the order of its beginning."""
+    read, written = (_map(graph, name) for name in (first.operands[0], last.outputs[0]))
+    return Layer(first.name, "Reshape", (read,), (written,), reads_matmul=_reads_matmul(graph, first))
+
+
+def _layer(graph: Graph, node: Node, chains: Mapping[str, Node]) -> Layer:
     readers = [reader for name in node.outputs for reader in graph.consumers.get(name, ())]
     leaving = {output.tensor for output in graph.outputs.values()}
     cpu = node.op_type in CPU_OPERATORS or isinstance(node.operator, FloatOp)
@@ -107,7 +127,7 @@ def _layer(graph: Graph, node: Node) -> Layer:
     to_cpu = any(reader.op_type in CPU_OPERATORS or isinstance(reader.operator, FloatOp) for reader in readers)
     return Layer(
         name=node.name,
-        op=operation(node.op_type),
+        op=_transposition(node) if node.op_type == "Transpose" else operation(node.op_type),
         inputs=tuple(_map(graph, name) for name in node.operands),
         outputs=tuple(_map(graph, name) for name in node.outputs),
         kernel=(int(kernel[0]), int(kernel[1])),
@@ -115,11 +135,27 @@ def _layer(graph: Graph, node: Node) -> Layer:
         group=int(getattr(node.operator, "group", 1)),
         weight_bytes=_weight_bytes(node) if is_conv else 0,
         strided_readers=any(_is_strided(reader) for reader in readers),
-        layout_readers=any(reader.op_type in LAYOUT_OPERATORS for reader in readers),
+        transposed_readers=any(_moves_channels(reader) and reader.name not in chains for reader in readers),
+        reduced_readers=any(isinstance(reader.operator, Reduce) for reader in readers),
+        reads_matmul=_reads_matmul(graph, node),
         is_input=any(name in graph.inputs for name in node.operands) and not cpu,
         is_output=not cpu and (to_cpu or any(name in leaving for name in node.outputs)),
         on_cpu=cpu,
     )
+
+
+def _transposition(node: Node) -> str:
+    perm = tuple(getattr(node.operator, "perm", ()))
+    return {CHANNELS_FIRST: "ToChannelsFirst", CHANNELS_LAST: "ToChannelsLast"}.get(perm, "Transpose")
+
+
+def _moves_channels(node: Node) -> bool:
+    return node.op_type == "Transpose" and _transposition(node) == "ToChannelsFirst"
+
+
+def _reads_matmul(graph: Graph, node: Node) -> bool:
+    makers = (graph.producers.get(name) for name in node.operands)
+    return any(maker is not None and isinstance(maker.operator, Matmul) for maker in makers)
 
 
 def operation(op_type: str) -> str:
@@ -132,6 +168,9 @@ def operation(op_type: str) -> str:
 
 
 def _map(graph: Graph, name: str) -> FeatureMap:
+    if name in graph.constants:  # an element-wise operator may have one
+        value = graph.constants[name]
+        return FeatureMap(name, value.shape, 8 * value.dtype.itemsize)
     kind = graph.types[name]
     return FeatureMap(name, kind.shape, kind.bits)
 

@@ -1,0 +1,207 @@
+"""What a layer asks of the BPU, in microseconds at the nominal rates of its units, before the fitted factors.
+
+The rates are round numbers of the architecture as the vendor's static performance files show them: 2048 products of
+8-bit operands per nanosecond, 32 bytes per nanosecond through the vector and copy units. Rows are padded to 8
+elements, channels to 8, 16 or 32; the multiply array works on blocks of four rows.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+
+from edgekit.latency.layer import FeatureMap, Layer
+
+__all__ = ["ARRAY", "MOVEMENT", "VECTOR", "features", "group_of", "unit_of"]
+
+ARRAY, VECTOR, MOVEMENT = "multiply array", "vector unit", "data movement"
+PRODUCTS_PER_US = 2048e3
+BYTES_PER_US = 32e3
+ROW_BLOCK, WIDTH_BLOCK, CHANNEL_BLOCK = 4, 8, 8
+KERNEL_OUT_BLOCK, POINTWISE_OUT_BLOCK = 16, 32  # output channels of a convolution
+FIRST_CHANNELS = 5.5  # what the three channels of a picture count as
+STRIDED = {6: 1.92}  # products of a strided kernel over its taps, by its size: pixels between the steps, too
+STRIDED_USUAL = 1.2
+SHORT_ROW = 32  # elements
+NARROW_OUT = 12  # what up to eight output channels of a kernel count as
+DEPTHWISE_PER_US = 550e3  # products of a depthwise convolution
+
+UNITS = {
+    **dict.fromkeys(("Conv", "ConvTranspose", "Depthwise", "Grouped", "Matmul"), ARRAY),
+    **dict.fromkeys(
+        ("Concat", "Split", "Slice", "ToChannelsFirst", "ToChannelsLast", "Transpose", "Reshape", "Resize", "Blocks"),
+        MOVEMENT,
+    ),
+}
+ALIASES = {
+    "ResizeUpsample": "Resize",
+    "RoiResize": "Interpolate",
+    "GlobalMaxPool": "Reduce",
+    "GlobalAveragePool": "Reduce",
+    "ReduceMax": "Reduce",
+    "ReduceMean": "Reduce",
+    "ReduceSum": "Reduce",
+    "AveragePool": "Pool",
+    "MaxPool": "Pool",
+    "Flatten": "Reshape",
+    "Squeeze": "Reshape",
+    "Unsqueeze": "Reshape",
+    "Identity": "Reshape",
+    "ChannelShuffle": "Blocks",
+    "DepthToSpace": "Blocks",
+    "SpaceToDepth": "Blocks",
+    "LeakyRelu": "PRelu",
+    "SPRelu": "PRelu",
+    "Max": "Add",
+    "BitShift": "Requantize",
+}
+
+
+def group_of(layer: Layer) -> str:
+    """Name the group of layers whose factors are fitted together, such as "Conv", "Conv int16" or "Conv int32 out"."""
+    name = ALIASES.get(layer.op, layer.op)
+    if name == "Conv" and layer.is_depthwise:
+        name = "Scale" if layer.kernel == (1, 1) else "Depthwise"
+    elif name == "Conv" and layer.group > 1:
+        name = "Grouped"
+    if name == "Reshape":
+        name = _kind_of_reshape(layer)
+    if name in ("Conv", "Scale") and layer.outputs[0].bits == 32:
+        name += " to int32"
+    if name == "Preprocess" and layer.outputs[0].bits > 8:
+        name += " to int16"
+    return f"{name} int16" if layer.bits > 8 else name
+
+
+def _kind_of_reshape(layer: Layer) -> str:
+    """Whether rows are joined, divided, or divided into rows shorter than the copy unit's."""
+    if _rows(layer.outputs[0]) <= _rows(layer.inputs[0]):
+        return "Reshape"
+    return "Reshape short" if layer.outputs[0].nhwc[3] < SHORT_ROW else "Reshape divide"
+
+
+def unit_of(layer: Layer) -> str:
+    """Name the unit that works on the layer: ARRAY, VECTOR or MOVEMENT."""
+    return UNITS.get(group_of(layer).partition(" ")[0], VECTOR)
+
+
+def features(layer: Layer) -> Mapping[str, float]:
+    """Count what the layer asks for.
+
+    Returns:
+        Microseconds at nominal rates: "products", "out" and "in" (bytes written and read), "strided"
+        (outputs written once more for such readers), "sums" (32-bit sums of 16-bit operands), "split" (16-bit
+        operands of a strided kernel), "added" (a map added to the sums); and counts: "rows_out", "rows_in"
+        (thousands of separate runs of elements), "start" (1).
+    """
+    out, read = (sum(map(_padded, maps)) for maps in (layer.outputs, layer.inputs))
+    found = {
+        "start": 1.0,
+        "out": out,
+        "in": read,
+        "strided": out if layer.strided_readers else 0.0,
+        "transposed": _front_rows(layer.outputs[0]) / 1e3 if layer.transposed_readers else 0.0,
+        "reduced": out if layer.reduced_readers else 0.0,
+        "leaving": out if layer.is_output and layer.outputs[0].bits < 32 else 0.0,
+        "rows_out": sum(map(_rows, layer.outputs)) / 1e3,
+        "rows_in": sum(map(_rows, layer.inputs)) / 1e3,
+        "elements": sum(math.prod(one.shape) for one in layer.outputs) / 1e3,
+    }
+    if layer.inputs[0].nhwc[0] > 1:
+        found["batched"] = max(found["rows_in"], found["rows_out"])
+    if layer.reads_matmul:
+        found |= {"rows_product": found["rows_out"], "elements_product": found["elements"]}
+    count = PRODUCTS.get(group_of(layer).partition(" ")[0])
+    if count is not None:
+        found["products"] = count(layer) * (2 if layer.bits > 8 else 1)
+    if layer.op == "Matmul":
+        found |= {"second": _padded(layer.inputs[1]), "first": _padded(layer.inputs[0]), "heads": _heads(layer)}
+    if max(layer.stride) > 1:
+        found["strided_in"] = _padded(layer.inputs[0])
+    if layer.op in ("Conv", "ConvTranspose"):
+        found["added"] = sum(map(_padded, layer.inputs[1:]))
+        found["sums"] = _padded(FeatureMap("", layer.outputs[0].shape, 32)) if layer.bits > 8 else 0.0
+        found["split"] = _padded(layer.inputs[0]) if layer.bits > 8 and max(layer.stride) > 1 else 0.0
+    return found
+
+
+def _heads(layer: Layer) -> float:
+    n, heads, _, _ = layer.inputs[0].nhwc
+    return float(n * heads)
+
+
+def _conv(layer: Layer) -> float:
+    """Products of a convolution over the padded map, per group."""
+    n, height, width, channels = layer.outputs[0].nhwc
+    per_group = layer.inputs[0].nhwc[3] // layer.group
+    taps = math.prod(layer.kernel)
+    block = POINTWISE_OUT_BLOCK if taps == 1 else KERNEL_OUT_BLOCK
+    out = _up(channels // layer.group, block) * layer.group
+    if taps > 1 and channels <= CHANNEL_BLOCK:
+        out = NARROW_OUT
+    read = FIRST_CHANNELS if per_group <= 4 else _up(per_group, CHANNEL_BLOCK)
+    strided = STRIDED.get(layer.kernel[0], STRIDED_USUAL) if max(layer.stride) > 1 and taps > 1 else 1.0
+    return n * _up(height, ROW_BLOCK) * _up(width, WIDTH_BLOCK) * out * read * taps * strided / PRODUCTS_PER_US
+
+
+def _transposed(layer: Layer) -> float:
+    """Products of a transposed convolution: every input pixel is multiplied with the whole kernel."""
+    n, height, width, channels = layer.inputs[0].nhwc
+    out = _up(layer.outputs[0].nhwc[3], KERNEL_OUT_BLOCK)
+    taps = math.prod(layer.kernel)
+    pixels = n * _up(height, ROW_BLOCK) * _up(width, WIDTH_BLOCK)
+    return pixels * out * _up(channels, CHANNEL_BLOCK) * taps / PRODUCTS_PER_US
+
+
+def _depthwise(layer: Layer) -> float:
+    n, height, width, channels = layer.outputs[0].nhwc
+    pixels = n * _up(height, ROW_BLOCK) * _up(width, WIDTH_BLOCK)
+    return pixels * _up(channels, CHANNEL_BLOCK) * math.prod(layer.kernel) / DEPTHWISE_PER_US
+
+
+def _matmul(layer: Layer) -> float:
+    n, heads, rows, depth = layer.inputs[0].nhwc
+    columns = layer.outputs[0].nhwc[3]
+    size = _up(rows, CHANNEL_BLOCK) * _up(columns, KERNEL_OUT_BLOCK) * _up(depth, CHANNEL_BLOCK)
+    return n * heads * size / PRODUCTS_PER_US
+
+
+def _pool(layer: Layer) -> float:
+    """Comparisons or additions: a window of k x k takes k passes over the map, row by row, column by column."""
+    n, height, width, channels = layer.outputs[0].nhwc
+    elements = n * _up(height, ROW_BLOCK) * _up(width, WIDTH_BLOCK) * _up(channels, CHANNEL_BLOCK)
+    return elements * max(layer.kernel) * layer.outputs[0].bits / 8 / BYTES_PER_US
+
+
+PRODUCTS: Mapping[str, Callable[[Layer], float]] = {
+    "Conv": _conv,
+    "Grouped": _conv,
+    "ConvTranspose": _transposed,
+    "Depthwise": _depthwise,
+    "Matmul": _matmul,
+    "Pool": _pool,
+}
+
+
+def _padded(one: FeatureMap) -> float:
+    """Microseconds to pass a map through the copy unit, padded."""
+    n, height, width, channels = one.nhwc
+    block = POINTWISE_OUT_BLOCK if one.bits == 32 else CHANNEL_BLOCK
+    size = n * height * _up(width, WIDTH_BLOCK) * _up(channels, block)
+    return size * one.bits / 8 / BYTES_PER_US
+
+
+def _front_rows(one: FeatureMap) -> int:
+    """Rows of the map with its channels in front."""
+    n, height, _, channels = one.nhwc
+    return n * height * channels
+
+
+def _rows(one: FeatureMap) -> int:
+    """Separate runs of elements along the last axis."""
+    n, height, width, _ = one.nhwc
+    return n * height * width
+
+
+def _up(size: int, block: int) -> int:
+    return -(-size // block) * block
