@@ -22,7 +22,7 @@ test-board: ## the board ring under Python 3.10 with numpy 1.26 and cv2, everyth
 test-sanitize: $(VENV)/.edgekit-dev  ## the kernels under AddressSanitizer and UndefinedBehaviorSanitizer, hostile graphs too
 	BIN=$(BIN) sh tools/test_sanitize.sh
 
-test-slow: $(VENV)/.edgekit-dev  ## full accuracy runs over the shared photos
+test-slow: $(VENV)/.edgekit-dev  ## full accuracy runs over the shared images
 	$(BIN)/pytest -q -m slow
 
 test-toolchain: $(VENV)/.edgekit-dev  ## the vendor's real compiler: installs it (2.7 GB), compiles, compares

@@ -12,7 +12,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent / "runtime"))  # where in
 
 from edgekit.bundle import is_bundle, open_bundle
 from edgekit.errors import EdgekitError
-from edgekit.runtime.versions import check_versions, checks_to_dicts, refuse_bad
+from edgekit.runtime.versions import check_versions, checks_to_dicts, require_compatible
 from edgekit.spec import load_spec, sidecar_path
 
 
@@ -30,7 +30,7 @@ def main() -> int:
         else:
             for check in checks:
                 print(f"{check.state:4} {check.name}: {check.found} (expected {check.expected})")
-        refuse_bad(checks)
+        require_compatible(checks)
     except EdgekitError as error:
         print(f"error: {error.message}\nhint: {error.hint}", file=sys.stderr)
         return 2

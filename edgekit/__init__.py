@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING, Any
 from edgekit.version import __version__
 
 if TYPE_CHECKING:
-    from edgekit.ops.photo import read_photo
+    from edgekit.ops.image import read_image
     from edgekit.runtime.session import Session, load
 
-__all__ = ["Session", "__version__", "load", "read_photo"]
+__all__ = ["Session", "__version__", "load", "read_image"]
 
 _HOMES = {
     "load": "edgekit.runtime.session",
     "Session": "edgekit.runtime.session",
-    "read_photo": "edgekit.ops.photo",
+    "read_image": "edgekit.ops.image",
 }
 
 

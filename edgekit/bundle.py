@@ -28,7 +28,7 @@ MAX_MEMBERS = 64
 MAX_MEMBER_BYTES = 1 << 30
 MAX_TOTAL_BYTES = 2 << 30  # unpacked; a bundle of a YOLO model has 10 to 100 MB
 MAX_JSON_BYTES = 1 << 20
-NEW_COPY_HINT = "copy the bundle here again, or make it anew with edgekit deploy"
+NEW_COPY_HINT = "copy the bundle here again, or make it again with edgekit deploy"
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +86,7 @@ def open_bundle(path: Path, *, unpack_to: Path | None = None) -> Bundle:
         try:
             return _open_folder(target)
         except ModelError:
-            shutil.rmtree(target, ignore_errors=True)  # our own copy was damaged: unpack anew
+            shutil.rmtree(target, ignore_errors=True)  # our own copy was damaged: unpack again
     _unpack(path, target)
     return _open_folder(target)
 
@@ -136,7 +136,7 @@ def _read_record(folder: Path) -> tuple[Mapping[str, Any], list[Member]]:
         found = str(record.get("version"))[:20]
         raise ModelError(
             f"{folder} is a bundle of version {found}, expected {BUNDLE_VERSION}",
-            hint="update edgekit, or make the bundle anew with this version",
+            hint="update edgekit, or make the bundle again with this version",
         )
     return record, _members(folder, record.get("members"))
 

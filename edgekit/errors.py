@@ -6,7 +6,7 @@ MAX_MESSAGE = 4000  # characters: no screen shows more
 
 
 class EdgekitError(Exception):
-    """A mistake that the user can mend; the command line prints it as two lines and exits with 2.
+    """A mistake that the user can fix; the command line prints it as two lines and exits with 2.
 
     `message` says the value, the expectation and the place; `hint` says the way out. Both often quote what somebody
     else wrote: control characters, which a terminal would obey, are replaced, and the middle of a huge text left out.
@@ -40,7 +40,7 @@ class ModelError(EdgekitError):
 
 
 class ImageError(EdgekitError):
-    """A photo or video is missing, unreadable or of an unusable kind."""
+    """An image or video is missing, unreadable or of an unusable kind."""
 
 
 class DataError(EdgekitError):

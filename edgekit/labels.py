@@ -30,7 +30,7 @@ GOLDEN_ANGLE = 0.61803398875  # neighbouring class ids get hues far apart
 
 
 def class_color_bgr(class_id: int) -> tuple[int, int, int]:
-    """A strong colour for a class, the same in every picture; (b, g, r) of 0..255."""
+    """A strong colour for a class, the same in every image; (b, g, r) of 0..255."""
     hue = (class_id * GOLDEN_ANGLE) % 1
     red, green, blue = colorsys.hsv_to_rgb(hue, 0.85, 0.95 if class_id % 2 else 0.8)
     return round(blue * 255), round(green * 255), round(red * 255)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from edgekit.errors import EdgekitError
 from edgekit.files import read_json
-from edgekit.ops.photo import PHOTO_SUFFIXES
+from edgekit.ops.image import IMAGE_SUFFIXES
 from edgekit.runtime.sources import LIST_SUFFIXES, VIDEO_SUFFIXES
 
 TRIAL_FRAMES = 20  # a calibration source may hold many thousands
@@ -22,9 +22,9 @@ def edgekit_command(*words: str | Path) -> str:
 
 
 def trial_command(model: Path, work: Path) -> str:
-    """The command that tries `model`: on the photos that the manifest in `work` names, where they are still there.
+    """The command that tries `model`: on the images that the manifest in `work` names, where they are still there.
 
-    Without them it measures the model, for which pictures are made up.
+    Without them it measures the model, for which images are made up.
     """
     source = _calibration_source(work / "manifest.json")
     if source is None:
@@ -45,11 +45,11 @@ def _calibration_source(manifest: Path) -> Path | None:
         path = Path(name) if isinstance(name, str) and name else None
         is_source = path is not None and (path.is_dir() or (path.is_file() and _is_source(path)))
         if isinstance(request, dict) and request.get("images_dir"):
-            return None  # run has no place to say where the photos of a COCO JSON lie
+            return None  # run has no place to say where the images of a COCO JSON lie
     except (EdgekitError, OSError, ValueError):
         return None
     return path if is_source else None
 
 
 def _is_source(path: Path) -> bool:
-    return path.suffix.lower() in (*PHOTO_SUFFIXES, *VIDEO_SUFFIXES, *LIST_SUFFIXES)
+    return path.suffix.lower() in (*IMAGE_SUFFIXES, *VIDEO_SUFFIXES, *LIST_SUFFIXES)

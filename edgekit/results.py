@@ -1,4 +1,4 @@
-"""What a model saw in one picture: columns, one row per object, in pixels of the original picture."""
+"""What a model saw in one image: columns, one row per object, in pixels of the original image."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Detections:
     """n objects, best first.
 
     `boxes_xyxy` (n, 4) float32 pixels, `scores` (n,) float32, `class_ids` (n,) int32 into `names`;
-    `size_wh` is the picture's, `device` says what computed it ("bpu", "sim", "onnxruntime"), and a simulated
+    `size_wh` is the image's, `device` says what computed it ("bpu", "sim", "onnxruntime"), and a simulated
     result always says so.
     """
 
@@ -40,7 +40,7 @@ class Detections:
         if count and not 0 <= min(ids) <= max(ids) < len(self.names):
             raise ModelError(
                 f"class_ids span {min(ids)}..{max(ids)}, expected 0..{len(self.names) - 1}",
-                hint="the sidecar's names do not fit the model; mend them or run edgekit cut again",
+                hint="the sidecar's names do not fit the model; fix them or run edgekit cut again",
             )
 
     def __len__(self) -> int:
@@ -57,7 +57,7 @@ class Detections:
         return {**_heading(self.device, self.size_wh), "objects": objects}
 
     def draw(self, bgr: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
-        """A copy of the picture (h, w, 3) uint8 with the objects drawn on it."""
+        """A copy of the image (h, w, 3) uint8 with the objects drawn on it."""
         from edgekit.output.draw import draw_results
 
         return draw_results(bgr, self)
@@ -126,7 +126,7 @@ class RotatedDetections(Detections):
     """Rotated boxes: `boxes_xywhr` (n, 5) float32, centre, width >= height in pixels, angle in [0, pi) radians.
 
     Angles turn from the x axis towards the y axis, so clockwise on the screen; `boxes_xyxy` are the upright
-    boxes around them, clipped to the picture.
+    boxes around them, clipped to the image.
     """
 
     boxes_xywhr: npt.NDArray[np.float32]
@@ -147,7 +147,7 @@ class RotatedDetections(Detections):
 
 @dataclass(frozen=True, slots=True)
 class Classifications:
-    """What a whole picture shows: `probabilities` (classes,) float32 that add up to 1, in the order of `names`."""
+    """What a whole image shows: `probabilities` (classes,) float32 that add up to 1, in the order of `names`."""
 
     probabilities: npt.NDArray[np.float32]
     names: tuple[str, ...]
@@ -158,7 +158,7 @@ class Classifications:
         _require_shape("probabilities", self.probabilities, (len(self.names),))
 
     def __len__(self) -> int:
-        return 1  # one verdict on one picture
+        return 1  # one verdict on one image
 
     def top(self, count: int = TOP_CLASSES) -> list[tuple[int, float]]:
         """The `count` most probable (class id, probability), best first."""
@@ -171,7 +171,7 @@ class Classifications:
         return {**_heading(self.device, self.size_wh), "classes": classes}
 
     def draw(self, bgr: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
-        """A copy of the picture (h, w, 3) uint8 with the most probable classes written on it."""
+        """A copy of the image (h, w, 3) uint8 with the most probable classes written on it."""
         from edgekit.output.draw import draw_results
 
         return draw_results(bgr, self)

@@ -31,7 +31,7 @@ MAX_BINS = 1024  # reg_max is 16 in practice
 
 @dataclass(frozen=True, slots=True)
 class Preprocess:
-    """How a photo becomes the model's input; calibration, simulation and board all read it from here.
+    """How an image becomes the model's input; calibration, simulation and board all read it from here.
 
     Letterbox: scaled with `interpolation` to fit `width` x `height`, centred, padded with `pad_value`.
     `color_range` is that of YUV inputs: "full" (0..255, yaml `regular`) or "studio" (16..235, `bt601_video`).
@@ -65,7 +65,7 @@ class Preprocess:
 
 @dataclass(frozen=True, slots=True)
 class InputSpec:
-    """The model's input tensor: its name, the kind of picture it takes and, but for nv12, its layout.
+    """The model's input tensor: its name, the kind of image it takes and, but for nv12, its layout.
 
     A float model (stage "stock" or "heads") takes `kind` "rgb", NCHW, float32 in 0..1; a quantized one takes
     uint8 pixels (nv12: one flat array of H*W*3/2 bytes, the Y plane, then interleaved UV).

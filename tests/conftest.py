@@ -16,7 +16,7 @@ KERNELS_REQUIRED = "EDGEKIT_REQUIRE_KERNELS"  # set in the gate
 
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
-    """The folder of real material (models, photos, compiled graphs); skips where it is absent."""
+    """The folder of real material (models, images, compiled graphs); skips where it is absent."""
     if not SHARED.is_dir():
         pytest.skip(f"no real material at {SHARED} (set EDGEKIT_SHARED_DATA)")
     return SHARED

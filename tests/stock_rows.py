@@ -1,4 +1,4 @@
-"""A stock export's own answer: its rows on a picture, put beside what edgekit decodes from the cut heads."""
+"""A stock export's own answer: its rows on an image, put beside what edgekit decodes from the cut heads."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ from edgekit.spec import ModelSpec
 LIMITS = {"box": 0.05, "score": 1e-4, "mask": 1e-3, "keypoint": 0.05, "angle": 1e-4}
 
 
-def run_onnx(model: onnx.ModelProto, picture: npt.NDArray[np.float32]) -> dict[str, npt.NDArray[Any]]:
-    """Outputs by name of a float model on one picture (1, 3, h, w) of 0..1."""
+def run_onnx(model: onnx.ModelProto, image: npt.NDArray[np.float32]) -> dict[str, npt.NDArray[Any]]:
+    """Outputs by name of a float model on one image (1, 3, h, w) of 0..1."""
     options = ort.SessionOptions()
     options.intra_op_num_threads = 1
     session = ort.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
-    values = session.run(None, {session.get_inputs()[0].name: picture})
+    values = session.run(None, {session.get_inputs()[0].name: image})
     return dict(zip((o.name for o in session.get_outputs()), values, strict=True))
 
 
-def noise_picture(size_wh: tuple[int, int], seed: int = 3) -> npt.NDArray[np.float32]:
-    """A picture of soft blobs rather than white noise, which a convolution averages away."""
+def noise_image(size_wh: tuple[int, int], seed: int = 3) -> npt.NDArray[np.float32]:
+    """An image of soft blobs rather than white noise, which a convolution averages away."""
     rng = np.random.default_rng(seed)
     width, height = size_wh
     coarse = rng.random((1, 3, height // 8, width // 8), np.float32)

@@ -72,7 +72,7 @@ def test_an_archive_opens_and_is_unpacked_once(tmp_path: Path, top: str) -> None
     assert open_bundle(archive).folder.stat().st_ino == inode
 
 
-def test_a_damaged_copy_in_the_cache_is_unpacked_anew(tmp_path: Path) -> None:
+def test_a_damaged_copy_in_the_cache_is_unpacked_again(tmp_path: Path) -> None:
     archive = make_archive(tmp_path / "m.tar.gz")
     open_bundle(archive).model_path.write_bytes(b"changed")
     assert open_bundle(archive).model_path.read_bytes() == FILES["model"][1]

@@ -8,13 +8,13 @@ from edgekit.errors import MAX_MESSAGE, DataError
 
 
 def test_control_characters_of_foreign_text_never_reach_the_terminal() -> None:
-    error = DataError("a.txt says \x1b]0;title\x07\x1b[31mred\u202e", hint="mend \x1b[2J it")
+    error = DataError("a.txt says \x1b]0;title\x07\x1b[31mred\u202e", hint="fix \x1b[2J it")
     assert error.message == "a.txt says \ufffd]0;title\ufffd\ufffd[31mred\ufffd"
-    assert error.hint == "mend \ufffd[2J it" and str(error) == error.message
+    assert error.hint == "fix \ufffd[2J it" and str(error) == error.message
 
 
 def test_lines_letters_and_names_that_are_no_utf8_stay_as_they_are() -> None:
-    text = "a list:\n\t中文 é 🙂 photo\udce9.png"
+    text = "a list:\n\t中文 é 🙂 image\udce9.png"
     assert DataError(text, hint="").message == text
 
 

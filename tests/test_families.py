@@ -11,7 +11,7 @@ import edgekit
 from edgekit.compile.compiler import compile_work
 from edgekit.decode.families import FAMILIES
 from edgekit.results import Classifications, Detections, Poses, RotatedDetections, Segmentations
-from tests.sim.compiler.works import make_work, photo
+from tests.sim.compiler.works import image, make_work
 
 KINDS = {
     "detect": Detections,
@@ -36,7 +36,7 @@ def _check(folder: Path, family: str, task: str) -> None:
     yaml = make_work(folder, family=family, task=task, size_wh=(96, 64), **options)
     compile_work(yaml, toolchain="sim")
     built = next((folder / "out").glob("*_modified.bin"))
-    bgr = photo(0)
+    bgr = image(0)
     with edgekit.load(built, conf=0.3) as int8, edgekit.load(folder / "stock.onnx", conf=0.3) as reference:
         heads, letterbox = int8.prepare(bgr)
         raw = int8.infer(heads)

@@ -71,15 +71,15 @@ def test_a_name_of_full_length_can_be_written(tmp_path: Path) -> None:
 
 
 def test_what_is_read_is_never_an_output_by_whatever_name(tmp_path: Path) -> None:
-    photo = tmp_path / "a" / "photo.png"
-    write_text(photo, "photo")
+    image = tmp_path / "a" / "image.png"
+    write_text(image, "image")
     (tmp_path / "link").symlink_to(tmp_path / "a")
-    (tmp_path / "hard.png").hardlink_to(photo)
-    (tmp_path / "soft.png").symlink_to(photo)
-    for name in ("a/photo.png", "a/../a/photo.png", "link/photo.png", "hard.png", "soft.png"):
-        with pytest.raises(OutputError, match="photo.png, which is read in this call"):
-            refuse_inputs([tmp_path / "new.png", tmp_path / name], [tmp_path / "other.png", photo])
-    refuse_inputs([tmp_path / "new.png"], [photo, tmp_path / "none.png"])
+    (tmp_path / "hard.png").hardlink_to(image)
+    (tmp_path / "soft.png").symlink_to(image)
+    for name in ("a/image.png", "a/../a/image.png", "link/image.png", "hard.png", "soft.png"):
+        with pytest.raises(OutputError, match="image.png, which is read in this call"):
+            refuse_inputs([tmp_path / "new.png", tmp_path / name], [tmp_path / "other.png", image])
+    refuse_inputs([tmp_path / "new.png"], [image, tmp_path / "none.png"])
     with pytest.raises(OutputError):
         refuse_inputs([tmp_path / "none.png"], [tmp_path / "a" / ".." / "none.png"])
 

@@ -16,7 +16,7 @@ from edgekit.cli.main import COMMANDS, main
 from edgekit.next_command import edgekit_command, trial_command
 from edgekit.report.rules import RULES
 from tests.conftest import ROOT
-from tests.photos import write_photos
+from tests.images import write_images
 from tests.tiny_yolo import save_tiny_yolo
 
 ODD = "it's a $HOME *folder* (1)"  # blanks, quotes and what a shell expands
@@ -55,10 +55,10 @@ def test_words_are_quoted_and_paths_are_no_options() -> None:
         '{"request": {"source": 3}}',
         '{"request": {"source": "none"}}',
         '{"request": {"source": "a\\u0000b"}}',
-        '{"request": {"source": "manifest.json", "images_dir": "photos"}}',
+        '{"request": {"source": "manifest.json", "images_dir": "images"}}',
     ],
 )
-def test_a_model_whose_photos_are_not_known_is_measured(
+def test_a_model_whose_images_are_not_known_is_measured(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, manifest: str | None
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -68,10 +68,10 @@ def test_a_model_whose_photos_are_not_known_is_measured(
     assert trial_command(Path("m.bin"), Path()) == "edgekit perf --model m.bin"
 
 
-@pytest.mark.parametrize("name", ["photos", "list.txt", "a.png", "v.mp4", "coco.json"])
-def test_the_photos_that_calibrated_a_model_try_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+@pytest.mark.parametrize("name", ["images", "list.txt", "a.png", "v.mp4", "coco.json"])
+def test_the_images_that_calibrated_a_model_try_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     monkeypatch.chdir(tmp_path)
-    Path("photos").mkdir()
+    Path("images").mkdir()
     for file in ("list.txt", "a.png", "v.mp4", "coco.json"):
         Path(file).write_bytes(b"")
     Path("manifest.json").write_text(json.dumps({"request": {"source": name, "images_dir": None}}))
@@ -86,12 +86,12 @@ def test_every_next_command_from_calibrate_to_run_runs_as_it_is_printed(
     folder.mkdir()
     monkeypatch.chdir(folder)
     model = save_tiny_yolo(folder / "my model.onnx", family="yolo11")
-    write_photos(folder / "my photos", 6)
-    assert main(["calibrate", "--model", str(model), "--images", "my photos", "-o", "my work", "--num", "4"]) == 0
+    write_images(folder / "my images", 6)
+    assert main(["calibrate", "--model", str(model), "--images", "my images", "-o", "my work", "--num", "4"]) == 0
     (compile_it,) = next_commands(capsys.readouterr().out)
     assert main([*shlex.split(compile_it)[1:], "--toolchain", "sim"]) == 0
     (run_it,) = next_commands(capsys.readouterr().out)
-    assert parse(run_it).source == "my photos"
+    assert parse(run_it).source == "my images"
     assert main(shlex.split(run_it)[1:]) == 0
     assert len(json.loads((folder / "edgekit_run" / "results.json").read_text())["results"]) == 6
     capsys.readouterr()
@@ -99,7 +99,7 @@ def test_every_next_command_from_calibrate_to_run_runs_as_it_is_printed(
     for command in next_commands(capsys.readouterr().out):
         if command.startswith("edgekit "):
             assert main(shlex.split(command)[1:]) == 0
-    bundle = ["deploy", str(model), "--images", "my photos", "-o", "my bundle", "--num", "4", "--toolchain", "sim"]
+    bundle = ["deploy", str(model), "--images", "my images", "-o", "my bundle", "--num", "4", "--toolchain", "sim"]
     assert main(bundle) == 0
     (run_it,) = next_commands(capsys.readouterr().out)
     assert main(shlex.split(run_it)[1:]) == 0

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from edgekit.cli.main import COMMANDS
-from edgekit.demo.scenes import render_picture
-from edgekit.output.writer import write_picture
+from edgekit.demo.scenes import render_image
+from edgekit.output.writer import write_image
 from tests.conftest import ROOT
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -21,12 +21,12 @@ def test_the_python_example_runs(
     (code,) = re.findall(r"```python\n(.*?)```", README, re.S)
     model = ROOT / "edgekit" / "demo" / "demo_seg.onnx"
     code = code.replace('"model.bin"', repr(str(model)))
-    write_picture(tmp_path / "photo.jpg", render_picture(7, (480, 360)).bgr)
+    write_image(tmp_path / "image.jpg", render_image(7, (480, 360)).bgr)
     monkeypatch.chdir(tmp_path)
     names: dict[str, object] = {}
     exec(code, names)  # our own text, from the checkout
     assert "(onnxruntime)" in capsys.readouterr().out
-    assert names["picture"].shape == (360, 480, 3)  # type: ignore[attr-defined]
+    assert names["image"].shape == (360, 480, 3)  # type: ignore[attr-defined]
     assert min(names["pixels"]) > 0  # type: ignore[call-overload]
 
 

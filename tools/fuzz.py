@@ -41,12 +41,12 @@ def _campaign(kind: Kind, args: argparse.Namespace) -> list[Outcome]:
     from fuzzing.campaign import run_cases
     from fuzzing.commands import run_command
     from fuzzing.kind import make_case
-    from fuzzing.material import photos
+    from fuzzing.material import images
     from fuzzing.outcome import BAD
     from fuzzing.table import save_case
 
     seeds = kind.seeds()  # made once, before the worker is forked
-    photos()
+    images()
 
     def make(index: int) -> bytes:
         return seeds[index] if args.intact else make_case(kind, args.seed, index)

@@ -1,6 +1,6 @@
 """Makes tests/fixtures/vendor: what the vendor's executor computes, so that tests need no toolchain.
 
-demo: the demo model compiled by the real toolchain, with the integers of its outputs on one generated photo.
+demo: the demo model compiled by the real toolchain, with the integers of its outputs on one generated image.
 ops: random one-operator graphs (tests/sim/random_ops.py), with the integers of every result.
 
 Needs a toolchain: edgekit toolchain install; then python tools/make_vendor_fixtures.py
@@ -48,22 +48,22 @@ def make_ops() -> None:
 def make_demo() -> None:
     from edgekit.calibration.calibrate import calibrate
     from edgekit.compile.compiler import compile_work
-    from edgekit.demo.assets import copy_model, write_calibration_photos, write_photos
+    from edgekit.demo.assets import copy_model, write_calibration_images, write_images
     from edgekit.sim.graph import load_graph
     from edgekit.sim.vendor_executor import vendor_tensors
     from edgekit.sim.verify import raw_outputs
-    from edgekit.sim.verify_inputs import photo_frames
+    from edgekit.sim.verify_inputs import image_frames
 
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
         stock = copy_model(folder / "demo_seg.onnx")
-        write_calibration_photos(folder / "calibration")
-        write_photos(folder / "photos")
+        write_calibration_images(folder / "calibration")
+        write_images(folder / "images")
         work = calibrate(stock, folder / "calibration", folder / "work", num=24, input_kind="nv12", march="bayes-e")
         built = compile_work(work.yaml_path, toolchain="hb_mapper")
         quantized = next(built.bin_path.parent.glob("*_quantized_model.onnx"))
         graph = load_graph(quantized)
-        frame = next(photo_frames(graph, quantized, folder / "photos", 1))
+        frame = next(image_frames(graph, quantized, folder / "images", 1))
         tensors = vendor_tensors(quantized, graph, frame)
         arrays = {f"input:{name}": value for name, value in frame.items()}
         arrays |= {f"int:{out.name}": tensors[out.tensor] for out in raw_outputs(graph).outputs.values()}

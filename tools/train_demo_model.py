@@ -1,11 +1,11 @@
-"""Trains the demo model from scratch on generated pictures and exports it as a stock-shaped ONNX.
+"""Trains the demo model from scratch on generated images and exports it as a stock-shaped ONNX.
 
     python -m venv torch-env
     torch-env/bin/pip install torch==2.13.0 onnx pycocotools -e ".[host]"
     torch-env/bin/python tools/train_demo_model.py --out edgekit/demo
 
-Renders its pictures once into --work, trains on one processor core (about 40 minutes), goes on where it was
-when interrupted, scores the exported file on unseen pictures and writes demo_seg.onnx with its record.
+Renders its images once into --work, trains on one processor core (about 40 minutes), resumes
+when interrupted, scores the exported file on unseen images and writes demo_seg.onnx with its record.
 """
 
 # mypy: disable-error-code="misc, no-any-return, untyped-decorator"
@@ -24,9 +24,9 @@ import torch.nn.functional as F
 from demo_model.dataset import (
     TRAIN_SEED,
     VAL_SEED,
-    Pictures,
+    Images,
     batches,
-    load_pictures,
+    load_images,
     train_size,
     val_size,
 )
@@ -41,7 +41,7 @@ from edgekit.demo.shapes import CLASS_NAMES
 from edgekit.files import atomic_path, sha256_file, write_json
 
 BATCH = 16
-SMALL_WH = (192, 160)  # the first part of the training sees pictures of this size, three times as fast
+SMALL_WH = (192, 160)  # the first part of the training sees images of this size, three times as fast
 PEAK_RATE, FINAL_SHARE = 3e-3, 0.02
 WARM_STEPS = 150
 EMA_DECAY = 0.998
@@ -50,8 +50,8 @@ EMA_DECAY = 0.998
 def main() -> int:
     args = _arguments()
     torch.set_num_threads(args.threads)
-    train = load_pictures(args.work / "train", args.pictures, TRAIN_SEED, train_size)
-    val = load_pictures(args.work / "val", args.val_pictures, VAL_SEED, val_size)
+    train = load_images(args.work / "train", args.images, TRAIN_SEED, train_size)
+    val = load_images(args.work / "val", args.val_images, VAL_SEED, val_size)
     net = train_network(train, args)
     onnx_path = args.out / MODEL_NAME
     export_onnx(net, onnx_path)
@@ -63,16 +63,16 @@ def main() -> int:
 
 def _record(path: Path, scores: dict[str, float], args: argparse.Namespace) -> dict[str, object]:
     """What is shipped beside the model: its hash, how good it is, and how to make it again."""
-    training = {name: getattr(args, name) for name in ("pictures", "small_steps", "steps", "seed")}
+    training = {name: getattr(args, name) for name in ("images", "small_steps", "steps", "seed")}
     return {
         "sha256": sha256_file(path),
         "bytes": path.stat().st_size,
-        "scores": {**scores, "pictures": args.val_pictures},
+        "scores": {**scores, "images": args.val_images},
         "training": {**training, "batch": BATCH, "torch": torch.__version__},
     }
 
 
-def train_network(train: Pictures, args: argparse.Namespace) -> DemoNet:
+def train_network(train: Images, args: argparse.Namespace) -> DemoNet:
     """Trains from the last checkpoint in `args.work` on, and gives the averaged network."""
     torch.manual_seed(args.seed)
     net = DemoNet(len(CLASS_NAMES)).to(memory_format=torch.channels_last)
@@ -81,8 +81,8 @@ def train_network(train: Pictures, args: argparse.Namespace) -> DemoNet:
     optimizer = torch.optim.AdamW(_parameter_groups(net), lr=PEAK_RATE, betas=(0.9, 0.98))
     step = _restore(args.work / "checkpoint.pt", net, mean, optimizer)
     total, started, first = args.small_steps + args.steps, time.monotonic(), step
-    for pictures in itertools.islice(batches(train, BATCH, seed=args.seed, first_step=step), total - step):
-        losses = _train_step(net, optimizer, pictures, _rate(step, total), small=step < args.small_steps)
+    for images in itertools.islice(batches(train, BATCH, seed=args.seed, first_step=step), total - step):
+        losses = _train_step(net, optimizer, images, _rate(step, total), small=step < args.small_steps)
         _follow(mean, net, min(EMA_DECAY, (1 + step) / (20 + step)))
         step += 1
         if step % 25 == 0:
@@ -95,12 +95,12 @@ def train_network(train: Pictures, args: argparse.Namespace) -> DemoNet:
 
 
 def _train_step(
-    net: DemoNet, optimizer: torch.optim.Optimizer, pictures: Pictures, rate: float, *, small: bool
+    net: DemoNet, optimizer: torch.optim.Optimizer, images: Images, rate: float, *, small: bool
 ) -> dict[str, float]:
-    images, truth = to_tensors(pictures, small=small)
+    batch, truth = to_tensors(images, small=small)
     for group in optimizer.param_groups:
         group["lr"] = rate
-    parts = segment_loss(net.train()(images), truth)
+    parts = segment_loss(net.train()(batch), truth)
     optimizer.zero_grad(set_to_none=True)
     torch.stack(list(parts.values())).sum().backward()
     torch.nn.utils.clip_grad_norm_(net.parameters(), 10.0)
@@ -108,18 +108,18 @@ def _train_step(
     return {name: float(value.detach()) for name, value in parts.items()}
 
 
-def to_tensors(pictures: Pictures, *, small: bool = False) -> tuple[Tensor, Truth]:
+def to_tensors(images: Images, *, small: bool = False) -> tuple[Tensor, Truth]:
     """A batch as (B, 3, H, W) float32 in 0..1 and what is in it."""
-    images = torch.from_numpy(pictures.rgb).permute(0, 3, 1, 2).float() / 255
-    owner, boxes = torch.from_numpy(pictures.owner), torch.from_numpy(pictures.boxes_xyxy)
+    batch = torch.from_numpy(images.rgb).permute(0, 3, 1, 2).float() / 255
+    owner, boxes = torch.from_numpy(images.owner), torch.from_numpy(images.boxes_xyxy)
     if small:
-        height, width = images.shape[2:]
+        height, width = batch.shape[2:]
         factor = torch.tensor([SMALL_WH[0] / width, SMALL_WH[1] / height] * 2)
-        images = F.interpolate(images, SMALL_WH[::-1], mode="area")
+        batch = F.interpolate(batch, SMALL_WH[::-1], mode="area")
         owner = F.interpolate(owner[:, None], SMALL_WH[::-1], mode="nearest-exact")[:, 0]
         boxes = boxes * factor
-    images = images.to(memory_format=torch.channels_last)
-    return images, Truth(torch.from_numpy(pictures.classes), boxes, owner)
+    batch = batch.to(memory_format=torch.channels_last)
+    return batch, Truth(torch.from_numpy(images.classes), boxes, owner)
 
 
 def _rate(step: int, total: int) -> float:
@@ -167,9 +167,9 @@ def _restore(path: Path, net: DemoNet, mean: DemoNet, optimizer: torch.optim.Opt
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--out", type=Path, required=True, help="folder of the exported model")
-    parser.add_argument("--work", type=Path, default=Path("demo_training"), help="pictures and checkpoints")
-    parser.add_argument("--pictures", type=int, default=8000)
-    parser.add_argument("--val-pictures", type=int, default=200)
+    parser.add_argument("--work", type=Path, default=Path("demo_training"), help="images and checkpoints")
+    parser.add_argument("--images", type=int, default=8000)
+    parser.add_argument("--val-images", type=int, default=200)
     parser.add_argument("--small-steps", type=int, default=2400, help="steps at the small size")
     parser.add_argument("--steps", type=int, default=1000, help="steps at the full size")
     parser.add_argument("--seed", type=int, default=0)

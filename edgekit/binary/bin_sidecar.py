@@ -52,7 +52,7 @@ def _input_as_built(spec: ModelSpec, info: BinInfo) -> tuple[InputSpec, Preproce
     size_wh = _size_wh(built.shape, layout)
     if size_wh != spec.preprocess.size_wh:
         raise ModelError(
-            f"{info.path} takes pictures of {size_wh}, the sidecar says {spec.preprocess.size_wh}", hint=OTHER_SIDECAR
+            f"{info.path} takes images of {size_wh}, the sidecar says {spec.preprocess.size_wh}", hint=OTHER_SIDECAR
         )
     return replace(spec.input, kind=built.kind, layout=layout), replace(spec.preprocess, color_range=color_range)
 

@@ -1,1 +1,1 @@
-"""Calibration sets: where photos come from, which are taken, how they are written and checked."""
+"""Calibration sets: where images come from, which are taken, how they are written and checked."""

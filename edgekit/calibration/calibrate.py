@@ -1,4 +1,4 @@
-"""From a stock ONNX and photos to a work folder that a compiler takes: cut model, calibration data, yaml, manifest."""
+"""From a stock ONNX and images to a work folder that a compiler takes: cut model, calibration data, yaml, manifest."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from edgekit.calibration.checks import Warned, check_selection
 from edgekit.calibration.manifest import build_manifest
-from edgekit.calibration.select import SELECTIONS, Selection, select_photos
+from edgekit.calibration.select import SELECTIONS, Selection, select_images
 from edgekit.calibration.workdir import MANIFEST_NAME, Work, open_work
 from edgekit.calibration.write import plan_files, remove_leftovers, write_files
 from edgekit.compile.job import is_unchanged, recorded_hashes
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     import onnx
 
 INPUT_KINDS = ("nv12", "rgb", "bgr", "yuv444", "gray")
-CANDIDATES_PER_PICK = 8  # frames of a video to choose each picture from
+CANDIDATES_PER_PICK = 8  # frames of a video to choose each image from
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +82,7 @@ def calibrate(
     images_dir: Path | None = None,
     progress: Progress = silent,
 ) -> CalibrationResult:
-    """Writes a calibration work folder for `model` (a stock export or a cut one) from the photos of `source`.
+    """Writes a calibration work folder for `model` (a stock export or a cut one) from the images of `source`.
 
     The same call gives the same bytes. Called again on its own unfinished folder it goes on, on a finished
     one it says so. Raises EdgekitError kinds: ModelError for the model, DataError for the source, ConfigError
@@ -114,7 +114,7 @@ def calibrate(
         if _is_finished(work):
             return _result(work, plan, opened, reused=True)
         if work.selection is None:  # nothing is written before this is known
-            work.selection = select_photos(opened, num=num, how=select, seed=seed, progress=progress)
+            work.selection = select_images(opened, num=num, how=select, seed=seed, progress=progress)
         _write_all(work, plan, heads, opened, progress)
         return _result(work, plan, opened, reused=False)
 
@@ -194,7 +194,7 @@ def _write_all(work: Work, plan: _Plan, heads: onnx.ModelProto, opened: Source, 
     """Model, sidecar, data, yaml, then the manifest: it stands for a whole folder."""
     assert work.selection is not None
     folder, selection = work.folder, work.selection
-    planned = plan_files([one.picture for one in selection.chosen], plan.spec.input.kind)
+    planned = plan_files([one.image for one in selection.chosen], plan.spec.input.kind)
     input_spec = InputSpec(plan.spec.input.name, plan.spec.input.kind, "NCHW")
     work.save()
     remove_leftovers(folder)
@@ -244,7 +244,7 @@ def _write_yaml(path: Path, plan: _Plan) -> None:
 
 
 def _holds_users_yaml(folder: Path, plan: _Plan) -> bool:
-    """Whether a finished folder is being mended: its yaml may have been edited and is kept."""
+    """Whether a finished folder is being fixed: its yaml may have been edited and is kept."""
     return (folder / MANIFEST_NAME).is_file() and (folder / plan.yaml_name).is_file()
 
 

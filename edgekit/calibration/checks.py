@@ -9,14 +9,14 @@ from dataclasses import dataclass
 
 from edgekit.calibration.select import Chosen, Selection
 
-SMALL_SET = 20  # fewer photos leave most activation ranges to chance; 50 and more are usual
-ALIKE_RMS = 12.0  # grey levels; of 100 COCO photos the nearest two differ by 32, the median pair by 50
-GREY_CHROMA = 1.5  # CIE Lab units; grey photos have under 0.1, the palest colour photo of COCO 1.8
-DARK_MEAN, BRIGHT_MEAN = 30.0, 225.0  # of 0..255; outside lie 2 of 229 COCO photos
+SMALL_SET = 20  # fewer images leave most activation ranges to chance; 50 and more are usual
+ALIKE_RMS = 12.0  # grey levels; of 100 COCO images the nearest two differ by 32, the median pair by 50
+GREY_CHROMA = 1.5  # CIE Lab units; grey images have under 0.1, the palest colour image of COCO 1.8
+DARK_MEAN, BRIGHT_MEAN = 30.0, 225.0  # of 0..255; outside lie 2 of 229 COCO images
 UNIT_MAXIMUM = 3  # pixels that never pass this were values of 0..1 once
-CLIPPED_SHARE = 0.4  # half of a mean-subtracted picture is negative and becomes 0; COCO photos stay below 0.22
+CLIPPED_SHARE = 0.4  # half of a mean-subtracted image is negative and becomes 0; COCO images stay below 0.22
 MAJORITY = 0.5
-BLUE_SIGMAS = 3.0  # how sure it must be that blue outweighs red; natural photos are warm (COCO: +6 sigmas)
+BLUE_SIGMAS = 3.0  # how sure it must be that blue outweighs red; natural images are warm (COCO: +6 sigmas)
 MIN_FOR_COLOUR = 8
 UPSCALE = 4.0
 
@@ -51,12 +51,12 @@ def _few(selection: Selection, num: int) -> Warned | None:
     if count >= min(num, SMALL_SET) and count >= SMALL_SET and count >= num:
         return None
     if count < num:
-        found = f"{count} photos instead of {num}: the source has no more different ones"
+        found = f"{count} images instead of {num}: the source has no more different ones"
     else:
-        found = f"{count} photos"
+        found = f"{count} images"
     if count < SMALL_SET:
         return Warned("small", f"the set is small: {found}", f"use {SMALL_SET} or more; 50 is usual")
-    return Warned("fewer", f"the set has {found}", "add photos, or ask for fewer with --num")
+    return Warned("fewer", f"the set has {found}", "add images, or ask for fewer with --num")
 
 
 def _alike(chosen: tuple[Chosen, ...]) -> Warned | None:
@@ -67,8 +67,8 @@ def _alike(chosen: tuple[Chosen, ...]) -> Warned | None:
         return None
     return Warned(
         "monotone",
-        f"the photos are nearly alike: half of them differ from another by less than {typical:.1f} grey levels",
-        "add photos of other scenes, times of day and distances",
+        f"the images are nearly alike: half of them differ from another by less than {typical:.1f} grey levels",
+        "add images of other scenes, times of day and distances",
     )
 
 
@@ -78,8 +78,8 @@ def _grey(chosen: tuple[Chosen, ...]) -> Warned | None:
         return None
     return Warned(
         "grey",
-        f"{grey} of {len(chosen)} photos have no colour",
-        "fine for a grey camera; else give the colour photos",
+        f"{grey} of {len(chosen)} images have no colour",
+        "fine for a grey camera; else give the colour images",
     )
 
 
@@ -90,26 +90,26 @@ def _dark_or_bright(chosen: tuple[Chosen, ...]) -> Warned | None:
         return None
     return Warned(
         "dark",
-        f"{odd} of {len(chosen)} photos are nearly black or white (mean brightness {statistics.fmean(means):.0f} "
+        f"{odd} of {len(chosen)} images are nearly black or white (mean brightness {statistics.fmean(means):.0f} "
         "of 255)",
-        "look at them; add photos with the light that the camera will see",
+        "look at them; add images with the light that the camera will see",
     )
 
 
 def _normalised(chosen: tuple[Chosen, ...]) -> Warned | None:
     unit = sum(one.stats.maximum <= UNIT_MAXIMUM for one in chosen)
     clipped = sum(one.stats.zero_share >= CLIPPED_SHARE for one in chosen)
-    advice = "give the original photos: the yaml normalises, so the files must hold 0..255"
+    advice = "give the original images: the yaml normalises, so the files must hold 0..255"
     if unit > MAJORITY * len(chosen):
         return Warned(
             "normalised",
-            f"{unit} of {len(chosen)} photos have no pixel above {UNIT_MAXIMUM}: already scaled to 0..1?",
+            f"{unit} of {len(chosen)} images have no pixel above {UNIT_MAXIMUM}: already scaled to 0..1?",
             advice,
         )
     if clipped > MAJORITY * len(chosen):
         return Warned(
             "normalised",
-            f"in {clipped} of {len(chosen)} photos over {CLIPPED_SHARE:.0%} of the values are 0: "
+            f"in {clipped} of {len(chosen)} images over {CLIPPED_SHARE:.0%} of the values are 0: "
             "mean already subtracted?",
             advice,
         )
@@ -117,7 +117,7 @@ def _normalised(chosen: tuple[Chosen, ...]) -> Warned | None:
 
 
 def _colour_order(chosen: tuple[Chosen, ...]) -> Warned | None:
-    """Red and blue swapped: photos lean to red (skin, wood, lamps), so a set that surely leans to blue is odd."""
+    """Red and blue swapped: images lean to red (skin, wood, lamps), so a set that surely leans to blue is odd."""
     leans = [
         (one.stats.mean_rgb[0] - one.stats.mean_rgb[2]) / (one.stats.mean_rgb[0] + one.stats.mean_rgb[2])
         for one in chosen
@@ -132,7 +132,7 @@ def _colour_order(chosen: tuple[Chosen, ...]) -> Warned | None:
     blue = sum(lean < 0 for lean in leans)
     return Warned(
         "colour order",
-        f"{blue} of {len(leans)} photos are bluer than red (on average by {-mean:.0%}): "
+        f"{blue} of {len(leans)} images are bluer than red (on average by {-mean:.0%}): "
         "were red and blue swapped when they were saved?",
         "look at a few; skies and water may be right, blue faces are not",
     )
@@ -145,8 +145,8 @@ def _tiny(chosen: tuple[Chosen, ...], size_wh: tuple[int, int]) -> Warned | None
         return None
     return Warned(
         "tiny",
-        f"the photos are tiny: half of them are enlarged {typical:.1f} times and more to {size_wh[0]}x{size_wh[1]}",
-        "give photos of the size that the camera delivers",
+        f"the images are tiny: half of them are enlarged {typical:.1f} times and more to {size_wh[0]}x{size_wh[1]}",
+        "give images of the size that the camera delivers",
     )
 
 
@@ -156,6 +156,6 @@ def _lost(selection: Selection) -> Warned | None:
         return None
     return Warned(
         "lost",
-        f"{len(bad)} pictures are missing or cannot be decoded (first: {bad[0].name})",
+        f"{len(bad)} images are missing or cannot be decoded (first: {bad[0].name})",
         "they are listed in manifest.json; copy them again or delete them",
     )

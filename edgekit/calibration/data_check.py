@@ -50,7 +50,7 @@ def check_data(job: CompileJob, *, progress: Progress = silent) -> DataCheck:
         progress("look at the calibration data", done, len(job.calibration_files))
         ranges.append(range_of(path, job.calibration_dtype, channels))
     progress("look at the calibration data", len(ranges), len(ranges))
-    refuse_ranges(ranges, picture=kind != FEATUREMAP)
+    refuse_ranges(ranges, image=kind != FEATUREMAP)
     sight = look(job)
     return DataCheck(
         files=len(ranges),

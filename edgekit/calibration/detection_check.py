@@ -18,11 +18,11 @@ if TYPE_CHECKING:
     from edgekit.compile.job import CompileJob
 
 SAMPLES = 4
-SEEN = 0.25  # best score of a sample; trained models have 0.8 to 0.9 on photos, under 0.1 on what is no picture
+SEEN = 0.25  # best score of a sample; trained models have 0.8 to 0.9 on images, under 0.1 on what is no image
 CLEARLY = 0.4  # what another reading of the files must reach to be the right one
-SATURATED = 0.99  # no model is as sure as this of a photo; on undivided pixels all are
+SATURATED = 0.99  # no model is as sure as this of an image; on undivided pixels all are
 UNDIVIDED = 20.0  # a normalised value above this was never divided
-TWICE_DIVIDED = 2 / 255  # dark photos reach further
+TWICE_DIVIDED = 2 / 255  # dark images reach further
 
 Values = npt.NDArray[np.float32]
 READINGS: Mapping[str, tuple[str, Callable[[Values], Values]]] = {
@@ -72,7 +72,7 @@ def look(job: CompileJob) -> Sight:
             raise DataError(
                 f"the float model sees nothing in the calibration files (best score {typical:.2g}), but scores "
                 f"{better:.2f} with their values {told}",
-                hint="run edgekit calibrate on the photos: it writes planes of 0..255, which the yaml then divides",
+                hint="run edgekit calibrate on the images: it writes planes of 0..255, which the yaml then divides",
             )
     return Sight(tuple(scores), (_warning(scores, typical, largest),))
 
@@ -96,8 +96,8 @@ def _warning(scores: list[float], typical: float, largest: float) -> Warned:
     return Warned(
         "blind",
         f"the float model sees nothing on {len(scores)} calibration samples (best scores {best}), expected {SEEN} "
-        "and more on photos of what it was trained for",
-        "calibrate on photos that show what the model finds; edgekit run on the float ONNX shows it",
+        "and more on images of what it was trained for",
+        "calibrate on images that show what the model finds; edgekit run on the float ONNX shows it",
     )
 
 
@@ -109,7 +109,7 @@ def _samples(job: CompileJob) -> list[Values]:
 
 
 def _scorer(job: CompileJob) -> Callable[[Values], float]:
-    """The best score of a picture, (1, C, H, W) float32; raises ModelError where the sidecar is another model's."""
+    """The best score of an image, (1, C, H, W) float32; raises ModelError where the sidecar is another model's."""
     from edgekit.decode.heads import bind_heads
     from edgekit.runtime.ort import OrtDevice
 

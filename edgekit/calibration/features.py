@@ -1,4 +1,4 @@
-"""What a photo looks like in a few numbers: brightness, colour, texture, layout; and a thumbnail."""
+"""What an image looks like in a few numbers: brightness, colour, texture, layout; and a thumbnail."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-SIDE = 128  # photos are compared at this size: fine enough for texture, cheap, and free of noise
+SIDE = 128  # images are compared at this size: fine enough for texture, cheap, and free of noise
 THUMB_SIDE = 16
 TEXTURE_SCALES = 3
 ORIENTATIONS = 4
 
 # These four decide what a convolutional network's activations look like: how bright, which colours, how much
-# edge energy at which scale and angle, and where in the picture. Each block counts alike in a distance.
+# edge energy at which scale and angle, and where in the image. Each block counts alike in a distance.
 BLOCKS = {"brightness": 5, "colour": 4, "texture": TEXTURE_SCALES + ORIENTATIONS, "layout": 16}
 
 
 @dataclass(frozen=True, slots=True)
-class PhotoStats:
-    """Plain figures of one photo, in its own pixels; means in 0..255."""
+class ImageStats:
+    """Plain figures of one image, in its own pixels; means in 0..255."""
 
     width: int
     height: int
@@ -37,11 +37,11 @@ class Description:
 
     feature: npt.NDArray[np.float32]
     thumb: npt.NDArray[np.float32]
-    stats: PhotoStats
+    stats: ImageStats
 
 
 def describe(bgr: npt.NDArray[np.uint8]) -> Description:
-    """Describes a photo (h, w, 3) uint8."""
+    """Describes an image (h, w, 3) uint8."""
     small = cv2.resize(bgr, (SIDE, SIDE), interpolation=cv2.INTER_AREA)
     lab = np.asarray(cv2.cvtColor(small.astype(np.float32) / 255, cv2.COLOR_BGR2Lab), np.float32)
     luma = np.ascontiguousarray(lab[..., 0])
@@ -87,9 +87,9 @@ def _layout(luma: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
     return np.asarray(cells - cells.mean(), np.float32)
 
 
-def _stats(bgr: npt.NDArray[np.uint8], lab: npt.NDArray[np.float32]) -> PhotoStats:
+def _stats(bgr: npt.NDArray[np.uint8], lab: npt.NDArray[np.float32]) -> ImageStats:
     blue, green, red = (round(float(v), 3) for v in cv2.mean(bgr)[:3])
-    return PhotoStats(
+    return ImageStats(
         width=bgr.shape[1],
         height=bgr.shape[0],
         mean_rgb=(red, green, blue),

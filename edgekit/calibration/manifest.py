@@ -35,16 +35,16 @@ def build_manifest(
 
     `models` are the names of the model, its sidecar and the yaml; `hashes` are those of `planned`.
     """
-    sources = {path: sha256_file(path) for path in dict.fromkeys(p.picture.path for p in planned)}
+    sources = {path: sha256_file(path) for path in dict.fromkeys(p.image.path for p in planned)}
     entries: list[dict[str, Any]] = [{"name": name, "sha256": sha256_file(folder / name)} for name in models]
     for plan in planned:
         entry = {
             "name": f"{data_dir}/{plan.name}",
             "sha256": hashes[plan.name],
-            "source": plan.picture.name,
-            "source_sha256": sources[plan.picture.path],
+            "source": plan.image.name,
+            "source_sha256": sources[plan.image.path],
         }
-        entries.append(entry if plan.picture.frame < 0 else {**entry, "frame": plan.picture.frame})
+        entries.append(entry if plan.image.frame < 0 else {**entry, "frame": plan.image.frame})
     return {
         "edgekit": "calibration",
         "version": MANIFEST_VERSION,

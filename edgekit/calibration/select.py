@@ -1,8 +1,8 @@
-"""Which photos go into the set: a spread-out and typical subset, a random one, or the first.
+"""Which images go into the set: a spread-out and typical subset, a random one, or the first.
 
-`diverse` describes every photo (brightness, colour, texture, layout: what a network's activations depend on),
-drops near-duplicates, groups the rest into as many clusters as photos are wanted and takes the one nearest to
-each cluster's centre. So every kind of photo is there, rare kinds too, each by a typical one, and no kind twice
+`diverse` describes every image (brightness, colour, texture, layout: what a network's activations depend on),
+drops near-duplicates, groups the rest into as many clusters as images are wanted and takes the one nearest to
+each cluster's centre. So every kind of image is there, rare kinds too, each by a typical one, and no kind twice
 before every other is there once.
 """
 
@@ -14,9 +14,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from edgekit.calibration.features import THUMB_SIDE, Description, PhotoStats, describe, standardise
-from edgekit.data.image_loader import map_pictures
-from edgekit.data.image_source import Picture, Source
+from edgekit.calibration.features import THUMB_SIDE, Description, ImageStats, describe, standardise
+from edgekit.data.image_loader import map_images
+from edgekit.data.image_source import Image, Source
 from edgekit.errors import ConfigError, DataError, ImageError
 from edgekit.progress import Progress, silent
 
@@ -30,7 +30,7 @@ Floats = npt.NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class Dropped:
-    """A picture that was passed over, and why: "undecodable", "near-duplicate" or "missing"."""
+    """An image that was passed over, and why: "undecodable", "near-duplicate" or "missing"."""
 
     name: str
     reason: str
@@ -39,18 +39,18 @@ class Dropped:
 
 @dataclass(frozen=True, slots=True)
 class Chosen:
-    """A picture of the set with its figures; `nearest_rms`: thumbnail distance to the nearest other one."""
+    """An image of the set with its figures; `nearest_rms`: thumbnail distance to the nearest other one."""
 
-    picture: Picture
-    stats: PhotoStats
+    image: Image
+    stats: ImageStats
     nearest_rms: float
 
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """The chosen pictures in the source's order, and what was dropped on the way.
+    """The chosen images in the source's order, and what was dropped on the way.
 
-    `offered` pictures were there, `looked_at` of them were decoded.
+    `offered` images were there, `looked_at` of them were decoded.
     """
 
     chosen: tuple[Chosen, ...]
@@ -59,81 +59,81 @@ class Selection:
     looked_at: int
 
 
-def select_photos(
+def select_images(
     source: Source, *, num: int, how: str = "diverse", seed: int = 0, progress: Progress = silent
 ) -> Selection:
-    """Chooses `num` pictures (fewer where there are not as many different ones).
+    """Chooses `num` images (fewer where there are not as many different ones).
 
     Deterministic in the source's order and `seed`. Raises DataError where nothing can be decoded.
     """
     if how not in SELECTIONS:
         raise ConfigError(f"select is {how!r}, expected one of {', '.join(SELECTIONS)}", hint="diverse is the default")
     if not 1 <= num <= 100_000:
-        raise ConfigError(f"num is {num}, expected 1..100000", hint="50 to 200 photos are usual")
+        raise ConfigError(f"num is {num}, expected 1..100000", hint="50 to 200 images are usual")
     found = _diverse(source, num, seed, progress) if how == "diverse" else _in_order(source, num, how, seed, progress)
     if not found.chosen:
         first = next((d for d in found.dropped if d.reason == "undecodable"), None)
         raise DataError(
-            f"none of the {found.looked_at} pictures could be decoded" + (f" ({first.detail})" if first else ""),
-            hint="check that they are photos; convert them to JPEG or PNG",
+            f"none of the {found.looked_at} images could be decoded" + (f" ({first.detail})" if first else ""),
+            hint="check that they are images; convert them to JPEG or PNG",
         )
     return found
 
 
 def _in_order(source: Source, num: int, how: str, seed: int, progress: Progress) -> Selection:
     """The first `num` decodable ones, of a shuffled order for `random`."""
-    order = np.arange(len(source.pictures))
+    order = np.arange(len(source.images))
     if how == "random":
         order = np.random.default_rng(seed).permutation(order)
-    place_of = {source.pictures[i]: int(i) for i in order}
-    good: list[tuple[Picture, Description]] = []
+    place_of = {source.images[i]: int(i) for i in order}
+    good: list[tuple[Image, Description]] = []
     dropped: list[Dropped] = []
-    for picture, result in _in_batches([source.pictures[i] for i in order], num, good):
+    for image, result in _in_batches([source.images[i] for i in order], num, good):
         if isinstance(result, ImageError):
-            dropped.append(Dropped(picture.name, "undecodable", result.message))
+            dropped.append(Dropped(image.name, "undecodable", result.message))
         elif len(good) < num:
-            good.append((picture, result))
-            progress("looking at photos", len(good), min(num, len(order)))
+            good.append((image, result))
+            progress("looking at images", len(good), min(num, len(order)))
     good.sort(key=lambda pair: place_of[pair[0]])
     return _selection(source, good, dropped, len(good) + len(dropped))
 
 
 def _in_batches(
-    pictures: Sequence[Picture], num: int, good: list[tuple[Picture, Description]]
-) -> Iterator[tuple[Picture, Description | ImageError]]:
-    """Describes pictures until the caller has `num` good ones; sorted within a batch, for videos' sake."""
+    images: Sequence[Image], num: int, good: list[tuple[Image, Description]]
+) -> Iterator[tuple[Image, Description | ImageError]]:
+    """Describes images until the caller has `num` good ones; sorted within a batch, for videos' sake."""
     start = 0
-    while len(good) < num and start < len(pictures):
+    while len(good) < num and start < len(images):
         stop = start + num - len(good)
-        batch = sorted(pictures[start:stop], key=lambda p: (str(p.path), p.frame))
-        yield from map_pictures(batch, describe)
+        batch = sorted(images[start:stop], key=lambda p: (str(p.path), p.frame))
+        yield from map_images(batch, describe)
         start = stop
 
 
 def _diverse(source: Source, num: int, seed: int, progress: Progress) -> Selection:
     rng = np.random.default_rng(seed)
-    pictures: Sequence[Picture] = source.pictures
+    images: Sequence[Image] = source.images
     limit = max(MAX_CANDIDATES, num)
-    if len(pictures) > limit:
-        pictures = [pictures[i] for i in np.sort(rng.choice(len(pictures), limit, replace=False))]
-    good: list[tuple[Picture, Description]] = []
+    if len(images) > limit:
+        images = [images[i] for i in np.sort(rng.choice(len(images), limit, replace=False))]
+    good: list[tuple[Image, Description]] = []
     dropped: list[Dropped] = []
-    known = _Thumbs(len(pictures))
-    for count, (picture, result) in enumerate(map_pictures(pictures, describe), 1):
-        progress("looking at photos", count, len(pictures))
+    known = _Thumbs(len(images))
+    for count, (image, result) in enumerate(map_images(images, describe), 1):
+        progress("looking at images", count, len(images))
         if isinstance(result, ImageError):
-            dropped.append(Dropped(picture.name, "undecodable", result.message))
+            dropped.append(Dropped(image.name, "undecodable", result.message))
             continue
         twin = known.twin_of(result)
         if twin is not None:
-            dropped.append(Dropped(picture.name, "near-duplicate", f"looks like {good[twin][0].name}"))
+            dropped.append(Dropped(image.name, "near-duplicate", f"looks like {good[twin][0].name}"))
             continue
         known.add(result)
-        good.append((picture, result))
+        good.append((image, result))
     if len(good) > num:
         features = standardise(np.stack([d.feature for _, d in good]))
-        good = [good[i] for i in _typical_of_each_kind(features, num)]
-    return _selection(source, good, dropped, len(pictures))
+        good = [good[i] for i in _cluster_representatives(features, num)]
+    return _selection(source, good, dropped, len(images))
 
 
 class _Thumbs:
@@ -145,9 +145,9 @@ class _Thumbs:
         self._count = 0
 
     def twin_of(self, described: Description) -> int | None:
-        """The first kept thumbnail within DUPLICATE_RMS, or within a quarter of the photo's own contrast."""
+        """The first kept thumbnail within DUPLICATE_RMS, or within a quarter of the image's own contrast."""
         row = described.thumb.ravel()
-        limit = min(DUPLICATE_RMS, max(1.0, float(row.std()) / 4))  # dim photos differ by less
+        limit = min(DUPLICATE_RMS, max(1.0, float(row.std()) / 4))  # dim images differ by less
         rows, squares = self._rows[: self._count], self._squares[: self._count]
         # |r - x|^2 by one product with all rows; its rounding is small against this margin
         about = (squares + row @ row - 2 * (rows @ row)) / row.size
@@ -161,11 +161,11 @@ class _Thumbs:
         self._count += 1
 
 
-def _typical_of_each_kind(features: Floats, num: int) -> list[int]:
+def _cluster_representatives(features: Floats, num: int) -> list[int]:
     """k-means from farthest-first seeds, then the member nearest to each centre; indices ascending.
 
     `features`: (n, d) with n > num. Farthest-first (k-centre) seeds reach the rare kinds, the rounds of
-    k-means move the centres from the oddest to the typical photo of each kind.
+    k-means move the centres from the oddest to the typical image of each kind.
     """
     seeds = _farthest_first(features, num)
     centres = features[seeds]
@@ -185,14 +185,14 @@ def _typical_of_each_kind(features: Floats, num: int) -> list[int]:
 
 
 def _farthest_first(features: Floats, num: int) -> npt.NDArray[np.intp]:
-    """Starts with the most average photo; each next one is the farthest from all before."""
+    """Starts with the most average image; each next one is the farthest from all before."""
     first = int(np.square(features).sum(axis=1).argmin())
     chosen = [first]
     nearest = np.square(features - features[first]).sum(axis=1)
     while len(chosen) < num:
         chosen.append(int(nearest.argmax()))
         nearest = np.minimum(nearest, np.square(features - features[chosen[-1]]).sum(axis=1))
-        nearest[chosen] = -1.0  # never twice, even where all photos are alike
+        nearest[chosen] = -1.0  # never twice, even where all images are alike
     return np.asarray(chosen, np.intp)
 
 
@@ -202,17 +202,17 @@ def _distances(a: Floats, b: Floats) -> Floats:
 
 
 def _selection(
-    source: Source, good: Sequence[tuple[Picture, Description]], dropped: list[Dropped], looked_at: int
+    source: Source, good: Sequence[tuple[Image, Description]], dropped: list[Dropped], looked_at: int
 ) -> Selection:
     absent = [Dropped(name, "missing", "named by the source, but there is no such file") for name in source.missing]
     rows = np.stack([d.thumb.ravel() for _, d in good]) if good else np.zeros((0, 1), np.float32)
     chosen = []
-    for i, (picture, described) in enumerate(good):
+    for i, (image, described) in enumerate(good):
         rms = _rms(rows, rows[i])
         rms[i] = np.inf
         nearest = float(rms.min()) if len(good) > 1 else 0.0
-        chosen.append(Chosen(picture, described.stats, round(nearest, 3)))
-    return Selection(tuple(chosen), tuple(absent + dropped), len(source.pictures), looked_at)
+        chosen.append(Chosen(image, described.stats, round(nearest, 3)))
+    return Selection(tuple(chosen), tuple(absent + dropped), len(source.images), looked_at)
 
 
 def _rms(rows: npt.NDArray[np.float32], row: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:

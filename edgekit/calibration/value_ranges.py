@@ -23,7 +23,7 @@ from edgekit.errors import DataError
 
 LARGEST = 300.0  # pixels end at 255; interpolation overshoots by little
 NEGATIVE_SHARE = 0.1  # of the values; interpolation undershoots in few, a subtracted mean makes half of them negative
-AGAIN = "run edgekit calibrate on the photos: it writes pixels of 0..255, which the yaml then normalises"
+AGAIN = "run edgekit calibrate on the images: it writes pixels of 0..255, which the yaml then normalises"
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,23 +71,23 @@ def range_of(path: Path, dtype: str, channels: int) -> FileRange:
     return FileRange(path, minimum, maximum, statistics.fmean(means), negative, means)
 
 
-def refuse_ranges(ranges: Sequence[FileRange], *, picture: bool) -> None:
+def refuse_ranges(ranges: Sequence[FileRange], *, image: bool) -> None:
     """Refuse calibration files that cannot be what the board feeds.
 
     Args:
         ranges: The files, looked at.
-        picture: Whether the board feeds pixels of 0..255 (all inputs but featuremaps).
+        image: Whether the board feeds pixels of 0..255 (all inputs but featuremaps).
 
     Raises:
-        DataError: Where most files are constant or, of pictures, lie in 0..1, below 0 or far above 255.
+        DataError: Where most files are constant or, of images, lie in 0..1, below 0 or far above 255.
     """
     constant = [one for one in ranges if one.constant]
     if len(constant) == len(ranges):
         raise DataError(
-            f"{_these(constant, ranges)} hold one value throughout ({constant[0].minimum:g}), expected pictures",
+            f"{_these(constant, ranges)} hold one value throughout ({constant[0].minimum:g}), expected images",
             hint=AGAIN,
         )
-    if not picture:
+    if not image:
         return
     unit = [one for one in ranges if max(abs(one.minimum), abs(one.maximum)) <= UNIT_MAXIMUM]
     negative = [one for one in ranges if one.negative_share >= NEGATIVE_SHARE]
@@ -107,9 +107,9 @@ def refuse_ranges(ranges: Sequence[FileRange], *, picture: bool) -> None:
 
 def warn_ranges(ranges: Sequence[FileRange], *, train_kind: str) -> tuple[Warned, ...]:
     """Name what is odd about calibration files that were not refused; `train_kind` is the yaml's input_type_train."""
-    picture = train_kind != "featuremap"
+    image = train_kind != "featuremap"
     odd: list[tuple[str, list[FileRange], str]] = [("constant", [r for r in ranges if r.constant], "one value")]
-    if picture:
+    if image:
         dim = [r for r in ranges if not r.constant and max(abs(r.minimum), abs(r.maximum)) <= UNIT_MAXIMUM]
         odd += [
             ("unit range", dim, f"no value above {UNIT_MAXIMUM}"),
@@ -119,19 +119,19 @@ def warn_ranges(ranges: Sequence[FileRange], *, train_kind: str) -> tuple[Warned
     warned = [Warned(code, f"{_these(found, ranges)} hold {what}", AGAIN) for code, found, what in odd if found]
     alike = len(ranges) > 1 and len({(r.minimum, r.maximum, r.channel_means) for r in ranges}) == 1
     if alike:
-        warned.append(Warned("monotone", f"all {len(ranges)} calibration files are alike", "give different photos"))
+        warned.append(Warned("monotone", f"all {len(ranges)} calibration files are alike", "give different images"))
     means = [r.mean for r in ranges]
     dark = sum(not DARK_MEAN <= mean <= BRIGHT_MEAN for mean in means)
-    if picture and train_kind != "yuv444" and dark > MAJORITY * len(ranges):
+    if image and train_kind != "yuv444" and dark > MAJORITY * len(ranges):
         message = f"{dark} of {len(ranges)} calibration files are nearly black or white"
-        warned.append(Warned("dark", f"{message} (mean {statistics.fmean(means):.0f} of 255)", "look at the photos"))
+        warned.append(Warned("dark", f"{message} (mean {statistics.fmean(means):.0f} of 255)", "look at the images"))
     if (swapped := _colour_order(ranges, train_kind)) is not None:
         warned.append(swapped)
     return tuple(warned)
 
 
 def _colour_order(ranges: Sequence[FileRange], train_kind: str) -> Warned | None:
-    """Red and blue swapped: photos lean to red, so a set that surely leans to blue is odd."""
+    """Red and blue swapped: images lean to red, so a set that surely leans to blue is odd."""
     if train_kind not in ("rgb", "bgr"):
         return None
     red, blue = (0, 2) if train_kind == "rgb" else (2, 0)

@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from edgekit.calibration.checks import Warned
-from edgekit.calibration.features import PhotoStats
+from edgekit.calibration.features import ImageStats
 from edgekit.calibration.select import Chosen, Dropped, Selection
-from edgekit.data.image_source import Picture
+from edgekit.data.image_source import Image
 from edgekit.errors import DataError, ModelError, OutputError
 from edgekit.files import read_json, write_json
 from edgekit.folder_lock import LOCK_NAMES, has_only_locks
@@ -80,9 +80,9 @@ def selection_to_dict(selection: Selection) -> dict[str, Any]:
         "looked_at": selection.looked_at,
         "chosen": [
             {
-                "path": str(one.picture.path),
-                "name": one.picture.name,
-                "frame": one.picture.frame,
+                "path": str(one.image.path),
+                "name": one.image.name,
+                "frame": one.image.frame,
                 "nearest_rms": one.nearest_rms,
                 "stats": asdict(one.stats),
             }
@@ -135,8 +135,8 @@ def _short(value: object) -> str:
 def _selection_of(data: Mapping[str, Any]) -> Selection:
     chosen = tuple(
         Chosen(
-            Picture(Path(one["path"]), str(one["name"]), check_integer(one["frame"], "frame", low=-1)),
-            build(PhotoStats, one["stats"], "stats"),
+            Image(Path(one["path"]), str(one["name"]), check_integer(one["frame"], "frame", low=-1)),
+            build(ImageStats, one["stats"], "stats"),
             check_number(one["nearest_rms"], "nearest_rms"),
         )
         for one in data["chosen"]

@@ -1,4 +1,4 @@
-"""Writing calibration files: each photo letterboxed as at run time, raw float32, planes of R, G, B in 0..255."""
+"""Writing calibration files: each image letterboxed as at run time, raw float32, planes of R, G, B in 0..255."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from edgekit.data.image_loader import map_pictures
-from edgekit.data.image_source import Picture
+from edgekit.data.image_loader import map_images
+from edgekit.data.image_source import Image
 from edgekit.errors import ImageError, OutputError
 from edgekit.files import sha256_file, write_bytes
 from edgekit.ops.letterbox import letterbox_image
@@ -25,21 +25,21 @@ SUFFIXES = {"rgb": ".rgbchw", "bgr": ".bgrchw", "gray": ".graychw"}
 
 @dataclass(frozen=True, slots=True)
 class Planned:
-    """One file to write: its plain name and the picture in it."""
+    """One file to write: its plain name and the image in it."""
 
     name: str
-    picture: Picture
+    image: Image
 
 
-def plan_files(pictures: Sequence[Picture], train_kind: str) -> tuple[Planned, ...]:
-    """`NNN_<stem>.rgbchw` for every picture, numbered in their order."""
-    digits = max(3, len(str(len(pictures) - 1)))
+def plan_files(images: Sequence[Image], train_kind: str) -> tuple[Planned, ...]:
+    """`NNN_<stem>.rgbchw` for every image, numbered in their order."""
+    digits = max(3, len(str(len(images) - 1)))
     suffix = SUFFIXES[train_kind]
-    return tuple(Planned(f"{i:0{digits}d}_{p.stem}{suffix}", p) for i, p in enumerate(pictures))
+    return tuple(Planned(f"{i:0{digits}d}_{p.stem}{suffix}", p) for i, p in enumerate(images))
 
 
 def calibration_bytes(bgr: npt.NDArray[np.uint8], input_spec: InputSpec, preprocess: Preprocess) -> bytes:
-    """A photo (h, w, 3) uint8 BGR as one calibration sample: little-endian float32 of shape (1, c, H, W)."""
+    """An image (h, w, 3) uint8 BGR as one calibration sample: little-endian float32 of shape (1, c, H, W)."""
     canvas, _ = letterbox_image(bgr, preprocess)
     return pack_input(canvas, input_spec, preprocess).astype("<f4").tobytes()
 
@@ -57,7 +57,7 @@ def write_files(
     """Writes what is not there yet; returns name -> SHA-256 of all.
 
     A file of `written` (name -> SHA-256) that still has its hash is kept. `on_written` is told of each new
-    one. Raises OutputError where the disk is full, ImageError where a photo went away meanwhile.
+    one. Raises OutputError where the disk is full, ImageError where an image went away meanwhile.
     """
     channels = 1 if input_spec.kind == "gray" else 3
     file_bytes = preprocess.width * preprocess.height * channels * 4
@@ -67,7 +67,7 @@ def write_files(
     _require_space(folder, len(rest) * file_bytes)
     names = iter(rest)
     for done, (_, data) in enumerate(
-        map_pictures([p.picture for p in rest], lambda bgr: calibration_bytes(bgr, input_spec, preprocess)), 1
+        map_images([p.image for p in rest], lambda bgr: calibration_bytes(bgr, input_spec, preprocess)), 1
     ):
         if isinstance(data, ImageError):
             raise data

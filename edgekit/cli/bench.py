@@ -47,10 +47,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--images",
         type=Path,
         metavar="DIR",
-        help="where the photos of a COCO JSON lie; without --data, pictures to take times on (default: generated)",
+        help="where the images of a COCO JSON lie; without --data, images to take times on (default: generated)",
     )
     parser.add_argument("--split", default="val", help="split of a YOLO dataset (default val)")
-    parser.add_argument("--limit", type=int, metavar="N", help="score the first N photos alone")
+    parser.add_argument("--limit", type=int, metavar="N", help="score the first N images alone")
     parser.add_argument("--frames", type=int, default=100, help="timed frames per cell (default 100)")
     parser.add_argument("--warmup", type=int, default=10, help="frames before timing (default 10)")
     parser.add_argument("--conf", type=float, default=0.25, help="score threshold of the timed frames (default 0.25)")

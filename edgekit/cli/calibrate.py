@@ -1,4 +1,4 @@
-"""`edgekit calibrate`: choose photos, write the calibration set, the cut model and the PTQ yaml."""
+"""`edgekit calibrate`: choose images, write the calibration set, the cut model and the PTQ yaml."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from edgekit.cli.console import print_json, progress_bar
 if TYPE_CHECKING:
     from edgekit.calibration.calibrate import CalibrationResult
 
-SHOWN = 5  # dropped pictures named one by one
+SHOWN = 5  # dropped images named one by one
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -23,7 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="SOURCE",
         help="a folder, glob, list (.txt), COCO JSON, YOLO dataset yaml (its train split) or a video",
     )
-    parser.add_argument("--images-dir", type=Path, metavar="DIR", help="where the photos of a COCO JSON lie")
+    parser.add_argument("--images-dir", type=Path, metavar="DIR", help="where the images of a COCO JSON lie")
     add_choice_arguments(parser)
     parser.add_argument(
         "--calibration",
@@ -38,8 +38,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def add_choice_arguments(parser: argparse.ArgumentParser) -> None:
-    """Which photos, for which input and board: the choices that `edgekit deploy` offers as well."""
-    parser.add_argument("--num", type=int, default=50, help="how many photos (default 50)")
+    """Which images, for which input and board: the choices that `edgekit deploy` offers as well."""
+    parser.add_argument("--num", type=int, default=50, help="how many images (default 50)")
     parser.add_argument(
         "--select",
         choices=("diverse", "random", "first"),
@@ -98,7 +98,7 @@ def _report(result: CalibrationResult) -> dict[str, Any]:
         "input_size": list(result.spec.preprocess.size_wh),
         "offered": result.selection.offered,
         "looked_at": result.selection.looked_at,
-        "chosen": [one.picture.name for one in result.selection.chosen],
+        "chosen": [one.image.name for one in result.selection.chosen],
         "dropped": [asdict(one) for one in result.selection.dropped],
         "warnings": [asdict(one) for one in result.warnings],
         "notes": list(result.notes),
@@ -112,7 +112,7 @@ def _print(result: CalibrationResult) -> None:
     selection = result.selection
     width, height = result.spec.preprocess.size_wh
     state = "is already done" if result.reused else "written"
-    print(f"{result.folder} {state}: {len(selection.chosen)} of {selection.offered} pictures ({result.source_kind}),")
+    print(f"{result.folder} {state}: {len(selection.chosen)} of {selection.offered} images ({result.source_kind}),")
     print(f"  letterboxed to {width}x{height}; {selection.looked_at} looked at")
     for reason in ("near-duplicate", "undecodable", "missing"):
         _print_dropped(reason, [one for one in selection.dropped if one.reason == reason])

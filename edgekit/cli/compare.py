@@ -10,7 +10,7 @@ from edgekit.cli.console import print_json, print_table, progress_bar, say_repla
 from edgekit.cli.earlier import files_of, refuse_others_files, with_sidecars
 
 if TYPE_CHECKING:
-    from edgekit.evaluate.compare import Comparison, PhotoDifference
+    from edgekit.evaluate.compare import Comparison, DetectionDiff
     from edgekit.evaluate.tensor_metrics import Figures
 
 REPORTED = 0.98  # cosine below which a layer is named where no threshold is given
@@ -21,7 +21,7 @@ GATE_FAILED = 1
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("a", type=Path, metavar="A", help="the reference: a float ONNX, quantized graph or .bin")
     parser.add_argument("b", type=Path, metavar="B", help="the other model, or a folder of dumped outputs (.npz)")
-    parser.add_argument("--images", type=Path, required=True, metavar="SOURCE", help="photos: folder, list, COCO JSON")
+    parser.add_argument("--images", type=Path, required=True, metavar="SOURCE", help="images: folder, list, COCO JSON")
     parser.add_argument("--num", type=int, default=16, help="how many of them (default 16)")
     parser.add_argument(
         "--threshold",
@@ -30,7 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help=f"exit with 1 where any layer or head is below it; without it, {REPORTED} is only reported",
     )
     parser.add_argument("--all", action="store_true", help="show every layer, not the worst ones alone")
-    parser.add_argument("-o", "--out", type=Path, metavar="DIR", help="pictures side by side, and compare.json")
+    parser.add_argument("-o", "--out", type=Path, metavar="DIR", help="images side by side, and compare.json")
     parser.add_argument(
         "--overwrite", action="store_true", help="replace files in the output folder that no earlier call wrote"
     )
@@ -48,10 +48,10 @@ def run(args: argparse.Namespace) -> int:
         raise ConfigError(f"--threshold is {args.threshold}, expected a cosine of -1..1", hint="0.98 is usual")
     if args.out is not None:
         record = args.out / "compare.json"
-        pictures = sorted(args.out.glob("*_compare.jpg"))
+        images = sorted(args.out.glob("*_compare.jpg"))
         say_replaced(
             refuse_others_files(
-                [record, *pictures],
+                [record, *images],
                 record=record,
                 is_record=lambda report: {"a", "b", "heads"} <= set(report),
                 inputs=[*with_sidecars([args.a, args.b]), *files_of(args.images)],
@@ -61,7 +61,7 @@ def run(args: argparse.Namespace) -> int:
     threshold = REPORTED if args.threshold is None else args.threshold
     with progress_bar() as progress:
         result = compare_models(
-            args.a, args.b, args.images, num=args.num, threshold=threshold, pictures_dir=args.out, progress=progress
+            args.a, args.b, args.images, num=args.num, threshold=threshold, images_dir=args.out, progress=progress
         )
     if args.out is not None:
         write_json(args.out / "compare.json", result.to_dict())
@@ -70,7 +70,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _print(result: Comparison, *, show_all: bool) -> None:
-    print(f"A {result.a}\nB {result.b}\n{result.photos} photos")
+    print(f"A {result.a}\nB {result.b}\n{result.images} images")
     columns = ["", "cosine", "SQNR dB", "MSE", "max abs"]
     print_table("heads", columns, [[name, *_cells(f)] for name, f in sorted(result.heads.items())])
     if result.layers:
@@ -90,9 +90,9 @@ def _print(result: Comparison, *, show_all: bool) -> None:
         changed = sum(one.changes for one in result.differences)
         print(f"detections: {kept} stayed, {changed} lost, gained or moved")
         if not changed:
-            print("no photo shows a difference; look at more of them with --num")
-        elif not any(one.picture for one in result.differences):
-            print("pictures side by side: with -o DIR")
+            print("no image shows a difference; look at more of them with --num")
+        elif not any(one.image for one in result.differences):
+            print("images side by side: with -o DIR")
 
 
 def _print_first(result: Comparison) -> None:
@@ -103,8 +103,8 @@ def _print_first(result: Comparison) -> None:
         print(f"first below {result.threshold:g}: {first.node} ({first.op}), cosine {first.figures.cosine:.5f}")
 
 
-def _print_difference(one: PhotoDifference) -> None:
-    print(f"{one.photo}:" + (f" (see {one.picture})" if one.picture else ""))
+def _print_difference(one: DetectionDiff) -> None:
+    print(f"{one.image}:" + (f" (see {one.image})" if one.image else ""))
     for verb, rows in (("lost", one.lost), ("gained", one.gained), ("moved", one.moved)):
         for seen in rows:
             iou = f", overlap {seen.iou:.2f}" if verb == "moved" else ""

@@ -93,5 +93,5 @@ def _print(result: CompileResult, *, work: Path, asked: str) -> None:
     if result.simulated:
         print(f"next: {trial_command(model, work)}")
     else:  # the .bin runs on a board, its integer graph here
-        print(f"on the board: {edgekit_command('run', '--model', Path(model.name), '--source', 'PHOTO')}")
+        print(f"on the board: {edgekit_command('run', '--model', Path(model.name), '--source', 'IMAGE')}")
         print(f"next: {trial_command(result.quantized_path, work)}")

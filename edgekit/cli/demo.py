@@ -13,9 +13,9 @@ if TYPE_CHECKING:
 
 DEFAULT_OUT = Path("edgekit_demo")
 NEXT_STEPS = (
-    "edgekit calibrate --model yolov8n-seg.onnx --images PHOTOS -o work",
+    "edgekit calibrate --model yolov8n-seg.onnx --images IMAGES -o work",
     "edgekit compile work/*.yaml",
-    "edgekit run --model work/model_output/*_modified.bin --source photo.jpg",
+    "edgekit run --model work/model_output/*_modified.bin --source image.jpg",
 )
 
 
@@ -51,7 +51,7 @@ def _report(result: DemoResult) -> dict[str, Any]:
         "yaml": str(result.calibrated.yaml_path),
         "bin": str(result.compiled.bin_path),
         "log": str(result.compiled.log_path),
-        "pictures": [{"picture": str(path), "objects": count} for path, count in result.objects.items()],
+        "images": [{"image": str(path), "objects": count} for path, count in result.objects.items()],
         **measured_to_dict(result.measured),
         "seconds": result.seconds,
         "next": list(NEXT_STEPS),
@@ -67,7 +67,7 @@ def _print(result: DemoResult) -> None:
     print(f"heads     {_shown(result.calibrated.model_path)}, cut from the shipped demo_seg.onnx")
     print(f"yaml      {_shown(result.calibrated.yaml_path)}, with its calibration data")
     print(f"int8      {_shown(result.compiled.bin_path)}, by the built-in simulated compiler")
-    print(f"pictures  {len(result.objects)} in {_shown(folder)}, with {sum(result.objects.values())} objects drawn")
+    print(f"images  {len(result.objects)} in {_shown(folder)}, with {sum(result.objects.values())} objects drawn")
     rows = sorted(measured.output_cosines.items())
     print_table("", ("output", "cosine of float and int8"), rows)
     again = measured.agreement
@@ -77,12 +77,12 @@ def _print(result: DemoResult) -> None:
     )
     found, kept = measured.true_float, measured.true_int8
     print(
-        f"truly in the photos: {found.total} things; float found {found.count}, int8 {kept.count} "
+        f"truly in the images: {found.total} things; float found {found.count}, int8 {kept.count} "
         f"(same class, box IoU >= {TRUE_IOU})"
     )
     print(f"time: {sum(result.seconds.values()):.0f} s on this computer")
     print("The device was SIMULATED: its integers are those of the int8 graph, its speed says nothing about a board.")
-    print("next, with your own model and photos:")
+    print("next, with your own model and images:")
     for step in NEXT_STEPS:
         print(f"  {step}")
 

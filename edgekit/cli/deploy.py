@@ -1,4 +1,4 @@
-"""`edgekit deploy`: from a stock ONNX and photos to a bundle for the board, in one go."""
+"""`edgekit deploy`: from a stock ONNX and images to a bundle for the board, in one go."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of the command: those of calibrate and compile that matter to everybody."""
     parser.add_argument("model", type=Path, metavar="MODEL.onnx", help="a stock export (or a cut model)")
-    parser.add_argument("--images", type=Path, required=True, metavar="SOURCE", help="photos to calibrate with")
+    parser.add_argument("--images", type=Path, required=True, metavar="SOURCE", help="images to calibrate with")
     parser.add_argument(
         "-o", "--output", type=Path, required=True, metavar="BUNDLE", help="a new folder for the bundle"
     )

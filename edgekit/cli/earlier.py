@@ -45,7 +45,7 @@ def with_sidecars(models: Iterable[Path | None]) -> list[Path]:
 
 
 def files_of(source: Path | None) -> list[Path]:
-    """A source of photos: the file itself, or all files below the folder."""
+    """A source of images: the file itself, or all files below the folder."""
     if source is None:
         return []
     return [path for path in source.rglob("*") if path.is_file()] if is_folder(source) else [source]

@@ -41,7 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--images-dir",
         type=Path,
         metavar="DIR",
-        help="where the photos of a COCO JSON lie; without --data the photos themselves (a folder, list or dataset)",
+        help="where the images of a COCO JSON lie; without --data the images themselves (a folder, list or dataset)",
     )
     parser.add_argument("--split", default="val", help="split of a YOLO dataset (default val)")
     parser.add_argument(
@@ -67,7 +67,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--strict", action="store_true", help="stop where labels have faults; by default what is sound is scored"
     )
-    parser.add_argument("--limit", type=int, metavar="N", help="the first N photos alone")
+    parser.add_argument("--limit", type=int, metavar="N", help="the first N images alone")
     parser.add_argument("--resamples", type=int, default=1000, help="bootstrap draws for the intervals (default 1000)")
     parser.add_argument("--seed", type=int, default=0, help="of the bootstrap")
     parser.add_argument("--classes", action="store_true", help="show every class")
@@ -86,7 +86,7 @@ def run(args: argparse.Namespace) -> int:
     from edgekit.evaluate.run import MODEL_ZOO, PUBLISHED, evaluate
 
     if args.limit is not None and args.limit < 1:
-        raise ConfigError(f"--limit is {args.limit}, expected 1 or more", hint="leave it out for all photos")
+        raise ConfigError(f"--limit is {args.limit}, expected 1 or more", hint="leave it out for all images")
     settings = {"published": PUBLISHED, "model-zoo": MODEL_ZOO}[args.settings]
     given = {name: value for name, value in (("conf", args.conf), ("iou", args.iou)) if value is not None}
     say_replaced(
@@ -119,18 +119,18 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _truth(args: argparse.Namespace) -> Truth:
-    """The labels, or without --data the photos alone."""
+    """The labels, or without --data the images alone."""
     from edgekit.errors import ConfigError
-    from edgekit.evaluate.labels import load_truth, photos_alone
+    from edgekit.evaluate.labels import load_truth, unlabelled_images
 
     if args.data is not None:
         return load_truth(args.data, split=args.split, images_dir=args.images, limit=args.limit, strict=args.strict)
     if args.images is None or args.against is None:
         raise ConfigError(
             "neither --data nor both of --images and --against were given",
-            hint="give labels with --data, or photos with --images and a reference model with --against",
+            hint="give labels with --data, or images with --images and a reference model with --against",
         )
-    return photos_alone(args.images, split=args.split, limit=args.limit)
+    return unlabelled_images(args.images, split=args.split, limit=args.limit)
 
 
 def _print(result: Evaluation, out: Path, *, show_classes: bool) -> None:
@@ -138,7 +138,7 @@ def _print(result: Evaluation, out: Path, *, show_classes: bool) -> None:
     if result.model.scores:
         _print_scores(sides)
     else:
-        print(f"{result.model.model} ({result.model.device}), {_photos(result.model.photos)} without labels")
+        print(f"{result.model.model} ({result.model.device}), {_images(result.model.images)} without labels")
     if show_classes and result.model.scores:
         for side in sides:
             _print_classes(side)
@@ -166,7 +166,7 @@ def _print_scores(sides: list[ModelScores]) -> None:
     ]
     measure = next(iter(sides[0].scores.values())).measure
     columns = ["model", "of", f"{measure} [95 %]", "mAP50", "small", "medium", "large"]
-    print_table(_photos(sides[0].photos), columns, rows)
+    print_table(_images(sides[0].images), columns, rows)
 
 
 def _print_classes(side: ModelScores) -> None:
@@ -186,7 +186,7 @@ def _print_comparison(result: Evaluation) -> None:
     assert result.reference is not None
     for kind, kept in (result.kept or {}).items():
         change = (result.difference or {})[kind]
-        verdict = "" if _is_sure(change) else " (within the noise of these photos)"
+        verdict = "" if _is_sure(change) else " (within the noise of these images)"
         print(f"kept of {result.reference.model}, {KINDS[kind]}: {_percent(kept.value)} % {_range(kept)} of its score,")
         print(f"  {100 * change.value:+.2f} points {_range(change)}{verdict}")
     if result.same_class is not None:
@@ -198,7 +198,7 @@ def _print_comparison(result: Evaluation) -> None:
         return
     agreement = result.agreement
     if not agreement.truth:
-        print(f"agreement: {result.reference.model} finds nothing with score >= 0.4 on these photos")
+        print(f"agreement: {result.reference.model} finds nothing with score >= 0.4 on these images")
         return
     shares = ", ".join(f"{_percent(one.value)} % {_range(one)} at IoU {iou:g}" for iou, one in agreement.found_again)
     print(f"agreement: of {agreement.truth} detections of {result.reference.model} with score >= 0.4, found again:")
@@ -211,8 +211,8 @@ def _print_comparison(result: Evaluation) -> None:
     )
 
 
-def _photos(count: int) -> str:
-    return f"{count} photo" + ("" if count == 1 else "s")
+def _images(count: int) -> str:
+    return f"{count} image" + ("" if count == 1 else "s")
 
 
 def _is_sure(change: Interval) -> bool:

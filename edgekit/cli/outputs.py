@@ -16,7 +16,7 @@ from edgekit.files import is_file, is_folder, resolved
 if TYPE_CHECKING:
     from edgekit.output.folder import RunFolder
     from edgekit.output.names import OutputNames
-    from edgekit.output.sinks import PictureSink, RowSink
+    from edgekit.output.sinks import ImageSink, RowSink
     from edgekit.results import Results
     from edgekit.runtime.session import Session
     from edgekit.runtime.sources import Source
@@ -38,8 +38,8 @@ def output_folder(args: argparse.Namespace, source: Source) -> Path:
 
     out = Path(args.out) if args.out else _unused(Path(DEFAULT_OUT))
     folder = Path(args.source) if is_folder(Path(args.source)) else Path(args.source).parent
-    if source.kind == "photos" and is_folder(out) and resolved(out) == resolved(folder):
-        raise OutputError(f"{out} is the source's own folder; photos would be lost", hint="give -o another folder")
+    if source.kind == "images" and is_folder(out) and resolved(out) == resolved(folder):
+        raise OutputError(f"{out} is the source's own folder; images would be lost", hint="give -o another folder")
     return out
 
 
@@ -55,27 +55,25 @@ def _unused(folder: Path) -> Path:
 def row_sinks(
     args: argparse.Namespace, session: Session, source: Source, out: Outputs, stack: contextlib.ExitStack
 ) -> list[RowSink]:
-    """Photos give one JSON document; videos and live sources, which may be long, a line per frame."""
+    """Images give one JSON document; videos and live sources, which may be long, a line per frame."""
     from edgekit.output.document import json_document, json_file
     from edgekit.output.sinks import json_lines
 
     header = _header(args, session)
     # standard output first, so that it ends last: where its reader has gone, the files are whole
     sinks: list[RowSink] = [stack.enter_context(json_document(sys.stdout, header))] if args.json else []
-    write_rows = json_file if source.kind == "photos" else json_lines
+    write_rows = json_file if source.kind == "images" else json_lines
     return [stack.enter_context(write_rows(out.folder.take(_rows_name(source)), header)), *sinks]
 
 
-def picture_sinks(
-    args: argparse.Namespace, source: Source, out: Outputs, stack: contextlib.ExitStack
-) -> list[PictureSink]:
-    from edgekit.output.sinks import picture_sink, preview_sink, video_sink, window_sink
+def image_sinks(args: argparse.Namespace, source: Source, out: Outputs, stack: contextlib.ExitStack) -> list[ImageSink]:
+    from edgekit.output.sinks import image_sink, preview_sink, video_sink, window_sink
 
-    sinks: list[PictureSink] = []
-    if not args.no_pictures:
-        photos = source.kind == "photos"
+    sinks: list[ImageSink] = []
+    if not args.no_images:
+        images = source.kind == "images"
         video = video_sink(out.folder, fps=source.fps)
-        sinks.append(picture_sink(out.folder, out.names) if photos else stack.enter_context(video))
+        sinks.append(image_sink(out.folder, out.names) if images else stack.enter_context(video))
     if args.preview is not None:
         ready: Callable[[str], None] = lambda url: say(f"preview: {url}")  # noqa: E731
         sinks.append(stack.enter_context(preview_sink(args.preview, names=args.preview_host, on_ready=ready)))
@@ -95,7 +93,7 @@ def export_sinks(
 
 
 def _rows_name(source: Source) -> str:
-    return "results.json" if source.kind == "photos" else "results.jsonl"
+    return "results.json" if source.kind == "images" else "results.jsonl"
 
 
 def planned_outputs(args: argparse.Namespace, source: Source, names: OutputNames) -> list[str]:
@@ -106,9 +104,9 @@ def planned_outputs(args: argparse.Namespace, source: Source, names: OutputNames
     planned = [_rows_name(source), *([COCO_NAME] if args.coco else [])]
     if args.labels:
         planned += [f"{LABELS_FOLDER}/{names.label(name)}" for name in source.names]
-    if args.no_pictures:
+    if args.no_images:
         return planned
-    return planned + ([names.picture(name) for name in source.names] if source.kind == "photos" else [VIDEO_NAME])
+    return planned + ([names.image(name) for name in source.names] if source.kind == "images" else [VIDEO_NAME])
 
 
 def input_files(args: argparse.Namespace, source: Source) -> list[Path]:

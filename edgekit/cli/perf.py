@@ -12,19 +12,19 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from edgekit.runtime.hrt import HrtPerf
-    from edgekit.runtime.perf import PerfRun, Picture
+    from edgekit.runtime.perf import Image, PerfRun
     from edgekit.runtime.published_results import Comparison, Figure
     from edgekit.runtime.session import Session
 
 REFERENCE_FOLDER = "board/reference"  # in a checkout; board/perf.py names its own
-MAX_PICTURES = 64  # decoded pictures that are held in memory and shown in turn
+MAX_IMAGES = 64  # decoded images that are held in memory and shown in turn
 SIM_NOTE = "measured on the simulated device: these numbers say nothing of the board"
 FLOAT_NOTE = "measured with onnxruntime on this computer: these numbers say nothing of the board"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--model", required=True, help=".bin, quantized graph, float ONNX or bundle")
-    parser.add_argument("--source", help="photo or folder of photos (default: generated pictures without objects)")
+    parser.add_argument("--source", help="image or folder of images (default: generated images without objects)")
     parser.add_argument(
         "--device",
         default="auto",
@@ -85,8 +85,8 @@ def _inputs(args: argparse.Namespace) -> list[Path]:
     model = Path(args.model)
     named = [Path(name) for name in (args.source, args.reference) if name]
     inside = [path for folder in (model, *named) if is_folder(folder) for path in folder.rglob("*") if path.is_file()]
-    photos = open_any_source(args.source, on_skip=lambda error: None).files if args.source else ()
-    return [model, sidecar_path(model), *named, *inside, *photos]
+    images = open_any_source(args.source, on_skip=lambda error: None).files if args.source else ()
+    return [model, sidecar_path(model), *named, *inside, *images]
 
 
 def _notes(session: Session) -> list[str]:
@@ -112,7 +112,7 @@ def _measure_all(args: argparse.Namespace, session: Session) -> list[PerfRun]:
 
     if not 1 <= args.threads <= MAX_THREADS:
         raise ConfigError(f"--threads is {args.threads}, expected 1..{MAX_THREADS}", hint="2 keep one BPU core busy")
-    pictures = _pictures(args.source)
+    images = _images(args.source)
     runs = []
     with progress_bar() as report:
         for threads in range(1, args.threads + 1):
@@ -123,7 +123,7 @@ def _measure_all(args: argparse.Namespace, session: Session) -> list[PerfRun]:
             runs.append(
                 measure(
                     session,
-                    pictures,
+                    images,
                     threads=threads,
                     frames=args.frames,
                     warmup=args.warmup,
@@ -134,7 +134,7 @@ def _measure_all(args: argparse.Namespace, session: Session) -> list[PerfRun]:
     return runs
 
 
-def _pictures(source: str | None) -> Sequence[Picture]:
+def _images(source: str | None) -> Sequence[Image]:
     if source is None:
         import numpy as np
 
@@ -145,7 +145,7 @@ def _pictures(source: str | None) -> Sequence[Picture]:
     from edgekit.cli.source import open_any_source
 
     skipped = lambda error: print(f"skipped: {error.message}", file=sys.stderr)  # noqa: E731
-    return [frame.bgr for frame in islice(open_any_source(source, on_skip=skipped).frames(), MAX_PICTURES)]
+    return [frame.bgr for frame in islice(open_any_source(source, on_skip=skipped).frames(), MAX_IMAGES)]
 
 
 def _check_hrt(args: argparse.Namespace, session: Session) -> None:
@@ -208,7 +208,7 @@ def _report(
         "march": session.spec.march,
         "device": session.device.kind,
         "simulated": session.device.kind != "bpu",
-        "pictures": args.source or "generated",
+        "images": args.source or "generated",
         "conf": args.conf,
         "iou": args.iou,
         "warmup": args.warmup,

@@ -1,4 +1,4 @@
-"""`edgekit run`: a model on photos, folders, videos, cameras or streams."""
+"""`edgekit run`: a model on images, folders, videos, cameras or streams."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from edgekit.cli.outputs import (
     DEFAULT_OUT,
     Outputs,
     export_sinks,
+    image_sinks,
     input_files,
     output_folder,
-    picture_sinks,
     planned_outputs,
     row_sinks,
 )
@@ -24,7 +24,7 @@ from edgekit.files import listed
 
 if TYPE_CHECKING:
     from edgekit.output.folder import RunFolder
-    from edgekit.output.sinks import PictureSink, RowSink
+    from edgekit.output.sinks import ImageSink, RowSink
     from edgekit.runtime.pipeline import Done
     from edgekit.runtime.recovering_session import Engine
     from edgekit.runtime.session import Session
@@ -36,10 +36,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--source",
         required=True,
-        help="photo, folder, glob, list (.txt), COCO JSON, dataset yaml, video, stream URL, or a camera "
+        help="image, folder, glob, list (.txt), COCO JSON, dataset yaml, video, stream URL, or a camera "
         "(number, 'camera', 'mipi')",
     )
-    parser.add_argument("-o", "--out", help=f"folder for pictures and results (default: {DEFAULT_OUT}, numbered)")
+    parser.add_argument("-o", "--out", help=f"folder for images and results (default: {DEFAULT_OUT}, numbered)")
     parser.add_argument(
         "--overwrite",
         action="store_true",
@@ -52,21 +52,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--conf", type=float, default=0.25, help="score threshold, 0..1 (default 0.25)")
     parser.add_argument("--iou", type=float, default=0.7, help="overlap threshold of the NMS, 0..1 (default 0.7)")
-    parser.add_argument("--max-detections", type=int, default=300, help="objects per picture at most (default 300)")
+    parser.add_argument("--max-detections", type=int, default=300, help="objects per image at most (default 300)")
     parser.add_argument("--names", help="class names: 'coco', or a text file with one name per line")
     parser.add_argument("--masks", default="rle", choices=("rle", "polygons", "none"), help="masks in the JSON")
     parser.add_argument(
         "--labels",
         choices=("yolo", "yolo-scores", "dota"),
-        help="also write a label file per picture to labels/: as training tools and eval read them (yolo, dota), "
+        help="also write a label file per image to labels/: as training tools and eval read them (yolo, dota), "
         "or with the score at the end of each line (yolo-scores)",
     )
     parser.add_argument("--coco", action="store_true", help="also write coco_results.json, as pycocotools reads it")
-    parser.add_argument("--frames", type=int, help="stop after this many pictures")
-    parser.add_argument("--no-pictures", action="store_true", help="write results only, draw nothing")
+    parser.add_argument("--frames", type=int, help="stop after this many images")
+    parser.add_argument("--no-images", action="store_true", help="write results only, draw nothing")
     parser.add_argument("--json", action="store_true", help="results as one JSON document on standard output")
     live = parser.add_argument_group("live runs")
-    live.add_argument("--preview", type=int, metavar="PORT", help="show the newest picture in a browser")
+    live.add_argument("--preview", type=int, metavar="PORT", help="show the newest image in a browser")
     live.add_argument(
         "--preview-host",
         action="append",
@@ -75,7 +75,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="address or name under which other machines may ask for the preview, such as 0.0.0.0 or rdk.local; "
         "may be repeated (default: this machine alone)",
     )
-    live.add_argument("--show", action="store_true", help="show the newest picture in a window")
+    live.add_argument("--show", action="store_true", help="show the newest image in a window")
     live.add_argument("--watch", action="store_true", help="take over a new version of the model file between frames")
     live.add_argument("--fallback", choices=("sim",), help="go on here, marked so, when the device stays broken")
     live.add_argument("--in-flight", type=int, default=2, help="frames given to the device at once (default 2)")
@@ -142,7 +142,7 @@ def _run_all(args: argparse.Namespace, engine: Engine, source: Source, out: Outp
     failure: Exception | None = None
     with contextlib.ExitStack() as stack:
         rows = row_sinks(args, engine.current(), source, out, stack)
-        pictures = picture_sinks(args, source, out, stack)
+        images = image_sinks(args, source, out, stack)
         exports = export_sinks(args, out, stack)
         report = stack.enter_context(progress_bar())
         frames = stack.enter_context(
@@ -159,31 +159,31 @@ def _run_all(args: argparse.Namespace, engine: Engine, source: Source, out: Outp
         try:
             with _ending_live_runs(source):
                 for done in frames:
-                    _deliver(done, pictures, rows, args.masks)
+                    _deliver(done, images, rows, args.masks)
                     for export in exports:
                         export(done.frame.name, done.results)
                     tally.add(done)
-                    report("run", tally.pictures, total)
-                    if args.frames and tally.pictures >= args.frames:
+                    report("run", tally.images, total)
+                    if args.frames and tally.images >= args.frames:
                         break
         except Exception as error:
-            if not tally.pictures and not isinstance(error, BrokenPipeError):
+            if not tally.images and not isinstance(error, BrokenPipeError):
                 raise
             failure = error
         tally.dropped = counts.dropped
-        if failure is None and not tally.pictures:  # raised in here, so that no empty results are left behind
-            raise ImageError(f"{args.source} holds no readable picture", hint="see the lines above")
+        if failure is None and not tally.images:  # raised in here, so that no empty results are left behind
+            raise ImageError(f"{args.source} holds no readable image", hint="see the lines above")
     if failure is not None:
-        say(f"note: the results of the {tally.pictures} pictures before the error are kept in {out.folder.folder}")
+        say(f"note: the results of the {tally.images} images before the error are kept in {out.folder.folder}")
         raise failure
 
 
-def _deliver(done: Done, pictures: list[PictureSink], rows: list[RowSink], masks: str) -> None:
+def _deliver(done: Done, images: list[ImageSink], rows: list[RowSink], masks: str) -> None:
     start = time.perf_counter()
-    if pictures:
-        picture = done.results.draw(done.frame.bgr)
-        for show in pictures:
-            show(done.frame.name, picture)
+    if images:
+        image = done.results.draw(done.frame.bgr)
+        for show in images:
+            show(done.frame.name, image)
         done.times_ms["draw"] = (time.perf_counter() - start) * 1000
     times = {stage: round(value, 3) for stage, value in done.times_ms.items()}
     for write in rows:

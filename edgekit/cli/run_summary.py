@@ -20,9 +20,9 @@ DEVICE_WORDS = {
 
 @dataclass(slots=True)
 class Tally:
-    """Pictures, objects, devices and times of a run."""
+    """Images, objects, devices and times of a run."""
 
-    pictures: int = 0
+    images: int = 0
     objects: int = 0
     dropped: int = 0
     skipped: int = 0
@@ -30,8 +30,8 @@ class Tally:
     times_ms: dict[str, list[float]] = field(default_factory=dict)
 
     def add(self, done: Done) -> None:
-        """Counts a finished picture."""
-        self.pictures += 1
+        """Counts a finished image."""
+        self.images += 1
         self.objects += len(done.results)
         self.devices.add(done.results.device)
         for stage, value in done.times_ms.items():
@@ -39,7 +39,7 @@ class Tally:
             del self.times_ms[stage][:-KEPT_TIMES]
 
     def skip(self, message: str) -> None:
-        """Counts a picture that could not be read; says which."""
+        """Counts an image that could not be read; says which."""
         self.skipped += 1
         say(f"skipped: {message}")
 
@@ -50,11 +50,11 @@ class Tally:
         medians = ", ".join(f"{stage} {statistics.median(values):.1f}" for stage, values in self.times_ms.items())
         devices = " and ".join(_device_words(kind) for kind in sorted(self.devices))
         lines = [
-            f"{self.objects} objects in {self.pictures} pictures on {devices}",
-            f"median ms per picture: {medians}",
+            f"{self.objects} objects in {self.images} images on {devices}",
+            f"median ms per image: {medians}",
         ]
         counts = ((self.skipped, "skipped, unreadable"), (self.dropped, "dropped, the source was faster"))
-        lines += [f"{count} pictures {what}" for count, what in counts if count]
+        lines += [f"{count} images {what}" for count, what in counts if count]
         return "\n".join([*lines, f"results are in {out}"])
 
 

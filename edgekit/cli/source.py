@@ -1,4 +1,4 @@
-"""`--source` of run and perf: what the board ring opens itself, and lists of photos through the host's readers."""
+"""`--source` of run and perf: what the board ring opens itself, and lists of images through the host's readers."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ def open_any_source(source: str, *, on_skip: OnSkip) -> Source:
         ConfigError: Where a list is given and its reader is not installed.
     """
     from edgekit.errors import ConfigError
-    from edgekit.runtime.sources import names_photos, open_source
+    from edgekit.runtime.sources import names_images, open_source
 
-    if not names_photos(source):
+    if not names_images(source):
         return open_source(source, on_skip=on_skip)
     try:
         reader = importlib.import_module("edgekit.data.frame_source")
     except ImportError as error:
         raise ConfigError(
-            f"--source {source} names photos, and what reads such files is not installed here ({error.name})",
-            hint="give the folder of the photos, or a glob in quotes",
+            f"--source {source} names images, and what reads such files is not installed here ({error.name})",
+            hint="give the folder of the images, or a glob in quotes",
         ) from error
     opened: Source = reader.open_any_source(source, on_skip=on_skip)
     return opened

@@ -20,17 +20,17 @@ SHOWN_UNITS = 8
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("model", type=Path, metavar="MODEL.onnx", help="a stock export, or a cut model")
     parser.add_argument(
-        "--images", type=Path, required=True, metavar="CAL", help="photos to calibrate with, as `calibrate` takes them"
+        "--images", type=Path, required=True, metavar="CAL", help="images to calibrate with, as `calibrate` takes them"
     )
     parser.add_argument(
         "--data",
         type=Path,
         metavar="VAL",
-        help="labelled photos to choose by: COCO .json or YOLO dataset .yaml; without them the agreement with the "
+        help="labelled images to choose by: COCO .json or YOLO dataset .yaml; without them the agreement with the "
         "float model decides",
     )
     parser.add_argument("--split", default="val", help="split of a YOLO dataset (default val)")
-    parser.add_argument("--images-dir", type=Path, metavar="DIR", help="where the photos of a COCO JSON lie")
+    parser.add_argument("--images-dir", type=Path, metavar="DIR", help="where the images of a COCO JSON lie")
     parser.add_argument(
         "--budget",
         type=float,
@@ -52,7 +52,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--input", choices=("nv12", "rgb", "bgr", "yuv444", "gray"), default="nv12", help="what the board will feed"
     )
     parser.add_argument("--march", default="bayes-e", help="bayes-e (RDK X5, default), bayes or bernoulli2")
-    parser.add_argument("--seed", type=int, default=0, help="of the photos' order; the same seed chooses the same")
+    parser.add_argument("--seed", type=int, default=0, help="of the images' order; the same seed chooses the same")
     parser.add_argument("--workers", type=int, metavar="N", help="processes of this computer (default one per core)")
     parser.add_argument("--scheduler", metavar="ADDRESS", help="a Dask scheduler, such as tcp://host:8786, instead")
     parser.add_argument("-o", "--output", type=Path, default=Path("edgekit_tune"), help="default edgekit_tune")
@@ -110,7 +110,7 @@ def _print(tuned: Tuned) -> None:
     ]
     columns = ["node", "what", "loss alone in 8 bits", "gain alone in float", "in 16 bits", "cost of 16"]
     print_table(f"the {len(units)} most sensitive of {len(tuned.units)} places", columns, units)
-    print_table("simulated, on the tuning photos", *_scores(tuned))
+    print_table("simulated, on the tuning images", *_scores(tuned))
     outputs = [[name, _ratio(one)] for name, one in tuned.ratios]
     print_table("error over the untuned default's", ["output", "ratio [95 %]"], outputs)
     for note in tuned.notes:

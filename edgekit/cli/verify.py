@@ -12,7 +12,7 @@ ORACLES = ("hb_mapper",)
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("model", type=Path, help="a *_quantized_model.onnx, a simulated .bin or a real .bin")
     parser.add_argument(
-        "--images", type=Path, help="photo, folder, glob, list, COCO JSON or dataset yaml (default: generated frames)"
+        "--images", type=Path, help="image, folder, glob, list, COCO JSON or dataset yaml (default: generated frames)"
     )
     parser.add_argument("--num", type=int, default=1, help="frames to compare (default: 1)")
     parser.add_argument(

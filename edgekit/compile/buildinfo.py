@@ -59,7 +59,7 @@ def read_buildinfo(folder: Path) -> BuildInfo | None:
         info = build(BuildInfo, read_json(path), str(path))
         return info if set(info.parts.values()) <= set(info.outputs) else None
     except (DataError, ModelError):
-        return None  # a foreign, damaged or old record: build anew
+        return None  # a foreign, damaged or old record: build again
 
 
 def write_buildinfo(folder: Path, info: BuildInfo) -> None:

@@ -39,7 +39,7 @@ INTEGER_DTYPES = {
     onnx.TensorProto.INT16: "int16",
     onnx.TensorProto.INT8: "int8",
 }
-STALE_HINT = "remove the sidecar, or write it anew: edgekit cut or edgekit compile"
+STALE_HINT = "remove the sidecar, or write it again: edgekit cut or edgekit compile"
 
 
 def describe_model(path: Path, *, raw_outputs: bool = False, imgsz_hw: tuple[int, int] | None = None) -> ModelSpec:
@@ -148,7 +148,7 @@ def _fitting(spec: ModelSpec, model: onnx.ModelProto, path: Path) -> ModelSpec:
     if classes and classes != {spec.num_classes}:
         raise ModelError(
             f"{place}: {spec.num_classes} class names, but the class outputs have {sorted(classes)} channels",
-            hint="mend `names` in the sidecar",
+            hint="fix `names` in the sidecar",
         )
     return spec
 

@@ -59,8 +59,8 @@ def load_job(yaml_path: Path, *, optimize: str | None = None) -> CompileJob:
     onnx_path = _onnx_file(yaml_path.parent / str(model.onnx_model), yaml_path)
     if len(config.inputs) != 1:
         raise ConfigError(
-            f"{yaml_path.name} describes {len(config.inputs)} inputs, expected one picture",
-            hint="models with several inputs are not supported: compile the part that takes the picture",
+            f"{yaml_path.name} describes {len(config.inputs)} inputs, expected one image",
+            hint="models with several inputs are not supported: compile the part that takes the image",
         )
     input_name, input_shape = _float_input(onnx_path)
     _check_input(config, input_name, input_shape)
@@ -87,7 +87,7 @@ def _onnx_file(path: Path, yaml_path: Path) -> Path:
     if not is_file(path):
         raise ModelError(
             f"{yaml_path.name} names onnx_model {path}, which is no file, expected the cut heads ONNX",
-            hint="run edgekit calibrate again, or mend onnx_model (relative paths count from the yaml's folder)",
+            hint="run edgekit calibrate again, or fix onnx_model (relative paths count from the yaml's folder)",
         )
     if path.stat().st_size > MAX_ONNX_BYTES:
         raise ModelError(
@@ -111,7 +111,7 @@ def _float_input(onnx_path: Path) -> tuple[str, tuple[int, ...]]:
     inputs = [value for value in graph.input if value.name not in constants]
     if len(inputs) != 1:
         raise ModelError(
-            f"{onnx_path} has {len(inputs)} inputs, expected one picture",
+            f"{onnx_path} has {len(inputs)} inputs, expected one image",
             hint="compile the model that edgekit cut wrote",
         )
     shape = tuple(int(d.dim_value) for d in inputs[0].type.tensor_type.shape.dim)
@@ -151,7 +151,7 @@ def _calibration_files(yaml_path: Path, config: PtqConfig, shape: tuple[int, ...
     if not source.cal_data_dir or not is_folder(folder):
         raise DataError(
             f"{yaml_path.name} names cal_data_dir {source.cal_data_dir!r}, which is no folder",
-            hint="run edgekit calibrate again, or mend cal_data_dir",
+            hint="run edgekit calibrate again, or fix cal_data_dir",
         )
     files = tuple(sorted(p for p in folder.iterdir() if p.is_file() and not p.name.startswith(".")))
     if not files:
@@ -228,6 +228,6 @@ def _optimize_level(level: object) -> str:
     if level not in OPTIMIZE_LEVELS:
         raise ConfigError(
             f"optimize_level is {level!r}, expected one of {', '.join(OPTIMIZE_LEVELS)}",
-            hint="mend compiler_parameters.optimize_level or --optimize",
+            hint="fix compiler_parameters.optimize_level or --optimize",
         )
     return str(level)

@@ -1,4 +1,4 @@
-"""COCO JSON: the photos that it speaks of, and where they lie."""
+"""COCO JSON: the images that it speaks of, and where they lie."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from edgekit.text import read_json_file
 
 MAX_JSON_BYTES = 1 << 30  # instances_train2017.json has 450 MB
 MAX_SIDE = 1 << 20
-PROBED = 50  # photos looked up in each folder to find the right one
+PROBED = 50  # images looked up in each folder to find the right one
 
 
 @dataclass(frozen=True, slots=True)
-class CocoPhoto:
+class CocoImage:
     """One entry of `images`: its id, its file name (relative, without ways out) and its size in pixels."""
 
     image_id: int
@@ -42,7 +42,7 @@ def read_coco(path: Path) -> Mapping[str, Any]:
     return data
 
 
-def coco_photos(data: Mapping[str, Any], *, place: str, faults: Faults | None = None) -> tuple[CocoPhoto, ...]:
+def coco_images(data: Mapping[str, Any], *, place: str, faults: Faults | None = None) -> tuple[CocoImage, ...]:
     """The sound entries of `images`, sorted by id.
 
     Args:
@@ -54,46 +54,46 @@ def coco_photos(data: Mapping[str, Any], *, place: str, faults: Faults | None = 
         DataError: where no entry is sound.
     """
     faults = Faults() if faults is None else faults
-    by_id: dict[int, CocoPhoto | None] = {}
+    by_id: dict[int, CocoImage | None] = {}
     for i, entry in enumerate(data["images"]):
-        photo = _photo(entry, f"images[{i}]", faults)
-        if photo is None:
+        image = _image(entry, f"images[{i}]", faults)
+        if image is None:
             continue
-        if photo.image_id not in by_id:
-            by_id[photo.image_id] = photo
-        elif by_id[photo.image_id] != photo:  # whose labels are they? nobody's
-            by_id[photo.image_id] = None
-            faults.add(f"images[{i}].id", photo.image_id, "an id that does not stand there twice")
-    photos = sorted((photo for photo in by_id.values() if photo is not None), key=lambda photo: photo.image_id)
-    if not photos:
-        faults.refuse(place, hint="mend the JSON: every entry of `images` needs an id and a file_name")
-        raise DataError(f"{place} lists no photos, expected at least one", hint="check the file")
-    return tuple(photos)
+        if image.image_id not in by_id:
+            by_id[image.image_id] = image
+        elif by_id[image.image_id] != image:  # whose labels are they? nobody's
+            by_id[image.image_id] = None
+            faults.add(f"images[{i}].id", image.image_id, "an id that does not stand there twice")
+    images = sorted((image for image in by_id.values() if image is not None), key=lambda image: image.image_id)
+    if not images:
+        faults.refuse(place, hint="fix the JSON: every entry of `images` needs an id and a file_name")
+        raise DataError(f"{place} lists no images, expected at least one", hint="check the file")
+    return tuple(images)
 
 
-def find_photos(
-    photos: tuple[CocoPhoto, ...], json_path: Path, *, images_dir: Path | None = None
+def find_images(
+    images: tuple[CocoImage, ...], json_path: Path, *, images_dir: Path | None = None
 ) -> tuple[Path, Listing]:
-    """The folder of the photos and which of them are there.
+    """The folder of the images and which of them are there.
 
     Without `images_dir` the usual places around the JSON are tried: beside it, in `images/`, in a folder of
-    the split (`val2017` for instances_val2017.json), there and one level up. Raises DataError where no photo
+    the split (`val2017` for instances_val2017.json), there and one level up. Raises DataError where no image
     is found.
     """
     folders = [images_dir] if images_dir else _usual_folders(json_path)
-    probes = photos[:: max(1, len(photos) // PROBED)]
-    hits = [sum(is_there(folder / photo.file_name) for photo in probes) for folder in folders]
-    if not any(hits):  # a few photos of a long file
-        hits = [sum(is_there(folder / photo.file_name) for photo in photos) for folder in folders]
+    probes = images[:: max(1, len(images) // PROBED)]
+    hits = [sum(is_there(folder / image.file_name) for image in probes) for folder in folders]
+    if not any(hits):  # a few images of a long file
+        hits = [sum(is_there(folder / image.file_name) for image in images) for folder in folders]
     best = folders[hits.index(max(hits))]
-    paths = [best / photo.file_name for photo in photos]
+    paths = [best / image.file_name for image in images]
     there = tuple(path for path in paths if is_there(path))
     if not there:
         looked = ", ".join(str(folder) for folder in folders if folder.is_dir())
         raise DataError(
-            f"none of the {len(photos)} photos of {json_path} was found (first: {photos[0].file_name}; "
+            f"none of the {len(images)} images of {json_path} was found (first: {images[0].file_name}; "
             f"looked in {looked or 'no folder'})",
-            hint="name the folder of the photos with --images-dir, or take the JSON of these photos",
+            hint="name the folder of the images with --images-dir, or take the JSON of these images",
         )
     return best, Listing(there, tuple(str(p) for p in paths if not is_there(p)))
 
@@ -114,7 +114,7 @@ def is_there(path: Path) -> bool:
         return False
 
 
-def _photo(entry: object, place: str, faults: Faults) -> CocoPhoto | None:
+def _image(entry: object, place: str, faults: Faults) -> CocoImage | None:
     if not isinstance(entry, dict):
         faults.add(place, entry, "an object with id and file_name")
         return None
@@ -122,11 +122,11 @@ def _photo(entry: object, place: str, faults: Faults) -> CocoPhoto | None:
     if image_id is None:
         faults.add(f"{place}.id", entry.get("id"), "a whole number")
     if name is None:
-        faults.add(f"{place}.file_name", entry.get("file_name"), "a path inside the photos' folder (--images-dir)")
+        faults.add(f"{place}.file_name", entry.get("file_name"), "a path inside the images' folder (--images-dir)")
     if image_id is None or name is None:
         return None
     width, height = (_side(entry.get(side), f"{place}.{side}", faults) for side in ("width", "height"))
-    return CocoPhoto(image_id, name, width, height)
+    return CocoImage(image_id, name, width, height)
 
 
 def _inner_path(value: object) -> str | None:

@@ -1,20 +1,20 @@
-"""Photos that a list, COCO JSON or dataset yaml names, as the source of frames for run, perf and bench."""
+"""Images that a list, COCO JSON or dataset yaml names, as the source of frames for run, perf and bench."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from edgekit.data.image_source import open_source as open_photo_list
+from edgekit.data.image_source import open_source as open_image_list
 from edgekit.errors import DataError, ImageError
-from edgekit.runtime.sources import OnSkip, Source, names_photos, open_source, photo_source
+from edgekit.runtime.sources import OnSkip, Source, image_source, names_images, open_source
 
 
 def open_any_source(source: str, *, on_skip: OnSkip | None = None) -> Source:
-    """Open everything that `runtime.sources.open_source` takes, and files that name photos.
+    """Open everything that `runtime.sources.open_source` takes, and files that name images.
 
     Args:
-        source: A photo, folder, glob, video, camera or stream; or a list (.txt), COCO JSON or YOLO dataset yaml.
-        on_skip: Told of each photo that is missing or cannot be decoded.
+        source: An image, folder, glob, video, camera or stream; or a list (.txt), COCO JSON or YOLO dataset yaml.
+        on_skip: Told of each image that is missing or cannot be decoded.
 
     Returns:
         The source; its frames are read when they are asked for.
@@ -23,24 +23,24 @@ def open_any_source(source: str, *, on_skip: OnSkip | None = None) -> Source:
         ImageError: Where there is nothing to read.
         DataError: Where the list is none.
     """
-    if not names_photos(source):
+    if not names_images(source):
         return open_source(source, on_skip=on_skip)
-    opened = open_photo_list(Path(source), frames=1)
+    opened = open_image_list(Path(source), frames=1)
     for name in opened.missing:
         missing = ImageError(f"{name} (named by {source}) does not exist", hint="write paths relative to that file")
         if on_skip is None:
             raise missing
         on_skip(missing)
-    return photo_source([picture.path for picture in opened.pictures], said=source, on_skip=on_skip, notes=opened.notes)
+    return image_source([image.path for image in opened.images], said=source, on_skip=on_skip, notes=opened.notes)
 
 
-def photo_paths(source: Path, count: int) -> list[Path]:
-    """List the first `count` photos of a folder, photo, glob, list, COCO JSON or dataset yaml.
+def image_paths(source: Path, count: int) -> list[Path]:
+    """List the first `count` images of a folder, image, glob, list, COCO JSON or dataset yaml.
 
     Raises:
         DataError: Where there is none, or the source is a video.
     """
-    paths = [picture.path for picture in open_photo_list(Path(source), frames=1).pictures if picture.frame < 0]
+    paths = [image.path for image in open_image_list(Path(source), frames=1).images if image.frame < 0]
     if not paths:
-        raise DataError(f"{source} holds no photos", hint="give a folder of photos, a list or a COCO JSON")
+        raise DataError(f"{source} holds no images", hint="give a folder of images, a list or a COCO JSON")
     return paths[:count]

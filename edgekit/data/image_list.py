@@ -1,4 +1,4 @@
-"""Photos on a disk: those below a folder, those that a list names."""
+"""Images on a disk: those below a folder, those that a list names."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from pathlib import Path
 
 from edgekit.datapath import resolve
 from edgekit.files import is_file
-from edgekit.ops.photo import PHOTO_SUFFIXES
-from edgekit.runtime.sources import find_photos
+from edgekit.ops.image import IMAGE_SUFFIXES
+from edgekit.runtime.sources import find_images
 from edgekit.text import read_text
 
-MAX_LIST_BYTES = 256 << 20  # a list of a million photos has about 100 MB
+MAX_LIST_BYTES = 256 << 20  # a list of a million images has about 100 MB
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,19 +22,19 @@ class Listing:
     missing: tuple[str, ...] = ()
 
 
-def photos_below(folder: Path) -> tuple[Path, ...]:
-    """Every photo below `folder`, sorted by path; hidden files are passed by."""
-    return tuple(find_photos(folder))
+def images_below(folder: Path) -> tuple[Path, ...]:
+    """Every image below `folder`, sorted by path; hidden files are passed by."""
+    return tuple(find_images(folder))
 
 
-def is_photo_name(name: str) -> bool:
-    return name.lower().endswith(PHOTO_SUFFIXES) and not name.startswith(".")
+def is_image_name(name: str) -> bool:
+    return name.lower().endswith(IMAGE_SUFFIXES) and not name.startswith(".")
 
 
-def listed_photos(list_file: Path, *, root: Path | None = None) -> Listing:
-    """The photos that a text file names, one per line, relative to it (or to `root`).
+def listed_images(list_file: Path, *, root: Path | None = None) -> Listing:
+    """The images that a text file names, one per line, relative to it (or to `root`).
 
-    A line that begins with # is a comment, unless a photo has that name.
+    A line that begins with # is a comment, unless an image has that name.
     """
     paths: list[Path] = []
     missing: list[str] = []

@@ -1,4 +1,4 @@
-"""Reading pictures one after another, on all cores, in order, with memory for a few of them only."""
+"""Reading images one after another, on all cores, in order, with memory for a few of them only."""
 
 from __future__ import annotations
 
@@ -12,29 +12,29 @@ from typing import TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from edgekit.data.image_source import Picture
+from edgekit.data.image_source import Image
 from edgekit.data.video import read_frames
 from edgekit.errors import ImageError
-from edgekit.ops.photo import read_photo
+from edgekit.ops.image import read_image
 
 T = TypeVar("T")
 Bgr = npt.NDArray[np.uint8]
 
 
-def map_pictures(
-    pictures: Sequence[Picture], work: Callable[[Bgr], T], *, workers: int | None = None
-) -> Iterator[tuple[Picture, T | ImageError]]:
-    """`work(bgr)` of every picture, in their order; an ImageError in place of one that cannot be read.
+def map_images(
+    images: Sequence[Image], work: Callable[[Bgr], T], *, workers: int | None = None
+) -> Iterator[tuple[Image, T | ImageError]]:
+    """`work(bgr)` of every image, in their order; an ImageError in place of one that cannot be read.
 
     OpenCV frees the interpreter while it decodes, so threads do; `workers` is their number (one per core), and
-    at most two pictures for each are held.
+    at most two images for each are held.
     """
     workers = workers or os.cpu_count() or 1
     with ThreadPoolExecutor(workers) as pool:
-        pending: deque[tuple[Picture, Future[T | ImageError]]] = deque()
+        pending: deque[tuple[Image, Future[T | ImageError]]] = deque()
         try:
-            for picture, read in _readers(pictures):
-                pending.append((picture, pool.submit(_attempt, read, work)))
+            for image, read in _readers(images):
+                pending.append((image, pool.submit(_attempt, read, work)))
                 if len(pending) >= 2 * workers:
                     first, future = pending.popleft()
                     yield first, future.result()
@@ -44,16 +44,16 @@ def map_pictures(
             pool.shutdown(wait=True, cancel_futures=True)
 
 
-def _readers(pictures: Sequence[Picture]) -> Iterator[tuple[Picture, Callable[[], Bgr | ImageError]]]:
-    """How each picture is read: a photo by the worker itself, frames of a video here, one pass over it."""
-    for path, group in itertools.groupby(pictures, key=lambda p: p.path if p.frame >= 0 else None):
+def _readers(images: Sequence[Image]) -> Iterator[tuple[Image, Callable[[], Bgr | ImageError]]]:
+    """How each image is read: an image by the worker itself, frames of a video here, one pass over it."""
+    for path, group in itertools.groupby(images, key=lambda p: p.path if p.frame >= 0 else None):
         if path is None:
-            for picture in group:
-                yield picture, lambda p=picture: read_photo(p.path)  # type: ignore[misc]
+            for image in group:
+                yield image, lambda p=image: read_image(p.path)  # type: ignore[misc]
         else:
             frames = list(group)
-            for picture, frame in zip(frames, read_frames(path, [p.frame for p in frames]), strict=True):
-                yield picture, lambda f=frame: f  # type: ignore[misc]
+            for image, frame in zip(frames, read_frames(path, [p.frame for p in frames]), strict=True):
+                yield image, lambda f=frame: f  # type: ignore[misc]
 
 
 def _attempt(read: Callable[[], Bgr | ImageError], work: Callable[[Bgr], T]) -> T | ImageError:
@@ -65,7 +65,7 @@ def _attempt(read: Callable[[], Bgr | ImageError], work: Callable[[Bgr], T]) -> 
 
 
 def _told(read: Callable[[], Bgr | ImageError]) -> Bgr | ImageError:
-    """What `read` gives; whatever one photo raises, the others are read."""
+    """What `read` gives; whatever one image raises, the others are read."""
     try:
         return read()
     except ImageError as error:

@@ -1,6 +1,6 @@
-"""Where calibration photos come from: a folder, a list, COCO JSON, a YOLO dataset or a video.
+"""Where calibration images come from: a folder, a list, COCO JSON, a YOLO dataset or a video.
 
-Only names are held; pixels are read one picture at a time.
+Only names are held; pixels are read one image at a time.
 """
 
 from __future__ import annotations
@@ -11,21 +11,21 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from edgekit.data.coco import coco_photos, find_photos, read_coco
-from edgekit.data.image_list import Listing, is_photo_name, listed_photos, photos_below
+from edgekit.data.coco import coco_images, find_images, read_coco
+from edgekit.data.image_list import Listing, images_below, is_image_name, listed_images
 from edgekit.data.label_faults import Faults
 from edgekit.data.video import spread_frames
-from edgekit.data.yolo import read_dataset, split_photos
+from edgekit.data.yolo import read_dataset, split_images
 from edgekit.datapath import exists
 from edgekit.errors import DataError
-from edgekit.runtime.sources import VIDEO_SUFFIXES, glob_photos, is_glob
+from edgekit.runtime.sources import VIDEO_SUFFIXES, glob_images, is_glob
 
 NAME_LENGTH = 60  # of the source's name in a calibration file's name
 
 
 @dataclass(frozen=True, slots=True)
-class Picture:
-    """One picture of a source: a photo, or the frame number `frame` of a video."""
+class Image:
+    """One image of a source: an image, or the frame number `frame` of a video."""
 
     path: Path
     name: str
@@ -43,23 +43,23 @@ class Source:
     """Everything that a SOURCE offers, in a fixed order; `missing` are names without a file."""
 
     kind: str
-    pictures: tuple[Picture, ...]
+    images: tuple[Image, ...]
     missing: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
 
     def fingerprint(self) -> str:
         """SHA-256 over names, frames and file sizes: tells whether the source changed meanwhile."""
         digest = hashlib.sha256()
-        for picture in self.pictures:
-            size = picture.path.stat().st_size if picture.path.is_file() else -1
-            digest.update(f"{picture.name}\0{picture.frame}\0{size}\n".encode("utf-8", "surrogateescape"))
+        for image in self.images:
+            size = image.path.stat().st_size if image.path.is_file() else -1
+            digest.update(f"{image.name}\0{image.frame}\0{size}\n".encode("utf-8", "surrogateescape"))
         return digest.hexdigest()
 
 
 def open_source(source: Path, *, frames: int, images_dir: Path | None = None) -> Source:
-    """The pictures that `source` offers; of a video, `frames` ones spread evenly over its length.
+    """The images that `source` offers; of a video, `frames` ones spread evenly over its length.
 
-    `images_dir` is where a COCO JSON's photos lie. Raises DataError where there is no picture at all.
+    `images_dir` is where a COCO JSON's images lie. Raises DataError where there is no image at all.
     """
     source = Path(source)
     kind = source_kind(source)
@@ -69,7 +69,7 @@ def open_source(source: Path, *, frames: int, images_dir: Path | None = None) ->
             hint="leave --images-dir out",
         )
     opened = _OPENERS[kind](source, frames, images_dir)
-    if not opened.pictures:
+    if not opened.images:
         raise _nothing_in(source, opened)
     return opened
 
@@ -85,34 +85,34 @@ def source_kind(source: Path) -> str:
         )
     if source.is_dir():
         return "folder"
-    kind = _KINDS.get(source.suffix.lower(), "photo" if is_photo_name(source.name) else "")
+    kind = _KINDS.get(source.suffix.lower(), "image" if is_image_name(source.name) else "")
     if not kind:
         raise DataError(
             f"{source} has the ending {source.suffix!r}, expected a folder or one of "
-            f"{', '.join(sorted(_KINDS))} or a photo",
-            hint="put the photos into a folder and give that with --images",
+            f"{', '.join(sorted(_KINDS))} or an image",
+            hint="put the images into a folder and give that with --images",
         )
     return kind
 
 
 def _open_folder(source: Path, frames: int, images_dir: Path | None) -> Source:
-    return _of_listing("folder", Listing(photos_below(source)), source)
+    return _of_listing("folder", Listing(images_below(source)), source)
 
 
 def _open_glob(source: Path, frames: int, images_dir: Path | None) -> Source:
     fixed = [part for part in source.parts if not any(c in part for c in "*?[")]
     root = Path(*fixed) if fixed == list(source.parts[: len(fixed)]) else Path()
-    return _of_listing("glob", Listing(tuple(glob_photos(str(source)))), root)
+    return _of_listing("glob", Listing(tuple(glob_images(str(source)))), root)
 
 
 def _open_list(source: Path, frames: int, images_dir: Path | None) -> Source:
-    return _of_listing("list", listed_photos(source), source.parent)
+    return _of_listing("list", listed_images(source), source.parent)
 
 
 def _open_coco(source: Path, frames: int, images_dir: Path | None) -> Source:
     faults = Faults()
-    photos = coco_photos(read_coco(source), place=str(source), faults=faults)
-    folder, listing = find_photos(photos, source, images_dir=images_dir)
+    images = coco_images(read_coco(source), place=str(source), faults=faults)
+    folder, listing = find_images(images, source, images_dir=images_dir)
     return _of_listing("coco", listing, folder, faults.notes(str(source)))
 
 
@@ -120,16 +120,16 @@ def _open_dataset(source: Path, frames: int, images_dir: Path | None) -> Source:
     dataset = read_dataset(source)
     split = next(iter(s for s in ("train", "val", "test") if s in dataset.splits))
     notes = () if split == "train" else (f"the dataset has no train split; its {split} split was used",)
-    return _of_listing("yolo", split_photos(dataset, split), dataset.root, notes)
+    return _of_listing("yolo", split_images(dataset, split), dataset.root, notes)
 
 
 def _open_video(source: Path, frames: int, images_dir: Path | None) -> Source:
     numbers = spread_frames(source, frames)
-    return Source("video", tuple(Picture(source, f"{source.name}#{n}", n) for n in numbers))
+    return Source("video", tuple(Image(source, f"{source.name}#{n}", n) for n in numbers))
 
 
-def _open_photo(source: Path, frames: int, images_dir: Path | None) -> Source:
-    return Source("photo", (Picture(source, source.name),))
+def _open_image(source: Path, frames: int, images_dir: Path | None) -> Source:
+    return Source("image", (Image(source, source.name),))
 
 
 _OPENERS: dict[str, Callable[[Path, int, Path | None], Source]] = {
@@ -139,7 +139,7 @@ _OPENERS: dict[str, Callable[[Path, int, Path | None], Source]] = {
     "coco": _open_coco,
     "yolo": _open_dataset,
     "video": _open_video,
-    "photo": _open_photo,
+    "image": _open_image,
 }
 _KINDS = {
     ".txt": "list",
@@ -151,7 +151,7 @@ _KINDS = {
 
 
 def _of_listing(kind: str, listing: Listing, root: Path, notes: tuple[str, ...] = ()) -> Source:
-    return Source(kind, tuple(Picture(p, _shown(p, root)) for p in listing.paths), listing.missing, notes)
+    return Source(kind, tuple(Image(p, _shown(p, root)) for p in listing.paths), listing.missing, notes)
 
 
 def _shown(path: Path, root: Path) -> str:
@@ -161,15 +161,15 @@ def _shown(path: Path, root: Path) -> str:
 def _nothing_in(source: Path, opened: Source) -> DataError:
     if opened.missing:
         return DataError(
-            f"none of the {len(opened.missing)} pictures that {source} names exists (first: {opened.missing[0]})",
+            f"none of the {len(opened.missing)} images that {source} names exists (first: {opened.missing[0]})",
             hint="write the paths relative to that file, or absolute",
         )
     if opened.kind == "glob":
-        return DataError(f"{source} matches no photos", hint="check the pattern, and put it in quotes")
+        return DataError(f"{source} matches no images", hint="check the pattern, and put it in quotes")
     others = sorted({p.suffix for p in source.rglob("*") if p.is_file()})[:6] if source.is_dir() else []
     found = f"it has files ending in {', '.join(o or 'nothing' for o in others)}" if others else "it is empty"
     if {".npy", ".npz", ".rgbchw", ".rgb"} & set(others):
-        hint = "give the original photos; edgekit letterboxes and writes the arrays itself"
+        hint = "give the original images; edgekit letterboxes and writes the arrays itself"
     else:
-        hint = "give a folder with .jpg, .png, ... photos, or a video"
-    return DataError(f"{source} has no photos ({found})", hint=hint)
+        hint = "give a folder with .jpg, .png, ... images, or a video"
+    return DataError(f"{source} has no images ({found})", hint=hint)

@@ -1,4 +1,4 @@
-"""YOLO dataset yaml (Ultralytics): the photos of a split, and the class names."""
+"""YOLO dataset yaml (Ultralytics): the images of a split, and the class names."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from edgekit.data.image_list import Listing, is_photo_name, listed_photos, photos_below
+from edgekit.data.image_list import Listing, images_below, is_image_name, listed_images
 from edgekit.data.plain_yaml import read_yaml
 from edgekit.datapath import resolve
 from edgekit.errors import DataError
@@ -21,7 +21,7 @@ PATH_HINT = "correct the yaml; put a name that is a number in quotes"
 
 @dataclass(frozen=True, slots=True)
 class YoloDataset:
-    """What the yaml says: where each split's photos are (folders, lists, photos) and the class names."""
+    """What the yaml says: where each split's images are (folders, lists, images) and the class names."""
 
     path: Path
     root: Path
@@ -35,7 +35,7 @@ def read_dataset(path: Path) -> YoloDataset:
     data = _spelled(read_yaml(path, words=True))
     if not isinstance(data, dict) or not any(data.get(split) for split in SPLITS):
         raise DataError(
-            f"{path} names no photos, expected one of the keys {', '.join(SPLITS)}",
+            f"{path} names no images, expected one of the keys {', '.join(SPLITS)}",
             hint="give a YOLO dataset yaml; a PTQ yaml goes to edgekit compile",
         )
     splits = {split: _entries(data[split], f"{path}: {split}") for split in SPLITS if data.get(split)}
@@ -51,8 +51,8 @@ def _spelled(data: object) -> object:
     return {name: data[key] for key, name in renamed.items() if name == key or name not in data}
 
 
-def split_photos(dataset: YoloDataset, split: str) -> Listing:
-    """The photos of a split; folders are read recursively, lists line by line."""
+def split_images(dataset: YoloDataset, split: str) -> Listing:
+    """The images of a split; folders are read recursively, lists line by line."""
     paths: list[Path] = []
     missing: list[str] = []
     for entry in dataset.splits.get(split, ()):
@@ -60,11 +60,11 @@ def split_photos(dataset: YoloDataset, split: str) -> Listing:
         if place is None:
             missing.append(entry)
         elif place.is_dir():
-            paths += photos_below(place)
-        elif place.is_file() and is_photo_name(place.name):
+            paths += images_below(place)
+        elif place.is_file() and is_image_name(place.name):
             paths.append(place)
         elif place.is_file():
-            listing = listed_photos(place, root=dataset.root)
+            listing = listed_images(place, root=dataset.root)
             paths += listing.paths
             missing += listing.missing
         else:
@@ -72,9 +72,9 @@ def split_photos(dataset: YoloDataset, split: str) -> Listing:
     return Listing(tuple(dict.fromkeys(paths)), tuple(missing))
 
 
-def label_path(photo: Path) -> Path:
-    """Where Ultralytics looks for a photo's labels: the last folder `images` read as `labels`, `.txt`."""
-    parts = list(photo.parts)
+def label_path(image: Path) -> Path:
+    """Where Ultralytics looks for an image's labels: the last folder `images` read as `labels`, `.txt`."""
+    parts = list(image.parts)
     where = [i for i, part in enumerate(parts[:-1]) if part == "images"]
     if where:
         parts[where[-1]] = "labels"

@@ -35,7 +35,7 @@ def decode(
     *,
     device: str = "unknown",
 ) -> Results:
-    """Raw heads of one picture, as the device gave them, to the results of the model's task.
+    """Raw heads of one image, as the device gave them, to the results of the model's task.
 
     `heads`: output name -> (1, h, w, c) integers or floats, as the sidecar says. Raises ModelError where they
     do not fit it.

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from edgekit.decode.anchorfree import box_places, decode_boxes
 from edgekit.decode.heads import BoundHeads, RawHeads, bind_roles
-from edgekit.decode.score_filter import gate_cells
+from edgekit.decode.score_filter import filter_cells
 from edgekit.ops.math import logit, sigmoid
 from edgekit.ops.nms import nms
 from edgekit.spec import ModelSpec
@@ -55,7 +55,7 @@ def find_candidates(
     bound = heads if isinstance(heads, BoundHeads) else bind_roles(heads, spec)
     parts = []
     for stride in bound.strides:
-        own, passed = gate_cells(bound.of("class", stride), score_threshold)
+        own, passed = filter_cells(bound.of("class", stride), score_threshold)
         if len(own) or stride == bound.strides[-1]:  # the last one always, so that nothing found has columns, too
             box = bound.of("box", stride)
             parts.append((own, passed, box.floats(own), box_places(box.grid_hw, stride).take(own, axis=0)))

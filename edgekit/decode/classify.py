@@ -1,4 +1,4 @@
-"""Class probabilities of a whole picture: the classify task."""
+"""Class probabilities of a whole image: the classify task."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from edgekit.spec import ModelSpec
 def decode_classify(
     heads: RawHeads, spec: ModelSpec, letterbox: Letterbox, options: DecodeOptions, *, device: str
 ) -> Classifications:
-    """Raw logits of one picture to its class probabilities; thresholds do not apply."""
+    """Raw logits of one image to its class probabilities; thresholds do not apply."""
     logits = bind_roles(heads, spec).of("class").floats().reshape(-1)
     if len(logits) != spec.num_classes:
         raise ModelError(
             f"the model gives {len(logits)} scores, but the sidecar names {spec.num_classes} classes",
-            hint="mend names in the sidecar, or run edgekit cut again",
+            hint="fix names in the sidecar, or run edgekit cut again",
         )
     return Classifications(softmax(logits), spec.names, letterbox.source_wh, device)

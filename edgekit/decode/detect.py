@@ -13,7 +13,7 @@ from edgekit.spec import ModelSpec
 def decode_detect(
     heads: RawHeads, spec: ModelSpec, letterbox: Letterbox, options: DecodeOptions, *, device: str
 ) -> Detections:
-    """Raw heads of one picture to its detections in original pixels."""
+    """Raw heads of one image to its detections in original pixels."""
     found = find_objects(bind_roles(heads, spec), spec, options)
     return Detections(
         letterbox.undo_boxes(found.boxes_xyxy), found.scores, found.class_ids, spec.names, letterbox.source_wh, device

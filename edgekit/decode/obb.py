@@ -13,7 +13,7 @@ from edgekit.decode.families import formulas
 from edgekit.decode.heads import BoundHeads, RawHeads, bind_roles
 from edgekit.decode.options import DecodeOptions
 from edgekit.decode.rotated import decode_angles, decode_rotated
-from edgekit.decode.score_filter import gate_cells
+from edgekit.decode.score_filter import filter_cells
 from edgekit.ops.letterbox import Letterbox
 from edgekit.ops.math import sigmoid
 from edgekit.ops.rotated import enclosing_boxes, long_side_first, rotated_nms
@@ -26,7 +26,7 @@ Floats = npt.NDArray[np.float32]
 def decode_obb(
     heads: RawHeads, spec: ModelSpec, letterbox: Letterbox, options: DecodeOptions, *, device: str
 ) -> RotatedDetections:
-    """Raw heads of one picture to its rotated boxes in original pixels."""
+    """Raw heads of one image to its rotated boxes in original pixels."""
     bound = bind_roles(heads, spec)
     parts = [_stride_candidates(bound, spec, stride, options) for stride in spec.strides]
     boxes, scores, class_ids = (np.concatenate(column) for column in zip(*parts, strict=True))
@@ -56,7 +56,7 @@ def _stride_candidates(
     bound: BoundHeads, spec: ModelSpec, stride: int, options: DecodeOptions
 ) -> tuple[Floats, Floats, npt.NDArray[np.int32]]:
     """Boxes (n, 5) xywhr, scores and class ids of one grid, gated and not yet suppressed."""
-    cells, logits = gate_cells(bound.of("class", stride), options.score_threshold)
+    cells, logits = filter_cells(bound.of("class", stride), options.score_threshold)
     multi_label = options.multi_label or spec.end_to_end
     rows, class_ids = pick_classes(logits, options.score_threshold, multi_label=multi_label)
     cells, box = cells[rows], bound.of("box", stride)

@@ -20,7 +20,7 @@ from edgekit.spec import ModelSpec
 def decode_pose(
     heads: RawHeads, spec: ModelSpec, letterbox: Letterbox, options: DecodeOptions, *, device: str
 ) -> Poses:
-    """Raw heads of one picture to its objects with key points in original pixels, read for survivors only."""
+    """Raw heads of one image to its objects with key points in original pixels, read for survivors only."""
     bound = bind_roles(heads, spec)
     found = find_objects(bound, spec, options)
     points = object_keypoints(found, bound, spec)
@@ -53,6 +53,6 @@ def _checked_shape(spec: ModelSpec) -> tuple[int, ...]:
     if len(shape) != 2 or shape[1] not in (2, 3) or channels != [shape[0] * shape[1]]:
         raise ModelError(
             f"keypoint_shape is {list(shape)}, expected points x 2 or 3 that fill the {channels} key point channels",
-            hint="mend keypoint_shape in the sidecar, or cut the stock ONNX again",
+            hint="fix keypoint_shape in the sidecar, or cut the stock ONNX again",
         )
     return shape

@@ -33,7 +33,7 @@ class AllRows:
 
 
 def decode_rows(heads: RawHeads, spec: ModelSpec) -> AllRows:
-    """All rows of one picture's raw heads, in the frame of the letterboxed input."""
+    """All rows of one image's raw heads, in the frame of the letterboxed input."""
     bound = bind_heads(heads, spec)
     one_stride = _anchor_rows if formulas(spec.family).anchors else _free_rows
     parts = [one_stride(bound, spec, stride) for stride in spec.strides]

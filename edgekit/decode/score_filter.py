@@ -15,10 +15,10 @@ from edgekit.spec import HeadSpec
 
 Cells = npt.NDArray[np.intp]
 Logits = npt.NDArray[np.float32]
-BLOCK = 40  # cells that share one maximum: long enough for vector units, short enough to skip most of a picture
+BLOCK = 40  # cells that share one maximum: long enough for vector units, short enough to skip most of an image
 
 
-def gate_cells(classes: HeadRows, score_threshold: float) -> tuple[Cells, Logits]:
+def filter_cells(classes: HeadRows, score_threshold: float) -> tuple[Cells, Logits]:
     """The cells (n,) of a grid in which some class scores above the threshold, and their logits (n, channels) float32.
 
     All of them at a threshold of 0 or below.
@@ -50,7 +50,7 @@ def gate_cells(classes: HeadRows, score_threshold: float) -> tuple[Cells, Logits
 
 
 def gate_reference(classes: HeadRows, score_threshold: float) -> tuple[Cells, Logits]:
-    """The same as the definition reads, every number made a float: the oracle of `gate_cells`."""
+    """The same as the definition reads, every number made a float: the oracle of `filter_cells`."""
     logits = classes.floats()
     cells = np.arange(len(logits))
     if score_threshold > 0:

@@ -20,7 +20,7 @@ from edgekit.spec import ModelSpec
 def decode_segment(
     heads: RawHeads, spec: ModelSpec, letterbox: Letterbox, options: DecodeOptions, *, device: str
 ) -> Segmentations:
-    """Raw heads of one picture to its instances in original pixels; coefficients are read for survivors only."""
+    """Raw heads of one image to its instances in original pixels; coefficients are read for survivors only."""
     bound = bind_roles(heads, spec)
     found = find_objects(bound, spec, options)
     proto = bound.of("proto")

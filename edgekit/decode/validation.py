@@ -5,7 +5,7 @@ from __future__ import annotations
 from edgekit.errors import ModelError
 from edgekit.spec import ModelSpec
 
-HINT = "mend the sidecar, or run edgekit cut or edgekit compile again"
+HINT = "fix the sidecar, or run edgekit cut or edgekit compile again"
 # What every stride must have, each once, by task.
 ROLES_OF_TASK: dict[str, tuple[str, ...]] = {
     "detect": ("box", "class"),

@@ -60,7 +60,7 @@ def stride_anchors(spec: ModelSpec) -> tuple[tuple[tuple[float, float], ...], ..
             raise ModelError(
                 f"the head on stride {stride} has {channels} channels, expected {len(anchors)} anchors of "
                 f"{CLASSES + spec.num_classes + masks} (box, objectness, {spec.num_classes} classes, {masks} masks)",
-                hint="mend names or anchors in the sidecar, or cut the stock ONNX again",
+                hint="fix names or anchors in the sidecar, or cut the stock ONNX again",
             )
     return spec.anchors
 

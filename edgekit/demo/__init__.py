@@ -1,1 +1,1 @@
-"""The shipped demonstration: a small model of our own, generated pictures, and the whole way through both."""
+"""The shipped demonstration: a small model of our own, generated images, and the whole way through both."""

@@ -1,4 +1,4 @@
-"""How far two models agree on the demo's photos: objects found again, and cosines of their raw outputs."""
+"""How far two models agree on the demo's images: objects found again, and cosines of their raw outputs."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def found_by(results: Detections) -> Found:
 
 
 def truth_of(scene: Scene) -> Found:
-    """What is truly in a generated picture, for comparing."""
+    """What is truly in a generated image, for comparing."""
     boxes = np.asarray([i.box_xyxy for i in scene.instances], np.float32).reshape(-1, 4)
     class_ids = np.asarray([i.class_id for i in scene.instances], np.int32)
     return Found(0, scene.size_wh, boxes, np.ones(len(boxes), np.float32), class_ids)

@@ -1,4 +1,4 @@
-"""What the demo works on: the shipped model, the pictures to calibrate with and the pictures to run on."""
+"""What the demo works on: the shipped model, the images to calibrate with and the images to run on."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 import cv2
 
-from edgekit.demo.scenes import Scene, render_picture
+from edgekit.demo.scenes import Scene, render_image
 from edgekit.errors import ModelError, OutputError
 from edgekit.files import atomic_path, read_json, sha256_file, write_bytes
 from edgekit.progress import Progress, silent
@@ -17,7 +17,7 @@ RECORD_NAME = "demo_seg.record.json"  # hash, scores and training of the model, 
 CALIBRATION_SEED, CALIBRATION_COUNT = 20_000, 36
 CALIBRATION_SIZES = ((400, 300), (300, 400), (400, 225), (320, 320))
 WIDE, TALL, PANORAMA, SQUARE, CLASSIC = (640, 480), (480, 640), (640, 360), (512, 512), (640, 427)
-PHOTOS = {  # seed: size; chosen by eye for variety before there was a model to see them
+IMAGES = {  # seed: size; chosen by eye for variety before there was a model to see them
     100: WIDE,
     104: CLASSIC,
     105: WIDE,
@@ -34,8 +34,8 @@ PHOTOS = {  # seed: size; chosen by eye for variety before there was a model to 
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Photo:
-    """A generated photo on disk, and what is truly in it."""
+class Image:
+    """A generated image on disk, and what is truly in it."""
 
     path: Path
     scene: Scene
@@ -61,27 +61,27 @@ def copy_model(target: Path) -> Path:
     return target
 
 
-def write_calibration_photos(folder: Path, *, progress: Progress = silent) -> list[Photo]:
-    """Renders the pictures to calibrate with into `folder`."""
+def write_calibration_images(folder: Path, *, progress: Progress = silent) -> list[Image]:
+    """Renders the images to calibrate with into `folder`."""
     seeds = range(CALIBRATION_SEED, CALIBRATION_SEED + CALIBRATION_COUNT)
     sizes = {seed: CALIBRATION_SIZES[seed % len(CALIBRATION_SIZES)] for seed in seeds}
-    return _write(folder, sizes, "calibration photos", progress)
+    return _write(folder, sizes, "calibration images", progress)
 
 
-def write_photos(folder: Path, *, progress: Progress = silent) -> list[Photo]:
-    """Renders the pictures to run on into `folder`; no calibration picture is among them."""
-    return _write(folder, PHOTOS, "photos", progress)
+def write_images(folder: Path, *, progress: Progress = silent) -> list[Image]:
+    """Renders the images to run on into `folder`; no calibration image is among them."""
+    return _write(folder, IMAGES, "images", progress)
 
 
-def _write(folder: Path, sizes: dict[int, tuple[int, int]], stage: str, progress: Progress) -> list[Photo]:
-    photos = []
+def _write(folder: Path, sizes: dict[int, tuple[int, int]], stage: str, progress: Progress) -> list[Image]:
+    images = []
     for done, (seed, size_wh) in enumerate(sorted(sizes.items())):
         progress(stage, done, len(sizes))
-        scene = render_picture(seed, size_wh)
+        scene = render_image(seed, size_wh)
         path = folder / f"{seed:05d}.png"  # PNG: every decoder gives the same pixels
         with atomic_path(path) as temporary:
             if not cv2.imwrite(str(temporary), scene.bgr):
                 raise OutputError(f"{path} cannot be written by OpenCV", hint="free some disk space")
-        photos.append(Photo(path, scene))
+        images.append(Image(path, scene))
     progress(stage, len(sizes), len(sizes))
-    return photos
+    return images

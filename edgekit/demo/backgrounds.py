@@ -6,53 +6,53 @@ import math
 
 import numpy as np
 
-from edgekit.demo.rng import Dice, turn
+from edgekit.demo.rng import Rng, turn
 from edgekit.demo.shapes import Rgb, jitter, random_color
 from edgekit.demo.texture import clouds, value_noise
 
 
-def paint_background(dice: Dice, size_wh: tuple[int, int]) -> np.ndarray:
+def paint_background(rng: Rng, size_wh: tuple[int, int]) -> np.ndarray:
     """One of the backgrounds, (H, W, 3) float32 RGB in about 0..1."""
-    base = random_color(dice, most_vivid=0.45)
-    other = jitter(dice, base, 0.25)
-    return _mix(dice.pick(BACKGROUNDS)(dice, size_wh), base, other)
+    base = random_color(rng, most_vivid=0.45)
+    other = jitter(rng, base, 0.25)
+    return _mix(rng.pick(BACKGROUNDS)(rng, size_wh), base, other)
 
 
-def _wall(dice: Dice, size_wh: tuple[int, int]) -> np.ndarray:
+def _wall(rng: Rng, size_wh: tuple[int, int]) -> np.ndarray:
     x, y = _frame(size_wh)
-    cos, sin = turn(dice.between(0, 2 * math.pi))
-    return 0.5 + 0.5 * (x * cos + y * sin) + 0.15 * (clouds(dice, size_wh, 6.0, octaves=2) - 0.5)
+    cos, sin = turn(rng.between(0, 2 * math.pi))
+    return 0.5 + 0.5 * (x * cos + y * sin) + 0.15 * (clouds(rng, size_wh, 6.0, octaves=2) - 0.5)
 
 
-def _clouds(dice: Dice, size_wh: tuple[int, int]) -> np.ndarray:
-    return clouds(dice, size_wh, dice.between(0.1, 0.5) * min(size_wh), octaves=4) * 2 - 0.5
+def _clouds(rng: Rng, size_wh: tuple[int, int]) -> np.ndarray:
+    return clouds(rng, size_wh, rng.between(0.1, 0.5) * min(size_wh), octaves=4) * 2 - 0.5
 
 
-def _wood(dice: Dice, size_wh: tuple[int, int]) -> np.ndarray:
-    fine = dice.between(0.008, 0.03) * min(size_wh) + 1.5
-    cell = (fine * dice.between(10, 30), fine)
-    if dice.chance(0.5):
+def _wood(rng: Rng, size_wh: tuple[int, int]) -> np.ndarray:
+    fine = rng.between(0.008, 0.03) * min(size_wh) + 1.5
+    cell = (fine * rng.between(10, 30), fine)
+    if rng.chance(0.5):
         cell = (cell[1], cell[0])
     coarse = (cell[0] * 2, cell[1] * 2)
-    return 0.6 * value_noise(dice, size_wh, cell) + 0.6 * value_noise(dice, size_wh, coarse)
+    return 0.6 * value_noise(rng, size_wh, cell) + 0.6 * value_noise(rng, size_wh, coarse)
 
 
-def _tiles(dice: Dice, size_wh: tuple[int, int]) -> np.ndarray:
+def _tiles(rng: Rng, size_wh: tuple[int, int]) -> np.ndarray:
     x, y = _frame(size_wh)
-    cos, sin = turn(dice.between(0, math.pi))
-    count, gap = dice.between(2, 7), dice.between(0.03, 0.1)
+    cos, sin = turn(rng.between(0, math.pi))
+    count, gap = rng.between(2, 7), rng.between(0.03, 0.1)
     a, b = (x * cos + y * sin) * count, (y * cos - x * sin) * count
     column, row = np.floor(a), np.floor(b)
     joint = (a - column < gap) | (b - row < gap)
-    checker = np.mod(column + row, 2.0) * dice.between(0, 0.9)
-    return np.where(joint, 1.2, checker).astype(np.float32) + 0.3 * clouds(dice, size_wh, 8.0)
+    checker = np.mod(column + row, 2.0) * rng.between(0, 0.9)
+    return np.where(joint, 1.2, checker).astype(np.float32) + 0.3 * clouds(rng, size_wh, 8.0)
 
 
-def _cloth(dice: Dice, size_wh: tuple[int, int]) -> np.ndarray:
+def _cloth(rng: Rng, size_wh: tuple[int, int]) -> np.ndarray:
     x, y = _frame(size_wh)
-    threads = dice.between(12, 40)
+    threads = rng.between(12, 40)
     weave = np.abs(np.mod(x * threads, 1.0) - 0.5) + np.abs(np.mod(y * threads, 1.0) - 0.5)
-    return weave * dice.between(0.2, 0.7) + clouds(dice, size_wh, 0.4 * min(size_wh))
+    return weave * rng.between(0.2, 0.7) + clouds(rng, size_wh, 0.4 * min(size_wh))
 
 
 def _mix(amount: np.ndarray, base: Rgb, other: Rgb) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""The demo's output folder: made anew each time, and never at the cost of anything that no demo wrote."""
+"""The demo's output folder: made again each time, and never at the cost of anything that no demo wrote."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ MARK = "demo"
 
 
 @contextlib.contextmanager
-def fresh_folder(out: Path, parts: tuple[str, ...]) -> Iterator[None]:
+def replaced_folder(out: Path, parts: tuple[str, ...]) -> Iterator[None]:
     """Empties `out` of an earlier demo; on any failure, Ctrl-C included, empties it of this one.
 
     `parts` are the names that a demo writes into it. Raises OutputError where `out` holds anything else, or

@@ -13,10 +13,10 @@ T = TypeVar("T")
 FIGURES = 6  # libm may differ in the last bit between machines; rounded, it does not
 
 
-class Dice:
+class Rng:
     """A seeded source of choices; every number leaves it as a plain Python value.
 
-    Plain values, because numpy 1.26 and 2.x promote numpy scalars differently: a float32 picture times a
+    Plain values, because numpy 1.26 and 2.x promote numpy scalars differently: a float32 image times a
     numpy float64 would be float32 in one and float64 in the other.
     """
 

@@ -11,19 +11,19 @@ from typing import Any
 from edgekit.calibration.calibrate import CalibrationResult, calibrate
 from edgekit.compile.compiler import CompileResult, compile_work
 from edgekit.demo.agreement import CosineSum, Floats, Tally, float_heads, found_again, found_by, truth_of
-from edgekit.demo.assets import Photo, copy_model, write_calibration_photos, write_photos
-from edgekit.demo.folder import fresh_folder, write_record
+from edgekit.demo.assets import Image, copy_model, write_calibration_images, write_images
+from edgekit.demo.folder import replaced_folder, write_record
 from edgekit.evaluate.agreement import CONFIDENT
 from edgekit.files import write_json
-from edgekit.output.writer import write_picture
+from edgekit.output.writer import write_image
 from edgekit.progress import Progress, silent
 from edgekit.results import Segmentations
 from edgekit.runtime.session import Session, load
 
 MARCH, INPUT_KIND = "bayes-e", "nv12"  # the RDK X5 and what its camera gives
-STOCK, CALIBRATION_PHOTOS, PHOTOS, PICTURES, WORK = "demo_seg.onnx", "calibration_photos", "photos", "pictures", "work"
+STOCK, CALIBRATION_IMAGES, IMAGES, DRAWN, WORK = "demo_seg.onnx", "calibration_images", "images", "drawn", "work"
 RESULTS = "results.json"
-PARTS = (STOCK, CALIBRATION_PHOTOS, PHOTOS, PICTURES, WORK, RESULTS)
+PARTS = (STOCK, CALIBRATION_IMAGES, IMAGES, DRAWN, WORK, RESULTS)
 CALIBRATION_NUM = 24
 MIN_IOU = 0.8  # what counts as found again
 TRUE_IOU = 0.5  # what counts as having found a thing that is truly there
@@ -31,11 +31,11 @@ TRUE_IOU = 0.5  # what counts as having found a thing that is truly there
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """How well int8 keeps up over all photos.
+    """How well int8 keeps up over all images.
 
     `agreement`: objects of the float heads model (score >= CONFIDENT) found again by int8 with box IoU >=
     MIN_IOU and the same class. `output_cosines`: per output, float against int8. `true_float`, `true_int8`: of
-    the things that are truly in the photos, those found (IoU >= TRUE_IOU, same class, score >= 0.25).
+    the things that are truly in the images, those found (IoU >= TRUE_IOU, same class, score >= 0.25).
     """
 
     agreement: Tally
@@ -46,7 +46,7 @@ class Measured:
 
 @dataclass(frozen=True, slots=True)
 class DemoResult:
-    """What the demo made and measured; `objects` says how many int8 saw in each drawn picture."""
+    """What the demo made and measured; `objects` says how many int8 saw in each drawn image."""
 
     out: Path
     calibrated: CalibrationResult
@@ -63,14 +63,14 @@ def run_demo(out: Path, *, progress: Progress = silent) -> DemoResult:
     Raises OutputError where `out` holds anything but an earlier demo.
     """
     out, clock = Path(out), _Clock()
-    with fresh_folder(out, PARTS):
+    with replaced_folder(out, PARTS):
         stock = copy_model(out / STOCK)
-        write_calibration_photos(out / CALIBRATION_PHOTOS, progress=progress)
-        photos = write_photos(out / PHOTOS, progress=progress)
+        write_calibration_images(out / CALIBRATION_IMAGES, progress=progress)
+        images = write_images(out / IMAGES, progress=progress)
         clock.lap("material")
         calibrated = calibrate(
             stock,
-            out / CALIBRATION_PHOTOS,
+            out / CALIBRATION_IMAGES,
             out / WORK,
             num=CALIBRATION_NUM,
             input_kind=INPUT_KIND,
@@ -81,8 +81,8 @@ def run_demo(out: Path, *, progress: Progress = silent) -> DemoResult:
         compiled = compile_work(calibrated.yaml_path, toolchain="sim", progress=progress)
         clock.lap("compile")
         with load(calibrated.model_path) as float_session, load(compiled.bin_path, "sim") as int8_session:
-            measured, seen = _run_both(photos, float_session, int8_session, progress)
-            objects = _write_results(out, photos, seen)
+            measured, seen = _run_both(images, float_session, int8_session, progress)
+            objects = _write_results(out, images, seen)
             device = int8_session.device.kind
         clock.lap("run")
         result = DemoResult(out, calibrated, compiled, device, objects, measured, clock.seconds)
@@ -112,43 +112,43 @@ def _found_to_dict(found: Tally) -> dict[str, Any]:
 
 
 def _run_both(
-    photos: Sequence[Photo], float_session: Session, int8_session: Session, progress: Progress
+    images: Sequence[Image], float_session: Session, int8_session: Session, progress: Progress
 ) -> tuple[Measured, list[Segmentations]]:
-    """Runs both models on every photo; gives the comparison and what int8 saw."""
+    """Runs both models on every image; gives the comparison and what int8 saw."""
     cosines: dict[str, CosineSum] = {}
     agreement = true_float = true_int8 = Tally()
     seen = []
-    for done, photo in enumerate(photos, start=1):
+    for done, image in enumerate(images, start=1):
         (float_results, float_raw), (int8_results, int8_raw) = (
-            _predict(session, photo) for session in (float_session, int8_session)
+            _predict(session, image) for session in (float_session, int8_session)
         )
         for name, values in float_raw.items():
             cosines.setdefault(name, CosineSum()).add(values, int8_raw[name])
-        truth, by_float, by_int8 = truth_of(photo.scene), found_by(float_results), found_by(int8_results)
+        truth, by_float, by_int8 = truth_of(image.scene), found_by(float_results), found_by(int8_results)
         agreement += found_again(by_float, by_int8, min_score=CONFIDENT, min_iou=MIN_IOU)
         true_float += found_again(truth, by_float, min_score=0, min_iou=TRUE_IOU)
         true_int8 += found_again(truth, by_int8, min_score=0, min_iou=TRUE_IOU)
         seen.append(int8_results)
-        progress("float and int8 on the photos", done, len(photos))
+        progress("float and int8 on the images", done, len(images))
     return Measured(agreement, {n: c.value for n, c in cosines.items()}, true_float, true_int8), seen
 
 
-def _predict(session: Session, photo: Photo) -> tuple[Segmentations, dict[str, Floats]]:
+def _predict(session: Session, image: Image) -> tuple[Segmentations, dict[str, Floats]]:
     """The results, and the raw heads as floats."""
-    inputs, letterbox = session.prepare(photo.scene.bgr)
+    inputs, letterbox = session.prepare(image.scene.bgr)
     heads = session.infer(inputs)
     results = session.decode(heads, letterbox)
     assert isinstance(results, Segmentations), "the shipped model segments"
     return results, float_heads(heads, session.spec)
 
 
-def _write_results(out: Path, photos: Sequence[Photo], seen: Sequence[Segmentations]) -> dict[Path, int]:
-    """Writes the drawn pictures and results.json, in the form that edgekit run writes."""
+def _write_results(out: Path, images: Sequence[Image], seen: Sequence[Segmentations]) -> dict[Path, int]:
+    """Writes the drawn images and results.json, in the form that edgekit run writes."""
     objects, rows = {}, []
-    for photo, results in zip(photos, seen, strict=True):
-        picture = write_picture(out / PICTURES / photo.path.name, results.draw(photo.scene.bgr))
-        objects[picture] = len(results)
-        rows.append({"source": photo.path.name, **results.to_dict()})
+    for image, results in zip(images, seen, strict=True):
+        drawn = write_image(out / DRAWN / image.path.name, results.draw(image.scene.bgr))
+        objects[drawn] = len(results)
+        rows.append({"source": image.path.name, **results.to_dict()})
     write_json(out / RESULTS, {"results": rows})
     return objects
 

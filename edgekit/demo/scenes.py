@@ -1,4 +1,4 @@
-"""Photo-like pictures of known things, made from a seed, with their true classes, masks and boxes."""
+"""Image-like images of known things, made from a seed, with their true classes, masks and boxes."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from edgekit.demo.backgrounds import paint_background
-from edgekit.demo.rng import Dice, turn
+from edgekit.demo.rng import Rng, turn
 from edgekit.demo.shapes import (
     CLASS_NAMES,
     STANDING,
@@ -25,7 +25,7 @@ from edgekit.errors import ConfigError
 MIN_SIDE, MAX_SIDE = 32, 4096
 SAMPLES = 2  # per pixel and direction, so that edges are smooth
 MIN_VISIBLE = 0.45  # of a thing's own area; more hidden things are not placed
-MIN_AREA = 40.0  # pixels that must be seen of a thing, in a picture of REFERENCE_SIDE
+MIN_AREA = 40.0  # pixels that must be seen of a thing, in an image of REFERENCE_SIDE
 REFERENCE_SIDE = 288
 RADII = (0.05, 0.36)  # of the shorter side
 MAX_THINGS = 7
@@ -33,7 +33,7 @@ MAX_THINGS = 7
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Instance:
-    """One thing in a picture: class, visible pixels (H, W) bool, and their box in pixels (right, bottom open)."""
+    """One thing in an image: class, visible pixels (H, W) bool, and their box in pixels (right, bottom open)."""
 
     class_id: int
     mask: np.ndarray
@@ -46,7 +46,7 @@ class Instance:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Scene:
-    """A picture (H, W, 3) uint8 BGR and the things in it, from back to front."""
+    """An image (H, W, 3) uint8 BGR and the things in it, from back to front."""
 
     bgr: np.ndarray
     instances: tuple[Instance, ...]
@@ -65,33 +65,33 @@ class Pose:
     angle: float
 
 
-def render_picture(seed: int, size_wh: tuple[int, int]) -> Scene:
-    """Renders the picture of this seed and size; the same bytes on every machine.
+def render_image(seed: int, size_wh: tuple[int, int]) -> Scene:
+    """Renders the image of this seed and size; the same bytes on every machine.
 
     Raises ConfigError where a side is not within 32..4096 pixels or the seed is negative.
     """
     _check(seed, size_wh)
-    dice = Dice(seed)
-    canvas = paint_background(dice, size_wh)
-    cos, sin = turn(dice.between(0, 2 * math.pi))
+    rng = Rng(seed)
+    canvas = paint_background(rng, size_wh)
+    cos, sin = turn(rng.between(0, 2 * math.pi))
     light = (0.6 * cos, 0.6 * sin, 0.8)
     owner = np.zeros(canvas.shape[:2], np.uint8)  # 0 nothing, n the n-th thing placed
     classes: list[int] = []
     areas: list[int] = []
-    for _ in range(dice.whole(0, 3)):
-        _place_clutter(dice, canvas, light)
-    for _ in range(dice.whole(1, MAX_THINGS)):
-        class_id = dice.whole(0, len(CLASS_NAMES) - 1)
-        if area := _place_thing(dice, canvas, owner, areas, light, CLASS_NAMES[class_id]):
+    for _ in range(rng.whole(0, 3)):
+        _place_clutter(rng, canvas, light)
+    for _ in range(rng.whole(1, MAX_THINGS)):
+        class_id = rng.whole(0, len(CLASS_NAMES) - 1)
+        if area := _place_thing(rng, canvas, owner, areas, light, CLASS_NAMES[class_id]):
             classes.append(class_id)
             areas.append(area)
-    return Scene(_develop(dice, canvas), _instances(owner, classes))
+    return Scene(_develop(rng, canvas), _instances(owner, classes))
 
 
 def _check(seed: int, size_wh: tuple[int, int]) -> None:
     if min(size_wh) < MIN_SIDE or max(size_wh) > MAX_SIDE:
         raise ConfigError(
-            f"picture size is {size_wh[0]}x{size_wh[1]}, expected sides of {MIN_SIDE}..{MAX_SIDE} pixels",
+            f"image size is {size_wh[0]}x{size_wh[1]}, expected sides of {MIN_SIDE}..{MAX_SIDE} pixels",
             hint="choose a size within these limits",
         )
     if seed < 0:
@@ -99,7 +99,7 @@ def _check(seed: int, size_wh: tuple[int, int]) -> None:
 
 
 def _place_thing(
-    dice: Dice,
+    rng: Rng,
     canvas: np.ndarray,
     owner: np.ndarray,
     areas: list[int],
@@ -109,41 +109,41 @@ def _place_thing(
     """Paints a thing into `canvas` and `owner`; gives its area, or 0 where it found no fitting place."""
     least = MIN_AREA * (min(owner.shape) / REFERENCE_SIDE) ** 2
     for _ in range(4):
-        pose = _pose(dice, owner.shape, upright=name in STANDING and dice.chance(0.75))
-        style = make_style(dice, name, light, pose.angle)
+        pose = _pose(rng, owner.shape, upright=name in STANDING and rng.chance(0.75))
+        style = make_style(rng, name, light, pose.angle)
         window, alpha, rgb = _sample(pose, owner.shape, THINGS[name], style)
         solid = alpha >= 0.5
         area = int(np.count_nonzero(solid))
         if area >= least and not _hides(owner, window, solid, areas):
-            _cast_shadow(dice, canvas, window, alpha, light)
+            _cast_shadow(rng, canvas, window, alpha, light)
             _blend(canvas, window, alpha, rgb)
             owner[window][solid] = len(areas) + 1
             return area
     return 0
 
 
-def _place_clutter(dice: Dice, canvas: np.ndarray, light: tuple[float, float, float]) -> None:
-    pose = _pose(dice, canvas.shape[:2], upright=False)
-    style = make_style(dice, "clutter", light, pose.angle)
+def _place_clutter(rng: Rng, canvas: np.ndarray, light: tuple[float, float, float]) -> None:
+    pose = _pose(rng, canvas.shape[:2], upright=False)
+    style = make_style(rng, "clutter", light, pose.angle)
     window, alpha, rgb = _sample(pose, canvas.shape[:2], paint_clutter, style)
-    _cast_shadow(dice, canvas, window, alpha, light)
+    _cast_shadow(rng, canvas, window, alpha, light)
     _blend(canvas, window, alpha, rgb)
 
 
-def _pose(dice: Dice, shape_hw: tuple[int, ...], *, upright: bool) -> Pose:
-    """A random place, size and turn; up to a quarter of the thing may leave the picture."""
+def _pose(rng: Rng, shape_hw: tuple[int, ...], *, upright: bool) -> Pose:
+    """A random place, size and turn; up to a quarter of the thing may leave the image."""
     height, width = shape_hw[:2]
-    radius = dice.log_between(*RADII) * min(width, height)
+    radius = rng.log_between(*RADII) * min(width, height)
     margin = min(0.5 * radius, min(width, height) / 3)
-    center = dice.between(margin, width - margin), dice.between(margin, height - margin)
-    angle = dice.between(-0.35, 0.35) if upright else dice.between(0, 2 * math.pi)
-    return Pose(center, (radius * dice.between(0.85, 1.15), radius), angle)
+    center = rng.between(margin, width - margin), rng.between(margin, height - margin)
+    angle = rng.between(-0.35, 0.35) if upright else rng.between(0, 2 * math.pi)
+    return Pose(center, (radius * rng.between(0.85, 1.15), radius), angle)
 
 
 def _sample(
     pose: Pose, shape_hw: tuple[int, ...], paint: Callable[[np.ndarray, np.ndarray, Style], Painted], style: Style
 ) -> tuple[tuple[slice, slice], np.ndarray, np.ndarray]:
-    """Paints a thing in its window of the picture: coverage (h, w) in 0..1 and colour (h, w, 3)."""
+    """Paints a thing in its window of the image: coverage (h, w) in 0..1 and colour (h, w, 3)."""
     window = _window(pose, shape_hw)
     cos, sin = turn(pose.angle)
     dx = _samples(window[1], pose.center_xy[0])[None]
@@ -189,14 +189,14 @@ def _hides(owner: np.ndarray, window: tuple[slice, slice], solid: np.ndarray, ar
 
 
 def _cast_shadow(
-    dice: Dice,
+    rng: Rng,
     canvas: np.ndarray,
     window: tuple[slice, slice],
     alpha: np.ndarray,
     light: tuple[float, float, float],
 ) -> None:
     """Darkens the canvas on the side away from the light."""
-    depth, strength = dice.between(0.02, 0.12), dice.between(0, 0.55)
+    depth, strength = rng.between(0.02, 0.12), rng.between(0, 0.55)
     size = max(alpha.shape)
     shift_y, shift_x = round(-light[1] * depth * size), round(-light[0] * depth * size)
     shadow = box_blur(_moved(alpha, shift_y, shift_x), min(max(round(depth * size * 0.5), 1), 6))
@@ -216,19 +216,19 @@ def _blend(canvas: np.ndarray, window: tuple[slice, slice], alpha: np.ndarray, r
     canvas[window] = canvas[window] * (1 - alpha[..., None]) + rgb * alpha[..., None]
 
 
-def _develop(dice: Dice, canvas: np.ndarray) -> np.ndarray:
+def _develop(rng: Rng, canvas: np.ndarray) -> np.ndarray:
     """The camera: uneven light, white balance, exposure, lens blur, sensor noise, 8 bits."""
     height, width = canvas.shape[:2]
     x = (np.arange(width, dtype=np.float32)[None] + 0.5) / width - 0.5
     y = (np.arange(height, dtype=np.float32)[:, None] + 0.5) / height - 0.5
-    falloff = 1 + dice.between(-0.4, 0.4) * x + dice.between(-0.4, 0.4) * y
-    falloff = falloff - dice.between(0, 0.8) * (x * x + y * y)
-    exposure = dice.between(0.65, 1.2)
-    balance = [exposure * dice.between(0.88, 1.12) for _ in range(3)]
+    falloff = 1 + rng.between(-0.4, 0.4) * x + rng.between(-0.4, 0.4) * y
+    falloff = falloff - rng.between(0, 0.8) * (x * x + y * y)
+    exposure = rng.between(0.65, 1.2)
+    balance = [exposure * rng.between(0.88, 1.12) for _ in range(3)]
     image = canvas * falloff[..., None] * np.asarray(balance, np.float32)
-    for _ in range(dice.pick((0, 0, 1, 1, 2))):
+    for _ in range(rng.pick((0, 0, 1, 1, 2))):
         image = box_blur(image, 1)
-    image = image + grain(dice, image.shape) * dice.between(0.002, 0.035)
+    image = image + grain(rng, image.shape) * rng.between(0.002, 0.035)
     rgb = np.clip(np.floor(image * 255 + 0.5), 0, 255).astype(np.uint8)
     return np.ascontiguousarray(rgb[..., ::-1])
 

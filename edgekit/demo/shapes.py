@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from edgekit.demo.rng import Dice, turn
+from edgekit.demo.rng import Rng, turn
 from edgekit.demo.texture import smoothstep
 
 Rgb = tuple[float, float, float]
@@ -164,26 +164,26 @@ STANDING = ("bottle", "mug")  # mostly upright, as gravity has it
 LEAF_COLORS: tuple[Rgb, ...] = ((0.3, 0.6, 0.2), (0.55, 0.65, 0.15), (0.75, 0.5, 0.15), (0.7, 0.25, 0.15))
 
 
-def make_style(dice: Dice, name: str, light_xyz: tuple[float, float, float], angle: float) -> Style:
-    """A random look for a thing turned by `angle`, lit from `light_xyz` in the picture's frame."""
+def make_style(rng: Rng, name: str, light_xyz: tuple[float, float, float], angle: float) -> Style:
+    """A random look for a thing turned by `angle`, lit from `light_xyz` in the image's frame."""
     cos, sin = turn(angle)
     x, y, z = light_xyz
-    base = jitter(dice, dice.pick(LEAF_COLORS)) if name == "leaf" else random_color(dice)
-    accent = jitter(dice, tuple(0.4 + 0.6 * c for c in base)) if name == "leaf" else random_color(dice)
-    shape = (dice.between(0, 1), dice.between(0, 1), dice.between(0, 1), dice.between(0, 1))
-    return Style(base, accent, (cos * x + sin * y, cos * y - sin * x, z), dice.between(0, 0.8), shape)
+    base = jitter(rng, rng.pick(LEAF_COLORS)) if name == "leaf" else random_color(rng)
+    accent = jitter(rng, tuple(0.4 + 0.6 * c for c in base)) if name == "leaf" else random_color(rng)
+    shape = (rng.between(0, 1), rng.between(0, 1), rng.between(0, 1), rng.between(0, 1))
+    return Style(base, accent, (cos * x + sin * y, cos * y - sin * x, z), rng.between(0, 0.8), shape)
 
 
-def random_color(dice: Dice, *, most_vivid: float = 0.9) -> Rgb:
+def random_color(rng: Rng, *, most_vivid: float = 0.9) -> Rgb:
     """A colour between grey and vivid, rarely near black."""
-    grey, vivid = dice.between(0.15, 0.95), dice.between(0.1, most_vivid)
-    mixed = [grey * (1 - vivid) + dice.between(0.05, 1) * vivid for _ in range(3)]
+    grey, vivid = rng.between(0.15, 0.95), rng.between(0.1, most_vivid)
+    mixed = [grey * (1 - vivid) + rng.between(0.05, 1) * vivid for _ in range(3)]
     return mixed[0], mixed[1], mixed[2]
 
 
-def jitter(dice: Dice, color: tuple[float, ...], amount: float = 0.12) -> Rgb:
+def jitter(rng: Rng, color: tuple[float, ...], amount: float = 0.12) -> Rgb:
     """The colour, moved a little."""
-    moved = [min(max(c + dice.between(-amount, amount), 0.02), 1.0) for c in color]
+    moved = [min(max(c + rng.between(-amount, amount), 0.02), 1.0) for c in color]
     return moved[0], moved[1], moved[2]
 
 

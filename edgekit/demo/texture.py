@@ -1,7 +1,7 @@
 """Pixel textures from additions, products and square roots alone, which every machine rounds alike.
 
 No sine over arrays, no sums along an axis, no library filter: those differ in the last bit between processors
-and versions, and a picture that depends on them would not be the same everywhere.
+and versions, and an image that depends on them would not be the same everywhere.
 """
 
 from __future__ import annotations
@@ -9,15 +9,15 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from edgekit.demo.rng import Dice
+from edgekit.demo.rng import Rng
 
 Floats = npt.NDArray[np.float32]
 
 
-def value_noise(dice: Dice, size_wh: tuple[int, int], cell_wh: tuple[float, float]) -> Floats:
+def value_noise(rng: Rng, size_wh: tuple[int, int], cell_wh: tuple[float, float]) -> Floats:
     """Smooth noise (H, W) float32 in 0..1 whose bumps are about `cell_wh` pixels large."""
     (width, height), (cell_w, cell_h) = size_wh, cell_wh
-    grid = dice.field(int(height / cell_h) + 2, int(width / cell_w) + 2)
+    grid = rng.field(int(height / cell_h) + 2, int(width / cell_w) + 2)
     left, across = _steps(width, cell_w)
     top, down = _steps(height, cell_h)
     rows = grid[:, left] * (1 - across) + grid[:, left + 1] * across
@@ -25,21 +25,21 @@ def value_noise(dice: Dice, size_wh: tuple[int, int], cell_wh: tuple[float, floa
     return _f32(rows[top] * (1 - down) + rows[top + 1] * down)
 
 
-def clouds(dice: Dice, size_wh: tuple[int, int], cell_px: float, *, octaves: int = 3) -> Floats:
+def clouds(rng: Rng, size_wh: tuple[int, int], cell_px: float, *, octaves: int = 3) -> Floats:
     """Noise (H, W) float32 in 0..1 with ever finer detail added at half the strength."""
     total: Floats = np.zeros((size_wh[1], size_wh[0]), np.float32)
     weight, sum_of_weights = 1.0, 0.0
     for octave in range(octaves):
         cell = max(cell_px / 2**octave, 2.0)
-        total = _f32(total + weight * value_noise(dice, size_wh, (cell, cell)))
+        total = _f32(total + weight * value_noise(rng, size_wh, (cell, cell)))
         sum_of_weights += weight
         weight /= 2
     return _f32(total / sum_of_weights)
 
 
-def grain(dice: Dice, shape: tuple[int, ...]) -> Floats:
+def grain(rng: Rng, shape: tuple[int, ...]) -> Floats:
     """Sensor noise, float32, mean 0 and deviation 1: the sum of four uniform fields, near enough to normal."""
-    total = dice.field(*shape) + dice.field(*shape) + dice.field(*shape) + dice.field(*shape)
+    total = rng.field(*shape) + rng.field(*shape) + rng.field(*shape) + rng.field(*shape)
     return _f32((total - 2.0) * 1.7320508)
 
 

@@ -1,4 +1,4 @@
-"""From a stock ONNX and photos to a bundle: calibrate, compile, strip, report, pack; each step goes on where it was."""
+"""From a stock ONNX and images to a bundle: calibrate, compile, strip, report, pack; each step resumes."""
 
 from __future__ import annotations
 

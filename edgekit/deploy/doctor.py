@@ -51,7 +51,7 @@ class Package:
 HOST = 'pip install "edgekit[host]"'
 PACKAGES = (
     Package("numpy", "nothing runs", "pip install numpy", needed=True),
-    Package("cv2", "no picture can be read", "pip install opencv-python", needed=True),
+    Package("cv2", "no image can be read", "pip install opencv-python", needed=True),
     Package("rich", "no tables and progress bars", "pip install rich"),
     Package("onnx", "no cut, calibrate, compile, and no runs off the board", HOST),
     Package("onnxruntime", "no float reference", HOST),

@@ -1,4 +1,4 @@
-"""How far a model agrees with another on the same photos: the other's confident detections as truth.
+"""How far a model agrees with another on the same images: the other's confident detections as truth.
 
 No labels are needed, and the noise is far less than that of mAP: every confident detection is one vote on the
 one thing that quantization can change.
@@ -24,8 +24,8 @@ IOUS = (0.5, 0.8, 0.9)
 
 
 @dataclass(frozen=True, slots=True)
-class PhotoAgreement:
-    """Counts of one photo. `found[i]`: the reference's confident detections found again at IOUS[i].
+class ImageAgreement:
+    """Counts of one image. `found[i]`: the reference's confident detections found again at IOUS[i].
 
     `gained`: confident ones that the reference does not show. `iou_sum`, `mask_iou_sum` and `score_shift` (of
     absolute differences) are sums over the pairs at IoU 0.5. `shown_iou` is the sum over pairs of all detections that
@@ -45,7 +45,7 @@ class PhotoAgreement:
 
 @dataclass(frozen=True, slots=True)
 class Agreement:
-    """Agreement over all photos; shares in 0..1 with their intervals. `mask_iou` is NaN without masks.
+    """Agreement over all images; shares in 0..1 with their intervals. `mask_iou` is NaN without masks.
 
     `quality` is the panoptic quality of all shown boxes with the other model's as truth: the IoU of pairs, where a
     detection without a partner counts as half a pair of none (Kirillov et al. 2019, "Panoptic Segmentation"). Every
@@ -74,7 +74,7 @@ class Agreement:
         }
 
 
-def agree_on_photo(found: Found, reference: Found) -> PhotoAgreement:
+def agree_on_image(found: Found, reference: Found) -> ImageAgreement:
     """Pairs detections of the same class, best overlap first, each used once."""
     pairs = pair_up(reference, found, reference.scores >= CONFIDENT, found.scores >= SHOWN)
     confident = found.scores >= CONFIDENT
@@ -82,7 +82,7 @@ def agree_on_photo(found: Found, reference: Found) -> PhotoAgreement:
     good = [(i, j, iou) for i, j, iou in pairs if iou >= IOUS[0]]
     shown = reference.scores >= SHOWN, found.scores >= SHOWN
     partners = [iou for _, _, iou in pair_up(reference, found, *shown) if iou > IOUS[0]]
-    return PhotoAgreement(
+    return ImageAgreement(
         truth=int((reference.scores >= CONFIDENT).sum()),
         found=tuple(sum(iou >= limit for _, _, iou in pairs) for limit in IOUS),
         gained=int(confident.sum()) - len(known),
@@ -110,9 +110,9 @@ def pair_up(
     return pairs
 
 
-def summarise(photos: Iterable[PhotoAgreement], weights: npt.NDArray[np.float64], *, has_masks: bool) -> Agreement:
-    """Sums over photos, with intervals from `weights` (1 + b, p); photos without detections weigh nothing."""
-    rows = list(photos)
+def summarise(images: Iterable[ImageAgreement], weights: npt.NDArray[np.float64], *, has_masks: bool) -> Agreement:
+    """Sums over images, with intervals from `weights` (1 + b, p); images without detections weigh nothing."""
+    rows = list(images)
     truth = _column([r.truth for r in rows], weights)
     confident = _column([r.confident for r in rows], weights)
     pairs = max(1, sum(r.found[0] for r in rows))

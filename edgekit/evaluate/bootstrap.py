@@ -1,4 +1,4 @@
-"""How sure a figure is: the bootstrap over photos, the same draws for both sides of a comparison."""
+"""How sure a figure is: the bootstrap over images, the same draws for both sides of a comparison."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ LEVEL = 0.95
 
 @dataclass(frozen=True, slots=True)
 class Interval:
-    """A figure and the range that holds 95 % of what resampled photos give; NaN where it is not defined."""
+    """A figure and the range that holds 95 % of what resampled images give; NaN where it is not defined."""
 
     value: float
     low: float
@@ -26,8 +26,8 @@ class Interval:
         return {name: _number(getattr(self, name)) for name in ("value", "low", "high")}
 
 
-def photo_weights(count: int, resamples: int = RESAMPLES, *, seed: int = 0) -> Floats:
-    """(1 + resamples, count): the first row all ones, each other how often a photo was drawn with replacement."""
+def image_weights(count: int, resamples: int = RESAMPLES, *, seed: int = 0) -> Floats:
+    """(1 + resamples, count): the first row all ones, each other how often an image was drawn with replacement."""
     if resamples < 0 or resamples > 100_000:
         raise ConfigError(f"resamples is {resamples}, expected 0..100000", hint="1000 is usual")
     draws = np.random.default_rng(seed).multinomial(count, np.full(count, 1 / count), size=resamples)
@@ -44,7 +44,7 @@ def interval(values: Floats) -> Interval:
 
 
 def ratio(values: Floats, reference: Floats) -> Interval:
-    """`values` over `reference`, draw by draw: what is kept, with the noise of the photos that both share gone."""
+    """`values` over `reference`, draw by draw: what is kept, with the noise of the images that both share gone."""
     return interval(quotients(values, reference))
 
 

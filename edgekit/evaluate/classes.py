@@ -57,7 +57,7 @@ def match_classes(model_names: Sequence[str], categories: Sequence[tuple[int, st
             raise DataError(
                 f"the model's {len(model_names)} classes ({_few(model_names)}) and the labels' {len(categories)} "
                 f"({_few([name for _, name in categories])}) share no name",
-                hint="score on labels of the model's classes, or mend the names in the sidecar",
+                hint="score on labels of the model's classes, or fix the names in the sidecar",
             )
         matched = dict(enumerate(sorted(categories)))
         notes = ("no class name of the model is among the labels'; classes are matched by their order",)

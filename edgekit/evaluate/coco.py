@@ -21,7 +21,7 @@ from edgekit.ops.boxes import xyxy_to_ltwh
 
 AREAS = ("all", "small", "medium", "large")  # below 32^2 pixels, below 96^2, above
 IOU_TYPES = {"box": "bbox", "mask": "segm", "keypoint": "keypoints"}
-COUNTED = {"box": 100, "mask": 100, "keypoint": 20}  # detections per photo and class, as COCO counts
+COUNTED = {"box": 100, "mask": 100, "keypoint": 20}  # detections per image and class, as COCO counts
 NEEDED = {"mask": "segmentation", "keypoint": "keypoints"}  # what a label must have to be scored
 AREAS_OF = {"keypoint": ("all", "medium", "large")}  # COCO marks no key points on small people
 
@@ -36,15 +36,15 @@ class Matches:
 
 
 def match(truth: Truth, found: Iterable[Found], classes: ClassMap, *, kind: str) -> Matches:
-    """Matches detections with labels, kind "box", "mask" or "keypoint". Photos not read are left out."""
+    """Matches detections with labels, kind "box", "mask" or "keypoint". Images not read are left out."""
     images: list[dict[str, Any]] = []
     results: list[dict[str, Any]] = []
-    for photo in found:
-        if photo.error:
+    for image in found:
+        if image.error:
             continue
-        width, height = photo.size_wh
-        images.append({"id": photo.image_id, "width": width, "height": height})
-        results += _results(photo, classes, kind, first_id=len(results) + 1)
+        width, height = image.size_wh
+        images.append({"id": image.image_id, "width": width, "height": height})
+        results += _results(image, classes, kind, first_id=len(results) + 1)
     return _evaluate(images, _labels(truth, {i["id"] for i in images}, classes, kind), results, classes, kind)
 
 
@@ -89,39 +89,39 @@ def _coco(images: list[dict[str, Any]], annotations: list[dict[str, Any]], categ
     return coco
 
 
-def _results(photo: Found, classes: ClassMap, kind: str, *, first_id: int) -> list[dict[str, Any]]:
+def _results(image: Found, classes: ClassMap, kind: str, *, first_id: int) -> list[dict[str, Any]]:
     """COCO's result rows; areas as pycocotools' loadRes gives them: of the box, or of the mask."""
     from pycocotools import mask as coco_mask
 
-    boxes = xyxy_to_ltwh(photo.boxes_xyxy).astype(float).tolist()
-    rles = [{"size": r["size"], "counts": r["counts"].encode("ascii")} for r in photo.rles] if kind == "mask" else []
+    boxes = xyxy_to_ltwh(image.boxes_xyxy).astype(float).tolist()
+    rles = [{"size": r["size"], "counts": r["counts"].encode("ascii")} for r in image.rles] if kind == "mask" else []
     # one by one: pycocotools 2.0.11 cannot take the areas of more than 255 masks at once beside numpy 2
     areas = [float(coco_mask.area(rle)) for rle in rles] if rles else [w * h for _, _, w, h in boxes]
     rows: list[dict[str, Any]] = []
-    for i, class_id in enumerate(photo.class_ids.tolist()):
+    for i, class_id in enumerate(image.class_ids.tolist()):
         if class_id not in classes.category_of:
             continue
         row = {
             "id": first_id + len(rows),
-            "image_id": photo.image_id,
+            "image_id": image.image_id,
             "category_id": classes.category_of[class_id],
             "bbox": boxes[i],
-            "score": float(photo.scores[i]),
+            "score": float(image.scores[i]),
             "area": areas[i],
             "iscrowd": 0,
         }
         if rles:
             row["segmentation"] = rles[i]
         if kind == "keypoint":
-            row |= _keypoint_fields(photo, i)
+            row |= _keypoint_fields(image, i)
         rows.append(row)
     return rows
 
 
-def _keypoint_fields(photo: Found, index: int) -> dict[str, Any]:
+def _keypoint_fields(image: Found, index: int) -> dict[str, Any]:
     """As loadRes: the box around the points gives the size, and that of the detection does not count."""
-    assert photo.keypoints is not None
-    points = photo.keypoints[index].astype(float)
+    assert image.keypoints is not None
+    points = image.keypoints[index].astype(float)
     (x1, y1), (x2, y2) = points[:, :2].min(axis=0), points[:, :2].max(axis=0)
     return {"keypoints": points.ravel().tolist(), "area": (x2 - x1) * (y2 - y1), "bbox": [x1, y1, x2 - x1, y2 - y1]}
 
@@ -138,9 +138,9 @@ def _labels(truth: Truth, image_ids: set[int], classes: ClassMap, kind: str) -> 
 def stray_rows(
     results: list[dict[str, Any]], labelled: set[tuple[int, int]], areas: tuple[str, ...], params: Params
 ) -> dict[tuple[int, str, int], dict[str, Any]]:
-    """Detections of a class that their photo has no label of, as `evaluateImg` of pycocotools gives them, in no time.
+    """Detections of a class that their image has no label of, as `evaluateImg` of pycocotools gives them, in no time.
 
-    By category, area range and photo: all are misses, and those outside the range do not count. They are most of
+    By category, area range and image: all are misses, and those outside the range do not count. They are most of
     the rows at a low score threshold.
     """
     groups: dict[tuple[int, int], list[dict[str, Any]]] = {}
@@ -175,20 +175,20 @@ def _tables(
 ) -> dict[str, dict[int, ClassMatches]]:
     """pycocotools' flat list, ordered by category, area range, image, as one table per area and category."""
     tables: dict[str, dict[int, ClassMatches]] = {area: {} for area in areas}
-    photos = len(image_ids)
+    images = len(image_ids)
     for c, category in enumerate(categories):
         for a, area in enumerate(areas):
-            start = (c * len(areas) + a) * photos
+            start = (c * len(areas) + a) * images
             own = [
                 strays.get((category, area, image_id)) if row is None else row
-                for image_id, row in zip(image_ids, rows[start : start + photos], strict=True)
+                for image_id, row in zip(image_ids, rows[start : start + images], strict=True)
             ]
-            tables[area][category] = _table(own, photos)
+            tables[area][category] = _table(own, images)
     return tables
 
 
-def _table(rows: list[Any], photos: int) -> ClassMatches:
-    objects = np.zeros(photos, np.int64)
+def _table(rows: list[Any], images: int) -> ClassMatches:
+    objects = np.zeros(images, np.int64)
     index, scores, hits, ignored = [], [], [], []
     for i, row in enumerate(rows):
         if row is None:

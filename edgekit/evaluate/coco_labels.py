@@ -61,7 +61,7 @@ def read_annotations(
     Args:
         value: `annotations` of the file.
         path: The file, for messages.
-        sizes_wh: The photos that the file speaks of.
+        sizes_wh: The images that the file speaks of.
         category_of: For the id of each sound category the id that it counts as.
         faults: Takes what is wrong: such an annotation is left out, or used without its outline or key points.
 

@@ -1,4 +1,4 @@
-"""Two models on the same photos: layer by layer, head by head, and in detections lost, gained and moved."""
+"""Two models on the same images: layer by layer, head by head, and in detections lost, gained and moved."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from edgekit.evaluate.predictions import Found
 from edgekit.evaluate.side_by_side import side_by_side
 from edgekit.evaluate.tensor_metrics import Figures, Sums
 from edgekit.files import ReadFiles
-from edgekit.ops.photo import read_photo
-from edgekit.output.writer import write_picture
+from edgekit.ops.image import read_image
+from edgekit.output.writer import write_image
 from edgekit.progress import Progress, silent
 from edgekit.results import Detections
 
 MOVED_IOU = 0.8  # a pair that overlaps less has visibly moved
-PICTURES = 5  # side by side, of the photos that differ most
+IMAGES = 5  # side by side, of the images that differ most
 NHWC_TO_NCHW, NCHW_TO_NHWC = (0, 3, 1, 2), (0, 2, 3, 1)
 
 
@@ -50,15 +50,15 @@ class Seen:
 
 
 @dataclass(frozen=True, slots=True)
-class PhotoDifference:
-    """What changed for the user on one photo; `picture` is the side-by-side, where one was drawn."""
+class DetectionDiff:
+    """What changed for the user on one image; `image` is the side-by-side, where one was drawn."""
 
-    photo: str
+    image: str
     lost: tuple[Seen, ...]
     gained: tuple[Seen, ...]
     moved: tuple[Seen, ...]
     kept: int
-    picture: str = ""
+    drawing: str = ""
 
     @property
     def changes(self) -> int:
@@ -71,10 +71,10 @@ class Comparison:
 
     a: str
     b: str
-    photos: int
+    images: int
     layers: tuple[Layer, ...]
     heads: Mapping[str, Figures]
-    differences: tuple[PhotoDifference, ...]
+    differences: tuple[DetectionDiff, ...]
     threshold: float
 
     @property
@@ -92,7 +92,7 @@ class Comparison:
         return {
             "a": self.a,
             "b": self.b,
-            "photos": self.photos,
+            "images": self.images,
             "threshold": self.threshold,
             "passes": self.passes,
             "first_below": _layer_dict(first) if first else None,
@@ -104,49 +104,49 @@ class Comparison:
 
 @dataclass(slots=True)
 class _Running:
-    """Sums over the photos so far."""
+    """Sums over the images so far."""
 
     layers: dict[str, Sums] = field(default_factory=dict)
     heads: dict[str, Sums] = field(default_factory=dict)
-    differences: list[PhotoDifference] = field(default_factory=list)
+    differences: list[DetectionDiff] = field(default_factory=list)
 
 
 def compare_models(
     a: Path,
     b: Path,
-    images: Path,
+    source: Path,
     *,
     num: int = 8,
     threshold: float = 0.98,
-    pictures_dir: Path | None = None,
+    images_dir: Path | None = None,
     progress: Progress = silent,
 ) -> Comparison:
-    """Runs both sides on the first `num` pictures of `images` and compares everything they share.
+    """Runs both sides on the first `num` images of `source` and compares everything they share.
 
-    `a` is the reference, usually the float model. Side-by-side pictures of the photos that differ most go to
-    `pictures_dir`. Raises EdgekitError kinds for sides that are no models or share no head.
+    `a` is the reference, usually the float model. Side-by-side images of the images that differ most go to
+    `images_dir`. Raises EdgekitError kinds for sides that are no models or share no head.
     """
     side_a, side_b = open_side(a), open_side(b)
     _require_same_kind(side_a, side_b)
     _share_names(side_a, side_b)
-    photos = [p.path for p in open_source(images, frames=1).pictures if p.frame < 0][:num]
-    if not photos:
-        raise DataError(f"{images} has no photos, expected some", hint="give a folder, list or COCO JSON of photos")
+    images = [p.path for p in open_source(source, frames=1).images if p.frame < 0][:num]
+    if not images:
+        raise DataError(f"{source} has no images, expected some", hint="give a folder, list or COCO JSON of images")
     pairs = pair_tensors(side_a.tensors, side_b.tensors)
     running = _Running()
-    for count, path in enumerate(photos, 1):
-        _compare_photo(path, side_a, side_b, pairs, running)
-        progress("comparing", count, len(photos))
+    for count, path in enumerate(images, 1):
+        _compare_image(path, side_a, side_b, pairs, running)
+        progress("comparing", count, len(images))
     layers = tuple(
         Layer(tensor.node, tensor.op, tensor.key, running.layers[tensor.key].figures())
         for _, tensor in pairs
         if tensor.key in running.layers
     )
     differences = tuple(running.differences)
-    if pictures_dir is not None and side_a.session and side_b.session:
-        differences = _draw_pictures(differences, photos, side_a, side_b, pictures_dir)
+    if images_dir is not None and side_a.session and side_b.session:
+        differences = _draw_images(differences, images, side_a, side_b, images_dir)
     heads = {name: sums.figures() for name, sums in running.heads.items()}
-    return Comparison(side_a.name, side_b.name, len(photos), layers, heads, differences, threshold)
+    return Comparison(side_a.name, side_b.name, len(images), layers, heads, differences, threshold)
 
 
 def _require_same_kind(a: Side, b: Side) -> None:
@@ -175,8 +175,8 @@ def pair_tensors(a: Sequence[Tensor], b: Sequence[Tensor]) -> list[tuple[Tensor,
     return [(by_key[tensor.key], tensor) for tensor in b if tensor.key in by_key]
 
 
-def _compare_photo(path: Path, a: Side, b: Side, pairs: list[tuple[Tensor, Tensor]], running: _Running) -> None:
-    bgr = read_photo(path)
+def _compare_image(path: Path, a: Side, b: Side, pairs: list[tuple[Tensor, Tensor]], running: _Running) -> None:
+    bgr = read_image(path)
     raws, results = [], []
     for place, side in enumerate((a, b)):
         keep = [pair[place].name for pair in pairs]
@@ -216,15 +216,15 @@ def in_layout_of(a: npt.NDArray[Any], b: npt.NDArray[Any]) -> npt.NDArray[Any] |
     return b if a.shape == b.shape else None
 
 
-def difference_of(photo: str, a: Detections, b: Detections) -> PhotoDifference:
+def difference_of(image: str, a: Detections, b: Detections) -> DetectionDiff:
     """Confident detections of one side that the other does not show are lost or gained; pairs may have moved."""
     found_a, found_b = _as_found(a), _as_found(b)
     pairs = pair_up(found_a, found_b, found_a.scores >= SHOWN, found_b.scores >= SHOWN)
     close = [(i, j, iou) for i, j, iou in pairs if iou >= 0.5]
     of_a, of_b = {i for i, _, _ in close}, {j for _, j, _ in close}
     sure = [(i, j, iou) for i, j, iou in close if max(found_a.scores[i], found_b.scores[j]) >= CONFIDENT]
-    return PhotoDifference(
-        photo,
+    return DetectionDiff(
+        image,
         lost=tuple(_seen(a, i) for i in range(len(a)) if a.scores[i] >= CONFIDENT and i not in of_a),
         gained=tuple(_seen(b, j) for j in range(len(b)) if b.scores[j] >= CONFIDENT and j not in of_b),
         moved=tuple(_seen(b, j, iou) for _, j, iou in sure if iou < MOVED_IOU),
@@ -241,32 +241,32 @@ def _seen(results: Detections, index: int, iou: float = 0.0) -> Seen:
     return Seen(results.labels[index], round(float(results.scores[index]), 4), box, round(iou, 4))
 
 
-def _draw_pictures(
-    differences: tuple[PhotoDifference, ...], photos: Sequence[Path], a: Side, b: Side, folder: Path
-) -> tuple[PhotoDifference, ...]:
-    """A left, B right, for the photos that differ most."""
+def _draw_images(
+    differences: tuple[DetectionDiff, ...], images: Sequence[Path], a: Side, b: Side, folder: Path
+) -> tuple[DetectionDiff, ...]:
+    """A left, B right, for the images that differ most."""
     order = sorted(range(len(differences)), key=lambda i: -differences[i].changes)
-    drawn = {i for i in order[:PICTURES] if differences[i].changes}
+    drawn = {i for i in order[:IMAGES] if differences[i].changes}
     assert a.session is not None and b.session is not None
-    rows: list[PhotoDifference] = []
-    read = ReadFiles(photos)
+    rows: list[DetectionDiff] = []
+    read = ReadFiles(images)
     for i, one in enumerate(differences):
         if i not in drawn:
             rows.append(one)
             continue
-        bgr = read_photo(photos[i])
+        bgr = read_image(images[i])
         found = [side.predict(bgr) for side in (a.session, b.session)]
         assert isinstance(found[0], Detections) and isinstance(found[1], Detections)
-        name = _picture_name(photos[i], {row.picture for row in rows})
+        name = _image_name(images[i], {row.drawing for row in rows})
         read.refuse(folder / name)
-        write_picture(folder / name, side_by_side(bgr, found[0], found[1], one))
-        rows.append(PhotoDifference(one.photo, one.lost, one.gained, one.moved, one.kept, name))
+        write_image(folder / name, side_by_side(bgr, found[0], found[1], one))
+        rows.append(DetectionDiff(one.image, one.lost, one.gained, one.moved, one.kept, name))
     return tuple(rows)
 
 
-def _picture_name(photo: Path, taken: Collection[str]) -> str:
-    """A name after the photo's that no other picture has: with its suffix or a number where stems are equal."""
-    stems = itertools.chain((photo.stem, photo.name), (f"{photo.name}-{n}" for n in itertools.count(2)))
+def _image_name(image: Path, taken: Collection[str]) -> str:
+    """A name after the image's that no other image has: with its suffix or a number where stems are equal."""
+    stems = itertools.chain((image.stem, image.name), (f"{image.name}-{n}" for n in itertools.count(2)))
     return next(name for stem in stems if (name := f"{stem}_compare.jpg") not in taken)
 
 
@@ -274,15 +274,15 @@ def _layer_dict(layer: Layer) -> dict[str, Any]:
     return {"node": layer.node, "op": layer.op, "tensor": layer.tensor, **layer.figures.to_dict()}
 
 
-def _difference_dict(one: PhotoDifference) -> dict[str, Any]:
+def _difference_dict(one: DetectionDiff) -> dict[str, Any]:
     def rows(seen: tuple[Seen, ...]) -> list[dict[str, Any]]:
         return [{"name": s.name, "score": s.score, "box_xyxy": list(s.box_xyxy), "iou": s.iou} for s in seen]
 
     return {
-        "photo": one.photo,
+        "image": one.image,
         "lost": rows(one.lost),
         "gained": rows(one.gained),
         "moved": rows(one.moved),
         "kept": one.kept,
-        "picture": one.picture or None,
+        "drawing": one.drawing or None,
     }

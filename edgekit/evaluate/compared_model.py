@@ -54,8 +54,8 @@ class Side(Protocol):
     @property
     def units(self) -> Units: ...
 
-    def run(self, photo: str, inputs: npt.NDArray[Any] | None, keep: Sequence[str]) -> Arrays:
-        """Heads by output name and the tensors `keep`; `photo` is its file stem."""
+    def run(self, image: str, inputs: npt.NDArray[Any] | None, keep: Sequence[str]) -> Arrays:
+        """Heads by output name and the tensors `keep`; `image` is its file stem."""
 
 
 def open_side(path: Path) -> Side:
@@ -94,7 +94,7 @@ class FloatSide:
         )
         self._opened: tuple[frozenset[str], Any] | None = None
 
-    def run(self, photo: str, inputs: npt.NDArray[Any] | None, keep: Sequence[str]) -> Arrays:
+    def run(self, image: str, inputs: npt.NDArray[Any] | None, keep: Sequence[str]) -> Arrays:
         from edgekit.graph.onnx_graph import extract, open_session
 
         assert self.session is not None and inputs is not None
@@ -119,7 +119,7 @@ class SimSide:
         self.tensors = sim_tensors(self._device.graph)
         self.units = head_units(self._device.graph)
 
-    def run(self, photo: str, inputs: npt.NDArray[Any] | None, keep: Sequence[str]) -> Arrays:
+    def run(self, image: str, inputs: npt.NDArray[Any] | None, keep: Sequence[str]) -> Arrays:
         assert self.session is not None and inputs is not None
         return self._device.infer({self.session.spec.input.name: inputs}, keep)
 
@@ -163,13 +163,13 @@ class PlainSide:
     def __init__(self, path: Path, session: Session) -> None:
         self.name, self.session = path.name, session
 
-    def run(self, photo: str, inputs: npt.NDArray[Any] | None, keep: Sequence[str]) -> Arrays:
+    def run(self, image: str, inputs: npt.NDArray[Any] | None, keep: Sequence[str]) -> Arrays:
         assert self.session is not None and inputs is not None
         return self.session.infer(inputs)
 
 
 class DumpSide:
-    """Outputs saved elsewhere: `<photo's stem>.npz` per photo, arrays by output name."""
+    """Outputs saved elsewhere: `<image's stem>.npz` per image, arrays by output name."""
 
     session: Session | None = None
     tensors: tuple[Tensor, ...] = ()
@@ -178,12 +178,12 @@ class DumpSide:
     def __init__(self, folder: Path) -> None:
         self.name, self._folder = folder.name, folder
 
-    def run(self, photo: str, inputs: npt.NDArray[Any] | None, keep: Sequence[str]) -> Arrays:
-        path = self._folder / f"{photo}.npz"
+    def run(self, image: str, inputs: npt.NDArray[Any] | None, keep: Sequence[str]) -> Arrays:
+        path = self._folder / f"{image}.npz"
         if not path.is_file():
             raise DataError(
-                f"{self._folder} has no {path.name}, expected the dumped outputs of every photo compared",
-                hint="dump that photo too, or give --images the dumped ones alone",
+                f"{self._folder} has no {path.name}, expected the dumped outputs of every image compared",
+                hint="dump that image too, or give --images the dumped ones alone",
             )
         if path.stat().st_size > MAX_DUMP_BYTES or _unpacked_bytes(path) > MAX_DUMP_BYTES:
             raise DataError(f"{path} is larger than {MAX_DUMP_BYTES} bytes unpacked", hint="dump the outputs alone")

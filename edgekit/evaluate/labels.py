@@ -1,4 +1,4 @@
-"""The labels of a data set in COCO's layout, whichever format they came in, and the photos they belong to."""
+"""The labels of a data set in COCO's layout, whichever format they came in, and the images they belong to."""
 
 from __future__ import annotations
 
@@ -7,26 +7,26 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from edgekit.data.coco import coco_photos, find_photos, is_there, read_coco
+from edgekit.data.coco import coco_images, find_images, is_there, read_coco
 from edgekit.data.image_list import Listing
 from edgekit.data.image_source import open_source
 from edgekit.data.label_faults import Faults, words
-from edgekit.data.yolo import YoloDataset, label_path, read_dataset, split_photos
+from edgekit.data.yolo import YoloDataset, label_path, read_dataset, split_images
 from edgekit.errors import DataError, ImageError
 from edgekit.evaluate.classes import merge_categories
 from edgekit.evaluate.coco_labels import read_annotations, read_categories
-from edgekit.evaluate.predictions import Photo
+from edgekit.evaluate.predictions import Image
 from edgekit.evaluate.yolo_labels import YoloLine, read_labels, yolo_annotation
 
 
 @dataclass(frozen=True, slots=True)
 class Truth:
-    """`images` (id, width, height), `annotations` and `categories` as COCO has them; `photos` are those on disk.
+    """`images` (id, width, height), `annotations` and `categories` as COCO has them; `images` are those on disk.
 
     `notes` says what was left out and why.
     """
 
-    photos: tuple[Photo, ...]
+    images: tuple[Image, ...]
     annotations: tuple[Mapping[str, Any], ...]
     categories: tuple[tuple[int, str], ...]
     sizes_wh: Mapping[int, tuple[int, int]]
@@ -54,12 +54,12 @@ def load_truth(
     Args:
         data: COCO JSON, a YOLO dataset yaml, or a folder per class.
         split: The split of a YOLO dataset or of class folders.
-        images_dir: Where the photos of a COCO JSON lie.
-        limit: Keeps the first photos alone.
+        images_dir: Where the images of a COCO JSON lie.
+        limit: Keeps the first images alone.
         strict: Refuses labels with any fault.
 
     Raises:
-        DataError: where no photo is there, no label is sound, or one is not and `strict` is given; the message
+        DataError: where no image is there, no label is sound, or one is not and `strict` is given; the message
             lists all faults.
     """
     data = Path(data)
@@ -75,15 +75,15 @@ def load_truth(
     else:
         raise DataError(
             f"{data} has the ending {data.suffix!r}, expected COCO .json, a YOLO dataset .yaml, or a folder per class",
-            hint="give the annotations with --data and, for COCO, the photos with --images",
+            hint="give the annotations with --data and, for COCO, the images with --images",
         )
     if strict:
-        faults.refuse(str(data), hint="mend them, or leave --strict out to score what is sound")
+        faults.refuse(str(data), hint="fix them, or leave --strict out to score what is sound")
     if not truth.annotations:
-        faults.refuse(str(data), hint="mend the labels: no object is left to score on")
+        faults.refuse(str(data), hint="fix the labels: no object is left to score on")
         raise DataError(
-            f"{data} has no labelled object on the {len(truth.photos)} photos that are here, expected at least one",
-            hint="check that labels and photos belong together; without labels: --images DIR --against M2",
+            f"{data} has no labelled object on the {len(truth.images)} images that are here, expected at least one",
+            hint="check that labels and images belong together; without labels: --images DIR --against M2",
         )
     merged = _merged(truth)
     return replace(merged, notes=(*faults.notes(str(data)), *truth.notes, *merged.notes))
@@ -96,8 +96,8 @@ def _merged(truth: Truth) -> Truth:
     return replace(truth, annotations=annotations, categories=merged.categories, notes=merged.notes)
 
 
-def photos_alone(source: Path, *, split: str = "val", limit: int | None = None) -> Truth:
-    """Photos without labels: a folder, list, COCO JSON or `split` of a YOLO dataset; ids are their places in it.
+def unlabelled_images(source: Path, *, split: str = "val", limit: int | None = None) -> Truth:
+    """Images without labels: a folder, list, COCO JSON or `split` of a YOLO dataset; ids are their places in it.
 
     Raises DataError where there is none.
     """
@@ -106,14 +106,14 @@ def photos_alone(source: Path, *, split: str = "val", limit: int | None = None) 
         listing = _split_of(read_dataset(source), split)
     else:
         opened = open_source(source, frames=1)
-        listing = Listing(tuple(p.path for p in opened.pictures if p.frame < 0), opened.missing)
+        listing = Listing(tuple(p.path for p in opened.images if p.frame < 0), opened.missing)
     if not listing.paths:
         raise DataError(
-            f"{source} offers no photos, expected at least one", hint="give a folder, list, COCO JSON or dataset yaml"
+            f"{source} offers no images, expected at least one", hint="give a folder, list, COCO JSON or dataset yaml"
         )
-    photos = tuple(Photo(i, path) for i, path in enumerate(listing.paths[:limit], 1))
-    notes = (f"{len(listing.missing)} photos are not here and were left out",) if listing.missing else ()
-    return Truth(photos, (), (), {}, notes)
+    images = tuple(Image(i, path) for i, path in enumerate(listing.paths[:limit], 1))
+    notes = (f"{len(listing.missing)} images are not here and were left out",) if listing.missing else ()
+    return Truth(images, (), (), {}, notes)
 
 
 def _split_of(dataset: YoloDataset, split: str) -> Listing:
@@ -122,13 +122,13 @@ def _split_of(dataset: YoloDataset, split: str) -> Listing:
             f"{dataset.path} has no split {split!r}, expected one of {', '.join(dataset.splits)}",
             hint="choose another with --split",
         )
-    return split_photos(dataset, split)
+    return split_images(dataset, split)
 
 
 def _from_coco(path: Path, images_dir: Path | None, limit: int | None, faults: Faults) -> Truth:
     data = read_coco(path)
-    entries = coco_photos(data, place=str(path), faults=faults)
-    folder, listing = find_photos(entries, path, images_dir=images_dir)
+    entries = coco_images(data, place=str(path), faults=faults)
+    folder, listing = find_images(entries, path, images_dir=images_dir)
     there = set(listing.paths)
     present = [e for e in entries if folder / e.file_name in there][:limit]
     merged = merge_categories(read_categories(data.get("categories"), path, faults))
@@ -138,49 +138,49 @@ def _from_coco(path: Path, images_dir: Path | None, limit: int | None, faults: F
     annotations = tuple(a for a in read if a["image_id"] in kept)
     notes = merged.notes
     if listing.missing:
-        notes += (f"{len(listing.missing)} photos are not here and were left out",)
+        notes += (f"{len(listing.missing)} images are not here and were left out",)
     bare = sum(not a.get("segmentation") for a in annotations)
     if 0 < bare < len(annotations):
         notes += (f"{bare} labels have no outline and count for boxes alone",)
-    photos = tuple(Photo(e.image_id, folder / e.file_name) for e in present)
-    return Truth(photos, annotations, merged.categories, {e.image_id: sizes[e.image_id] for e in present}, notes)
+    images = tuple(Image(e.image_id, folder / e.file_name) for e in present)
+    return Truth(images, annotations, merged.categories, {e.image_id: sizes[e.image_id] for e in present}, notes)
 
 
 def _from_yolo(dataset: YoloDataset, split: str, limit: int | None, faults: Faults) -> Truth:
     listing = _split_of(dataset, split)
     paths = sorted(listing.paths)[:limit]
     if not paths:
-        raise DataError(f"{dataset.path}: split {split!r} has no photos", hint="check the paths in the yaml")
+        raise DataError(f"{dataset.path}: split {split!r} has no images", hint="check the paths in the yaml")
     if not any(is_there(label_path(path)) for path in paths):
         raise DataError(
-            f"none of the {len(paths)} photos has a label file (first looked for: {label_path(paths[0])})",
-            hint="labels lie in folder `labels` beside `images`, one .txt per photo",
+            f"none of the {len(paths)} images has a label file (first looked for: {label_path(paths[0])})",
+            hint="labels lie in folder `labels` beside `images`, one .txt per image",
         )
-    photos: list[Photo] = []
+    images: list[Image] = []
     sizes: dict[int, tuple[int, int]] = {}
     annotations: list[Mapping[str, Any]] = []
     unread: list[str] = []
     largest = -1
-    for photo in (Photo(i, path) for i, path in enumerate(paths, 1)):
-        lines = read_labels(label_path(photo.path), faults, keypoint_shape=dataset.keypoint_shape)
+    for image in (Image(i, path) for i, path in enumerate(paths, 1)):
+        lines = read_labels(label_path(image.path), faults, keypoint_shape=dataset.keypoint_shape)
         if lines is None:
             continue
-        photos.append(photo)
+        images.append(image)
         known = [line for line in lines if _has_name(line, dataset.names, faults)]
         largest = max([largest, *(line.class_id for line in known)])
         try:
-            sizes[photo.image_id] = _size_wh(photo.path)
+            sizes[image.image_id] = _size_wh(image.path)
         except ImageError as error:  # the models' run meets it again and reports it
             unread.append(error.message)
             continue
         for line in known:
-            read = yolo_annotation(line, photo.image_id, sizes[photo.image_id], faults)
+            read = yolo_annotation(line, image.image_id, sizes[image.image_id], faults)
             annotations.append({"id": len(annotations) + 1, **read})
     if unread and not sizes:
-        raise DataError(f"none of the {len(unread)} photos can be read (first: {unread[0]})", hint="check the photos")
+        raise DataError(f"none of the {len(unread)} images can be read (first: {unread[0]})", hint="check the images")
     names = dataset.names or tuple(f"class {i}" for i in range(largest + 1))
     notes = (f"{len(listing.missing)} entries of the split are not here",) if listing.missing else ()
-    return Truth(tuple(photos), tuple(annotations), tuple(enumerate(names)), sizes, notes)
+    return Truth(tuple(images), tuple(annotations), tuple(enumerate(names)), sizes, notes)
 
 
 def _has_name(line: YoloLine, names: Sequence[str], faults: Faults) -> bool:
@@ -192,7 +192,7 @@ def _has_name(line: YoloLine, names: Sequence[str], faults: Faults) -> bool:
 
 
 def _size_wh(path: Path) -> tuple[int, int]:
-    from edgekit.ops.photo import read_photo
+    from edgekit.ops.image import read_image
 
-    height, width = read_photo(path).shape[:2]
+    height, width = read_image(path).shape[:2]
     return width, height

@@ -1,7 +1,7 @@
 """Instance masks as Ultralytics' `process_mask_native` places them: for comparison with scores made that way.
 
-It cuts the padding off the prototypes in whole cells and stretches what is left over the photo. Where the padding is
-no multiple of a cell (4 pixels), masks move by up to a cell: on the 129 photos of COCO that edgekit is measured with,
+It cuts the padding off the prototypes in whole cells and stretches what is left over the image. Where the padding is
+no multiple of a cell (4 pixels), masks move by up to a cell: on the 129 images of COCO that edgekit is measured with,
 half a point of mask mAP is lost. edgekit's own masks (`ops/masks.py`) keep the exact place.
 """
 
@@ -38,7 +38,7 @@ def require_masks(session: Session, masks: str) -> None:
 
 
 def predict_native(session: Session, bgr: npt.NDArray[np.uint8]) -> Results:
-    """`session.predict`, a picture (h, w, 3) uint8 BGR to its results, with masks placed in whole cells."""
+    """`session.predict`, an image (h, w, 3) uint8 BGR to its results, with masks placed in whole cells."""
     spec = session.spec
     inputs, letterbox = session.prepare(bgr)
     bound = bind_roles(session.infer(inputs), spec)
@@ -55,7 +55,7 @@ def predict_native(session: Session, bgr: npt.NDArray[np.uint8]) -> Results:
 
 
 def whole_cells(proto: npt.NDArray[Any], letterbox: Letterbox) -> tuple[npt.NDArray[Any], Letterbox]:
-    """`proto` (h, w, k) without the cells that are padding, and how the photo lies in it: all over it.
+    """`proto` (h, w, k) without the cells that are padding, and how the image lies in it: all over it.
 
     The gain and both cuts are truncated as `scale_masks` of Ultralytics does.
     """

@@ -15,13 +15,13 @@ from pycocotools import mask as coco_mask
 from edgekit.data.label_faults import Faults, as_integer, as_number, words
 
 MAX_POINTS = 50_000  # of one object
-MAX_LENGTH = 1 << 20  # of one object's outlines in pixels: 16 times round a photo of 16 megapixels, or 100 MB
+MAX_LENGTH = 1 << 20  # of one object's outlines in pixels: 16 times round an image of 16 megapixels, or 100 MB
 MAX_COORDINATE = 1e6
 MAX_MASK_PIXELS = 1 << 31  # run lengths are 32 bits wide
 MAX_MASK_SIDE = 1 << 20
 WITHOUT = "used without outline"
 OUTLINE = (
-    "outlines [[x, y, ...], ...] of 3 points or more, or run lengths with the photo's size and counts that fill it"
+    "outlines [[x, y, ...], ...] of 3 points or more, or run lengths with the image's size and counts that fill it"
 )
 DRAWABLE = f"at most {MAX_POINTS} points and {MAX_LENGTH} pixels of outline"
 
@@ -31,7 +31,7 @@ def clean_segmentation(value: object, size_wh: tuple[int, int], place: str, faul
 
     Args:
         value: What the file has: outlines, run lengths, or anything.
-        size_wh: The photo's size, 0 where it is not known.
+        size_wh: The image's size, 0 where it is not known.
         place: Where it stands, for messages.
         faults: Takes what is wrong; the object is then used without its outline, or without a part of it.
     """
@@ -40,7 +40,7 @@ def clean_segmentation(value: object, size_wh: tuple[int, int], place: str, faul
     if isinstance(value, dict):
         runs = _clean_runs(value, size_wh)
         if runs is None:
-            said = f" on a photo of {size_wh[0]}x{size_wh[1]} pixels" if all(size_wh) else ""
+            said = f" on an image of {size_wh[0]}x{size_wh[1]} pixels" if all(size_wh) else ""
             faults.add(place, words(f"{_few(value)}{said}"), OUTLINE, effect=WITHOUT)
         return runs
     if not isinstance(value, list):

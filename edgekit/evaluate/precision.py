@@ -1,7 +1,7 @@
-"""Average precision from matches, as COCO defines it, for any weighting of the photos.
+"""Average precision from matches, as COCO defines it, for any weighting of the images.
 
-A weight says how often a photo counts: all ones are the plain score, draws with replacement are a bootstrap
-resample. Matching does not depend on other photos, so it is done once (by pycocotools) and reused.
+A weight says how often an image counts: all ones are the plain score, draws with replacement are a bootstrap
+resample. Matching does not depend on other images, so it is done once (by pycocotools) and reused.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ BLOCK = 1 << 21  # elements of one step of the bootstrap: bounds its memory
 
 @dataclass(frozen=True, slots=True)
 class ClassMatches:
-    """Detections of one class over all photos, best score first, and the objects there are.
+    """Detections of one class over all images, best score first, and the objects there are.
 
-    photo_index: (n,) row into the weights. hit, ignored: (t, n) per IoU threshold; an ignored detection
-    (matched to a crowd, or outside the size range) counts neither way. objects: (p,) per photo.
+    image_index: (n,) row into the weights. hit, ignored: (t, n) per IoU threshold; an ignored detection
+    (matched to a crowd, or outside the size range) counts neither way. objects: (p,) per image.
     """
 
-    photo_index: npt.NDArray[np.intp]
+    image_index: npt.NDArray[np.intp]
     hit: npt.NDArray[np.bool_]
     ignored: npt.NDArray[np.bool_]
     objects: npt.NDArray[np.int64]
@@ -75,7 +75,7 @@ def _block(matches: ClassMatches, weights: Floats, totals: Floats) -> Floats:
     steps = np.flatnonzero(counted.any(axis=0))
     if not steps.size:
         return np.zeros((len(weights), matches.hit.shape[0]))
-    shown = weights[:, matches.photo_index]  # (b, n)
+    shown = weights[:, matches.image_index]  # (b, n)
     hits = np.cumsum(shown[:, None, steps] * counted[:, steps], axis=2)
     seen = np.cumsum(shown, axis=1)[:, None, steps] - _ignored_up_to(matches.ignored, shown, steps)
     precision = hits / np.maximum(seen, np.spacing(1))

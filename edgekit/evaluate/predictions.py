@@ -1,4 +1,4 @@
-"""What a model finds on a set of photos, one JSON line per photo, in a file that an interrupted run goes on with."""
+"""What a model finds on a set of images, one JSON line per image, in a file that an interrupted run goes on with."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from edgekit.data.image_loader import map_pictures
-from edgekit.data.image_source import Picture
+from edgekit.data.image_loader import map_images
+from edgekit.data.image_source import Image as SourceImage
 from edgekit.errors import DataError, ImageError, ModelError, OutputError
 from edgekit.evaluate.native_masks import predict_native, require_masks
 from edgekit.evaluate.outlines import packed_pixels
@@ -31,8 +31,8 @@ SCORED_TASKS = ("detect", "segment", "pose", "obb", "classify")
 
 
 @dataclass(frozen=True, slots=True)
-class Photo:
-    """A photo with the id that its labels know it by."""
+class Image:
+    """An image with the id that its labels know it by."""
 
     image_id: int
     path: Path
@@ -40,11 +40,11 @@ class Photo:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What was found on one photo: `boxes_xyxy` (n, 4), `scores` (n,), `class_ids` (n,), best first.
+    """What was found on one image: `boxes_xyxy` (n, 4), `scores` (n,), `class_ids` (n,), best first.
 
     `rles` (masks), `keypoints` (n, k, 3: x, y, visibility) and `rotated_xywhr` (n, 5) are there for tasks that
     have them; a classifier gives its best classes without boxes. `error` is set, and the rest empty, where the
-    photo could not be read.
+    image could not be read.
     """
 
     image_id: int
@@ -84,20 +84,20 @@ class Predictions:
         return self.task == "segment"
 
 
-def predict_photos(
+def predict_images(
     session: Session,
     model: Path,
-    photos: Sequence[Photo],
+    images: Sequence[Image],
     path: Path,
     *,
     masks: str = "edgekit",
     progress: Progress = silent,
 ) -> Predictions:
-    """Runs `session` over `photos` and writes `path`, or what is missing of it.
+    """Runs `session` over `images` and writes `path`, or what is missing of it.
 
     `masks`: "edgekit", or "ultralytics" for the places that scores made with its native masks have.
-    A file of the same model, options and photos is gone on with; one of others is written anew. Several
-    photos are in work at once where the device allows it. Raises OutputError where the disk is full.
+    A file of the same model, options and images is gone on with; one of others is written again. Several
+    images are in work at once where the device allows it. Raises OutputError where the disk is full.
     """
     if session.spec.task not in SCORED_TASKS:
         raise ModelError(
@@ -105,20 +105,20 @@ def predict_photos(
             hint="score a detection or segmentation model",
         )
     require_masks(session, masks)
-    header = _header(session, model, photos) | {"masks": masks}
+    header = _header(session, model, images) | {"masks": masks}
     predict = session.predict if masks == "edgekit" else partial(predict_native, session)
     done = _resume(path, header)
-    rest = [photo for photo in photos if photo.image_id not in done]
-    pictures = [Picture(photo.path, str(photo.path)) for photo in rest]
+    rest = [image for image in images if image.image_id not in done]
+    sources = [SourceImage(image.path, str(image.path)) for image in rest]
     stage = f"running {model.name}"
     try:
         with path.open("a", encoding="utf-8") as stream:
-            work = map_pictures(pictures, lambda bgr: _row(predict(bgr)), workers=_workers(session))
-            for count, (photo, (_, row)) in enumerate(zip(rest, work, strict=True), len(done) + 1):
+            work = map_images(sources, lambda bgr: _row(predict(bgr)), workers=_workers(session))
+            for count, (image, (_, row)) in enumerate(zip(rest, work, strict=True), len(done) + 1):
                 row = {"error": row.message} if isinstance(row, ImageError) else row
-                stream.write(json.dumps({"image_id": photo.image_id, **row}) + "\n")
+                stream.write(json.dumps({"image_id": image.image_id, **row}) + "\n")
                 stream.flush()
-                progress(stage, count, len(photos))
+                progress(stage, count, len(images))
     except OSError as error:
         raise OutputError(
             f"{path} cannot be written ({error.strerror or error})",
@@ -128,11 +128,11 @@ def predict_photos(
 
 
 def _workers(session: Session) -> int:
-    """Photos in work at once: a board has one BPU and its library is not safe to share; the rest is."""
+    """Images in work at once: a board has one BPU and its library is not safe to share; the rest is."""
     return 1 if session.device.kind == "bpu" else max(2, (os.cpu_count() or 2) // 2)
 
 
-def _header(session: Session, model: Path, photos: Sequence[Photo]) -> dict[str, Any]:
+def _header(session: Session, model: Path, images: Sequence[Image]) -> dict[str, Any]:
     options = session.options
     sidecar = sidecar_path(model)
     return {
@@ -148,23 +148,23 @@ def _header(session: Session, model: Path, photos: Sequence[Photo]) -> dict[str,
         "iou_threshold": options.iou_threshold,
         "max_detections": options.max_detections,
         "multi_label": options.multi_label,
-        "photos": [photo.image_id for photo in photos],
-        "photos_sha256": _fingerprint(photos),
+        "images": [image.image_id for image in images],
+        "images_sha256": _fingerprint(images),
         "notes": list(session.notes),
     }
 
 
-def _fingerprint(photos: Sequence[Photo]) -> str:
-    """SHA-256 over the photos' ids, places, sizes and times: ids alone are 1, 2, ... in every YOLO data set."""
+def _fingerprint(images: Sequence[Image]) -> str:
+    """SHA-256 over the images' ids, places, sizes and times: ids alone are 1, 2, ... in every YOLO data set."""
     digest = hashlib.sha256()
-    for photo in photos:
+    for image in images:
         try:
-            status = photo.path.stat()
+            status = image.path.stat()
             known = f"{status.st_size}\0{status.st_mtime_ns}"
         except (OSError, ValueError):
             known = "absent"
-        place = os.path.abspath(photo.path)  # noqa: PTH100
-        digest.update(f"{photo.image_id}\0{place}\0{known}\n".encode("utf-8", "surrogateescape"))
+        place = os.path.abspath(image.path)  # noqa: PTH100
+        digest.update(f"{image.image_id}\0{place}\0{known}\n".encode("utf-8", "surrogateescape"))
     return digest.hexdigest()
 
 
@@ -184,7 +184,7 @@ def _resume(path: Path, header: Mapping[str, Any]) -> set[int]:
         same = bool(whole) and json.loads(whole[0].decode()) == header
         rows = [_found(json.loads(line.decode())) for line in whole[1:]] if same else []
         ids = {row.image_id for row in rows}
-        same = same and len(ids) == len(rows) and ids <= set(header["photos"]) and all(map(_is_whole, rows))
+        same = same and len(ids) == len(rows) and ids <= set(header["images"]) and all(map(_is_whole, rows))
     except (ValueError, TypeError, RecursionError, DataError):
         same = False
     kept = whole if same else [json.dumps(header).encode()]

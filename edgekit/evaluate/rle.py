@@ -12,7 +12,7 @@ from edgekit.ops.masks import InstanceMasks
 
 
 def crop_to_rle(crop: npt.NDArray[np.bool_], corner_xy: tuple[int, int], size_wh: tuple[int, int]) -> dict[str, Any]:
-    """The compressed RLE of a full picture that is off but for `crop` (h, w), whose top-left is `corner_xy`.
+    """The compressed RLE of a full image that is off but for `crop` (h, w), whose top-left is `corner_xy`.
 
     COCO counts pixels down the columns, so each column of the crop gives its runs at (x * height + y).
     """

@@ -21,11 +21,11 @@ Rotated = npt.NDArray[np.float32]
 
 
 def match_rotated(truth: Truth, found: Iterable[Found], classes: ClassMap) -> Matches:
-    """Matches oriented detections with oriented labels, class by class and photo by photo."""
-    readable = [photo for photo in found if not photo.error]
+    """Matches oriented detections with oriented labels, class by class and image by image."""
+    readable = [image for image in found if not image.error]
     labels = _labels_by_place(truth)
     tables = {
-        category: _table([_photo_rows(p, labels, category, classes) for p in readable])
+        category: _table([_image_rows(p, labels, category, classes) for p in readable])
         for category in sorted(set(classes.category_of.values()))
     }
     objects = {category: int(one.objects.sum()) for category, one in tables.items()}
@@ -56,15 +56,15 @@ def _rotated_label(annotation: Mapping[str, Any]) -> Rotated:
     return np.asarray([x + width / 2, y + height / 2, width, height, 0], np.float32)
 
 
-def _photo_rows(
-    photo: Found, labels: Mapping[tuple[int, int], Rotated], category: int, classes: ClassMap
+def _image_rows(
+    image: Found, labels: Mapping[tuple[int, int], Rotated], category: int, classes: ClassMap
 ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.bool_], int]:
-    """Scores (n,), hits (t, n) of one class on one photo, best first, and how many objects there are."""
-    truth = labels.get((photo.image_id, category), np.zeros((0, 5), np.float32))
-    mine = [i for i, c in enumerate(photo.class_ids.tolist()) if classes.category_of.get(c) == category]
-    order = sorted(mine, key=lambda i: -float(photo.scores[i]))[:100]
-    assert photo.rotated_xywhr is not None
-    return photo.scores[order], greedy_hits(rotated_iou(photo.rotated_xywhr[order], truth)), len(truth)
+    """Scores (n,), hits (t, n) of one class on one image, best first, and how many objects there are."""
+    truth = labels.get((image.image_id, category), np.zeros((0, 5), np.float32))
+    mine = [i for i, c in enumerate(image.class_ids.tolist()) if classes.category_of.get(c) == category]
+    order = sorted(mine, key=lambda i: -float(image.scores[i]))[:100]
+    assert image.rotated_xywhr is not None
+    return image.scores[order], greedy_hits(rotated_iou(image.rotated_xywhr[order], truth)), len(truth)
 
 
 def greedy_hits(overlaps: npt.NDArray[np.float32]) -> npt.NDArray[np.bool_]:

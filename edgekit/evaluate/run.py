@@ -11,13 +11,13 @@ import numpy as np
 
 from edgekit.errors import ConfigError, DataError, ModelError
 from edgekit.evaluate.agreement import SHOWN, Agreement
-from edgekit.evaluate.bootstrap import Floats, Interval, difference, interval, photo_weights, ratio
+from edgekit.evaluate.bootstrap import Floats, Interval, difference, image_weights, interval, ratio
 from edgekit.evaluate.classes import ClassMap, match_classes
 from edgekit.evaluate.coco import Matches, match
 from edgekit.evaluate.labels import Truth
-from edgekit.evaluate.pairwise_agreement import agree_on_all, why_not_agree
+from edgekit.evaluate.pairwise_agreement import agree_on_all, agreement_blocker
 from edgekit.evaluate.precision import mean_precision, mean_precisions
-from edgekit.evaluate.predictions import Predictions, predict_photos
+from edgekit.evaluate.predictions import Predictions, predict_images
 from edgekit.evaluate.rotated import match_rotated
 from edgekit.evaluate.topk import top_hits
 from edgekit.files import write_json
@@ -32,7 +32,7 @@ TOPS = {"top-1": 1, "top-5": 5}
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """One model's figures of one kind, in 0..1, with intervals over photos.
+    """One model's figures of one kind, in 0..1, with intervals over images.
 
     `overall` is the `measure`: mAP50-95, or accuracy for classifiers, which have no `map50` and no sizes.
     """
@@ -62,7 +62,7 @@ class ModelScores:
 
     model: str
     device: str
-    photos: int
+    images: int
     unread: tuple[str, ...]
     scores: Mapping[str, Score]
     notes: tuple[str, ...]
@@ -72,7 +72,7 @@ class ModelScores:
             "model": self.model,
             "device": self.device,
             "simulated": self.device == "sim",
-            "photos": self.photos,
+            "images": self.images,
             "unread": list(self.unread),
             "scores": {kind: score.to_dict() for kind, score in self.scores.items()},
             "notes": list(self.notes),
@@ -81,14 +81,14 @@ class ModelScores:
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """`model` and, where asked for, `reference` over the same photos; `kept` is model / reference."""
+    """`model` and, where asked for, `reference` over the same images; `kept` is model / reference."""
 
     model: ModelScores
     reference: ModelScores | None = None
     kept: Mapping[str, Interval] | None = None
     difference: Mapping[str, Interval] | None = None
     agreement: Agreement | None = None
-    same_class: Interval | None = None  # of classifiers: the photos whose first class is the reference's
+    same_class: Interval | None = None  # of classifiers: the images whose first class is the reference's
 
     def to_dict(self) -> dict[str, Any]:
         values: dict[str, Any] = {"model": self.model.to_dict()}
@@ -116,11 +116,11 @@ def evaluate(
     seed: int = 0,
     progress: Progress = silent,
 ) -> Evaluation:
-    """Scores `model` on `truth` and compares it with `against` on the same photos.
+    """Scores `model` on `truth` and compares it with `against` on the same images.
 
-    A `truth` of photos alone (`truth.photos_alone`) has no scores: the agreement with `against` is measured.
+    A `truth` of images alone (`truth.unlabelled_images`) has no scores: the agreement with `against` is measured.
     Predictions go to `out_dir`, one file per model; a second call goes on with them. `masks`: see
-    `predict_photos`. `report.json` is written last. Raises EdgekitError kinds for models and labels that do not fit.
+    `predict_images`. `report.json` is written last. Raises EdgekitError kinds for models and labels that do not fit.
     """
     _require_measurable(truth, against, settings, resamples)
     paths = [Path(model)] if against is None else [Path(model), Path(against)]
@@ -130,12 +130,12 @@ def evaluate(
         with _open(path, where, settings) as session:
             _require_fitting(session, path, truth, predictions)
             file = Path(out_dir) / f"{role}_{path.stem}.predictions.jsonl"
-            predictions.append(predict_photos(session, path, truth.photos, file, masks=masks, progress=progress))
+            predictions.append(predict_images(session, path, truth.images, file, masks=masks, progress=progress))
     unread = _unread(predictions)
-    kept_ids = [p.image_id for p in truth.photos if p.image_id not in unread]
+    kept_ids = [p.image_id for p in truth.images if p.image_id not in unread]
     if not kept_ids:
-        raise DataError("none of the photos could be read", hint="check the photos")
-    weights = photo_weights(len(kept_ids), resamples, seed=seed)
+        raise DataError("none of the images could be read", hint="check the images")
+    weights = image_weights(len(kept_ids), resamples, seed=seed)
     for one in predictions:
         measured.append(_score(one, truth, unread, weights, progress))
     result = _evaluation(measured, predictions, unread, weights)
@@ -154,7 +154,7 @@ def _require_measurable(truth: Truth, against: Path | None, settings: Mapping[st
             f"the score threshold is {settings['conf']:g}, expected {SHOWN} at most: agreement counts from there",
             hint="leave --conf out",
         )
-    photo_weights(1, resamples)  # refuses a wrong number before the work
+    image_weights(1, resamples)  # refuses a wrong number before the work
 
 
 def _open(path: Path, device: str, settings: Mapping[str, float]) -> Session:
@@ -217,15 +217,15 @@ def _score(
     return ModelScores(
         model=str(predictions.header["model"]),
         device=str(predictions.header["device"]),
-        photos=weights.shape[1],
+        images=weights.shape[1],
         unread=tuple(unread.values()),
         scores=scores,
-        notes=(*predictions.header["notes"], *classes.notes, *truth.notes, *_doubts(scores, predictions, truth)),
+        notes=(*predictions.header["notes"], *classes.notes, *truth.notes, *_warnings(scores, predictions, truth)),
     )
 
 
-def _doubts(scores: Mapping[str, Score], predictions: Predictions, truth: Truth) -> list[str]:
-    """What makes the figures doubtful: nothing to find, or photos that are not those of the labels."""
+def _warnings(scores: Mapping[str, Score], predictions: Predictions, truth: Truth) -> list[str]:
+    """What makes the figures doubtful: nothing to find, or images that are not those of the labels."""
     notes = []
     if scores and all(np.isnan(score.overall.value) for score in scores.values()):
         notes.append("the labels have no object of the model's classes that counts (crowd regions do not)")
@@ -233,7 +233,7 @@ def _doubts(scores: Mapping[str, Score], predictions: Predictions, truth: Truth)
     if other:
         first, said = other[0], truth.sizes_wh[other[0].image_id]
         notes.append(
-            f"{len(other)} photos are not of the size that the labels say (image {first.image_id} has "
+            f"{len(other)} images are not of the size that the labels say (image {first.image_id} has "
             f"{first.size_wh[0]}x{first.size_wh[1]} pixels, said {said[0]}x{said[1]}): do the labels belong to them?"
         )
     return notes
@@ -285,7 +285,7 @@ def _evaluation(
     if len(measured) == 1:
         return Evaluation(measured[0])
     model, reference = measured
-    reason = why_not_agree(*predictions)
+    reason = agreement_blocker(*predictions)
     if reason:
         model = replace(model, notes=(*model.notes, reason))
     shared = [kind for kind in model.scores if kind in reference.scores]
@@ -303,7 +303,7 @@ def _evaluation(
 
 
 def predictions_by_id(predictions: list[Predictions]) -> list[list[Any]]:
-    """The rows of each file in the order of the photos' ids."""
+    """The rows of each file in the order of the images' ids."""
     return [sorted(one, key=lambda found: found.image_id) for one in predictions]
 
 

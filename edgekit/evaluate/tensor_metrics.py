@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """One tensor's figures over all photos. `sqnr_db` is the signal to quantization noise ratio in decibel.
+    """One tensor's figures over all images. `sqnr_db` is the signal to quantization noise ratio in decibel.
 
     Where integers have no recorded unit the best-fitting one is taken; `fitted` says so. `unequal` counts
     differing elements where both sides are integers, else it is None.
@@ -32,7 +32,7 @@ class Figures:
 
 
 class Sums:
-    """Running sums of a pair of tensors; memory does not grow with the photos."""
+    """Running sums of a pair of tensors; memory does not grow with the images."""
 
     def __init__(self) -> None:
         self._aa = self._bb = self._ab = self._max_abs = 0.0
@@ -41,7 +41,7 @@ class Sums:
         self._fit = False
 
     def add(self, a: npt.NDArray[Any], b: npt.NDArray[Any], *, fit: bool) -> None:
-        """One photo's tensors of equal shape; `fit`: their units differ by a factor nobody recorded."""
+        """One image's tensors of equal shape; `fit`: their units differ by a factor nobody recorded."""
         integers = np.issubdtype(a.dtype, np.integer) and np.issubdtype(b.dtype, np.integer)
         if not integers:
             self._unequal = None

@@ -1,4 +1,4 @@
-"""Classifiers: the photos of a folder per class, and how often the right class is the first or among the first five."""
+"""Classifiers: the images of a folder per class, and how often the right class is the first or among the first five."""
 
 from __future__ import annotations
 
@@ -7,38 +7,38 @@ from pathlib import Path
 
 import numpy as np
 
-from edgekit.data.image_list import photos_below
+from edgekit.data.image_list import images_below
 from edgekit.errors import DataError
 from edgekit.evaluate.bootstrap import Floats
 from edgekit.evaluate.classes import ClassMap
 from edgekit.evaluate.labels import Truth
-from edgekit.evaluate.predictions import Found, Photo
+from edgekit.evaluate.predictions import Found, Image
 
 
 def load_class_folders(folder: Path, *, split: str = "val", limit: int | None = None) -> Truth:
     """The labels of `folder/<class>/*.jpg` or `folder/<split>/<class>/*.jpg`, as Ultralytics lays them out.
 
-    The class ids are the folders in sorted order. Raises DataError where there are none with photos.
+    The class ids are the folders in sorted order. Raises DataError where there are none with images.
     """
     root = folder / split if (folder / split).is_dir() else folder
     classes = sorted(path for path in root.iterdir() if path.is_dir() and not path.name.startswith("."))
-    found = [(path, i) for i, one in enumerate(classes) for path in photos_below(one)]
+    found = [(path, i) for i, one in enumerate(classes) for path in images_below(one)]
     if not found:
         raise DataError(
-            f"{root} has no folders with photos, expected one folder per class",
+            f"{root} has no folders with images, expected one folder per class",
             hint="give the folder whose folders are named as the classes",
         )
     found = sorted(found)[:limit]
-    photos = tuple(Photo(i, path) for i, (path, _) in enumerate(found, 1))
+    images = tuple(Image(i, path) for i, (path, _) in enumerate(found, 1))
     labels = tuple({"image_id": i, "category_id": class_id} for i, (_, class_id) in enumerate(found, 1))
-    return Truth(photos, labels, tuple((i, one.name) for i, one in enumerate(classes)), {})
+    return Truth(images, labels, tuple((i, one.name) for i, one in enumerate(classes)), {})
 
 
 def top_hits(truth: Truth, found: Iterable[Found], classes: ClassMap, top: int) -> Floats:
-    """1 for each readable photo whose class is among the best `top`, else 0; in the photos' order."""
+    """1 for each readable image whose class is among the best `top`, else 0; in the images' order."""
     wanted = {label["image_id"]: label["category_id"] for label in truth.annotations}
     rows: list[float] = []
-    for photo in sorted(found, key=lambda one: one.image_id):
-        best: Sequence[int] = photo.class_ids[:top].tolist()
-        rows.append(float(any(classes.category_of.get(i) == wanted.get(photo.image_id) for i in best)))
+    for image in sorted(found, key=lambda one: one.image_id):
+        best: Sequence[int] = image.class_ids[:top].tolist()
+        rows.append(float(any(classes.category_of.get(i) == wanted.get(image.image_id) for i in best)))
     return np.asarray(rows, np.float64)

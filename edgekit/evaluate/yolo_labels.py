@@ -1,4 +1,4 @@
-"""YOLO label files: one object a line, as shares of the photo; and the same objects in COCO's layout."""
+"""YOLO label files: one object a line, as shares of the image; and the same objects in COCO's layout."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from edgekit.evaluate.outlines import DRAWABLE, MAX_POINTS, is_drawable, outline
 from edgekit.text import read_text
 
 MAX_LABEL_BYTES = 16 << 20
-MAX_OBJECTS = 50_000  # of one photo
+MAX_OBJECTS = 50_000  # of one image
 MAX_CLASS = 99_999
-MARGIN = 0.01  # what a tool's rounding may put outside the photo
+MARGIN = 0.01  # what a tool's rounding may put outside the image
 LINE = "a class and 4 numbers (a box) or 6 and more (an outline) in 0..1, with a width and a height"
 
 
@@ -52,10 +52,10 @@ def read_labels(path: Path, faults: Faults, *, keypoint_shape: tuple[int, ...] =
             return []
         lines = read_text(path, max_bytes=MAX_LABEL_BYTES).split("\n")
     except (OSError, ValueError, DataError) as error:
-        faults.add(str(path), words(f"unreadable ({error})"), "UTF-8 text", effect="left out with their photos")
+        faults.add(str(path), words(f"unreadable ({error})"), "UTF-8 text", effect="left out with their images")
         return None
     if len(lines) > MAX_OBJECTS and sum(bool(line.strip()) for line in lines) > MAX_OBJECTS:
-        faults.add(str(path), words("too long"), f"at most {MAX_OBJECTS} lines", effect="left out with their photos")
+        faults.add(str(path), words("too long"), f"at most {MAX_OBJECTS} lines", effect="left out with their images")
         return None
     objects: dict[YoloLine, None] = {}
     for i, line in enumerate(lines, 1):
@@ -70,7 +70,7 @@ def read_labels(path: Path, faults: Faults, *, keypoint_shape: tuple[int, ...] =
 
 
 def yolo_annotation(line: YoloLine, image_id: int, size_wh: tuple[int, int], faults: Faults) -> dict[str, Any]:
-    """One object in pixels of its photo, laid out as an annotation of COCO."""
+    """One object in pixels of its image, laid out as an annotation of COCO."""
     width, height = size_wh
     base: dict[str, Any] = {"image_id": image_id, "category_id": line.class_id, "iscrowd": 0}
     if line.box_cxcywh is not None:

@@ -180,7 +180,7 @@ def keypoint_shape(heads: tuple[HeadSpec, ...], metadata: Metadata) -> tuple[int
     if shape[0] * shape[1] != channels:
         raise ModelError(
             f"key points {list(shape)} need {shape[0] * shape[1]} channels, but the outputs have {channels}",
-            hint="mend kpt_shape in the metadata, or cut the stock ONNX again",
+            hint="fix kpt_shape in the metadata, or cut the stock ONNX again",
         )
     return tuple(shape)
 

@@ -1,8 +1,8 @@
-"""Exports of a fixed batch above 1, made one picture's: the board and edgekit work picture by picture.
+"""Exports of a fixed batch above 1, made one image's: the board and edgekit work image by image.
 
 Exporters write the batch into constants wherever a shape is spelled out. It always leads: as a side of its own, or
-merged with another (N * heads). Where NMS is inside, its pictures are unrolled one after the other; here each of
-them becomes the first. The result is held against the original, picture by picture.
+merged with another (N * heads). Where NMS is inside, its images are unrolled one after the other; here each of
+them becomes the first. The result is held against the original, image by image.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ SHAPES = {"Reshape": 1, "Expand": 1, "ConstantOfShape": 0}  # op -> which input 
 Array = npt.NDArray[np.generic]
 
 
-def first_picture(model: onnx.ModelProto, batch: int) -> onnx.ModelProto:
+def first_image(model: onnx.ModelProto, batch: int) -> onnx.ModelProto:
     """A copy of `model`, whose input is fixed at (batch, c, h, w) and whose shapes are constants, with batch 1.
 
-    Raises ModelError where the copy does not give the first picture's outputs.
+    Raises ModelError where the copy does not give the first image's outputs.
     """
     index = index_graph(model)
     inferred = onnx.shape_inference.infer_shapes(model, data_prop=True).graph
@@ -50,7 +50,7 @@ def first_picture(model: onnx.ModelProto, batch: int) -> onnx.ModelProto:
 def _rewritten(
     node: onnx.NodeProto, index: GraphIndex, shapes: Mapping[str, tuple[int, ...]], batch: int
 ) -> dict[int, Array]:
-    """The inputs of `node` that hold the batch, and what they hold for one picture."""
+    """The inputs of `node` that hold the batch, and what they hold for one image."""
     constants = {i: index.constants[name] for i, name in enumerate(node.input) if name in index.constants}
     led = [name for name in node.input if name not in index.constants and shapes.get(name, (0,))[:1] == (batch,)]
     spelled = SHAPES.get(node.op_type)
@@ -77,16 +77,16 @@ def _rewritten(
 
 
 def _prove(model: onnx.ModelProto, single: onnx.ModelProto) -> None:
-    """One picture alone must give what it gives as the first of several."""
+    """One image alone must give what it gives as the first of several."""
     value = graph_inputs(model)[0]
-    pictures = np.random.default_rng(5).random(declared_shape(value), np.float32)
-    before, after = open_session(model)({value.name: pictures}), open_session(single)({value.name: pictures[:1]})
+    images = np.random.default_rng(5).random(declared_shape(value), np.float32)
+    before, after = open_session(model)({value.name: images}), open_session(single)({value.name: images[:1]})
     for name, expected in before.items():
         first, found = expected[:1], after[name]
         same = found.shape == first.shape
         scale = max(1.0, float(np.abs(first).max(initial=0)))
         if not same or not float(np.abs(found - first).max(initial=0)) <= TOLERANCE * scale:
             raise ModelError(
-                f"batch {len(expected)} cannot be made 1: output {name!r} of the first picture changes",
+                f"batch {len(expected)} cannot be made 1: output {name!r} of the first image changes",
                 hint="export with batch=1 (or dynamic=True)",
             )

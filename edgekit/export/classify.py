@@ -74,8 +74,8 @@ def logits_as_convolution(index: GraphIndex, size_wh: tuple[int, int]) -> tuple[
     pooled = product.features
     while pooled in index.producers and index.producers[pooled].op_type in FLAT_OPS:
         pooled = index.producers[pooled].input[0]
-    picture_shape = (1, 3, size_wh[1], size_wh[0])
-    shape = tensor_shapes(index.model, [pooled], picture_shape)[pooled]
+    image_shape = (1, 3, size_wh[1], size_wh[0])
+    shape = tensor_shapes(index.model, [pooled], image_shape)[pooled]
     classes, features = product.weight.shape
     if shape != (1, features, 1, 1):
         raise _no_classifier(f"features {shape}, expected pooled ones (1, {features}, 1, 1)")
@@ -85,7 +85,7 @@ def logits_as_convolution(index: GraphIndex, size_wh: tuple[int, int]) -> tuple[
     model.graph.initializer.extend(numpy_helper.from_array(value, name) for name, value in tensors.items())
     node = helper.make_node("Conv", [pooled, *tensors], [LOGITS], f"{product.name or LOGITS}/Conv", kernel_shape=[1, 1])
     model.graph.node.append(node)
-    _prove_logits(model, product, picture_shape)
+    _prove_logits(model, product, image_shape)
     return model, LOGITS, (1, classes, 1, 1)
 
 
@@ -127,11 +127,11 @@ def _product(features: str, weight: Floats, bias: Floats, node: onnx.NodeProto) 
 PRODUCTS: dict[str, Callable[[GraphIndex, onnx.NodeProto], Product | None]] = {"Gemm": _gemm, "Add": _matmul_add}
 
 
-def _prove_logits(model: onnx.ModelProto, product: Product, picture_shape: tuple[int, ...]) -> None:
-    """The convolution's numbers must be the product's, on a picture of noise."""
+def _prove_logits(model: onnx.ModelProto, product: Product, image_shape: tuple[int, ...]) -> None:
+    """The convolution's numbers must be the product's, on an image of noise."""
     name = graph_inputs(model)[0].name
-    picture = np.random.default_rng(0).random(picture_shape, np.float32)
-    values = open_session(extract(model, {}, [product.output, LOGITS]))({name: picture})
+    image = np.random.default_rng(0).random(image_shape, np.float32)
+    values = open_session(extract(model, {}, [product.output, LOGITS]))({name: image})
     difference = float(np.abs(values[LOGITS].ravel() - values[product.output].ravel()).max())
     if not difference <= TOLERANCE * max(1.0, float(np.abs(values[product.output]).max())):
         raise _no_classifier(f"logits that differ by {difference:.3g} once the product is a convolution")

@@ -67,7 +67,7 @@ def class_names(metadata: Metadata, count: int) -> tuple[tuple[str, ...], tuple[
     if metadata.names:
         raise ModelError(
             f"the metadata names {len(metadata.names)} classes, but the class outputs have {count} channels",
-            hint="mend the `names` property, or export the model again",
+            hint="fix the `names` property, or export the model again",
         )
     if count == len(COCO_NAMES):
         return COCO_NAMES, (f"the file names no classes; its {count} are taken for COCO's",)
@@ -115,5 +115,5 @@ def _literal(key: str, text: str) -> object:
 def _bad(key: str, value: str, expected: str) -> ModelError:
     return ModelError(
         f"the model's metadata property {key!r} is {shorten(value, 60)}, expected {expected}",
-        hint="export the model again with Ultralytics, or mend the property",
+        hint="export the model again with Ultralytics, or fix the property",
     )

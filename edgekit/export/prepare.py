@@ -1,4 +1,4 @@
-"""The passes before the cut: one picture of a fixed size, and constants where only shapes were computed."""
+"""The passes before the cut: one image of a fixed size, and constants where only shapes were computed."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import onnx
 from onnx import numpy_helper
 
 from edgekit.errors import ModelError
-from edgekit.export.batch import first_picture
+from edgekit.export.batch import first_image
 from edgekit.export.half_precision import holds_halves, to_single
 from edgekit.export.metadata import read_metadata
 from edgekit.graph.onnx_graph import (
@@ -59,14 +59,14 @@ def fix_input(model: onnx.ModelProto, imgsz_hw: tuple[int, int] | None) -> tuple
         dim.Clear()
         dim.dim_value = value
     del fixed.graph.value_info[:]  # shapes written for another size would contradict
-    return (first_picture(fold_constants(fixed), batch) if batch > 1 else fixed), (width, height)
+    return (first_image(fold_constants(fixed), batch) if batch > 1 else fixed), (width, height)
 
 
 def input_notes(model: onnx.ModelProto, imgsz_hw: tuple[int, int] | None) -> tuple[str, ...]:
     """What `fix_input` decides by itself: the size of an input that leaves its own open, and the batch."""
     shape, notes = declared_shape(graph_inputs(model)[0]), []
     if shape[0] > 1:
-        notes.append(f"exported for {shape[0]} pictures at once; cut to one")
+        notes.append(f"exported for {shape[0]} images at once; cut to one")
     if 0 in shape[2:] and imgsz_hw is None:
         height, width = read_metadata(model).imgsz_hw
         notes.append(f"height and width are open; fixed at {height},{width}, which the export names (imgsz)")
@@ -74,7 +74,7 @@ def input_notes(model: onnx.ModelProto, imgsz_hw: tuple[int, int] | None) -> tup
 
 
 def fold_constants(model: onnx.ModelProto) -> onnx.ModelProto:
-    """A copy in which everything that does not depend on the picture's values is an initializer.
+    """A copy in which everything that does not depend on the image's values is an initializer.
 
     That is what exports compute from shapes (Shape, Gather, Concat, ...): with a fixed input they never change.
     """
@@ -83,8 +83,8 @@ def fold_constants(model: onnx.ModelProto) -> onnx.ModelProto:
     frozen = _frozen_inputs(index, alive)
     if not frozen:
         return model
-    picture = graph_inputs(model)[0]
-    feeds = {picture.name: np.zeros(declared_shape(picture), np.float32)}
+    image = graph_inputs(model)[0]
+    feeds = {image.name: np.zeros(declared_shape(image), np.float32)}
     probe = extract(model, {}, frozen)
     values = open_session(probe)({i.name: feeds[i.name] for i in graph_inputs(probe)})
     folded = onnx.ModelProto()
@@ -97,7 +97,7 @@ def fold_constants(model: onnx.ModelProto) -> onnx.ModelProto:
 
 
 def _frozen_inputs(index: GraphIndex, alive: set[str]) -> list[str]:
-    """Computed tensors that living nodes read though they do not depend on the picture's values."""
+    """Computed tensors that living nodes read though they do not depend on the image's values."""
     found = {
         name
         for node in index.model.graph.node
@@ -128,6 +128,6 @@ def _size_hw(model: onnx.ModelProto, declared_hw: tuple[int, ...], imgsz_hw: tup
     if not (0 < height <= MAX_SIDE and 0 < width <= MAX_SIDE):
         raise ModelError(
             f"input {name!r} is {height}x{width} (height x width), expected sides of 1 to {MAX_SIDE}",
-            hint="export the model at the size of the board's pictures, such as 640",
+            hint="export the model at the size of the board's images, such as 640",
         )
     return height, width

@@ -2,7 +2,7 @@
 
 The measure is relative to a head's largest number. Some graphs, random weights above all, enlarge the rounding of
 their first layers until it shows: there a rewritten softmax may differ as much as the graph itself does when the
-picture changes in its last bit, provided that each softmax by itself is right and everything else is unchanged.
+image changes in its last bit, provided that each softmax by itself is right and everything else is unchanged.
 """
 
 from __future__ import annotations
@@ -19,44 +19,44 @@ from edgekit.graph.onnx_graph import declared_shape, extract, graph_inputs, open
 
 HEAD_TOLERANCE = 1e-3  # relative to a head's largest value: rounding of rewritten, not of wrong, arithmetic
 SOFTMAX_TOLERANCE = 1e-5  # of shares 0..1
-MARGIN = 10.0  # a rewritten step rounds several times where a changed picture rounds once
+MARGIN = 10.0  # a rewritten step rounds several times where a changed image rounds once
 Heads = Mapping[str, npt.NDArray[np.float32]]
 
 
 def prove_heads(
     source: onnx.ModelProto, cut: onnx.ModelProto, outputs: Outputs, kept: Callable[[], onnx.ModelProto]
 ) -> tuple[str, ...]:
-    """Holds `cut` against `source` on a picture of noise; returns what is to be said of it.
+    """Holds `cut` against `source` on an image of noise; returns what is to be said of it.
 
     kept: makes the cut graph as it is before its softmaxes are rewritten. Raises ModelError where heads differ
     by more than rounding, or where `source` itself gives no finite numbers.
     """
     value = graph_inputs(source)[0]
-    picture = np.random.default_rng(0).random(declared_shape(value), np.float32)
+    image = np.random.default_rng(0).random(declared_shape(value), np.float32)
     run = open_session(extract(source, {}, dict.fromkeys(t for t, _ in outputs.values())))
 
     def stock_heads(x: npt.NDArray[np.float32]) -> Heads:
         found = run({value.name: x})
         return {name: found[tensor].transpose(0, 2, 3, 1) for name, (tensor, _) in outputs.items()}
 
-    expected = stock_heads(picture)
+    expected = stock_heads(image)
     if broken := [name for name, values in expected.items() if not np.isfinite(values).all()]:
         raise ModelError(
-            f"the stock graph gives numbers beyond float32 at {outputs[broken[0]][0]!r} on a picture of noise",
+            f"the stock graph gives numbers beyond float32 at {outputs[broken[0]][0]!r} on an image of noise",
             hint="its weights are broken, as after a training that diverged: export another checkpoint",
         )
-    found = _differences(open_session(cut)({value.name: picture}), expected)
+    found = _differences(open_session(cut)({value.name: image}), expected)
     name = max(found, key=lambda n: np.nan_to_num(found[n], nan=np.inf))
     if found[name] <= HEAD_TOLERANCE:
         return ()
-    moved = [np.nextafter(picture, np.float32(end)) for end in (-1, 2)]
+    moved = [np.nextafter(image, np.float32(end)) for end in (-1, 2)]
     own = max(_differences(stock_heads(x), expected)[name] for x in moved)
-    before = _differences(open_session(kept())({value.name: picture}), expected)
+    before = _differences(open_session(kept())({value.name: image}), expected)
     unchanged = all(difference <= HEAD_TOLERANCE for difference in before.values())
-    if unchanged and found[name] <= MARGIN * own and _softmaxes_are_right(source, cut, {value.name: picture}):
+    if unchanged and found[name] <= MARGIN * own and _softmaxes_are_right(source, cut, {value.name: image}):
         return (
             f"its numbers are at the edge of float32: head {name} moves by {own:.2g} of its largest value when the "
-            f"picture changes in its last bit, and by {found[name]:.2g} by the rewritten softmax",
+            f"image changes in its last bit, and by {found[name]:.2g} by the rewritten softmax",
         )
     raise ModelError(
         f"output {name!r} of the cut graph differs from the stock graph's {outputs[name][0]!r} by {found[name]:.3g} of "

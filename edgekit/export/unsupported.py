@@ -79,7 +79,7 @@ def _shapes(index: GraphIndex) -> list[tuple[int, ...]]:
 
 
 def _is_dense(index: GraphIndex) -> bool:
-    """One output as large as the picture: a value or a class for every pixel."""
+    """One output as large as the image: a value or a class for every pixel."""
     shapes, size_hw = _shapes(index), declared_shape(graph_inputs(index.model)[0])[2:]
     return len(shapes) == 1 and len(size_hw) == 2 and len(shapes[0]) in (3, 4) and shapes[0][-2:] == size_hw
 

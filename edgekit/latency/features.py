@@ -19,7 +19,7 @@ PRODUCTS_PER_US = 2048e3
 BYTES_PER_US = 32e3
 ROW_BLOCK, WIDTH_BLOCK, CHANNEL_BLOCK = 4, 8, 8
 KERNEL_OUT_BLOCK, POINTWISE_OUT_BLOCK = 16, 32  # output channels of a convolution
-FIRST_CHANNELS = 5.5  # what the three channels of a picture count as
+FIRST_CHANNELS = 5.5  # what the three channels of an image count as
 STRIDED = {6: 1.92}  # products of a strided kernel over its taps, by its size: pixels between the steps, too
 STRIDED_USUAL = 1.2
 SHORT_ROW = 32  # elements
@@ -64,6 +64,8 @@ def group_of(layer: Layer) -> str:
         name = "Scale" if layer.kernel == (1, 1) else "Depthwise"
     elif name == "Conv" and layer.group > 1:
         name = "Grouped"
+    if name == "Lut" and layer.bits > 8:
+        name = "Lut2Layer"
     if name == "Reshape":
         name = _kind_of_reshape(layer)
     if name in ("Conv", "Scale") and layer.outputs[0].bits == 32:

@@ -75,7 +75,7 @@ KNOWN_FAILURES: tuple[KnownFailure, ...] = (
         "calibration_size",
         r"cannot reshape array of size (?P<found>\d+) into shape (?P<wanted>\([^)]*\)|\[[^\]]*\]|[\d, x]+)",
         "a calibration file holds {found} values, the input takes {wanted}: another size, dtype or a header",
-        "write the set anew with edgekit calibrate (raw float32, no .npy header) and keep its cal_data_type",
+        "write the set again with edgekit calibrate (raw float32, no .npy header) and keep its cal_data_type",
     ),
     _known(
         "cpu_operator",

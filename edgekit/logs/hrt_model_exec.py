@@ -189,7 +189,7 @@ def _close_run(state: _State) -> None:
 def _take_frames(state: _State, match: re.Match[str]) -> None:
     frames = float(match["frames"][:15])
     if "rate" in state.run or frames < state.run.get("frames", 0):
-        _close_run(state)  # the count begins anew: another run
+        _close_run(state)  # the count begins again: another run
     state.run |= {
         "frames": frames,
         "latency": _number(match["average"]),

@@ -26,8 +26,8 @@ CONTROL_BYTES = bytes(set(range(32)) - {8, 9, 10, 12, 13, 27})
 BINARY_KINDS = {
     b"\x1f\x8b": "a gzip archive: unpack it first",
     b"PK\x03\x04": "a zip archive: unpack it first",
-    b"\x89PNG": "a picture",
-    b"\xff\xd8\xff": "a picture",
+    b"\x89PNG": "an image",
+    b"\xff\xd8\xff": "an image",
     b"\x7fELF": "a program",
     b"%PDF": "a PDF document",
     b"\x80\x04\x95": "a Python pickle",

@@ -113,5 +113,5 @@ def _damaged(path: Path, place: str, value: Any, expected: str) -> DataError:
         told = f"{value!r:.40}"
     return DataError(
         f"{path} is damaged: {place[:120]} is {told}, expected {expected}",
-        hint="run edgekit tune again: it writes it anew",
+        hint="run edgekit tune again: it writes it again",
     )

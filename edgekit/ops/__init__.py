@@ -1,1 +1,1 @@
-"""Pure array functions: pictures, boxes, quantities; numpy and cv2 only."""
+"""Pure array functions: images, boxes, quantities; numpy and cv2 only."""

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 
 class Buffers:
-    """uint8 arrays by name; they only grow, so that pictures of changing sizes cost no new memory either.
+    """uint8 arrays by name; they only grow, so that images of changing sizes cost no new memory either.
 
     Not for several threads at once.
     """

@@ -1,4 +1,4 @@
-"""The letterbox: scale a picture to fit, centre it, pad the rest; the only one in edgekit."""
+"""The letterbox: scale an image to fit, centre it, pad the rest; the only one in edgekit."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ HALF_DOWN = 0.1  # an odd rest pads the right and the bottom by one more, as Ult
 
 @dataclass(frozen=True, slots=True)
 class Letterbox:
-    """Where a picture of `source_wh` lies in the model's input of `size_wh`; all in pixels.
+    """Where an image of `source_wh` lies in the model's input of `size_wh`; all in pixels.
 
     Coordinates are continuous: pixel i covers [i, i + 1). Width and height have a scale each, since the
     scaled size is rounded to whole pixels.
@@ -47,7 +47,7 @@ class Letterbox:
         return self.apply_points(boxes_xyxy.reshape(-1, 2, 2)).reshape(-1, 4)
 
     def undo_boxes(self, boxes_xyxy: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-        """Boxes (n, 4) from input pixels to source pixels, clipped to the picture."""
+        """Boxes (n, 4) from input pixels to source pixels, clipped to the image."""
         shift, scale, limit = np.array(((self.left, self.top) * 2, self.scale_xy * 2, self.source_wh * 2), np.float64)
         boxes = (boxes_xyxy - shift) / scale
         np.maximum(boxes, 0, out=boxes)
@@ -62,10 +62,10 @@ class Letterbox:
 
 
 def letterbox_of(source_wh: tuple[int, int], preprocess: Preprocess) -> Letterbox:
-    """Where a picture of this size comes to lie (Ultralytics' LetterBox with auto=False, scaleup=True)."""
+    """Where an image of this size comes to lie (Ultralytics' LetterBox with auto=False, scaleup=True)."""
     width, height = source_wh
     if width < 1 or height < 1:
-        raise ImageError(f"a picture of {width}x{height} pixels has no content", hint="check the source")
+        raise ImageError(f"an image of {width}x{height} pixels has no content", hint="check the source")
     if preprocess.fit == "crop":
         return _cover_of(source_wh, preprocess)
     scale = min(preprocess.width / width, preprocess.height / height)
@@ -88,9 +88,9 @@ def _cover_of(source_wh: tuple[int, int], preprocess: Preprocess) -> Letterbox:
 def letterbox_image(
     bgr: npt.NDArray[np.uint8], preprocess: Preprocess, *, out: npt.NDArray[np.uint8] | None = None
 ) -> tuple[npt.NDArray[np.uint8], Letterbox]:
-    """Letterboxes a picture (h, w, 3) uint8 to (preprocess.height, preprocess.width, 3) uint8.
+    """Letterboxes an image (h, w, 3) uint8 to (preprocess.height, preprocess.width, 3) uint8.
 
-    `out` is a buffer of that shape to fill instead of a new one. Raises ImageError on any other picture.
+    `out` is a buffer of that shape to fill instead of a new one. Raises ImageError on any other image.
     """
     check_bgr(bgr)
     box = letterbox_of((bgr.shape[1], bgr.shape[0]), preprocess)
@@ -111,11 +111,11 @@ def letterbox_image(
 
 
 def check_bgr(bgr: npt.NDArray[np.uint8]) -> None:
-    """Raises ImageError unless `bgr` is a picture of (h, w, 3) uint8 with at least one pixel."""
+    """Raises ImageError unless `bgr` is an image of (h, w, 3) uint8 with at least one pixel."""
     shape = getattr(bgr, "shape", None)
     if shape is None or len(shape) != 3 or shape[2] != 3 or bgr.dtype != np.uint8 or 0 in shape:
         found = f"{shape} {getattr(bgr, 'dtype', type(bgr).__name__)}"
         raise ImageError(
-            f"the picture is {found}, expected (height, width, 3) uint8 in BGR order",
-            hint="read it with edgekit.read_photo or cv2.imread(path, cv2.IMREAD_COLOR)",
+            f"the image is {found}, expected (height, width, 3) uint8 in BGR order",
+            hint="read it with edgekit.read_image or cv2.imread(path, cv2.IMREAD_COLOR)",
         )

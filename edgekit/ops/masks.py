@@ -19,7 +19,7 @@ Mask = npt.NDArray[np.bool_]
 
 @dataclass(frozen=True, slots=True)
 class InstanceMasks:
-    """The masks of n objects; `masks[i]` is a full-size boolean (height, width) of the original picture.
+    """The masks of n objects; `masks[i]` is a full-size boolean (height, width) of the original image.
 
     Holds logits at prototype resolution: `windows[i]` (h, w) float32 with its top-left cell at
     `corners_xy[i]`. A pixel belongs to the object where the bilinearly interpolated logit is above 0
@@ -51,7 +51,7 @@ class InstanceMasks:
         return stacked if dtype is None else np.asarray(stacked, dtype)
 
     def cropped(self, index: int) -> tuple[Mask, tuple[int, int]]:
-        """The mask within its box alone, and the x, y of its top-left pixel in the original picture."""
+        """The mask within its box alone, and the x, y of its top-left pixel in the original image."""
         x1, y1, x2, y2 = (int(v) for v in np.ceil(self.boxes_xyxy[index]))
         if x2 <= x1 or y2 <= y1:
             return np.zeros((0, 0), np.bool_), (x1, y1)
@@ -64,7 +64,7 @@ class InstanceMasks:
         return encode_rle(self[index])
 
     def polygons(self, index: int) -> list[list[float]]:
-        """The outlines as [x1, y1, x2, y2, ...] in pixels of the original picture."""
+        """The outlines as [x1, y1, x2, y2, ...] in pixels of the original image."""
         part, (x, y) = self.cropped(index)
         return [[v + (x, y)[k % 2] for k, v in enumerate(line)] for line in mask_polygons(part)]
 
@@ -81,7 +81,7 @@ class InstanceMasks:
     def _cells(self, index: int, axis: int, first: int, last: int) -> npt.NDArray[np.float64]:
         """Where pixels first..last - 1 stand in the window, in cell indices along x (axis 0) or y (axis 1).
 
-        Both count centres: pixel u stands at u + 0.5 in the picture, at (u + 0.5) * scale + shift in the
+        Both count centres: pixel u stands at u + 0.5 in the image, at (u + 0.5) * scale + shift in the
         input, and at that times proto / input - 0.5 in cells.
         """
         shift = (self.letterbox.left, self.letterbox.top)[axis]

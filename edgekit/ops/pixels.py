@@ -1,4 +1,4 @@
-"""From a letterboxed picture to the array that the model's input takes."""
+"""From a letterboxed image to the array that the model's input takes."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ def pack_input(bgr: Pixels, input_spec: InputSpec, preprocess: Preprocess) -> Pi
     """The letterboxed `bgr` (h, w, 3) uint8 in the kind and layout of the input, uint8.
 
     nv12: flat (h*w*3/2,); the others: (1, c, h, w) or (1, h, w, c). Raises ModelError for a featuremap input,
-    which is no picture.
+    which is no image.
     """
     if input_spec.kind == "nv12":
         return bgr_to_nv12(bgr, color_range=preprocess.color_range)
     if input_spec.kind not in CONVERTERS:
         raise ModelError(
-            f"input {input_spec.name!r} is a {input_spec.kind}, expected a kind of picture",
+            f"input {input_spec.name!r} is a {input_spec.kind}, expected a kind of image",
             hint="give the array to Session.infer yourself",
         )
     pixels = CONVERTERS[input_spec.kind](bgr, preprocess.color_range)

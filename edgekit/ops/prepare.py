@@ -1,6 +1,6 @@
-"""From a picture straight to the model's input: letterbox and colours in one go, into buffers used again.
+"""From an image straight to the model's input: letterbox and colours in one go, into buffers used again.
 
-The same numbers as `pack_input(letterbox_image(bgr))`, without the letterboxed picture in between: what is not
+The same numbers as `pack_input(letterbox_image(bgr))`, without the letterboxed image in between: what is not
 padding is converted once, at the place where it belongs.
 """
 
@@ -21,12 +21,12 @@ from edgekit.spec import InputSpec, Preprocess
 Pixels = npt.NDArray[np.uint8]
 
 
-def prepare_picture(
+def prepare_image(
     bgr: Pixels, input_spec: InputSpec, preprocess: Preprocess, buffers: Buffers
 ) -> tuple[Pixels, Letterbox]:
-    """The picture (h, w, 3) uint8 as `pack_input` gives it, and where it lies in it.
+    """The image (h, w, 3) uint8 as `pack_input` gives it, and where it lies in it.
 
-    The array belongs to `buffers`: the next call with them overwrites it. Raises ImageError on what is no picture.
+    The array belongs to `buffers`: the next call with them overwrites it. Raises ImageError on what is no image.
     """
     fill = FILLERS.get((input_spec.kind, input_spec.layout if input_spec.kind != "nv12" else ""))
     if fill is None or preprocess.fit == "crop":
@@ -45,7 +45,7 @@ def _resized(bgr: Pixels, box: Letterbox, buffers: Buffers) -> Pixels:
 
 
 def _fill_nv12(bgr: Pixels, box: Letterbox, preprocess: Preprocess, buffers: Buffers) -> Pixels:
-    """Converts the picture and as much padding as its first and last chroma pairs take; the rest is constant."""
+    """Converts the image and as much padding as its first and last chroma pairs take; the rest is constant."""
     width, height = preprocess.size_wh
     check_even(width, height)
     pad_y, pad_uv, _ = bgr_to_yuv444(_pad(preprocess), color_range=preprocess.color_range)[0, 0]  # grey: U is V
@@ -95,7 +95,7 @@ def _fill_pixels(bgr: Pixels, box: Letterbox, preprocess: Preprocess, buffers: B
 
 
 def _window(canvas: Pixels, box: Letterbox) -> Pixels:
-    """Where the picture lies in the input."""
+    """Where the image lies in the input."""
     left, top, right, bottom = _inside(box)
     return canvas[top:bottom, left:right]
 

@@ -1,1 +1,1 @@
-"""What a person gets: pictures, JSON, COCO results."""
+"""What a person gets: images, JSON, COCO results."""

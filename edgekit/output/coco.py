@@ -60,10 +60,10 @@ def _task_values(results: Results, index: int) -> dict[str, Any]:
 
 @contextlib.contextmanager
 def coco_sink(path: Path, names: OutputNames) -> Iterator[Callable[[str, Results], None]]:
-    """A function that appends each picture's rows to a COCO results file, which appears when it is complete.
+    """A function that appends each image's rows to a COCO results file, which appears when it is complete.
 
-    Each row also has the picture's `file_name`, relative to the source. The image id is the number that the name
-    consists of, as COCO's do, else the name without suffix; pictures never share one (see `output_names`).
+    Each row also has the image's `file_name`, relative to the source. The image id is the number that the name
+    consists of, as COCO's do, else the name without suffix; images never share one (see `output_names`).
     """
     with (
         atomic_path(path) as temporary,

@@ -13,7 +13,7 @@ from edgekit.files import UNENCODABLE, atomic_path
 
 @contextlib.contextmanager
 def json_document(stream: TextIO, header: dict[str, Any]) -> Iterator[Callable[[dict[str, Any]], None]]:
-    """A function that appends one picture's results to {**header, "results": [...]} on `stream`."""
+    """A function that appends one image's results to {**header, "results": [...]} on `stream`."""
     opening = json.dumps(header, ensure_ascii=False)[:-1]
     stream.write(f'{opening}{", " if header else ""}"results": [')
     first = True

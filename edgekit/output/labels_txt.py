@@ -16,11 +16,11 @@ SEEN = 0.5  # a point below this visibility is none in a label
 
 
 def yolo_txt(results: Results) -> str:
-    """Ultralytics' label lines, coordinates in 0..1 of the picture, as training and `edgekit eval` read them.
+    """Ultralytics' label lines, coordinates in 0..1 of the image, as training and `edgekit eval` read them.
 
     detect `class x y w h`, segment `class x1 y1 x2 y2 ...` (the largest outline), pose the box and then
-    `x y visibility` per point (2 seen, 0 not, at 0 0 then), obb `class` and four corners, clipped to the picture;
-    classify `score class name`, since a whole picture's label is its folder.
+    `x y visibility` per point (2 seen, 0 not, at 0 0 then), obb `class` and four corners, clipped to the image;
+    classify `score class name`, since a whole image's label is its folder.
     """
     return _yolo_lines(results, scores=False)
 
@@ -133,7 +133,7 @@ YOLO_VALUES: dict[type, Callable[[Results, int], list[float]]] = {
 
 
 def label_sink(folder: RunFolder, names: OutputNames, kind: str) -> Callable[[str, Results], None]:
-    """A function that writes each picture's labels to labels/<its name>.txt; `kind` is one of LABEL_WRITERS."""
+    """A function that writes each image's labels to labels/<its name>.txt; `kind` is one of LABEL_WRITERS."""
     write_labels = LABEL_WRITERS[kind]
 
     def write(name: str, results: Results) -> None:

@@ -1,4 +1,4 @@
-"""Names of outputs, one for each frame and none for two: pictures, label files, and the image ids of COCO rows."""
+"""Names of outputs, one for each frame and none for two: images, label files, and the image ids of COCO rows."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import Any
 
-KEPT_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")  # a photo of another kind comes out as .jpg beside its name
+KEPT_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")  # an image of another kind comes out as .jpg beside its name
 MAX_ID_DIGITS = 18  # ids are 64-bit integers wherever they are read
 
 
@@ -16,13 +16,13 @@ MAX_ID_DIGITS = 18  # ids are 64-bit integers wherever they are read
 class OutputNames:
     """What each frame's outputs are called; frames that are not listed (of a video) get the usual name."""
 
-    pictures: Mapping[str, str] = field(default_factory=dict)
+    images: Mapping[str, str] = field(default_factory=dict)
     labels: Mapping[str, str] = field(default_factory=dict)
     image_ids: Mapping[str, int | str] = field(default_factory=dict)
 
-    def picture(self, name: str) -> str:
-        """The file of the annotated picture, relative to the output folder."""
-        return self.pictures.get(name, picture_name(name))
+    def image(self, name: str) -> str:
+        """The file of the annotated image, relative to the output folder."""
+        return self.images.get(name, image_name(name))
 
     def label(self, name: str) -> str:
         """The label file, relative to the folder of labels."""
@@ -41,16 +41,16 @@ def output_names(names: Sequence[str]) -> OutputNames:
 
     Returns:
         The usual names wherever they are unique. Where several frames would share one, `p.png` and `p.jpg` get the
-        labels `p.png.txt` and `p.jpg.txt`, and the photos `a/1.jpg` and `b/1.jpg` the image ids "a/1" and "b/1".
+        labels `p.png.txt` and `p.jpg.txt`, and the images `a/1.jpg` and `b/1.jpg` the image ids "a/1" and "b/1".
     """
     return OutputNames(
-        pictures=_distinct(names, (picture_name,)),
+        images=_distinct(names, (image_name,)),
         labels=_distinct(names, (label_name, lambda name: f"{name}.txt")),
         image_ids=_distinct(names, (image_id, _without_suffix, str)),
     )
 
 
-def picture_name(name: str) -> str:
+def image_name(name: str) -> str:
     """The frame's own name where its kind can be written, else with .jpg behind it."""
     return name if PurePosixPath(name).suffix.lower() in KEPT_SUFFIXES else f"{name}.jpg"
 
@@ -79,7 +79,7 @@ def _distinct(names: Sequence[str], forms: Sequence[Callable[[str], int | str]])
     for form in forms:
         made = {name: form(name) for name in waiting}
         counts = Counter(made.values())
-        # a name that is its own form keeps it: photos a.tif and a.tif.jpg both want a.tif.jpg
+        # a name that is its own form keeps it: images a.tif and a.tif.jpg both want a.tif.jpg
         alone = [n for n in waiting if made[n] not in taken and (counts[made[n]] == 1 or made[n] == n)]
         chosen.update({name: made[name] for name in alone})
         taken.update(made[name] for name in alone)

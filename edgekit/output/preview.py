@@ -1,4 +1,4 @@
-"""The newest annotated picture in a browser, as MJPEG; viewers never slow the run down."""
+"""The newest annotated image in a browser, as MJPEG; viewers never slow the run down."""
 
 from __future__ import annotations
 
@@ -23,18 +23,18 @@ LOOPBACK_NAMES = frozenset({"localhost", LOOPBACK, "::1"})
 BOUNDARY = "edgekit-frame"
 JPEG_QUALITY = 80
 VIEWER_TIMEOUT_S = 5.0  # a viewer that takes no bytes for so long is let go
-POLL_S = 0.1  # how often a viewer without a newer picture is looked at: is it still there?
+POLL_S = 0.1  # how often a viewer without a newer image is looked at: is it still there?
 PAGE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
 <title>edgekit preview</title>
 <style>body{margin:0;background:#111;color:#ccc;font:16px sans-serif;text-align:center}
 img{max-width:100vw;max-height:94vh}</style></head>
-<body><img src="/stream" alt="the newest annotated picture"><p>edgekit preview</p></body></html>
+<body><img src="/stream" alt="the newest annotated image"><p>edgekit preview</p></body></html>
 """
 
 
 class Preview:
-    """Serves the picture that was shown last at http://host:port/; every viewer has a thread of its own.
+    """Serves the image that was shown last at http://host:port/; every viewer has a thread of its own.
 
     Only requests whose Host header is a loopback name, one of `names`, or the address that they came in at are
     answered; others may come from a web page whose name was bound to this address (DNS rebinding), and get 403.
@@ -43,7 +43,7 @@ class Preview:
     def __init__(self, port: int, *, host: str = LOOPBACK, names: Iterable[str] = ()) -> None:
         self._names = LOOPBACK_NAMES | {host_name(name) for name in names}
         self._changed = threading.Condition()
-        self._picture = np.zeros((0, 0, 3), np.uint8)
+        self._image = np.zeros((0, 0, 3), np.uint8)
         self._jpeg = b""
         self._number = 0
         self._open = True
@@ -63,9 +63,9 @@ class Preview:
         return f"http://[{host!s}]:{port}/" if ":" in str(host) else f"http://{host!s}:{port}/"
 
     def show(self, bgr: npt.NDArray[np.uint8]) -> None:
-        """Makes `bgr` the newest picture; returns at once."""
+        """Makes `bgr` the newest image; returns at once."""
         with self._changed:
-            self._picture, self._jpeg = bgr, b""
+            self._image, self._jpeg = bgr, b""
             self._number += 1
             self._changed.notify_all()
 
@@ -81,8 +81,8 @@ class Preview:
         """Whether a request with these Host headers, which came in at `address`, is answered."""
         return len(hosts) == 1 and host_name(hosts[0]) in self._names | {host_name(address)}
 
-    def pictures(self, is_gone: Callable[[], bool] = lambda: False) -> Iterator[bytes]:
-        """JPEGs of the newest picture, one whenever there is a newer one; skips what a slow viewer missed.
+    def images(self, is_gone: Callable[[], bool] = lambda: False) -> Iterator[bytes]:
+        """JPEGs of the newest image, one whenever there is a newer one; skips what a slow viewer missed.
 
         Ends when the preview is closed, or the viewer `is_gone`.
         """
@@ -98,7 +98,7 @@ class Preview:
                 seen = self._number
                 if not self._jpeg:  # encoded once, by the first viewer that wants it
                     options = [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY]
-                    self._jpeg = cv2.imencode(".jpg", self._picture, options)[1].tobytes()
+                    self._jpeg = cv2.imencode(".jpg", self._image, options)[1].tobytes()
                 jpeg = self._jpeg
             yield jpeg
 
@@ -165,7 +165,7 @@ def _handler(preview: Preview) -> type[BaseHTTPRequestHandler]:
         def _stream(self) -> None:
             self._begin(f"multipart/x-mixed-replace; boundary={BOUNDARY}")
             self.end_headers()
-            for jpeg in preview.pictures(lambda: _is_gone(self.connection)):
+            for jpeg in preview.images(lambda: _is_gone(self.connection)):
                 head = f"--{BOUNDARY}\r\nContent-Type: image/jpeg\r\nContent-Length: {len(jpeg)}\r\n\r\n"
                 self.wfile.write(head.encode() + jpeg + b"\r\n")
 

@@ -1,4 +1,4 @@
-"""Where results go while a run goes on: pictures, videos, JSON, a window, a browser."""
+"""Where results go while a run goes on: images, videos, JSON, a window, a browser."""
 
 from __future__ import annotations
 
@@ -17,39 +17,39 @@ from edgekit.files import UNENCODABLE, atomic_path
 from edgekit.output.folder import RunFolder
 from edgekit.output.names import OutputNames
 from edgekit.output.preview import Preview, listen_address
-from edgekit.output.writer import video_writer, write_picture
+from edgekit.output.writer import video_writer, write_image
 
-Picture = npt.NDArray[np.uint8]
-PictureSink = Callable[[str, Picture], None]  # takes a frame's name and its annotated picture
+Image = npt.NDArray[np.uint8]
+ImageSink = Callable[[str, Image], None]  # takes a frame's name and its annotated image
 RowSink = Callable[[dict[str, Any]], None]  # takes a frame's results as JSON values
 VIDEO_NAME = "video.mp4"
 ESCAPE_KEYS = (27, ord("q"))
 
 
-def picture_sink(folder: RunFolder, names: OutputNames) -> PictureSink:
-    """Every picture under its own name in `folder`."""
+def image_sink(folder: RunFolder, names: OutputNames) -> ImageSink:
+    """Every image under its own name in `folder`."""
 
-    def write(name: str, picture: Picture) -> None:
-        write_picture(folder.take(names.picture(name)), picture)
+    def write(name: str, image: Image) -> None:
+        write_image(folder.take(names.image(name)), image)
 
     return write
 
 
 @contextlib.contextmanager
-def video_sink(folder: RunFolder, *, fps: float) -> Iterator[PictureSink]:
+def video_sink(folder: RunFolder, *, fps: float) -> Iterator[ImageSink]:
     """One video; where the resolution changes on the way, another one begins (video-2.mp4, ...)."""
     with contextlib.ExitStack() as stack:
-        append: Callable[[Picture], None] | None = None
+        append: Callable[[Image], None] | None = None
         size_wh, count = (0, 0), 0
 
-        def write(name: str, picture: Picture) -> None:
+        def write(name: str, image: Image) -> None:
             nonlocal append, size_wh, count
-            found = (picture.shape[1], picture.shape[0])
+            found = (image.shape[1], image.shape[0])
             if append is None or found != size_wh:
                 size_wh, count = found, count + 1
                 path = folder.take(VIDEO_NAME if count == 1 else f"video-{count}.mp4")
                 append = stack.enter_context(video_writer(path, fps=fps, size_wh=size_wh))
-            append(picture)
+            append(image)
 
         yield write
 
@@ -67,15 +67,15 @@ def json_lines(path: Path, header: dict[str, Any]) -> Iterator[RowSink]:
 
 
 @contextlib.contextmanager
-def window_sink(title: str) -> Iterator[PictureSink]:
+def window_sink(title: str) -> Iterator[ImageSink]:
     """A window; Escape or q ends the run. Raises OutputError where there is no display."""
     try:
         cv2.namedWindow(title, cv2.WINDOW_NORMAL)
     except cv2.error as error:
         raise OutputError("no window can be opened here", hint="use --preview PORT and a browser instead") from error
 
-    def show(name: str, picture: Picture) -> None:
-        cv2.imshow(title, picture)
+    def show(name: str, image: Image) -> None:
+        cv2.imshow(title, image)
         if cv2.waitKey(1) & 0xFF in ESCAPE_KEYS:
             raise KeyboardInterrupt
 
@@ -86,8 +86,8 @@ def window_sink(title: str) -> Iterator[PictureSink]:
 
 
 @contextlib.contextmanager
-def preview_sink(port: int, *, names: Sequence[str] = (), on_ready: Callable[[str], None]) -> Iterator[PictureSink]:
-    """The newest picture in a browser; `on_ready` gets the address.
+def preview_sink(port: int, *, names: Sequence[str] = (), on_ready: Callable[[str], None]) -> Iterator[ImageSink]:
+    """The newest image in a browser; `on_ready` gets the address.
 
     names: the addresses and names, besides loopback ones, that viewers ask for; where they say more than loopback,
     it listens there.
@@ -95,6 +95,6 @@ def preview_sink(port: int, *, names: Sequence[str] = (), on_ready: Callable[[st
     preview = Preview(port, host=listen_address(names), names=names)
     on_ready(preview.url)
     try:
-        yield lambda name, picture: preview.show(picture)
+        yield lambda name, image: preview.show(image)
     finally:
         preview.close()

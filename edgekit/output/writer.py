@@ -1,4 +1,4 @@
-"""Annotated pictures and videos on disk, each written whole or not at all."""
+"""Annotated images and videos on disk, each written whole or not at all."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ import numpy.typing as npt
 
 from edgekit.errors import OutputError
 from edgekit.files import atomic_path, write_bytes
-from edgekit.output.names import picture_name
+from edgekit.output.names import image_name
 
-Picture = npt.NDArray[np.uint8]
+Image = npt.NDArray[np.uint8]
 
 
-def write_picture(path: Path, bgr: Picture) -> Path:
-    """Writes a picture under `path`, as JPEG where its own suffix is none that is kept; gives the path used."""
-    path = path.with_name(picture_name(path.name))
+def write_image(path: Path, bgr: Image) -> Path:
+    """Writes an image under `path`, as JPEG where its own suffix is none that is kept; gives the path used."""
+    path = path.with_name(image_name(path.name))
     try:
         encoded, data = cv2.imencode(path.suffix.lower(), bgr)  # imwrite would not take a name that is no UTF-8
     except cv2.error as error:
@@ -31,7 +31,7 @@ def write_picture(path: Path, bgr: Picture) -> Path:
 
 
 @contextlib.contextmanager
-def video_writer(path: Path, *, fps: float, size_wh: tuple[int, int]) -> Iterator[Callable[[Picture], None]]:
+def video_writer(path: Path, *, fps: float, size_wh: tuple[int, int]) -> Iterator[Callable[[Image], None]]:
     """A function that appends a frame of `size_wh` to an .mp4 at `path`, which appears when all are written."""
     with atomic_path(path) as temporary:
         writer = cv2.VideoWriter(str(temporary), cv2.VideoWriter.fourcc(*"mp4v"), fps, size_wh)
@@ -45,7 +45,7 @@ def video_writer(path: Path, *, fps: float, size_wh: tuple[int, int]) -> Iterato
             raise _failed(path)
 
 
-def _append(writer: cv2.VideoWriter, bgr: Picture) -> None:
+def _append(writer: cv2.VideoWriter, bgr: Image) -> None:
     writer.write(bgr)
 
 

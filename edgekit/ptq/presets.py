@@ -38,7 +38,7 @@ def ptq_config(
     max_percentile: float | None = None,
     softmax_on_bpu: bool = False,
 ) -> PtqConfig:
-    """A complete PTQ yaml for one model with one picture input.
+    """A complete PTQ yaml for one model with one image input.
 
     `input_kind` is what the board will feed (nv12, rgb, bgr, yuv444, gray), `train_type` what the ONNX takes.
     Raises ConfigError on combinations that cannot be compiled.
@@ -114,8 +114,8 @@ REASON_OF_RT = {
     "rgb": "three planes of pixels as the model was trained: no colour conversion lies between",
     "bgr": "what cv2 reads; the BPU swaps the channels",
     "yuv444": "full-resolution chroma; twice the bytes of nv12",
-    "gray": "one plane, for a model trained on grey pictures",
-    "featuremap": "no picture",
+    "gray": "one plane, for a model trained on grey images",
+    "featuremap": "no image",
 }
 REASON_OF_LAYOUT = {
     "rgb": "planes, as the model has them",

@@ -115,7 +115,7 @@ def _check_size(one: PtqInput) -> None:
         raise _refused(
             f"input_shape is {'x'.join(map(str, one.shape))}, expected 4 sides with {channels} channels "
             f"at place {position + 1} ({one.layout_train}, {one.type_train})",
-            "mend input_shape or input_layout_train",
+            "fix input_shape or input_layout_train",
         )
     height, width = (one.shape[2], one.shape[3]) if position == 1 else (one.shape[1], one.shape[2])
     if one.type_rt in ("nv12", "yuv444") and (height % 2 or width % 2):

@@ -10,8 +10,8 @@ from edgekit.logs.numbers import finite
 from edgekit.report.finding import Finding
 from edgekit.report.model_facts import Facts
 
-DARK_SHARE = 0.1  # of the range of the input; photos reach all of it, files divided twice reach 1/255
-CALIBRATE = "calibrate on the original photos (edgekit calibrate), then compile again"
+DARK_SHARE = 0.1  # of the range of the input; images reach all of it, files divided twice reach 1/255
+CALIBRATE = "calibrate on the original images (edgekit calibrate), then compile again"
 
 
 def dark_input(facts: Facts) -> Finding | None:
@@ -23,7 +23,7 @@ def dark_input(facts: Facts) -> Finding | None:
         "dark_input",
         "bad",
         f"the calibration data reach {threshold:.3g} at the model's input, expected about {full:.3g}",
-        "nearly black pictures: files of 0..1 beside a yaml that divides by 255 once more?",
+        "nearly black images: files of 0..1 beside a yaml that divides by 255 once more?",
         CALIBRATE,
         threshold,
         DARK_SHARE * full,
@@ -50,7 +50,7 @@ def unproven_calibration(facts: Facts) -> Finding | None:
         "warn",
         "nothing here shows what the calibration data were",
         "the cosines compare the integer graph with the float model on these data alone",
-        "compare with the float ONNX on labelled photos (edgekit eval --against)",
+        "compare with the float ONNX on labelled images (edgekit eval --against)",
     )
 
 

@@ -19,7 +19,7 @@ from edgekit.report.model_facts import Facts
 
 OUTPUT_COSINE_GOOD = 0.99  # a build whose lowest head was at 0.9897 kept 98.6 % of box and 97.4 % of mask mAP
 OUTPUT_COSINE_POOR = 0.95  # chosen: no build of ours below it was worth shipping unmeasured
-CALIBRATION_SAMPLES = 20  # the vendor's own scripts ask for 20 to 50 photos
+CALIBRATION_SAMPLES = 20  # the vendor's own scripts ask for 20 to 50 images
 DEQUANTIZE_BYTES = 1_000_000  # chosen: read and written per frame by the CPU, to no use for most cells
 MEASURED_OVER_STATIC = 1.3  # chosen: latency of one thread on the board over the static estimate
 UTILIZATION = 0.5  # chosen: share of time that the BPU computes; a good compile reaches 0.8 to 0.9
@@ -54,7 +54,7 @@ def build_unfinished(facts: Facts) -> Finding | None:
 
 
 def few_samples(facts: Facts) -> Finding | None:
-    """Thresholds from too few photos."""
+    """Thresholds from too few images."""
     samples = facts.log.calibration.samples if facts.log else None
     if samples is None or samples >= CALIBRATION_SAMPLES:
         return None
@@ -62,7 +62,7 @@ def few_samples(facts: Facts) -> Finding | None:
         "few_samples",
         "warn",
         f"calibrated on {samples} samples",
-        f"at least {CALIBRATION_SAMPLES}, better 50, photos of the scenes it will see",
+        f"at least {CALIBRATION_SAMPLES}, better 50, images of the scenes it will see",
         "calibrate with --num 50 (edgekit calibrate), then compile again",
         samples,
         CALIBRATION_SAMPLES,
@@ -70,7 +70,7 @@ def few_samples(facts: Facts) -> Finding | None:
 
 
 def studio_range(facts: Facts) -> Finding | None:
-    """The model was built for studio-range pictures (16..235)."""
+    """The model was built for studio-range images (16..235)."""
     if "bt601_video" not in facts.build.setting("input_parameters", "input_space_and_range"):
         return None
     return Finding(

@@ -79,5 +79,5 @@ def _default_step(facts: Facts) -> str:
         return trial_command(model, model.absolute().parent.parent)
     name = build.bin.path.name if build.bin else f"{facts.log.prefix}.bin" if facts.log and facts.log.prefix else ""
     if name:
-        return f"on the board: {edgekit_command('run', '--model', Path(name), '--source', 'PHOTO')}"
+        return f"on the board: {edgekit_command('run', '--model', Path(name), '--source', 'IMAGE')}"
     return "report on the folder of the build (edgekit report), which holds its compile log"

@@ -111,10 +111,10 @@ def _check_input(spec: ModelSpec, info: TensorInfo, place: str) -> None:
     size_hw = (spec.preprocess.height, spec.preprocess.width)
     if sides and size_hw not in sides:
         raise _stale(
-            f"{place} takes pictures of {info.shape}, its sidecar says {spec.preprocess.width}x{spec.preprocess.height}"
+            f"{place} takes images of {info.shape}, its sidecar says {spec.preprocess.width}x{spec.preprocess.height}"
         )
     if info.kind and info.kind != spec.input.kind and {info.kind, spec.input.kind} & {"nv12", "gray"}:
-        raise _stale(f"{place} takes {info.kind} pictures, its sidecar says {spec.input.kind}")
+        raise _stale(f"{place} takes {info.kind} images, its sidecar says {spec.input.kind}")
 
 
 def _check_output(head: HeadSpec, info: TensorInfo, place: str) -> None:

@@ -23,7 +23,7 @@ class TensorInfo:
     """A tensor as the device states it.
 
     `shape` is the valid one; `scale` has one entry or one per channel along `axis` and is empty for floats or
-    where the device says nothing. `kind` is that of a picture input (of spec.INPUT_KINDS), "" where the device
+    where the device says nothing. `kind` is that of an image input (of spec.INPUT_KINDS), "" where the device
     does not say it.
     """
 

@@ -16,7 +16,7 @@ from edgekit.ops.nv12 import check_nv12, nv12_planes
 from edgekit.runtime.device import TensorInfo, Tensors, board_input, closed_error, dtype_name, scale_tuple
 
 MODULE = "hbm_runtime"
-Planes = tuple[TensorInfo, TensorInfo]  # luma (1, h, w, 1) and chroma (1, h/2, w/2, 2) of one NV12 picture
+Planes = tuple[TensorInfo, TensorInfo]  # luma (1, h, w, 1) and chroma (1, h/2, w/2, 2) of one NV12 image
 
 
 def import_hbm() -> ModuleType:

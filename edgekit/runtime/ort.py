@@ -59,7 +59,7 @@ class OrtDevice:
                 ) from error
             raise ModelError(
                 f"onnxruntime refused the input: got {given}, expected {expected}",
-                hint="use Session.prepare to make the input from a picture",
+                hint="use Session.prepare to make the input from an image",
             ) from error
         return {name: np.asarray(value) for name, value in zip(names, values, strict=True)}
 

@@ -23,7 +23,7 @@ SAMPLE_SECONDS = 0.5
 MAX_THREADS = 64
 STOP_SECONDS = 10.0  # what a frame may take that an interrupted measurement waits for
 
-Picture = npt.NDArray[np.uint8]
+Image = npt.NDArray[np.uint8]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,7 @@ class Latency:
 
 @dataclass(frozen=True, slots=True)
 class PerfRun:
-    """One measurement. `total` runs from the raw picture to the last stage; `fps` counts all threads together.
+    """One measurement. `total` runs from the raw image to the last stage; `fps` counts all threads together.
 
     `cpu_percent` is the processor time of this process: 100 is one core kept busy. `sensors` holds means over
     the run; what the machine does not offer is absent.
@@ -63,7 +63,7 @@ class PerfRun:
 
 def measure(
     session: Session,
-    pictures: Sequence[Picture],
+    images: Sequence[Image],
     *,
     threads: int = 1,
     frames: int = 200,
@@ -73,11 +73,11 @@ def measure(
 ) -> PerfRun:
     """Runs `frames` frames in all over `threads` threads, each after `warmup` frames of its own.
 
-    The pictures are taken in turn. Raises ConfigError on numbers that make no measurement; an error in a
+    The images are taken in turn. Raises ConfigError on numbers that make no measurement; an error in a
     thread stops the others and is raised here.
     """
-    _check(pictures, threads=threads, frames=frames, warmup=warmup)
-    work = _Work(session, pictures, frames, draw, progress)
+    _check(images, threads=threads, frames=frames, warmup=warmup)
+    work = _Work(session, images, frames, draw, progress)
     ended = [threading.Event() for _ in range(threads)]
     workers = [threading.Thread(target=work.run, args=(warmup, event), daemon=True) for event in ended]
     work.start = threading.Barrier(threads + 1)
@@ -108,10 +108,8 @@ def measure(
 class _Work:
     """What the threads of one measurement share; each frame's numbers are appended as one row."""
 
-    def __init__(
-        self, session: Session, pictures: Sequence[Picture], frames: int, draw: bool, progress: Progress
-    ) -> None:
-        self.session, self.pictures, self.frames, self.draw, self.progress = session, pictures, frames, draw, progress
+    def __init__(self, session: Session, images: Sequence[Image], frames: int, draw: bool, progress: Progress) -> None:
+        self.session, self.images, self.frames, self.draw, self.progress = session, images, frames, draw, progress
         self.start = threading.Barrier(1)
         self.tickets = itertools.count()
         self.rows: list[tuple[float, ...]] = []
@@ -125,13 +123,13 @@ class _Work:
             for index in range(warmup):
                 if self.failure is not None:
                     break
-                self.one_frame(self.pictures[index % len(self.pictures)], buffers)
+                self.one_frame(self.images[index % len(self.images)], buffers)
         except BaseException as error:  # handed to the main thread, which raises it
             self.failure = error
         try:
             self.start.wait()
             while self.failure is None and (ticket := next(self.tickets)) < self.frames:
-                marks, objects = self.one_frame(self.pictures[ticket % len(self.pictures)], buffers)
+                marks, objects = self.one_frame(self.images[ticket % len(self.images)], buffers)
                 self.rows.append(marks)
                 self.objects.append(objects)
                 self.progress("measure", min(len(self.rows), self.frames), self.frames)
@@ -147,11 +145,11 @@ class _Work:
         for event in ended:
             event.wait(STOP_SECONDS)
 
-    def one_frame(self, picture: Picture, buffers: Buffers) -> tuple[tuple[float, ...], int]:
+    def one_frame(self, image: Image, buffers: Buffers) -> tuple[tuple[float, ...], int]:
         """The clock before the first and after every stage, and how many objects were found."""
         clock = time.perf_counter
         begin = clock()
-        inputs, letterbox = self.session.prepare(picture, buffers=buffers)
+        inputs, letterbox = self.session.prepare(image, buffers=buffers)
         prepared = clock()
         heads = self.session.infer(inputs)
         inferred = clock()
@@ -159,7 +157,7 @@ class _Work:
         decoded = clock()
         if not self.draw:
             return (begin, prepared, inferred, decoded), len(results)
-        results.draw(picture)
+        results.draw(image)
         return (begin, prepared, inferred, decoded, clock()), len(results)
 
 
@@ -210,12 +208,12 @@ def latency_of(milliseconds: npt.NDArray[np.float64]) -> Latency:
     return Latency(float(milliseconds.mean()), p50, p90, p99, float(milliseconds.min()), float(milliseconds.max()))
 
 
-def _check(pictures: Sequence[Picture], *, threads: int, frames: int, warmup: int) -> None:
+def _check(images: Sequence[Image], *, threads: int, frames: int, warmup: int) -> None:
     for name, value, low, high in (
         ("threads", threads, 1, MAX_THREADS),
         ("frames", frames, 1, 1_000_000),
         ("warmup", warmup, 0, 1_000_000),
-        ("pictures", len(pictures), 1, 1_000_000),
+        ("images", len(images), 1, 1_000_000),
     ):
         if not low <= value <= high:
             raise ConfigError(f"{name} is {value}, expected {low}..{high}", hint=f"give --{name} another number")

@@ -64,7 +64,7 @@ def run_pipeline(
     """Yields every frame of `source` with its results, in order.
 
     A live source drops its oldest waiting frames where the caller is slower; a file never does. An exception in
-    any stage stops all of them and is raised here, with the frame's number, after the frames before it. A picture
+    any stage stops all of them and is raised here, with the frame's number, after the frames before it. An image
     that the model's input cannot be made of is given to `on_skip` and left out; it raises, too, without that.
     Closing the iterator (or Ctrl-C in the caller's loop) ends the threads before it returns.
     """

@@ -80,10 +80,10 @@ def _figure(path: Path, row: Any) -> Figure:
         )
         re.compile(figure.model)
     except (TypeError, KeyError, ValueError, re.error) as error:
-        raise DataError(f"{path} holds a figure that cannot be read ({error!r})", hint="mend the row") from error
+        raise DataError(f"{path} holds a figure that cannot be read ({error!r})", hint="fix the row") from error
     if figure.metric not in METRICS or figure.value <= 0:
         raise DataError(
             f"{path}: figure {figure.metric} {figure.value}, expected one of {', '.join(METRICS)} above 0",
-            hint="mend the row",
+            hint="fix the row",
         )
     return figure

@@ -123,6 +123,6 @@ def _info(tensor: Any) -> TensorInfo:
     shape = tuple(int(side) for side in (properties.shape if valid is None else valid))
     scale = scale_tuple(getattr(properties, "scale_data", None))
     kind = str(getattr(properties, "tensor_type", "")).upper().rsplit(".", 1)[-1].removeprefix("HB_DNN_IMG_TYPE_")
-    picture = "nv12" if kind.startswith("NV12") else TENSOR_KINDS.get(kind, "")
-    dtype = "uint8" if picture == "nv12" else dtype_name(properties.dtype)  # some say "NV12" for a dtype
-    return TensorInfo(tensor.name, shape, dtype, scale, len(shape) - 1, picture)
+    image = "nv12" if kind.startswith("NV12") else TENSOR_KINDS.get(kind, "")
+    dtype = "uint8" if image == "nv12" else dtype_name(properties.dtype)  # some say "NV12" for a dtype
+    return TensorInfo(tensor.name, shape, dtype, scale, len(shape) - 1, image)

@@ -55,7 +55,7 @@ def open_model(path: str | Path, *, device: str = "auto", threads: int = 0) -> O
 
     threads: how many of this computer's threads compute one frame, on onnxruntime's CPU and the simulated device;
     0 leaves it to them, and a board has no use for it. Raises ModelError where the file is none of these,
-    UnfitError where the device is not for such a file, DeviceError where it is not to be had.
+    UnfitError where the device is not for such a file, DeviceError where it is not available.
     """
     path = Path(path)
     if device not in DEVICES and device not in known_providers():  # only the latter loads onnxruntime

@@ -1,7 +1,7 @@
-"""A session: one model on one device, from picture to results.
+"""A session: one model on one device, from image to results.
 
 >>> session = edgekit.load("yolov8n_seg.bin")
->>> results = session.predict(edgekit.read_photo("street.jpg"))
+>>> results = session.predict(edgekit.read_image("street.jpg"))
 >>> results.labels, results.scores, results.boxes_xyxy
 """
 
@@ -24,7 +24,7 @@ from edgekit.ops.buffers import Buffers
 from edgekit.ops.letterbox import Letterbox
 from edgekit.ops.nv12 import letterbox_nv12, nv12_to_bgr
 from edgekit.ops.pixels import unit_float
-from edgekit.ops.prepare import prepare_picture
+from edgekit.ops.prepare import prepare_image
 from edgekit.results import Results
 from edgekit.runtime.device import Device, Tensors
 from edgekit.runtime.registry import open_model
@@ -48,12 +48,12 @@ class Session:
     def prepare(
         self, bgr: npt.NDArray[np.uint8], *, buffers: Buffers | None = None
     ) -> tuple[npt.NDArray[Any], Letterbox]:
-        """A picture (h, w, 3) uint8 BGR as the model's input, and where it lies in it.
+        """An image (h, w, 3) uint8 BGR as the model's input, and where it lies in it.
 
         uint8 for quantized models (nv12: flat), float32 in 0..1 (1, 3, h, w) for float ones. With `buffers`, one
-        set per thread, the array is that of the last frame, filled anew.
+        set per thread, the array is that of the last frame, filled again.
         """
-        pixels, letterbox = prepare_picture(bgr, self.spec.input, self.spec.preprocess, buffers or Buffers())
+        pixels, letterbox = prepare_image(bgr, self.spec.input, self.spec.preprocess, buffers or Buffers())
         return (unit_float(pixels) if self.spec.stage in FLOAT_STAGES else pixels), letterbox
 
     def prepare_nv12(
@@ -67,7 +67,7 @@ class Session:
         """A packed NV12 frame of a camera or codec (flat uint8, w*h*3/2) as the model's input, without BGR between.
 
         A frame of the input's size passes through untouched. `color_range` is the frame's where it differs from
-        the model's. A model that takes no NV12, or crops, gets the picture its own way.
+        the model's. A model that takes no NV12, or crops, gets the image its own way.
         """
         if self.spec.input.kind != "nv12" or self.spec.preprocess.fit == "crop":
             bgr = nv12_to_bgr(nv12, size_wh, color_range=color_range or self.spec.preprocess.color_range)
@@ -80,11 +80,11 @@ class Session:
         return self.device.infer(named)
 
     def decode(self, heads: Mapping[str, npt.NDArray[Any]], letterbox: Letterbox) -> Results:
-        """Raw heads to results in pixels of the original picture."""
+        """Raw heads to results in pixels of the original image."""
         return decode(heads, self.spec, letterbox, self.options, device=self.device.kind)
 
     def predict(self, bgr: npt.NDArray[np.uint8]) -> Results:
-        """A picture (h, w, 3) uint8 BGR to its results."""
+        """An image (h, w, 3) uint8 BGR to its results."""
         inputs, letterbox = self.prepare(bgr)
         return self.decode(self.infer(inputs), letterbox)
 

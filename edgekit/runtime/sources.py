@@ -1,4 +1,4 @@
-"""Where pictures come from: photos, a video, a camera or a stream."""
+"""Where images come from: images, a video, a camera or a stream."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ import numpy.typing as npt
 from edgekit.datapath import exists
 from edgekit.errors import ImageError
 from edgekit.files import is_file
-from edgekit.ops.photo import PHOTO_SUFFIXES, read_photo
+from edgekit.ops.image import IMAGE_SUFFIXES, read_image
 from edgekit.runtime.capture import CvGrabber, Grabber, MipiGrabber, live_frames, video_frames
 
 VIDEO_SUFFIXES = (".avi", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".webm")
-LIST_SUFFIXES = (".json", ".txt", ".yaml", ".yml")  # files that name photos; the host's readers open them
+LIST_SUFFIXES = (".json", ".txt", ".yaml", ".yml")  # files that name images; the host's readers open them
 STREAM_PREFIXES = ("rtsp://", "rtmp://", "http://", "https://", "udp://", "tcp://")
 DEFAULT_FPS = 25.0  # of an annotated video whose source does not say its own
 MAX_CAMERA_DIGITS = 4
@@ -27,7 +27,7 @@ OnSkip = Callable[[ImageError], None]
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """One picture: (h, w, 3) uint8 BGR, and its name (a path relative to the source, or a frame number)."""
+    """One image: (h, w, 3) uint8 BGR, and its name (a path relative to the source, or a frame number)."""
 
     bgr: npt.NDArray[np.uint8]
     name: str
@@ -35,9 +35,9 @@ class Frame:
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Frames in order. `kind` is "photos", "video" or "camera"; `count` is 0 where it is not known.
+    """Frames in order. `kind` is "images", "video" or "camera"; `count` is 0 where it is not known.
 
-    A `live` source goes on whether or not anybody reads it. `names` are those of all photos, skipped ones too, each
+    A `live` source goes on whether or not anybody reads it. `names` are those of all images, skipped ones too, each
     once; `files` is what is read, so that nothing is written over it; `notes` is what the user should know.
     """
 
@@ -51,16 +51,16 @@ class Source:
     notes: tuple[str, ...] = ()
 
 
-def names_photos(source: str) -> bool:
-    """Whether a source is a file that names photos, by its ending: a list, COCO JSON or dataset yaml."""
+def names_images(source: str) -> bool:
+    """Whether a source is a file that names images, by its ending: a list, COCO JSON or dataset yaml."""
     return not source.startswith(STREAM_PREFIXES) and Path(source).suffix.lower() in LIST_SUFFIXES
 
 
 def open_source(source: str, *, on_skip: OnSkip | None = None) -> Source:
-    """Opens a photo, a folder or glob of photos, a video, a camera or a stream.
+    """Opens an image, a folder or glob of images, a video, a camera or a stream.
 
     Cameras: "camera" or a number; "mipi" or "mipi:1" on the board. Streams: rtsp://, http:// and the like.
-    What cannot be decoded in the middle is given to `on_skip` and left out; a photo raises without it.
+    What cannot be decoded in the middle is given to `on_skip` and left out; an image raises without it.
     Raises ImageError where there is nothing to read.
     """
     if source == "camera" or _is_number(source):
@@ -74,19 +74,19 @@ def open_source(source: str, *, on_skip: OnSkip | None = None) -> Source:
     path = Path(source)
     there = exists(path)
     if there and path.is_dir():
-        return _photos(path, find_photos(path), on_skip)
+        return _images(path, find_images(path), on_skip)
     if is_glob(source):
-        return _photos(Path(), glob_photos(source), on_skip, source)
+        return _images(Path(), glob_images(source), on_skip, source)
     if path.suffix.lower() in VIDEO_SUFFIXES and there:
         return _video(source, on_skip)
-    return Source("photos", 1, 0.0, lambda: iter([Frame(_read(path), path.name)]), names=(path.name,), files=(path,))
+    return Source("images", 1, 0.0, lambda: iter([Frame(_read(path), path.name)]), names=(path.name,), files=(path,))
 
 
-def photo_source(
+def image_source(
     paths: Sequence[Path], *, said: str, on_skip: OnSkip | None = None, notes: tuple[str, ...] = ()
 ) -> Source:
-    """Open photos that a list, COCO JSON or dataset yaml named; `said` is that file, for messages."""
-    return replace(_photos(Path(), list(paths), on_skip, said), notes=notes)
+    """Open images that a list, COCO JSON or dataset yaml named; `said` is that file, for messages."""
+    return replace(_images(Path(), list(paths), on_skip, said), notes=notes)
 
 
 def _is_number(text: str) -> bool:
@@ -107,27 +107,27 @@ def is_glob(source: str) -> bool:
     return any(c in source for c in "*?[") and not exists(Path(source))
 
 
-def glob_photos(pattern: str) -> list[Path]:
-    """Every photo that a pattern matches ("**" for folders below), by its suffix, sorted."""
+def glob_images(pattern: str) -> list[Path]:
+    """Every image that a pattern matches ("**" for folders below), by its suffix, sorted."""
     found = sorted(Path(name) for name in glob.glob(pattern, recursive=True))  # noqa: PTH207
-    return [path for path in found if path.suffix.lower() in PHOTO_SUFFIXES and is_file(path)]
+    return [path for path in found if path.suffix.lower() in IMAGE_SUFFIXES and is_file(path)]
 
 
-def find_photos(folder: Path) -> list[Path]:
-    """Every photo below `folder` by its suffix, sorted; hidden files and folders are left out."""
+def find_images(folder: Path) -> list[Path]:
+    """Every image below `folder` by its suffix, sorted; hidden files and folders are left out."""
     return sorted(
         path
         for path in folder.rglob("*")
-        if path.suffix.lower() in PHOTO_SUFFIXES
+        if path.suffix.lower() in IMAGE_SUFFIXES
         and is_file(path)
         and not any(part.startswith(".") for part in path.relative_to(folder).parts)
     )
 
 
-def _photos(root: Path, paths: list[Path], on_skip: OnSkip | None, said: str = "") -> Source:
+def _images(root: Path, paths: list[Path], on_skip: OnSkip | None, said: str = "") -> Source:
     if not paths:
         raise ImageError(
-            f"{said or root} holds no photo, expected files ending in {', '.join(PHOTO_SUFFIXES)}",
+            f"{said or root} holds no image, expected files ending in {', '.join(IMAGE_SUFFIXES)}",
             hint="check the path of --source",
         )
     by_name = _by_name(root, paths)
@@ -143,13 +143,13 @@ def _photos(root: Path, paths: list[Path], on_skip: OnSkip | None, said: str = "
                 continue
             yield Frame(bgr, name)
 
-    return Source("photos", len(by_name), 0.0, frames, names=tuple(by_name), files=tuple(paths))
+    return Source("images", len(by_name), 0.0, frames, names=tuple(by_name), files=tuple(paths))
 
 
 def _read(path: Path) -> npt.NDArray[np.uint8]:
-    """The photo; whatever reading it raises is an ImageError that names it, so that the others go on."""
+    """The image; whatever reading it raises is an ImageError that names it, so that the others go on."""
     try:
-        return read_photo(path)
+        return read_image(path)
     except ImageError:
         raise
     except Exception as error:
@@ -159,7 +159,7 @@ def _read(path: Path) -> npt.NDArray[np.uint8]:
 
 
 def _by_name(root: Path, paths: list[Path]) -> dict[str, Path]:
-    """Names below the folder that all paths share, so that none leaves the output folder; each photo once."""
+    """Names below the folder that all paths share, so that none leaves the output folder; each image once."""
     absolute = [Path(os.path.normpath(path.absolute())) for path in paths]
     shared = Path(os.path.normpath(root.absolute()))
     if str(root) == ".":

@@ -47,7 +47,7 @@ def check_versions(spec: ModelSpec, model: Path, *, board: Board | None = None) 
     ]
 
 
-def refuse_bad(checks: list[VersionCheck]) -> None:
+def require_compatible(checks: list[VersionCheck]) -> None:
     """Raises DeviceError with the first check that is BAD."""
     bad = [check for check in checks if check.state == BAD]
     if bad:

@@ -107,7 +107,7 @@ def _raw_names(graph: Graph, spec: ModelSpec | None) -> list[str]:
 def _input_info(name: str, expected: Any, kind: str) -> TensorInfo:
     if kind == "featuremap":
         return TensorInfo(name, expected.shape, expected.dtype.name)
-    if kind == "nv12":  # as the board's library states it: the picture's shape, though the frame is flat
+    if kind == "nv12":  # as the board's library states it: the image's shape, though the frame is flat
         return TensorInfo(name, (expected.shape[0], 3, *input_size_hw(expected)), "uint8")
     return TensorInfo(name, expected.shape, "uint8")
 

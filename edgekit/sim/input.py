@@ -14,7 +14,7 @@ KINDS = {"RGB_128": "rgb", "BGR_128": "bgr", "GRAY_128": "gray"}
 
 
 def graph_input_kind(graph: Graph) -> str:
-    """The kind of picture that the graph's (first) input takes, of spec.INPUT_KINDS."""
+    """The kind of image that the graph's (first) input takes, of spec.INPUT_KINDS."""
     expected = next(iter(graph.inputs.values()))
     if expected.dtype == np.float32:
         return "featuremap"
@@ -25,7 +25,7 @@ def graph_input_kind(graph: Graph) -> str:
 
 
 def input_size_hw(expected: TensorType) -> tuple[int, int]:
-    """Height and width of a picture input, whichever way its channels lie."""
+    """Height and width of an image input, whichever way its channels lie."""
     _, first, second, third = expected.shape
     return (first, second) if third in (1, 3) else (second, third)
 

@@ -1,4 +1,4 @@
-"""Inputs to verify a graph with: photos as the model would get them, or generated ones."""
+"""Inputs to verify a graph with: images as the model would get them, or generated ones."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from pathlib import Path
 
 import numpy as np
 
-from edgekit.data.frame_source import photo_paths
+from edgekit.data.frame_source import image_paths
 from edgekit.errors import ModelError
+from edgekit.ops.image import read_image
 from edgekit.ops.letterbox import letterbox_image
-from edgekit.ops.photo import read_photo
 from edgekit.ops.pixels import pack_input
 from edgekit.sim.graph import Graph
 from edgekit.sim.input import graph_input, graph_input_kind, input_size_hw
@@ -31,34 +31,34 @@ def generated_frames(graph: Graph, count: int) -> Iterator[dict[str, np.ndarray]
         yield frame
 
 
-def photo_frames(graph: Graph, model: Path, folder: Path, count: int) -> Iterator[dict[str, np.ndarray]]:
-    """The first `count` photos of `folder`, letterboxed and packed as the board does it, then as the graph takes it.
+def image_frames(graph: Graph, model: Path, folder: Path, count: int) -> Iterator[dict[str, np.ndarray]]:
+    """The first `count` images of `folder`, letterboxed and packed as the board does it, then as the graph takes it.
 
-    The sidecar of `model` says how, where there is one. Raises DataError for a folder without photos,
-    ModelError for a graph that takes no picture.
+    The sidecar of `model` says how, where there is one. Raises DataError for a folder without images,
+    ModelError for a graph that takes no image.
     """
-    paths = photo_paths(Path(folder), count)
+    paths = image_paths(Path(folder), count)
     if len(graph.inputs) != 1 or graph_input_kind(graph) == "featuremap":
-        raise ModelError("the graph takes no picture, expected one picture input", hint="leave --images away")
+        raise ModelError("the graph takes no image, expected one image input", hint="leave --images away")
     ((name, kind),) = graph.inputs.items()
     input_spec, preprocess = _how(graph, model, name)
     for path in paths:
-        canvas, _ = letterbox_image(read_photo(path), preprocess)
+        canvas, _ = letterbox_image(read_image(path), preprocess)
         packed = pack_input(canvas, input_spec, preprocess)
         yield {name: graph_input(packed, kind, name)}
 
 
-def photo_inputs(graph: Graph, model: Path, folder: Path, count: int) -> Iterator[np.ndarray]:
-    """As photo_frames, but packed for the device and no further: NV12 stays flat."""
+def image_inputs(graph: Graph, model: Path, folder: Path, count: int) -> Iterator[np.ndarray]:
+    """As image_frames, but packed for the device and no further: NV12 stays flat."""
     ((name, _),) = graph.inputs.items()
     input_spec, preprocess = _how(graph, model, name)
-    for path in photo_paths(Path(folder), count):
-        canvas, _ = letterbox_image(read_photo(path), preprocess)
+    for path in image_paths(Path(folder), count):
+        canvas, _ = letterbox_image(read_image(path), preprocess)
         yield pack_input(canvas, input_spec, preprocess)
 
 
-def generated_pictures(graph: Graph, count: int) -> Iterator[np.ndarray]:
-    """Device inputs without photos: random luma and chroma, or random pixels."""
+def generated_images(graph: Graph, count: int) -> Iterator[np.ndarray]:
+    """Device inputs without images: random luma and chroma, or random pixels."""
     ((_, kind),) = graph.inputs.items()
     height, width = input_size_hw(kind)
     shape = (height * width * 3 // 2,) if graph_input_kind(graph) == "nv12" else kind.shape

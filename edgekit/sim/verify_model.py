@@ -19,7 +19,7 @@ from edgekit.sim.hbdk import HbdkSimDevice
 from edgekit.sim.provenance import execution_notes
 from edgekit.sim.tensor_stats import OpTime, TensorStats, fast_profile, tensor_stats
 from edgekit.sim.verify import Comparison, compare_integers, comparison_to_dict, raw_outputs, verify_graph
-from edgekit.sim.verify_inputs import generated_frames, generated_pictures, photo_frames, photo_inputs
+from edgekit.sim.verify_inputs import generated_frames, generated_images, image_frames, image_inputs
 
 HBDK_KIND = "simulated device against the instructions of the .bin (hbdk-sim)"
 
@@ -61,7 +61,7 @@ def verify_model(
     source, real_bin = _graph_source(path)
     graph = load_graph(source)
     toolchain = find_toolchain() if oracle else None
-    frames = list(photo_frames(graph, path, images, num) if images else generated_frames(graph, num))
+    frames = list(image_frames(graph, path, images, num) if images else generated_frames(graph, num))
     comparisons = list(verify_graph(graph, frames, source=source, toolchain=toolchain, progress=progress))
     if real_bin:
         comparisons.append(_verify_bin(path, graph, images, num, progress))
@@ -109,14 +109,14 @@ def _verify_bin(path: Path, graph: Graph, images: Path | None, num: int, progres
     raw = raw_outputs(graph)
     ours, theirs = SimDevice(raw), HbdkSimDevice(path)
     (name,) = graph.inputs
-    pictures = list(photo_inputs(graph, path, images, num) if images else generated_pictures(graph, num))
+    inputs = list(image_inputs(graph, path, images, num) if images else generated_images(graph, num))
     expected: dict[str, list[np.ndarray]] = {}
     found: dict[str, list[np.ndarray]] = {}
     try:
-        for done, picture in enumerate(pictures):
-            progress("instructions of the .bin (about 20 s per frame)", done, len(pictures))
-            integers = theirs.infer_integers({name: picture})
-            for output, values in ours.infer({name: picture}).items():
+        for done, image in enumerate(inputs):
+            progress("instructions of the .bin (about 20 s per frame)", done, len(inputs))
+            integers = theirs.infer_integers({name: image})
+            for output, values in ours.infer({name: image}).items():
                 expected.setdefault(output, []).append(values.astype(np.int64))
                 found.setdefault(output, []).append(integers[output])
     finally:

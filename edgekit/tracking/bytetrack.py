@@ -44,7 +44,7 @@ def update(
         scores: (n,) float32 in 0..1, down to `options.low_score`: low ones continue tracks.
         class_ids: (n,) int32.
         options: The thresholds.
-        camera: (2, 3), how the picture moved since the frame before (`motion.estimate_motion`); None for a still one.
+        camera: (2, 3), how the image moved since the frame before (`motion.estimate_motion`); None for a still one.
         frames: How many frames have passed since the state's, more than 1 where some were dropped.
 
     Returns:

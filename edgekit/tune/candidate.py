@@ -18,12 +18,12 @@ MAX, KL, MIX = "max", "kl", "mix"
 class Setting:
     """What one candidate build is made with.
 
-    `photos` names a calibration set and `graph` a float graph, both of the tuning folder; `calibrator` is "max",
+    `images` names a calibration set and `graph` a float graph, both of the tuning folder; `calibrator` is "max",
     "kl", "mix" or "max:P" with the percentile P in 0..1. `limits` caps thresholds, by the tensor of a convolution's
     output; `wide` are the float tensors computed in 16 bits, which have steps enough to need no cap.
     """
 
-    photos: str
+    images: str
     calibrator: str = MAX
     graph: str = PLAIN
     limits: tuple[tuple[str, float], ...] = ()
@@ -58,7 +58,7 @@ class Setting:
 
     def to_dict(self) -> dict[str, Any]:
         return {
-            "photos": self.photos,
+            "images": self.images,
             "calibrator": self.calibrator,
             "graph": self.graph,
             "limits": dict(self.limits),
@@ -71,8 +71,8 @@ def setting_from(values: Mapping[str, Any]) -> Setting:
     try:
         limits = tuple(sorted((str(name), float(limit)) for name, limit in values["limits"].items()))
         wide = tuple(sorted(str(name) for name in values["wide"]))
-        return Setting(str(values["photos"]), str(values["calibrator"]), str(values["graph"]), limits, wide)
+        return Setting(str(values["images"]), str(values["calibrator"]), str(values["graph"]), limits, wide)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise ConfigError(
-            f"a setting of the tuning store is damaged ({error})", hint="delete the tuning folder and begin anew"
+            f"a setting of the tuning store is damaged ({error})", hint="delete the tuning folder and begin again"
         ) from error

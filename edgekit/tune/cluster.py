@@ -33,7 +33,7 @@ class DaskCluster:
         self._address = address
         self._dask = distributed
         try:
-            _knock(address)  # a Client that fails in its constructor hangs when it is collected
+            _check_reachable(address)  # a Client that fails in its constructor hangs when it is collected
             self._client = _client(distributed.Client, address)
         except (OSError, asyncio.TimeoutError, ValueError) as error:  # under 3.10 its timeout is no OSError
             raise ConfigError(
@@ -121,7 +121,7 @@ def _client(make: Callable[..., Any], address: str) -> Any:
     return made[0]
 
 
-def _knock(address: str) -> None:
+def _check_reachable(address: str) -> None:
     """Raises ValueError where it is no address, OSError where nobody listens there."""
     parts = urlsplit(address if "://" in address else f"tcp://{address}")
     if parts.scheme not in ("tcp", "tls") or not parts.hostname or not parts.port:

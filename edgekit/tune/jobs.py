@@ -1,4 +1,4 @@
-"""Independent jobs: run once each, wherever the workers are, and kept so that a killed run goes on where it was."""
+"""Independent jobs: run once each, wherever the workers are, and kept so that a killed run resumes."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Jobs:
     The function is a top-level `f(shared, job)`, imported by its name where it runs. It takes and returns plain JSON
     values, NaN excepted; what it gets and what the caller gets were always through JSON, so that here, in a process,
     on a cluster and from the store it is the same. The same job is never run again, in another stage neither.
-    A store of another edgekit version, function or `shared` is begun anew.
+    A store of another edgekit version, function or `shared` is begun again.
     """
 
     def __init__(

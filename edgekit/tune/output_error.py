@@ -1,4 +1,4 @@
-"""How far a build's outputs are from the float model's, from sums that jobs bring home photo by photo."""
+"""How far a build's outputs are from the float model's, from sums that jobs bring home image by image."""
 
 from __future__ import annotations
 
@@ -9,21 +9,21 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from edgekit.evaluate.bootstrap import Interval, interval, photo_weights
+from edgekit.evaluate.bootstrap import Interval, image_weights, interval
 
 Floats = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
 class OutputErrors:
-    """Sums of squares per photo and output, (p, o) float64: of the difference to float, and of float itself."""
+    """Sums of squares per image and output, (p, o) float64: of the difference to float, and of float itself."""
 
     outputs: tuple[str, ...]
     noise: Floats
     signal: Floats
 
     def by_output(self, weights: Floats | None = None) -> Floats:
-        """Relative root mean square error, (o,), or (w, o) for `weights` (w, p) over photos."""
+        """Relative root mean square error, (o,), or (w, o) for `weights` (w, p) over images."""
         rows = np.ones((1, len(self.noise))) if weights is None else weights
         errors = np.sqrt((rows @ self.noise) / np.maximum(rows @ self.signal, np.finfo(np.float64).tiny))
         return errors[0] if weights is None else errors
@@ -36,7 +36,7 @@ class OutputErrors:
 
 @dataclass(frozen=True, slots=True)
 class Errors:
-    """A build's errors over all cells alike, and where objects are (`seen.py`), on the same photos."""
+    """A build's errors over all cells alike, and where objects are (`seen.py`), on the same images."""
 
     everywhere: OutputErrors
     seen: OutputErrors
@@ -66,7 +66,7 @@ def worst(found: Errors, reference: Errors) -> float:
 
 
 def ratios(found: OutputErrors, reference: OutputErrors) -> Floats:
-    """Per output, (o,): the error over the reference's on the same photos; 1 where the reference has none."""
+    """Per output, (o,): the error over the reference's on the same images; 1 where the reference has none."""
     ours, others = found.by_output(), reference.by_output()
     return np.divide(ours, others, out=np.ones_like(ours), where=others > 0)
 
@@ -74,7 +74,7 @@ def ratios(found: OutputErrors, reference: OutputErrors) -> Floats:
 def error_ratio(
     found: OutputErrors, reference: OutputErrors, *, resamples: int = 1000, seed: int = 0
 ) -> Sequence[tuple[str, Interval]]:
-    """Per output: the error over the reference's on the same photos, with its paired bootstrap interval."""
-    weights = photo_weights(len(found.noise), resamples, seed=seed)
+    """Per output: the error over the reference's on the same images, with its paired bootstrap interval."""
+    weights = image_weights(len(found.noise), resamples, seed=seed)
     ratios = found.by_output(weights) / np.maximum(reference.by_output(weights), np.finfo(np.float64).tiny)
     return [(name, interval(ratios[:, i])) for i, name in enumerate(found.outputs)]

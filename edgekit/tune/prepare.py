@@ -1,4 +1,4 @@
-"""What a search is made on: what was asked for, calibration sets, the photos to measure on, the untuned default."""
+"""What a search is made on: what was asked for, calibration sets, the images to measure on, the untuned default."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 
 from edgekit.calibration.calibrate import calibrate
 from edgekit.compile.compiler import compile_work
-from edgekit.data.image_source import Picture, open_source
+from edgekit.data.image_source import Image, open_source
 from edgekit.errors import ConfigError, DataError
 from edgekit.evaluate.labels import load_truth
 from edgekit.files import read_json
@@ -19,9 +19,9 @@ from edgekit.progress import Progress
 from edgekit.sim.compiler.prepared_model import INT16_MARCHES
 from edgekit.tune.candidate import Setting
 from edgekit.tune.time_budget import Plan
-from edgekit.tune.workspace import SETS, Work, write_photos
+from edgekit.tune.workspace import SETS, Work, write_images
 
-FEWEST_HELD_OUT = 8  # photos outside the calibration sets; with fewer, all are measured on
+FEWEST_HELD_OUT = 8  # images outside the calibration sets; with fewer, all are measured on
 
 
 @dataclass(slots=True)
@@ -60,7 +60,7 @@ def check_wishes(task: Task) -> None:
 
 
 def make_set(task: Task, work: Work, how: str, num: int, progress: Progress) -> str:
-    """A calibration set of the folder; its name. One that has fewer photos than asked for is named by what it has."""
+    """A calibration set of the folder; its name. One that has fewer images than asked for is named by what it has."""
     name = f"{how}_{num}"
     calibrate(
         task.model,
@@ -77,31 +77,31 @@ def make_set(task: Task, work: Work, how: str, num: int, progress: Progress) -> 
     return name
 
 
-def choose_photos(task: Task, work: Work, sets: Sequence[str], plan: Plan) -> int:
-    """Records the photos to measure on, those of no calibration set first; how many the rungs may use."""
+def choose_images(task: Task, work: Work, sets: Sequence[str], plan: Plan) -> int:
+    """Records the images to measure on, those of no calibration set first; how many the rungs may use."""
     if task.data is not None:
         truth = load_truth(task.data, split=task.split, images_dir=task.images_dir)
-        pictures = [Picture(photo.path, photo.path.name) for photo in truth.photos]
+        images = [Image(image.path, image.path.name) for image in truth.images]
     else:
         task.notes.append("no labels were given: settings were chosen by their agreement with the float model")
         frames = plan.rungs[-1] * 2
-        pictures = list(open_source(task.images, frames=frames, images_dir=task.images_dir).pictures)
+        images = list(open_source(task.images, frames=frames, images_dir=task.images_dir).images)
     used = {(path.resolve(), frame) for name in sets for path, frame in _calibrated_with(work, name)}
-    order = [pictures[i] for i in np.random.default_rng(task.seed).permutation(len(pictures))]
+    order = [images[i] for i in np.random.default_rng(task.seed).permutation(len(images))]
     fresh = [p for p in order if (p.path.resolve(), p.frame) not in used]
     rest = [p for p in order if (p.path.resolve(), p.frame) in used]
-    if not pictures:
-        raise DataError("there is no photo to measure settings on", hint="give labelled photos with --data")
+    if not images:
+        raise DataError("there is no image to measure settings on", hint="give labelled images with --data")
     if len(fresh) < FEWEST_HELD_OUT and rest:
-        task.notes.append(f"only {len(fresh)} photos are outside the calibration sets: settings were measured on those")
-        task.notes[-1] += " that calibrate, too; give more photos"
+        task.notes.append(f"only {len(fresh)} images are outside the calibration sets: settings were measured on those")
+        task.notes[-1] += " that calibrate, too; give more images"
         fresh, rest = order, []
-    write_photos(work, [*fresh, *rest])
+    write_images(work, [*fresh, *rest])
     return min(len(fresh), plan.rungs[-1])
 
 
 def _calibrated_with(work: Work, name: str) -> list[tuple[Path, int]]:
-    """The pictures of a set, from its manifest."""
+    """The images of a set, from its manifest."""
     manifest: Any = read_json(work.yaml(name).parent / "manifest.json")
     return [(Path(one["path"]), int(one["frame"])) for one in manifest["selection"]["chosen"]]
 

@@ -64,7 +64,7 @@ class Unit:
 
 @dataclass(frozen=True, slots=True)
 class Scored:
-    """A step after scoring on photos: what is kept of every metric, and the agreement with the float model."""
+    """A step after scoring on images: what is kept of every metric, and the agreement with the float model."""
 
     step: Step
     report: Mapping[str, Any] = field(default_factory=dict)
@@ -75,7 +75,7 @@ class Scored:
         return {kind: float(one["value"]) for kind, one in (self.report.get("kept") or {}).items()}
 
     def is_kept(self, share: float, confidence: float) -> bool:
-        """Whether every metric keeps at least `share`, also in `confidence` of all draws of the photos."""
+        """Whether every metric keeps at least `share`, also in `confidence` of all draws of the images."""
         draws = [np.asarray(one, np.float64) for one in self.report.get("kept_draws", {}).values()]
         return all(one[0] >= share and (one[1:] >= share).mean() >= confidence for one in draws)
 
@@ -83,13 +83,13 @@ class Scored:
     def disagreement(self) -> float:
         """What is missing to full panoptic quality with the float model's detections as truth.
 
-        Of classifiers the share of photos with another first class, NaN where labels decide.
+        Of classifiers the share of images with another first class, NaN where labels decide.
         """
         draws = self.report.get("disagreement_draws") or [None]
         return float("nan") if draws[0] is None else float(draws[0])
 
     def disagreement_over(self, other: Scored) -> Interval:
-        """The disagreement over that of `other` on the same photos, with its paired interval."""
+        """The disagreement over that of `other` on the same images, with its paired interval."""
         both = (np.asarray(one.report.get("disagreement_draws", [np.nan]), np.float64) for one in (self, other))
         return ratio(*both)
 

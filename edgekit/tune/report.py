@@ -15,7 +15,7 @@ from edgekit.version import __version__
 
 @dataclass(frozen=True, slots=True)
 class Tuned:
-    """What tuning found; `untuned` and `chosen` are scored on the tuning photos, never on others.
+    """What tuning found; `untuned` and `chosen` are scored on the tuning images, never on others.
 
     `front`: more and more places in 16 bits, those that lose less than every cheaper one. `built`: the chosen
     setting's output errors measured on the build that its written folder gives; `ratios` those over the untuned

@@ -17,7 +17,7 @@ MAX_STORE_BYTES = 1 << 30  # a result is a few hundred bytes, a thorough search 
 class ResultStore:
     """What is already known, by the key of its job; `add` is on disk before it returns.
 
-    The first line is a header that says for what the results hold: under another header the file is begun anew. A line
+    The first line is a header that says for what the results hold: under another header the file is begun again. A line
     that is no result is not counted, a last line that was cut is taken off.
     """
 

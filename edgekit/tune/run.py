@@ -1,4 +1,4 @@
-"""The whole tuning: sets and photos, the search, scores on labels or agreement, and the work folder that it chose."""
+"""The whole tuning: sets and images, the search, scores on labels or agreement, and the work folder that it chose."""
 
 from __future__ import annotations
 
@@ -18,21 +18,21 @@ from edgekit.tune.cost import giga_macs
 from edgekit.tune.jobs import Jobs
 from edgekit.tune.measure import built_job
 from edgekit.tune.output_error import error_ratio, errors_from
-from edgekit.tune.prepare import Task, check_wishes, choose_photos, make_set, untuned_setting
+from edgekit.tune.prepare import Task, check_wishes, choose_images, make_set, untuned_setting
 from edgekit.tune.records import Scored
 from edgekit.tune.report import Tuned, sensitivity_to_dict
 from edgekit.tune.search import Search, Wishes
 from edgekit.tune.selection import choose, scored
 from edgekit.tune.time_budget import Plan, plan_for
 from edgekit.tune.variants import biased_graph, corrected_graph, equalized_graph
-from edgekit.tune.workspace import PHOTOS_NAME, Work, base_subject, write_float_heads
+from edgekit.tune.workspace import IMAGES_NAME, Work, base_subject, write_float_heads
 from edgekit.tune.write import write_tuned
 
 JOB = "edgekit.tune.measure:run_job"
 SEARCH_DIR, TUNED_DIR = "search", "tuned"
 REPORT_NAME, SENSITIVITY_NAME, STORE_NAME = "tune.json", "sensitivity.json", "jobs.jsonl"
 DEFAULT_SET = ("diverse", 50)  # what `edgekit calibrate` chooses where nobody asks for anything
-ERROR_SHARE = 0.5  # of the untuned error: more than the third less that is promised, so that other photos keep it
+ERROR_SHARE = 0.5  # of the untuned error: more than the third less that is promised, so that other images keep it
 
 
 def tune(
@@ -55,7 +55,7 @@ def tune(
 ) -> Tuned:
     """Finds the cheapest setting that keeps `retention` of every metric, and writes `out`/tuned for any compiler.
 
-    `images`: photos for calibration, as `calibrate` takes them; `data`: labelled photos to measure on, without which
+    `images`: images for calibration, as `calibrate` takes them; `data`: labelled images to measure on, without which
     agreement with the float model is measured. A second call goes on where the first was interrupted. Raises
     EdgekitError kinds for what does not fit, before the search begins.
     """
@@ -81,7 +81,7 @@ def tune(
     choices = wide_choices(graph, base_subject(work.folder, default, PLAIN).plan)
     plan = plan_for(task.minutes, giga_macs=giga_macs(graph), units=len(choices))
     sets = list(dict.fromkeys([default, *(make_set(task, work, how, num, progress) for how, num in plan.sets)]))
-    held_out = choose_photos(task, work, sets, plan)
+    held_out = choose_images(task, work, sets, plan)
     write_float_heads(work, base_subject(work.folder, default, PLAIN).job.onnx_path, held_out, progress=progress)
     untuned = untuned_setting(work, default, progress)
     shared = _shared(task, work)
@@ -98,7 +98,7 @@ def tune(
         search.calibrators(sets)
         if equalized := equalized_graph(work, default, "equalized"):
             search.graph("equalized", f"cross-layer equalization of {len(equalized)} tensors")
-        name = f"{search.best.setting.graph}_{search.best.setting.photos}_corrected"
+        name = f"{search.best.setting.graph}_{search.best.setting.images}_corrected"
         if corrected := corrected_graph(work, search.best.setting, name, progress=progress):
             search.graph(name, f"bias correction of {corrected} convolutions")
         units = search.sensitivity(choices)
@@ -141,7 +141,7 @@ def _shared(task: Task, work: Work) -> dict[str, Any]:
     return {
         "folder": str(work.folder.resolve()),
         "model": sha256_file(task.model),
-        "photos": sha256_file(work.folder / PHOTOS_NAME),
+        "images": sha256_file(work.folder / IMAGES_NAME),
         "data": str(task.data.resolve()) if task.data else None,
         "split": task.split,
         "images_dir": str(task.images_dir.resolve()) if task.images_dir else None,

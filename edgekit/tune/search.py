@@ -1,4 +1,4 @@
-"""The search: calibrator and photos first, then thresholds one by one, then 16 bits for the fewest places.
+"""The search: calibrator and images first, then thresholds one by one, then 16 bits for the fewest places.
 
 Everything that is tried is a job (`measure.py`); the choice depends on their results alone, so that the same seed and
 plan choose the same, however many workers there are and however often the run was interrupted.
@@ -17,7 +17,7 @@ from edgekit.tune.measure import Job, alone_job, error_job, observe_job, shift_j
 from edgekit.tune.output_error import Errors, errors_from, loss, worst
 from edgekit.tune.records import Step, Unit
 from edgekit.tune.time_budget import GAINS_PER_UNIT, PREFIXES, Plan
-from edgekit.tune.workspace import Work, base_subject, limitable, threshold_at
+from edgekit.tune.workspace import Work, base_subject, clippable_tensors, tensor_percentile
 
 KEPT_OF_RUNG = 2  # one in two candidates goes on to the next rung
 WORTH = 0.995  # a free change is taken where the loss falls at least to this share
@@ -50,10 +50,10 @@ class Search:
     `front` is what 16 bits bring: settings by their cost, each of which loses less than every cheaper one.
     """
 
-    def __init__(self, work: Work, runs: Runs, plan: Plan, photos: int, untuned: Setting, wishes: Wishes) -> None:
+    def __init__(self, work: Work, runs: Runs, plan: Plan, images: int, untuned: Setting, wishes: Wishes) -> None:
         self._work, self._runs, self._plan, self._wishes = work, runs, plan, wishes
-        self._rungs = [min(rung, photos) for rung in plan.rungs]
-        self._graph = base_subject(work.folder, untuned.photos, untuned.graph).graph
+        self._rungs = [min(rung, images) for rung in plan.rungs]
+        self._graph = base_subject(work.folder, untuned.images, untuned.graph).graph
         self._untuned = untuned
         self.untuned = self.errors("untuned", [untuned])[0]
         self.steps = [self._step("untuned default", untuned, self.untuned, 1)]
@@ -64,38 +64,38 @@ class Search:
         return self.steps[-1]
 
     def calibrators(self, sets: Sequence[str]) -> None:
-        """Successive halving over calibrators and photo sets, on more photos in every rung."""
+        """Successive halving over calibrators and image sets, on more images in every rung."""
         kinds = [MAX, KL, *(f"{MAX}:{fraction}" for fraction in self._plan.percentiles)]
         self._runs.run("looking at sets", [observe_job(name, self.best.setting.graph) for name in sets])
-        candidates = [replace(self.best.setting, photos=name, calibrator=kind) for name in sets for kind in kinds]
+        candidates = [replace(self.best.setting, images=name, calibrator=kind) for name in sets for kind in kinds]
         candidates += [self._capped(name, fraction) for name in sets for fraction in self._plan.percentiles]
         tried = len(candidates)
-        for photos in self._rungs:
-            losses = self.losses("calibrators", candidates, photos)
+        for images in self._rungs:
+            losses = self.losses("calibrators", candidates, images)
             order = sorted(range(len(candidates)), key=lambda i: (losses[i], i))
             candidates = [candidates[i] for i in order[: max(2, -(-len(candidates) // KEPT_OF_RUNG))]]
-        self._take("calibrator and photos", candidates, tried, WORTH)
+        self._take("calibrator and images", candidates, tried, WORTH)
 
-    def _capped(self, photos: str, fraction: float) -> Setting:
+    def _capped(self, images: str, fraction: float) -> Setting:
         """No saturation but at convolutions in 8 bits, which are capped at a percentile each."""
-        setting = replace(self.best.setting, photos=photos, calibrator=MAX)
-        tensors = sorted(limitable(base_subject(self._work.folder, photos, setting.graph)))
-        return replace(setting, limits=tuple((t, threshold_at(self._work, setting, t, fraction)) for t in tensors))
+        setting = replace(self.best.setting, images=images, calibrator=MAX)
+        tensors = sorted(clippable_tensors(base_subject(self._work.folder, images, setting.graph)))
+        return replace(setting, limits=tuple((t, tensor_percentile(self._work, setting, t, fraction)) for t in tensors))
 
     def graph(self, name: str, what: str) -> None:
         """Takes another float graph (`name` in the folder) where it is better."""
         setting = replace(self.best.setting, graph=name)
-        self._runs.run("looking at sets", [observe_job(setting.photos, name)])
+        self._runs.run("looking at sets", [observe_job(setting.images, name)])
         self._take(what, [setting], 1, WORTH)
 
     def sensitivity(self, choices: Sequence[WideChoice]) -> list[Unit]:
         """Each place alone: what its 8 bits lose, and what 16 bits or float gain for the worst; these come first."""
-        photos = self._rungs[0]
+        images = self._rungs[0]
         losses = self._losses_of_rounding("each place alone in 8 bits", [choice.tensors for choice in choices])
         order = sorted(range(len(choices)), key=lambda i: (-losses[i], choices[i].node))
         looked_at = [choices[i] for i in order[: GAINS_PER_UNIT * self._plan.wide_units]]
         widened = [self.best.setting.with_wide(choice.tensors) for choice in looked_at]
-        in_16 = self.losses("each place alone in 16 bits", [self.best.setting, *widened], photos)
+        in_16 = self.losses("each place alone in 16 bits", [self.best.setting, *widened], images)
         everything = frozenset[str]().union(*(choice.tensors for choice in choices))
         rest = [everything - choice.tensors for choice in looked_at]
         in_float = self._losses_of_rounding("each place alone in float", [everything, *rest])
@@ -118,9 +118,9 @@ class Search:
 
     def _losses_of_rounding(self, stage: str, groups: Sequence[frozenset[str]]) -> list[float]:
         """The loss of the float model with each of the groups of tensors in 8 bits."""
-        base, photos = replace(self.best.setting, limits=(), wide=()), range(self._rungs[0])
-        found = self._runs.run(stage, [alone_job(base, group, photos) for group in groups])
-        reference = self._reference(len(photos))
+        base, images = replace(self.best.setting, limits=(), wide=()), range(self._rungs[0])
+        found = self._runs.run(stage, [alone_job(base, group, images) for group in groups])
+        reference = self._reference(len(images))
         return [loss(errors_from(result), reference) for result in found]
 
     def _kind_of(self, choice: WideChoice) -> str:
@@ -131,11 +131,11 @@ class Search:
     def thresholds(self, units: Sequence[Unit]) -> None:
         """One tensor after the other, the most sensitive first: other thresholds than the calibrator's."""
         setting, tried = self.best.setting, 0
-        convs = limitable(base_subject(self._work.folder, setting.photos, setting.graph))
+        convs = clippable_tensors(base_subject(self._work.folder, setting.images, setting.graph))
         tensors = list(dict.fromkeys(name for unit in units for name in sorted(unit.tensors) if name in convs))
         least = self.losses("thresholds", [setting], self._rungs[1])[0]
         for tensor in tensors[: self._plan.limit_units]:
-            limits = {threshold_at(self._work, setting, tensor, p) for p in self._plan.limit_percentiles}
+            limits = {tensor_percentile(self._work, setting, tensor, p) for p in self._plan.limit_percentiles}
             current = dict(setting.limits).get(tensor)
             options = [setting.with_limit(tensor, limit) for limit in sorted(limits) if limit != current]
             if not options:  # every percentile gives the limit that it has
@@ -178,7 +178,7 @@ class Search:
         if losses[best] > WORTH_WIDE * self.best.loss:
             return
         least = max(worst(found[best], self.untuned), self._wishes.error_share)
-        setting, tried = self._without_needless(candidates[best], units, least, losses[best], bool(reached))
+        setting, tried = self._prune_wide(candidates[best], units, least, losses[best], bool(reached))
         what = f"16 bits: {len(set(setting.wide) - set(self.best.setting.wide))} tensors together"
         self._take(what, [setting], len(prefixes) + tried, WORTH_WIDE)
 
@@ -198,7 +198,7 @@ class Search:
         """
         by_worth = sorted(units, key=lambda u: (-(u.loss_alone**2) / (u.extra_cost + SMALL_COST), u.node))
         best = self.best.setting
-        bases = [best] if best.wide else [best, *(self._capped(best.photos, f) for f in self._plan.percentiles)]
+        bases = [best] if best.wide else [best, *(self._capped(best.images, f) for f in self._plan.percentiles)]
         found: dict[Setting, None] = {}
         for base in bases:
             for order in (units, by_worth):
@@ -208,7 +208,7 @@ class Search:
                         found[setting] = None
         return list(found)
 
-    def _without_needless(
+    def _prune_wide(
         self, setting: Setting, units: Sequence[Unit], most: float, most_loss: float, reached: bool
     ) -> tuple[Setting, int]:
         """`setting` with those places back in 8 bits that are not needed, the dearest first.
@@ -269,22 +269,22 @@ class Search:
         self._wishes = replace(self._wishes, error_share=self._wishes.error_share * factor)
 
     def shifts(self) -> dict[str, Any]:
-        """The mean difference of every output channel to the float model's, on all rung photos."""
+        """The mean difference of every output channel to the float model's, on all rung images."""
         result: dict[str, Any] = self._runs.run("biases", [shift_job(self.best.setting, range(self._rungs[-1]))])[0]
         return result
 
-    def errors(self, stage: str, settings: Iterable[Setting], photos: int | None = None) -> list[Errors]:
-        """The settings' errors on the first `photos` (all of the last rung)."""
-        count = range(photos or self._rungs[-1])
+    def errors(self, stage: str, settings: Iterable[Setting], images: int | None = None) -> list[Errors]:
+        """The settings' errors on the first `images` (all of the last rung)."""
+        count = range(images or self._rungs[-1])
         return [errors_from(result) for result in self._runs.run(stage, [error_job(s, count) for s in settings])]
 
-    def losses(self, stage: str, settings: Iterable[Setting], photos: int | None = None) -> list[float]:
+    def losses(self, stage: str, settings: Iterable[Setting], images: int | None = None) -> list[float]:
         """The same, as what the search brings down."""
-        reference = self._reference(photos or self._rungs[-1])
-        return [loss(one, reference) for one in self.errors(stage, settings, photos)]
+        reference = self._reference(images or self._rungs[-1])
+        return [loss(one, reference) for one in self.errors(stage, settings, images)]
 
-    def _reference(self, photos: int) -> Errors:
-        return self.errors("untuned", [self._untuned], photos)[0]
+    def _reference(self, images: int) -> Errors:
+        return self.errors("untuned", [self._untuned], images)[0]
 
     def _take(self, what: str, settings: Sequence[Setting], tried: int, worth: float) -> None:
         """The best of `settings` becomes the next step, unless the last step is as good."""

@@ -1,4 +1,4 @@
-"""The last rung: of the settings near enough to float, the cheapest that keeps what was asked for on the photos."""
+"""The last rung: of the settings near enough to float, the cheapest that keeps what was asked for on the images."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from edgekit.tune.search import THIRD_LESS, Search
 from edgekit.tune.time_budget import Plan
 
 FINALISTS = 6
-CONFIDENCE = 0.75  # of the draws of the photos have to keep what was asked for
+CONFIDENCE = 0.75  # of the draws of the images have to keep what was asked for
 TIGHTER = 0.8  # the errors per round, while what is kept is not enough yet
 ROUNDS = 3
 
 
 def scored(jobs: Jobs, plan: Plan, steps: Sequence[Step]) -> list[Scored]:
-    """The steps with their scores on the labelled photos, or their agreement with float."""
-    found = jobs.run("scores", [score_job(step.setting, plan.scored_photos) for step in steps])
+    """The steps with their scores on the labelled images, or their agreement with float."""
+    found = jobs.run("scores", [score_job(step.setting, plan.scored_images) for step in steps])
     return [Scored(step, report) for step, report in zip(steps, found, strict=True)]
 
 

@@ -1,4 +1,4 @@
-"""From minutes to numbers of photos and candidates: fixed before the first job, so that the choice is repeatable."""
+"""From minutes to numbers of images and candidates: fixed before the first job, so that the choice is repeatable."""
 
 from __future__ import annotations
 
@@ -21,38 +21,38 @@ PREFIXES = (2, 4, 8, 12, 16, 24, 32, 48, 64, 96)  # numbers of places that are g
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """How much is tried. `rungs`: photos per rung of the halving; `units`: places looked at one by one."""
+    """How much is tried. `rungs`: images per rung of the halving; `units`: places looked at one by one."""
 
     name: str
     rungs: tuple[int, ...]
     percentiles: tuple[float, ...]
-    sets: tuple[tuple[str, int], ...]  # (how photos are chosen, how many)
+    sets: tuple[tuple[str, int], ...]  # (how images are chosen, how many)
     limit_units: int
     limit_percentiles: tuple[float, ...]
     wide_prefix: int
     wide_units: int
     wide_steps: int
-    scored_photos: int
+    scored_images: int
 
     def seconds(self, giga_macs: float, units: int) -> float:
         """What this plan costs on the machine that the constants describe."""
-        per_photo = 2 * giga_macs / GIGA_MACS_PER_SECOND
+        per_image = 2 * giga_macs / GIGA_MACS_PER_SECOND
 
-        def errors(settings: float, photos: int) -> float:
-            return settings * (BUILD_SECONDS + photos * giga_macs / GIGA_MACS_PER_SECOND)
+        def errors(settings: float, images: int) -> float:
+            return settings * (BUILD_SECONDS + images * giga_macs / GIGA_MACS_PER_SECOND)
 
         calibrators = (len(self.percentiles) + 2) * len(self.sets)
-        halving = sum(errors(calibrators / 2**i, photos) for i, photos in enumerate(self.rungs))
+        halving = sum(errors(calibrators / 2**i, images) for i, images in enumerate(self.rungs))
         rounded = units + GAINS_PER_UNIT * self.wide_units + 1
-        sensitivity = rounded * (BUILD_SECONDS + self.rungs[0] * per_photo) + errors(
+        sensitivity = rounded * (BUILD_SECONDS + self.rungs[0] * per_image) + errors(
             GAINS_PER_UNIT * self.wide_units, self.rungs[0]
         )
         limits = errors(self.limit_units * len(self.limit_percentiles), self.rungs[1])
         prefixes = 2 * sum(count <= self.wide_prefix for count in PREFIXES) * (len(self.percentiles) + 1)
         wide = errors(prefixes, self.rungs[1]) + errors(FRONT + self.wide_steps * self.wide_units, self.rungs[-1])
         wide += ONE_AT_A_TIME * errors(GAINS_PER_UNIT * self.wide_units, self.rungs[-1])
-        scores = SCORES * self.scored_photos * (per_photo + 0.1)
-        observe = (sum(count for _, count in self.sets) + GRAPHS * self.sets[0][1]) * (per_photo + 0.15)
+        scores = SCORES * self.scored_images * (per_image + 0.1)
+        observe = (sum(count for _, count in self.sets) + GRAPHS * self.sets[0][1]) * (per_image + 0.15)
         return halving + sensitivity + limits + wide + scores + observe
 
     def to_dict(self) -> dict[str, Any]:

@@ -22,13 +22,13 @@ from edgekit.tune.fold.convolution import Convolution, read_convolution
 from edgekit.tune.fold.equalize import equalize
 from edgekit.tune.workspace import Work, base_subject
 
-MEAN_PHOTOS = 16  # means need fewer photos than ranges
+MEAN_IMAGES = 16  # means need fewer images than ranges
 SMALLEST_SHIFT = 1e-6
 
 
-def equalized_graph(work: Work, photos: str, name: str) -> tuple[str, ...]:
+def equalized_graph(work: Work, images: str, name: str) -> tuple[str, ...]:
     """Writes the cross-layer equalized float graph beside the plain one; the tensors equalized, none: not written."""
-    model, changed = equalize(onnx.load(base_subject(work.folder, photos, PLAIN).job.onnx_path))
+    model, changed = equalize(onnx.load(base_subject(work.folder, images, PLAIN).job.onnx_path))
     if changed:
         _write(model, work.graph(name))
     return tuple(one.tensor for one in changed)
@@ -40,7 +40,7 @@ def corrected_graph(work: Work, setting: Setting, name: str, *, progress: Progre
     Convolutions whose output stays at accumulator width are corrected, too; those with weights on an int8 grid
     already shift nothing. Without any, nothing is written.
     """
-    subject = base_subject(work.folder, setting.photos, setting.graph)
+    subject = base_subject(work.folder, setting.images, setting.graph)
     model = onnx.load(subject.job.onnx_path)
     index = index_graph(model)
     found = [one for node in model.graph.node if (one := read_convolution(index, node)) is not None]
@@ -64,8 +64,8 @@ def _shift(convolution: Convolution, means: npt.NDArray[np.float64]) -> npt.NDAr
 
 
 def _channel_means(subject: Subject, tensors: list[str], progress: Progress) -> dict[str, npt.NDArray[np.float64]]:
-    """The mean of every channel of these float tensors, (C,) each, over a few calibration photos."""
-    files = spread(subject.job.calibration_files, MEAN_PHOTOS)
+    """The mean of every channel of these float tensors, (C,) each, over a few calibration images."""
+    files = spread(subject.job.calibration_files, MEAN_IMAGES)
     runner = FloatRunner(subject.job.onnx_path, tensors, subject.graph.shapes)
     normalisation = normalisation_of(subject.job)
     sums: dict[str, npt.NDArray[np.float64]] = {}
@@ -81,7 +81,7 @@ def _channel_means(subject: Subject, tensors: list[str], progress: Progress) -> 
 
 def biased_graph(work: Work, setting: Setting, shifts: Mapping[str, Any], name: str) -> None:
     """Writes the setting's float graph with the output shifts added to the biases of the head convolutions."""
-    subject = base_subject(work.folder, setting.photos, setting.graph)
+    subject = base_subject(work.folder, setting.images, setting.graph)
     convs = {node.output for node in subject.graph.nodes if node.op in ("Conv", "ConvTranspose")}
     tensors = {subject.graph.outputs[output]: np.asarray(values) for output, values in shifts.items()}
     model = onnx.load(subject.job.onnx_path)

@@ -1,4 +1,4 @@
-"""Errors weighed by what a detection is made of: most cells of a picture show nothing, and theirs move no result.
+"""Errors weighed by what a detection is made of: most cells of an image show nothing, and theirs move no result.
 
 An integer graph can be near to the float model on average and far from it where the objects are: saturation costs
 most where activations are largest. Both are measured, everywhere (`figures.py`) and here.
@@ -21,7 +21,7 @@ Heads = Mapping[str, npt.NDArray[Any]]
 Rows = npt.NDArray[np.float32]
 
 
-def everywhere_sums(spec: ModelSpec, truth: Heads, found: Heads) -> dict[str, tuple[float, float]]:
+def squared_error(spec: ModelSpec, truth: Heads, found: Heads) -> dict[str, tuple[float, float]]:
     """Output -> sums of squares (of the difference, of `truth`) over all raw numbers alike."""
     sums = {}
     for head in spec.outputs:
@@ -31,7 +31,7 @@ def everywhere_sums(spec: ModelSpec, truth: Heads, found: Heads) -> dict[str, tu
     return sums
 
 
-def seen_sums(spec: ModelSpec, truth: Heads, found: Heads) -> dict[str, tuple[float, float]]:
+def weighted_squared_error(spec: ModelSpec, truth: Heads, found: Heads) -> dict[str, tuple[float, float]]:
     """Output -> sums of squares (of the difference, of `truth`) in what a detection is made of.
 
     `truth` and `found` are float heads as the sidecar `spec` names them, `truth` the float model's. Classes count as

@@ -16,7 +16,7 @@ from typing import Any, Protocol
 
 from edgekit.errors import DeviceError
 
-AGAIN = "run the same command again: it goes on where it was"
+AGAIN = "run the same command again: it resumes"
 Call = tuple[str, str, str]  # the arguments of `call`
 
 

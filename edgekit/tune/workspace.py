@@ -1,4 +1,4 @@
-"""The tuning folder as a worker sees it: calibration sets, float graphs, photos and what is cached of them."""
+"""The tuning folder as a worker sees it: calibration sets, float graphs, images and what is cached of them."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ import numpy as np
 import numpy.typing as npt
 
 from edgekit.compile.job import CompileJob, load_job
-from edgekit.data.image_source import Picture
+from edgekit.data.image_source import Image
 from edgekit.errors import DataError, ImageError
 from edgekit.files import atomic_path, read_json, sha256_file, write_bytes, write_json
-from edgekit.ops.photo import read_photo
+from edgekit.ops.image import read_image
 from edgekit.progress import Progress
 from edgekit.sim.compiler.calibrate import Thresholds, thresholds_by
 from edgekit.sim.compiler.histogram import Histogram
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from edgekit.runtime.session import Session
 
 SETS, GRAPHS, FLOATS, HISTOGRAMS, FRAMES = "sets", "graphs", "float_heads", "histograms", "frames"
-PHOTOS_NAME = "photos.json"
+IMAGES_NAME = "images.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,46 +46,46 @@ class Work:
 
     folder: Path
 
-    def yaml(self, photos: str) -> Path:
+    def yaml(self, images: str) -> Path:
         """The yaml of a calibration set."""
-        found = sorted((self.folder / SETS / photos).glob("*.yaml"))
+        found = sorted((self.folder / SETS / images).glob("*.yaml"))
         if len(found) != 1:
             raise DataError(
-                f"{self.folder / SETS / photos} holds {len(found)} yaml files, expected one",
-                hint="delete the tuning folder and begin anew",
+                f"{self.folder / SETS / images} holds {len(found)} yaml files, expected one",
+                hint="delete the tuning folder and begin again",
             )
         return found[0]
 
     def graph(self, name: str) -> Path:
         return self.folder / GRAPHS / f"{name}.onnx"
 
-    def heads(self, photo: int) -> Path:
-        """Where the float model's outputs on a photo are kept."""
-        return self.folder / FLOATS / f"{photo:05d}.npz"
+    def heads(self, image: int) -> Path:
+        """Where the float model's outputs on an image are kept."""
+        return self.folder / FLOATS / f"{image:05d}.npz"
 
 
-def write_photos(work: Work, pictures: Sequence[Picture]) -> None:
-    """Records the photos that settings are measured on, in their order; frames of a video become files."""
-    from edgekit.data.image_loader import map_pictures
+def write_images(work: Work, images: Sequence[Image]) -> None:
+    """Records the images that settings are measured on, in their order; frames of a video become files."""
+    from edgekit.data.image_loader import map_images
 
-    frames = [picture for picture in pictures if picture.frame >= 0]
-    for picture, bgr in map_pictures(frames, lambda frame: frame):
+    frames = [image for image in images if image.frame >= 0]
+    for image, bgr in map_images(frames, lambda frame: frame):
         if isinstance(bgr, ImageError):
             raise bgr
         _, data = cv2.imencode(".png", bgr)
-        write_bytes(_frame_path(work, picture), data.tobytes())
-    paths = [p.path.resolve() if p.frame < 0 else _frame_path(work, p) for p in pictures]
-    write_json(work.folder / PHOTOS_NAME, [str(path) for path in paths])
+        write_bytes(_frame_path(work, image), data.tobytes())
+    paths = [p.path.resolve() if p.frame < 0 else _frame_path(work, p) for p in images]
+    write_json(work.folder / IMAGES_NAME, [str(path) for path in paths])
 
 
-def _frame_path(work: Work, picture: Picture) -> Path:
-    return work.folder / FRAMES / f"{picture.stem}.png"
+def _frame_path(work: Work, image: Image) -> Path:
+    return work.folder / FRAMES / f"{image.stem}.png"
 
 
 @functools.lru_cache(maxsize=4)
-def photos_of(folder: Path) -> tuple[Path, ...]:
-    """The photos that settings are measured on."""
-    rows: Any = read_json(folder / PHOTOS_NAME)
+def images_of(folder: Path) -> tuple[Path, ...]:
+    """The images that settings are measured on."""
+    rows: Any = read_json(folder / IMAGES_NAME)
     return tuple(Path(row) for row in rows)
 
 
@@ -95,24 +95,24 @@ def _job(yaml: Path) -> CompileJob:
 
 
 @functools.lru_cache(maxsize=6)
-def base_subject(folder: Path, photos: str, graph: str) -> Subject:
+def base_subject(folder: Path, images: str, graph: str) -> Subject:
     """The model of a set and a float graph, in int8 throughout."""
-    job = _job(Work(folder).yaml(photos))
+    job = _job(Work(folder).yaml(images))
     return read_subject(replace(job, onnx_path=Work(folder).graph(graph)) if graph != PLAIN else job)
 
 
 @functools.lru_cache(maxsize=6)
-def histograms_of(folder: Path, photos: str, graph: str) -> Mapping[str, Histogram]:
+def histograms_of(folder: Path, images: str, graph: str) -> Mapping[str, Histogram]:
     """What every tensor's values look like over the calibration set, computed once for all workers."""
-    subject = base_subject(folder, photos, graph)
-    path = folder / HISTOGRAMS / f"{photos}_{graph}.npz"
+    subject = base_subject(folder, images, graph)
+    path = folder / HISTOGRAMS / f"{images}_{graph}.npz"
     if path.is_file():
         return _read_histograms(path)
-    return observe_set(folder, photos, graph, subject)
+    return observe_set(folder, images, graph, subject)
 
 
 def observe_set(
-    folder: Path, photos: str, graph: str, subject: Subject, progress: Progress | None = None
+    folder: Path, images: str, graph: str, subject: Subject, progress: Progress | None = None
 ) -> dict[str, Histogram]:
     """Runs the float graph over the set and keeps the histograms on disk."""
     from edgekit.progress import silent
@@ -120,7 +120,7 @@ def observe_set(
 
     tensors = [subject.graph.input, *(name for node in subject.graph.nodes for name in node.outputs)]
     found = observe(subject.job, subject.graph, tensors, progress=progress or silent)
-    with atomic_path(folder / HISTOGRAMS / f"{photos}_{graph}.npz") as temporary:
+    with atomic_path(folder / HISTOGRAMS / f"{images}_{graph}.npz") as temporary:
         np.savez(
             temporary,
             names=np.array(list(found)),
@@ -152,14 +152,14 @@ def plan_of(subject: Subject, setting: Setting) -> ScalePlan:
 
 def thresholds_of(work: Work, setting: Setting) -> Thresholds:
     """The threshold per scale of the setting's build, without its limits."""
-    plan = plan_of(base_subject(work.folder, setting.photos, setting.graph), setting)
-    histograms = histograms_of(work.folder, setting.photos, setting.graph)
+    plan = plan_of(base_subject(work.folder, setting.images, setting.graph), setting)
+    histograms = histograms_of(work.folder, setting.images, setting.graph)
     return thresholds_by(calibrator_of(setting), {name: histograms[name] for name in plan.observed}, plan)
 
 
 def quantized_of(work: Work, setting: Setting) -> tuple[Subject, QuantizedGraph]:
     """The integer graph of `setting`, as the simulated compiler would build it."""
-    subject = base_subject(work.folder, setting.photos, setting.graph)
+    subject = base_subject(work.folder, setting.images, setting.graph)
     subject = replace(subject, plan=plan_of(subject, setting))
     thresholds = capped(thresholds_of(work, setting), needed_limits(setting, subject), subject)
     return subject, subject.quantized(thresholds)
@@ -191,7 +191,7 @@ def capped(thresholds: Thresholds, limits: Mapping[str, float], subject: Subject
     return result
 
 
-def limitable(subject: Subject) -> frozenset[str]:
+def clippable_tensors(subject: Subject) -> frozenset[str]:
     """Convolution outputs with a scale of their own that a table reads: a Clip there costs nothing on the board."""
     readers = subject.graph.consumers()
     return frozenset(
@@ -203,9 +203,9 @@ def limitable(subject: Subject) -> frozenset[str]:
     )
 
 
-def threshold_at(work: Work, setting: Setting, tensor: str, fraction: float) -> float:
+def tensor_percentile(work: Work, setting: Setting, tensor: str, fraction: float) -> float:
     """The threshold of one tensor that a percentile calibrator would take."""
-    histogram = histograms_of(work.folder, setting.photos, setting.graph)[tensor]
+    histogram = histograms_of(work.folder, setting.images, setting.graph)[tensor]
     return percentile_threshold(histogram, fraction=fraction)
 
 
@@ -218,23 +218,23 @@ def session_of(work: Work, setting: Setting, *, threads: int) -> Session:
 
     subject, quantized = quantized_of(work, setting)
     device = SimDevice(load_graph(quantized.model.SerializeToString()), threads=threads)
-    return Session(quantized_spec(subject.job, subject.graph, subject.picture), device)
+    return Session(quantized_spec(subject.job, subject.graph, subject.image), device)
 
 
 @functools.lru_cache(maxsize=64)
-def float_heads(folder: Path, photo: int) -> Mapping[str, npt.NDArray[np.float32]]:
-    """The float model's outputs on a photo, from the disk."""
-    with np.load(Work(folder).heads(photo), allow_pickle=False) as arrays:
+def float_heads(folder: Path, image: int) -> Mapping[str, npt.NDArray[np.float32]]:
+    """The float model's outputs on an image, from the disk."""
+    with np.load(Work(folder).heads(image), allow_pickle=False) as arrays:
         return {name: arrays[name] for name in arrays.files}
 
 
-def write_float_heads(work: Work, model: Path, photos: int, *, progress: Progress) -> None:
-    """Runs the float model over the first `photos`, once: every job compares with the same numbers."""
+def write_float_heads(work: Work, model: Path, images: int, *, progress: Progress) -> None:
+    """Runs the float model over the first `images`, once: every job compares with the same numbers."""
     from edgekit.runtime.session import load
 
-    paths = photos_of(work.folder)[:photos]
+    paths = images_of(work.folder)[:images]
     stamp = work.folder / FLOATS / "made_of.sha256"
-    digest = f"{sha256_file(model)} {sha256_file(work.folder / PHOTOS_NAME)}"
+    digest = f"{sha256_file(model)} {sha256_file(work.folder / IMAGES_NAME)}"
     if not stamp.is_file() or stamp.read_text() != digest:
         for old in work.folder.glob(f"{FLOATS}/*.npz"):
             old.unlink()
@@ -244,7 +244,7 @@ def write_float_heads(work: Work, model: Path, photos: int, *, progress: Progres
         for i, path in enumerate(paths):
             progress("float model", i, len(paths))
             if not work.heads(i).is_file():
-                inputs, _ = session.prepare(read_photo(path))
+                inputs, _ = session.prepare(read_image(path))
                 with atomic_path(work.heads(i)) as temporary:
                     heads: dict[str, Any] = {k: np.asarray(v, np.float32) for k, v in session.infer(inputs).items()}
                     np.savez(temporary, **heads)

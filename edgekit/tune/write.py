@@ -26,8 +26,8 @@ REASON_OF_NODES = "measured by edgekit tune: the places whose 8 bits cost the ou
 
 
 def write_tuned(work: Work, setting: Setting, folder: Path) -> Path:
-    """Writes `folder` anew for `setting`; returns the yaml. The manifest comes last and stands for the whole."""
-    source = work.yaml(setting.photos)
+    """Writes `folder` again for `setting`; returns the yaml. The manifest comes last and stands for the whole."""
+    source = work.yaml(setting.images)
     config = tuned_config(work, setting, load_config(source))
     model = folder / Path(config.model_parameters.onnx_model).name
     original = source.parent / model.name
@@ -47,7 +47,7 @@ def write_tuned(work: Work, setting: Setting, folder: Path) -> Path:
 
 def tuned_config(work: Work, setting: Setting, config: PtqConfig) -> PtqConfig:
     """`config` with what the setting chose: the calibrator and the nodes in 16 bits."""
-    subject = base_subject(work.folder, setting.photos, setting.graph)
+    subject = base_subject(work.folder, setting.images, setting.graph)
     nodes = node_info_for(subject.graph, setting.wide) if setting.wide else None
     percentile = setting.percentile if setting.calibration_type == MAX else None
     return replace(
@@ -65,7 +65,7 @@ def tuned_model(work: Work, setting: Setting) -> onnx.ModelProto:
 
     from edgekit.tune.fold.clip import clip_outputs
 
-    subject = base_subject(work.folder, setting.photos, setting.graph)
+    subject = base_subject(work.folder, setting.images, setting.graph)
     model = onnx.load(subject.job.onnx_path)
     limits = needed_limits(setting, subject)
     return clip_outputs(model, limits) if limits else model

@@ -61,7 +61,7 @@ def test_the_size_in_either_layout(tmp_path: Path, shape: tuple[int, ...], layou
     if good:
         assert bin_spec(small_spec(), built).input.layout == layout
     else:
-        with pytest.raises(ModelError, match="takes pictures of"):
+        with pytest.raises(ModelError, match="takes images of"):
             bin_spec(small_spec(), built)
 
 
@@ -71,7 +71,7 @@ def test_the_size_in_either_layout(tmp_path: Path, shape: tuple[int, ...], layou
         small_spec(march="bayes"),
         small_spec((replace(HEADS[0], shape=(1, 8, 12, 32)), *HEADS[1:])),
         small_spec((replace(HEADS[0], name="elsewhere"), *HEADS[1:])),
-        replace(small_spec(), input=InputSpec("picture")),
+        replace(small_spec(), input=InputSpec("image")),
         replace(small_spec(), preprocess=Preprocess(64, 96)),
     ],
     ids=["march", "shape", "name", "input", "size"],

@@ -33,7 +33,7 @@ load = fake_pyeasy(load_spec(os.environ["FAKE_BOARD_MODEL"])).load
 
 
 class Board:
-    """A folder with what a board has: the runtime from its wheel, board/, a model, a photo, the vendor's module."""
+    """A folder with what a board has: the runtime from its wheel, board/, a model, an image, the vendor's module."""
 
     def __init__(self, home: Path) -> None:
         self.home = home
@@ -48,7 +48,7 @@ class Board:
         (vendor / "__init__.py").write_text("")
         (vendor / "pyeasy_dnn.py").write_text(VENDOR)
         self.put_model(NV12)
-        cv2.imwrite(str(home / "photo.png"), np.full((48, 80, 3), 90, np.uint8))
+        cv2.imwrite(str(home / "image.png"), np.full((48, 80, 3), 90, np.uint8))
 
     def put_model(self, spec: ModelSpec) -> None:
         write_bytes(self.home / "m.bin", b"\x0a\x10real")
@@ -72,13 +72,13 @@ def board(tmp_path_factory: pytest.TempPathFactory) -> Board:
 
 
 def test_run_finds_objects_and_draws_them(board: Board) -> None:
-    done = board.run("run.py", "--source", "photo.png", "-o", "out", "--overwrite")
+    done = board.run("run.py", "--source", "image.png", "-o", "out", "--overwrite")
     assert done.returncode == 0, done.stderr
     document = json.loads((board.home / "out" / "results.json").read_text())
     assert document["device"] == "bpu"
     assert document["simulated"] is False
     assert len(document["results"][0]["objects"]) > 0
-    assert (board.home / "out" / "photo.png").is_file()
+    assert (board.home / "out" / "image.png").is_file()
 
 
 def test_perf_measures_every_stage_for_every_number_of_threads(board: Board) -> None:
@@ -100,7 +100,7 @@ def test_perf_measures_every_stage_for_every_number_of_threads(board: Board) -> 
 
 
 def test_perf_prints_tables_without_any_other_library(board: Board) -> None:
-    done = board.run("perf.py", "--frames", "3", "--warmup", "0", "--threads", "1", "--source", "photo.png")
+    done = board.run("perf.py", "--frames", "3", "--warmup", "0", "--threads", "1", "--source", "image.png")
     assert done.returncode == 0, done.stderr
     assert "m.bin on bpu: ms per frame" in done.stdout
     assert "sensors: not available" in done.stdout

@@ -19,7 +19,7 @@ from edgekit.errors import ConfigError, DataError, EdgekitError, ModelError, Out
 from edgekit.files import sha256_file
 from edgekit.ptq import load_config
 from edgekit.spec import load_spec
-from tests.photos import scene, write_photos, write_video
+from tests.images import scene, write_images, write_video
 from tests.tiny_yolo import save_tiny_yolo
 
 
@@ -29,9 +29,9 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def photos(tmp_path: Path) -> Path:
-    write_photos(tmp_path / "photos", 30)
-    return tmp_path / "photos"
+def images(tmp_path: Path) -> Path:
+    write_images(tmp_path / "images", 30)
+    return tmp_path / "images"
 
 
 def content(folder: Path) -> dict[str, str]:
@@ -43,25 +43,25 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     return dict(json.loads((folder / "manifest.json").read_text()))
 
 
-def test_a_photo_whose_name_is_not_utf8_is_chosen_with_the_others(
+def test_a_image_whose_name_is_not_utf8_is_chosen_with_the_others(
     model: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    paths = write_photos(tmp_path / "photos", 3)
+    paths = write_images(tmp_path / "images", 3)
     odd = os.fsdecode(b"caf\xe9.png")
-    paths[1].rename(tmp_path / "photos" / odd)
-    (tmp_path / "photos" / os.fsdecode(b"bad\xe9.png")).write_bytes(b"no picture")
-    args = ["calibrate", "--model", str(model), "--images", str(tmp_path / "photos"), "--select", "first", "--json"]
+    paths[1].rename(tmp_path / "images" / odd)
+    (tmp_path / "images" / os.fsdecode(b"bad\xe9.png")).write_bytes(b"no image")
+    args = ["calibrate", "--model", str(model), "--images", str(tmp_path / "images"), "--select", "first", "--json"]
     assert main([*args, "--num", "3", "-o", str(tmp_path / "work")]) == 0
     said = json.loads(capfd.readouterr().out)
-    assert sorted(said["chosen"]) == sorted(["photo_000.png", "photo_002.png", odd])
+    assert sorted(said["chosen"]) == sorted(["image_000.png", "image_002.png", odd])
     assert [one["name"] for one in said["dropped"]] == [os.fsdecode(b"bad\xe9.png")]
     assert odd in json.dumps(read_manifest(tmp_path / "work"), ensure_ascii=False)
     assert len(list((tmp_path / "work" / "calibration_data").iterdir())) == 3
 
 
-def test_the_work_folder_is_complete_and_its_parts_fit(model: Path, photos: Path, tmp_path: Path) -> None:
+def test_the_work_folder_is_complete_and_its_parts_fit(model: Path, images: Path, tmp_path: Path) -> None:
     work = tmp_path / "work"
-    result = calibrate(model, photos, work, num=24)
+    result = calibrate(model, images, work, num=24)
     names = sorted(p.relative_to(work).as_posix() for p in work.iterdir())
     assert names == [
         "calibration_data",
@@ -86,43 +86,43 @@ def test_the_work_folder_is_complete_and_its_parts_fit(model: Path, photos: Path
 
 
 def test_the_manifest_names_every_file_with_hash_origin_arguments_and_versions(
-    model: Path, photos: Path, tmp_path: Path
+    model: Path, images: Path, tmp_path: Path
 ) -> None:
-    (photos / "broken.jpg").write_bytes(b"broken")
-    calibrate(model, photos, tmp_path / "work", num=5, seed=7)
+    (images / "broken.jpg").write_bytes(b"broken")
+    calibrate(model, images, tmp_path / "work", num=5, seed=7)
     manifest = read_manifest(tmp_path / "work")
     listed = {entry["name"]: entry["sha256"] for entry in manifest["files"]}
     on_disk = content(tmp_path / "work")
     del on_disk["manifest.json"]
     assert listed == on_disk
     sample = next(e for e in manifest["files"] if e["name"].startswith("calibration_data/000_"))
-    assert sample["source_sha256"] == sha256_file(photos / sample["source"])
+    assert sample["source_sha256"] == sha256_file(images / sample["source"])
     assert manifest["request"]["seed"] == 7 and manifest["request"]["num"] == 5
     assert manifest["preprocess"]["letterbox_wh"] == [96, 64] and manifest["preprocess"]["pad_value"] == 114
     assert [d["name"] for d in manifest["selection"]["dropped"] if d["reason"] == "undecodable"] == ["broken.jpg"]
     assert {"edgekit", "numpy", "opencv", "onnx"} <= set(manifest["versions"])
 
 
-def test_the_same_call_gives_the_same_bytes(model: Path, photos: Path, tmp_path: Path) -> None:
-    calibrate(model, photos, tmp_path / "a", num=6)
-    calibrate(model, photos, tmp_path / "b", num=6)
+def test_the_same_call_gives_the_same_bytes(model: Path, images: Path, tmp_path: Path) -> None:
+    calibrate(model, images, tmp_path / "a", num=6)
+    calibrate(model, images, tmp_path / "b", num=6)
     assert content(tmp_path / "a") == content(tmp_path / "b")
 
 
 @pytest.mark.parametrize("kind", ["rgb", "bgr", "yuv444"])
 def test_the_samples_do_not_depend_on_what_the_board_feeds(
-    model: Path, photos: Path, tmp_path: Path, kind: str
+    model: Path, images: Path, tmp_path: Path, kind: str
 ) -> None:
     """They are in the colours of training; the yaml says what comes at run time."""
-    calibrate(model, photos, tmp_path / "nv12", num=3)
-    result = calibrate(model, photos, tmp_path / kind, num=3, input_kind=kind)
+    calibrate(model, images, tmp_path / "nv12", num=3)
+    result = calibrate(model, images, tmp_path / kind, num=3, input_kind=kind)
     assert load_config(result.yaml_path).inputs[0].type_rt == kind
     assert content(tmp_path / kind / "calibration_data") == content(tmp_path / "nv12" / "calibration_data")
 
 
-def test_calibration_options_reach_the_yaml(model: Path, photos: Path, tmp_path: Path) -> None:
+def test_calibration_options_reach_the_yaml(model: Path, images: Path, tmp_path: Path) -> None:
     result = calibrate(
-        model, photos, tmp_path / "w", num=2, calibration="max", max_percentile=0.9999, march="bernoulli2"
+        model, images, tmp_path / "w", num=2, calibration="max", max_percentile=0.9999, march="bernoulli2"
     )
     config = load_config(result.yaml_path)
     assert config.calibration_parameters.calibration_type == "max"
@@ -130,9 +130,9 @@ def test_calibration_options_reach_the_yaml(model: Path, photos: Path, tmp_path:
     assert config.model_parameters.march == "bernoulli2"
 
 
-def test_a_cut_model_is_taken_as_it_is(model: Path, photos: Path, tmp_path: Path) -> None:
-    first = calibrate(model, photos, tmp_path / "a", num=2)
-    second = calibrate(first.model_path, photos, tmp_path / "b", num=2)
+def test_a_cut_model_is_taken_as_it_is(model: Path, images: Path, tmp_path: Path) -> None:
+    first = calibrate(model, images, tmp_path / "a", num=2)
+    second = calibrate(first.model_path, images, tmp_path / "b", num=2)
     assert second.model_path.name == first.model_path.name
     assert sha256_file(second.model_path) == sha256_file(first.model_path)
     assert second.spec.outputs == first.spec.outputs
@@ -142,34 +142,34 @@ def test_a_cut_model_is_taken_as_it_is(model: Path, photos: Path, tmp_path: Path
 def test_a_video(model: Path, tmp_path: Path) -> None:
     clip = write_video(tmp_path / "drive.avi", 60)
     result = calibrate(model, clip, tmp_path / "w", num=5, select="first")
-    assert [one.picture.frame for one in result.selection.chosen] == [6, 18, 30, 42, 54]
+    assert [one.image.frame for one in result.selection.chosen] == [6, 18, 30, 42, 54]
     assert sorted(p.name for p in result.data_dir.iterdir())[1] == "001_drive_f000018.rgbchw"
     assert [e["frame"] for e in read_manifest(tmp_path / "w")["files"] if "frame" in e] == [6, 18, 30, 42, 54]
 
 
-def test_a_finished_call_says_so_and_touches_nothing(model: Path, photos: Path, tmp_path: Path) -> None:
+def test_a_finished_call_says_so_and_touches_nothing(model: Path, images: Path, tmp_path: Path) -> None:
     work = tmp_path / "w"
-    calibrate(model, photos, work, num=4)
+    calibrate(model, images, work, num=4)
     times = {p: p.stat().st_mtime_ns for p in work.rglob("*")}
-    again = calibrate(model, photos, work, num=4)
+    again = calibrate(model, images, work, num=4)
     assert again.reused and len(again.selection.chosen) == 4
     assert {p: p.stat().st_mtime_ns for p in work.rglob("*")} == times
 
 
-def test_a_damaged_set_is_mended_and_an_edited_yaml_is_kept(model: Path, photos: Path, tmp_path: Path) -> None:
+def test_a_damaged_set_is_fixed_and_an_edited_yaml_is_kept(model: Path, images: Path, tmp_path: Path) -> None:
     work = tmp_path / "w"
-    result = calibrate(model, photos, work, num=4)
+    result = calibrate(model, images, work, num=4)
     whole = content(work)
     first, second, *_ = sorted(result.data_dir.iterdir())
     first.write_bytes(b"damaged")
     second.unlink()
-    assert not calibrate(model, photos, work, num=4).reused
+    assert not calibrate(model, images, work, num=4).reused
     assert content(work) == whole
     edited = result.yaml_path.read_text().replace("optimize_level: O3", "optimize_level: O0")
     result.yaml_path.write_text(edited)
-    assert calibrate(model, photos, work, num=4).reused
+    assert calibrate(model, images, work, num=4).reused
     second.unlink()
-    calibrate(model, photos, work, num=4)
+    calibrate(model, images, work, num=4)
     assert result.yaml_path.read_text() == edited
 
 
@@ -202,19 +202,19 @@ def damaged(manifest: dict[str, Any], place: str, value: object) -> dict[str, An
     ],
 )
 def test_a_manifest_of_foreign_values_is_refused_in_two_lines(
-    model: Path, photos: Path, tmp_path: Path, place: str, value: object
+    model: Path, images: Path, tmp_path: Path, place: str, value: object
 ) -> None:
     work = tmp_path / "w"
-    (photos / "broken.jpg").write_bytes(b"no picture")
-    calibrate(model, photos, work, num=2, select="diverse")
+    (images / "broken.jpg").write_bytes(b"no image")
+    calibrate(model, images, work, num=2, select="diverse")
     manifest = read_manifest(work)
     assert manifest["selection"]["dropped"]
     (work / "manifest.json").write_text(json.dumps(damaged(manifest, place, value)))
     if place in ("files.0.name", "files.0.sha256") and value == "text":
-        assert not calibrate(model, photos, work, num=2).reused  # a file that is not there: written again
+        assert not calibrate(model, images, work, num=2).reused  # a file that is not there: written again
         return
     with pytest.raises(EdgekitError, match="manifest.json") as caught:
-        calibrate(model, photos, work, num=2)
+        calibrate(model, images, work, num=2)
     assert caught.value.hint and "\n" not in caught.value.message
 
 
@@ -222,52 +222,52 @@ def test_a_manifest_of_foreign_values_is_refused_in_two_lines(
     "changes", [{"num": 5}, {"seed": 1}, {"input_kind": "rgb"}, {"select": "first"}, {"march": "bayes"}]
 )
 def test_a_folder_of_another_call_is_refused(
-    model: Path, photos: Path, tmp_path: Path, changes: dict[str, Any]
+    model: Path, images: Path, tmp_path: Path, changes: dict[str, Any]
 ) -> None:
-    calibrate(model, photos, tmp_path / "w", num=4)
+    calibrate(model, images, tmp_path / "w", num=4)
     before = content(tmp_path / "w")
     with pytest.raises(OutputError, match="holds the set of another call") as caught:
-        calibrate(model, photos, tmp_path / "w", **{"num": 4, **changes})
+        calibrate(model, images, tmp_path / "w", **{"num": 4, **changes})
     name = {"input_kind": "input"}.get(*changes, next(iter(changes)))
     assert f"{name} was" in caught.value.message
     assert content(tmp_path / "w") == before
 
 
-def test_changed_photos_make_another_call(model: Path, photos: Path, tmp_path: Path) -> None:
-    calibrate(model, photos, tmp_path / "w", num=4)
-    write_photos(photos, 1, first=99)
+def test_changed_images_make_another_call(model: Path, images: Path, tmp_path: Path) -> None:
+    calibrate(model, images, tmp_path / "w", num=4)
+    write_images(images, 1, first=99)
     with pytest.raises(OutputError, match="source_fingerprint was"):
-        calibrate(model, photos, tmp_path / "w", num=4)
+        calibrate(model, images, tmp_path / "w", num=4)
 
 
-def test_folders_with_other_content_are_refused_and_left_alone(model: Path, photos: Path, tmp_path: Path) -> None:
+def test_folders_with_other_content_are_refused_and_left_alone(model: Path, images: Path, tmp_path: Path) -> None:
     work = tmp_path / "w"
     work.mkdir()
     (work / "thesis.txt").write_text("years of work")
     with pytest.raises(OutputError, match=r"not empty \(it holds thesis\.txt\)"):
-        calibrate(model, photos, work)
+        calibrate(model, images, work)
     assert content(work).keys() == {"thesis.txt"}
     with pytest.raises(OutputError, match="is a file"):
-        calibrate(model, photos, work / "thesis.txt")
+        calibrate(model, images, work / "thesis.txt")
     for name in ("manifest.json", ".edgekit-calibrate.json"):
         other = tmp_path / name.strip(".")
         other.mkdir()
         (other / name).write_text('{"of": "another program"}')
         with pytest.raises(OutputError, match="cannot be read as what edgekit calibrate wrote"):
-            calibrate(model, photos, other)
+            calibrate(model, images, other)
 
 
-def test_a_stranger_among_the_samples_is_named(model: Path, photos: Path, tmp_path: Path) -> None:
-    result = calibrate(model, photos, tmp_path / "w", num=4)
+def test_a_stranger_among_the_samples_is_named(model: Path, images: Path, tmp_path: Path) -> None:
+    result = calibrate(model, images, tmp_path / "w", num=4)
     (result.data_dir / "holiday.jpg").write_bytes(b"x")
     with pytest.raises(OutputError, match=r"holds holiday\.jpg"):
-        calibrate(model, photos, tmp_path / "w", num=4)
+        calibrate(model, images, tmp_path / "w", num=4)
 
 
 def test_a_full_disk_loses_nothing_and_the_next_run_goes_on(
-    model: Path, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    model: Path, images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    calibrate(model, photos, tmp_path / "whole", num=12)
+    calibrate(model, images, tmp_path / "whole", num=12)
     real, samples = Path.write_bytes, []
 
     def failing(self: Path, data: bytes) -> int:
@@ -280,13 +280,13 @@ def test_a_full_disk_loses_nothing_and_the_next_run_goes_on(
 
     monkeypatch.setattr(Path, "write_bytes", failing)
     with pytest.raises(OutputError, match="No space left"):
-        calibrate(model, photos, tmp_path / "w", num=12)
+        calibrate(model, images, tmp_path / "w", num=12)
     left = content(tmp_path / "w" / "calibration_data")
     assert len(left) == 4 and left.items() <= content(tmp_path / "whole" / "calibration_data").items()
     assert not (tmp_path / "w" / "manifest.json").exists()
-    monkeypatch.setattr(calibrating, "select_photos", lambda *a, **k: pytest.fail("the selection was kept"))
+    monkeypatch.setattr(calibrating, "select_images", lambda *a, **k: pytest.fail("the selection was kept"))
     samples[:] = ["none of this run fails"] * 10
-    calibrate(model, photos, tmp_path / "w", num=12)
+    calibrate(model, images, tmp_path / "w", num=12)
     assert len(samples) == 10 + 8  # the four that were there are not written again
     assert content(tmp_path / "w") == content(tmp_path / "whole")
 
@@ -310,10 +310,10 @@ sys.exit(main(sys.argv[1:]))
 
 @pytest.mark.parametrize(("signal", "code"), [("SIGINT", 130), ("SIGKILL", -9)])
 def test_interrupted_in_the_middle_and_run_again_gives_the_same_bytes(
-    model: Path, photos: Path, tmp_path: Path, signal: str, code: int
+    model: Path, images: Path, tmp_path: Path, signal: str, code: int
 ) -> None:
-    calibrate(model, photos, tmp_path / "whole", num=12)
-    command = ["calibrate", "--model", str(model), "--images", str(photos), "--num", "12", "-o", str(tmp_path / "w")]
+    calibrate(model, images, tmp_path / "whole", num=12)
+    command = ["calibrate", "--model", str(model), "--images", str(images), "--num", "12", "-o", str(tmp_path / "w")]
     script = INTERRUPTED.replace("{signal}", signal)
     done = subprocess.run([sys.executable, "-c", script, *command], capture_output=True, text=True, check=False)
     assert done.returncode == code, done.stderr
@@ -322,11 +322,11 @@ def test_interrupted_in_the_middle_and_run_again_gives_the_same_bytes(
     whole = [p for p in data.iterdir() if not p.name.startswith(".")]
     assert len(whole) == 5 and not (tmp_path / "w" / "manifest.json").exists()
     assert len(list(data.glob(".*.part*"))) == (1 if signal == "SIGKILL" else 0)
-    calibrate(model, photos, tmp_path / "w", num=12)
+    calibrate(model, images, tmp_path / "w", num=12)
     assert content(tmp_path / "w") == content(tmp_path / "whole")
 
 
-def test_whatever_fails_before_writing_leaves_nothing_behind(model: Path, photos: Path, tmp_path: Path) -> None:
+def test_whatever_fails_before_writing_leaves_nothing_behind(model: Path, images: Path, tmp_path: Path) -> None:
     work = tmp_path / "w"
     bad = tmp_path / "bad"
     bad.mkdir()
@@ -348,13 +348,13 @@ def test_whatever_fails_before_writing_leaves_nothing_behind(model: Path, photos
         (ConfigError, {"model": odd, "input_kind": "gray"}),
     ]
     for kind, changes in cases:
-        arguments = {"model": model, "source": photos, "out_dir": work, **changes}
+        arguments = {"model": model, "source": images, "out_dir": work, **changes}
         with pytest.raises(kind) as caught:
             calibrate(**arguments)
         assert caught.value.hint and not work.exists(), changes
 
 
-def test_odd_pictures_are_read_right(model: Path, tmp_path: Path) -> None:
+def test_odd_images_are_read_right(model: Path, tmp_path: Path) -> None:
     """Grey, 16-bit, with alpha: the same content gives (nearly) the same sample."""
     import cv2
 
@@ -373,7 +373,7 @@ def test_odd_pictures_are_read_right(model: Path, tmp_path: Path) -> None:
     assert np.array_equal(of_grey[0], of_grey[2]) and of_grey.std() > 1
 
 
-def test_the_source_folder_is_only_read(model: Path, photos: Path, tmp_path: Path) -> None:
-    before = content(photos)
-    calibrate(model, photos, tmp_path / "w", num=3)
-    assert content(photos) == before
+def test_the_source_folder_is_only_read(model: Path, images: Path, tmp_path: Path) -> None:
+    before = content(images)
+    calibrate(model, images, tmp_path / "w", num=3)
+    assert content(images) == before

@@ -15,23 +15,23 @@ from edgekit.calibration.data_check import check_data
 from edgekit.compile.compiler import compile_work
 from edgekit.compile.job import load_job
 from edgekit.demo.assets import CALIBRATION_SEED, copy_model
-from edgekit.demo.scenes import render_picture
+from edgekit.demo.scenes import render_image
 from edgekit.errors import DataError
 from edgekit.report.collect import collect
 from edgekit.report.report import make_report
 
-PHOTOS = 5
+IMAGES = 5
 
 
 @pytest.fixture(scope="module")
 def calibrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The yaml of a good work folder; tests change copies of it."""
     folder = tmp_path_factory.mktemp("calibrated")
-    photos = folder / "photos"
-    photos.mkdir()
-    for seed in range(CALIBRATION_SEED, CALIBRATION_SEED + PHOTOS):
-        cv2.imwrite(str(photos / f"{seed}.png"), render_picture(seed, (320, 256)).bgr)
-    return calibrate(copy_model(folder / "demo.onnx"), photos, folder / "work", num=PHOTOS).yaml_path
+    images = folder / "images"
+    images.mkdir()
+    for seed in range(CALIBRATION_SEED, CALIBRATION_SEED + IMAGES):
+        cv2.imwrite(str(images / f"{seed}.png"), render_image(seed, (320, 256)).bgr)
+    return calibrate(copy_model(folder / "demo.onnx"), images, folder / "work", num=IMAGES).yaml_path
 
 
 @pytest.fixture
@@ -41,8 +41,8 @@ def yaml(calibrated: Path, tmp_path: Path) -> Path:
     return work / calibrated.name
 
 
-def change(yaml: Path, how: Callable[[np.ndarray], np.ndarray], *, first: int = PHOTOS) -> None:
-    """Writes the first files anew; `how` takes and gives (1, 3, H, W) float32 values."""
+def change(yaml: Path, how: Callable[[np.ndarray], np.ndarray], *, first: int = IMAGES) -> None:
+    """Writes the first files again; `how` takes and gives (1, 3, H, W) float32 values."""
     shape = load_job(yaml).input_shape
     for path in sorted((yaml.parent / "calibration_data").iterdir())[:first]:
         how(np.fromfile(path, np.float32).reshape(shape)).astype(np.float32).tofile(path)
@@ -56,7 +56,7 @@ def set_scale(yaml: Path, norm_type: str, scale: str) -> None:
 
 def test_good_files_give_no_warning_and_what_the_model_sees(yaml: Path) -> None:
     check = check_data(load_job(yaml))
-    assert check.warnings == () and check.files == PHOTOS
+    assert check.warnings == () and check.files == IMAGES
     assert 0 <= check.minimum < 20 and 235 < check.maximum <= 255
     assert len(check.best_scores) == 4 and min(check.best_scores) > 0.25
 
@@ -151,12 +151,12 @@ def test_a_build_on_odd_data_is_never_called_good(yaml: Path) -> None:
 
 
 def test_rows_of_pixels_in_place_of_planes_are_named(shared_data: Path, tmp_path: Path) -> None:
-    photos = tmp_path / "photos"
-    photos.mkdir()
+    images = tmp_path / "images"
+    images.mkdir()
     for path in sorted((shared_data / "coco" / "images" / "val").iterdir())[:4]:
-        shutil.copy(path, photos)
+        shutil.copy(path, images)
     model = shared_data / "models" / "yolov8n-seg.onnx"
-    yaml = calibrate(model, photos, tmp_path / "work", num=4).yaml_path
+    yaml = calibrate(model, images, tmp_path / "work", num=4).yaml_path
     assert check_data(load_job(yaml)).warnings == ()
     (yaml.parent / "manifest.json").unlink()
     change(yaml, rows_of_pixels)

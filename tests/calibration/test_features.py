@@ -5,14 +5,14 @@ import numpy as np
 import pytest
 
 from edgekit.calibration.features import BLOCKS, describe, standardise
-from tests.photos import scene
+from tests.images import scene
 
 
 def flat(blue: int, green: int, red: int) -> np.ndarray:
     return np.full((40, 60, 3), (blue, green, red), np.uint8)
 
 
-def test_figures_of_a_plain_picture() -> None:
+def test_figures_of_a_plain_image() -> None:
     stats = describe(flat(10, 20, 30)).stats
     assert (stats.width, stats.height, stats.mean_rgb, stats.maximum) == (60, 40, (30, 20, 10), 30)
     assert (stats.contrast, stats.zero_share) == (0, 0)
@@ -27,10 +27,10 @@ def test_each_block_answers_to_its_own_kind_of_change() -> None:
     def block(name: str, bgr: np.ndarray) -> np.ndarray:
         return describe(bgr).feature[starts[name] : starts[name] + BLOCKS[name]]
 
-    picture = scene(1)
-    brighter = cv2.convertScaleAbs(picture, alpha=0.5, beta=100)
-    assert np.abs(block("brightness", picture) - block("brightness", brighter)).max() > 5
-    assert np.allclose(block("brightness", picture), block("brightness", np.fliplr(picture).copy()), atol=0.5)
+    image = scene(1)
+    brighter = cv2.convertScaleAbs(image, alpha=0.5, beta=100)
+    assert np.abs(block("brightness", image) - block("brightness", brighter)).max() > 5
+    assert np.allclose(block("brightness", image), block("brightness", np.fliplr(image).copy()), atol=0.5)
     red, blue = flat(0, 0, 200), flat(200, 0, 0)
     assert np.abs(block("colour", red) - block("colour", blue)).max() > 50
     stripes = np.zeros((128, 128, 3), np.uint8)

@@ -9,24 +9,24 @@ import pytest
 
 from edgekit.calibration import write as writing
 from edgekit.calibration.write import calibration_bytes, plan_files, remove_leftovers, write_files
-from edgekit.data.image_source import Picture, open_source
+from edgekit.data.image_source import Image, open_source
 from edgekit.errors import ImageError, OutputError
 from edgekit.ops.letterbox import letterbox_image
 from edgekit.spec import InputSpec, Preprocess
-from tests.photos import scene, write_photos
+from tests.images import scene, write_images
 
 RGB = InputSpec("images", "rgb", "NCHW")
 SIZE = Preprocess(64, 32)
 
 
 def write(source: Path, folder: Path, **changes: object) -> dict[str, str]:
-    planned = plan_files(open_source(source, frames=1).pictures, "rgb")
+    planned = plan_files(open_source(source, frames=1).images, "rgb")
     options = {"written": {}, "on_written": lambda name, sha: None, **changes}
     return write_files(planned, folder, RGB, SIZE, **options)  # type: ignore[arg-type]
 
 
 def test_a_sample_by_hand() -> None:
-    """A 2x1 picture in a 4x4 input: resized to 4x2, one row of grey above and below; planes of R, G, B."""
+    """A 2x1 image in a 4x4 input: resized to 4x2, one row of grey above and below; planes of R, G, B."""
     bgr = np.full((1, 2, 3), (10, 20, 30), np.uint8)
     sample = np.frombuffer(calibration_bytes(bgr, RGB, Preprocess(4, 4)), "<f4").reshape(1, 3, 4, 4)
     for plane, value in zip(sample[0], (30, 20, 10), strict=True):
@@ -43,13 +43,13 @@ def test_a_sample_is_the_runtimes_letterbox_in_rgb_planes() -> None:
 
 
 def test_names_are_numbered_and_carry_the_source() -> None:
-    pictures = [Picture(Path(f"{c}.jpg"), c) for c in "ab"]
-    assert [p.name for p in plan_files(pictures, "rgb")] == ["000_a.rgbchw", "001_b.rgbchw"]
-    assert plan_files(pictures * 1000, "gray")[-1].name == "1999_b.graychw"
+    images = [Image(Path(f"{c}.jpg"), c) for c in "ab"]
+    assert [p.name for p in plan_files(images, "rgb")] == ["000_a.rgbchw", "001_b.rgbchw"]
+    assert plan_files(images * 1000, "gray")[-1].name == "1999_b.graychw"
 
 
 def test_files_hashes_and_progress(tmp_path: Path) -> None:
-    write_photos(tmp_path / "p", 3)
+    write_images(tmp_path / "p", 3)
     told: list[tuple[str, str]] = []
     hashes = write(tmp_path / "p", tmp_path / "w", on_written=lambda *args: told.append(args))
     files = sorted((tmp_path / "w").iterdir())
@@ -60,7 +60,7 @@ def test_files_hashes_and_progress(tmp_path: Path) -> None:
 
 
 def test_whole_files_are_kept_and_damaged_ones_written_again(tmp_path: Path) -> None:
-    write_photos(tmp_path / "p", 4)
+    write_images(tmp_path / "p", 4)
     hashes = write(tmp_path / "p", tmp_path / "w")
     names = list(hashes)
     (tmp_path / "w" / names[1]).write_bytes(b"cut short")
@@ -72,7 +72,7 @@ def test_whole_files_are_kept_and_damaged_ones_written_again(tmp_path: Path) -> 
 
 
 def test_a_full_disk_leaves_whole_files_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    write_photos(tmp_path / "p", 4)
+    write_images(tmp_path / "p", 4)
     real, calls = Path.write_bytes, []
 
     def failing(self: Path, data: bytes) -> int:
@@ -90,18 +90,18 @@ def test_a_full_disk_leaves_whole_files_alone(tmp_path: Path, monkeypatch: pytes
 
 
 def test_too_little_space_is_said_before_anything_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    write_photos(tmp_path / "p", 2)
+    write_images(tmp_path / "p", 2)
     monkeypatch.setattr(writing.shutil, "disk_usage", lambda folder: type("", (), {"free": 1000})())
     with pytest.raises(OutputError, match="0 MiB free, expected 1 MiB"):
         write(tmp_path / "p", tmp_path / "w")
     assert list((tmp_path / "w").iterdir()) == []
 
 
-def test_a_photo_that_went_away_meanwhile(tmp_path: Path) -> None:
-    (path,) = write_photos(tmp_path / "p", 1)
-    planned = plan_files([Picture(path, path.name)], "rgb")
+def test_a_image_that_went_away_meanwhile(tmp_path: Path) -> None:
+    (path,) = write_images(tmp_path / "p", 1)
+    planned = plan_files([Image(path, path.name)], "rgb")
     path.unlink()
-    with pytest.raises(ImageError, match="photo_000"):
+    with pytest.raises(ImageError, match="image_000"):
         write_files(planned, tmp_path / "w", RGB, SIZE, written={}, on_written=lambda n, s: None)
 
 

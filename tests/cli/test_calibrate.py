@@ -6,26 +6,26 @@ from pathlib import Path
 import pytest
 
 from edgekit.cli.main import main
-from tests.photos import write_photos
+from tests.images import write_images
 from tests.tiny_yolo import save_tiny_yolo
 
 
 @pytest.fixture
 def command(tmp_path: Path) -> list[str]:
     model = save_tiny_yolo(tmp_path / "tiny.onnx", family="yolo11")
-    write_photos(tmp_path / "photos", 8)
-    return ["calibrate", "--model", str(model), "--images", str(tmp_path / "photos"), "-o", str(tmp_path / "work")]
+    write_images(tmp_path / "images", 8)
+    return ["calibrate", "--model", str(model), "--images", str(tmp_path / "images"), "-o", str(tmp_path / "work")]
 
 
 def test_the_report_says_what_was_chosen_dropped_warned_and_what_comes_next(
     command: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    (tmp_path / "photos" / "zz.jpg").write_bytes(b"broken")
+    (tmp_path / "images" / "zz.jpg").write_bytes(b"broken")
     assert main([*command, "--num", "5"]) == 0
     printed = capsys.readouterr().out
-    assert "5 of 9 pictures" in printed
+    assert "5 of 9 images" in printed
     assert "1 dropped as undecodable:\n    zz.jpg:" in printed
-    assert "warning: the set is small: 5 photos\n" in printed
+    assert "warning: the set is small: 5 images\n" in printed
     assert f"next: edgekit compile {tmp_path / 'work' / 'tiny_bayese_96x64_nv12.yaml'}" in printed
     assert main([*command, "--num", "5"]) == 0
     assert "is already done" in capsys.readouterr().out

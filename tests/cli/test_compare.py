@@ -6,15 +6,15 @@ from pathlib import Path
 import pytest
 
 from edgekit.cli.main import main
-from tests.photos import write_photos
+from tests.images import write_images
 from tests.tiny_yolo import save_tiny_yolo
 
 
 @pytest.fixture
 def command(tmp_path: Path) -> list[str]:
     a, b = (save_tiny_yolo(tmp_path / f"{i}.onnx", family="yolov8", seed=i) for i in (0, 1))
-    write_photos(tmp_path / "photos", 2)
-    return ["compare", str(a), str(b), "--images", str(tmp_path / "photos")]
+    write_images(tmp_path / "images", 2)
+    return ["compare", str(a), str(b), "--images", str(tmp_path / "images")]
 
 
 def test_the_report_names_heads_layers_and_detections(
@@ -24,7 +24,7 @@ def test_the_report_names_heads_layers_and_detections(
     printed = capsys.readouterr().out
     assert "box_8" in printed and "worst of" in printed and "first below 0.98: /model" in printed
     assert "detections:" in printed
-    assert json.loads((tmp_path / "out" / "compare.json").read_text())["photos"] == 2
+    assert json.loads((tmp_path / "out" / "compare.json").read_text())["images"] == 2
 
 
 def test_a_threshold_is_a_gate(command: list[str], capsys: pytest.CaptureFixture[str]) -> None:

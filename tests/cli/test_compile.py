@@ -13,7 +13,7 @@ from tests.sim.compiler.works import make_work
 
 
 def test_compiles_reuses_and_names_the_next_step(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    yaml = make_work(tmp_path, photos=2)
+    yaml = make_work(tmp_path, images=2)
     assert main(["compile", str(yaml), "--toolchain", "sim"]) == 0
     first = capsys.readouterr()
     assert "compiled by sim (simulated" in first.out and "class_8" in first.out
@@ -36,7 +36,7 @@ def test_compiles_reuses_and_names_the_next_step(tmp_path: Path, capsys: pytest.
 def test_mistakes_are_two_lines(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], words: str
 ) -> None:
-    yaml = make_work(tmp_path, photos=1)
+    yaml = make_work(tmp_path, images=1)
     assert main(["compile", *(a.format(yaml=yaml) for a in arguments)]) == 2
     lines = capsys.readouterr().err.strip().splitlines()
     assert len(lines) == 2 and words in lines[0]
@@ -55,6 +55,6 @@ def test_auto_says_why_the_result_is_simulated(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(seam.COMPILERS, "hb_mapper", f"{__name__}:NotInstalled")
-    assert main(["compile", str(make_work(tmp_path, photos=1))]) == 0
+    assert main(["compile", str(make_work(tmp_path, images=1))]) == 0
     printed = capsys.readouterr().out
     assert "compiled by sim (simulated" in printed and "no hb_mapper on PATH" in printed

@@ -10,7 +10,7 @@ import pytest
 from edgekit.cli.earlier import refuse_others_files
 from edgekit.cli.main import main
 from edgekit.errors import OutputError
-from tests.photos import write_photos
+from tests.images import write_images
 from tests.tiny_yolo import save_tiny_yolo
 
 
@@ -25,9 +25,9 @@ def other(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def photos(tmp_path: Path) -> Path:
-    write_photos(tmp_path / "photos", 3)
-    return tmp_path / "photos"
+def images(tmp_path: Path) -> Path:
+    write_images(tmp_path / "images", 3)
+    return tmp_path / "images"
 
 
 def test_files_of_others_need_overwrite_and_earlier_results_do_not(tmp_path: Path) -> None:
@@ -52,14 +52,14 @@ def test_files_of_others_need_overwrite_and_earlier_results_do_not(tmp_path: Pat
 
 @pytest.mark.parametrize("name", ["report.json", "compare.json", "bench.json", "bench.csv", "bench.md", "bench.png"])
 def test_a_file_of_the_user_is_never_replaced_unasked(
-    model: Path, other: Path, photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str
+    model: Path, other: Path, images: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str
 ) -> None:
     out = tmp_path / "out"
     out.mkdir()
     (out / name).write_text('{"model": "mine", "edgekit": "mine"}')
     commands = {
-        "report": ["eval", "--model", str(model), "--against", str(other), "--images", str(photos)],
-        "compare": ["compare", str(model), str(other), "--images", str(photos)],
+        "report": ["eval", "--model", str(model), "--against", str(other), "--images", str(images)],
+        "compare": ["compare", str(model), str(other), "--images", str(images)],
         "bench": ["bench", "--model", str(model), "--frames", "2", "--warmup", "0", "--no-plot"],
     }
     args = [*commands[name.partition(".")[0]], "-o", str(out)]
@@ -72,23 +72,23 @@ def test_a_file_of_the_user_is_never_replaced_unasked(
 
 
 def test_the_labels_that_are_read_are_never_replaced(
-    model: Path, photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    model: Path, images: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     labels = tmp_path / "report.json"
     labels.write_text(json.dumps({"model": {"device": "x"}, "images": [], "annotations": [], "categories": []}))
     before = labels.read_bytes()
-    args = ["eval", "--model", str(model), "--data", str(labels), "--images", str(photos), "-o", str(tmp_path)]
+    args = ["eval", "--model", str(model), "--data", str(labels), "--images", str(images), "-o", str(tmp_path)]
     assert main([*args, "--overwrite"]) == 2
     assert "which is read in this call" in capsys.readouterr().err
     assert labels.read_bytes() == before
 
 
-def test_pictures_of_equal_stems_are_kept_apart() -> None:
-    from edgekit.evaluate.compare import _picture_name
+def test_images_of_equal_stems_are_kept_apart() -> None:
+    from edgekit.evaluate.compare import _image_name
 
     taken: set[str] = set()
     for path in ("a/p.png", "b/p.png", "c/p.png", "a/p.jpg", "a/q.jpg"):
-        taken.add(_picture_name(Path(path), taken))
+        taken.add(_image_name(Path(path), taken))
     assert sorted(taken) == sorted(
         ["p_compare.jpg", "p.png_compare.jpg", "p.png-2_compare.jpg", "p.jpg_compare.jpg", "q_compare.jpg"]
     )

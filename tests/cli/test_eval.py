@@ -6,14 +6,14 @@ from pathlib import Path
 import pytest
 
 from edgekit.cli.main import main
-from tests.photos import write_photos
+from tests.images import write_images
 from tests.tiny_yolo import save_tiny_yolo
 
 
 @pytest.fixture
 def command(tmp_path: Path) -> list[str]:
     model = save_tiny_yolo(tmp_path / "tiny.onnx", family="yolov8")
-    names = [path.name for path in write_photos(tmp_path / "images", 4)]
+    names = [path.name for path in write_images(tmp_path / "images", 4)]
     data = {
         "images": [{"id": i, "file_name": name, "width": 96, "height": 72} for i, name in enumerate(names)],
         "categories": [{"id": i, "name": f"thing {i}"} for i in range(3)],
@@ -27,7 +27,7 @@ def command(tmp_path: Path) -> list[str]:
 def test_the_table_has_scores_intervals_and_sizes(command: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert main([*command, "--classes"]) == 0
     printed = capsys.readouterr().out
-    assert "4 photos" in printed and "mAP50-95" in printed and "tiny.onnx" in printed
+    assert "4 images" in printed and "mAP50-95" in printed and "tiny.onnx" in printed
     assert "thing 2" in printed and "report.json" in printed
 
 
@@ -47,7 +47,7 @@ def test_without_labels_two_models_are_compared(
     bare = [*command[:3], "--images", str(tmp_path / "images"), "-o", str(tmp_path / "out"), "--resamples", "20"]
     assert main([*bare, "--against", str(other), "--classes"]) == 0
     printed = capsys.readouterr().out
-    assert "4 photos without labels" in printed and "agreement: of" in printed and "mAP" not in printed
+    assert "4 images without labels" in printed and "agreement: of" in printed and "mAP" not in printed
     classifier = str(save_tiny_yolo(tmp_path / "c.onnx", family="yolov8", task="classify"))
     assert main([bare[0], bare[1], classifier, *bare[3:], "--against", classifier]) == 0
     assert "the first class is that of c.onnx on 100.0 %" in capsys.readouterr().out
@@ -72,7 +72,7 @@ def test_json_is_the_report(command: list[str], tmp_path: Path, capsys: pytest.C
     assert main([*command, "--json", "--limit", "2"]) == 0
     report = json.loads(capsys.readouterr().out)
     assert report == json.loads((tmp_path / "out" / "report.json").read_text())
-    assert report["model"]["photos"] == 2 and report["model"]["device"] == "onnxruntime"
+    assert report["model"]["images"] == 2 and report["model"]["device"] == "onnxruntime"
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import pytest
 from edgekit.cli.main import COMMANDS, main
 from edgekit.version import __version__
 from tests.conftest import ROOT
-from tests.sim.test_device import picture_graph
+from tests.sim.test_device import image_graph
 
 HEAVY = ("numpy", "cv2", "onnx", "onnxruntime", "yaml", "jinja2", "rich", "pycocotools", "matplotlib")
 
@@ -102,7 +102,7 @@ def test_a_graph_beyond_the_limit_runs_where_the_option_allows_it(
 ) -> None:
     monkeypatch.setenv("EDGEKIT_GRAPH_LIMIT", "1e-9")
     path = tmp_path / "m_quantized_model.onnx"
-    path.write_bytes(picture_graph("nv12"))
+    path.write_bytes(image_graph("nv12"))
     assert main(["verify", str(path)]) == 2
     assert "--graph-limit" in capsys.readouterr().err
     assert main(["verify", str(path), "--graph-limit", "1"]) in (0, 1)  # 1 without kernels: nothing to compare

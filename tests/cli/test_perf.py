@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from edgekit.cli.main import main
-from tests.photos import write_photos
+from tests.images import write_images
 from tests.tiny_yolo import save_tiny_yolo
 
 
@@ -48,15 +48,15 @@ def test_what_exists_is_replaced_only_when_asked(cut: Path, tmp_path: Path, caps
 
 
 @pytest.mark.parametrize("source", ["{}", "{}/*.png", "{}/list.txt", "{}/a.png"])
-def test_the_photos_that_are_read_are_never_replaced(
+def test_the_images_that_are_read_are_never_replaced(
     cut: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], source: str
 ) -> None:
-    photo = write_photos(tmp_path / "photos", 1)[0].rename(tmp_path / "photos" / "a.png")
-    (tmp_path / "photos" / "list.txt").write_text("a.png\n")
-    before = photo.read_bytes()
-    assert perf(cut, "--source", source.format(photo.parent), "-o", str(photo), "--overwrite") == 2
+    image = write_images(tmp_path / "images", 1)[0].rename(tmp_path / "images" / "a.png")
+    (tmp_path / "images" / "list.txt").write_text("a.png\n")
+    before = image.read_bytes()
+    assert perf(cut, "--source", source.format(image.parent), "-o", str(image), "--overwrite") == 2
     assert "which is read in this call" in capsys.readouterr().err
-    assert photo.read_bytes() == before
+    assert image.read_bytes() == before
 
 
 def test_one_name_for_two_outputs_is_refused(cut: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -26,20 +26,20 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def photos(tmp_path: Path) -> Path:
+def images(tmp_path: Path) -> Path:
     rng = np.random.default_rng(0)
-    folder = tmp_path / "photos"
+    folder = tmp_path / "images"
     (folder / "deep").mkdir(parents=True)
     for name, shape in (("a.jpg", (60, 90, 3)), ("deep/b.png", (90, 40, 3))):
         cv2.imwrite(str(folder / name), rng.integers(0, 255, shape, dtype=np.uint8))
     return folder
 
 
-def test_a_folder_to_pictures_and_json(
-    model: Path, photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+def test_a_folder_to_images_and_json(
+    model: Path, images: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "out"
-    assert main(["run", "--model", str(model), "--source", str(photos), "-o", str(out), "--conf", "0.3"]) == 0
+    assert main(["run", "--model", str(model), "--source", str(images), "-o", str(out), "--conf", "0.3"]) == 0
     assert cv2.imread(str(out / "a.jpg")).shape == (60, 90, 3)
     assert cv2.imread(str(out / "deep" / "b.png")).shape == (90, 40, 3)
     document = json.loads((out / "results.json").read_text())
@@ -55,13 +55,13 @@ def test_a_folder_to_pictures_and_json(
         _, top, right, _ = item["box_xyxy"]
         assert not mask[: int(top)].any()
         assert not mask[:, int(np.ceil(right)) :].any()
-    assert "objects in 2 pictures" in capsys.readouterr().out
+    assert "objects in 2 images" in capsys.readouterr().out
 
 
 def test_json_on_standard_output_is_one_document(
-    model: Path, photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    model: Path, images: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    args = ["run", "--model", str(model), "--source", str(photos / "a.jpg"), "-o", str(tmp_path / "out")]
+    args = ["run", "--model", str(model), "--source", str(images / "a.jpg"), "-o", str(tmp_path / "out")]
     assert main([*args, "--json", "--masks", "polygons"]) == 0
     shown = json.loads(capsys.readouterr().out)
     assert shown == json.loads((tmp_path / "out" / "results.json").read_text())
@@ -83,20 +83,20 @@ def test_video_in_video_out_with_times(model: Path, tmp_path: Path) -> None:
     assert set(rows[0]["times_ms"]) == {"prepare", "infer", "decode", "draw"}
 
 
-def test_a_broken_photo_is_skipped_and_counted(
-    model: Path, photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+def test_a_broken_image_is_skipped_and_counted(
+    model: Path, images: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    (photos / "broken.jpg").write_bytes(b"junk")
-    assert main(["run", "--model", str(model), "--source", str(photos), "-o", str(tmp_path / "out")]) == 0
+    (images / "broken.jpg").write_bytes(b"junk")
+    assert main(["run", "--model", str(model), "--source", str(images), "-o", str(tmp_path / "out")]) == 0
     said = capsys.readouterr()
     assert "broken.jpg" in said.err
-    assert "1 pictures skipped, unreadable" in said.out
+    assert "1 images skipped, unreadable" in said.out
 
 
-def test_other_names(model: Path, photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_other_names(model: Path, images: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     names = tmp_path / "names.txt"
     names.write_text("cat\ndog\nowl\n")
-    args = ["run", "--model", str(model), "--source", str(photos / "a.jpg"), "--json"]
+    args = ["run", "--model", str(model), "--source", str(images / "a.jpg"), "--json"]
     assert main([*args, "-o", str(tmp_path / "out"), "--names", str(names)]) == 0
     objects = json.loads(capsys.readouterr().out)["results"][0]["objects"]
     assert {o["name"] for o in objects} <= {"cat", "dog", "owl"}
@@ -112,38 +112,38 @@ def refused(capsys: pytest.CaptureFixture[str], *args: str) -> str:
     return mistakes[0]
 
 
-def test_nothing_is_overwritten(model: Path, photos: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    before = {p: p.read_bytes() for p in photos.rglob("*.*")}
-    args = ("--model", str(model), "--source", str(photos))
-    assert "source's own folder" in refused(capsys, *args, "-o", str(photos))
-    assert "is not empty" in refused(capsys, *args, "-o", str(photos / "deep"))
-    assert "is a file" in refused(capsys, *args, "-o", str(photos / "a.jpg"))
-    assert {p: p.read_bytes() for p in photos.rglob("*.*")} == before
+def test_nothing_is_overwritten(model: Path, images: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    before = {p: p.read_bytes() for p in images.rglob("*.*")}
+    args = ("--model", str(model), "--source", str(images))
+    assert "source's own folder" in refused(capsys, *args, "-o", str(images))
+    assert "is not empty" in refused(capsys, *args, "-o", str(images / "deep"))
+    assert "is a file" in refused(capsys, *args, "-o", str(images / "a.jpg"))
+    assert {p: p.read_bytes() for p in images.rglob("*.*")} == before
 
 
-def test_no_photo_that_is_read_is_ever_written(
-    model: Path, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+def test_no_image_that_is_read_is_ever_written(
+    model: Path, images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    shutil.copy(photos / "a.jpg", photos / "deep" / "a.jpg")
-    (tmp_path / "link").symlink_to(photos)
-    before = {p: p.read_bytes() for p in photos.rglob("*.*")}
+    shutil.copy(images / "a.jpg", images / "deep" / "a.jpg")
+    (tmp_path / "link").symlink_to(images)
+    before = {p: p.read_bytes() for p in images.rglob("*.*")}
     monkeypatch.chdir(tmp_path)
     for source, out in (
-        ("photos/**/*.*", "photos"),
-        ("photos", "photos/deep"),
-        ("photos/*.jpg", "photos"),
-        ("photos/**/*.*", "link"),
-        ("link/**/*.*", "photos"),
-        ("photos/deep/../**/*.*", "photos"),
-        (str(photos / "**" / "*.*"), "photos"),
+        ("images/**/*.*", "images"),
+        ("images", "images/deep"),
+        ("images/*.jpg", "images"),
+        ("images/**/*.*", "link"),
+        ("link/**/*.*", "images"),
+        ("images/deep/../**/*.*", "images"),
+        (str(images / "**" / "*.*"), "images"),
     ):
         message = refused(capsys, "--model", str(model), "--source", source, "-o", out, "--overwrite")
         assert "is read in this call" in message or "source's own folder" in message
-        assert {p: p.read_bytes() for p in photos.rglob("*.*")} == before, (source, out)
+        assert {p: p.read_bytes() for p in images.rglob("*.*")} == before, (source, out)
 
 
 def test_the_video_the_model_and_the_names_that_are_read_are_never_written(
-    model: Path, photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    model: Path, images: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     folder = tmp_path / "films"
     with video_writer(folder / "video.mp4", fps=8, size_wh=(96, 64)) as append:
@@ -155,23 +155,23 @@ def test_the_video_the_model_and_the_names_that_are_read_are_never_written(
     capsys.readouterr()
     out = ("-o", str(folder), "--overwrite")
     assert "video.mp4" in refused(capsys, "--model", str(model), "--source", str(folder / "video.mp4"), *out)
-    cut = ("--model", str(folder / "results.onnx"), "--source", str(photos))
+    cut = ("--model", str(folder / "results.onnx"), "--source", str(images))
     assert "results.json" in refused(capsys, *cut, *out)
     names = ("--names", str(folder / "coco_results.json"))
     assert "coco_results.json" in refused(
-        capsys, "--model", str(model), "--source", str(folder / "video.mp4"), "--no-pictures", "--coco", *names, *out
+        capsys, "--model", str(model), "--source", str(folder / "video.mp4"), "--no-images", "--coco", *names, *out
     )
     assert {p: p.read_bytes() for p in folder.iterdir()} == before
 
 
 def test_overwrite_names_what_it_replaces_and_leaves_the_rest(
-    model: Path, photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    model: Path, images: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "out"
     out.mkdir()
     for name in ("a.jpg", "mine.txt"):
         (out / name).write_text("mine")
-    args = ("--model", str(model), "--source", str(photos), "-o", str(out))
+    args = ("--model", str(model), "--source", str(images), "-o", str(out))
     assert "is not empty" in refused(capsys, *args)
     assert (out / "a.jpg").read_text() == "mine"
     assert main(["run", *args, "--overwrite"]) == 0
@@ -180,12 +180,12 @@ def test_overwrite_names_what_it_replaces_and_leaves_the_rest(
     assert cv2.imread(str(out / "a.jpg")).shape == (60, 90, 3)
 
 
-def test_equal_stems_never_meet_in_one_output_or_id(photos: Path, tmp_path: Path) -> None:
+def test_equal_stems_never_meet_in_one_output_or_id(images: Path, tmp_path: Path) -> None:
     model = save_tiny_yolo(tmp_path / "detect.onnx")
     for name in ("a.png", "deep/a.jpg", "deep/7.jpg", "7.jpg"):
-        cv2.imwrite(str(photos / name), cv2.imread(str(photos / "a.jpg")))
+        cv2.imwrite(str(images / name), cv2.imread(str(images / "a.jpg")))
     out = tmp_path / "out"
-    args = ["run", "--model", str(model), "--source", str(photos), "-o", str(out), "--no-pictures", "--coco"]
+    args = ["run", "--model", str(model), "--source", str(images), "-o", str(out), "--no-images", "--coco"]
     assert main([*args, "--labels", "yolo", "--conf", "0.3"]) == 0
     found = {row["source"]: len(row["objects"]) for row in json.loads((out / "results.json").read_text())["results"]}
     labels = {p.relative_to(out / "labels").as_posix(): p for p in (out / "labels").rglob("*.txt")}
@@ -202,12 +202,12 @@ def test_equal_stems_never_meet_in_one_output_or_id(photos: Path, tmp_path: Path
     }
 
 
-def test_photos_of_a_list_are_never_written_and_never_meet(
-    model: Path, photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+def test_images_of_a_list_are_never_written_and_never_meet(
+    model: Path, images: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for name in ("one/p.png", "two/p.png", "two/p.jpg"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
-        shutil.copy(photos / "deep" / "b.png", tmp_path / name)
+        shutil.copy(images / "deep" / "b.png", tmp_path / name)
     listing = tmp_path / "lists" / "list.txt"
     listing.parent.mkdir()
     listing.write_text("../one/p.png\n../two/p.png\n../lists/../one/p.png\n../two/p.jpg\n")
@@ -229,22 +229,22 @@ def test_photos_of_a_list_are_never_written_and_never_meet(
 
 
 def test_what_a_dataset_leaves_out_is_said(
-    model: Path, photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    model: Path, images: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    (photos / "data.yaml").write_text("val: deep\n")
-    args = ["run", "--model", str(model), "--source", str(photos / "data.yaml"), "-o", str(tmp_path / "out")]
+    (images / "data.yaml").write_text("val: deep\n")
+    args = ["run", "--model", str(model), "--source", str(images / "data.yaml"), "-o", str(tmp_path / "out")]
     assert main(args) == 0
     assert "note: the dataset has no train split; its val split was used" in capsys.readouterr().err
     assert (tmp_path / "out" / "b.png").is_file()
 
 
-def test_one_bad_photo_costs_itself_alone(
-    model: Path, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+def test_one_bad_image_costs_itself_alone(
+    model: Path, images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     from edgekit.errors import DeviceError, ImageError
     from edgekit.runtime.session import Session
 
-    cv2.imwrite(str(photos / "c.png"), np.zeros((20, 30, 3), np.uint8))
+    cv2.imwrite(str(images / "c.png"), np.zeros((20, 30, 3), np.uint8))
     prepare = Session.prepare
 
     def refuse_small(self: Session, bgr: np.ndarray, **options: object) -> object:
@@ -254,7 +254,7 @@ def test_one_bad_photo_costs_itself_alone(
 
     monkeypatch.setattr(Session, "prepare", refuse_small)
     raised: Exception = ImageError("too small", hint="")
-    args = ["run", "--model", str(model), "--source", str(photos), "--in-flight", "1"]
+    args = ["run", "--model", str(model), "--source", str(images), "--in-flight", "1"]
     assert main([*args, "-o", str(tmp_path / "one")]) == 0
     said = capsys.readouterr()
     assert "skipped: c.png: frame 1: too small" in said.err
@@ -264,15 +264,15 @@ def test_one_bad_photo_costs_itself_alone(
     for raised in (DeviceError("gone", hint=""), ValueError("odd")):
         out = tmp_path / type(raised).__name__
         assert main([*args, "-o", str(out), "--coco", "--labels", "yolo"]) == 2
-        assert "results of the 1 pictures before the error are kept" in capsys.readouterr().err
+        assert "results of the 1 images before the error are kept" in capsys.readouterr().err
         assert [row["source"] for row in json.loads((out / "results.json").read_text())["results"]] == ["a.jpg"]
         assert {row["file_name"] for row in json.loads((out / "coco_results.json").read_text())} == {"a.jpg"}
         assert sorted(p.name for p in out.iterdir()) == ["a.jpg", "coco_results.json", "labels", "results.json"]
 
 
-def test_where_the_reader_of_the_json_has_gone_the_files_are_whole(model: Path, photos: Path, tmp_path: Path) -> None:
+def test_where_the_reader_of_the_json_has_gone_the_files_are_whole(model: Path, images: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
-    args = ["run", "--model", str(model), "--source", str(photos), "-o", str(out), "--json", "--conf", "0.01"]
+    args = ["run", "--model", str(model), "--source", str(images), "-o", str(out), "--json", "--conf", "0.01"]
     process = subprocess.Popen(
         [sys.executable, "-m", "edgekit", *args], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
@@ -286,12 +286,12 @@ def test_where_the_reader_of_the_json_has_gone_the_files_are_whole(model: Path, 
     assert len(json.loads((out / "results.json").read_text())["results"]) >= 1
 
 
-def test_a_photo_whose_name_is_no_utf8_works(
-    model: Path, photos: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+def test_a_image_whose_name_is_no_utf8_works(
+    model: Path, images: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     odd = os.fsdecode(b"caf\xe9.jpg")
-    shutil.copy(photos / "a.jpg", photos / odd)
-    args = ["run", "--model", str(model), "--source", str(photos), "--labels", "yolo", "--coco", "--json"]
+    shutil.copy(images / "a.jpg", images / odd)
+    args = ["run", "--model", str(model), "--source", str(images), "--labels", "yolo", "--coco", "--json"]
     assert main([*args, "-o", str(tmp_path / "out")]) == 0
     shown = json.loads(capfd.readouterr().out)
     assert [row["source"] for row in shown["results"]] == ["a.jpg", odd, "deep/b.png"]
@@ -318,12 +318,12 @@ def test_a_video_run_that_was_killed_starts_again_in_its_folder(model: Path, tmp
 
 
 def test_labels_of_a_run_are_the_truth_that_eval_reads(
-    model: Path, photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    model: Path, images: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     data = tmp_path / "data"
-    shutil.copytree(photos, data / "images")
+    shutil.copytree(images, data / "images")
     (data / "data.yaml").write_text("path: .\nval: images\nnames: [a, b, c]\n")
-    run_it = ["run", "--model", str(model), "--source", str(photos), "--no-pictures", "--conf", "0.3"]
+    run_it = ["run", "--model", str(model), "--source", str(images), "--no-images", "--conf", "0.3"]
     scores = ["eval", "--model", str(model), "--data", str(data / "data.yaml"), "--resamples", "10"]
     for labels, code in (("yolo", 0), ("yolo-scores", 2)):
         out = tmp_path / labels
@@ -337,22 +337,22 @@ def test_labels_of_a_run_are_the_truth_that_eval_reads(
     "option, value", [("--conf", "1.5"), ("--iou", "-1"), ("--max-detections", "0"), ("--device", "gpu")]
 )
 def test_illegal_options(
-    model: Path, photos: Path, capsys: pytest.CaptureFixture[str], option: str, value: str
+    model: Path, images: Path, capsys: pytest.CaptureFixture[str], option: str, value: str
 ) -> None:
-    assert value in refused(capsys, "--model", str(model), "--source", str(photos), option, value)
+    assert value in refused(capsys, "--model", str(model), "--source", str(images), option, value)
 
 
 def test_a_float_model_does_not_pretend_to_be_simulated(
-    model: Path, photos: Path, capsys: pytest.CaptureFixture[str]
+    model: Path, images: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    message = refused(capsys, "--model", str(model), "--source", str(photos), "--device", "sim")
+    message = refused(capsys, "--model", str(model), "--source", str(images), "--device", "sim")
     assert "is a float model" in message
 
 
-def test_bad_models(photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_bad_models(images: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "junk.onnx").write_bytes(b"\x00" * 100)
     for name in ("junk.onnx", "none.bin"):
-        refused(capsys, "--model", str(tmp_path / name), "--source", str(photos))
+        refused(capsys, "--model", str(tmp_path / name), "--source", str(images))
 
 
 def test_bad_sources(model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -360,16 +360,16 @@ def test_bad_sources(model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[
     (tmp_path / "broken").mkdir()
     (tmp_path / "broken" / "a.jpg").write_bytes(b"junk")
     args = ("--model", str(model), "-o", str(tmp_path / "out"), "--source")
-    assert "holds no photo" in refused(capsys, *args, str(tmp_path / "empty"))
-    assert "holds no readable picture" in refused(capsys, *args, str(tmp_path / "broken"))
+    assert "holds no image" in refused(capsys, *args, str(tmp_path / "empty"))
+    assert "holds no readable image" in refused(capsys, *args, str(tmp_path / "broken"))
     assert "cannot be read" in refused(capsys, *args, str(tmp_path / "none.jpg"))
     assert not (tmp_path / "out").exists() or not any((tmp_path / "out").iterdir())
 
 
-def test_labels_and_coco_rows(photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_labels_and_coco_rows(images: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     model = save_tiny_yolo(tmp_path / "obb.onnx", task="obb")
     out = tmp_path / "out"
-    args = ["run", "--model", str(model), "--source", str(photos), "-o", str(out), "--no-pictures", "--coco"]
+    args = ["run", "--model", str(model), "--source", str(images), "-o", str(out), "--no-images", "--coco"]
     assert main([*args, "--labels", "dota", "--conf", "0.3"]) == 0
     found = json.loads((out / "results.json").read_text())["results"]
     rows = json.loads((out / "coco_results.json").read_text())
@@ -381,10 +381,10 @@ def test_labels_and_coco_rows(photos: Path, tmp_path: Path, capsys: pytest.Captu
 
 
 def test_dota_labels_need_rotated_boxes(
-    model: Path, photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    model: Path, images: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "out"
-    assert main(["run", "--model", str(model), "--source", str(photos), "-o", str(out), "--labels", "dota"]) == 2
+    assert main(["run", "--model", str(model), "--source", str(images), "-o", str(out), "--labels", "dota"]) == 2
     assert "rotated boxes" in capsys.readouterr().err
     assert not out.exists()
 
@@ -429,7 +429,7 @@ def test_ctrl_c_ends_a_live_run_with_its_files_whole(
 
 
 def test_ctrl_c_breaks_off_a_file_and_leaves_no_half_one(
-    model: Path, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    model: Path, images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     import edgekit.cli.run as run_module
 
@@ -438,5 +438,5 @@ def test_ctrl_c_breaks_off_a_file_and_leaves_no_half_one(
 
     monkeypatch.setattr(run_module, "_deliver", interrupt)
     out = tmp_path / "out"
-    assert main(["run", "--model", str(model), "--source", str(photos), "-o", str(out)]) == 130
+    assert main(["run", "--model", str(model), "--source", str(images), "-o", str(out)]) == 130
     assert not out.exists() or list(out.iterdir()) == []

@@ -12,7 +12,7 @@ from tests.sim.compiler.works import make_work
 
 
 def test_nothing_that_exists_is_replaced_unasked(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["compile", str(make_work(tmp_path, photos=1)), "--toolchain", "sim"]) == 0
+    assert main(["compile", str(make_work(tmp_path, images=1)), "--toolchain", "sim"]) == 0
     model = tmp_path / "out" / "tiny.bin"
     before = {path: path.read_bytes() for path in model.parent.iterdir()}
     capsys.readouterr()

@@ -15,13 +15,13 @@ from edgekit.sim.container import write_sim_bin
 from edgekit.sim.ops.lut import Lut
 from edgekit.sim.verify import compare_integers
 from tests.sim.synthetic import NodeSpec, graph_bytes
-from tests.sim.test_device import picture_graph
+from tests.sim.test_device import image_graph
 
 
 @pytest.fixture
 def quantized(tmp_path: Path) -> Path:
     path = tmp_path / "m_quantized_model.onnx"
-    path.write_bytes(picture_graph("nv12"))
+    path.write_bytes(image_graph("nv12"))
     return path
 
 
@@ -41,13 +41,13 @@ def test_a_graph_is_equal_to_itself(quantized: Path, capsys: pytest.CaptureFixtu
 
 
 @pytest.mark.needs_kernels
-def test_a_simulated_bin_and_photos(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_simulated_bin_and_images(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "m.bin"
-    write_sim_bin(path, picture_graph("nv12"), march="bayes-e")
-    photos = tmp_path / "photos"
-    photos.mkdir()
-    cv2.imwrite(str(photos / "a.png"), np.full((8, 9, 3), 200, np.uint8))
-    code, found = report(capsys, path, "--images", photos)
+    write_sim_bin(path, image_graph("nv12"), march="bayes-e")
+    images = tmp_path / "images"
+    images.mkdir()
+    cv2.imwrite(str(images / "a.png"), np.full((8, 9, 3), 200, np.uint8))
+    code, found = report(capsys, path, "--images", images)
     assert code == 0 and found["passed"]
 
 
@@ -89,7 +89,7 @@ def test_shapes_and_dtypes_count_as_differences() -> None:
     [
         (["missing.bin"], "does not exist"),
         (["{q}", "--num", "0"], "--num is 0"),
-        (["{q}", "--images", "."], "no photos"),
+        (["{q}", "--images", "."], "no images"),
     ],
 )
 def test_bad_input(

@@ -52,7 +52,7 @@ def work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(seam, "COMPILERS", {"fake": f"{__name__}:FakeCompiler"})
     for name, value in (("builds", 0), ("reason", None), ("fail", None), ("forget", False)):
         monkeypatch.setattr(FakeCompiler, name, value)
-    return make_work(tmp_path / "work", photos=2)
+    return make_work(tmp_path / "work", images=2)
 
 
 def names(folder: Path) -> set[str]:
@@ -74,17 +74,17 @@ def test_unchanged_work_is_reused(work: Path) -> None:
     assert again.files == first.files and again.node_cosines == first.node_cosines
 
 
-@pytest.mark.parametrize("what", ["yaml", "photo", "more photos", "output", "optimize", "record"])
+@pytest.mark.parametrize("what", ["yaml", "image", "more images", "output", "optimize", "record"])
 def test_whatever_changed_is_built_again(work: Path, what: str) -> None:
     compile_work(work, toolchain="fake")
     data = work.parent / "calibration_data"
     if what == "yaml":
         work.write_text(work.read_text().replace("max_percentile: 1.0", "max_percentile: 0.999"))
-    elif what == "photo":
+    elif what == "image":
         content = bytearray((data / "0.rgbchw").read_bytes())
         content[0] ^= 1
         (data / "0.rgbchw").write_bytes(content)
-    elif what == "more photos":
+    elif what == "more images":
         (data / "9.rgbchw").write_bytes((data / "0.rgbchw").read_bytes())
     elif what == "output":
         (work.parent / "out" / "m.bin").write_bytes(b"edited")
@@ -237,7 +237,7 @@ def test_a_manifest_of_foreign_values_is_refused_in_two_lines(work: Path, files:
     ],
     ids=lambda changes: repr(changes)[:40],
 )
-def test_a_damaged_record_of_a_build_is_built_anew(work: Path, changes: dict[str, object]) -> None:
+def test_a_damaged_record_of_a_build_is_built_again(work: Path, changes: dict[str, object]) -> None:
     compile_work(work, toolchain="fake")
     path = work.parent / "out" / "buildinfo.json"
     path.write_text(json.dumps({**json.loads(path.read_text()), **changes}))
@@ -264,7 +264,7 @@ def test_missing_sidecar_and_foreign_onnx(work: Path) -> None:
 
 
 def test_files_that_no_build_left_there_are_replaced_only_when_asked(tmp_path: Path) -> None:
-    yaml = make_work(tmp_path, photos=1)
+    yaml = make_work(tmp_path, images=1)
     mine = tmp_path / "out" / "tiny_modified.json"
     mine.parent.mkdir()
     mine.write_text("mine")
@@ -276,11 +276,11 @@ def test_files_that_no_build_left_there_are_replaced_only_when_asked(tmp_path: P
     assert not compile_work(yaml, toolchain="sim", overwrite=True).reused
     assert compile_work(yaml, toolchain="sim").reused
     mine.write_text("changed")
-    assert not compile_work(yaml, toolchain="sim").reused  # the folder holds a build: it is made anew
+    assert not compile_work(yaml, toolchain="sim").reused  # the folder holds a build: it is made again
 
 
 def test_the_sidecar_that_a_build_reads_is_never_replaced_by_its_own(tmp_path: Path) -> None:
-    yaml = make_work(tmp_path, photos=1)
+    yaml = make_work(tmp_path, images=1)
     text = yaml.read_text()
     onnx = tmp_path / "tiny_heads.onnx"
     sidecar = onnx.with_suffix(".json")
@@ -296,7 +296,7 @@ def test_the_sidecar_that_a_build_reads_is_never_replaced_by_its_own(tmp_path: P
 def test_a_build_killed_while_its_files_are_moved_can_be_made_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    yaml = make_work(tmp_path, photos=1)
+    yaml = make_work(tmp_path, images=1)
 
     def killed(folder: Path, info: object) -> None:
         raise KeyboardInterrupt

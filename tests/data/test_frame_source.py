@@ -1,4 +1,4 @@
-"""Every command takes the same photo lists: folder, list, COCO JSON and dataset yaml."""
+"""Every command takes the same image lists: folder, list, COCO JSON and dataset yaml."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 
 from edgekit.cli.source import open_any_source as open_from_command_line
-from edgekit.data.frame_source import open_any_source, photo_paths
+from edgekit.data.frame_source import image_paths, open_any_source
 from edgekit.errors import ConfigError, DataError, ImageError
-from edgekit.runtime.sources import names_photos
+from edgekit.runtime.sources import names_images
 
 
 @pytest.fixture
-def photos(tmp_path: Path) -> Path:
+def images(tmp_path: Path) -> Path:
     folder = tmp_path / "images"
     folder.mkdir()
     for name in ("a.png", "b.png"):
@@ -29,48 +29,48 @@ def photos(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize("name", ["images", "images/*.png", "list.txt", "coco.json", "data.yaml"])
-def test_a_source_of_any_kind_gives_the_same_photos(photos: Path, name: str) -> None:
+def test_a_source_of_any_kind_gives_the_same_images(images: Path, name: str) -> None:
     skipped: list[ImageError] = []
-    source = open_from_command_line(str(photos / name), on_skip=skipped.append)
+    source = open_from_command_line(str(images / name), on_skip=skipped.append)
     assert [frame.name for frame in source.frames()] == ["a.png", "b.png"] and not skipped
     assert [path.name for path in source.files] == ["a.png", "b.png"]
-    assert [path.name for path in photo_paths(photos / name, 9)] == ["a.png", "b.png"]
+    assert [path.name for path in image_paths(images / name, 9)] == ["a.png", "b.png"]
 
 
-def test_names_without_a_file_are_skipped_by_name(photos: Path) -> None:
-    (photos / "list.txt").write_text("images/a.png\nimages/gone.png\n")
+def test_names_without_a_file_are_skipped_by_name(images: Path) -> None:
+    (images / "list.txt").write_text("images/a.png\nimages/gone.png\n")
     skipped: list[ImageError] = []
-    source = open_any_source(str(photos / "list.txt"), on_skip=skipped.append)
+    source = open_any_source(str(images / "list.txt"), on_skip=skipped.append)
     assert len(list(source.frames())) == 1
     assert [error.message.split(" ")[0] for error in skipped] == ["images/gone.png"]
     with pytest.raises(ImageError, match="images/gone.png"):
-        open_any_source(str(photos / "list.txt"))
+        open_any_source(str(images / "list.txt"))
 
 
-def test_what_a_list_leaves_out_is_noted(photos: Path) -> None:
-    assert open_any_source(str(photos / "data.yaml")).notes == (
+def test_what_a_list_leaves_out_is_noted(images: Path) -> None:
+    assert open_any_source(str(images / "data.yaml")).notes == (
         "the dataset has no train split; its val split was used",
     )
-    entries = json.loads((photos / "coco.json").read_text())["images"]
-    (photos / "coco.json").write_text(json.dumps({"images": [*entries, {"id": 9, "file_name": "."}]}))
-    source = open_any_source(str(photos / "coco.json"))
+    entries = json.loads((images / "coco.json").read_text())["images"]
+    (images / "coco.json").write_text(json.dumps({"images": [*entries, {"id": 9, "file_name": "."}]}))
+    source = open_any_source(str(images / "coco.json"))
     assert len(source.files) == 2 and any("file_name" in note for note in source.notes)
 
 
 def test_the_address_of_a_stream_is_no_list() -> None:
-    assert not names_photos("rtsp://10.0.0.7/live.txt") and names_photos("live.TXT")
+    assert not names_images("rtsp://10.0.0.7/live.txt") and names_images("live.TXT")
 
 
-def test_a_list_without_photos_is_an_error(photos: Path) -> None:
-    (photos / "list.txt").write_text("# none\n")
+def test_a_list_without_images_is_an_error(images: Path) -> None:
+    (images / "list.txt").write_text("# none\n")
     with pytest.raises(DataError, match="list.txt"):
-        photo_paths(photos / "list.txt", 3)
+        image_paths(images / "list.txt", 3)
 
 
-def test_on_a_board_a_list_is_refused_by_name(photos: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_on_a_board_a_list_is_refused_by_name(images: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def absent(name: str) -> None:
         raise ModuleNotFoundError("No module named 'yaml'", name="yaml")
 
     monkeypatch.setattr("edgekit.cli.source.importlib.import_module", absent)
     with pytest.raises(ConfigError, match="not installed here .yaml"):
-        open_from_command_line(str(photos / "data.yaml"), on_skip=lambda error: None)
+        open_from_command_line(str(images / "data.yaml"), on_skip=lambda error: None)

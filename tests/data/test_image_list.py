@@ -4,25 +4,25 @@ from pathlib import Path
 
 import pytest
 
-from edgekit.data.image_list import Listing, listed_photos, photos_below
+from edgekit.data.image_list import Listing, images_below, listed_images
 from edgekit.errors import DataError
-from tests.photos import write_photos
+from tests.images import write_images
 
 
 def test_folders_are_read_to_the_bottom_in_sorted_order(tmp_path: Path) -> None:
-    write_photos(tmp_path / "b", 2)
-    write_photos(tmp_path / "a", 1, suffix=".JPG")
-    (tmp_path / "notes.txt").write_text("no photo")
-    (tmp_path / "a" / "._photo.jpg").write_text("what macOS leaves behind")
-    names = [path.relative_to(tmp_path).as_posix() for path in photos_below(tmp_path)]
-    assert names == ["a/photo_000.JPG", "b/photo_000.png", "b/photo_001.png"]
+    write_images(tmp_path / "b", 2)
+    write_images(tmp_path / "a", 1, suffix=".JPG")
+    (tmp_path / "notes.txt").write_text("no image")
+    (tmp_path / "a" / "._image.jpg").write_text("what macOS leaves behind")
+    names = [path.relative_to(tmp_path).as_posix() for path in images_below(tmp_path)]
+    assert names == ["a/image_000.JPG", "b/image_000.png", "b/image_001.png"]
 
 
 def test_lists_are_relative_to_themselves_keep_their_order_and_name_what_is_missing(tmp_path: Path) -> None:
-    first, second = write_photos(tmp_path / "p", 2)
+    first, second = write_images(tmp_path / "p", 2)
     listing = tmp_path / "list.txt"
-    listing.write_text(f"# chosen by hand\n\np/photo_001.png\n{first}\n./p/photo_001.png\np/absent.png\n")
-    found = listed_photos(listing)
+    listing.write_text(f"# chosen by hand\n\np/image_001.png\n{first}\n./p/image_001.png\np/absent.png\n")
+    found = listed_images(listing)
     assert found.paths == (second, first)
     assert found.missing == ("p/absent.png",)
 
@@ -31,41 +31,41 @@ def test_a_list_that_is_no_text_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "list.txt"
     path.write_bytes(b"\xff\xfe\x01")
     with pytest.raises(DataError, match="is not UTF-16"):
-        listed_photos(path)
+        listed_images(path)
     with pytest.raises(DataError, match="does not exist"):
-        listed_photos(tmp_path / "absent.txt")
+        listed_images(tmp_path / "absent.txt")
 
 
 def test_an_empty_list_has_nothing(tmp_path: Path) -> None:
     path = tmp_path / "list.txt"
     path.write_text("\n# nothing\n")
-    assert listed_photos(path).paths == ()
+    assert listed_images(path).paths == ()
 
 
 @pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
 def test_a_list_of_another_system_is_read(tmp_path: Path, encoding: str) -> None:
     (tmp_path / "images").mkdir()
-    photo = tmp_path / "images" / "größe 1.png"
-    photo.touch()
+    image = tmp_path / "images" / "größe 1.png"
+    image.touch()
     path = tmp_path / "list.txt"
-    path.write_bytes("# photos\r\n.\\images\\größe 1.png\r\nimages\\none.png\r\n".encode(encoding))
-    listing = listed_photos(path)
-    assert listing.paths == (photo,) and listing.missing == ("images\\none.png",)
+    path.write_bytes("# images\r\n.\\images\\größe 1.png\r\nimages\\none.png\r\n".encode(encoding))
+    listing = listed_images(path)
+    assert listing.paths == (image,) and listing.missing == ("images\\none.png",)
 
 
 def test_a_line_that_no_file_system_takes_is_missing(tmp_path: Path) -> None:
     path = tmp_path / "list.txt"
     path.write_text("n" * 5000 + "\n~nobody-has-this-name/x.png\n")
-    assert len(listed_photos(path).missing) == 2
+    assert len(listed_images(path).missing) == 2
 
 
-def test_a_photo_whose_name_looks_like_a_comment_or_a_home_folder_is_found(tmp_path: Path) -> None:
+def test_a_image_whose_name_looks_like_a_comment_or_a_home_folder_is_found(tmp_path: Path) -> None:
     names = ("#1.png", "~", "line\u2028end.png")
     for name in names:
         (tmp_path / name).touch()
     path = tmp_path / "list.txt"
     path.write_text("# a comment\n" + "\n".join(names) + "\n", encoding="utf-8")
-    assert listed_photos(path) == Listing(tuple(tmp_path / name for name in names))
+    assert listed_images(path) == Listing(tuple(tmp_path / name for name in names))
 
 
 def test_a_path_from_the_home_folder_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -74,4 +74,4 @@ def test_a_path_from_the_home_folder_is_found(tmp_path: Path, monkeypatch: pytes
     (tmp_path / "lists").mkdir()
     path = tmp_path / "lists" / "list.txt"
     path.write_text("~/a.png\n~\\a.png\n")
-    assert listed_photos(path) == Listing((tmp_path / "a.png",))
+    assert listed_images(path) == Listing((tmp_path / "a.png",))

@@ -43,5 +43,5 @@ def test_faults_are_told_by_kind_with_counts_and_the_first_places() -> None:
     assert "and 2 more), expected z; 1 computed (b is out of range), expected w" in text
     assert text.isprintable() and len(text) < 400 and faults.notes("set.json") == (text,)
     with pytest.raises(DataError) as caught:
-        faults.refuse("set.json", hint="mend them")
-    assert (caught.value.message, caught.value.hint) == (text, "mend them")
+        faults.refuse("set.json", hint="fix them")
+    assert (caught.value.message, caught.value.hint) == (text, "fix them")

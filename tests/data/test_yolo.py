@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from edgekit.data.yolo import label_path, read_dataset, split_photos
+from edgekit.data.yolo import label_path, read_dataset, split_images
 from edgekit.errors import ConfigError, DataError, EdgekitError
-from tests.photos import write_photos
+from tests.images import write_images
 
 
 def dataset(folder: Path, text: str) -> Path:
@@ -23,25 +23,25 @@ def dataset(folder: Path, text: str) -> Path:
         "path: {root}\ntrain: images/train\nval: images/val",
         "train: ../images/train\nval: ../images/val",  # Roboflow writes one level too many
         "train: [images/train]\nval: val.txt",
-        "train: {root}/images/train\nval: images/val/photo_003.png",
+        "train: {root}/images/train\nval: images/val/image_003.png",
     ],
 )
 def test_splits_in_every_spelling(tmp_path: Path, text: str) -> None:
-    write_photos(tmp_path / "images" / "train", 3)
-    write_photos(tmp_path / "images" / "val", 1, first=3)
-    (tmp_path / "val.txt").write_text("./images/val/photo_003.png\n")
+    write_images(tmp_path / "images" / "train", 3)
+    write_images(tmp_path / "images" / "val", 1, first=3)
+    (tmp_path / "val.txt").write_text("./images/val/image_003.png\n")
     path = dataset(tmp_path, text.replace("{root}", str(tmp_path)) + "\nnames: {0: cat, 1: dog}\n")
     read = read_dataset(path)
-    assert [p.name for p in split_photos(read, "train").paths] == [f"photo_00{i}.png" for i in range(3)]
-    assert [p.name for p in split_photos(read, "val").paths] == ["photo_003.png"]
-    assert split_photos(read, "test").paths == ()
+    assert [p.name for p in split_images(read, "train").paths] == [f"image_00{i}.png" for i in range(3)]
+    assert [p.name for p in split_images(read, "val").paths] == ["image_003.png"]
+    assert split_images(read, "test").paths == ()
     assert read.names == ("cat", "dog")
 
 
 def test_several_folders_and_missing_ones(tmp_path: Path) -> None:
-    write_photos(tmp_path / "a", 1)
-    write_photos(tmp_path / "b", 1)
-    listing = split_photos(read_dataset(dataset(tmp_path, "train: [a, b, c]")), "train")
+    write_images(tmp_path / "a", 1)
+    write_images(tmp_path / "b", 1)
+    listing = split_images(read_dataset(dataset(tmp_path, "train: [a, b, c]")), "train")
     assert len(listing.paths) == 2
     assert listing.missing == ("c",)
 
@@ -49,8 +49,8 @@ def test_several_folders_and_missing_ones(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("names: [a]", "names no photos"),
-        ("[]", "names no photos"),
+        ("names: [a]", "names no images"),
+        ("[]", "names no images"),
         ("train: 5", "train has 5"),
         ("train: a\npath: 3", "path is 3"),
         ("train: a\nnames: {0: a, 2: b}", "names has gaps"),
@@ -91,8 +91,8 @@ def test_class_names_that_are_none_are_named(tmp_path: Path, text: str) -> None:
 
 @pytest.mark.parametrize("text", ["valid: valid\\images", "path: .\\\nval: .\\valid\\images", "val: ../valid/images"])
 def test_splits_and_paths_of_other_tools(tmp_path: Path, text: str) -> None:
-    photo = tmp_path / "valid" / "images" / "a.png"
-    photo.parent.mkdir(parents=True)
-    photo.touch()
+    image = tmp_path / "valid" / "images" / "a.png"
+    image.parent.mkdir(parents=True)
+    image.touch()
     read = read_dataset(dataset(tmp_path, text + "\n"))
-    assert split_photos(read, "val").paths == (photo,)
+    assert split_images(read, "val").paths == (image,)

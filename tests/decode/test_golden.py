@@ -1,4 +1,4 @@
-"""The vendor executor's own heads of real photos: the gated decoder against one that decodes every cell."""
+"""The vendor executor's own heads of real images: the gated decoder against one that decodes every cell."""
 
 from __future__ import annotations
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from edgekit.decode.heads import HeadRows
-from edgekit.decode.score_filter import BLOCK, gate_cells, gate_reference, raw_limits
+from edgekit.decode.score_filter import BLOCK, filter_cells, gate_reference, raw_limits
 from edgekit.ops.math import logit
 from edgekit.spec import HeadSpec
 
@@ -15,7 +15,7 @@ def rows(values: np.ndarray, scale: tuple[float, ...]) -> HeadRows:
 
 
 def require_same(classes: HeadRows, threshold: float) -> None:
-    cells, logits = gate_cells(classes, threshold)
+    cells, logits = filter_cells(classes, threshold)
     expected_cells, expected_logits = gate_reference(classes, threshold)
     np.testing.assert_array_equal(cells, expected_cells)
     np.testing.assert_array_equal(logits, expected_logits)
@@ -26,7 +26,7 @@ def test_integer_threshold_by_hand() -> None:
     bound = 1 / (1 + np.exp(-1.05))  # logit 1.05: raw above 10 at scale 0.1, above 4 at scale 0.25
     limits = raw_limits(classes.head, bound)
     assert (limits.each.tolist(), limits.lowest) == ([10, 4], 4)
-    assert gate_cells(classes, bound)[0].tolist() == [1, 2]
+    assert filter_cells(classes, bound)[0].tolist() == [1, 2]
 
 
 @pytest.mark.parametrize("dtype", ["int8", "int16", "int32"])
@@ -64,15 +64,15 @@ def test_limits_are_exact_where_products_round(scale: float, threshold: float) -
 
 def test_where_every_integer_passes_the_smallest_does_too() -> None:
     classes = rows(np.full((BLOCK, 2), -128, np.int8), (0.01, 0.02))
-    assert len(gate_cells(classes, 0.01)[0]) == BLOCK  # -128 * 0.02 is above logit(0.01), about -4.6
+    assert len(filter_cells(classes, 0.01)[0]) == BLOCK  # -128 * 0.02 is above logit(0.01), about -4.6
 
 
 def test_zero_takes_every_cell_even_at_minus_infinity() -> None:
-    assert gate_cells(rows(np.full((4, 2), -np.inf, np.float32), ()), 0.0)[0].tolist() == [0, 1, 2, 3]
+    assert filter_cells(rows(np.full((4, 2), -np.inf, np.float32), ()), 0.0)[0].tolist() == [0, 1, 2, 3]
 
 
 def test_nan_is_not_an_object_and_hides_none() -> None:
     values = np.full((2 * BLOCK, 2), np.nan, np.float32)
-    assert gate_cells(rows(values, ()), 0.25)[0].tolist() == []
+    assert filter_cells(rows(values, ()), 0.25)[0].tolist() == []
     values[BLOCK + 3, 1] = 1.0
-    assert gate_cells(rows(values, ()), 0.25)[0].tolist() == [BLOCK + 3]
+    assert filter_cells(rows(values, ()), 0.25)[0].tolist() == [BLOCK + 3]

@@ -96,7 +96,7 @@ def test_rotated_boxes_are_the_plain_rows(dtype: str, family: str) -> None:
     np.testing.assert_allclose(results.boxes_xywhr[:, 2:4], turned, atol=1e-3)
 
 
-def test_rotated_boxes_at_the_pictures_own_scale() -> None:
+def test_rotated_boxes_at_the_images_own_scale() -> None:
     spec = _spec("obb")
     heads = _heads(spec)
     small = decode(heads, spec, letterbox_of(SIZE_WH, spec.preprocess), ALL)

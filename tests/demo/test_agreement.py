@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from edgekit.demo.agreement import CosineSum, Tally, float_heads, found_again, found_by, truth_of
-from edgekit.demo.scenes import render_picture
+from edgekit.demo.scenes import render_image
 from edgekit.evaluate.predictions import Found
 from edgekit.results import Detections
 from edgekit.spec import HeadSpec, InputSpec, ModelSpec, Preprocess
@@ -44,8 +44,8 @@ def test_only_confident_ones_are_looked_for() -> None:
     assert found_again(reference, reference, min_score=0.4, min_iou=0.8) == Tally(2, 2)
 
 
-def test_the_truth_of_a_picture() -> None:
-    scene = render_picture(1, (96, 64))
+def test_the_truth_of_a_image() -> None:
+    scene = render_image(1, (96, 64))
     truth = truth_of(scene)
     assert truth.boxes_xyxy.tolist() == [list(map(float, i.box_xyxy)) for i in scene.instances]
     assert found_again(truth, truth, min_score=0.4, min_iou=0.99).share == 1.0

@@ -11,11 +11,11 @@ import onnx
 import pytest
 
 from edgekit.demo import assets as material
-from edgekit.demo.assets import MODEL_NAME, PHOTOS, RECORD_NAME, shipped_model, write_photos
+from edgekit.demo.assets import IMAGES, MODEL_NAME, RECORD_NAME, shipped_model, write_images
 from edgekit.demo.shapes import CLASS_NAMES
 from edgekit.errors import ModelError
 from edgekit.files import sha256_file
-from edgekit.ops.photo import read_photo
+from edgekit.ops.image import read_image
 
 MAX_BYTES = 1_500_000
 FOLDER = Path(material.__file__).parent
@@ -74,14 +74,14 @@ def test_a_damaged_model_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert "install" in caught.value.hint
 
 
-def test_photos_on_disk_are_the_pictures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(material, "PHOTOS", {7: (96, 64), 3: (64, 96)})
-    photos = write_photos(tmp_path)
-    assert [photo.path.name for photo in photos] == ["00003.png", "00007.png"]
-    for photo in photos:
-        np.testing.assert_array_equal(read_photo(photo.path), photo.scene.bgr)
+def test_images_on_disk_are_the_images(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(material, "IMAGES", {7: (96, 64), 3: (64, 96)})
+    images = write_images(tmp_path)
+    assert [image.path.name for image in images] == ["00003.png", "00007.png"]
+    for image in images:
+        np.testing.assert_array_equal(read_image(image.path), image.scene.bgr)
 
 
-def test_no_picture_is_both_calibrated_with_and_shown() -> None:
+def test_no_image_is_both_calibrated_with_and_shown() -> None:
     calibration = range(material.CALIBRATION_SEED, material.CALIBRATION_SEED + material.CALIBRATION_COUNT)
-    assert not set(calibration) & set(PHOTOS)
+    assert not set(calibration) & set(IMAGES)

@@ -12,9 +12,9 @@ import pytest
 
 from edgekit.cli.main import main
 from edgekit.demo import run as demo_run
-from edgekit.demo.assets import PHOTOS
+from edgekit.demo.assets import IMAGES
 from edgekit.demo.run import DemoResult, run_demo
-from edgekit.ops.photo import read_photo
+from edgekit.ops.image import read_image
 
 MIN_SHARE = 0.95  # of the float model's objects found again by int8
 MIN_COSINE = 0.92  # of every output, default calibration; the lowest is mask_32, whose cells mostly see nothing
@@ -65,15 +65,15 @@ def test_it_says_that_the_device_is_simulated(report: dict[str, Any]) -> None:
 
 def test_every_file_is_there(report: dict[str, Any], out: Path) -> None:
     assert all(Path(report[part]).is_file() for part in ("heads", "yaml", "bin", "log"))
-    assert len(report["pictures"]) == len(PHOTOS)
-    sizes = [PHOTOS[seed] for seed in sorted(PHOTOS)]
-    for row, (width, height) in zip(report["pictures"], sizes, strict=True):
-        assert read_photo(Path(row["picture"])).shape == (height, width, 3)
+    assert len(report["images"]) == len(IMAGES)
+    sizes = [IMAGES[seed] for seed in sorted(IMAGES)]
+    for row, (width, height) in zip(report["images"], sizes, strict=True):
+        assert read_image(Path(row["image"])).shape == (height, width, 3)
     record = json.loads((out / "demo.json").read_text())
     assert record["finished"] is True and record["agreement"] == report["agreement"]
     assert all((out / name).is_file() for name in record["files"])
     rows = json.loads((out / "results.json").read_text())["results"]
-    assert [len(row["objects"]) for row in rows] == [row["objects"] for row in report["pictures"]]
+    assert [len(row["objects"]) for row in rows] == [row["objects"] for row in report["images"]]
 
 
 def test_what_is_kept_holds_no_time_and_no_place(report: dict[str, Any], out: Path) -> None:
@@ -93,7 +93,7 @@ def test_the_text_for_people(
     agreement = report["agreement"]
     assert f"{agreement['found']} of {agreement['of']} objects" in text
     assert "SIMULATED" in text and all(step in text for step in report["next"])
-    assert "out/pictures" in text and str(result.out.parent) not in text, "paths as one would type them"
+    assert "out/drawn" in text and str(result.out.parent) not in text, "paths as one would type them"
     assert all(name in text for name in report["output_cosines"])
 
 
@@ -109,7 +109,7 @@ def test_ctrl_c_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     def interrupt(*args: object, **options: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(demo_run, "write_photos", interrupt)
-    monkeypatch.setattr(demo_run, "write_calibration_photos", lambda folder, progress: folder.mkdir())
+    monkeypatch.setattr(demo_run, "write_images", interrupt)
+    monkeypatch.setattr(demo_run, "write_calibration_images", lambda folder, progress: folder.mkdir())
     assert main(["demo", "-o", str(tmp_path / "out")]) == 130
     assert list((tmp_path / "out").iterdir()) == []

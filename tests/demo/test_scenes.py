@@ -1,4 +1,4 @@
-"""The generated pictures: the same everywhere, truthful, of every size."""
+"""The generated images: the same everywhere, truthful, of every size."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ import hashlib
 import numpy as np
 import pytest
 
-from edgekit.demo.rng import Dice
-from edgekit.demo.scenes import MIN_VISIBLE, Scene, render_picture
+from edgekit.demo.rng import Rng
+from edgekit.demo.scenes import MIN_VISIBLE, Scene, render_image
 from edgekit.demo.shapes import CLASS_NAMES, THINGS, Style
 from edgekit.demo.texture import box_blur, clouds, value_noise
 from edgekit.errors import ConfigError
@@ -20,7 +20,7 @@ SHA256 = "480638872400e4ff6a8c5a1f6fc37d8176ef6b696991392a7c45a08fa81836ee"
 
 @pytest.fixture(scope="module")
 def scenes() -> list[Scene]:
-    return [render_picture(seed, SIZES[seed % len(SIZES)]) for seed in range(24)]
+    return [render_image(seed, SIZES[seed % len(SIZES)]) for seed in range(24)]
 
 
 def test_same_bytes_on_every_machine(scenes: list[Scene]) -> None:
@@ -33,8 +33,8 @@ def test_same_bytes_on_every_machine(scenes: list[Scene]) -> None:
     assert digest.hexdigest() == SHA256
 
 
-def test_seeds_and_sizes_give_other_pictures() -> None:
-    first, second, wider = render_picture(5, (64, 48)), render_picture(6, (64, 48)), render_picture(5, (72, 48))
+def test_seeds_and_sizes_give_other_images() -> None:
+    first, second, wider = render_image(5, (64, 48)), render_image(6, (64, 48)), render_image(5, (72, 48))
     assert not np.array_equal(first.bgr, second.bgr)
     assert wider.size_wh == (72, 48) and wider.bgr.shape == (48, 72, 3) and wider.bgr.dtype == np.uint8
 
@@ -84,8 +84,8 @@ def test_painters_give_finite_colours_within_the_frame(name: str) -> None:
 
 def test_value_noise_by_hand() -> None:
     """Cells of two pixels: pixels on the grid take its values, those between the mean of their neighbours."""
-    grid = Dice(3).field(3, 3)
-    noise = value_noise(Dice(3), (3, 3), (2.0, 2.0))
+    grid = Rng(3).field(3, 3)
+    noise = value_noise(Rng(3), (3, 3), (2.0, 2.0))
     assert noise[0, 0] == grid[0, 0] and noise[2, 2] == grid[1, 1]
     assert noise[0, 1] == pytest.approx((grid[0, 0] + grid[0, 1]) / 2, abs=1e-7)
 
@@ -97,7 +97,7 @@ def test_box_blur_by_hand() -> None:
 
 
 def test_clouds_stay_in_range() -> None:
-    noise = clouds(Dice(0), (40, 30), 12.0, octaves=4)
+    noise = clouds(Rng(0), (40, 30), 12.0, octaves=4)
     assert noise.shape == (30, 40) and noise.dtype == np.float32 and noise.min() >= 0 and noise.max() <= 1
 
 
@@ -107,6 +107,6 @@ def test_hidden_things_are_not_placed(scenes: list[Scene]) -> None:
 
 
 @pytest.mark.parametrize(("seed", "size"), [(-1, (64, 64)), (0, (8, 64)), (0, (64, 100_000))])
-def test_refuses_impossible_pictures(seed: int, size: tuple[int, int]) -> None:
+def test_refuses_impossible_images(seed: int, size: tuple[int, int]) -> None:
     with pytest.raises(ConfigError, match="expected"):
-        render_picture(seed, size)
+        render_image(seed, size)

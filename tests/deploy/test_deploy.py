@@ -1,4 +1,4 @@
-"""From a stock export and photos to a bundle that runs, with a stand-in for the vendor's commands."""
+"""From a stock export and images to a bundle that runs, with a stand-in for the vendor's commands."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from edgekit.deploy.deploy import Deployed, deploy
 from edgekit.errors import OutputError, ToolchainError
 from edgekit.spec import load_spec
 from tests.compile.toolchain.stand_in import StandIn, compiled_bin
-from tests.photos import write_photos
+from tests.images import write_images
 from tests.tiny_yolo import save_tiny_yolo
 
 
 @pytest.fixture
 def stock(tmp_path: Path) -> Path:
-    """A stock export with photos beside it."""
-    write_photos(tmp_path / "photos", 4)
+    """A stock export with images beside it."""
+    write_images(tmp_path / "images", 4)
     return save_tiny_yolo(tmp_path / "tiny.onnx", family="yolov8", task="segment", num_classes=3, size_wh=(96, 64))
 
 
@@ -38,7 +38,7 @@ def play_tiny(stand_in: StandIn, folder: Path, stock: Path) -> None:
 
 
 def call(stock: Path, output: Path, **options: object) -> Deployed:
-    return deploy(stock, stock.parent / "photos", output, num=3, **{"toolchain": "hb_mapper", **options})  # type: ignore[arg-type]
+    return deploy(stock, stock.parent / "images", output, num=3, **{"toolchain": "hb_mapper", **options})  # type: ignore[arg-type]
 
 
 def test_the_bundle_has_all_that_running_needs(stand_in: StandIn, tmp_path: Path, stock: Path) -> None:
@@ -98,12 +98,12 @@ def test_without_a_toolchain_the_simulated_bundle_runs(
     import edgekit
 
     output = no_toolchain / "b"
-    arguments = ["deploy", str(stock), "--images", str(stock.parent / "photos"), "-o", str(output), "--num", "3"]
+    arguments = ["deploy", str(stock), "--images", str(stock.parent / "images"), "-o", str(output), "--num", "3"]
     assert main(arguments) == 0
     said = capsys.readouterr().out
     assert "simulated: this bundle runs off the board only" in said and "on the board, there" not in said
     with edgekit.load(output.with_name("b.tar.gz")) as session:
-        results = session.predict(edgekit.read_photo(stock.parent / "photos" / "photo_000.png"))
+        results = session.predict(edgekit.read_image(stock.parent / "images" / "image_000.png"))
     assert session.spec.simulated and session.device.kind == "sim" and len(results.scores) == len(results.boxes_xyxy)
     assert main([*arguments, "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["simulated"] is True
@@ -112,7 +112,7 @@ def test_without_a_toolchain_the_simulated_bundle_runs(
 def test_a_simulated_bin_is_stripped_without_any_toolchain(
     no_toolchain: Path, stock: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    done = deploy(stock, stock.parent / "photos", no_toolchain / "b", num=3, toolchain="sim")
+    done = deploy(stock, stock.parent / "images", no_toolchain / "b", num=3, toolchain="sim")
     plain, stripped = done.build.bin_path, no_toolchain / "again.bin"
     assert main(["strip", str(plain), "-o", str(stripped)]) == 0
     assert stripped.read_bytes() == done.build.files["modified_bin"].read_bytes()

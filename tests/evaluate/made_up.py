@@ -1,4 +1,4 @@
-"""Made-up labels and detections: photos with a few objects, found more or less well."""
+"""Made-up labels and detections: images with a few objects, found more or less well."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 
 from edgekit.evaluate.classes import ClassMap
 from edgekit.evaluate.labels import Truth
-from edgekit.evaluate.predictions import Found, Photo
+from edgekit.evaluate.predictions import Found, Image
 from edgekit.evaluate.rle import crop_to_rle
 
 SIZE_WH = (200, 160)
@@ -27,12 +27,12 @@ def found(image_id: int, rows: list[tuple[float, ...]], *, masks: bool = False) 
     )
 
 
-def random_set(seed: int, photos: int = 12, *, masks: bool = False) -> tuple[Truth, list[Found]]:
+def random_set(seed: int, images: int = 12, *, masks: bool = False) -> tuple[Truth, list[Found]]:
     """Objects, some of them crowds, and detections that are near, doubled, of the wrong class, or of nothing."""
     rng = np.random.default_rng(seed)
     annotations: list[dict[str, Any]] = []
     detections = []
-    for image_id in range(1, photos + 1):
+    for image_id in range(1, images + 1):
         rows = []
         for _ in range(int(rng.integers(0, 7))):
             x, y, w, h = rng.uniform(0, 90), rng.uniform(0, 70), rng.uniform(4, 100), rng.uniform(4, 80)
@@ -60,6 +60,6 @@ def random_set(seed: int, photos: int = 12, *, masks: bool = False) -> tuple[Tru
         rows.sort(key=lambda row: -row[4])
         detections.append(found(image_id, rows, masks=masks))
     categories = tuple(sorted(CLASSES.names.items()))
-    ids = range(1, photos + 1)
-    truth = Truth(tuple(Photo(i, Path(f"{i}.jpg")) for i in ids), tuple(annotations), categories, {})
+    ids = range(1, images + 1)
+    truth = Truth(tuple(Image(i, Path(f"{i}.jpg")) for i in ids), tuple(annotations), categories, {})
     return truth, detections

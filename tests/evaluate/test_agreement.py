@@ -3,8 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from edgekit.evaluate.agreement import agree_on_photo, summarise
-from edgekit.evaluate.bootstrap import photo_weights
+from edgekit.evaluate.agreement import agree_on_image, summarise
+from edgekit.evaluate.bootstrap import image_weights
 from tests.evaluate.made_up import found, random_set
 
 REFERENCE = found(1, [(0, 0, 100, 100, 0.9, 0), (100, 100, 200, 150, 0.5, 1), (0, 100, 50, 150, 0.3, 2)], masks=True)
@@ -22,7 +22,7 @@ def test_by_hand() -> None:
         ],
         masks=True,
     )
-    one = agree_on_photo(ours, REFERENCE)
+    one = agree_on_image(ours, REFERENCE)
     assert (one.truth, one.found, one.confident, one.gained) == (2, (1, 1, 0), 3, 1)
     assert one.iou_sum == pytest.approx(0.85, abs=1e-6)
     assert one.mask_iou_sum == pytest.approx(0.85, abs=1e-6)
@@ -33,18 +33,18 @@ def test_by_hand() -> None:
 def test_each_detection_answers_for_one_object_alone() -> None:
     twice = found(1, [(0, 0, 100, 100, 0.9, 0), (2, 2, 100, 100, 0.8, 0)])
     once = found(1, [(1, 1, 100, 100, 0.9, 0)])
-    assert agree_on_photo(once, twice).found == (1, 1, 1)
+    assert agree_on_image(once, twice).found == (1, 1, 1)
 
 
 def test_what_falls_below_the_shown_score_is_lost() -> None:
     faint = found(1, [(0, 0, 100, 100, 0.24, 0)])
-    assert agree_on_photo(faint, REFERENCE).found[0] == 0
+    assert agree_on_image(faint, REFERENCE).found[0] == 0
 
 
 def test_a_model_agrees_with_itself() -> None:
     _, detections = random_set(1)
-    rows = [agree_on_photo(one, one) for one in detections]
-    result = summarise(rows, photo_weights(len(rows), 50), has_masks=False)
+    rows = [agree_on_image(one, one) for one in detections]
+    result = summarise(rows, image_weights(len(rows), 50), has_masks=False)
     assert [one.value for _, one in result.found_again] == [1, 1, 1]
     assert result.quality.value == pytest.approx(1) and result.draws == pytest.approx(np.ones(51))
     assert (result.gained.value, result.box_iou, result.score_shift) == (0, pytest.approx(1), 0)
@@ -53,7 +53,7 @@ def test_a_model_agrees_with_itself() -> None:
 
 def test_nothing_to_agree_on() -> None:
     nothing = found(1, [])
-    one = agree_on_photo(nothing, nothing)
-    result = summarise([one], photo_weights(1, 10), has_masks=True)
+    one = agree_on_image(nothing, nothing)
+    result = summarise([one], image_weights(1, 10), has_masks=True)
     assert np.isnan(result.quality.value) and result.to_dict()["panoptic_quality"]["value"] is None
     assert result.truth == 0 and np.isnan(result.found_again[0][1].value)

@@ -14,7 +14,7 @@ from edgekit.data.label_faults import Faults
 from edgekit.errors import DataError
 from edgekit.evaluate.coco_labels import read_categories
 from edgekit.evaluate.labels import Truth, load_truth
-from tests.photos import write_photos
+from tests.images import write_images
 
 SOUND = {"image_id": 5, "category_id": 1, "bbox": [0, 0, 9, 9]}
 NAN, INF = float("nan"), float("inf")
@@ -22,7 +22,7 @@ NAN, INF = float("nan"), float("inf")
 
 def coco(annotations: list[Any] | None = None, **changes: Any) -> dict[str, Any]:
     return {
-        "images": [{"id": 5, "file_name": "photo_000.png", "width": 96, "height": 72}],
+        "images": [{"id": 5, "file_name": "image_000.png", "width": 96, "height": 72}],
         "categories": [{"id": 1, "name": "cat"}, {"id": 2, "name": "dog"}],
         "annotations": [SOUND] if annotations is None else annotations,
         **changes,
@@ -30,7 +30,7 @@ def coco(annotations: list[Any] | None = None, **changes: Any) -> dict[str, Any]
 
 
 def load(folder: Path, data: object, **options: Any) -> Truth:
-    write_photos(folder / "images", 2)
+    write_images(folder / "images", 2)
     path = folder / "labels.json"
     path.write_text(json.dumps(data))
     return load_truth(path, **options)
@@ -47,8 +47,8 @@ def test_two_categories_of_one_name_are_one_class_with_the_labels_of_both(tmp_pa
 
 def test_whole_numbers_may_be_floats_or_text(tmp_path: Path) -> None:
     images = [
-        {"id": "000000001353", "file_name": "photo_000.png", "width": 96.0, "height": "72"},
-        {"id": 7.0, "file_name": "photo_001.png", "width": "96.0", "height": 72},
+        {"id": "000000001353", "file_name": "image_000.png", "width": 96.0, "height": "72"},
+        {"id": 7.0, "file_name": "image_001.png", "width": "96.0", "height": 72},
     ]
     runs = {"size": ["72", 96.0], "counts": [0, 96 * 72.0]}
     annotations = [
@@ -186,7 +186,7 @@ def test_huge_outlines_are_named_and_never_drawn(tmp_path: Path) -> None:
     "size", [[10**400, 1], [72, 96, 1], [1 << 20, 1 << 20], ["x", 96], [True, 96], [0, 0], None, [[72], [96]]]
 )
 def test_run_lengths_of_an_impossible_size_leave_the_box(tmp_path: Path, size: object) -> None:
-    images = [{"id": 5, "file_name": "photo_000.png"}]  # which does not say its own size
+    images = [{"id": 5, "file_name": "image_000.png"}]  # which does not say its own size
     runs = {"size": size, "counts": [1 << 40]}
     truth = load(tmp_path, coco([{**SOUND, "segmentation": runs}], images=images))
     assert not truth.has_masks and "annotations[0].segmentation is {'size':" in truth.notes[0]

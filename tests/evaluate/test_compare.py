@@ -15,14 +15,14 @@ from edgekit.errors import DataError, ModelError
 from edgekit.evaluate.compare import compare_models, difference_of, in_layout_of
 from edgekit.evaluate.compared_model import open_side
 from edgekit.results import Detections
-from tests.photos import write_photos
+from tests.images import write_images
 from tests.tiny_yolo import save_tiny_yolo
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("compare")
-    write_photos(folder / "photos", 8)
+    write_images(folder / "images", 8)
     return folder
 
 
@@ -34,12 +34,12 @@ def model(folder: Path) -> Path:
 @pytest.fixture(scope="module")
 def built(folder: Path, model: Path) -> CompileResult:
     """The tiny model through our own calibration and compiler."""
-    work = calibrate(model, folder / "photos", folder / "work", num=8, input_kind="rgb")
+    work = calibrate(model, folder / "images", folder / "work", num=8, input_kind="rgb")
     return compile_work(work.yaml_path, toolchain="sim")
 
 
 def test_float_against_itself_is_the_same_everywhere(model: Path, folder: Path) -> None:
-    result = compare_models(model, model, folder / "photos", num=2)
+    result = compare_models(model, model, folder / "images", num=2)
     assert len(result.layers) > 20 and len(result.heads) == 10
     assert min(layer.figures.cosine for layer in result.layers) == pytest.approx(1, abs=1e-9)
     assert all(figures.max_abs == 0 for figures in result.heads.values())
@@ -48,7 +48,7 @@ def test_float_against_itself_is_the_same_everywhere(model: Path, folder: Path) 
 
 
 def test_float_against_its_quantized_graph_layer_by_layer(model: Path, built: CompileResult, folder: Path) -> None:
-    result = compare_models(model, built.quantized_path, folder / "photos", num=3)
+    result = compare_models(model, built.quantized_path, folder / "images", num=3)
     assert len(result.layers) > 10 and len(result.heads) == 10
     cosines = [layer.figures.cosine for layer in result.layers]
     assert min(cosines) > 0.9 and max(cosines) < 1
@@ -61,7 +61,7 @@ def test_float_against_its_quantized_graph_layer_by_layer(model: Path, built: Co
 
 
 def test_the_graph_against_its_bin_is_equal_to_the_last_integer(built: CompileResult, folder: Path) -> None:
-    result = compare_models(built.quantized_path, built.bin_path, folder / "photos", num=1)
+    result = compare_models(built.quantized_path, built.bin_path, folder / "images", num=1)
     assert result.heads and all(figures.max_abs < 1e-6 for figures in result.heads.values())
     assert result.layers and all(layer.figures.unequal in (0, None) for layer in result.layers)
 
@@ -75,7 +75,7 @@ def test_the_node_where_a_graph_was_damaged_is_named(model: Path, folder: Path, 
     values = numpy_helper.to_array(weights)
     weights.CopyFrom(numpy_helper.from_array(np.ascontiguousarray(values[::-1] * 0.5), weights.name))
     onnx.save(graph, str(tmp_path / "damaged.onnx"))
-    result = compare_models(model, tmp_path / "damaged.onnx", folder / "photos", num=1)
+    result = compare_models(model, tmp_path / "damaged.onnx", folder / "images", num=1)
     assert result.first_below is not None
     assert result.first_below.node == victim.name
 
@@ -84,18 +84,18 @@ def test_dumped_outputs_are_compared_head_by_head(model: Path, folder: Path, tmp
     session = edgekit.load(model)
     dumps = tmp_path / "dumps"
     dumps.mkdir()
-    for path in sorted((folder / "photos").iterdir())[:2]:
-        heads = dict(session.infer(session.prepare(edgekit.read_photo(path))[0]))
+    for path in sorted((folder / "images").iterdir())[:2]:
+        heads = dict(session.infer(session.prepare(edgekit.read_image(path))[0]))
         heads["box_8"] = heads["box_8"] + 0.5
         np.savez(dumps / f"{path.stem}.npz", **heads)
-    result = compare_models(model, dumps, folder / "photos", num=2)
+    result = compare_models(model, dumps, folder / "images", num=2)
     assert result.heads["box_8"].max_abs == pytest.approx(0.5, abs=1e-5)
     assert result.heads["class_8"].max_abs < 1e-4
     assert result.layers == () and result.differences == ()
-    with pytest.raises(DataError, match=r"has no photo_002\.npz"):
-        compare_models(model, dumps, folder / "photos", num=3)
+    with pytest.raises(DataError, match=r"has no image_002\.npz"):
+        compare_models(model, dumps, folder / "images", num=3)
     with pytest.raises(ModelError, match="both dumps"):
-        compare_models(dumps, dumps, folder / "photos", num=1)
+        compare_models(dumps, dumps, folder / "images", num=1)
 
 
 def test_integers_of_a_board_are_read_by_the_scales_of_the_graph_that_gives_floats(
@@ -104,8 +104,8 @@ def test_integers_of_a_board_are_read_by_the_scales_of_the_graph_that_gives_floa
     """The board runs a build without Dequantize nodes, while its quantized graph still has them."""
     side = open_side(built.quantized_path)
     assert side.session is not None
-    path = sorted((folder / "photos").iterdir())[0]
-    inputs, _ = side.session.prepare(edgekit.read_photo(path))
+    path = sorted((folder / "images").iterdir())[0]
+    inputs, _ = side.session.prepare(edgekit.read_image(path))
     floats = side.run(path.stem, inputs, [])
     ints = {}
     for name in (head.name for head in side.session.spec.outputs):
@@ -116,22 +116,22 @@ def test_integers_of_a_board_are_read_by_the_scales_of_the_graph_that_gives_floa
     dumps = tmp_path / "dumps"
     dumps.mkdir()
     np.savez(dumps / f"{path.stem}.npz", **ints)
-    result = compare_models(built.quantized_path, dumps, folder / "photos", num=1)
+    result = compare_models(built.quantized_path, dumps, folder / "images", num=1)
     assert len(result.heads) == 10 and all(figures.max_abs == 0 for figures in result.heads.values())
     with pytest.raises(ModelError, match="holds integers, and neither side knows their scale"):
-        compare_models(model, dumps, folder / "photos", num=1)
+        compare_models(model, dumps, folder / "images", num=1)
 
 
 def test_bad_dumps_are_refused(model: Path, folder: Path, tmp_path: Path) -> None:
-    (tmp_path / "photo_000.npz").write_bytes(b"no zip")
+    (tmp_path / "image_000.npz").write_bytes(b"no zip")
     with pytest.raises(DataError, match=r"no \.npz file"):
-        compare_models(model, tmp_path, folder / "photos", num=1)
-    np.savez(tmp_path / "photo_000.npz", other=np.zeros(3))
+        compare_models(model, tmp_path, folder / "images", num=1)
+    np.savez(tmp_path / "image_000.npz", other=np.zeros(3))
     with pytest.raises(ModelError, match=r"output 'box_8' is only other"):
-        compare_models(model, tmp_path, folder / "photos", num=1)
-    np.savez(tmp_path / "photo_000.npz", box_8=np.asarray([{"a": 1}], dtype=object))
+        compare_models(model, tmp_path, folder / "images", num=1)
+    np.savez(tmp_path / "image_000.npz", box_8=np.asarray([{"a": 1}], dtype=object))
     with pytest.raises(DataError, match="cannot be read"):
-        compare_models(model, tmp_path, folder / "photos", num=1)
+        compare_models(model, tmp_path, folder / "images", num=1)
 
 
 def detections(rows: list[tuple[float, ...]]) -> Detections:
@@ -151,15 +151,15 @@ def test_detections_in_the_users_terms() -> None:
     assert empty.changes == empty.kept == 0
 
 
-def test_pictures_of_what_changed(folder: Path, model: Path, tmp_path: Path) -> None:
+def test_images_of_what_changed(folder: Path, model: Path, tmp_path: Path) -> None:
     import cv2
 
     other = save_tiny_yolo(tmp_path / "other.onnx", family="yolov8", task="segment", seed=3)
-    result = compare_models(model, other, folder / "photos", num=3, pictures_dir=tmp_path / "out")
-    drawn = [one for one in result.differences if one.picture]
+    result = compare_models(model, other, folder / "images", num=3, images_dir=tmp_path / "out")
+    drawn = [one for one in result.differences if one.image]
     assert drawn
-    picture = cv2.imread(str(tmp_path / "out" / drawn[0].picture))
-    assert picture is not None and picture.shape == (72, 2 * 96 + 8, 3)
+    image = cv2.imread(str(tmp_path / "out" / drawn[0].image))
+    assert image is not None and image.shape == (72, 2 * 96 + 8, 3)
 
 
 def test_layouts() -> None:
@@ -185,7 +185,7 @@ def test_numbered_classes_are_shown_with_the_other_sides_names(folder: Path, tmp
     onnx.save(graph, str(numbered))
     named = save_tiny_yolo(tmp_path / "named.onnx", family="yolov8", seed=2)
     for pair in ((numbered, named), (named, numbered)):
-        result = compare_models(*pair, folder / "photos", num=2)
+        result = compare_models(*pair, folder / "images", num=2)
         seen = [s.name for one in result.differences for s in (*one.lost, *one.gained, *one.moved)]
         assert seen and all(name.startswith("thing") for name in seen)
 
@@ -202,4 +202,4 @@ def test_models_of_another_kind_are_refused(
 ) -> None:
     other = save_tiny_yolo(tmp_path / "other.onnx", family="yolov8", **options)  # type: ignore[arg-type]
     with pytest.raises(ModelError, match=message):
-        compare_models(model, other, folder / "photos", num=1)
+        compare_models(model, other, folder / "images", num=1)

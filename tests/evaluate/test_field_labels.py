@@ -1,4 +1,4 @@
-"""COCO files as people really have them, for four real photos: the same figures wherever the fault is harmless."""
+"""COCO files as people really have them, for four real images: the same figures wherever the fault is harmless."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def field(shared_data: Path) -> Path:
 
 @pytest.fixture(scope="module")
 def out(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("out")  # of all: the photos are the same, so the model runs on them once
+    return tmp_path_factory.mktemp("out")  # of all: the images are the same, so the model runs on them once
 
 
 def score(field: Path, out: Path, name: str) -> Evaluation:

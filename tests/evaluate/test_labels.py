@@ -16,12 +16,12 @@ from edgekit.errors import DataError, EdgekitError
 from edgekit.evaluate.labels import load_truth
 from edgekit.evaluate.outlines import packed_pixels
 from edgekit.evaluate.yolo_labels import read_labels
-from tests.photos import write_photos
+from tests.images import write_images
 
 
 def coco(**changes: Any) -> dict[str, Any]:
     return {
-        "images": [{"id": 5, "file_name": "photo_000.png", "width": 96, "height": 72}],
+        "images": [{"id": 5, "file_name": "image_000.png", "width": 96, "height": 72}],
         "categories": [{"id": 1, "name": "cat"}, {"id": 2, "name": "dog"}],
         "annotations": [{"id": 0, "image_id": 5, "category_id": 2, "bbox": [1, 2, 30, 40], "iscrowd": 0}],
         **changes,
@@ -29,7 +29,7 @@ def coco(**changes: Any) -> dict[str, Any]:
 
 
 def write(folder: Path, data: dict[str, Any]) -> Path:
-    write_photos(folder / "images", 1)
+    write_images(folder / "images", 1)
     path = folder / "labels.json"
     path.write_text(json.dumps(data))
     return path
@@ -41,26 +41,26 @@ def label(**fields: Any) -> dict[str, Any]:
 
 def test_coco_labels(tmp_path: Path) -> None:
     truth = load_truth(write(tmp_path, coco()))
-    assert [(p.image_id, p.path.name) for p in truth.photos] == [(5, "photo_000.png")]
+    assert [(p.image_id, p.path.name) for p in truth.images] == [(5, "image_000.png")]
     assert truth.categories == ((1, "cat"), (2, "dog"))
     (annotation,) = truth.annotations
     assert (annotation["id"], annotation["area"], annotation["iscrowd"]) == (1, 1200, 0)  # never an id of 0
     assert not truth.has_masks and truth.notes == ()
 
 
-def test_photos_that_are_not_here_are_left_out_with_their_labels(tmp_path: Path) -> None:
+def test_images_that_are_not_here_are_left_out_with_their_labels(tmp_path: Path) -> None:
     data = coco()
     data["images"].append({"id": 6, "file_name": "gone.png"})
     data["annotations"].append({"image_id": 6, "category_id": 1, "bbox": [0, 0, 5, 5]})
     truth = load_truth(write(tmp_path, data))
-    assert len(truth.photos) == len(truth.annotations) == 1
-    assert "1 photos are not here" in truth.notes[0]
+    assert len(truth.images) == len(truth.annotations) == 1
+    assert "1 images are not here" in truth.notes[0]
 
 
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"annotations": []}, "no labelled object on the 1 photos"),
+        ({"annotations": []}, "no labelled object on the 1 images"),
         ({"annotations": None}, "no list `annotations`"),
         ({"annotations": [3]}, r"annotations\[0\] is 3\), expected an object"),
         ({"annotations": [{"image_id": 5, "category_id": 77, "bbox": [0, 0, 1, 1]}]}, "category_id is 77"),
@@ -94,7 +94,7 @@ def test_bad_coco_files_are_refused(tmp_path: Path, changes: dict[str, Any], mes
         [["a", 0, 9, 0, 9, 9]],
         [[0, 0, 9, 0, float("nan"), 9]],
         {"counts": [9]},
-        {"size": [5, 5], "counts": [25]},  # the photo has 96 x 72
+        {"size": [5, 5], "counts": [25]},  # the image has 96 x 72
         {"size": [96, 72], "counts": [96 * 72]},
         {"size": [72, 96], "counts": [5, -3]},
         {"size": [72, 96], "counts": [5]},
@@ -132,13 +132,13 @@ def test_outlines_and_both_kinds_of_run_lengths_are_masks_and_an_empty_one_is_no
 
 
 @given(st.integers(0, 2**32 - 1), st.integers(1, 40), st.integers(1, 40), st.floats(0, 1))
-def test_every_packed_mask_fills_its_photo(seed: int, height: int, width: int, density: float) -> None:
+def test_every_packed_mask_fills_its_image(seed: int, height: int, width: int, density: float) -> None:
     mask = np.asfortranarray(np.random.default_rng(seed).random((height, width)) < density, np.uint8)
     assert packed_pixels(coco_mask.encode(mask)["counts"].decode()) == mask.size
 
 
 def dataset(tmp_path: Path, labels: dict[str, str], names: str = "[cat, dog]") -> Path:
-    write_photos(tmp_path / "images" / "val", 3)
+    write_images(tmp_path / "images" / "val", 3)
     (tmp_path / "labels" / "val").mkdir(parents=True)
     for stem, text in labels.items():
         (tmp_path / "labels" / "val" / f"{stem}.txt").write_text(text)
@@ -148,7 +148,7 @@ def dataset(tmp_path: Path, labels: dict[str, str], names: str = "[cat, dog]") -
 
 
 def test_yolo_boxes_and_outlines(tmp_path: Path) -> None:
-    labels = {"photo_000": "1 0.5 0.5 0.25 0.5\n", "photo_002": "0 0 0 0.5 0 0.5 0.5 0 0.5\n\n"}
+    labels = {"image_000": "1 0.5 0.5 0.25 0.5\n", "image_002": "0 0 0 0.5 0 0.5 0.5 0 0.5\n\n"}
     truth = load_truth(dataset(tmp_path, labels))
     box, outline = truth.annotations
     assert (box["image_id"], box["category_id"]) == (1, 1)
@@ -156,7 +156,7 @@ def test_yolo_boxes_and_outlines(tmp_path: Path) -> None:
     assert outline["image_id"] == 3 and outline["bbox"] == pytest.approx([0, 0, 48, 36])
     assert outline["area"] == pytest.approx(48 * 36)
     assert outline["segmentation"] == [[0, 0, 48, 0, 48, 36, 0, 36]]
-    assert len(truth.photos) == 3 and truth.has_masks  # a photo without labels is background
+    assert len(truth.images) == 3 and truth.has_masks  # an image without labels is background
     assert len(load_truth(dataset_again(tmp_path), limit=2).annotations) == 1
 
 
@@ -178,11 +178,11 @@ def test_bad_lines_are_named_with_file_and_line(tmp_path: Path, line: str) -> No
 
 def test_unknown_classes_missing_labels_and_odd_files(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"000\.txt:1 is of class 4\), expected 0\.\.1"):
-        load_truth(dataset(tmp_path / "a", {"photo_000": "4 0.5 0.5 0.1 0.1"}))
-    with pytest.raises(DataError, match="none of the 3 photos has a label file"):
+        load_truth(dataset(tmp_path / "a", {"image_000": "4 0.5 0.5 0.1 0.1"}))
+    with pytest.raises(DataError, match="none of the 3 images has a label file"):
         load_truth(dataset(tmp_path / "b", {}))
     with pytest.raises(DataError, match="no split 'train', expected one of val"):
-        load_truth(dataset(tmp_path / "c", {"photo_000": ""}), split="train")
+        load_truth(dataset(tmp_path / "c", {"image_000": ""}), split="train")
     with pytest.raises(EdgekitError, match=r"expected COCO \.json, a YOLO"):
         load_truth(tmp_path / "labels.csv")
     assert read_labels(tmp_path / "absent.txt", Faults()) == []

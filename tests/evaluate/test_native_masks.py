@@ -12,11 +12,11 @@ from edgekit.decode.postprocess import find_objects
 from edgekit.decode.segment import mask_coefficients
 from edgekit.errors import ConfigError
 from edgekit.evaluate.native_masks import native_masks_reference, predict_native, whole_cells
-from edgekit.evaluate.predictions import Photo, predict_photos
+from edgekit.evaluate.predictions import Image, predict_images
 from edgekit.ops.letterbox import Letterbox, letterbox_of
 from edgekit.results import Segmentations
 from edgekit.spec import Preprocess
-from tests.photos import write_photos
+from tests.images import write_images
 from tests.tiny_yolo import save_tiny_yolo
 
 
@@ -59,17 +59,17 @@ def test_masks_in_their_windows_are_those_of_the_plain_way(tmp_path: Path, seed:
         assert np.count_nonzero(mask != plain) <= 2  # logits at 0 by a rounding
 
 
-def test_the_file_says_which_masks_it_holds_and_is_written_anew_for_others(tmp_path: Path) -> None:
+def test_the_file_says_which_masks_it_holds_and_is_written_again_for_others(tmp_path: Path) -> None:
     model = save_tiny_yolo(tmp_path / "tiny.onnx", family="yolov8", task="segment")
-    photos = [Photo(i, path) for i, path in enumerate(write_photos(tmp_path / "photos", 2), 1)]
+    images = [Image(i, path) for i, path in enumerate(write_images(tmp_path / "images", 2), 1)]
     session = edgekit.load(model, conf=0.3)
-    exact = predict_photos(session, model, photos, tmp_path / "p.jsonl")
+    exact = predict_images(session, model, images, tmp_path / "p.jsonl")
     of_exact = [found.rles for found in exact]
-    native = predict_photos(session, model, photos, tmp_path / "p.jsonl", masks="ultralytics")
+    native = predict_images(session, model, images, tmp_path / "p.jsonl", masks="ultralytics")
     assert (exact.header["masks"], native.header["masks"]) == ("edgekit", "ultralytics")
     rows = list(native)
     assert [row.rles for row in rows] != of_exact
-    ours = predict_native(session, edgekit.read_photo(photos[0].path))
+    ours = predict_native(session, edgekit.read_image(images[0].path))
     assert isinstance(ours, Segmentations)
     rle = rows[0].rles[0]
     decoded = coco_mask.decode({"size": rle["size"], "counts": rle["counts"].encode()})
@@ -80,6 +80,6 @@ def test_only_models_with_masks_place_them(tmp_path: Path) -> None:
     model = save_tiny_yolo(tmp_path / "tiny.onnx", family="yolov8")
     session = edgekit.load(model)
     with pytest.raises(ConfigError, match="'ultralytics', but the model does 'detect'"):
-        predict_photos(session, model, [], tmp_path / "p.jsonl", masks="ultralytics")
+        predict_images(session, model, [], tmp_path / "p.jsonl", masks="ultralytics")
     with pytest.raises(ConfigError, match="masks is 'best', expected one of edgekit, ultralytics"):
-        predict_photos(session, model, [], tmp_path / "p.jsonl", masks="best")
+        predict_images(session, model, [], tmp_path / "p.jsonl", masks="best")

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from pycocotools.cocoeval import COCOeval
 
-from edgekit.evaluate.bootstrap import photo_weights
+from edgekit.evaluate.bootstrap import image_weights
 from edgekit.evaluate.coco import AREAS, IOU_TYPES, _coco, _labels, _results, match
 from edgekit.evaluate.labels import Truth
 from edgekit.evaluate.precision import ClassMatches, average_precision, mean_precision, mean_precisions
@@ -16,9 +16,9 @@ from edgekit.evaluate.predictions import Found
 from tests.evaluate.made_up import CLASSES, SIZE_WH, found, random_set
 
 
-def table(hits: list[int], photos: list[int], objects: list[int], ignored: list[int] | None = None) -> ClassMatches:
+def table(hits: list[int], images: list[int], objects: list[int], ignored: list[int] | None = None) -> ClassMatches:
     return ClassMatches(
-        np.asarray(photos),
+        np.asarray(images),
         np.asarray([hits], bool),
         np.asarray([ignored or [0] * len(hits)], bool),
         np.asarray(objects),
@@ -77,7 +77,7 @@ def test_the_figures_are_those_of_pycocotools(seed: int, kind: str) -> None:
     assert ours == pytest.approx(areas, abs=1e-12, nan_ok=True)
 
 
-def test_photos_full_of_misses_count_as_pycocotools_counts_them() -> None:
+def test_images_full_of_misses_count_as_pycocotools_counts_them() -> None:
     """More of a class without a label than COCO counts, small and large, with equal scores: cut at 100 alike."""
     truth, detections = random_set(11)
     rng = np.random.default_rng(5)
@@ -100,22 +100,22 @@ def test_photos_full_of_misses_count_as_pycocotools_counts_them() -> None:
 def test_several_figures_at_once_are_those_one_by_one() -> None:
     truth, detections = random_set(5)
     table = match(truth, detections, CLASSES, kind="box").by_area["all"]
-    weights = photo_weights(len(detections), 30)
+    weights = image_weights(len(detections), 30)
     both = mean_precisions(table, weights, (None, 0.5, 0.75))
     for ours, iou in zip(both, (None, 0.5, 0.75), strict=True):
         assert np.array_equal(ours, mean_precision(table, weights, iou=iou), equal_nan=True)
     assert both[0][0] < both[1][0]
 
 
-def test_a_weight_is_the_same_as_having_the_photo_that_often() -> None:
-    truth, detections = random_set(7, photos=5)
+def test_a_weight_is_the_same_as_having_the_image_that_often() -> None:
+    truth, detections = random_set(7, images=5)
     times = [2, 0, 1, 3, 1]
     copies, labels = [], []
-    for photo, count in zip(detections, times, strict=True):
+    for image, count in zip(detections, times, strict=True):
         for copy in range(count):
-            new_id = photo.image_id * 10 + copy
-            copies.append(replace(photo, image_id=new_id))
-            labels += [{**a, "image_id": new_id} for a in truth.annotations if a["image_id"] == photo.image_id]
+            new_id = image.image_id * 10 + copy
+            copies.append(replace(image, image_id=new_id))
+            labels += [{**a, "image_id": new_id} for a in truth.annotations if a["image_id"] == image.image_id]
     labels = [{**a, "id": i} for i, a in enumerate(labels, 1)]
     drawn = match(truth, detections, CLASSES, kind="box")
     ours = mean_precision(drawn.by_area["all"], np.asarray([times], float))[0]
@@ -125,7 +125,7 @@ def test_a_weight_is_the_same_as_having_the_photo_that_often() -> None:
 def test_resamples_in_blocks_are_the_same_as_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     truth, detections = random_set(3)
     matches = match(truth, detections, CLASSES, kind="box").by_area["all"]
-    weights = photo_weights(len(detections), 40)
+    weights = image_weights(len(detections), 40)
     at_once = mean_precision(matches, weights)
     monkeypatch.setattr("edgekit.evaluate.precision.BLOCK", 1)
     assert np.array_equal(mean_precision(matches, weights), at_once, equal_nan=True)

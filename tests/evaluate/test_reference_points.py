@@ -1,4 +1,4 @@
-"""The measured reference points, found again: a trained model and its real builds on the shared val photos."""
+"""The measured reference points, found again: a trained model and its real builds on the shared val images."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 from edgekit.evaluate.labels import load_truth
 from edgekit.evaluate.run import Evaluation, evaluate
 
-# mAP50-95 (box, mask) on the 129 photos, by the vendor's executor and pycocotools; and how near we must come. Their
+# mAP50-95 (box, mask) on the 129 images, by the vendor's executor and pycocotools; and how near we must come. Their
 # masks are those of Ultralytics' process_mask_native (masks="ultralytics"): float .3281, nv12 .3244, rgb .3266 then.
 FLOAT, NV12, RGB = (0.4080, 0.3279), (0.4034, 0.3244), (0.4053, 0.3290)
 NEAR_FLOAT, NEAR_INT8 = 0.003, 0.005
@@ -18,7 +18,7 @@ OURS = (0.3334, 0.3257, 0.3304)  # edgekit's own masks, in the same order: on th
 
 def scored(shared_data: Path, out: Path, model: Path, masks: str) -> Evaluation:
     truth = load_truth(shared_data / "coco" / "instances_val.json")
-    assert len(truth.photos) == 129
+    assert len(truth.images) == 129
     float_model = shared_data / "models" / "yolov8n-seg.onnx"
     return evaluate(model, truth, out / masks, against=None if model == float_model else float_model, masks=masks)
 

@@ -18,7 +18,7 @@ def full_rle(crop: np.ndarray, corner_xy: tuple[int, int], size_wh: tuple[int, i
 
 
 @given(st.integers(0, 2**32 - 1), st.integers(1, 9), st.integers(1, 9), st.floats(0, 1))
-def test_the_crop_gives_what_pycocotools_gives_for_the_whole_picture(
+def test_the_crop_gives_what_pycocotools_gives_for_the_whole_image(
     seed: int, height: int, width: int, density: float
 ) -> None:
     rng = np.random.default_rng(seed)

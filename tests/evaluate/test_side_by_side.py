@@ -14,8 +14,8 @@ def found(*rows: tuple[float, ...]) -> Detections:
     return Detections(table[:, :4], table[:, 4], table[:, 5].astype(np.int32), ("cat", "dog"), (400, 300), "sim")
 
 
-def marked(picture: np.ndarray) -> np.ndarray:
-    return np.asarray((picture == MARK).all(axis=2))
+def marked(image: np.ndarray) -> np.ndarray:
+    return np.asarray((image == MARK).all(axis=2))
 
 
 def test_lost_is_marked_left_gained_and_moved_right() -> None:
@@ -23,9 +23,9 @@ def test_lost_is_marked_left_gained_and_moved_right() -> None:
     moved, moved_to = (40, 150, 120, 250, 0.9, 0), (40, 150, 120, 228, 0.9, 0)
     a, b = found(stays, lost, moved), found(stays, gained, moved_to)
     change = difference_of("x.jpg", a, b)
-    picture = side_by_side(GREY, a, b, change)
-    assert picture.shape == (300, 800 + GAP, 3) and (picture[:, 400 : 400 + GAP] == 255).all()
-    left, right = marked(picture[:, :400]), marked(picture[:, 400 + GAP :])
+    image = side_by_side(GREY, a, b, change)
+    assert image.shape == (300, 800 + GAP, 3) and (image[:, 400 : 400 + GAP] == 255).all()
+    left, right = marked(image[:, :400]), marked(image[:, 400 + GAP :])
     assert left[40:120, 147].all() and not left[20:90, 17].any() and not left[150:250, 37].any()
     assert right[180:250, 247].all() and right[150:228, 37].all() and not right[20:90, 17].any()
 
@@ -34,5 +34,5 @@ def test_no_change_no_mark_and_a_box_at_the_edge_fits() -> None:
     same = found((0, 0, 400, 300, 0.9, 0))
     assert not marked(side_by_side(GREY, same, same, difference_of("x.jpg", same, same))).any()
     nothing = found()
-    picture = side_by_side(GREY, same, nothing, difference_of("x.jpg", same, nothing))
-    assert marked(picture[270:, :200]).any()  # the words stand inside the picture
+    image = side_by_side(GREY, same, nothing, difference_of("x.jpg", same, nothing))
+    assert marked(image[270:, :200]).any()  # the words stand inside the image

@@ -47,9 +47,9 @@ def test_integers_of_both_sides_are_counted_where_they_differ() -> None:
 
 
 @given(st.integers(0, 2**32 - 1), st.integers(1, 5))
-def test_sums_over_photos_are_the_figures_of_all_at_once(seed: int, photos: int) -> None:
+def test_sums_over_images_are_the_figures_of_all_at_once(seed: int, images: int) -> None:
     rng = np.random.default_rng(seed)
-    a, b = rng.normal(size=(photos, 40)), rng.normal(size=(photos, 40))
+    a, b = rng.normal(size=(images, 40)), rng.normal(size=(images, 40))
     sums = Sums()
     for x, y in zip(a, b, strict=True):
         sums.add(x, y, fit=False)

@@ -14,7 +14,7 @@ from edgekit.errors import DataError
 from edgekit.evaluate.labels import load_truth
 from edgekit.evaluate.run import PUBLISHED, evaluate
 from edgekit.evaluate.yolo_labels import read_labels
-from tests.photos import write_photos
+from tests.images import write_images
 from tests.tiny_yolo import save_tiny_yolo
 
 QUICK = {**PUBLISHED, "conf": 0.1}
@@ -22,11 +22,11 @@ BOX = "0 0.5 0.5 0.2 0.4"
 
 
 def dataset(folder: Path, labels: dict[int, str | bytes], *, names: str = "[cat, dog]") -> Path:
-    write_photos(folder / "images", 3)
+    write_images(folder / "images", 3)
     (folder / "labels").mkdir(exist_ok=True)
     for number, text in labels.items():
         data = text.encode() if isinstance(text, str) else text
-        (folder / "labels" / f"photo_{number:03d}.txt").write_bytes(data)
+        (folder / "labels" / f"image_{number:03d}.txt").write_bytes(data)
     path = folder / "data.yaml"
     path.write_text(f"val: images\nnames: {names}\n")
     return path
@@ -42,7 +42,7 @@ def test_lines_that_stand_twice_count_once_with_a_warning(tmp_path: Path) -> Non
     assert [a["id"] for a in truth.annotations] == [1, 2, 3, 4]
     (note,) = truth.notes
     assert "data.yaml has 3 faults: 3 counted once (" in note
-    assert all(f"photo_000.txt:{line} is" in note for line in (3, 5, 6))
+    assert all(f"image_000.txt:{line} is" in note for line in (3, 5, 6))
     with pytest.raises(DataError, match="3 counted once"):
         load_truth(path, strict=True)
 
@@ -75,12 +75,12 @@ def test_bad_lines_and_files_are_counted_and_named_and_the_rest_is_scored(tmp_pa
     path = dataset(tmp_path, {0: "\n".join([BOX, *bad]), 1: "7 0.5 0.5 0.1 0.1", 2: b"0 0.5 \xff\xfe 1 1"})
     truth = load_truth(path)
     assert [a["image_id"] for a in truth.annotations] == [1]
-    assert [p.image_id for p in truth.photos] == [1, 2]  # nobody knows what is on the third
+    assert [p.image_id for p in truth.images] == [1, 2]  # nobody knows what is on the third
     (note,) = truth.notes
     assert f"has {len(bad) + 2} faults" in note and f"{len(bad)} left out (" in note
-    assert "photo_000.txt:2 is 'x'" in note and f"and {len(bad) - 3} more)" in note
-    assert "photo_001.txt:1 is of class 7), expected 0..1, as the yaml has 2 names" in note
-    assert "1 left out with their photos (" in note and "photo_002.txt is unreadable" in note
+    assert "image_000.txt:2 is 'x'" in note and f"and {len(bad) - 3} more)" in note
+    assert "image_001.txt:1 is of class 7), expected 0..1, as the yaml has 2 names" in note
+    assert "1 left out with their images (" in note and "image_002.txt is unreadable" in note
     with pytest.raises(DataError, match=f"has {len(bad) + 2} faults"):
         load_truth(path, strict=True)
 
@@ -90,7 +90,7 @@ def test_class_numbers_without_names_are_bounded(tmp_path: Path) -> None:
     path.write_text("val: images\n")
     truth = load_truth(path)
     assert [name for _, name in truth.categories] == ["class 0", "class 1", "class 2", "class 3"]
-    assert "photo_000.txt:3 is '1000000000" in truth.notes[0]
+    assert "image_000.txt:3 is '1000000000" in truth.notes[0]
 
 
 def test_names_that_stand_twice_are_one_class(tmp_path: Path) -> None:
@@ -99,37 +99,37 @@ def test_names_that_stand_twice_are_one_class(tmp_path: Path) -> None:
     assert "0, 1 are all called 'cat'" in truth.notes[0]
 
 
-def test_a_photo_that_cannot_be_read_does_not_end_the_evaluation(tmp_path: Path) -> None:
+def test_a_image_that_cannot_be_read_does_not_end_the_evaluation(tmp_path: Path) -> None:
     model = save_tiny_yolo(tmp_path / "tiny.onnx", family="yolov8")
     path = dataset(tmp_path, {i: BOX for i in range(3)}, names="[a, b, c]")
-    (tmp_path / "images" / "photo_001.png").write_bytes(b"\x89PNG broken")
+    (tmp_path / "images" / "image_001.png").write_bytes(b"\x89PNG broken")
     truth = load_truth(path)
     assert [a["image_id"] for a in truth.annotations] == [1, 3]
     result = evaluate(model, truth, tmp_path / "out", resamples=10, settings=QUICK)
-    assert result.model.photos == 2 and "photo_001.png" in result.model.unread[0]
+    assert result.model.images == 2 and "image_001.png" in result.model.unread[0]
     assert result.model.scores["box"].by_class["a"][1] == 2
     for i in (0, 2):
-        (tmp_path / "images" / f"photo_{i:03d}.png").write_bytes(b"")
-    with pytest.raises(DataError, match=r"none of the 3 photos can be read \(first: .*photo_000"):
+        (tmp_path / "images" / f"image_{i:03d}.png").write_bytes(b"")
+    with pytest.raises(DataError, match=r"none of the 3 images can be read \(first: .*image_000"):
         load_truth(path)
 
 
 def test_outlines_of_too_many_points_or_too_long_are_named_and_never_drawn(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     many = "0 " + " ".join(f"{v:.3f}" for v in rng.random(120_000))
-    long = "1 " + " ".join(f"{v:.3f}" for v in rng.random(98_000))  # 49,000 points all over the photo
+    long = "1 " + " ".join(f"{v:.3f}" for v in rng.random(98_000))  # 49,000 points all over the image
     truth = load_truth(dataset(tmp_path, {0: f"{many}\n{long}\n"}))
     (label,) = truth.annotations
     assert label["category_id"] == 1 and label["bbox"] == pytest.approx([0, 0, 96, 72]) and not truth.has_masks
-    assert "photo_000.txt:1 is an outline of over 50000 points" in truth.notes[0]
-    assert "1 used without outline (" in truth.notes[0] and "photo_000.txt:2 is an outline " in truth.notes[0]
+    assert "image_000.txt:1 is an outline of over 50000 points" in truth.notes[0]
+    assert "1 used without outline (" in truth.notes[0] and "image_000.txt:2 is an outline " in truth.notes[0]
 
 
 def test_a_3_mb_outline_of_200000_points_is_evaluated_in_little_memory(tmp_path: Path) -> None:
     model = save_tiny_yolo(tmp_path / "tiny.onnx", family="yolov8", task="segment")
     points = " ".join(f"{v:.5f}" for v in np.random.default_rng(0).random(400_000))
     path = dataset(tmp_path, {0: f"0 {points}\n1 0 0 0.5 0 0.5 0.5", 1: BOX}, names="[a, b, c]")
-    assert (tmp_path / "labels" / "photo_000.txt").stat().st_size > 3_000_000
+    assert (tmp_path / "labels" / "image_000.txt").stat().st_size > 3_000_000
     # the peak of the process itself: rusage counts that of its parent, too
     script = (
         "import re, sys, pathlib; from edgekit.cli.main import main; code = main(sys.argv[1:]); "

@@ -14,7 +14,7 @@ from edgekit.export import CutOptions, cut_graph, cut_model
 from edgekit.export.already_cut import is_cut
 from edgekit.graph.onnx_graph import index_graph
 from edgekit.spec import load_spec, save_spec, sidecar_path
-from tests.stock_rows import LIMITS, differences, noise_picture, run_onnx
+from tests.stock_rows import LIMITS, differences, noise_image, run_onnx
 from tests.tiny_yolo import save_tiny_yolo, tiny_yolo
 
 
@@ -27,8 +27,8 @@ def test_named_heads_with_roles_decode_to_the_stock_rows() -> None:
     kinds = {"cv2": "box", "cv3": "class"}
     chosen = {name: kinds[name.split("/")[2].split(".")[0]] for name in _last_convolutions(model)}
     cut = cut_graph(model, CutOptions(outputs=chosen))
-    picture = noise_picture((96, 64))
-    found = differences(run_onnx(model, picture), run_onnx(cut.model, picture), cut.spec)
+    image = noise_image((96, 64))
+    found = differences(run_onnx(model, image), run_onnx(cut.model, image), cut.spec)
     assert all(found[kind] <= LIMITS[kind] for kind in found), found
     assert any("not proven" in note for note in cut.spec.notes)
 
@@ -87,6 +87,6 @@ def test_is_cut() -> None:
 def test_recut_values_are_untouched() -> None:
     first = cut_graph(tiny_yolo())
     again = cut_graph(first.model, known=first.spec)
-    picture = noise_picture((96, 64))
-    one, two = run_onnx(first.model, picture), run_onnx(again.model, picture)
+    image = noise_image((96, 64))
+    one, two = run_onnx(first.model, image), run_onnx(again.model, image)
     assert all(np.array_equal(one[name], two[name]) for name in one)

@@ -1,4 +1,4 @@
-"""Exports for several pictures at once, cut to one; and sizes that are open, taken from what the export says."""
+"""Exports for several images at once, cut to one; and sizes that are open, taken from what the export says."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ import pytest
 
 from edgekit.errors import ModelError
 from edgekit.export import CutOptions, cut_graph
-from edgekit.export.batch import first_picture
+from edgekit.export.batch import first_image
 from edgekit.export.prepare import fix_input
-from tests.stock_rows import noise_picture, run_onnx
+from tests.stock_rows import noise_image, run_onnx
 from tests.tiny_yolo import tiny_yolo
 
 SIZE = (96, 64)
@@ -28,29 +28,29 @@ SIZE = (96, 64)
         ("yolov8", "classify", {}),
     ],
 )
-def test_a_batch_is_cut_to_the_heads_of_its_twin_for_one_picture(
+def test_a_batch_is_cut_to_the_heads_of_its_twin_for_one_image(
     family: str, task: str, more: dict[str, int], batch: int
 ) -> None:
     many = cut_graph(tiny_yolo(family=family, task=task, batch=batch, **more))  # type: ignore[arg-type]
     one = cut_graph(tiny_yolo(family=family, task=task, **more))  # type: ignore[arg-type]
     assert many.spec.outputs == one.spec.outputs
     assert many.spec.end_to_end == one.spec.end_to_end
-    assert f"exported for {batch} pictures at once; cut to one" in many.spec.notes
-    picture = noise_picture(SIZE)
-    found, expected = run_onnx(many.model, picture), run_onnx(one.model, picture)
+    assert f"exported for {batch} images at once; cut to one" in many.spec.notes
+    image = noise_image(SIZE)
+    found, expected = run_onnx(many.model, image), run_onnx(one.model, image)
     for name, values in expected.items():
         assert found[name].shape == values.shape
         np.testing.assert_allclose(found[name], values, atol=1e-4 * max(1, np.abs(values).max()))
 
 
-def test_pictures_that_depend_on_each_other_are_refused() -> None:
+def test_images_that_depend_on_each_other_are_refused() -> None:
     model = tiny_yolo(batch=2)
     last = model.graph.node[-1]
     last.output[0] = "rows"
     model.graph.node.append(onnx.helper.make_node("ReduceMean", ["rows"], ["mean"], axes=[0], keepdims=1))
     model.graph.node.append(onnx.helper.make_node("Sub", ["rows", "mean"], ["output0"]))
     with pytest.raises(ModelError, match="batch 2 cannot be made 1"):
-        first_picture(model, 2)
+        first_image(model, 2)
 
 
 def test_an_open_size_is_that_of_the_metadata_and_said() -> None:

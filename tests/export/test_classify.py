@@ -11,7 +11,7 @@ from edgekit.errors import ModelError
 from edgekit.export import cut_graph
 from edgekit.export.classify import is_classifier
 from edgekit.graph.onnx_graph import index_graph
-from tests.stock_rows import noise_picture, run_onnx
+from tests.stock_rows import noise_image, run_onnx
 from tests.tiny_yolo import tiny_yolo
 
 RNG = np.random.default_rng(0)
@@ -45,10 +45,8 @@ SPELLINGS = {
 def test_the_logits_are_the_models_own(name: str) -> None:
     model = SPELLINGS[name]
     cut = cut_graph(model)
-    picture = noise_picture((32, 32))
-    np.testing.assert_allclose(
-        run_onnx(cut.model, picture)["class"].ravel(), run_onnx(model, picture)["y"][0], atol=1e-5
-    )
+    image = noise_image((32, 32))
+    np.testing.assert_allclose(run_onnx(cut.model, image)["class"].ravel(), run_onnx(model, image)["y"][0], atol=1e-5)
     assert cut.spec.preprocess.fit == "crop"
     assert not any(n.op_type in ("Gemm", "MatMul", "Flatten") for n in cut.model.graph.node)
 

@@ -12,7 +12,7 @@ from onnx import TensorProto, helper, numpy_helper
 from edgekit.errors import ModelError
 from edgekit.export import CutOptions, cut_graph, cut_model
 from edgekit.spec import load_spec, sidecar_path
-from tests.stock_rows import LIMITS, differences, noise_picture, run_onnx
+from tests.stock_rows import LIMITS, differences, noise_image, run_onnx
 from tests.tiny_yolo import ANCHORS, FAMILIES, save_tiny_yolo, tiny_yolo
 
 TASKS = ("detect", "segment", "pose", "obb")
@@ -22,20 +22,20 @@ CASES = [(f, t) for f in FAMILIES for t in TASKS if f != "yolov5" or t in ("dete
 def assert_equal_rows(stock: onnx.ModelProto, size_wh: tuple[int, int], **options: object) -> None:
     """The cut's heads, decoded by edgekit, give the stock rows."""
     cut = cut_graph(stock, CutOptions(**options))  # type: ignore[arg-type]
-    picture = noise_picture(size_wh)
-    stock_outputs = run_onnx(stock, picture)
-    found = differences(stock_outputs, run_onnx(cut.model, picture), cut.spec)
+    image = noise_image(size_wh)
+    stock_outputs = run_onnx(stock, image)
+    found = differences(stock_outputs, run_onnx(cut.model, image), cut.spec)
     assert all(found[kind] <= LIMITS[kind] for kind in found), found
 
 
 @pytest.mark.parametrize(("family", "task"), CASES)
-def test_heads_decode_to_the_stock_rows_on_a_wide_picture(family: str, task: str) -> None:
+def test_heads_decode_to_the_stock_rows_on_a_wide_image(family: str, task: str) -> None:
     assert_equal_rows(tiny_yolo(family=family, task=task, size_wh=(160, 96)), (160, 96))
 
 
 @pytest.mark.parametrize("task", TASKS)
 @pytest.mark.parametrize("family", ["yolov10", "yolo26"])
-def test_end_to_end_exports_on_a_tall_picture(family: str, task: str) -> None:
+def test_end_to_end_exports_on_a_tall_image(family: str, task: str) -> None:
     model = tiny_yolo(family=family, task=task, end_to_end=True, opset=13, size_wh=(96, 160))
     assert_equal_rows(model, (96, 160))
     assert cut_graph(model).spec.end_to_end
@@ -45,10 +45,10 @@ def test_end_to_end_exports_on_a_tall_picture(family: str, task: str) -> None:
 def test_classifiers_give_the_stock_probabilities(family: str) -> None:
     model = tiny_yolo(family=family, task="classify", num_classes=7, size_wh=(64, 64))
     cut = cut_graph(model)
-    picture = noise_picture((64, 64))
-    logits = run_onnx(cut.model, picture)["class"].ravel()
+    image = noise_image((64, 64))
+    logits = run_onnx(cut.model, image)["class"].ravel()
     shares = np.exp(logits - logits.max()) / np.exp(logits - logits.max()).sum()
-    np.testing.assert_allclose(shares, run_onnx(model, picture)["output0"][0], atol=1e-5)
+    np.testing.assert_allclose(shares, run_onnx(model, image)["output0"][0], atol=1e-5)
     assert cut.spec.outputs[0].shape == (1, 1, 1, 7)
 
 

@@ -1,4 +1,4 @@
-"""The cut of every shared stock graph decodes to the graph's own rows, on a real photo at its own size."""
+"""The cut of every shared stock graph decodes to the graph's own rows, on a real image at its own size."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from edgekit.decode.reference import decode_rows
 from edgekit.export import cut_graph
 from edgekit.export.equivalence import TOLERANCE, compare_rows
 from edgekit.graph.onnx_graph import load_model
+from edgekit.ops.image import read_image
 from edgekit.ops.letterbox import letterbox_image
-from edgekit.ops.photo import read_photo
 from edgekit.ops.pixels import pack_input, unit_float
 from edgekit.spec import ModelSpec
-from tests.stock_rows import LIMITS, differences, noise_picture, run_onnx
+from tests.stock_rows import LIMITS, differences, noise_image, run_onnx
 from tests.tiny_yolo import tiny_yolo
 
 SHARED = {
@@ -31,9 +31,9 @@ SHARED = {
 }
 
 
-def _picture(shared_data: Path, spec: ModelSpec) -> np.ndarray:
-    photo = read_photo(sorted((shared_data / "coco" / "images" / "val").glob("*.jpg"))[0])
-    canvas, _ = letterbox_image(photo, spec.preprocess)
+def _image(shared_data: Path, spec: ModelSpec) -> np.ndarray:
+    image = read_image(sorted((shared_data / "coco" / "images" / "val").glob("*.jpg"))[0])
+    canvas, _ = letterbox_image(image, spec.preprocess)
     return unit_float(pack_input(canvas, spec.input, spec.preprocess))
 
 
@@ -42,23 +42,23 @@ def test_shared_graphs_decode_to_their_own_rows(name: str, shared_data: Path) ->
     stock = load_model(shared_data / "models" / name)
     cut = cut_graph(stock)
     assert (cut.spec.family, cut.spec.task) == SHARED[name]
-    picture = _picture(shared_data, cut.spec)
-    found = differences(run_onnx(stock, picture), run_onnx(cut.model, picture), cut.spec)
+    image = _image(shared_data, cut.spec)
+    found = differences(run_onnx(stock, image), run_onnx(cut.model, image), cut.spec)
     assert all(found[kind] <= LIMITS[kind] for kind in found), found
 
 
 def test_the_shared_classifier_gives_its_own_probabilities(shared_data: Path) -> None:
     stock = load_model(shared_data / "models" / "random" / "yolov8n-cls.onnx")
     cut = cut_graph(stock)
-    picture = _picture(shared_data, cut.spec)
-    logits = run_onnx(cut.model, picture)["class"].ravel()
+    image = _image(shared_data, cut.spec)
+    logits = run_onnx(cut.model, image)["class"].ravel()
     shares = np.exp(logits - logits.max()) / np.exp(logits - logits.max()).sum()
-    np.testing.assert_allclose(shares, run_onnx(stock, picture)["output0"][0], atol=1e-5)
+    np.testing.assert_allclose(shares, run_onnx(stock, image)["output0"][0], atol=1e-5)
 
 
 def test_the_gated_decoder_agrees_with_the_plain_one() -> None:
     cut = cut_graph(tiny_yolo())
-    heads = run_onnx(cut.model, noise_picture((96, 64)))
+    heads = run_onnx(cut.model, noise_image((96, 64)))
     plain, gated = decode_rows(heads, cut.spec), find_candidates(heads, cut.spec, score_threshold=0)
     np.testing.assert_allclose(gated.boxes_xyxy, plain.boxes, atol=1e-3)
     np.testing.assert_allclose(gated.scores, plain.scores.max(axis=1), atol=1e-6)

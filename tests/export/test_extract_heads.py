@@ -33,10 +33,10 @@ def _model() -> onnx.ModelProto:
 def test_outputs_are_nhwc_under_new_names_even_where_those_are_taken() -> None:
     cut = reroot(_model(), {"class_8": ("box_8", (1, 2, 4, 6)), "box_8": ("r", (1, 2, 4, 6))})
     onnx.checker.check_model(cut)
-    picture = np.random.default_rng(0).normal(0, 1, (1, 3, 4, 6)).astype(np.float32)
+    image = np.random.default_rng(0).normal(0, 1, (1, 3, 4, 6)).astype(np.float32)
     weight = np.arange(6, dtype=np.float32).reshape(2, 3)
-    expected = picture.transpose(0, 2, 3, 1) @ weight.T
-    values = run_onnx(cut, picture)
+    expected = image.transpose(0, 2, 3, 1) @ weight.T
+    values = run_onnx(cut, image)
     np.testing.assert_allclose(values["class_8"], expected, rtol=1e-5)
     np.testing.assert_allclose(values["box_8"], np.maximum(expected, 0), rtol=1e-5)
 

@@ -15,7 +15,7 @@ from edgekit.export import cut_graph
 from edgekit.ops.letterbox import Letterbox, letterbox_image
 from edgekit.results import Detections
 from edgekit.spec import ModelSpec
-from tests.stock_rows import noise_picture, run_onnx
+from tests.stock_rows import noise_image, run_onnx
 from tests.tiny_yolo import tiny_yolo
 
 SIZE = (96, 64)
@@ -25,8 +25,8 @@ def _whole_frame(spec: ModelSpec) -> Letterbox:
     return letterbox_image(np.zeros((SIZE[1], SIZE[0], 3), np.uint8), spec.preprocess)[1]
 
 
-def _own_rows(model: onnx.ModelProto, picture: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-    rows = np.asarray(run_onnx(model, picture)["output0"][0], np.float32)
+def _own_rows(model: onnx.ModelProto, image: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    rows = np.asarray(run_onnx(model, image)["output0"][0], np.float32)
     return rows[rows[:, 4] > 0]
 
 
@@ -36,18 +36,18 @@ def test_an_export_with_nms_inside_is_the_one_to_many_model_of_its_twin(task: st
     with_nms, plain = (cut_graph(tiny_yolo(task=task, nms_iou=iou, opset=opset)) for iou in (0.7, 0.0))
     assert not with_nms.spec.end_to_end
     assert with_nms.spec == plain.spec
-    picture = noise_picture(SIZE)
-    ours, theirs = run_onnx(with_nms.model, picture), run_onnx(plain.model, picture)
+    image = noise_image(SIZE)
+    ours, theirs = run_onnx(with_nms.model, image), run_onnx(plain.model, image)
     assert all(np.array_equal(ours[name], theirs[name]) for name in theirs)
 
 
 @pytest.mark.parametrize("iou", [0.7, 0.3])
 def test_the_objects_of_an_nms_export_are_its_own_final_rows(iou: float) -> None:
     model = tiny_yolo(nms_iou=iou)
-    cut, picture = cut_graph(model), noise_picture(SIZE)
-    own = _own_rows(model, picture)
+    cut, image = cut_graph(model), noise_image(SIZE)
+    own = _own_rows(model, image)
     options = DecodeOptions(iou_threshold=iou)
-    found = decode(run_onnx(cut.model, picture), cut.spec, _whole_frame(cut.spec), options)
+    found = decode(run_onnx(cut.model, image), cut.spec, _whole_frame(cut.spec), options)
     assert isinstance(found, Detections)
     assert len(own) == len(found) > 3
     np.testing.assert_allclose(found.scores, own[:, 4], atol=1e-5)

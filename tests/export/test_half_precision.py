@@ -13,7 +13,7 @@ from edgekit.export.float_device import open_float_model
 from edgekit.export.half_precision import holds_halves, to_single
 from edgekit.graph.onnx_graph import load_model
 from tests.half_yolo import halved
-from tests.stock_rows import noise_picture, run_onnx
+from tests.stock_rows import noise_image, run_onnx
 from tests.tiny_yolo import tiny_yolo
 
 
@@ -28,8 +28,8 @@ def test_a_half_export_cuts_to_the_float32_heads_of_its_numbers(
     assert cut.rewritten[0] == "float16 to float32"
     assert not holds_halves(cut.model)
     assert all(node.op_type != "Cast" for node in cut.model.graph.node)
-    picture = noise_picture((96, 64))
-    twin, found = run_onnx(cut_graph(single).model, picture), run_onnx(cut.model, picture)
+    image = noise_image((96, 64))
+    twin, found = run_onnx(cut_graph(single).model, image), run_onnx(cut.model, image)
     for name, expected in twin.items():
         np.testing.assert_allclose(found[name], expected, atol=0.02 * np.abs(expected).max())
 

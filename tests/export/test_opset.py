@@ -13,7 +13,7 @@ from edgekit.errors import ModelError
 from edgekit.export.opset import opset_of, to_opset_11
 from tests.stock_rows import run_onnx
 
-PICTURE = np.random.default_rng(0).normal(0, 2, (1, 3, 4, 6)).astype(np.float32)
+IMAGE = np.random.default_rng(0).normal(0, 2, (1, 3, 4, 6)).astype(np.float32)
 
 
 def _model(
@@ -28,7 +28,7 @@ def _model(
     graph = helper.make_graph(
         [helper.make_node(op, inputs, outs, "the_node", **values)],
         "g",
-        [helper.make_tensor_value_info("x", TensorProto.FLOAT, list(PICTURE.shape))],
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, list(IMAGE.shape))],
         [helper.make_tensor_value_info(name, TensorProto.FLOAT, None) for name in outs],
         tensors,
     )
@@ -57,7 +57,7 @@ CASES = [
 def test_the_same_numbers_in_opset_11(model: onnx.ModelProto) -> None:
     lowered = to_opset_11(model)
     assert opset_of(lowered) in (10, 11)
-    before, after = run_onnx(model, PICTURE), run_onnx(lowered, PICTURE)
+    before, after = run_onnx(model, IMAGE), run_onnx(lowered, IMAGE)
     for name in before:
         np.testing.assert_allclose(after[name], before[name], rtol=1e-6, atol=1e-7)
 

@@ -15,7 +15,7 @@ from tests.tiny_yolo import tiny_yolo
 
 
 def _shape_arithmetic() -> onnx.ModelProto:
-    """Flattens by a shape that is computed from the picture's own, as exports with dynamic=True do."""
+    """Flattens by a shape that is computed from the image's own, as exports with dynamic=True do."""
     nodes = [
         helper.make_node("Shape", ["x"], ["s"]),
         helper.make_node("Gather", ["s", "two"], ["h"]),
@@ -43,16 +43,16 @@ def test_shape_arithmetic_becomes_a_constant() -> None:
     folded = fold_constants(fixed)
     assert size_wh == (6, 4)
     assert [n.op_type for n in folded.graph.node] == ["Reshape"]
-    picture = np.arange(72, dtype=np.float32).reshape(1, 3, 4, 6)
-    np.testing.assert_array_equal(run_onnx(folded, picture)["y"], picture.reshape(1, 3, 24))
+    image = np.arange(72, dtype=np.float32).reshape(1, 3, 4, 6)
+    np.testing.assert_array_equal(run_onnx(folded, image)["y"], image.reshape(1, 3, 24))
 
 
 def test_folding_changes_no_value_and_settles() -> None:
     model = tiny_yolo(task="segment")
     folded = fold_constants(model)
     assert not any(n.op_type in ("Constant", "Shape", "Gather") for n in folded.graph.node)
-    picture = np.random.default_rng(0).random((1, 3, 64, 96), np.float32)
-    before, after = run_onnx(model, picture), run_onnx(folded, picture)
+    image = np.random.default_rng(0).random((1, 3, 64, 96), np.float32)
+    before, after = run_onnx(model, image), run_onnx(folded, image)
     for name in before:
         np.testing.assert_array_equal(before[name], after[name])
     assert len(fold_constants(folded).graph.node) == len(folded.graph.node)

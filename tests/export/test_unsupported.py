@@ -15,13 +15,13 @@ from edgekit.export import cut_graph
 from edgekit.export.unsupported import named_error
 from tests.tiny_yolo import FAMILIES, tiny_yolo
 
-OTHER = ModelError("something else", hint="mend it")
+OTHER = ModelError("something else", hint="fix it")
 CELLS = 96  # of a 12 x 8 grid
 COCO = str({i: f"thing {i}" for i in range(5)})
 
 
 class _Graph:
-    """A small network on a 96 x 64 picture, node by node."""
+    """A small network on a 96 x 64 image, node by node."""
 
     def __init__(self) -> None:
         self.nodes: list[onnx.NodeProto] = []
@@ -108,7 +108,7 @@ def test_what_it_is_and_what_would_run_are_said(build, name: str, runs: str, tol
     assert name in caught.value.message
     assert "does not support" in caught.value.message
     assert runs in caught.value.hint
-    assert "mend" not in caught.value.message + caught.value.hint or not told
+    assert "fix" not in caught.value.message + caught.value.hint or not told
 
 
 def test_a_yoloe_whose_classes_are_in_its_head_runs() -> None:

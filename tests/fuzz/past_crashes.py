@@ -1,4 +1,4 @@
-"""Inputs that once crashed, hung, ate the memory or gave wrong integers, made anew by code; each is tried again.
+"""Inputs that once crashed, hung, ate the memory or gave wrong integers, made again by code; each is tried again.
 
 A row says what reads the input (a kind of tools/fuzzing), how to make it, and what must become of it now.
 """
@@ -147,7 +147,7 @@ def yaml_value(value: bytes) -> Callable[[], bytes]:
 
 
 def png_of(side: int) -> bytes:
-    """A PNG that is tiny as a file and huge as a picture."""
+    """A PNG that is tiny as a file and huge as an image."""
     header = struct.pack(">IIBBBBB", side, side, 8, 0, 0, 0, 0)
     body = zlib.compress(bytes(1 + side), 9) * 1
     chunks = [(b"IHDR", header), (b"IDAT", body), (b"IEND", b"")]
@@ -202,8 +202,8 @@ PAST = (
     ),
     Crash("a path of 5000 letters", "ptq", replaced("ptq", b"./tiny_heads.onnx", b"x" * 5000)),
     Crash("mixed name keys", "yoloyaml", replaced("yoloyaml", b"  1: bicycle", b"  one: bicycle")),
-    Crash("a photo called .", "coco", changed("coco", set_in("images", 0, "file_name", value=".")), READ),
-    Crash("a photo of a name too long", "coco", changed("coco", set_in("images", 0, "file_name", value="a" * 300)),
+    Crash("an image called .", "coco", changed("coco", set_in("images", 0, "file_name", value=".")), READ),
+    Crash("an image of a name too long", "coco", changed("coco", set_in("images", 0, "file_name", value="a" * 300)),
           READ),
     Crash("an area of null", "coco", changed("coco", set_in("annotations", 0, "area", value=None)), READ),
     Crash("ids as text", "coco", changed("coco", set_in("annotations", 0, "image_id", value="10")), READ),
@@ -214,9 +214,9 @@ PAST = (
     Crash("a cosine of 10^400", "quantinfo",
           replaced("quantinfo", b'"cosine_similarity": "', b'"cosine_similarity": "1e400'), READ),
     Crash("mean_rgb as text", "manifest", changed("manifest", set_in("mean_rgb", value="114"), 1), READ),
-    Crash("a huge picture in a small file", "photo", lambda: png_of(32_000)),
+    Crash("a huge image in a small file", "image", lambda: png_of(32_000)),
     Crash("an outline of 100,000 points", "labels", long_outline, READ),
-    Crash("a path part of 300 bytes", "list", lambda: b"a" * 300 + b"\nimages/photo_000.png\n", READ),
+    Crash("a path part of 300 bytes", "list", lambda: b"a" * 300 + b"\nimages/image_000.png\n", READ),
     Crash("a board that answers with brackets", "answer", lambda: b"[" * 100_000, READ),
     Crash("a board that answers with an escape", "answer", lambda: b"\x1b]0;title\x07\x1b[31mred", READ),
     Crash("nested predictions", "predictions", lambda: b"[" * 100_000 + b"\n", READ),

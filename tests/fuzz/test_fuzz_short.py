@@ -66,6 +66,6 @@ def test_intact_inputs_are_read(kind: str, intact: list[dict[str, Any]]) -> None
 
 
 @pytest.mark.parametrize("number", range(len(PAST)), ids=[crash.name for crash in PAST])
-def test_crashes_of_before_stay_mended(number: int, past: list[dict[str, Any]]) -> None:
+def test_crashes_of_before_stay_fixed(number: int, past: list[dict[str, Any]]) -> None:
     (row,) = [row for row in past if row["index"] == number]
     assert row["outcome"] == PAST[number].outcome, said([row])

@@ -169,7 +169,7 @@ REFUSED = {
     "empty": (b"", "is empty"),
     "zip": (b"PK\x03\x04" + b"x" * 50, "zip archive"),
     "gzip": (b"\x1f\x8b\x08" + b"x" * 50, "gzip archive"),
-    "picture": (b"\x89PNG\r\n\x1a\n" + b"\0" * 50, "picture"),
+    "image": (b"\x89PNG\r\n\x1a\n" + b"\0" * 50, "image"),
     "binary": (bytes(range(256)) * 20, "binary file"),
     "utf-16 without mark": (synthetic.makertbin().encode("utf-16-le"), "UTF-16 without its byte order mark"),
     "EBCDIC": (synthetic.makertbin().encode("cp500"), "binary file|not encoded in UTF-8"),

@@ -32,7 +32,7 @@ def test_undo_is_the_inverse(source_wh: tuple[int, int], size_wh: tuple[int, int
 
 
 @pytest.mark.parametrize("source_wh", SIZES)
-def test_picture_lies_where_the_letterbox_says(source_wh: tuple[int, int]) -> None:
+def test_image_lies_where_the_letterbox_says(source_wh: tuple[int, int]) -> None:
     bgr = np.full((source_wh[1], source_wh[0], 3), 200, np.uint8)
     image, box = letterbox_image(bgr, Preprocess(96, 64))
     inside = np.zeros((64, 96), bool)
@@ -41,7 +41,7 @@ def test_picture_lies_where_the_letterbox_says(source_wh: tuple[int, int]) -> No
     assert (image[~inside] == 114).all()
 
 
-def test_boxes_are_clipped_to_the_picture() -> None:
+def test_boxes_are_clipped_to_the_image() -> None:
     box = letterbox_of((200, 100), Preprocess(64, 64))
     undone = box.undo_boxes(np.array([[-5, 0, 70, 64]], np.float32))
     assert undone.tolist() == [[0, 0, 200, 100]]
@@ -71,7 +71,7 @@ def test_buffer_is_reused_and_input_untouched() -> None:
         np.zeros((0, 4, 3), np.uint8),
     ],
 )
-def test_refuses_what_is_no_bgr_picture(bad: np.ndarray) -> None:
+def test_refuses_what_is_no_bgr_image(bad: np.ndarray) -> None:
     with pytest.raises(ImageError, match="expected \\(height, width, 3\\) uint8"):
         letterbox_image(bad, Preprocess(64, 64))
 
@@ -80,18 +80,18 @@ def test_crop_covers_the_input_and_cuts_evenly() -> None:
     """300 x 100 to 20 x 20: scaled to 60 x 20, 20 columns cut off on either side."""
     preprocess = Preprocess(20, 20, fit="crop")
     bgr = np.repeat(np.arange(300, dtype=np.float32)[None, :, None] / 300 * 255, 100, axis=0)
-    picture, box = letterbox_image(np.repeat(bgr, 3, axis=2).astype(np.uint8), preprocess)
+    image, box = letterbox_image(np.repeat(bgr, 3, axis=2).astype(np.uint8), preprocess)
     assert (box.resized_wh, box.left, box.top) == ((60, 20), -20, 0)
-    assert picture.shape == (20, 20, 3)
-    assert picture[0, 0, 0] == pytest.approx(100 / 300 * 255, abs=3)
-    assert picture[0, -1, 0] == pytest.approx(200 / 300 * 255, abs=3)
+    assert image.shape == (20, 20, 3)
+    assert image[0, 0, 0] == pytest.approx(100 / 300 * 255, abs=3)
+    assert image[0, -1, 0] == pytest.approx(200 / 300 * 255, abs=3)
     points = np.array([[0, 0], [20, 20]], np.float32)
     np.testing.assert_allclose(box.undo_points(points), [[100, 0], [200, 100]], atol=1e-4)
     np.testing.assert_allclose(box.apply_points(box.undo_points(points)), points, atol=1e-4)
 
 
 @pytest.mark.parametrize("size", [(1, 1), (7, 300), (640, 3), (20, 20)])
-def test_crop_takes_any_picture(size: tuple[int, int]) -> None:
-    picture, _ = letterbox_image(np.full((size[1], size[0], 3), 9, np.uint8), Preprocess(24, 16, fit="crop"))
-    assert picture.shape == (16, 24, 3)
-    assert (picture == 9).all()
+def test_crop_takes_any_image(size: tuple[int, int]) -> None:
+    image, _ = letterbox_image(np.full((size[1], size[0], 3), 9, np.uint8), Preprocess(24, 16, fit="crop"))
+    assert image.shape == (16, 24, 3)
+    assert (image == 9).all()

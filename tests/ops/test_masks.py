@@ -39,9 +39,9 @@ def test_equals_the_definition(source_wh: tuple[int, int], size_wh: tuple[int, i
 
 @pytest.mark.parametrize("source_wh", [(640, 480), (480, 640), (333, 100), (64, 64)])
 def test_a_mask_lies_on_its_object_to_the_pixel(source_wh: tuple[int, int]) -> None:
-    """The prototype's logit crosses 0 along a vertical line; the mask's edge must be that line in the photo."""
+    """The prototype's logit crosses 0 along a vertical line; the mask's edge must be that line in the image."""
     box = letterbox_of(source_wh, Preprocess(640, 640))
-    edge_input = box.left + box.resized_wh[0] * 0.5  # the middle of the photo, in input pixels
+    edge_input = box.left + box.resized_wh[0] * 0.5  # the middle of the image, in input pixels
     centres = (np.arange(160) + 0.5) * 4
     proto = np.repeat((edge_input - centres)[None, :, None], 160, axis=0).astype(np.float32)
     whole = np.array([[box.left, box.top, box.left + box.resized_wh[0], box.top + box.resized_wh[1]]], np.float32)
@@ -71,7 +71,7 @@ def test_nothing_found() -> None:
     assert np.asarray(masks).shape == (0, 480, 640)
 
 
-def test_a_box_outside_the_picture_has_an_empty_mask() -> None:
+def test_a_box_outside_the_image_has_an_empty_mask() -> None:
     box = letterbox_of((640, 320), Preprocess(640, 640))  # 160 rows of padding above and below
     boxes = np.array([[10, 10, 50, 100]], np.float32)
     proto = np.ones((160, 160, 1), np.float32)

@@ -41,7 +41,7 @@ def test_boxes_come_back_and_edges_are_even(source_wh: tuple[int, int], size_wh:
 
 
 def test_close_to_the_way_over_bgr() -> None:
-    """A smooth picture, scaled as NV12 and as BGR, ends within a few steps."""
+    """A smooth image, scaled as NV12 and as BGR, ends within a few steps."""
     y, x = np.mgrid[0:96, 0:128]
     bgr = np.stack([x, y * 2, 255 - x], axis=-1).clip(0, 255).astype(np.uint8)
     out, box = letterbox_nv12(bgr_to_nv12(bgr), (128, 96), Preprocess(64, 64), Buffers())

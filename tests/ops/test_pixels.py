@@ -40,6 +40,6 @@ def test_unit_float() -> None:
     assert unit_float(np.array([0, 255], np.uint8)).tolist() == [0.0, 1.0]
 
 
-def test_a_featuremap_is_no_picture() -> None:
+def test_a_featuremap_is_no_image() -> None:
     with pytest.raises(ModelError, match="featuremap"):
         pack_input(BGR, InputSpec("images", "featuremap"), SIZE)

@@ -46,7 +46,7 @@ def test_windows_by_hand() -> None:
 
 @pytest.mark.parametrize("source_wh", [(9, 7), (64, 48), (300, 170), (1000, 1500)])
 def test_windows_hold_every_cell_that_a_pixel_is_read_from(source_wh: tuple[int, int]) -> None:
-    """Random prototypes, where a cell too few shows; pictures made far larger, and far smaller."""
+    """Random prototypes, where a cell too few shows; images made far larger, and far smaller."""
     rng = np.random.default_rng(7)
     box = letterbox_of(source_wh, Preprocess(128, 96))
     proto = rng.normal(size=(24, 32, 4)).astype(np.float32)

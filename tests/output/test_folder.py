@@ -41,14 +41,14 @@ def test_a_folder_that_holds_something_needs_overwrite_which_names_what_it_repla
 
 
 def test_what_is_read_is_refused_before_anything_is_written_and_on_the_way(tmp_path: Path) -> None:
-    photo = tmp_path / "in" / "a.txt"
-    write_text(photo, "photo")
+    image = tmp_path / "in" / "a.txt"
+    write_text(image, "image")
     with pytest.raises(OutputError, match="which is read"):
-        write(tmp_path / "in", "b.txt", "a.txt", overwrite=True, inputs=(photo,))
+        write(tmp_path / "in", "b.txt", "a.txt", overwrite=True, inputs=(image,))
     assert files(tmp_path) == ["in/a.txt"]
-    with run_folder(tmp_path / "in", inputs=(photo,), overwrite=True) as out, pytest.raises(OutputError, match="read"):
+    with run_folder(tmp_path / "in", inputs=(image,), overwrite=True) as out, pytest.raises(OutputError, match="read"):
         out.take("a.txt")
-    assert photo.read_text() == "photo"
+    assert image.read_text() == "image"
 
 
 def test_a_run_that_fails_leaves_no_folder_made_for_nothing(tmp_path: Path) -> None:

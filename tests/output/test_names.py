@@ -9,7 +9,7 @@ from edgekit.output.names import output_names
 
 def test_usual_names_where_they_are_unique() -> None:
     names = output_names(["a.jpg", "deep/b.PNG", "c.tif", "deep/000000000139.jpg"])
-    assert [names.picture(n) for n in ("a.jpg", "deep/b.PNG", "c.tif")] == ["a.jpg", "deep/b.PNG", "c.tif.jpg"]
+    assert [names.image(n) for n in ("a.jpg", "deep/b.PNG", "c.tif")] == ["a.jpg", "deep/b.PNG", "c.tif.jpg"]
     assert [names.label(n) for n in ("a.jpg", "deep/b.PNG")] == ["a.txt", "deep/b.txt"]
     assert [names.image_id(n) for n in ("a.jpg", "deep/b.PNG", "deep/000000000139.jpg")] == ["a", "b", 139]
 
@@ -31,9 +31,9 @@ def test_image_ids_of_equal_stems_say_the_folder_or_the_suffix() -> None:
     assert [names.image_id(n) for n in ("p.png", "p.jpg", "01.jpg", "1.jpg")] == ["p.png", "p.jpg", "01", "1"]
 
 
-def test_a_picture_keeps_its_own_name_against_one_that_gets_a_suffix() -> None:
+def test_a_image_keeps_its_own_name_against_one_that_gets_a_suffix() -> None:
     names = output_names(["a.tif", "a.tif.jpg"])
-    assert [names.picture(n) for n in ("a.tif", "a.tif.jpg")] == ["a.tif-2.jpg", "a.tif.jpg"]
+    assert [names.image(n) for n in ("a.tif", "a.tif.jpg")] == ["a.tif-2.jpg", "a.tif.jpg"]
 
 
 PARTS = [
@@ -55,10 +55,10 @@ PARTS += [f"{folder}/{name}" for folder in ("a", "b", "p.png") for name in ("p.p
 def test_no_two_frames_share_an_output_or_an_id(count: int) -> None:
     for chosen in itertools.combinations(PARTS, count):
         names = output_names(chosen)
-        for of in (names.picture, names.label, names.image_id):
+        for of in (names.image, names.label, names.image_id):
             assert len({of(name) for name in chosen}) == count, chosen
     names = output_names(PARTS)
-    assert all(len({of(n) for n in PARTS}) == len(PARTS) for of in (names.picture, names.label, names.image_id))
+    assert all(len({of(n) for n in PARTS}) == len(PARTS) for of in (names.image, names.label, names.image_id))
 
 
 def test_digits_beyond_64_bits_stay_text() -> None:

@@ -22,12 +22,12 @@ def preview() -> Iterator[Preview]:
     served.close()
 
 
-def picture(value: int) -> np.ndarray:
+def image(value: int) -> np.ndarray:
     return np.full((32, 48, 3), value, np.uint8)
 
 
 def read_jpeg(stream: object) -> np.ndarray:
-    """The next part of an MJPEG stream as a picture."""
+    """The next part of an MJPEG stream as an image."""
     length = 0
     while True:
         line = stream.readline()  # type: ignore[attr-defined]
@@ -44,11 +44,11 @@ def test_the_page_shows_the_stream(preview: Preview) -> None:
     assert preview.url.startswith("http://127.0.0.1:")
 
 
-def test_two_viewers_see_newer_and_newer_pictures(preview: Preview) -> None:
-    preview.show(picture(10))
+def test_two_viewers_see_newer_and_newer_images(preview: Preview) -> None:
+    preview.show(image(10))
     viewers = [urllib.request.urlopen(preview.url + "stream", timeout=5) for _ in range(2)]
     for value in (10, 120, 240):
-        preview.show(picture(value))
+        preview.show(image(value))
         for viewer in viewers:
             while abs(read_jpeg(viewer).mean() - value) > 3:
                 pass
@@ -154,8 +154,8 @@ def viewer_threads() -> int:
 
 
 @pytest.mark.parametrize("rest", [b"", b"POST / HTTP/1.1\r\n" * 1000])
-def test_a_viewer_that_leaves_frees_its_thread_though_no_picture_comes(preview: Preview, rest: bytes) -> None:
-    preview.show(picture(10))
+def test_a_viewer_that_leaves_frees_its_thread_though_no_image_comes(preview: Preview, rest: bytes) -> None:
+    preview.show(image(10))
     before = viewer_threads()
     viewers = []
     for _ in range(3):

@@ -29,15 +29,15 @@ def screenshot(url: str, folder: Path, name: str) -> np.ndarray:
 
 
 @pytest.mark.skipif(BROWSER is None, reason="no chromium here")
-def test_the_page_shows_moving_pictures(tmp_path: Path) -> None:
+def test_the_page_shows_moving_images(tmp_path: Path) -> None:
     preview = Preview(0)
     ended = threading.Event()
 
     def show_growing_bars() -> None:
         for step in itertools.count():
-            picture = np.full((200, 300, 3), 40, np.uint8)
-            picture[:, : 1 + (step * 7) % 290] = (0, 200, 0)
-            preview.show(picture)
+            image = np.full((200, 300, 3), 40, np.uint8)
+            image[:, : 1 + (step * 7) % 290] = (0, 200, 0)
+            preview.show(image)
             if ended.wait(0.05):
                 return
 

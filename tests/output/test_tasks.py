@@ -20,7 +20,7 @@ from edgekit.output.labels_txt import dota_txt, yolo_scores_txt, yolo_txt
 from edgekit.results import Classifications, Detections, Poses, Results, RotatedDetections, Segmentations
 from edgekit.spec import Preprocess
 
-PICTURE = np.full((200, 300, 3), 128, np.uint8)
+IMAGE = np.full((200, 300, 3), 128, np.uint8)
 BOXES = np.array([[60, 50, 180, 150]], np.float32)
 COLUMNS = (np.array([0.9], np.float32), np.array([1], np.int32), ("cat", "sea lion"), (300, 200), "bpu")
 
@@ -53,15 +53,15 @@ ALL_RESULTS = [Detections(BOXES, *COLUMNS), segmentations(), poses(), poses(5), 
 
 @pytest.mark.parametrize("results", ALL_RESULTS, ids=lambda r: type(r).__name__)
 def test_every_kind_is_drawn_and_told_as_json(results: Results) -> None:
-    before = PICTURE.copy()
-    drawn = results.draw(PICTURE)
-    assert (drawn != PICTURE).any()
-    np.testing.assert_array_equal(PICTURE, before)
+    before = IMAGE.copy()
+    drawn = results.draw(IMAGE)
+    assert (drawn != IMAGE).any()
+    np.testing.assert_array_equal(IMAGE, before)
     json.dumps(results.to_dict())
 
 
 def test_unseen_points_are_not_drawn() -> None:
-    drawn = draw_results(PICTURE, poses(5))
+    drawn = draw_results(IMAGE, poses(5))
     seen, unseen = (np.rint(poses(5).keypoints_xy[0, i]).astype(int) for i in (2, 0))
     assert tuple(drawn[seen[1], seen[0]]) == class_color_bgr(2)
     assert (drawn[unseen[1] + 3, unseen[0] + 3] == 128).all()
@@ -71,11 +71,11 @@ def test_points_far_outside_do_not_break_drawing() -> None:
     far = poses()
     far.keypoints_xy[0, 3] = (1e9, -1e9)
     far.keypoints_xy[0, 4] = (-4e4, 7e4)
-    draw_results(PICTURE, far)
+    draw_results(IMAGE, far)
 
 
 def test_a_rotated_box_stands_on_its_corners() -> None:
-    drawn = draw_results(PICTURE, rotated())
+    drawn = draw_results(IMAGE, rotated())
     middle = rotated().corners_xy[0][1:3].mean(axis=0)  # of the right edge, away from the caption
     assert (drawn[round(float(middle[1])), round(float(middle[0]))] != 128).any()
     assert (drawn[100, 150] == 128).all()
@@ -100,7 +100,7 @@ def test_yolo_lines_as_training_reads_them_have_no_score() -> None:
     assert yolo_txt(classifications()).splitlines()[0] == "0.7500 sea lion"
 
 
-def test_yolo_lines_stay_within_the_picture_and_points_are_seen_or_not() -> None:
+def test_yolo_lines_stay_within_the_image_and_points_are_seen_or_not() -> None:
     some = poses(5)
     some.keypoints_xy[0, 1] = (-20, 80)
     values = [float(v) for v in yolo_txt(some).split()]
@@ -185,7 +185,7 @@ def test_the_real_supervision_takes_them() -> None:
 
 
 def test_the_top_classes_stand_below_each_other() -> None:
-    drawn = draw_results(PICTURE, classifications())
+    drawn = draw_results(IMAGE, classifications())
     column = [tuple(int(v) for v in pixel) for pixel in drawn[:40, 0]]
     best, second = class_color_bgr(1), class_color_bgr(0)
     assert column[0] == best

@@ -56,7 +56,7 @@ def test_every_kind_is_legal_on_every_march(kind: str, march: str) -> None:
     assert parse_config(dump_config(config, comments=reasons(config))) == config
 
 
-def test_grey_models_take_grey_pictures_alone() -> None:
+def test_grey_models_take_grey_images_alone() -> None:
     assert ptq_config(**settings(input_kind="gray", train_type="gray")).inputs[0].shape == (1, 1, 64, 96)
     with pytest.raises(ConfigError, match="cannot come from input_type_train"):
         ptq_config(**settings(input_kind="gray"))

@@ -237,7 +237,7 @@ def test_unproven_calibration(tmp_path):
 
 
 def test_odd_calibration_data(tmp_path):
-    check = DataCheck(20, 0, 255, 110, (0.1,), (Warned("blind", "the float model sees nothing", "give photos"),))
+    check = DataCheck(20, 0, 255, 110, (0.1,), (Warned("blind", "the float model sees nothing", "give images"),))
     build = build_of(tmp_path, log=makertbin())
     assert make_report(build).verdict.grade == "good"
     verdict = make_report(replace(build, data_check=check)).verdict

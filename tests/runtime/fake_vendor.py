@@ -10,7 +10,7 @@ import numpy as np
 
 from edgekit.spec import ModelSpec
 
-PICTURES = ("NV12", "RGB", "BGR", "Y")
+IMAGES = ("NV12", "RGB", "BGR", "Y")
 
 
 def compute(spec: ModelSpec, pixels: np.ndarray) -> dict[str, np.ndarray]:
@@ -57,7 +57,7 @@ def _pyeasy_model(spec: ModelSpec, kind: str, scales: bool, on_forward: Callable
         aligned = (*shape[:-1], -(-shape[-1] // 16) * 16) if len(shape) == 4 else shape
         properties = SimpleNamespace(
             tensor_type=dtype,
-            dtype="uint8" if dtype in PICTURES else dtype,
+            dtype="uint8" if dtype in IMAGES else dtype,
             layout="NCHW",
             shape=shape,
             validShape=shape,

@@ -42,7 +42,7 @@ def with_head(spec: ModelSpec, index: int, **changes: object) -> ModelSpec:
     [
         (lambda s: replace(s, input=replace(s.input, name="pixels")), "inputs images, its sidecar says 'pixels'"),
         (lambda s: replace(s, preprocess=replace(s.preprocess, width=128)), "its sidecar says 128x64"),
-        (lambda s: replace(s, input=replace(s.input, kind="gray")), "takes nv12 pictures, its sidecar says gray"),
+        (lambda s: replace(s, input=replace(s.input, kind="gray")), "takes nv12 images, its sidecar says gray"),
         (lambda s: with_head(s, 0, name="other"), "its sidecar says 'other'"),
         (lambda s: with_head(s, 0, shape=(1, 8, 12, 32), scale=(0.1,)), "sidecar says \\(1, 8, 12, 32\\) int32"),
         (lambda s: with_head(s, 1, dtype="float32", scale=()), "int32, its sidecar says .* float32"),

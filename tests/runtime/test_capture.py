@@ -110,8 +110,8 @@ def test_a_camera_that_was_never_there_is_an_error_at_once() -> None:
 
 
 def test_the_board_s_camera(monkeypatch: pytest.MonkeyPatch) -> None:
-    picture = np.full((1080, 1920, 3), (40, 90, 160), np.uint8)
-    frame = bgr_to_nv12(picture, color_range="studio").tobytes()
+    image = np.full((1080, 1920, 3), (40, 90, 160), np.uint8)
+    frame = bgr_to_nv12(image, color_range="studio").tobytes()
     camera = SimpleNamespace(open_cam=lambda *a: 0, get_img=lambda kind, w, h: frame, close_cam=lambda: None)
     module = ModuleType("hobot_vio.libsrcampy")
     module.Camera = lambda: camera  # type: ignore[attr-defined]
@@ -119,7 +119,7 @@ def test_the_board_s_camera(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "hobot_vio.libsrcampy", module)
     bgr = MipiGrabber().read()
     assert bgr is not None
-    assert np.abs(bgr.astype(int) - picture).max() <= 4
+    assert np.abs(bgr.astype(int) - image).max() <= 4
     camera.get_img = lambda kind, w, h: None
     assert MipiGrabber().read() is None
     camera.open_cam = lambda *a: -1

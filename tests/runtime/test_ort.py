@@ -19,7 +19,7 @@ from edgekit.runtime import providers  # noqa: E402
 from edgekit.runtime.device import Device, is_float_kind  # noqa: E402
 from edgekit.runtime.ort import OrtDevice  # noqa: E402
 from edgekit.spec import ModelSpec  # noqa: E402
-from tests.photos import scene  # noqa: E402
+from tests.images import scene  # noqa: E402
 from tests.runtime.contract import DeviceContract, Oracle  # noqa: E402
 from tests.tiny_yolo import save_tiny_yolo, tiny_yolo  # noqa: E402
 

@@ -18,7 +18,7 @@ from tests.decode.scenes import make_spec
 from tests.runtime.fake_vendor import compute
 
 SPEC = replace(make_spec(task="detect"), stage="bin")
-PICTURES = [np.full((48, 80, 3), value, np.uint8) for value in (10, 200)]
+IMAGES = [np.full((48, 80, 3), value, np.uint8) for value in (10, 200)]
 
 
 class CountingDevice:
@@ -48,7 +48,7 @@ def test_counts_what_it_measured(threads: int, draw: bool) -> None:
     told: list[int] = []
     run = measure(
         Session(SPEC, device),
-        PICTURES,
+        IMAGES,
         threads=threads,
         frames=12,
         warmup=2,
@@ -73,20 +73,20 @@ def test_percentiles_by_hand() -> None:
 def test_an_error_in_a_thread_stops_the_measurement(fails_at: int) -> None:
     device = CountingDevice(fails_at)
     with pytest.raises(DeviceError, match="failed on this frame"):
-        measure(Session(SPEC, device), PICTURES, threads=2, frames=1000, warmup=2)
+        measure(Session(SPEC, device), IMAGES, threads=2, frames=1000, warmup=2)
     assert device.frames < 1000
 
 
 @pytest.mark.parametrize("numbers", [{"threads": 0}, {"threads": 65}, {"frames": 0}, {"warmup": -1}])
 def test_impossible_numbers(numbers: dict[str, int]) -> None:
     with pytest.raises(ConfigError, match=f"{next(iter(numbers))} is"):
-        measure(Session(SPEC, CountingDevice()), PICTURES, **numbers)
-    with pytest.raises(ConfigError, match="pictures is 0"):
+        measure(Session(SPEC, CountingDevice()), IMAGES, **numbers)
+    with pytest.raises(ConfigError, match="images is 0"):
         measure(Session(SPEC, CountingDevice()), [])
 
 
 def test_plain_json_values() -> None:
-    run = measure(Session(SPEC, CountingDevice()), PICTURES, frames=2, warmup=0)
+    run = measure(Session(SPEC, CountingDevice()), IMAGES, frames=2, warmup=0)
     assert isinstance(run, PerfRun)
     assert run.to_dict()["stages"]["infer"]["p99"] >= 0
     assert "detect" in DECODERS
@@ -105,7 +105,7 @@ def test_ctrl_c_ends_the_threads_before_it_goes_on(at: int) -> None:
     device.infer = told  # type: ignore[method-assign]
     before = threading.active_count()
     with pytest.raises(KeyboardInterrupt):
-        measure(Session(SPEC, device), PICTURES, threads=2, frames=1_000_000, warmup=3)
+        measure(Session(SPEC, device), IMAGES, threads=2, frames=1_000_000, warmup=3)
     assert threading.active_count() == before
     assert device.frames < 1_000_000
 
@@ -125,5 +125,5 @@ def test_sensors_are_read_while_it_runs(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setattr(perf, "read_sample", read)
     device = CountingDevice()
     device.infer = lambda inputs: two.wait(30) and compute(SPEC, inputs["images"])  # type: ignore[method-assign]
-    run = measure(Session(SPEC, device), PICTURES, frames=1, warmup=0)
+    run = measure(Session(SPEC, device), IMAGES, frames=1, warmup=0)
     assert run.sensors == {"bpu_percent": 50.0, "bpu_temperature_c": 52.0}

@@ -147,7 +147,7 @@ def test_a_replaced_model_loses_no_frame() -> None:
     assert kinds == ["bpu"] * switch + ["sim"] * (30 - switch)
 
 
-def test_recovery_prepares_the_frame_anew_for_the_session_that_takes_it() -> None:
+def test_recovery_prepares_the_frame_again_for_the_session_that_takes_it() -> None:
     engine = Engine(session_on(CountingDevice()))
     old = session_on(CountingDevice(fails=lambda call: True))
     bgr = np.full((64, 96, 3), 1, np.uint8)

@@ -1,4 +1,4 @@
-"""What a session makes of pictures and of a camera's NV12 frames."""
+"""What a session makes of images and of a camera's NV12 frames."""
 
 from __future__ import annotations
 
@@ -36,10 +36,10 @@ def test_a_frame_of_the_inputs_size_passes_through() -> None:
     assert letterbox.resized_wh == (96, 64)
 
 
-def test_a_frame_gives_the_results_of_its_picture() -> None:
+def test_a_frame_gives_the_results_of_its_image() -> None:
     session = Session(SPEC, FakeDevice())
-    by_frame, by_picture = session.prepare_nv12(bgr_to_nv12(BGR), (96, 64)), session.prepare(BGR)
-    results = [session.decode(session.infer(inputs), letterbox) for inputs, letterbox in (by_frame, by_picture)]
+    by_frame, by_image = session.prepare_nv12(bgr_to_nv12(BGR), (96, 64)), session.prepare(BGR)
+    results = [session.decode(session.infer(inputs), letterbox) for inputs, letterbox in (by_frame, by_image)]
     assert len(results[0]) > 0
     np.testing.assert_array_equal(results[0].boxes_xyxy, results[1].boxes_xyxy)
 

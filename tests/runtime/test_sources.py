@@ -8,27 +8,27 @@ import numpy as np
 import pytest
 
 from edgekit.errors import ImageError
-from edgekit.ops.photo import PHOTO_SUFFIXES, read_photo
+from edgekit.ops.image import IMAGE_SUFFIXES, read_image
 from edgekit.output.preview import Preview
-from edgekit.output.writer import video_writer, write_picture
-from edgekit.runtime.sources import find_photos, open_source
+from edgekit.output.writer import video_writer, write_image
+from edgekit.runtime.sources import find_images, open_source
 
 
-def photo(path: Path, value: int = 0) -> None:
+def image(path: Path, value: int = 0) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     cv2.imwrite(str(path), np.full((4, 6, 3), value, np.uint8))
 
 
 def test_a_folder_in_sorted_order_without_hidden_ones(tmp_path: Path) -> None:
     for name in ("b.png", "a/c.PNG", ".hidden.png", ".cache/d.png", "notes.txt"):
-        photo(tmp_path / name) if name != "notes.txt" else (tmp_path / name).write_text("x")
+        image(tmp_path / name) if name != "notes.txt" else (tmp_path / name).write_text("x")
     source = open_source(str(tmp_path))
-    assert (source.kind, source.count) == ("photos", 2)
+    assert (source.kind, source.count) == ("images", 2)
     assert [f.name for f in source.frames()] == ["a/c.PNG", "b.png"]
 
 
-def test_a_bad_photo_is_skipped_with_its_name_or_raised(tmp_path: Path) -> None:
-    photo(tmp_path / "a.png")
+def test_a_bad_image_is_skipped_with_its_name_or_raised(tmp_path: Path) -> None:
+    image(tmp_path / "a.png")
     (tmp_path / "b.png").write_bytes(b"junk")
     skipped: list[ImageError] = []
     assert len(list(open_source(str(tmp_path), on_skip=skipped.append).frames())) == 1
@@ -37,9 +37,9 @@ def test_a_bad_photo_is_skipped_with_its_name_or_raised(tmp_path: Path) -> None:
         list(open_source(str(tmp_path)).frames())
 
 
-def test_what_is_read_is_known_beforehand_each_photo_once_under_a_name_inside(tmp_path: Path) -> None:
+def test_what_is_read_is_known_beforehand_each_image_once_under_a_name_inside(tmp_path: Path) -> None:
     for name in ("x/a.png", "y/a.png", "y/b.png"):
-        photo(tmp_path / name)
+        image(tmp_path / name)
     for given in ("**/**/*.png", "*/../y/*.png"):
         source = open_source(str(tmp_path / given))
         assert [f.name for f in source.frames()] == list(source.names)
@@ -51,23 +51,23 @@ def test_what_is_read_is_known_beforehand_each_photo_once_under_a_name_inside(tm
     assert open_source(str(tmp_path / "x" / "a.png")).files == (tmp_path / "x" / "a.png",)
 
 
-def test_whatever_one_photo_raises_the_others_go_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_whatever_one_image_raises_the_others_go_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("a.png", "b.png", "c.png"):
-        photo(tmp_path / name)
+        image(tmp_path / name)
 
     def read(path: Path) -> np.ndarray:
         if path.name == "b.png":
             raise ValueError("odd")
-        return read_photo(path)
+        return read_image(path)
 
-    monkeypatch.setattr("edgekit.runtime.sources.read_photo", read)
+    monkeypatch.setattr("edgekit.runtime.sources.read_image", read)
     skipped: list[ImageError] = []
     assert [f.name for f in open_source(str(tmp_path), on_skip=skipped.append).frames()] == ["a.png", "c.png"]
     assert "b.png cannot be read (ValueError: odd)" in skipped[0].message
 
 
-def test_one_photo(tmp_path: Path) -> None:
-    photo(tmp_path / "a.png", 7)
+def test_one_image(tmp_path: Path) -> None:
+    image(tmp_path / "a.png", 7)
     (frame,) = open_source(str(tmp_path / "a.png")).frames()
     assert frame.name == "a.png"
     assert (frame.bgr == 7).all()
@@ -92,14 +92,14 @@ def test_an_interrupted_video_leaves_nothing(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name, kept", [("a.jpg", "a.jpg"), ("a.png", "a.png"), ("a.tif", "a.tif.jpg")])
-def test_pictures_keep_their_kind_where_it_can_be_shown(tmp_path: Path, name: str, kept: str) -> None:
-    path = write_picture(tmp_path / name, np.zeros((4, 4, 3), np.uint8))
+def test_images_keep_their_kind_where_it_can_be_shown(tmp_path: Path, name: str, kept: str) -> None:
+    path = write_image(tmp_path / name, np.zeros((4, 4, 3), np.uint8))
     assert path.name == kept
     assert cv2.imread(str(path)).shape == (4, 4, 3)
 
 
 def test_nothing_to_read(tmp_path: Path) -> None:
-    with pytest.raises(ImageError, match="holds no photo"):
+    with pytest.raises(ImageError, match="holds no image"):
         open_source(str(tmp_path))
     with pytest.raises(ImageError, match="cannot be read"):
         next(iter(open_source(str(tmp_path / "none.jpg")).frames()))
@@ -147,14 +147,14 @@ def test_a_video_whose_name_is_not_utf8_never_reaches_opencv(tmp_path: Path) -> 
         open_source(str(path))
 
 
-def test_a_photo_whose_name_is_not_utf8_is_read_with_the_others(tmp_path: Path) -> None:
+def test_a_image_whose_name_is_not_utf8_is_read_with_the_others(tmp_path: Path) -> None:
     for name in ("caf\udce9.png", "b.png"):
         (tmp_path / name).write_bytes(cv2.imencode(".png", np.zeros((4, 5, 3), np.uint8))[1].tobytes())
     assert len(list(open_source(str(tmp_path)).frames())) == 2
 
 
 def test_folders_take_every_ending_that_a_single_file_may_have(tmp_path: Path) -> None:
-    for suffix in PHOTO_SUFFIXES:
+    for suffix in IMAGE_SUFFIXES:
         (tmp_path / f"a{suffix.upper()}").touch()
-    assert len(find_photos(tmp_path)) == len(PHOTO_SUFFIXES)
-    assert {".jfif", ".jp2", ".avif", ".gif"} <= set(PHOTO_SUFFIXES)
+    assert len(find_images(tmp_path)) == len(IMAGE_SUFFIXES)
+    assert {".jfif", ".jp2", ".avif", ".gif"} <= set(IMAGE_SUFFIXES)

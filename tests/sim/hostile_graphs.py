@@ -10,7 +10,7 @@ from onnx import numpy_helper
 
 NUMBERS = (-(2**31), -1, 0, 1, 32, 2**31 - 1)  # for one entry of a list: signs, shifts of the word's width, overflows
 AXES = (-5, -2, -1, 0, 1, 2, 3, 4)  # for single integers: axes inside and outside, groups, bits, flags
-SHAPES = {"a scalar": (), "one axis": (4,), "two pictures": None, "nothing": (0,), "one number": (1,)}
+SHAPES = {"a scalar": (), "one axis": (4,), "two images": None, "nothing": (0,), "one number": (1,)}
 
 
 def hostile_graphs(sound: bytes) -> Iterator[tuple[str, bytes]]:

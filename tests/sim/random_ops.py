@@ -13,7 +13,7 @@ import numpy as np
 
 from tests.sim.synthetic import NodeSpec, graph_bytes
 
-SIDE, CHANNELS = 12, 3  # the vendor's command takes pictures of three channels
+SIDE, CHANNELS = 12, 3  # the vendor's command takes images of three channels
 SHAPE_NHWC = (1, SIDE, SIDE, CHANNELS)
 LAYOUT = {"data_format": "NHWC"}
 

@@ -22,8 +22,8 @@ HEIGHT, WIDTH = 4, 6
 REMOVED = "heads_HzDequantize"
 
 
-def picture_graph(kind: str) -> bytes:
-    """A picture in, its doubled channels out: NV12 (YUV444 NHWC inside) or rgb NCHW."""
+def image_graph(kind: str) -> bytes:
+    """An image in, its doubled channels out: NV12 (YUV444 NHWC inside) or rgb NCHW."""
     yuv = kind == "nv12"
     constants = {
         "w": np.eye(3, dtype=np.int8).reshape(3, 1, 1, 3),
@@ -47,14 +47,14 @@ def picture_graph(kind: str) -> bytes:
 @pytest.fixture
 def quantized(tmp_path: Path) -> Path:
     path = tmp_path / "m_quantized_model.onnx"
-    path.write_bytes(picture_graph("nv12"))
+    path.write_bytes(image_graph("nv12"))
     return path
 
 
 @pytest.fixture
 def sim_bin(tmp_path: Path) -> Path:
     path = tmp_path / "m_modified.bin"
-    write_sim_bin(path, picture_graph("nv12"), march="bayes-e", removed=[REMOVED])
+    write_sim_bin(path, image_graph("nv12"), march="bayes-e", removed=[REMOVED])
     return path
 
 
@@ -91,7 +91,7 @@ def test_the_sidecar_says_which_outputs_are_integers(quantized: Path) -> None:
 
 def test_rgb_takes_pixels_or_their_integers(tmp_path: Path) -> None:
     path = tmp_path / "m_quantized_model.onnx"
-    path.write_bytes(picture_graph("rgb"))
+    path.write_bytes(image_graph("rgb"))
     device = open_sim_device(path, raw=[REMOVED])
     pixels = np.random.default_rng(0).integers(0, 256, (1, 3, HEIGHT, WIDTH)).astype(np.uint8)
     expected = (pixels.transpose(0, 2, 3, 1).astype(np.int16) - 128) * 2

@@ -1,4 +1,4 @@
-"""The really compiled yolov8n-seg: not one integer differs from the vendor's executor on real photos."""
+"""The really compiled yolov8n-seg: not one integer differs from the vendor's executor on real images."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ BUILDS = {
     "nv12": "horizon/yolov8n_seg_nv12/yolov8n_seg_bayese_640x640_nv12_quantized_model.onnx",
     "rgb": "horizon/yolov8n_seg_rgb/yolov8n_seg_bayese_640x640_nchw_quantized_model.onnx",
 }
-PHOTOS = ("000000000776", "000000002006")
+IMAGES = ("000000000776", "000000002006")
 
 
 @pytest.fixture(scope="module", params=sorted(BUILDS))
@@ -23,8 +23,8 @@ def build(request: pytest.FixtureRequest, shared_data: Path) -> tuple[str, Graph
     return request.param, load_graph(shared_data / BUILDS[request.param])
 
 
-def golden(shared_data: Path, kind: str, photo: str) -> dict[str, np.ndarray]:
-    with np.load(shared_data / "horizon" / "golden" / f"{kind}_{photo}.npz", allow_pickle=False) as kept:
+def golden(shared_data: Path, kind: str, image: str) -> dict[str, np.ndarray]:
+    with np.load(shared_data / "horizon" / "golden" / f"{kind}_{image}.npz", allow_pickle=False) as kept:
         return {name: kept[name] for name in kept.files}
 
 
@@ -32,12 +32,12 @@ def raw(graph: Graph) -> Graph:
     return strip_dequantize(graph, [node.name for node in graph.nodes if node.op_type == "HzDequantize"])
 
 
-@pytest.mark.parametrize("photo", PHOTOS)
+@pytest.mark.parametrize("image", IMAGES)
 def test_the_fast_execution_gives_the_vendors_integers_and_floats(
-    build: tuple[str, Graph], photo: str, shared_data: Path
+    build: tuple[str, Graph], image: str, shared_data: Path
 ) -> None:
     kind, graph = build
-    kept = golden(shared_data, kind, photo)
+    kept = golden(shared_data, kind, image)
     integers = make_executor(raw(graph)).run({"images": kept["input"]})
     floats = make_executor(graph).run({"images": kept["input"]})
     for name, value in integers.items():
@@ -47,16 +47,16 @@ def test_the_fast_execution_gives_the_vendors_integers_and_floats(
 
 
 @pytest.mark.parametrize(
-    ("kind", "photo"),
+    ("kind", "image"),
     [
-        ("nv12", PHOTOS[0]),
-        pytest.param("nv12", PHOTOS[1], marks=pytest.mark.slow),
-        pytest.param("rgb", PHOTOS[0], marks=pytest.mark.slow),
-        pytest.param("rgb", PHOTOS[1], marks=pytest.mark.slow),
+        ("nv12", IMAGES[0]),
+        pytest.param("nv12", IMAGES[1], marks=pytest.mark.slow),
+        pytest.param("rgb", IMAGES[0], marks=pytest.mark.slow),
+        pytest.param("rgb", IMAGES[1], marks=pytest.mark.slow),
     ],
 )
-def test_the_reference_gives_the_vendors_integers(kind: str, photo: str, shared_data: Path) -> None:
-    kept = golden(shared_data, kind, photo)
+def test_the_reference_gives_the_vendors_integers(kind: str, image: str, shared_data: Path) -> None:
+    kept = golden(shared_data, kind, image)
     found = ReferenceExecutor(raw(load_graph(shared_data / BUILDS[kind]))).run({"images": kept["input"]})
     assert {name: int(np.count_nonzero(v != kept[f"int:{name}"])) for name, v in found.items()} == dict.fromkeys(
         found, 0

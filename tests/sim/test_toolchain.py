@@ -41,10 +41,10 @@ def test_the_instructions_of_a_real_bin_give_our_integers(
 ) -> None:
     for suffix in ("_modified.bin", "_quantized_model.onnx"):
         shutil.copyfile(shared_data / f"{BUILD}{suffix}", tmp_path / Path(f"{BUILD}{suffix}").name)
-    photos = tmp_path / "photos"
-    photos.mkdir()
-    shutil.copy(shared_data / "coco/images/val/000000002006.jpg", photos)
-    found = verify_model(tmp_path / Path(f"{BUILD}_modified.bin").name, images=photos)
+    images = tmp_path / "images"
+    images.mkdir()
+    shutil.copy(shared_data / "coco/images/val/000000002006.jpg", images)
+    found = verify_model(tmp_path / Path(f"{BUILD}_modified.bin").name, images=images)
     assert found.comparisons[-1].kind == HBDK_KIND and found.comparisons[-1].elements == 2297600
     assert found.passed
 

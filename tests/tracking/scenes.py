@@ -13,7 +13,7 @@ WIDTH, HEIGHT = 960, 540
 
 @dataclass(frozen=True)
 class SceneFrame:
-    """A detector's columns, and the truth: boxes and ids of all objects in the picture, hidden or not."""
+    """A detector's columns, and the truth: boxes and ids of all objects in the image, hidden or not."""
 
     boxes_xyxy: np.ndarray
     scores: np.ndarray
@@ -34,7 +34,7 @@ class Detector:
 def crossing_scene(
     seed: int, *, count: int = 8, frames: int = 120, detector: Detector = Detector()
 ) -> list[SceneFrame]:
-    """Objects on smooth paths through the picture; the nearer ones hide the farther ones."""
+    """Objects on smooth paths through the image; the nearer ones hide the farther ones."""
     rng = np.random.default_rng(seed)
     sizes = rng.uniform(50, 110, (count, 1)) * np.column_stack([rng.uniform(0.4, 1.2, count), np.ones(count)])
     start = rng.uniform([0, 0], [WIDTH, HEIGHT], (count, 2))
@@ -53,7 +53,7 @@ def crossing_scene(
 
 
 def _bounced(places: np.ndarray, size_wh: tuple[int, int]) -> np.ndarray:
-    """Places folded back at the picture's edges."""
+    """Places folded back at the image's edges."""
     span = np.asarray(size_wh, float)
     return span - np.abs(np.mod(places, 2 * span) - span)
 

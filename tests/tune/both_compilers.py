@@ -1,4 +1,4 @@
-"""Settings through both compilers, and their builds measured on photos that no search has seen."""
+"""Settings through both compilers, and their builds measured on images that no search has seen."""
 
 from __future__ import annotations
 
@@ -10,24 +10,24 @@ from pathlib import Path
 import numpy as np
 
 from edgekit.compile.compiler import compile_work
-from edgekit.data.image_source import Picture
+from edgekit.data.image_source import Image
 from edgekit.evaluate.bootstrap import Floats, Interval
 from edgekit.evaluate.labels import load_truth
 from edgekit.evaluate.run import evaluate
 from edgekit.tune.measure import built_job, run_job
 from edgekit.tune.output_error import Errors, errors_from
-from edgekit.tune.workspace import Work, write_float_heads, write_photos
+from edgekit.tune.workspace import Work, write_float_heads, write_images
 
 COMPILERS = ("sim", "hb_mapper")
 
 
 @dataclass(frozen=True)
 class Measured:
-    """A build on the val photos: what is kept of every metric, what is missing to full agreement, output errors."""
+    """A build on the val images: what is kept of every metric, what is missing to full agreement, output errors."""
 
     kept: dict[str, Interval]
     quality: Interval
-    missing: Floats  # 1 - panoptic quality, in every draw of the photos
+    missing: Floats  # 1 - panoptic quality, in every draw of the images
     lost: tuple[float, ...]  # confident detections not found again, by IoU
     errors: Errors
 
@@ -42,21 +42,21 @@ class Measured:
         )
 
 
-class ValPhotos:
-    """The labelled photos to judge by, with the float model's outputs on them."""
+class ValImages:
+    """The labelled images to judge by, with the float model's outputs on them."""
 
     def __init__(self, shared: Path, folder: Path, cut: Path) -> None:
         self.float_model = shared / "models/yolov8n-seg.onnx"
         self.truth = load_truth(shared / "coco/instances_val.json", images_dir=shared / "coco/images/val")
         self.folder = folder
         self.work = Work(folder / "floats")
-        write_photos(self.work, [Picture(photo.path, photo.path.name) for photo in self.truth.photos])
-        write_float_heads(self.work, cut, len(self.truth.photos), progress=lambda *_: None)
+        write_images(self.work, [Image(image.path, image.path.name) for image in self.truth.images])
+        write_float_heads(self.work, cut, len(self.truth.images), progress=lambda *_: None)
 
     def measure(self, build: Path, name: str) -> Measured:
         result = evaluate(build, self.truth, self.folder / name, against=self.float_model)
-        photos = range(len(self.truth.photos))
-        found = errors_from(run_job({"folder": str(self.work.folder)}, built_job(build, photos)))
+        images = range(len(self.truth.images))
+        found = errors_from(run_job({"folder": str(self.work.folder)}, built_job(build, images)))
         assert result.agreement is not None and result.kept is not None
         lost = tuple(1 - one.value for _, one in result.agreement.found_again)
         return Measured(dict(result.kept), result.agreement.quality, 1 - result.agreement.draws, lost, found)

@@ -26,7 +26,7 @@ def failing(shared: dict[str, Any], job: dict[str, Any]) -> int:
     """Fails, dies or is interrupted where the job says so."""
     kind = job.get("fails", "")
     if kind == "edgekit":
-        raise ModelError(f"job {job['x']} is wrong", hint="mend it")
+        raise ModelError(f"job {job['x']} is wrong", hint="fix it")
     if kind == "file":
         raise FileNotFoundError(f"job {job['x']}")
     if kind == "interrupt":

@@ -41,7 +41,7 @@ def test_calibrator_as_the_yaml_says_it(calibrator: str, kind: str, percentile: 
     assert (setting.calibration_type, setting.percentile) == (kind, percentile)
 
 
-@pytest.mark.parametrize("broken", [{}, {**SETTING.to_dict(), "limits": {"a": "wide"}}, {"photos": 1, "limits": []}])
+@pytest.mark.parametrize("broken", [{}, {**SETTING.to_dict(), "limits": {"a": "wide"}}, {"images": 1, "limits": []}])
 def test_damaged_setting_is_refused(broken: dict[str, object]) -> None:
     with pytest.raises(ConfigError, match="damaged"):
         setting_from(broken)

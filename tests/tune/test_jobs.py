@@ -124,7 +124,7 @@ def test_a_line_that_is_no_result_is_not_counted(make: Callable[..., Jobs], tmp_
     assert path.read_bytes().endswith(second + first)
 
 
-def test_other_shared_values_begin_anew(
+def test_other_shared_values_begin_again(
     make: Callable[..., Jobs], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def calls_of(**options: Any) -> int:
@@ -141,7 +141,7 @@ def test_other_shared_values_begin_anew(
     assert calls_of(function="failing", shared={"model": "b"}) == 1
 
 
-def test_a_file_of_something_else_is_begun_anew(make: Callable[..., Jobs], tmp_path: Path) -> None:
+def test_a_file_of_something_else_is_begun_again(make: Callable[..., Jobs], tmp_path: Path) -> None:
     (tmp_path / "jobs.jsonl").write_text("notes\n")
     with make("counted") as jobs:
         jobs.run("stage", xs(1))
@@ -181,7 +181,7 @@ def test_what_finished_is_stored_before_an_error_is_raised(
     with make("failing", workers=workers) as jobs:
         with pytest.raises(ModelError) as caught:
             jobs.run("stage", [*xs(1, 2), {"x": 3, "fails": "edgekit"}, *xs(4, 5, 6, 7, 8)])
-        assert (caught.value.message, caught.value.hint) == ("job 3 is wrong", "mend it")
+        assert (caught.value.message, caught.value.hint) == ("job 3 is wrong", "fix it")
         assert sorted(stored(tmp_path)) == sorted(x * 10 for x in calls_in(tmp_path))
         assert {10, 20} <= set(stored(tmp_path))
         assert workers > 1 or len(stored(tmp_path)) == 2  # nothing begins after the error; another worker runs ahead
@@ -194,7 +194,7 @@ def test_a_worker_that_dies_is_named_and_replaced(make: Callable[..., Jobs], tmp
         jobs.run("stage", xs(1))
         with pytest.raises(DeviceError, match="worker processes died") as caught:
             jobs.run("stage", [*xs(1), {"x": 3, "fails": "dies"}])
-        assert "goes on where it was" in caught.value.hint
+        assert "resumes" in caught.value.hint
         assert jobs.run("stage", xs(1, 2)) == [10, 20]
     assert calls_in(tmp_path) == [1, 2]
 
@@ -317,7 +317,7 @@ def test_an_error_on_a_cluster_is_the_same(
     with make("failing", scheduler=scheduler) as jobs:
         with pytest.raises(kind, match="job 3") as caught:
             jobs.run("stage", [*xs(1, 2), {"x": 3, "fails": fails}, *xs(4, 5, 6, 7, 8, 9, 10, 11)])
-        assert getattr(caught.value, "hint", "mend it") == "mend it"
+        assert getattr(caught.value, "hint", "fix it") == "fix it"
         assert sorted(stored(tmp_path)) == sorted(x * 10 for x in calls_in(tmp_path))
         assert jobs.run("stage", xs(1, 2, 11)) == [10, 20, 110]
 

@@ -80,7 +80,7 @@ class Rounds:
         return one
 
     def run(self, stage: str, jobs: list[dict[str, Any]]) -> list[dict[str, Any]]:
-        return [self._reports[float(job["setting"]["photos"].split()[1])] for job in jobs]
+        return [self._reports[float(job["setting"]["images"].split()[1])] for job in jobs]
 
 
 def chosen_of(rounds: Rounds) -> tuple[float, bool]:

@@ -1,4 +1,4 @@
-"""Tuning the shared trained model, proven on photos that it never saw, through both compilers. About 30 minutes.
+"""Tuning the shared trained model, proven on images that it never saw, through both compilers. About 30 minutes.
 
 pytest -m toolchain tests/tune/test_shared.py -s
 """
@@ -16,9 +16,9 @@ from edgekit.tune.candidate import KL, MAX, PLAIN, Setting
 from edgekit.tune.output_error import error_ratio
 from edgekit.tune.report import Tuned
 from edgekit.tune.run import DEFAULT_SET, SEARCH_DIR, tune
-from edgekit.tune.workspace import Work, base_subject, limitable, threshold_at
+from edgekit.tune.workspace import Work, base_subject, clippable_tensors, tensor_percentile
 from edgekit.tune.write import write_tuned
-from tests.tune.both_compilers import COMPILERS, Measured, ValPhotos, compile_both, rank_correlation
+from tests.tune.both_compilers import COMPILERS, Measured, ValImages, compile_both, rank_correlation
 
 pytestmark = pytest.mark.toolchain
 THIRD_LESS = 2 / 3
@@ -29,7 +29,7 @@ DEFAULT = "{}_{}".format(*DEFAULT_SET)
 class Shared:
     tuned: Tuned
     work: Work
-    val: ValPhotos
+    val: ValImages
 
 
 @pytest.fixture(scope="module")
@@ -46,12 +46,12 @@ def shared(shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Share
     )
     work = Work(folder / SEARCH_DIR)
     cut = base_subject(work.folder, DEFAULT, PLAIN).job.onnx_path
-    return Shared(tuned, work, ValPhotos(shared_data, folder / "val", cut))
+    return Shared(tuned, work, ValImages(shared_data, folder / "val", cut))
 
 
 @pytest.fixture(scope="module")
 def table(shared: Shared, tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[str, str], Measured]:
-    """(compiler, "untuned" or "tuned") -> its build on the val photos."""
+    """(compiler, "untuned" or "tuned") -> its build on the val images."""
     yamls = {"untuned": shared.work.yaml(DEFAULT), "tuned": shared.tuned.yaml}
     found = {}
     for name, yaml in yamls.items():
@@ -123,8 +123,8 @@ def settings_to_rank(shared: Shared) -> dict[str, Setting]:
         name: replace(plain, calibrator=name)
         for name in (MAX, KL, f"{MAX}:0.99995", f"{MAX}:0.9999", f"{MAX}:0.9995", f"{MAX}:0.998")
     }
-    tensors = sorted(limitable(base_subject(shared.work.folder, DEFAULT, PLAIN)))
-    limits = tuple((tensor, threshold_at(shared.work, plain, tensor, 0.99995)) for tensor in tensors)
+    tensors = sorted(clippable_tensors(base_subject(shared.work.folder, DEFAULT, PLAIN)))
+    limits = tuple((tensor, tensor_percentile(shared.work, plain, tensor, 0.99995)) for tensor in tensors)
     for count in (8, 24):
         wide = frozenset[str]().union(*(unit.tensors for unit in shared.tuned.units[:count]))
         settings[f"{count} places in 16 bits"] = replace(plain, limits=limits).with_wide(wide)

@@ -1,4 +1,4 @@
-"""The whole tuning on a tiny model and made-up photos: what it writes, that it resumes, that it repeats itself."""
+"""The whole tuning on a tiny model and made-up images: what it writes, that it resumes, that it repeats itself."""
 
 from __future__ import annotations
 
@@ -26,21 +26,21 @@ SIZE_WH = (96, 64)
 
 @pytest.fixture(scope="module")
 def material(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A tiny segmentation model, and twenty photos of blurred noise."""
+    """A tiny segmentation model, and twenty images of blurred noise."""
     folder = tmp_path_factory.mktemp("tune")
     save_tiny_yolo(folder / "tiny.onnx", family="yolov8", task="segment", num_classes=4, size_wh=SIZE_WH)
     rng = np.random.default_rng(5)
-    (folder / "photos").mkdir()
+    (folder / "images").mkdir()
     for i in range(20):
         noise = rng.integers(0, 256, (6, 9, 3), dtype=np.uint8)
-        photo = cv2.resize(noise, (120, 90), interpolation=cv2.INTER_CUBIC)
-        cv2.imwrite(str(folder / "photos" / f"{i:02d}.png"), photo)
+        image = cv2.resize(noise, (120, 90), interpolation=cv2.INTER_CUBIC)
+        cv2.imwrite(str(folder / "images" / f"{i:02d}.png"), image)
     return folder
 
 
 def tuned_in(material: Path, out: Path, **options: Any) -> Tuned:
     options = {"workers": 1, **options}
-    return tune(material / "tiny.onnx", material / "photos", out, minutes=2.5, **options)
+    return tune(material / "tiny.onnx", material / "images", out, minutes=2.5, **options)
 
 
 @pytest.fixture(scope="module")
@@ -86,11 +86,11 @@ def test_the_report_names_every_place_and_step(first: tuple[Path, Tuned]) -> Non
 def test_the_tuned_build_runs(first: tuple[Path, Tuned], material: Path) -> None:
     out, _ = first
     with load(next((out / TUNED_DIR / "model_output").glob("*_modified.bin"))) as session:
-        results = session.predict(cv2.imread(str(material / "photos" / "00.png")))
+        results = session.predict(cv2.imread(str(material / "images" / "00.png")))
     assert results.device == "sim"
 
 
-def test_a_second_call_measures_nothing_anew(first: tuple[Path, Tuned], material: Path) -> None:
+def test_a_second_call_measures_nothing_again(first: tuple[Path, Tuned], material: Path) -> None:
     out, tuned = first
     store = out / SEARCH_DIR / STORE_NAME
     before = store.read_bytes()
@@ -138,7 +138,7 @@ def test_int8_alone_where_16_bits_may_cost_nothing(material: Path, tmp_path: Pat
 def test_other_heads_are_tuned_too(material: Path, tmp_path: Path, family: str, task: str) -> None:
     size_wh = (64, 64) if task == "classify" else SIZE_WH
     save_tiny_yolo(tmp_path / "other.onnx", family=family, task=task, num_classes=4, size_wh=size_wh)
-    tuned = tune(tmp_path / "other.onnx", material / "photos", tmp_path / "out", minutes=3, workers=1)
+    tuned = tune(tmp_path / "other.onnx", material / "images", tmp_path / "out", minutes=3, workers=1)
     assert tuned.chosen.step.loss <= 1 and 0 <= tuned.chosen.disagreement < 0.9
     assert tuned.chosen.disagreement_over(tuned.chosen).value in (1, pytest.approx(float("nan"), nan_ok=True))
 
@@ -158,7 +158,7 @@ def test_impossible_wishes_are_named(material: Path, tmp_path: Path, wish: dict[
 
 
 def test_a_budget_for_nothing_is_refused(material: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    arguments = ["tune", str(material / "tiny.onnx"), "--images", str(material / "photos"), "-o", str(tmp_path / "o")]
+    arguments = ["tune", str(material / "tiny.onnx"), "--images", str(material / "images"), "-o", str(tmp_path / "o")]
     assert main([*arguments, "--budget", "0.001"]) == 2
     message = capsys.readouterr().err
     assert "error: --budget is 0.001 minutes, expected at least" in message and "\nhint: give --budget" in message
@@ -172,14 +172,14 @@ def test_a_folder_in_place_of_the_tuned_one_is_never_replaced(
     mine = tmp_path / "out" / "tuned" / "calibration_data" / "mine.txt"
     mine.parent.mkdir(parents=True)
     mine.write_text("mine")
-    args = ["tune", str(material / "tiny.onnx"), "--images", str(material / "photos"), "-o", str(tmp_path / "out")]
+    args = ["tune", str(material / "tiny.onnx"), "--images", str(material / "images"), "-o", str(tmp_path / "out")]
     assert main(args) == 2
     assert "tuned exists already" in capsys.readouterr().err
     assert mine.read_text() == "mine"
 
 
 def test_workers_and_a_scheduler_exclude_each_other(material: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    arguments = ["tune", str(material / "tiny.onnx"), "--images", str(material / "photos")]
+    arguments = ["tune", str(material / "tiny.onnx"), "--images", str(material / "images")]
     assert main([*arguments, "--workers", "2", "--scheduler", "tcp://127.0.0.1:1"]) == 2
     assert "were both given, expected one of them" in capsys.readouterr().err
 

@@ -22,12 +22,12 @@ SETTING = Setting("some", MAX)
 
 @pytest.fixture
 def work(material: Path, tmp_path: Path) -> Work:
-    calibrate(material / "tiny.onnx", material / "photos", tmp_path / SETS / "some", num=12, input_kind="rgb")
+    calibrate(material / "tiny.onnx", material / "images", tmp_path / SETS / "some", num=12, input_kind="rgb")
     return Work(tmp_path)
 
 
 def channel_means(model: onnx.ModelProto, work: Work) -> list[np.ndarray]:
-    """The mean of every output channel over the calibration photos."""
+    """The mean of every output channel over the calibration images."""
     job = base_subject(work.folder, "some", SETTING.graph).job
     session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
     found = []

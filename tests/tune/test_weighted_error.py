@@ -9,7 +9,7 @@ import pytest
 
 from edgekit.ops.math import logit
 from edgekit.spec import HeadSpec, InputSpec, ModelSpec, Preprocess
-from edgekit.tune.weighted_error import everywhere_sums, seen_sums
+from edgekit.tune.weighted_error import squared_error, weighted_squared_error
 from tests.decode.scenes import make_heads, make_spec
 
 SPEC = make_spec(classes=2)
@@ -34,27 +34,29 @@ def changed(heads: Heads, name: str, cell: tuple[int, int], by: float) -> Heads:
 
 def test_coefficients_count_by_the_score_of_their_cell() -> None:
     truth = empty_but_for((2, 3), 0.8)
-    noise, signal = seen_sums(SPEC, truth, changed(truth, "mask_8", (2, 3), 0.5))["mask_8"]
+    noise, signal = weighted_squared_error(SPEC, truth, changed(truth, "mask_8", (2, 3), 0.5))["mask_8"]
     channels = truth["mask_8"].shape[-1]
     assert noise == pytest.approx(channels * (0.8 * 0.5) ** 2, rel=1e-4)
     assert signal == pytest.approx(channels * 0.8**2, rel=1e-4)
-    elsewhere = seen_sums(SPEC, truth, changed(truth, "mask_8", (5, 5), 0.5))["mask_8"][0]
-    assert elsewhere < 1e-12 < everywhere_sums(SPEC, truth, changed(truth, "mask_8", (5, 5), 0.5))["mask_8"][0]
+    elsewhere = weighted_squared_error(SPEC, truth, changed(truth, "mask_8", (5, 5), 0.5))["mask_8"][0]
+    assert elsewhere < 1e-12 < squared_error(SPEC, truth, changed(truth, "mask_8", (5, 5), 0.5))["mask_8"][0]
 
 
 def test_boxes_count_as_distances() -> None:
     """The same number on every bin moves no box, however large its raw error is."""
     truth = empty_but_for((2, 3), 0.8)
     shifted = changed(truth, "box_8", (2, 3), 3.0)
-    assert seen_sums(SPEC, truth, shifted)["box_8"][0] == pytest.approx(0, abs=1e-9)
-    assert everywhere_sums(SPEC, truth, shifted)["box_8"][0] == pytest.approx(64 * 9)
+    assert weighted_squared_error(SPEC, truth, shifted)["box_8"][0] == pytest.approx(0, abs=1e-9)
+    assert squared_error(SPEC, truth, shifted)["box_8"][0] == pytest.approx(64 * 9)
 
 
 def test_classes_count_as_scores() -> None:
     truth = empty_but_for((2, 3), 0.5)
     quiet = changed(truth, "class_8", (5, 5), 20.0)  # from -40 to -20: no score either way
-    assert seen_sums(SPEC, truth, quiet)["class_8"][0] == pytest.approx(0, abs=1e-9)
-    loud = seen_sums(SPEC, truth, {**truth, "class_8": truth["class_8"] + np.float32(logit(0.75))})["class_8"]
+    assert weighted_squared_error(SPEC, truth, quiet)["class_8"][0] == pytest.approx(0, abs=1e-9)
+    loud = weighted_squared_error(SPEC, truth, {**truth, "class_8": truth["class_8"] + np.float32(logit(0.75))})[
+        "class_8"
+    ]
     assert loud[0] == pytest.approx(0.25**2, rel=1e-3)
     assert loud[1] == pytest.approx(0.5**2, rel=1e-3)
 
@@ -62,15 +64,17 @@ def test_classes_count_as_scores() -> None:
 def test_prototypes_count_alike() -> None:
     truth = make_heads(SPEC)
     other = {**truth, "proto": truth["proto"] * 1.5}
-    assert seen_sums(SPEC, truth, other)["proto"] == pytest.approx(everywhere_sums(SPEC, truth, other)["proto"])
+    assert weighted_squared_error(SPEC, truth, other)["proto"] == pytest.approx(
+        squared_error(SPEC, truth, other)["proto"]
+    )
 
 
 def test_classifiers_count_as_probabilities() -> None:
     head = HeadSpec("class", "class", (1, 3))
     spec = ModelSpec("classify", ("a", "b", "c"), InputSpec("images"), Preprocess(96, 64), (head,))
     truth = {"class": np.array([[1.0, 2.0, 3.0]], np.float32)}
-    assert seen_sums(spec, truth, {"class": truth["class"] + 5})["class"][0] == pytest.approx(0, abs=1e-9)
-    assert seen_sums(spec, truth, {"class": truth["class"][:, ::-1]})["class"][0] > 0.1
+    assert weighted_squared_error(spec, truth, {"class": truth["class"] + 5})["class"][0] == pytest.approx(0, abs=1e-9)
+    assert weighted_squared_error(spec, truth, {"class": truth["class"][:, ::-1]})["class"][0] > 0.1
 
 
 def test_anchored_slots_count_by_their_own_score() -> None:
@@ -85,5 +89,5 @@ def test_anchored_slots_count_by_their_own_score() -> None:
     for slot in (0, 1):
         moved = rows.copy()
         moved[slot, 0] += 1
-        errors.append(seen_sums(spec, truth, {"object_8": moved.reshape(1, 1, 1, -1)})["object_8"][0])
+        errors.append(weighted_squared_error(spec, truth, {"object_8": moved.reshape(1, 1, 1, -1)})["object_8"][0])
     assert errors[0] == pytest.approx(1, rel=1e-4) and errors[1] < 1e-12

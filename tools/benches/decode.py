@@ -24,7 +24,7 @@ FEW, MANY = 10, 300
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--photos", type=int, default=16)
+    parser.add_argument("--images", type=int, default=16)
     parser.add_argument("--rounds", type=int, default=15)
 
 
@@ -32,7 +32,7 @@ def run(args: argparse.Namespace) -> None:
     cv2.setNumThreads(1)
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
-    floats, integers = float_scenes(args.photos), integer_scenes(args.photos)
+    floats, integers = float_scenes(args.images), integer_scenes(args.images)
     _print("float heads", floats, args.rounds)
     modified = [as_floats(scene, ("class", "proto")) for scene in integers]
     if integers:
@@ -69,8 +69,8 @@ def _print(title: str, scenes: Sequence[Scene], rounds: int) -> None:
     )
     ours = times["edgekit"]
     found = [len(decode(s.heads, s.spec, s.letterbox)) for s in scenes]
-    print(f"{title}: {len(scenes)} pictures, median {np.median(found):.0f} objects, conf 0.25")
-    print(f"  best ms of {rounds} rounds, median over the pictures")
+    print(f"{title}: {len(scenes)} images, median {np.median(found):.0f} objects, conf 0.25")
+    print(f"  best ms of {rounds} rounds, median over the images")
     for name in ("max", "max of each cell", "edgekit", "plain flow"):
         print(f"  {name:18s} {np.median(times[name]):8.3f}")
     print(f"  edgekit / one max pass over the class tensors     {np.median(ours / times['max']):6.2f}")

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from edgekit.calibration.calibrate import calibrate
 from edgekit.compile.compiler import compile_work
-from edgekit.demo.assets import copy_model, write_calibration_photos
+from edgekit.demo.assets import copy_model, write_calibration_images
 
 
 def build_demo() -> tuple[dict[str, Path], Path]:
@@ -17,8 +17,8 @@ def build_demo() -> tuple[dict[str, Path], Path]:
     folder = Path(tempfile.mkdtemp(prefix="edgekit-bench-"))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     stock = copy_model(folder / "demo_seg.onnx")
-    write_calibration_photos(folder / "photos")
-    work = calibrate(stock, folder / "photos", folder / "work", num=8, input_kind="nv12", march="bayes-e")
+    write_calibration_images(folder / "images")
+    work = calibrate(stock, folder / "images", folder / "work", num=8, input_kind="nv12", march="bayes-e")
     built = compile_work(work.yaml_path, toolchain="sim")
     quantized = next(built.bin_path.parent.glob("*_quantized_model.onnx"))
     return {"demo": quantized}, stock

@@ -1,4 +1,4 @@
-"""Raw heads to measure with: those of yolov8n-seg on shared photos, float and as compiled, or generated ones."""
+"""Raw heads to measure with: those of yolov8n-seg on shared images, float and as compiled, or generated ones."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from edgekit.spec import HeadSpec, InputSpec, ModelSpec, Preprocess
 ROOT = Path(__file__).resolve().parent.parent.parent
 SHARED = Path(os.environ.get("EDGEKIT_SHARED_DATA", ROOT.parent / "shared" / "data"))
 MODEL = SHARED / "models" / "yolov8n-seg.onnx"
-PHOTOS = SHARED / "coco" / "images" / "val"
+IMAGES = SHARED / "coco" / "images" / "val"
 COMPILED = SHARED / "horizon" / "yolov8n_seg_nv12" / "yolov8n_seg_bayese_640x640_nv12_quantized_model.onnx"
-GOLDEN = SHARED / "horizon" / "golden"  # of that graph: the vendor's integers for two of the photos, and all scales
+GOLDEN = SHARED / "horizon" / "golden"  # of that graph: the vendor's integers for two of the images, and all scales
 SIDE, CLASSES, MASKS, STRIDES = 640, 80, 32, (8, 16, 32)
 GOLDEN_NAMES = {  # of the cut model behind the shared builds
     ("mask", 8): "451",
@@ -38,7 +38,7 @@ CHANNELS = {"box": 64, "class": CLASSES, "mask": MASKS, "proto": MASKS}
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """One picture's raw heads and what they are."""
+    """One image's raw heads and what they are."""
 
     name: str
     heads: dict[str, np.ndarray[Any, Any]]
@@ -47,31 +47,31 @@ class Scene:
 
 
 def float_scenes(count: int) -> list[Scene]:
-    """Float heads of the first `count` shared val photos by onnxruntime; generated ones where they are absent."""
-    if not (MODEL.is_file() and PHOTOS.is_dir()):
+    """Float heads of the first `count` shared val images by onnxruntime; generated ones where they are absent."""
+    if not (MODEL.is_file() and IMAGES.is_dir()):
         return [_generated(seed) for seed in range(count)]
     import edgekit
 
     session = edgekit.load(MODEL)
-    return [_photo_scene(session, path) for path in sorted(PHOTOS.glob("*.jpg"))[:count]]
+    return [_image_scene(session, path) for path in sorted(IMAGES.glob("*.jpg"))[:count]]
 
 
 def integer_scenes(count: int) -> list[Scene]:
-    """The integers of the shared compiled graph for the same photos; none where it is absent.
+    """The integers of the shared compiled graph for the same images; none where it is absent.
 
-    The simulated device gives its outputs as floats, integer times scale; those of the photos that the vendor's
+    The simulated device gives its outputs as floats, integer times scale; those of the images that the vendor's
     executor was run on are held against its integers.
     """
     golden = {path.stem.partition("_")[2]: _golden(path) for path in sorted(GOLDEN.glob("nv12_*.npz"))}
-    if not (golden and COMPILED.is_file() and PHOTOS.is_dir()):
+    if not (golden and COMPILED.is_file() and IMAGES.is_dir()):
         return []
     import edgekit
 
     session = edgekit.load(COMPILED)
     spec = _golden_spec(next(iter(golden.values())))
     scenes = []
-    for path in sorted(PHOTOS.glob("*.jpg"))[:count]:
-        scene = _photo_scene(session, path)
+    for path in sorted(IMAGES.glob("*.jpg"))[:count]:
+        scene = _image_scene(session, path)
         heads = {head.name: _integers(scene.heads[head.name], head) for head in spec.outputs}
         for name, values in heads.items() if path.stem in golden else ():
             assert np.array_equal(values, golden[path.stem][f"int:{name}"]), (path.stem, name)
@@ -86,10 +86,10 @@ def _integers(floats: np.ndarray[Any, Any], head: HeadSpec) -> np.ndarray[Any, A
     return np.ascontiguousarray(integers)
 
 
-def _photo_scene(session: Any, path: Path) -> Scene:
-    from edgekit import read_photo
+def _image_scene(session: Any, path: Path) -> Scene:
+    from edgekit import read_image
 
-    inputs, letterbox = session.prepare(read_photo(path))
+    inputs, letterbox = session.prepare(read_image(path))
     heads = {name: np.ascontiguousarray(value) for name, value in session.infer(inputs).items()}
     return Scene(path.stem, heads, session.spec, letterbox)
 

@@ -58,7 +58,7 @@ def run(args: argparse.Namespace) -> None:
     spec = make_spec(args.task)
     device = TimedDevice(make_heads(spec), frame_s=args.frame_ms / 1000, slots=args.slots)
     session = Session(spec, device)
-    frames = photos(width, height)
+    frames = images(width, height)
     host_ms = host_time_ms(session, frames)
     alone = device_rate(device, args.slots, min(5.0, args.seconds))
     serial = serial_rate(session, frames, min(5.0, args.seconds))
@@ -99,7 +99,7 @@ def make_heads(spec: ModelSpec) -> Tensors:
     return heads
 
 
-def photos(width: int, height: int) -> list[np.ndarray]:
+def images(width: int, height: int) -> list[np.ndarray]:
     rng = np.random.default_rng(1)
     return [rng.integers(0, 255, (height, width, 3), dtype=np.uint8) for _ in range(4)]
 

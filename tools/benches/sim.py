@@ -117,8 +117,8 @@ def _float_run(path: Path, threads: int) -> Callable[[], object]:
     heads = cut_graph(load_model(path)).model.SerializeToString()
     session = onnxruntime.InferenceSession(heads, options, providers=["CPUExecutionProvider"])
     value = session.get_inputs()[0]
-    picture = np.random.default_rng(0).random(value.shape, np.float32)
-    return lambda: session.run(None, {value.name: picture})
+    image = np.random.default_rng(0).random(value.shape, np.float32)
+    return lambda: session.run(None, {value.name: image})
 
 
 def _demo_build() -> tuple[dict[str, Path], Path]:

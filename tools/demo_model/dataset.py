@@ -1,4 +1,4 @@
-"""Generated training pictures, letterboxed to the model's input and kept in shards on disk."""
+"""Generated training images, letterboxed to the model's input and kept in shards on disk."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from edgekit.demo.rng import Dice
-from edgekit.demo.scenes import MAX_THINGS, render_picture
+from edgekit.demo.rng import Rng
+from edgekit.demo.scenes import MAX_THINGS, render_image
 from edgekit.files import atomic_path
 from edgekit.ops.letterbox import letterbox_image
 from edgekit.spec import Preprocess
 
 SIZE_WH = (320, 256)
 PREPROCESS = Preprocess(*SIZE_WH)
-SHARD = 250  # pictures per file
+SHARD = 250  # images per file
 ASPECTS = (5 / 4, 4 / 3, 3 / 2, 16 / 9, 1.0, 3 / 4, 2 / 3)
-TRAIN_SEED, VAL_SEED = 1_000_000, 9_000_000  # far from each other and from the demo's own pictures
+TRAIN_SEED, VAL_SEED = 1_000_000, 9_000_000  # far from each other and from the demo's own images
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Pictures:
-    """Letterboxed pictures: `rgb` (n, H, W, 3) uint8, `owner` (n, H, W) uint8 (0 nothing, i + 1 instance i),
+class Images:
+    """Letterboxed images: `rgb` (n, H, W, 3) uint8, `owner` (n, H, W) uint8 (0 nothing, i + 1 instance i),
     `classes` (n, m) int64 (-1 where there is none), `boxes_xyxy` (n, m, 4) float32 px of the input."""
 
     rgb: np.ndarray
@@ -37,54 +37,54 @@ class Pictures:
     def __len__(self) -> int:
         return len(self.rgb)
 
-    def take(self, index: np.ndarray) -> Pictures:
-        return Pictures(self.rgb[index], self.owner[index], self.classes[index], self.boxes_xyxy[index])
+    def take(self, index: np.ndarray) -> Images:
+        return Images(self.rgb[index], self.owner[index], self.classes[index], self.boxes_xyxy[index])
 
 
-def load_pictures(folder: Path, count: int, first_seed: int, size_of: Callable[[int], tuple[int, int]]) -> Pictures:
-    """Renders what is not yet in `folder` and gives `count` pictures; an interrupted rendering goes on."""
+def load_images(folder: Path, count: int, first_seed: int, size_of: Callable[[int], tuple[int, int]]) -> Images:
+    """Renders what is not yet in `folder` and gives `count` images; an interrupted rendering goes on."""
     shards, started = [], time.monotonic()
     for start in range(0, count, SHARD):
         seeds = range(first_seed + start, first_seed + min(start + SHARD, count))
         path = folder / f"{seeds.start}_{len(seeds)}.npz"
         if not path.exists():
             _write_shard(path, seeds, size_of)
-            print(f"rendered {start + len(seeds)}/{count} pictures, {time.monotonic() - started:.0f} s", flush=True)
+            print(f"rendered {start + len(seeds)}/{count} images, {time.monotonic() - started:.0f} s", flush=True)
         with np.load(path, allow_pickle=False) as arrays:
-            shards.append(Pictures(**{name: arrays[name] for name in Pictures.__slots__}))
-    return Pictures(*(np.concatenate([getattr(s, name) for s in shards]) for name in Pictures.__slots__))
+            shards.append(Images(**{name: arrays[name] for name in Images.__slots__}))
+    return Images(*(np.concatenate([getattr(s, name) for s in shards]) for name in Images.__slots__))
 
 
 def train_size(seed: int) -> tuple[int, int]:
-    """Most pictures are rendered at the model's own scale, a third larger and then scaled down like photos."""
-    dice = Dice(seed)
-    aspect = dice.pick(ASPECTS)
+    """Most images are rendered at the model's own scale, a third larger and then scaled down like images."""
+    rng = Rng(seed)
+    aspect = rng.pick(ASPECTS)
     fit = (SIZE_WH[0], SIZE_WH[0] / aspect) if aspect > SIZE_WH[0] / SIZE_WH[1] else (SIZE_WH[1] * aspect, SIZE_WH[1])
-    zoom = dice.between(1.2, 2.0) if dice.chance(0.33) else 1.0
+    zoom = rng.between(1.2, 2.0) if rng.chance(0.33) else 1.0
     return round(fit[0] * zoom), round(fit[1] * zoom)
 
 
 def val_size(seed: int) -> tuple[int, int]:
-    """Photo sizes, all larger than the model's input, as the demo's pictures are."""
-    return Dice(seed).pick(((640, 480), (480, 640), (640, 427), (512, 512), (640, 360)))
+    """Image sizes, all larger than the model's input, as the demo's images are."""
+    return Rng(seed).pick(((640, 480), (480, 640), (640, 427), (512, 512), (640, 360)))
 
 
-def batches(pictures: Pictures, size: int, *, seed: int, first_step: int) -> Iterator[Pictures]:
-    """Whole batches without end, in a new order each pass, half of the pictures mirrored, colours jittered.
+def batches(images: Images, size: int, *, seed: int, first_step: int) -> Iterator[Images]:
+    """Whole batches without end, in a new order each pass, half of the images mirrored, colours jittered.
 
     Step n gets the same batch whether or not the training was interrupted before it.
     """
-    per_pass = len(pictures) // size
+    per_pass = len(images) // size
     for step in itertools.count(first_step):
-        order = np.random.default_rng((seed, step // per_pass)).permutation(len(pictures))
+        order = np.random.default_rng((seed, step // per_pass)).permutation(len(images))
         start = step % per_pass * size
-        yield augmented(pictures.take(order[start : start + size]), np.random.default_rng((seed, step, 1)))
+        yield augmented(images.take(order[start : start + size]), np.random.default_rng((seed, step, 1)))
 
 
-def augmented(pictures: Pictures, rng: np.random.Generator) -> Pictures:
+def augmented(images: Images, rng: np.random.Generator) -> Images:
     """Mirrored and recoloured copies."""
-    rgb, owner, boxes = pictures.rgb.copy(), pictures.owner.copy(), pictures.boxes_xyxy.copy()
-    for i in range(len(pictures)):
+    rgb, owner, boxes = images.rgb.copy(), images.owner.copy(), images.boxes_xyxy.copy()
+    for i in range(len(images)):
         if rng.random() < 0.5:
             rgb[i], owner[i] = rgb[i, :, ::-1].copy(), owner[i, :, ::-1].copy()
             boxes[i, :, [0, 2]] = SIZE_WH[0] - boxes[i, :, [2, 0]]
@@ -92,7 +92,7 @@ def augmented(pictures: Pictures, rng: np.random.Generator) -> Pictures:
             gain = rng.uniform(0.75, 1.25) * rng.uniform(0.9, 1.1, 3)
             table = np.clip(np.arange(256)[:, None] * gain + rng.uniform(-12, 12), 0, 255).astype(np.uint8)
             rgb[i] = cv2.LUT(rgb[i], table[None])
-    return Pictures(rgb, owner, pictures.classes, boxes)
+    return Images(rgb, owner, images.classes, boxes)
 
 
 def _write_shard(path: Path, seeds: range, size_of: Callable[[int], tuple[int, int]]) -> None:
@@ -102,7 +102,7 @@ def _write_shard(path: Path, seeds: range, size_of: Callable[[int], tuple[int, i
     classes = np.full((len(seeds), MAX_THINGS), -1, np.int64)
     boxes = np.zeros((len(seeds), MAX_THINGS, 4), np.float32)
     for i, seed in enumerate(seeds):
-        scene = render_picture(seed, size_of(seed))
+        scene = render_image(seed, size_of(seed))
         bgr, letterbox = letterbox_image(scene.bgr, PREPROCESS)
         rgb[i] = bgr[..., ::-1]
         inner = np.zeros(scene.bgr.shape[:2], np.uint8)

@@ -15,7 +15,7 @@ from edgekit.files import atomic_path
 
 OPSET = 11  # the newest that the board's toolchain reads
 METADATA = {  # the keys of a stock export, the values our own
-    "description": "edgekit demo model with the structure of yolov8-seg, trained on generated pictures",
+    "description": "edgekit demo model with the structure of yolov8-seg, trained on generated images",
     "author": "edgekit",
     "version": "1",
     "license": "Apache-2.0",

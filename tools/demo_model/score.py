@@ -1,4 +1,4 @@
-"""COCO scores of an exported stock-shaped segmentation ONNX on generated pictures."""
+"""COCO scores of an exported stock-shaped segmentation ONNX on generated images."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ from pycocotools import mask as coco_mask
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
-from demo_model.dataset import Pictures
+from demo_model.dataset import Images
 from edgekit.demo.shapes import CLASS_NAMES
 from edgekit.ops.nms import nms
 
 MIN_SCORE, IOU_THRESHOLD = 0.001, 0.7
 
 
-def score_onnx(path: Path, pictures: Pictures) -> dict[str, float]:
+def score_onnx(path: Path, images: Images) -> dict[str, float]:
     """mAP50-95 and mAP50 of boxes and masks, at the size of the model's input, as fractions of 1."""
     session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
     found: list[dict[str, Any]] = []
-    for i in range(len(pictures)):
-        image = pictures.rgb[i].transpose(2, 0, 1)[None].astype(np.float32) / 255
+    for i in range(len(images)):
+        image = images.rgb[i].transpose(2, 0, 1)[None].astype(np.float32) / 255
         found += detections(i, *session.run(None, {session.get_inputs()[0].name: image}))
-    truth = _ground_truth(pictures)
+    truth = _ground_truth(images)
     scores = {}
     with contextlib.redirect_stdout(io.StringIO()):
         for kind, label in (("bbox", "box"), ("segm", "mask")):
@@ -69,14 +69,14 @@ def detections(image_id: int, rows: np.ndarray, proto: np.ndarray) -> list[dict[
     return results
 
 
-def _ground_truth(pictures: Pictures) -> COCO:
-    height, width = pictures.owner.shape[1:]
+def _ground_truth(images: Images) -> COCO:
+    height, width = images.owner.shape[1:]
     annotations: list[dict[str, Any]] = []
-    for i in range(len(pictures)):
-        for k, class_id in enumerate(pictures.classes[i]):
+    for i in range(len(images)):
+        for k, class_id in enumerate(images.classes[i]):
             if class_id >= 0:
-                rle = coco_mask.encode(np.asfortranarray((pictures.owner[i] == k + 1).astype(np.uint8)))
-                x1, y1, x2, y2 = (float(v) for v in pictures.boxes_xyxy[i, k])
+                rle = coco_mask.encode(np.asfortranarray((images.owner[i] == k + 1).astype(np.uint8)))
+                x1, y1, x2, y2 = (float(v) for v in images.boxes_xyxy[i, k])
                 annotations.append(
                     {
                         "id": len(annotations) + 1,
@@ -90,7 +90,7 @@ def _ground_truth(pictures: Pictures) -> COCO:
                 )
     coco = COCO()
     coco.dataset = {
-        "images": [{"id": i, "width": width, "height": height} for i in range(len(pictures))],
+        "images": [{"id": i, "width": width, "height": height} for i in range(len(images))],
         "categories": [{"id": i, "name": name} for i, name in enumerate(CLASS_NAMES)],
         "annotations": annotations,
     }

@@ -1,4 +1,4 @@
-"""Kinds that come with photos: COCO JSON, YOLO data sets and labels, lists, names, the photos themselves."""
+"""Kinds that come with images: COCO JSON, YOLO data sets and labels, lists, names, the images themselves."""
 
 from __future__ import annotations
 
@@ -28,17 +28,17 @@ LABELS = (
     b"0 0.5 0.5 0.25 0.25 " + b"0.5 0.5 2 " * 5 + b"\n",
 )
 LISTS = (
-    b"images/photo_000.png\nimages/photo_001.png\n# a comment\n\n./images/photo_002.png\n",
-    b"images\\photo_000.png\r\nimages/photo_001.png\r\n",
+    b"images/image_000.png\nimages/image_001.png\n# a comment\n\n./images/image_002.png\n",
+    b"images\\image_000.png\r\nimages/image_001.png\r\n",
 )
 NAMES = (b"person\nbicycle\ncar\n", b"\xef\xbb\xbfperson\r\nbicycle\r\ncar\r\n")
 
 
 @functools.cache
 def coco_seeds() -> tuple[bytes, ...]:
-    """Instances (outlines and both forms of run lengths) and key points, on the photos of `material`."""
+    """Instances (outlines and both forms of run lengths) and key points, on the images of `material`."""
     images = [
-        {"id": 10 + i, "file_name": f"photo_{i:03}.png", "width": w, "height": h}
+        {"id": 10 + i, "file_name": f"image_{i:03}.png", "width": w, "height": h}
         for i, (w, h) in enumerate(material.SIZES_WH)
     ]
     categories = [{"id": 1, "name": "person", "supercategory": "p"}, {"id": 3, "name": "car"}]
@@ -69,7 +69,7 @@ def coco_seeds() -> tuple[bytes, ...]:
 
 
 def place_coco(data: bytes, folder: Path) -> Path:
-    material.copy_photos(folder)
+    material.copy_images(folder)
     path = folder / "labels.json"
     path.write_bytes(data)
     return path
@@ -86,7 +86,7 @@ def check_truth(path: Path) -> None:
 
 
 def _score(truth: Any) -> None:
-    """Match one detection per photo with the labels."""
+    """Match one detection per image with the labels."""
     import numpy as np
 
     from edgekit.evaluate.classes import match_classes
@@ -95,15 +95,15 @@ def _score(truth: Any) -> None:
 
     classes = match_classes([name for _, name in truth.categories][:80], truth.categories)
     box, score, class_id = np.full((1, 4), 9, np.float32), np.full(1, 0.9, np.float32), np.zeros(1, np.int32)
-    found = [Found(photo.image_id, (64, 48), box, score, class_id) for photo in truth.photos]
+    found = [Found(image.image_id, (64, 48), box, score, class_id) for image in truth.images]
     match(truth, found, classes, kind="box")
 
 
 def place_yaml(data: bytes, folder: Path) -> Path:
-    material.copy_photos(folder)
+    material.copy_images(folder)
     (folder / "labels").mkdir()
     for number in range(2):
-        (folder / "labels" / f"photo_{number:03}.txt").write_bytes(LABELS[2 if b"kpt_shape" in data else 0])
+        (folder / "labels" / f"image_{number:03}.txt").write_bytes(LABELS[2 if b"kpt_shape" in data else 0])
     (folder / "list.txt").write_bytes(LISTS[0])
     path = folder / "data.yaml"
     path.write_bytes(data)
@@ -111,23 +111,23 @@ def place_yaml(data: bytes, folder: Path) -> Path:
 
 
 def check_yolo_yaml(path: Path) -> None:
-    from edgekit.data.yolo import read_dataset, split_photos
+    from edgekit.data.yolo import read_dataset, split_images
 
     dataset = read_dataset(path)
     for split in dataset.splits:
-        split_photos(dataset, split)
+        split_images(dataset, split)
     check_truth(path)
 
 
 def place_labels(data: bytes, folder: Path) -> Path:
     keypoints = data.count(b" 2 ") > 3
     path = place_yaml(YOLO_YAML[1 if keypoints else 0], folder)
-    (folder / "labels" / "photo_000.txt").write_bytes(data)
+    (folder / "labels" / "image_000.txt").write_bytes(data)
     return path
 
 
 def place_list(data: bytes, folder: Path) -> Path:
-    material.copy_photos(folder)
+    material.copy_images(folder)
     path = folder / "list.txt"
     path.write_bytes(data)
     return path
@@ -154,23 +154,23 @@ def check_names(path: Path) -> None:
 
 
 @functools.cache
-def photo_seeds() -> tuple[bytes, ...]:
-    """The same picture in every format that OpenCV writes here, and in several depths."""
+def image_seeds() -> tuple[bytes, ...]:
+    """The same image in every format that OpenCV writes here, and in several depths."""
     import cv2
     import numpy as np
 
-    from tests.photos import scene
+    from tests.images import scene
 
     bgr = scene(1)
     deep = bgr.astype(np.uint16) * 257
     found = []
-    for suffix, picture in (
+    for suffix, image in (
         *((s, bgr) for s in (".png", ".jpg", ".bmp", ".tiff", ".webp", ".ppm", ".jp2", ".avif", ".gif")),
         *((".png", p) for p in (deep, bgr[..., 0], deep[..., 0], np.dstack([bgr, bgr[..., :1]]))),
         (".tiff", deep),
     ):
         try:
-            done, data = cv2.imencode(suffix, picture)
+            done, data = cv2.imencode(suffix, image)
         except cv2.error:
             continue
         if done:
@@ -178,8 +178,8 @@ def photo_seeds() -> tuple[bytes, ...]:
     return tuple(found)
 
 
-def mutate_photo(rng: Random, data: bytes) -> bytes:
-    """Damage a picture's bytes, or the sizes in its header, with a right checksum where there is one."""
+def mutate_image(rng: Random, data: bytes) -> bytes:
+    """Damage an image's bytes, or the sizes in its header, with a right checksum where there is one."""
     if data.startswith(b"\x89PNG") and rng.random() < 0.5:
         return _png_header(rng, data)
     if data.startswith(b"\xff\xd8") and rng.random() < 0.4:
@@ -220,9 +220,9 @@ def _jpeg_header(rng: Random, data: bytes) -> bytes:
     return data[: at + 5] + size + data[at + 9 :]
 
 
-def place_photo(data: bytes, folder: Path) -> Path:
+def place_image(data: bytes, folder: Path) -> Path:
     suffix = next((s for mark, s in MAGICS.items() if data.startswith(mark)), ".png")
-    path = folder / f"photo{suffix}"
+    path = folder / f"image{suffix}"
     path.write_bytes(data)
     return path
 
@@ -230,15 +230,15 @@ def place_photo(data: bytes, folder: Path) -> Path:
 MAGICS = {b"\xff\xd8": ".jpg", b"BM": ".bmp", b"II": ".tiff", b"MM": ".tiff", b"RIFF": ".webp", b"P6": ".ppm"}
 
 
-def check_photo(path: Path) -> None:
-    """Read a photo, and run a folder with it as `run` does."""
-    from edgekit.ops.photo import read_photo
+def check_image(path: Path) -> None:
+    """Read an image, and run a folder with it as `run` does."""
+    from edgekit.ops.image import read_image
     from edgekit.runtime.sources import open_source
 
     for frame in open_source(str(path.parent), on_skip=lambda error: None).frames():
         del frame
-    bgr = read_photo(path)
-    assert bgr.ndim == 3 and bgr.shape[2] == 3, "no BGR picture"
+    bgr = read_image(path)
+    assert bgr.ndim == 3 and bgr.shape[2] == 3, "no BGR image"
 
 
 def coco_command(path: Path) -> list[str]:
@@ -246,14 +246,14 @@ def coco_command(path: Path) -> list[str]:
 
 
 KINDS = (
-    Kind("coco", "COCO JSON beside its photos", coco_seeds, mutate_json, place_coco, check_truth, coco_command),
+    Kind("coco", "COCO JSON beside its images", coco_seeds, mutate_json, place_coco, check_truth, coco_command),
     Kind("yoloyaml", "YOLO data set yaml", lambda: YOLO_YAML, mutate_yaml, place_yaml, check_yolo_yaml, coco_command),
     Kind("labels", "YOLO label files", lambda: LABELS, mutate_text, place_labels, check_truth, coco_command),
-    Kind("list", "lists of photos", lambda: LISTS, mutate_text, place_list, check_list),
+    Kind("list", "lists of images", lambda: LISTS, mutate_text, place_list, check_list),
     Kind("names", "files of class names", lambda: NAMES, mutate_text, place_names, check_names,
-         lambda path: ["run", "--model", str(material.heads("detect")), "--source", str(material.photos()[0].parent),
+         lambda path: ["run", "--model", str(material.heads("detect")), "--source", str(material.images()[0].parent),
                        "--names", str(path), "-o", str(path.parent / "out")]),
-    Kind("photo", "photos of every format", photo_seeds, mutate_photo, place_photo, check_photo,
+    Kind("image", "images of every format", image_seeds, mutate_image, place_image, check_image,
          lambda path: ["run", "--model", str(material.heads("detect")), "--source", str(path),
                        "-o", str(path.parent / "out")]),
 )  # fmt: skip

@@ -42,9 +42,9 @@ def check_sidecar(path: Path) -> None:
 
     spec = load_spec(sidecar_path(path))
     json.dumps(spec_to_dict(spec))
-    from edgekit.ops.photo import read_photo
+    from edgekit.ops.image import read_image
 
-    bgr = read_photo(material.photos()[0])
+    bgr = read_image(material.images()[0])
     with load(path) as session:
         session.predict(bgr)
 
@@ -192,10 +192,10 @@ def bench_seeds() -> tuple[bytes, ...]:
     latency = Latency(*(float(i + 1) for i in range(len(Latency.__dataclass_fields__))))
     rows = [
         Row("m", "m.bin", "sim", device="sim", size_wh=(96, 64), threads=1, fps=9.5, total=latency,
-            stages={"infer": latency}, scores={"box": Figure("mAP", 0.5, 0.4, 0.6, 0.7)}, photos=3),
+            stages={"infer": latency}, scores={"box": Figure("mAP", 0.5, 0.4, 0.6, 0.7)}, images=3),
         Row("n", "n.onnx", "cpu", status="failed", error="e", hint="h"),
     ]  # fmt: skip
-    report = Report(rows=rows, started="2026-01-01", machine={"cpus": "2"}, request=REQUEST, pictures="p", total=3)
+    report = Report(rows=rows, started="2026-01-01", machine={"cpus": "2"}, request=REQUEST, timing_images="p", total=3)
     return (json.dumps(report.to_dict()).encode(),)
 
 
@@ -206,14 +206,14 @@ def check_bench(path: Path) -> None:
 
     rows = rows_of_unfinished(read_report(path.parent), REQUEST)
     if rows:
-        report = Report(rows=list(rows), started="", machine={}, request=REQUEST, pictures="p", total=len(rows))
+        report = Report(rows=list(rows), started="", machine={}, request=REQUEST, timing_images="p", total=len(rows))
         for write in (text_table, markdown, csv_text):
             write(report)
         json.dumps(report.to_dict())
 
 
 def predictions_seeds() -> tuple[bytes, ...]:
-    head = {"model": "m", "names": ["a", "b"], "task": "detect", "photos": [1, 2, 3]}
+    head = {"model": "m", "names": ["a", "b"], "task": "detect", "images": [1, 2, 3]}
     row = {"image_id": 1, "size_wh": [64, 48], "boxes_xyxy": [[1, 2, 3, 4]], "scores": [0.5], "class_ids": [0]}
     extra = {"rles": ["0i1W3"], "keypoints": [[[1, 2, 1]] * 17], "rotated_xywhr": [[1, 2, 3, 4, 0.5]]}
     lines = [head, row, {**row, "image_id": 2, **extra}, {"image_id": 3, "error": "e"}]
@@ -303,7 +303,7 @@ def check_message(work: Callable[[], object]) -> None:
 
 KINDS = (
     Kind("sidecar", "sidecars beside their models", sidecar_seeds, mutate_json, place_sidecar, check_sidecar,
-         lambda path: ["run", "--model", str(path), "--source", str(material.photos()[0].parent),
+         lambda path: ["run", "--model", str(path), "--source", str(material.images()[0].parent),
                        "-o", str(path.parent / "out")]),
     Kind("built", "sidecars beside simulated .bin", built_seeds, mutate_json, place_built, check_built,
          lambda path: ["report", str(path)]),

@@ -1,4 +1,4 @@
-"""What lies beside a fuzzed file: a few tiny models, photos and a work folder, made once per process tree."""
+"""What lies beside a fuzzed file: a few tiny models, images and a work folder, made once per process tree."""
 
 from __future__ import annotations
 
@@ -60,15 +60,15 @@ def heads_for(sidecar: bytes) -> Path:
 
 
 @functools.cache
-def photos() -> tuple[Path, ...]:
-    """Three small photos, photo_000.png and so on, in a folder named `images`."""
+def images() -> tuple[Path, ...]:
+    """Three small images, image_000.png and so on, in a folder named `images`."""
     import cv2
 
-    from tests.photos import scene
+    from tests.images import scene
 
     images = folder() / "images"
     images.mkdir(exist_ok=True)
-    paths = tuple(images / f"photo_{number:03}.png" for number in range(len(SIZES_WH)))
+    paths = tuple(images / f"image_{number:03}.png" for number in range(len(SIZES_WH)))
     for number, path in enumerate(paths):
         cv2.imwrite(str(path), scene(number, size_wh=SIZES_WH[number]))
     return paths
@@ -82,7 +82,7 @@ def work() -> Path:
     from edgekit.files import sha256_file
     from tests.sim.compiler.works import make_work
 
-    yaml = make_work(folder() / "work", photos=2)
+    yaml = make_work(folder() / "work", images=2)
     files = sorted(path for path in yaml.parent.rglob("*") if path.is_file() and path != yaml)
     names = {path.relative_to(yaml.parent).as_posix(): sha256_file(path) for path in files}
     (yaml.parent / "manifest.json").write_text(json.dumps({"edgekit": "1", "version": 1, "files": names}))
@@ -95,7 +95,7 @@ def built(family: str = "yolov8", task: str = "detect") -> Path:
     from edgekit.compile.compiler import compile_work
     from tests.sim.compiler.works import make_work
 
-    yaml = make_work(folder() / f"built-{family}-{task}", photos=2, family=family, task=task)
+    yaml = make_work(folder() / f"built-{family}-{task}", images=2, family=family, task=task)
     compile_work(yaml, toolchain="sim")
     return next(yaml.parent.rglob("tiny.bin"))
 
@@ -106,8 +106,8 @@ def copy_work(target: Path) -> Path:
     return target / "work" / work().name
 
 
-def copy_photos(target: Path) -> None:
-    """Copy the photos into `target`/images."""
+def copy_images(target: Path) -> None:
+    """Copy the images into `target`/images."""
     (target / "images").mkdir()
-    for path in photos():
+    for path in images():
         shutil.copy(path, target / "images")

@@ -109,7 +109,7 @@ def _limit_address_space(limits: Limits) -> None:
 
 
 def _fresh_peak_mb() -> float:
-    """Begin to measure the peak anew; returns what is in use."""
+    """Begin to measure the peak again; returns what is in use."""
     with contextlib.suppress(OSError):
         Path("/proc/self/clear_refs").write_text("5")
     return _peak_mb()

@@ -83,7 +83,7 @@ def _check_march(job: CompileJob) -> None:
     if job.spec.march not in ("", job.march):
         raise ConfigError(
             f"{job.yaml_path} says march {job.march!r}, the model's sidecar {job.spec.march!r}",
-            hint=f"run edgekit calibrate with --march {job.march}, or mend the yaml: .bin files of different "
+            hint=f"run edgekit calibrate with --march {job.march}, or fix the yaml: .bin files of different "
             "marches never interchange",
         )
 
@@ -95,7 +95,7 @@ def _check_recorded_version(job: CompileJob, name: str, version: str) -> None:
     if recorded != version:
         raise ToolchainError(
             f"{job.working_dir} was built with {recorded}, the toolchain here is {version}",
-            hint=f"use the recorded one, choose another working_dir, or remove {BUILDINFO_NAME} there to build anew",
+            hint=f"use the recorded one, choose another working_dir, or remove {BUILDINFO_NAME} there to build again",
         )
 
 

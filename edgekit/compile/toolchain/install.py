@@ -82,7 +82,7 @@ def install(*, python: Path | None = None, progress: Progress = silent) -> Mappi
             _make_environment(folder, find_python(python), progress)
         for step in record.remaining:
             _write_record(replace(record, begun=step.name))
-            _install_step(folder, step, progress, anew=record.begun == step.name)
+            _install_step(folder, step, progress, again=record.begun == step.name)
             record = InstallRecord(RECIPE_NAME, (*record.steps, step.name))
             _write_record(record)
         progress("check", 0, 1)
@@ -181,16 +181,16 @@ def _make_environment(folder: Path, python: Path, progress: Progress) -> None:
     progress("environment", 1, 1)
 
 
-def _install_step(folder: Path, step: Step, progress: Progress, *, anew: bool) -> None:
+def _install_step(folder: Path, step: Step, progress: Progress, *, again: bool) -> None:
     """One pip call; its progress is that of the file that it downloads, in MB, and at its end 100 %.
 
-    `anew`: whatever lies there of these packages is replaced.
+    `again`: whatever lies there of these packages is replaced.
     """
     constraints = folder / "constraints.txt"
     write_text(constraints, "\n".join(CONSTRAINTS) + "\n")
     raw = step is not STEPS[0]  # the first step brings the pip that knows these two options
     options = ("--progress-bar", "raw", "--resume-retries", "5") if raw else ("--progress-bar", "off")
-    how = (() if step.with_dependencies else ("--no-deps",)) + (("--force-reinstall",) if anew else ())
+    how = (() if step.with_dependencies else ("--no-deps",)) + (("--force-reinstall",) if again else ())
     pip = (str(private_bin() / "python"), "-m", "pip", "--disable-pip-version-check", "install", "--no-cache-dir")
     command = CommandLine(
         (*pip, "--no-input", *options, *how, "-c", str(constraints), *step.packages),

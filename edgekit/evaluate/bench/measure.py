@@ -12,7 +12,7 @@ from edgekit.errors import EdgekitError, OutputError, UnfitError
 from edgekit.evaluate.bench.grid import Cell, cores
 from edgekit.evaluate.bench.row import FAILED, NO_SCORE, UNFIT, Figure, Row
 from edgekit.evaluate.bench.sizes import model_at_size, require_size
-from edgekit.evaluate.bench.timing_images import Pictures
+from edgekit.evaluate.bench.timing_images import Images
 from edgekit.evaluate.labels import Truth
 from edgekit.evaluate.run import ModelScores, Score, evaluate
 from edgekit.files import sha256_file
@@ -43,7 +43,7 @@ class Bench:
     """What the cells share. `scored` holds what a model scored, since threads do not change that."""
 
     folder: Path
-    pictures: Pictures
+    images: Images
     truth: Truth | None = None
     data_key: str = ""
     settings: Settings = field(default_factory=Settings)
@@ -73,7 +73,7 @@ def measure_cell(bench: Bench, cell: Cell, *, progress: Progress = silent) -> Ro
         return replace(
             row,
             scores={kind: _figure(score) for kind, score in scores.scores.items()},
-            photos=scores.photos,
+            images=scores.images,
             notes=tuple(dict.fromkeys((*row.notes, *scores.notes, *(f"left out: {one}" for one in scores.unread)))),
         )
     except Exception as error:
@@ -96,7 +96,7 @@ def _timed(bench: Bench, cell: Cell, row: Row, path: Path, progress: Progress) -
         row = replace(row, threads=cell.threads or (cores() if computing else 1))
         run = measure(
             session,
-            bench.pictures.bgr,
+            bench.images.bgr,
             threads=1 if computing else row.threads,
             frames=settings.frames,
             warmup=settings.warmup,

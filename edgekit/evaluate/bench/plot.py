@@ -150,7 +150,7 @@ def _title(report: Report, scored: bool) -> list[str]:
     machine = ", ".join(text for text in (report.machine.get("board") or report.machine.get("cpu"), cores) if text)
     what = "Latency"
     if scored:
-        what = f"mAP50-95 against latency, {report.photos} photos; bars: 95 % intervals over photos"
+        what = f"mAP50-95 against latency, {report.images} images; bars: 95 % intervals over images"
     hollow = "* hollow: simulated int8, its time says nothing of a board" if report.simulated else ""
     return [text for text in (f"{what}; {machine}" if machine else what, hollow) if text]
 

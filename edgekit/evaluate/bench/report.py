@@ -26,7 +26,7 @@ class Report:
     request: Mapping[str, Any]
     machine: Mapping[str, str | None]
     started: str
-    pictures: str
+    timing_images: str
     rows: Sequence[Row] = ()
     total: int = 0
     notes: Sequence[str] = field(default=())
@@ -41,9 +41,9 @@ class Report:
         return tuple(row for i, row in enumerate(self.rows) if not i or row != self.rows[i - 1])
 
     @property
-    def photos(self) -> int:
-        """Photos that the scores are of; 0 without labels."""
-        return max((row.photos for row in self.rows), default=0)
+    def images(self) -> int:
+        """Images that the scores are of; 0 without labels."""
+        return max((row.images for row in self.rows), default=0)
 
     @property
     def simulated(self) -> bool:
@@ -70,8 +70,8 @@ class Report:
             "started": self.started,
             "machine": dict(self.machine),
             "request": dict(self.request),
-            "pictures": self.pictures,
-            "photos": self.photos,
+            "timing_images": self.timing_images,
+            "images": self.images,
             "rows": [row.to_dict() for row in self.rows],
             "notes": [*([SIM_NOTE] if self.simulated else []), *self.notes],
         }

@@ -24,7 +24,7 @@ SCORE_FIELDS = ("value", "low", "high", "map50")
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """A score in 0..1 and its 95 % interval over photos; None where it is not defined or was not asked for."""
+    """A score in 0..1 and its 95 % interval over images; None where it is not defined or was not asked for."""
 
     measure: str
     value: float | None
@@ -37,7 +37,7 @@ class Figure:
 class Row:
     """`device` is what ran it, `asked` what was asked for; `threads` as `bench.measure` says.
 
-    `total` is the time of a frame from the picture to its boxes and `stages` its parts, in milliseconds; both are
+    `total` is the time of a frame from the image to its boxes and `stages` its parts, in milliseconds; both are
     empty unless it was measured. `size_mb` counts 10^6 bytes. A failed one says `error` and `hint`.
     """
 
@@ -57,7 +57,7 @@ class Row:
     total: Latency | None = None
     stages: Mapping[str, Latency] = field(default_factory=dict)
     scores: Mapping[str, Figure] = field(default_factory=dict)
-    photos: int = 0
+    images: int = 0
     error: str = ""
     hint: str = ""
     notes: tuple[str, ...] = ()

@@ -21,10 +21,10 @@ from edgekit.evaluate.bench.report import Report, rows_of_unfinished
 from edgekit.evaluate.bench.row import OK, UNFIT, Row
 from edgekit.evaluate.bench.store import finish, read_report, save_rows
 from edgekit.evaluate.bench.timing_images import (
-    Pictures,
-    generated_pictures,
-    pictures_of_source,
-    pictures_of_truth,
+    Images,
+    generated_images,
+    images_of_source,
+    images_of_truth,
 )
 from edgekit.evaluate.labels import Truth, load_truth
 from edgekit.files import sha256_file
@@ -39,7 +39,7 @@ MACHINE_FACTS = ("board", "march", "rdk_os", "machine", "cpus", "governor", "pyt
 
 @dataclass(frozen=True, slots=True)
 class Data:
-    """Labels to score on, and where the photos lie; `images` alone are pictures to take times on."""
+    """Labels to score on, and where the images lie; `images` alone are images to take times on."""
 
     labels: Path | None = None
     images: Path | None = None
@@ -65,17 +65,17 @@ def run_bench(
 
     An interrupted run of the same request is gone on with; `on_resume` hears how many rows were there. A cell that
     fails is a row that says so. Raises ConfigError for numbers that make no measurement, DataError or ImageError
-    for labels and pictures that cannot be used, before anything runs, and OutputError where the disk is full.
+    for labels and images that cannot be used, before anything runs, and OutputError where the disk is full.
     """
     _check(settings, data, plot)
-    truth, pictures = _material(data)
+    truth, images = _material(data)
     request = _request(cells, data, settings)
     known = rows_of_unfinished(read_report(folder), request)
     if known:
         on_resume(sum(row.status == OK for row in known))
-    bench = Bench(folder, pictures, truth, _data_key(request), settings)
+    bench = Bench(folder, images, truth, _data_key(request), settings)
     started = datetime.datetime.now().astimezone().isoformat(sep=" ", timespec="seconds")
-    empty = Report(request, _machine(), started, pictures.words, total=len(cells), notes=_busy())
+    empty = Report(request, _machine(), started, images.words, total=len(cells), notes=_busy())
     rows: list[Row] = []
     for index, cell in enumerate(cells):
         if index < len(known) and known[index].status == OK:
@@ -109,11 +109,11 @@ def _check(settings: Settings, data: Data, plot: bool) -> None:
         )
 
 
-def _material(data: Data) -> tuple[Truth | None, Pictures]:
+def _material(data: Data) -> tuple[Truth | None, Images]:
     if data.labels is not None:
         truth = load_truth(data.labels, split=data.split, images_dir=data.images, limit=data.limit)
-        return truth, pictures_of_truth(truth)
-    return None, pictures_of_source(data.images) if data.images is not None else generated_pictures()
+        return truth, images_of_truth(truth)
+    return None, images_of_source(data.images) if data.images is not None else generated_images()
 
 
 def _request(cells: Sequence[Cell], data: Data, settings: Settings) -> dict[str, Any]:
@@ -153,7 +153,7 @@ def fingerprint(path: Path) -> str:
 
 
 def _data_key(request: Mapping[str, Any]) -> str:
-    """A folder name for predictions: those on other labels or photos lie elsewhere."""
+    """A folder name for predictions: those on other labels or images lie elsewhere."""
     data = {name: value for name, value in request["data"].items() if name != "limit"}
     return hashlib.sha256(json.dumps(data, sort_keys=True).encode()).hexdigest()[:8]
 

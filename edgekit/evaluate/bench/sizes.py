@@ -44,7 +44,7 @@ def model_at_size(path: Path, size_hw: tuple[int, int] | None, folder: Path) -> 
 
 
 def require_size(path: Path, spec: ModelSpec, wanted_hw: tuple[int, int] | None) -> None:
-    """Raises UnfitError where the model takes pictures of another size than wanted."""
+    """Raises UnfitError where the model takes images of another size than wanted."""
     width, height = spec.preprocess.size_wh
     if wanted_hw is not None and wanted_hw != (height, width):
         is_float = spec.stage in FLOAT_STAGES

@@ -88,8 +88,8 @@ def text_table(report: Report, *, width: int | None = None) -> str:
 
 def headline(report: Report) -> str:
     """What the table is of, in one line."""
-    scored = f"mAP50-95 in % on {report.photos} photos" if report.photos else "no mAP without labels (--data)"
-    return f"{scored}; times on {report.pictures}"
+    scored = f"mAP50-95 in % on {report.images} images" if report.images else "no mAP without labels (--data)"
+    return f"{scored}; times on {report.timing_images}"
 
 
 def notes_of(report: Report) -> list[str]:
@@ -112,7 +112,7 @@ def title_of(row: Row) -> str:
 
 
 def markdown(report: Report, *, plot: str = "") -> str:
-    """The whole report as a page; `plot` is the name of the picture beside it."""
+    """The whole report as a page; `plot` is the name of the image beside it."""
     columns = columns_of(report, intervals=True)
     machine = ", ".join(f"{name} {value}" for name, value in report.machine.items() if value)
     settings = report.request["settings"]
@@ -121,17 +121,17 @@ def markdown(report: Report, *, plot: str = "") -> str:
     lines.append("|" + "|".join("---:" if column.numeric else "---" for column in columns) + "|")
     lines += ["| " + " | ".join(_escaped(column.text(row)) for column in columns) + " |" for row in report.shown]
     lines += ["", *(f"- {_escaped(note)}" for note in notes_of(report))]
-    if report.photos:
+    if report.images:
         lines.append(
-            "- in brackets: the 95 % bootstrap interval over photos; how sure the difference of two models is says "
-            "edgekit eval --against, on the same photos"
+            "- in brackets: the 95 % bootstrap interval over images; how sure the difference of two models is says "
+            "edgekit eval --against, on the same images"
         )
     lines.append(
         f"- {settings['frames']} frames timed after {settings['warmup']} of warm-up, score threshold "
         f"{settings['conf']:g}, NMS overlap {settings['iou']:g}; scores at the published settings (0.001, 0.7)"
     )
     if plot:
-        lines += ["", f"![{'mAP against latency' if report.photos else 'latency'}]({plot})"]
+        lines += ["", f"![{'mAP against latency' if report.images else 'latency'}]({plot})"]
     if report.troubles:
         lines += ["", "## Not as asked for", ""]
         for row in report.troubles:
@@ -178,7 +178,7 @@ def _flat(row: Row) -> dict[str, Any]:
         figures = PERCENTILES if stage != "total" else (*PERCENTILES, "mean", "min", "max")
         values |= {f"{prefix}{name}_ms": round(getattr(latency, name), 3) for name in figures}
     values |= {"fps": None if row.fps is None else round(row.fps, 2), "frames": row.frames or ""}
-    return {**values, "photos": row.photos or "", "error": row.error, "hint": row.hint}
+    return {**values, "images": row.images or "", "error": row.error, "hint": row.hint}
 
 
 def _flat_figure(kind: str, figure: Figure) -> dict[str, Any]:

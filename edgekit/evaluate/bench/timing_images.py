@@ -1,4 +1,4 @@
-"""The pictures that times are measured on: decoded once, held in memory, shown in turn."""
+"""The images that times are measured on: decoded once, held in memory, shown in turn."""
 
 from __future__ import annotations
 
@@ -12,48 +12,48 @@ import numpy as np
 from edgekit.data.frame_source import open_any_source
 from edgekit.errors import ImageError
 from edgekit.evaluate.labels import Truth
-from edgekit.ops.photo import read_photo
-from edgekit.runtime.perf import Picture
+from edgekit.ops.image import read_image
+from edgekit.runtime.perf import Image
 
-MAX_PICTURES = 32
+MAX_IMAGES = 32
 GENERATED = 4
 GENERATED_SHAPE = (480, 640, 3)
 
 
 @dataclass(frozen=True, slots=True)
-class Pictures:
-    """`bgr` pictures and in words where they come from."""
+class Images:
+    """`bgr` images and in words where they come from."""
 
-    bgr: Sequence[Picture]
+    bgr: Sequence[Image]
     words: str
 
 
-def pictures_of_truth(truth: Truth) -> Pictures:
-    """The first photos of the data set that can be read; raises ImageError where none can."""
-    found: list[Picture] = []
+def images_of_truth(truth: Truth) -> Images:
+    """The first images of the data set that can be read; raises ImageError where none can."""
+    found: list[Image] = []
     failure: ImageError | None = None
-    for photo in truth.photos[:MAX_PICTURES]:
+    for image in truth.images[:MAX_IMAGES]:
         try:
-            found.append(read_photo(photo.path))
+            found.append(read_image(image.path))
         except ImageError as error:
             failure = error
     if not found and failure is not None:
         raise failure
-    return Pictures(found, f"{len(found)} photos of the data set")
+    return Images(found, f"{len(found)} images of the data set")
 
 
-def pictures_of_source(source: Path) -> Pictures:
-    """The first photos or frames of whatever `open_any_source` takes; raises ImageError where there is none."""
+def images_of_source(source: Path) -> Images:
+    """The first images or frames of whatever `open_any_source` takes; raises ImageError where there is none."""
     skipped: list[ImageError] = []
     frames = open_any_source(str(source), on_skip=skipped.append).frames()
-    found = [frame.bgr for frame in islice(frames, MAX_PICTURES)]
+    found = [frame.bgr for frame in islice(frames, MAX_IMAGES)]
     if not found:
-        raise skipped[0] if skipped else ImageError(f"{source} holds no picture", hint="check the path of --images")
-    return Pictures(found, f"{len(found)} pictures of {source.name}")
+        raise skipped[0] if skipped else ImageError(f"{source} holds no image", hint="check the path of --images")
+    return Images(found, f"{len(found)} images of {source.name}")
 
 
-def generated_pictures() -> Pictures:
-    """Noise of a camera's size: it costs what a picture costs, but for the boxes that are not in it."""
+def generated_images() -> Images:
+    """Noise of a camera's size: it costs what an image costs, but for the boxes that are not in it."""
     rng = np.random.default_rng(0)
     bgr = [rng.integers(0, 256, GENERATED_SHAPE, np.uint8) for _ in range(GENERATED)]
-    return Pictures(bgr, f"{GENERATED} generated pictures without objects")
+    return Images(bgr, f"{GENERATED} generated images without objects")

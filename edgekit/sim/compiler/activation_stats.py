@@ -1,4 +1,4 @@
-"""Calibration: the float model runs over the photos once, and a histogram of every scaled tensor grows."""
+"""Calibration: the float model runs over the images once, and a histogram of every scaled tensor grows."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 def observe(
     job: CompileJob, graph: FloatGraph, tensors: Sequence[str], *, progress: Progress = silent
 ) -> dict[str, Histogram]:
-    """The histogram of each of `tensors` over all calibration files; one photo is in memory at a time."""
+    """The histogram of each of `tensors` over all calibration files; one image is in memory at a time."""
     histograms = {name: Histogram() for name in tensors}
     inner = [name for name in tensors if name != graph.input]
     runner = FloatRunner(job.onnx_path, inner, graph.shapes)

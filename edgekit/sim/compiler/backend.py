@@ -11,7 +11,7 @@ from edgekit.compile.compiler import Built
 from edgekit.files import write_bytes, write_json, write_text
 from edgekit.progress import Progress
 from edgekit.sim.compiler.calibrate import Choice
-from edgekit.sim.compiler.calibration_images import Photo
+from edgekit.sim.compiler.calibration_images import Image
 from edgekit.sim.compiler.log import BuildLog
 from edgekit.sim.compiler.measure import Distance
 from edgekit.sim.compiler.prepared_model import Subject, asked_wide, read_subject
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from edgekit.compile.job import CompileJob
 
 LOG_NAME = "edgekit_sim_compile.log"
-REPORT_PHOTOS = 4  # on which the cosines of all nodes are measured
+REPORT_IMAGES = 4  # on which the cosines of all nodes are measured
 QUANTIZED_PART, BIN_PART, MODIFIED_PART = "quantized", "bin", "modified_bin"
 
 
@@ -51,10 +51,10 @@ class SimCompiler:
         log.say("Start to quantize the model.")
         quantized = subject.quantized(choice.thresholds)
         log.say("End to quantize the model.")
-        files = spread(job.calibration_files, REPORT_PHOTOS)
+        files = spread(job.calibration_files, REPORT_IMAGES)
         tensors = [link.float_name for link in quantized.links.values()]
-        photos = _counted(subject.photos(files, tensors), len(files), progress)
-        found = subject.distances(quantized, photos, inner=True)
+        images = _counted(subject.images(files, tensors), len(files), progress)
+        found = subject.distances(quantized, images, inner=True)
         return _write(subject, quantized, choice, found, log, build_dir)
 
 
@@ -71,10 +71,10 @@ def _prepared(job: CompileJob, log: BuildLog) -> Subject:
     return subject
 
 
-def _counted(photos: Iterator[Photo], total: int, progress: Progress) -> Iterator[Photo]:
-    for done, photo in enumerate(photos):
+def _counted(images: Iterator[Image], total: int, progress: Progress) -> Iterator[Image]:
+    for done, image in enumerate(images):
         progress("compare", done, total)
-        yield photo
+        yield image
     progress("compare", total, total)
 
 
@@ -110,9 +110,9 @@ def _write_models(subject: Subject, quantized: QuantizedGraph, build_dir: Path) 
     """The quantized graph, the .bin and the .bin with raw heads, each with its sidecar; part -> file name."""
     from edgekit.sim.container import write_sim_bin
 
-    prefix, march, kind = subject.job.prefix, subject.job.march, subject.picture.kind
+    prefix, march, kind = subject.job.prefix, subject.job.march, subject.image.kind
     data = quantized.model.SerializeToString(deterministic=True)
-    spec = quantized_spec(subject.job, subject.graph, subject.picture)
+    spec = quantized_spec(subject.job, subject.graph, subject.image)
     raw = raw_heads(spec, subject.graph, quantized)
     paths = {
         QUANTIZED_PART: build_dir / f"{prefix}_quantized_model.onnx",

@@ -1,4 +1,4 @@
-"""From a calibration sample to what the board would feed the integer graph: the same photo, as int8 pixels."""
+"""From a calibration sample to what the board would feed the integer graph: the same image, as int8 pixels."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 
 from edgekit.ops.pixels import pack_input
 from edgekit.ops.yuv import nv12_to_yuv444
-from edgekit.sim.compiler.emit.preprocess import PictureInput
+from edgekit.sim.compiler.emit.preprocess import ImageInput
 from edgekit.sim.compiler.samples import normalisation_of
 from edgekit.spec import InputSpec, Preprocess
 
@@ -20,11 +20,11 @@ COLOR_RANGE = {"regular": "full", "bt601_video": "studio"}  # the yaml's word: t
 NHWC_KINDS = ("nv12", "yuv444")  # the dialect feeds these as NHWC, whatever the yaml says
 
 
-def picture_input(job: CompileJob) -> PictureInput:
+def image_input(job: CompileJob) -> ImageInput:
     """What the yaml says about the model's one input."""
     source = job.config.inputs[0]
     layout = "NHWC" if source.type_rt in NHWC_KINDS else source.layout_rt or source.layout_train
-    return PictureInput(
+    return ImageInput(
         name=source.name or job.input_name,
         kind=source.type_rt,
         train=source.type_train,
@@ -46,18 +46,18 @@ def board_preprocess(job: CompileJob) -> Preprocess:
     )
 
 
-def board_input(path: Path, job: CompileJob, picture: PictureInput) -> np.ndarray:
+def board_input(path: Path, job: CompileJob, image: ImageInput) -> np.ndarray:
     """The int8 input of the integer graph for the calibration file `path` (training pixels, 0..255)."""
     _, channels, height, width = job.input_shape
     raw = np.fromfile(path, dtype=job.calibration_dtype).reshape(channels, height, width)
     pixels = np.clip(np.rint(raw), 0, 255).astype(np.uint8).transpose(1, 2, 0)
-    if picture.kind == picture.train:
-        packed = np.ascontiguousarray(pixels.transpose(2, 0, 1) if picture.layout == "NCHW" else pixels)[None]
+    if image.kind == image.train:
+        packed = np.ascontiguousarray(pixels.transpose(2, 0, 1) if image.layout == "NCHW" else pixels)[None]
     else:
-        bgr = pixels if picture.train == "bgr" else pixels[..., ::-1]
-        spec = InputSpec(picture.name, kind=picture.kind, layout=picture.layout)
+        bgr = pixels if image.train == "bgr" else pixels[..., ::-1]
+        spec = InputSpec(image.name, kind=image.kind, layout=image.layout)
         packed = pack_input(np.ascontiguousarray(bgr), spec, board_preprocess(job))
-        if picture.kind == "nv12":
+        if image.kind == "nv12":
             packed = nv12_to_yuv444(packed, (width, height))[None]
     signed: np.ndarray = (packed ^ 0x80).view(np.int8)  # pixel - 128
     return signed

@@ -34,7 +34,7 @@ class Choice:
 
 
 def check_calibration(config: PtqConfig) -> None:
-    """Refuses, by name, what the simulated compiler cannot do; before any photo is read."""
+    """Refuses, by name, what the simulated compiler cannot do; before any image is read."""
     group = config.calibration_parameters
     if group.calibration_type in ("load", "skip"):
         raise _refused("calibration_type", group.calibration_type, "default, mix, kl or max")

@@ -1,4 +1,4 @@
-"""Calibration photos both ways: as the board is fed, and as the float model's tensors."""
+"""Calibration images both ways: as the board is fed, and as the float model's tensors."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from edgekit.sim.compiler.board_input import board_input
-from edgekit.sim.compiler.emit.preprocess import PictureInput
+from edgekit.sim.compiler.emit.preprocess import ImageInput
 from edgekit.sim.compiler.float_graph import FloatGraph
 from edgekit.sim.compiler.float_runner import FloatRunner
 from edgekit.sim.compiler.samples import normalisation_of, read_sample
@@ -20,27 +20,27 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Photo:
+class Image:
     """`board`: the integer graph's input by name; `floats`: (tensor name, float32 values), perhaps only once."""
 
     board: Mapping[str, np.ndarray]
     floats: Iterable[tuple[str, np.ndarray]]
 
 
-def photos(
-    job: CompileJob, graph: FloatGraph, picture: PictureInput, files: Sequence[Path], tensors: Sequence[str]
-) -> Iterator[Photo]:
-    """One after the other; the floats of a photo come portion by portion, while they are asked for."""
+def images(
+    job: CompileJob, graph: FloatGraph, image: ImageInput, files: Sequence[Path], tensors: Sequence[str]
+) -> Iterator[Image]:
+    """One after the other; the floats of an image come portion by portion, while they are asked for."""
     runner = FloatRunner(job.onnx_path, [name for name in tensors if name != graph.input], graph.shapes)
     normalisation = normalisation_of(job)
     for path in files:
         x = read_sample(path, job, normalisation)
-        yield Photo({picture.name: board_input(path, job, picture)}, _with_input(graph.input, x, runner))
+        yield Image({image.name: board_input(path, job, image)}, _with_input(graph.input, x, runner))
 
 
-def remembered(source: Iterable[Photo]) -> list[Photo]:
-    """The photos with their floats held in memory: for few photos and small tensors."""
-    return [replace(photo, floats=list(photo.floats)) for photo in source]
+def remembered(source: Iterable[Image]) -> list[Image]:
+    """The images with their floats held in memory: for few images and small tensors."""
+    return [replace(image, floats=list(image.floats)) for image in source]
 
 
 def _with_input(name: str, x: np.ndarray, runner: FloatRunner) -> Iterator[tuple[str, np.ndarray]]:

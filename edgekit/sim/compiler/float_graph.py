@@ -96,7 +96,7 @@ def read_float_graph(path: Path) -> FloatGraph:
     inputs = [v.name for v in graph.input if v.name not in constants]
     if len(inputs) != 1:
         raise ModelError(
-            f"{path} has {len(inputs)} inputs, expected one picture", hint="compile a model cut by edgekit cut"
+            f"{path} has {len(inputs)} inputs, expected one image", hint="compile a model cut by edgekit cut"
         )
     outputs = {v.name: v.name for v in graph.output}
     opset = next((o.version for o in model.opset_import if o.domain in ("", "ai.onnx")), 0)

@@ -65,6 +65,6 @@ def _session(path: Path, names: Sequence[str]) -> tuple[Any, tuple[str, ...]]:
     except Exception as error:  # onnxruntime raises its own kinds
         raise ModelError(
             f"{path} cannot be run by onnxruntime: {str(error).splitlines()[0][:200]}",
-            hint="check the model with onnx.checker, or export it anew",
+            hint="check the model with onnx.checker, or export it again",
         ) from error
     return session, tuple(wanted)

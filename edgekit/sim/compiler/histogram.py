@@ -1,4 +1,4 @@
-"""A histogram of absolute values that grows with its data: one pass, any number of photos, constant memory."""
+"""A histogram of absolute values that grows with its data: one pass, any number of images, constant memory."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How near the integer graph is to the float model, tensor by tensor: cosines and distances over photos."""
+"""How near the integer graph is to the float model, tensor by tensor: cosines and distances over images."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Protocol
 
 import numpy as np
 
-from edgekit.sim.compiler.calibration_images import Photo
+from edgekit.sim.compiler.calibration_images import Image
 from edgekit.sim.compiler.emit.writer import NCHW, NHWC, TO_NHWC, TensorLink
 from edgekit.sim.compiler.float_graph import FloatGraph
 from edgekit.sim.compiler.quantize import QuantizedGraph
@@ -80,20 +80,20 @@ def measure(
     graph: FloatGraph,
     quantized: QuantizedGraph,
     executor: Executor,
-    photos: Iterable[Photo],
+    images: Iterable[Image],
     *,
     inner: bool = True,
 ) -> dict[str, Distance]:
-    """Distances by output name and, with `inner`, by integer tensor, summed over `photos`."""
+    """Distances by output name and, with `inner`, by integer tensor, summed over `images`."""
     links = dict(quantized.links) if inner else {}
     tensors = {**links, **{name: _output_link(graph, tensor) for name, tensor in graph.outputs.items()}}
     found = {name: Distance() for name in tensors}
     by_float: dict[str, list[str]] = {}
     for name, link in tensors.items():
         by_float.setdefault(link.float_name, []).append(name)
-    for photo in photos:
-        integers = executor.run(photo.board, keep=list(links))
-        for float_name, truth in photo.floats:
+    for image in images:
+        integers = executor.run(image.board, keep=list(links))
+        for float_name, truth in image.floats:
             for name in by_float.get(float_name, []):
                 link = tensors[name]
                 values = integers[name].astype(np.float32) * link.unit

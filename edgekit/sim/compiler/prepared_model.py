@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edgekit.errors import ConfigError
-from edgekit.sim.compiler.board_input import picture_input
+from edgekit.sim.compiler.board_input import image_input
 from edgekit.sim.compiler.calibrate import check_calibration
-from edgekit.sim.compiler.calibration_images import Photo, photos
-from edgekit.sim.compiler.emit.preprocess import PictureInput, affine_of
+from edgekit.sim.compiler.calibration_images import Image, images
+from edgekit.sim.compiler.emit.preprocess import ImageInput, affine_of
 from edgekit.sim.compiler.float_graph import FloatGraph, read_float_graph
 from edgekit.sim.compiler.float_runner import THREADS
 from edgekit.sim.compiler.measure import Distance, Executor, measure
@@ -37,30 +37,30 @@ class Subject:
     job: CompileJob
     graph: FloatGraph
     plan: ScalePlan
-    picture: PictureInput
+    image: ImageInput
 
     def quantized(self, thresholds: Mapping[str, float]) -> QuantizedGraph:
-        return quantize(self.graph, self.plan, self.plan.scales(thresholds), self.picture)
+        return quantize(self.graph, self.plan, self.plan.scales(thresholds), self.image)
 
-    def photos(self, files: Sequence[Path], tensors: Iterable[str]) -> Iterator[Photo]:
-        return photos(self.job, self.graph, self.picture, files, list(dict.fromkeys(tensors)))
+    def images(self, files: Sequence[Path], tensors: Iterable[str]) -> Iterator[Image]:
+        return images(self.job, self.graph, self.image, files, list(dict.fromkeys(tensors)))
 
-    def distances(self, quantized: QuantizedGraph, compared: Iterable[Photo], *, inner: bool) -> dict[str, Distance]:
+    def distances(self, quantized: QuantizedGraph, compared: Iterable[Image], *, inner: bool) -> dict[str, Distance]:
         return measure(self.graph, quantized, executor_of(quantized.model), compared, inner=inner)
 
 
 def read_subject(job: CompileJob) -> Subject:
-    """Everything that can be refused is refused here, by name, before the first photo is read."""
+    """Everything that can be refused is refused here, by name, before the first image is read."""
     check_calibration(job.config)
     check_options(job)
     graph = simplify(read_float_graph(job.onnx_path))
     check_supported(graph)
-    picture = picture_input(job)
-    affine_of(picture)
-    quantized_spec(job, graph, picture)
+    image = image_input(job)
+    affine_of(image)
+    quantized_spec(job, graph, image)
     plan = plan_scales(graph, int16_tail=job.march in INT16_MARCHES, wide=asked_wide(job, graph))
-    quantize(graph, plan, dict.fromkeys(plan.source, 1.0), picture)  # a trial: what is refused is refused now
-    return Subject(job, graph, plan, picture)
+    quantize(graph, plan, dict.fromkeys(plan.source, 1.0), image)  # a trial: what is refused is refused now
+    return Subject(job, graph, plan, image)
 
 
 def asked_wide(job: CompileJob, graph: FloatGraph) -> frozenset[str]:

@@ -20,7 +20,7 @@ from edgekit.sim.compiler.emit.layout import (
     emit_slice,
     emit_transpose,
 )
-from edgekit.sim.compiler.emit.preprocess import PictureInput, emit_preprocess
+from edgekit.sim.compiler.emit.preprocess import ImageInput, emit_preprocess
 from edgekit.sim.compiler.emit.table import emit_table
 from edgekit.sim.compiler.emit.writer import GraphWriter, TensorLink
 from edgekit.sim.compiler.float_graph import FloatGraph, Node, unsupported
@@ -69,7 +69,7 @@ ALL_INPUTS_ARE_DATA = ("Add", "Sub", "Mul", "Concat", "MatMul")  # other operati
 
 
 def check_supported(graph: FloatGraph) -> None:
-    """Refuses the first node that the quantizer has no form for, by name, before any photo is read."""
+    """Refuses the first node that the quantizer has no form for, by name, before any image is read."""
     for node in graph.nodes:
         if node.op not in EMITTERS:
             raise unsupported(node, "is not known to the simulated compiler")
@@ -78,26 +78,26 @@ def check_supported(graph: FloatGraph) -> None:
             raise unsupported(node, "takes a constant tensor that is neither one number nor one per channel")
 
 
-def quantize(graph: FloatGraph, plan: ScalePlan, scales: Mapping[str, float], picture: PictureInput) -> QuantizedGraph:
+def quantize(graph: FloatGraph, plan: ScalePlan, scales: Mapping[str, float], image: ImageInput) -> QuantizedGraph:
     """The integer graph of `graph`, with `scales[t]` the float value of t's integer 1."""
     writer = GraphWriter(graph, plan, scales)
-    emit_preprocess(writer, picture)
+    emit_preprocess(writer, image)
     for node in graph.nodes:
         EMITTERS[node.op](writer, node)
     emit_outputs(writer)
-    return QuantizedGraph(_model(writer, picture), writer.links, writer.input_of)
+    return QuantizedGraph(_model(writer, image), writer.links, writer.input_of)
 
 
-def _model(writer: GraphWriter, picture: PictureInput) -> onnx.ModelProto:
+def _model(writer: GraphWriter, image: ImageInput) -> onnx.ModelProto:
     from onnx import TensorProto, helper, numpy_helper
 
     _, channels, height, width = writer.graph.shapes[writer.graph.input]
-    nchw = picture.layout == "NCHW"
+    nchw = image.layout == "NCHW"
     shape = [1, channels, height, width] if nchw else [1, height, width, channels]
     graph = helper.make_graph(
         writer.nodes,
         "main_graph",
-        [helper.make_tensor_value_info(picture.name, TensorProto.INT8, shape)],
+        [helper.make_tensor_value_info(image.name, TensorProto.INT8, shape)],
         [
             helper.make_tensor_value_info(name, TensorProto.FLOAT, output_shape(writer.graph, tensor))
             for name, tensor in writer.graph.outputs.items()
@@ -115,6 +115,6 @@ def _model(writer: GraphWriter, picture: PictureInput) -> onnx.ModelProto:
 
 
 def output_shape(graph: FloatGraph, tensor: str) -> list[int]:
-    """The NHWC shape of an output tensor (pictures), or its own."""
+    """The NHWC shape of an output tensor (images), or its own."""
     shape = graph.shapes[tensor]
     return [shape[0], *shape[2:], shape[1]] if len(shape) == 4 else list(shape)

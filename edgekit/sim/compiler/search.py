@@ -5,12 +5,12 @@ from __future__ import annotations
 from edgekit.progress import Progress
 from edgekit.sim.compiler.activation_stats import observe
 from edgekit.sim.compiler.calibrate import Choice, Thresholds, choose, methods
-from edgekit.sim.compiler.calibration_images import Photo, remembered
+from edgekit.sim.compiler.calibration_images import Image, remembered
 from edgekit.sim.compiler.log import BuildLog
 from edgekit.sim.compiler.prepared_model import Subject
 from edgekit.sim.compiler.samples import spread
 
-SEARCH_PHOTOS = 8  # on which the methods are compared: their outputs stay in memory
+SEARCH_IMAGES = 8  # on which the methods are compared: their outputs stay in memory
 
 
 def calibrated(subject: Subject, log: BuildLog, progress: Progress) -> Choice:
@@ -33,19 +33,19 @@ def calibrated(subject: Subject, log: BuildLog, progress: Progress) -> Choice:
 
 
 class _Score:
-    """Mean cosine of the outputs for a set of thresholds, always on the same photos."""
+    """Mean cosine of the outputs for a set of thresholds, always on the same images."""
 
     def __init__(self, subject: Subject, total: int, progress: Progress) -> None:
         self._subject, self._total, self._progress = subject, total, progress
-        self._photos: list[Photo] = []
+        self._images: list[Image] = []
         self._done = 0
 
     def __call__(self, thresholds: Thresholds) -> float:
         subject = self._subject
         self._progress("search", self._done, self._total)
         self._done += 1
-        if not self._photos:
-            files = spread(subject.job.calibration_files, SEARCH_PHOTOS)
-            self._photos = remembered(subject.photos(files, subject.graph.outputs.values()))
-        found = subject.distances(subject.quantized(thresholds), self._photos, inner=False)
+        if not self._images:
+            files = spread(subject.job.calibration_files, SEARCH_IMAGES)
+            self._images = remembered(subject.images(files, subject.graph.outputs.values()))
+        found = subject.distances(subject.quantized(thresholds), self._images, inner=False)
         return sum(found[name].cosine for name in subject.graph.outputs) / len(subject.graph.outputs)

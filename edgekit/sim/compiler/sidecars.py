@@ -11,7 +11,7 @@ import numpy as np
 
 from edgekit.errors import ModelError
 from edgekit.sim.compiler.board_input import board_preprocess
-from edgekit.sim.compiler.emit.preprocess import PictureInput
+from edgekit.sim.compiler.emit.preprocess import ImageInput
 from edgekit.sim.compiler.float_graph import FloatGraph
 from edgekit.sim.compiler.quantize import QuantizedGraph, output_shape
 from edgekit.spec import HeadSpec, InputSpec, ModelSpec, file_ref
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 RAW_ROLES = ("box", "mask", "keypoint", "angle")  # heads that only survivors of the class gate are read from
 
 
-def quantized_spec(job: CompileJob, graph: FloatGraph, picture: PictureInput) -> ModelSpec:
+def quantized_spec(job: CompileJob, graph: FloatGraph, image: ImageInput) -> ModelSpec:
     """The heads' sidecar, now with the board's input; all outputs are floats behind their Dequantize."""
     heads = {head.name: head for head in job.spec.outputs}
     if set(heads) != set(graph.outputs):
@@ -34,7 +34,7 @@ def quantized_spec(job: CompileJob, graph: FloatGraph, picture: PictureInput) ->
     outputs = tuple(_float_head(heads[name], output_shape(graph, tensor)) for name, tensor in graph.outputs.items())
     return replace(
         job.spec,
-        input=InputSpec(picture.name, kind=picture.kind, layout=picture.layout),
+        input=InputSpec(image.name, kind=image.kind, layout=image.layout),
         preprocess=board_preprocess(job),
         outputs=outputs,
         stage="quantized",

@@ -118,7 +118,7 @@ def _depthwise(look: _Inspection) -> None:
 
 
 def _conv_places(look: _Inspection) -> None:
-    """What both convolutions have: the picture, the result, the fifth input and what the end of one needs."""
+    """What both convolutions have: the image, the result, the fifth input and what the end of one needs."""
     block, step = look.block, look.step
     sizes = ("batch", "in_h", "in_w", "in_bytes", "out_h", "out_w", "out_c", "kernel_h", "kernel_w", "threads")
     look.within(1, INT32_MAX, *sizes, "stride_h", "stride_w", "dilation_h", "dilation_w")

@@ -443,7 +443,7 @@ static void chunk_wide(const Conv *c, const Taps *t, int n, int s, int p, uint8_
     chunk(c, t, n, s, p, o, e, 1);
 }
 
-/* Where the taps of output pixel (n, y, x) begin; outside the picture: `padding`. */
+/* Where the taps of output pixel (n, y, x) begin; outside the image: `padding`. */
 static void point(const Conv *c, const uint8_t *in, const uint8_t *padding, const int64_t *offsets, int n, int y, int x,
                   int slot, Taps *taps) {
     const int top = y * c->stride_h - c->pad_top, left = x * c->stride_w - c->pad_left;

@@ -62,7 +62,7 @@ def fast_form(subject: Subject) -> Build | None:
     return form(subject) if form else None
 
 
-def takes_a_chain(node: Node) -> bool:
+def can_fuse_into(node: Node) -> bool:
     """Whether a convolution kernel computes the node, which can take the nodes behind it along."""
     operator = node.operator
     return (isinstance(operator, Conv) and _has_kernel(operator)) or (
@@ -70,7 +70,7 @@ def takes_a_chain(node: Node) -> bool:
     )
 
 
-def can_follow(node: Node, dtype: np.dtype[np.generic], chained: bool) -> bool:
+def can_fuse(node: Node, dtype: np.dtype[np.generic], chained: bool) -> bool:
     """Whether a convolution's kernel that holds `dtype` can take `node` along."""
     operator, out = node.operator, node.operator.outputs[0]
     if isinstance(operator, Dequantize):

@@ -11,7 +11,7 @@ import numpy as np
 
 from edgekit.sim.fast.bounds import check_bounds
 from edgekit.sim.fast.kernel_call import ReferenceStep, Step
-from edgekit.sim.fast.lowering import CHANNELS, SMALL, Build, Subject, can_follow, fast_form, takes_a_chain
+from edgekit.sim.fast.lowering import CHANNELS, SMALL, Build, Subject, can_fuse, can_fuse_into, fast_form
 from edgekit.sim.fast.map_steps import copy_step
 from edgekit.sim.fast.tensor_view import Lifetime, Place, arrange, whole
 from edgekit.sim.graph import Graph, needed_nodes
@@ -60,7 +60,7 @@ class _Planner:
 
     def fuse(self) -> None:
         for node in self.nodes:
-            if takes_a_chain(node) and not any(name in self.graph.constants for name in node.operands):
+            if can_fuse_into(node) and not any(name in self.graph.constants for name in node.operands):
                 self.chains[id(node)] = self._chain(node)
         taken = {id(follower) for chain in self.chains.values() for follower in chain}
         self.nodes = tuple(node for node in self.nodes if id(node) not in taken)
@@ -71,7 +71,7 @@ class _Planner:
         while True:
             tensor, kind = last.outputs[0], last.operator.outputs[0]
             users = self.users.get(tensor, [])
-            if len(users) != 1 or tensor in self.wanted or not can_follow(users[0], kind.dtype, bool(chain)):
+            if len(users) != 1 or tensor in self.wanted or not can_fuse(users[0], kind.dtype, bool(chain)):
                 return tuple(chain)
             last = users[0]
             chain.append(last)

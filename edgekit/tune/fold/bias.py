@@ -62,7 +62,7 @@ def weight_rounding_shift(
     """(O,): the expected output shift E[(Wq - W) x] of a convolution whose weights become int8 per output channel.
 
     weight: as in ONNX, Conv (O, I / group, kh, kw) or, with `transposed`, ConvTranspose (I, O / group, kh, kw).
-    input_mean: (I,), each input channel's mean over photos and cells. strides: matter for ConvTranspose alone, whose
+    input_mean: (I,), each input channel's mean over images and cells. strides: matter for ConvTranspose alone, whose
     outputs each see 1 / (sh * sw) of the kernel on average. The step is the channel's peak / 127. The border is
     ignored: where a kernel reaches into zero padding, the true shift is smaller.
     Raises ConfigError where the shapes do not fit.

@@ -30,7 +30,7 @@ HEADS = (
 
 
 def small_spec(heads: Iterable[HeadSpec] = HEADS, **changes: Any) -> ModelSpec:
-    """A segment model for pictures of 96 x 64."""
+    """A segment model for images of 96 x 64."""
     names = ("cat", "dog", "cow")
     return ModelSpec("segment", names, InputSpec("images"), Preprocess(96, 64), tuple(heads), **changes)
 
@@ -134,9 +134,9 @@ def make_work(folder: Path, spec: ModelSpec, *, march: str = "bayes-e") -> Path:
     data.mkdir(parents=True)
     width, height = spec.preprocess.size_wh
     heads = [helper.make_tensor_value_info(h.name, TensorProto.FLOAT, h.shape) for h in spec.outputs]
-    picture = helper.make_tensor_value_info("images", TensorProto.FLOAT, (1, 3, height, width))
+    image = helper.make_tensor_value_info("images", TensorProto.FLOAT, (1, 3, height, width))
     node = helper.make_node("Identity", ["images"], [spec.outputs[0].name])
-    onnx.save(helper.make_model(helper.make_graph([node], "heads", [picture], heads)), str(folder / "small_heads.onnx"))
+    onnx.save(helper.make_model(helper.make_graph([node], "heads", [image], heads)), str(folder / "small_heads.onnx"))
     save_spec(folder / "small_heads.json", spec)
     rng = np.random.default_rng(0)
     for index in range(2):

@@ -106,8 +106,8 @@ def test_ctrl_c_in_the_middle_of_a_download(fake: Fake) -> None:
     assert read_record().steps == ("pip", "setuptools")
     install()
     assert fake.installed.count("torch==1.12.1") == 2 and fake.installed.count("dgdk==1.0.0") == 1
-    anew = [line for line in (fake.folder / "pip_calls").read_text().splitlines() if "--force-reinstall" in line]
-    assert len(anew) == 1 and anew[0].endswith("torch==1.12.1")  # pip would take the half-unpacked one for whole
+    again = [line for line in (fake.folder / "pip_calls").read_text().splitlines() if "--force-reinstall" in line]
+    assert len(again) == 1 and again[0].endswith("torch==1.12.1")  # pip would take the half-unpacked one for whole
 
 
 def test_a_disk_that_is_full_on_the_way(fake: Fake, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -154,7 +154,7 @@ def test_uninstall_removes_all_of_it(fake: Fake) -> None:
     assert not private_folder().exists() and uninstall() == 0
 
 
-def test_a_damaged_record_starts_anew(fake: Fake) -> None:
+def test_a_damaged_record_starts_again(fake: Fake) -> None:
     install()
     (private_folder() / RECORD_NAME).write_text('{"steps": 7}')
     assert read_record().steps == () and install()

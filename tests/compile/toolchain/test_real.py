@@ -25,25 +25,25 @@ from edgekit.compile.toolchain.install import read_record
 from edgekit.compile.toolchain.run import run_command
 from edgekit.deploy.deploy import deploy
 from edgekit.errors import EdgekitError, ToolchainError
-from edgekit.ops.photo import read_photo
+from edgekit.ops.image import read_image
 from edgekit.sim.device import open_sim_device
 from edgekit.spec import load_spec
 from tests.compile.toolchain.stand_in import alive
 from tests.conftest import ROOT
-from tests.photos import write_photos
+from tests.images import write_images
 from tests.tiny_yolo import save_tiny_yolo
 
 pytestmark = pytest.mark.toolchain
 
 DEMO_MODEL = ROOT / "edgekit" / "demo" / "demo_seg.onnx"
-PHOTOS = 20
+IMAGES = 20
 
 
 @dataclass(frozen=True)
 class Build:
     yaml_path: Path
     result: CompileResult
-    photos: Path
+    images: Path
 
 
 @pytest.fixture(scope="module")
@@ -56,9 +56,9 @@ def toolchain() -> Toolchain:
 
 
 @pytest.fixture(scope="module")
-def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("photos")
-    write_photos(folder, PHOTOS)
+def images(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("images")
+    write_images(folder, IMAGES)
     return folder
 
 
@@ -72,14 +72,14 @@ def demo_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def build(
     request: pytest.FixtureRequest,
     toolchain: Toolchain,
-    photos: Path,
+    images: Path,
     demo_model: Path,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Build:
     """The demo model, calibrated and really compiled at O0 (O3 takes minutes and gives the same integers)."""
     kind: str = request.param
-    work = calibrate(demo_model, photos, tmp_path_factory.mktemp(kind) / "work", num=PHOTOS, input_kind=kind)
-    return Build(work.yaml_path, compile_work(work.yaml_path, toolchain="hb_mapper", optimize="O0"), photos)
+    work = calibrate(demo_model, images, tmp_path_factory.mktemp(kind) / "work", num=IMAGES, input_kind=kind)
+    return Build(work.yaml_path, compile_work(work.yaml_path, toolchain="hb_mapper", optimize="O0"), images)
 
 
 def test_the_install_is_recorded(toolchain: Toolchain) -> None:
@@ -115,19 +115,19 @@ def test_the_simulated_device_equals_the_toolchains_own_executor(
 ) -> None:
     """hb_mapper infer runs the quantized graph; its floats are our integers times their scales, to the last bit.
 
-    It converts the picture itself where the board takes NV12, so the rgb build is compared, on noise.
+    It converts the image itself where the board takes NV12, so the rgb build is compared, on noise.
     """
     graph, spec = build.result.quantized_path, load_spec(build.result.files["quantized_sidecar"])
     if spec.input.kind != "rgb":
         pytest.skip("compared on the rgb build; the NV12 build goes through the instruction simulator")
     width, height = spec.preprocess.size_wh
-    picture = np.random.default_rng(5).integers(0, 256, (1, 3, height, width), dtype=np.uint8)
-    picture.astype(np.float32).tofile(tmp_path / "picture.bin")
+    image = np.random.default_rng(5).integers(0, 256, (1, 3, height, width), dtype=np.uint8)
+    image.astype(np.float32).tofile(tmp_path / "image.bin")
     arguments = ("infer", "-c", str(build.yaml_path), "--model-file", str(graph), "--model-type", "onnx")
-    more = ("--image-file", spec.input.name, "picture.bin", "--input-layout", "NCHW", "--output-dir", "theirs")
+    more = ("--image-file", spec.input.name, "image.bin", "--input-layout", "NCHW", "--output-dir", "theirs")
     finished = run_command(toolchain.command("hb_mapper", *arguments, *more), cwd=tmp_path)
     assert finished.returncode == 0, finished.lines[-5:]
-    ours = open_sim_device(graph, raw=[]).infer({spec.input.name: picture})
+    ours = open_sim_device(graph, raw=[]).infer({spec.input.name: image})
     assert set(ours) == {head.name for head in spec.outputs}
     for name, values in ours.items():
         theirs = np.fromfile(tmp_path / "theirs" / f"{name}.bin", np.float32).reshape(values.shape)
@@ -142,15 +142,15 @@ def test_the_simulated_device_equals_the_instruction_simulator(
     width, height = spec.preprocess.size_wh
     rng = np.random.default_rng(6)
     if spec.input.kind == "nv12":
-        picture = rng.integers(0, 256, height * width * 3 // 2, dtype=np.uint8)
-        picture.tofile(tmp_path / "picture.yuv")
-        given = ("-i", "picture.yuv", "--yuv-size", f"{height}x{width}")
+        image = rng.integers(0, 256, height * width * 3 // 2, dtype=np.uint8)
+        image.tofile(tmp_path / "image.yuv")
+        given = ("-i", "image.yuv", "--yuv-size", f"{height}x{width}")
     else:
-        picture = rng.integers(0, 256, (1, 3, height, width), dtype=np.uint8)
-        (picture ^ 0x80).tofile(tmp_path / "picture.bin")  # the BPU takes pixel - 128 as int8
-        given = ("-i", "picture.bin")
+        image = rng.integers(0, 256, (1, 3, height, width), dtype=np.uint8)
+        (image ^ 0x80).tofile(tmp_path / "image.bin")  # the BPU takes pixel - 128 as int8
+        given = ("-i", "image.bin")
     theirs = instruction_simulator(build.result.bin_path, toolchain, tmp_path, given)
-    ours = integers(build.result.quantized_path, {spec.input.name: picture})
+    ours = integers(build.result.quantized_path, {spec.input.name: image})
     bpu = next(node for node in read_bin(build.result.bin_path).nodes if node.op_type == "BPU")
     behind = {output.integer_name: output.name for output in read_bin(build.result.bin_path).outputs}
     assert len(theirs) == len(ours) == len(bpu.outputs)
@@ -205,23 +205,23 @@ def test_the_scales_of_the_sidecar_are_those_of_the_graph(build: Build) -> None:
             assert np.array_equal(np.float32(found[head.name].scale), np.float32(head.scale))
 
 
-def test_the_bundle_runs(toolchain: Toolchain, photos: Path, demo_model: Path, tmp_path: Path) -> None:
-    done = deploy(demo_model, photos, tmp_path / "demo", num=PHOTOS, toolchain="hb_mapper", optimize="O0")
+def test_the_bundle_runs(toolchain: Toolchain, images: Path, demo_model: Path, tmp_path: Path) -> None:
+    done = deploy(demo_model, images, tmp_path / "demo", num=IMAGES, toolchain="hb_mapper", optimize="O0")
     assert not open_bundle(done.bundle.archive).simulated
     with edgekit.load(done.bundle.archive) as session:
-        results = session.predict(read_photo(next(iter(sorted(photos.iterdir())))))
+        results = session.predict(read_image(next(iter(sorted(images.iterdir())))))
     assert session.device.kind == "sim" and results.boxes_xyxy.shape[1] == 4
 
 
-def tiny_work(folder: Path, photos: Path, **options: object) -> Path:
+def tiny_work(folder: Path, images: Path, **options: object) -> Path:
     model = save_tiny_yolo(folder / "tiny.onnx", family="yolov8", task="detect", size_wh=(96, 64), **options)
-    return calibrate(model, photos, folder / "work", num=4).yaml_path
+    return calibrate(model, images, folder / "work", num=4).yaml_path
 
 
 @pytest.mark.parametrize("stage", ["checker", "calibrate", "quantize", "strip"])
-def test_ctrl_c_in_the_real_thing(toolchain: Toolchain, photos: Path, tmp_path: Path, stage: str) -> None:
+def test_ctrl_c_in_the_real_thing(toolchain: Toolchain, images: Path, tmp_path: Path, stage: str) -> None:
     """Nothing of it runs on, nothing half-written is left, and the next run ends well."""
-    yaml_path = tiny_work(tmp_path, photos)
+    yaml_path = tiny_work(tmp_path, images)
     command = [
         sys.executable,
         "-m",
@@ -260,10 +260,10 @@ def _descendants(pid: int) -> list[int]:
     return found
 
 
-def test_a_real_failure_has_its_cause_and_cure(toolchain: Toolchain, photos: Path, tmp_path: Path) -> None:
+def test_a_real_failure_has_its_cause_and_cure(toolchain: Toolchain, images: Path, tmp_path: Path) -> None:
     import onnx
 
-    yaml_path = tiny_work(tmp_path, photos)
+    yaml_path = tiny_work(tmp_path, images)
     heads = next(yaml_path.parent.glob("*_heads.onnx"))
     model = onnx.load(str(heads))
     model.opset_import[0].version = 17
@@ -276,10 +276,10 @@ def test_a_real_failure_has_its_cause_and_cure(toolchain: Toolchain, photos: Pat
 
 @pytest.mark.parametrize(("family", "task"), [("yolov8", "pose"), ("yolov8", "obb"), ("yolo11", "detect")])
 def test_other_heads_strip_by_their_roles(
-    toolchain: Toolchain, photos: Path, tmp_path: Path, family: str, task: str
+    toolchain: Toolchain, images: Path, tmp_path: Path, family: str, task: str
 ) -> None:
     model = save_tiny_yolo(tmp_path / "tiny.onnx", family=family, task=task, size_wh=(96, 64))
-    yaml_path = calibrate(model, photos, tmp_path / "work", num=4).yaml_path
+    yaml_path = calibrate(model, images, tmp_path / "work", num=4).yaml_path
     result = compile_work(yaml_path, toolchain="hb_mapper", optimize="O0")
     spec = load_spec(result.files["modified_bin_sidecar"])
     stripped = {head.role for head in spec.outputs if head.dtype != "float32"}

@@ -1,4 +1,4 @@
-"""Labelled photos for the bench's runs."""
+"""Labelled images for the bench's runs."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.photos import write_photos
+from tests.images import write_images
 
 
 @pytest.fixture
 def labels(tmp_path: Path) -> Path:
-    """A COCO JSON of four made-up photos, which lie beside it."""
-    names = [path.name for path in write_photos(tmp_path / "images", 4)]
+    """A COCO JSON of four made-up images, which lie beside it."""
+    names = [path.name for path in write_images(tmp_path / "images", 4)]
     data = {
         "images": [{"id": i, "file_name": name, "width": 96, "height": 72} for i, name in enumerate(names)],
         "categories": [{"id": i, "name": f"thing {i}"} for i in range(3)],

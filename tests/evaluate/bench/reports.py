@@ -34,7 +34,7 @@ def row(model: str = "yolo.onnx", p50: float = 20.0, *, box: float | None = 0.4,
         "total": latency(p50),
         "stages": {"prepare": latency(1.0), "infer": latency(p50 - 2), "decode": latency(1.0)},
         "scores": scores,
-        "photos": 129 if scores else 0,
+        "images": 129 if scores else 0,
     }
     return Row(**{**values, **changes})
 
@@ -45,7 +45,7 @@ def simulated(model: str = "tiny_quantized_model.onnx", p50: float = 90.0, **cha
 
 def failed(model: str = "broken.onnx", status: str = "failed", **changes: Any) -> Row:
     nothing: dict[str, Any] = {"total": None, "stages": {}, "fps": None, "frames": 0, "device": "", "precision": ""}
-    says = {"error": f"{model} | is broken", "hint": "mend it"}
+    says = {"error": f"{model} | is broken", "hint": "fix it"}
     return row(model, box=None, status=status, **{**nothing, **says, **changes})
 
 
@@ -54,7 +54,7 @@ def report(*rows: Row, total: int | None = None, **changes: Any) -> Report:
         request=REQUEST,
         machine={"cpu": "A Processor", "board": None, "cpus": "8"},
         started="2026-01-02 03:04:05+00:00",
-        pictures="32 photos of the data set",
+        timing_images="32 images of the data set",
         rows=rows,
         total=len(rows) if total is None else total,
         **changes,

@@ -13,7 +13,7 @@ from edgekit.errors import OutputError
 from edgekit.evaluate.bench import measure
 from edgekit.evaluate.bench.grid import Cell, cores
 from edgekit.evaluate.bench.measure import Bench, Settings, measure_cell
-from edgekit.evaluate.bench.timing_images import generated_pictures
+from edgekit.evaluate.bench.timing_images import generated_images
 from edgekit.evaluate.labels import Truth, load_truth
 from edgekit.evaluate.run import evaluate
 from tests.sim.compiler.works import make_work
@@ -33,7 +33,7 @@ def truth(labels: Path) -> Truth:
 
 
 def bench(folder: Path, truth: Truth | None = None) -> Bench:
-    return Bench(folder / "out", generated_pictures(), truth, "data", SETTINGS)
+    return Bench(folder / "out", generated_images(), truth, "data", SETTINGS)
 
 
 def test_a_float_model_without_labels(tmp_path: Path, model: Path) -> None:
@@ -49,7 +49,7 @@ def test_the_score_is_that_of_edgekit_eval(tmp_path: Path, model: Path, truth: T
     row = measure_cell(bench(tmp_path, truth), Cell(model, None, "cpu", 1))
     expected = evaluate(model, truth, tmp_path / "eval", resamples=20).model.scores["box"]
     figure = row.scores["box"]
-    assert (figure.measure, row.photos) == ("mAP50-95", 4)
+    assert (figure.measure, row.images) == ("mAP50-95", 4)
     assert figure.value == pytest.approx(expected.overall.value, abs=1e-6)
     assert (figure.low, figure.high) == pytest.approx((expected.overall.low, expected.overall.high), abs=1e-6)
     assert expected.map50 and figure.map50 == pytest.approx(expected.map50.value, abs=1e-6)
@@ -156,7 +156,7 @@ def test_whatever_happens_in_a_cell_stays_there_but_a_full_disk(
 
 
 def test_a_score_that_is_not_defined_is_none(tmp_path: Path, model: Path, truth: Truth) -> None:
-    without = Bench(tmp_path / "out", generated_pictures(), truth, "data", Settings(frames=1, warmup=0, resamples=0))
+    without = Bench(tmp_path / "out", generated_images(), truth, "data", Settings(frames=1, warmup=0, resamples=0))
     figure = measure_cell(without, Cell(model, None, "auto", 1)).scores["box"]
     assert figure.value is not None and math.isfinite(figure.value)
     assert (figure.low, figure.high) == (None, None)

@@ -15,7 +15,7 @@ from tests.evaluate.bench.reports import failed, report, row, simulated
 
 @pytest.fixture
 def drawn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):  # type: ignore[no-untyped-def]
-    """Draws a report; gives the figure, after checking that the file is a picture with something on it."""
+    """Draws a report; gives the figure, after checking that the file is an image with something on it."""
     kept: list[Canvas] = []
     save = Canvas.savefig
 
@@ -27,8 +27,8 @@ def drawn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):  # type: ignore[no-u
 
     def draw(one: Report) -> Canvas:
         assert save_plot(tmp_path / "p.png", one)
-        picture = cv2.imread(str(tmp_path / "p.png"))
-        assert picture.shape[0] > 300 and picture.shape[1] > 1000 and picture.std() > 5
+        image = cv2.imread(str(tmp_path / "p.png"))
+        assert image.shape[0] > 300 and image.shape[1] > 1000 and image.std() > 5
         return kept[-1]
 
     return draw
@@ -47,7 +47,7 @@ def test_a_point_stands_at_its_latency_and_score(drawn) -> None:  # type: ignore
     points = {(round(float(line.get_xdata()[0]), 3), round(float(line.get_ydata()[0]), 3)) for line in lines}
     assert {(20.0, 40.0), (30.0, 38.0)} <= points
     assert labels(figure) == ["yolo, float on cpu", "tiny, int8 on sim *"]
-    assert "hollow: simulated" in figure.get_suptitle() and "129 photos" in figure.get_suptitle()
+    assert "hollow: simulated" in figure.get_suptitle() and "129 images" in figure.get_suptitle()
 
 
 def test_masks_have_a_panel_of_their_own(drawn) -> None:  # type: ignore[no-untyped-def]

@@ -31,7 +31,7 @@ def test_devices_by_the_names_of_the_command_line() -> None:
         {"fps": 10**400},
         {"total": {"p50": 1}},
         {"device": ["sim"]},
-        {"photos": "3"},
+        {"images": "3"},
         {"error": None},
         {"notes": "a text"},
         {"size_wh": [640]},

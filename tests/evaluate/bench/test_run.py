@@ -40,7 +40,7 @@ def test_a_failed_cell_does_not_stop_the_others(tmp_path: Path, cells: tuple[Cel
         progress=lambda stage, done, total: told.append(stage),
     )
     assert [row.status for row in report.rows] == ["ok", "failed", "ok"]
-    assert report.exit_code == 1 and report.finished and report.photos == 4
+    assert report.exit_code == 1 and report.finished and report.images == 4
     assert saved(tmp_path / "out") == json.loads(json.dumps(report.to_dict()))
     assert all(path.is_file() for path in files)
     assert told[0].startswith("[1/3] a.onnx on auto: timing") and any("[3/3]" in stage for stage in told)
@@ -70,7 +70,7 @@ def test_an_interrupted_run_goes_on_and_measures_what_failed_again(
     assert json.loads(json.dumps(report.rows[0].to_dict())) == first
 
 
-def test_a_finished_run_and_another_request_are_measured_anew(
+def test_a_finished_run_and_another_request_are_measured_again(
     tmp_path: Path, cells: tuple[Cell, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     count = 0

@@ -10,7 +10,7 @@ import edgekit
 from edgekit.compile.describe import describe_model
 from edgekit.errors import ModelError, UnfitError
 from edgekit.evaluate.bench.sizes import model_at_size, require_size
-from tests.photos import scene
+from tests.images import scene
 from tests.tiny_yolo import save_tiny_yolo, tiny_yolo
 
 

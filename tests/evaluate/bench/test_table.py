@@ -14,7 +14,7 @@ MASKS = {"box": Figure("mAP50-95", 0.4079, 0.36, 0.45), "mask": Figure("mAP50-95
 
 def test_the_text_has_what_the_classic_scripts_print() -> None:
     lines = text_table(report(row(scores=MASKS), simulated(p50=5.0), failed())).splitlines()
-    assert lines[0] == "mAP50-95 in % on 129 photos; times on 32 photos of the data set"
+    assert lines[0] == "mAP50-95 in % on 129 images; times on 32 images of the data set"
     columns = re.split(r"\s{2,}", lines[1])
     assert columns == [
         "status", "model", "format", "device", "WxH", "threads", "MB", "mAP box", "mAP mask", "infer", "ms p50", "p90",
@@ -32,7 +32,7 @@ def test_the_text_has_what_the_classic_scripts_print() -> None:
     assert lines[-3:] == [
         "failed: broken.onnx at 640x480 on auto with 2 threads",
         "  error: broken.onnx | is broken",
-        "  hint: mend it",
+        "  hint: fix it",
     ]
     assert {len(line) for line in lines[1:3]} == {len(lines[3])}
 
@@ -75,7 +75,7 @@ def test_markdown_is_one_table_with_intervals_notes_and_errors() -> None:
     assert "mAP50-95 mask" in table[0] and "40.8 [36.0, 45.0]" in table[2] and "a\\_b" in table[3]
     assert "sim \\*" in table[3] and "say nothing of a board" in page
     assert "![mAP against latency](p.png)" in page
-    assert "- error: broken.onnx \\| is broken" in page and "- hint: mend it" in page
+    assert "- error: broken.onnx \\| is broken" in page and "- hint: fix it" in page
     assert "- yolo.onnx: cut in memory" in page and "A Processor" in page and "None" not in page
 
 
@@ -93,4 +93,4 @@ def test_what_does_not_fit_is_said_once_for_all_threads() -> None:
     one = report(row(), unfit, unfit)
     assert csv_text(one).count("unfit") == markdown(one).count("| unfit |") == 1
     text = text_table(one)
-    assert text.count("hint: mend it") == 1 and "unfit: big.onnx at 640x480 on auto\n" in text
+    assert text.count("hint: fix it") == 1 and "unfit: big.onnx at 640x480 on auto\n" in text

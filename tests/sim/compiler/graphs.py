@@ -11,7 +11,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from edgekit.sim.compiler.emit.preprocess import PictureInput
+from edgekit.sim.compiler.emit.preprocess import ImageInput
 from edgekit.sim.compiler.float_graph import read_float_graph
 from edgekit.sim.compiler.float_runner import FloatRunner
 from edgekit.sim.compiler.mixed_precision import wide_tensors
@@ -27,7 +27,7 @@ CHANNELS, HEIGHT, WIDTH = 3, 8, 12
 
 
 class FloatModel:
-    """Collects nodes on the picture `images` (1, 3, 8, 12); `head` ends an output as `edgekit cut` does."""
+    """Collects nodes on the image `images` (1, 3, 8, 12); `head` ends an output as `edgekit cut` does."""
 
     def __init__(self, seed: int = 0) -> None:
         self.rng = np.random.default_rng(seed)
@@ -101,7 +101,7 @@ def compare(
     seed: int = 0,
     node_info: Mapping[str, Mapping[str, str]] | None = None,
 ) -> Compared:
-    """Builds, quantizes at the maximum seen on one picture, and runs that picture both ways, plainly and fast."""
+    """Builds, quantizes at the maximum seen on one image, and runs that image both ways, plainly and fast."""
     model = FloatModel(seed)
     build(model)
     model.save(path)
@@ -114,8 +114,8 @@ def compare(
     values = {"images": x, **dict(runner.run(x))}
     thresholds = {name: max(float(np.abs(values[name]).max()), 1e-6) for name in plan.observed}
     scales = plan.scales(thresholds)
-    picture = PictureInput("images", "rgb", "rgb", "NCHW", "regular", Normalisation((0.0,) * 3, (1 / 255,) * 3))
-    quantized = quantize(graph, plan, scales, picture)
+    image = ImageInput("images", "rgb", "rgb", "NCHW", "regular", Normalisation((0.0,) * 3, (1 / 255,) * 3))
+    quantized = quantize(graph, plan, scales, image)
     loaded, keep = load_graph(quantized.model.SerializeToString()), list(quantized.links)
     found = ReferenceExecutor(loaded).run({"images": (pixels ^ 0x80).view(np.int8)}, keep=keep)
     fast = make_executor(loaded, threads=2).run({"images": (pixels ^ 0x80).view(np.int8)}, keep=keep)

@@ -10,7 +10,7 @@ import pytest
 from edgekit.calibration.calibrate import calibrate
 from edgekit.compile.compiler import compile_work
 from edgekit.ops.boxes import box_iou
-from edgekit.ops.photo import read_photo
+from edgekit.ops.image import read_image
 from edgekit.results import Results
 from edgekit.runtime.session import load
 
@@ -29,17 +29,17 @@ def found_again(truth: Results, found: Results) -> np.ndarray:
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", ["rgb", "nv12"])
 def test_trained_model_keeps_its_detections(shared_data: Path, tmp_path: Path, kind: str) -> None:
-    model, photos = shared_data / "models/yolov8n-seg.onnx", shared_data / "coco/images"
-    work = calibrate(model, photos / "train", tmp_path / "work", num=50, input_kind=kind)
+    model, images = shared_data / "models/yolov8n-seg.onnx", shared_data / "coco/images"
+    work = calibrate(model, images / "train", tmp_path / "work", num=50, input_kind=kind)
     result = compile_work(work.yaml_path, toolchain="sim")
     assert result.modified_bin_path is not None
     print(kind, {name: round(value, 4) for name, value in result.output_cosines.items()}, result.notes)
     assert min(result.output_cosines.values()) >= BAR_COSINE
     floats, device = load(model, conf=SCORE), load(result.modified_bin_path)  # 0.25, the default
     again = []
-    for path in sorted((photos / "val").glob("*.jpg")):
-        bgr = read_photo(path)
+    for path in sorted((images / "val").glob("*.jpg")):
+        bgr = read_image(path)
         again.append(found_again(floats.predict(bgr), device.predict(bgr)))
     flags = np.concatenate(again)
-    print(kind, f"{flags.mean():.4f} of {flags.size} detections on {len(again)} photos found again")
+    print(kind, f"{flags.mean():.4f} of {flags.size} detections on {len(again)} images found again")
     assert len(again) >= 100 and flags.mean() >= BAR_FOUND

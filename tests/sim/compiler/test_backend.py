@@ -19,7 +19,7 @@ from edgekit.logs.quant_info import read_quant_info
 from edgekit.sim.container import read_sim_bin
 from edgekit.spec import load_spec, sidecar_path
 from tests.sim.compiler.conftest import Compiled
-from tests.sim.compiler.works import make_work, photo
+from tests.sim.compiler.works import image, make_work
 
 
 def test_every_file_lies_where_it_should(compiled: Compiled) -> None:
@@ -65,7 +65,7 @@ def test_the_modified_bin_gives_the_same_numbers(compiled: Compiled) -> None:
     assert result.modified_bin_path is not None
     assert len(read_sim_bin(result.modified_bin_path).removed) == 6
     floats, raws = (edgekit.load(p) for p in (result.bin_path, result.modified_bin_path))
-    x, _ = floats.prepare(photo(9))
+    x, _ = floats.prepare(image(9))
     whole, raw = floats.infer(x), raws.infer(x)
     for head in load_spec(sidecar_path(result.modified_bin_path)).outputs:
         values = raw[head.name]
@@ -78,7 +78,7 @@ def test_the_modified_bin_gives_the_same_numbers(compiled: Compiled) -> None:
 def test_integers_find_what_floats_find(compiled: Compiled) -> None:
     heads = edgekit.load(compiled.yaml.parent / "tiny_heads.onnx", conf=0.4)
     device = edgekit.load(compiled.result.bin_path, conf=0.3)
-    expected, found = heads.predict(photo(1)), device.predict(photo(1))
+    expected, found = heads.predict(image(1)), device.predict(image(1))
     assert len(expected.scores) > 0
     matched = [
         any(
@@ -122,7 +122,7 @@ def test_the_same_work_gives_the_same_bytes(compiled: Compiled, tmp_path: Path) 
 
 
 def test_the_search_takes_the_best_method(tmp_path: Path) -> None:
-    yaml = make_work(tmp_path, calibration="default", photos=2)
+    yaml = make_work(tmp_path, calibration="default", images=2)
     result = compile_work(yaml, toolchain="sim")
     lines = result.log_path.read_text().splitlines()
     scores = {
@@ -169,12 +169,12 @@ def test_int16_by_optimization(compiled: Compiled, tmp_path: Path, word: str, ou
 
 @pytest.mark.parametrize("family", ["yolo11", "yolov9"])
 def test_other_families_compile(tmp_path: Path, family: str) -> None:
-    result = compile_work(make_work(tmp_path, family=family, calibration="kl", photos=2), toolchain="sim")
+    result = compile_work(make_work(tmp_path, family=family, calibration="kl", images=2), toolchain="sim")
     assert min(result.output_cosines.values()) > 0.97
 
 
 def test_bernoulli2_has_no_16_bits(tmp_path: Path) -> None:
-    yaml = make_work(tmp_path, task="segment", march="bernoulli2", photos=1)
+    yaml = make_work(tmp_path, task="segment", march="bernoulli2", images=1)
     result = compile_work(yaml, toolchain="sim")
     assert "HzLut2Layer" not in result.log_path.read_text()
     assert any("bernoulli2" in note for note in result.notes)
@@ -188,7 +188,7 @@ def test_bernoulli2_has_no_16_bits(tmp_path: Path) -> None:
         (("  max_percentile", "  run_on_cpu: a\n  max_percentile"), ConfigError, "run_on_cpu is set"),
         (("input_layout_train: NCHW", "input_layout_train: NHWC"), ConfigError, "input_layout_train NHWC is set"),
         (("  input_type_train", "  input_batch: 4\n  input_type_train"), ConfigError, "input_batch is set"),
-        (("  input_type_train", "  input_name: pictures\n  input_type_train"), ConfigError, "input_name is 'pictures'"),
+        (("  input_type_train", "  input_name: images\n  input_type_train"), ConfigError, "input_name is 'images'"),
         (("  input_type_train", "  input_shape: 1x3x8x8\n  input_type_train"), ConfigError, "input_shape"),
         (
             ("  march", "  node_info: {/model.1/conv/Convv: {OutputType: int16}}\n  march"),

@@ -15,7 +15,7 @@ def test_golden() -> None:
     assert distance.l2 == pytest.approx(2**0.5 / 2)
 
 
-def test_photos_add_up() -> None:
+def test_images_add_up() -> None:
     rng = np.random.default_rng(0)
     a, b = rng.normal(size=(4, 50)), rng.normal(size=(4, 50))
     whole, parts = Distance(), Distance()

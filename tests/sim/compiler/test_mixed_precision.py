@@ -196,12 +196,12 @@ def test_what_the_board_does_not_do_is_refused(
 
 def test_a_table_does_not_make_int16_of_int8(tmp_path: Path) -> None:
     from edgekit.sim.compiler.quantize import quantize
-    from tests.sim.compiler.test_preprocess import picture
+    from tests.sim.compiler.test_preprocess import image
 
     graph = graph_of(tmp_path / "m.onnx", chain)
     plan = plan_scales(graph, wide={"b/mul_out0"})  # not closed
     with pytest.raises(ModelError, match="would make int16 of int8"):
-        quantize(graph, plan, plan.scales(dict.fromkeys(plan.observed, 1.0)), picture("rgb"))
+        quantize(graph, plan, plan.scales(dict.fromkeys(plan.observed, 1.0)), image("rgb"))
 
 
 @pytest.mark.parametrize("family", ["yolov8", "yolov9", "yolo11", "yolo26"])

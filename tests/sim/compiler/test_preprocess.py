@@ -5,7 +5,7 @@ import pytest
 
 from edgekit.errors import ConfigError
 from edgekit.ops.yuv import bgr_to_yuv444
-from edgekit.sim.compiler.emit.preprocess import PictureInput, affine_of, emit_preprocess
+from edgekit.sim.compiler.emit.preprocess import ImageInput, affine_of, emit_preprocess
 from edgekit.sim.compiler.emit.writer import GraphWriter
 from edgekit.sim.compiler.float_graph import FloatGraph
 from edgekit.sim.compiler.samples import Normalisation
@@ -15,8 +15,8 @@ UNIT = Normalisation((0.0,) * 3, (1 / 255,) * 3)
 COLOURS_RGB = {"black": (0, 0, 0), "white": (255, 255, 255), "red": (255, 0, 0), "mud": (90, 60, 200)}
 
 
-def picture(kind: str, *, train: str = "rgb", space: str = "regular", norm: Normalisation = UNIT) -> PictureInput:
-    return PictureInput("images", kind, train, "NHWC", space, norm)
+def image(kind: str, *, train: str = "rgb", space: str = "regular", norm: Normalisation = UNIT) -> ImageInput:
+    return ImageInput("images", kind, train, "NHWC", space, norm)
 
 
 def pixel_of(rgb: tuple[int, int, int], kind: str, space: str) -> np.ndarray:
@@ -34,7 +34,7 @@ def pixel_of(rgb: tuple[int, int, int], kind: str, space: str) -> np.ndarray:
 @pytest.mark.parametrize("colour", COLOURS_RGB)
 def test_a_colour_comes_out_as_the_training_value(colour: str, kind: str, space: str, train: str) -> None:
     rgb = COLOURS_RGB[colour]
-    matrix, offset = affine_of(picture(kind, train=train, space=space))
+    matrix, offset = affine_of(image(kind, train=train, space=space))
     found = matrix @ pixel_of(rgb, kind, space).astype(float) + offset
     expected = np.array(rgb if train == "rgb" else rgb[::-1]) / 255
     tolerance = 1e-9 if kind in ("rgb", "bgr") else 2.5 / 255  # YUV pixels are rounded
@@ -43,7 +43,7 @@ def test_a_colour_comes_out_as_the_training_value(colour: str, kind: str, space:
 
 def test_mean_and_scale_golden() -> None:
     norm = Normalisation((100.0, 110.0, 120.0), (0.5, 0.25, 0.125))
-    matrix, offset = affine_of(picture("bgr", norm=norm))  # the board's order is B, G, R
+    matrix, offset = affine_of(image("bgr", norm=norm))  # the board's order is B, G, R
     assert (matrix @ np.array([7.0, 112.0, 104.0]) + offset).tolist() == [2.0, 0.5, -14.125]
 
 
@@ -53,7 +53,7 @@ def test_integers_are_within_one_step(kind: str) -> None:
     graph = FloatGraph((), {}, shapes, "images", {})
     plan = ScalePlan({"images": "images"}, {"images": 1.0}, {"images": 8})
     writer = GraphWriter(graph, plan, {"images": 1 / 127})
-    emit_preprocess(writer, picture(kind))
+    emit_preprocess(writer, image(kind))
     node = writer.nodes[-1]
     attrs = {a.name: list(a.ints) or a.i for a in node.attribute}
     weight, bias = (writer.initializers[name].astype(np.int64) for name in node.input[1:3])
@@ -73,5 +73,5 @@ def test_integers_are_within_one_step(kind: str) -> None:
 )
 def test_what_does_not_convert_is_refused(kind: str, train: str, space: str) -> None:
     with pytest.raises(ConfigError, match="input_type_rt") as caught:
-        affine_of(picture(kind, train=train, space=space))
+        affine_of(image(kind, train=train, space=space))
     assert caught.value.hint

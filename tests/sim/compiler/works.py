@@ -1,4 +1,4 @@
-"""Work folders as `edgekit calibrate` leaves them, on tiny models and a few generated photos."""
+"""Work folders as `edgekit calibrate` leaves them, on tiny models and a few generated images."""
 
 from __future__ import annotations
 
@@ -36,8 +36,8 @@ calibration_parameters:
 """
 
 
-def photo(seed: int, size_wh: tuple[int, int] = (120, 80)) -> np.ndarray:
-    """A picture with structure at every scale: blurred noise, BGR uint8."""
+def image(seed: int, size_wh: tuple[int, int] = (120, 80)) -> np.ndarray:
+    """An image with structure at every scale: blurred noise, BGR uint8."""
     rng = np.random.default_rng(seed)
     width, height = size_wh
     layers = [cv2.resize(rng.uniform(0, 255, (n, n, 3)).astype(np.float32), (width, height)) for n in (2, 5, 13)]
@@ -53,7 +53,7 @@ def make_work(
     calibration: str = "max",
     percentile: float = 1.0,
     march: str = "bayes-e",
-    photos: int = 3,
+    images: int = 3,
     more: str = "",
     **model: Any,
 ) -> Path:
@@ -64,8 +64,8 @@ def make_work(
     preprocess = load_spec(sidecar_path(folder / "tiny_heads.onnx")).preprocess
     data = folder / "calibration_data"
     data.mkdir()
-    for seed in range(photos):
-        letterboxed, _ = letterbox_image(photo(seed), preprocess)
+    for seed in range(images):
+        letterboxed, _ = letterbox_image(image(seed), preprocess)
         pixels = letterboxed if train == "bgr" else letterboxed[..., ::-1]
         pixels.transpose(2, 0, 1)[None].astype(np.float32).tofile(data / f"{seed}.rgbchw")
     text = YAML.format(

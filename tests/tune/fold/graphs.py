@@ -37,7 +37,7 @@ def spread_channels(model: onnx.ModelProto, tensor: str) -> None:
             initializer.CopyFrom(onnx.numpy_helper.from_array(weight, initializer.name))
 
 
-def picture(seed: int = 1, shape: tuple[int, ...] = (1, 3, HEIGHT, WIDTH)) -> np.ndarray:
+def image(seed: int = 1, shape: tuple[int, ...] = (1, 3, HEIGHT, WIDTH)) -> np.ndarray:
     return np.random.default_rng(seed).normal(0.5, 1.0, shape).astype(np.float32)
 
 

@@ -8,7 +8,7 @@ import pytest
 from edgekit.errors import ConfigError
 from edgekit.tune.fold.bias import add_to_biases, weight_rounding_shift
 from tests.sim.compiler.graphs import FloatModel
-from tests.tune.fold.graphs import assert_names_kept, built, picture, run
+from tests.tune.fold.graphs import assert_names_kept, built, image, run
 
 INNER = ("plain_out0", "first_out0", "second_out0", "up_out0")
 
@@ -25,10 +25,10 @@ def net(m: FloatModel) -> None:
 
 def test_a_shift_arrives_exactly_and_nowhere_else(tmp_path: Path) -> None:
     model = built(tmp_path, net)
-    before, bytes_before = run(model, picture(), INNER), model.SerializeToString()
+    before, bytes_before = run(model, image(), INNER), model.SerializeToString()
     shifts = {"plain_out0": np.arange(4.0), "first_out0": np.full(4, -0.5), "up_out0": np.array([0.25, -3])}
     after = add_to_biases(model, shifts)
-    found = run(after, picture(), INNER)
+    found = run(after, image(), INNER)
     for name in INNER:
         shift = shifts.get(name, np.zeros(1)).reshape(1, -1, 1, 1)
         assert np.abs(found[name] - before[name] - shift).max() < 1e-5
@@ -80,7 +80,7 @@ def test_it_is_the_measured_mean_shift(tmp_path: Path, op: str, group: int, k: i
             x = m.node("Relu", [m.conv("images", 3, 4, name="x")], "r")
             m.head(m.node(op, [x, m.constant(values)], "y", kernel_shape=[k, k], group=group, strides=strides))
 
-        found = run(built(tmp_path, build), picture(), ["r_out0", "y_out0"])
+        found = run(built(tmp_path, build), image(), ["r_out0", "y_out0"])
         return found["r_out0"].mean(axis=(0, 2, 3)), found["y_out0"].mean(axis=(0, 2, 3))
 
     (mean, before), (_, after) = convolved(weight), convolved(other)

@@ -10,7 +10,7 @@ from edgekit.errors import ConfigError, ModelError
 from edgekit.graph.onnx_graph import index_graph
 from edgekit.tune.fold.clip import clip_outputs
 from tests.sim.compiler.graphs import FloatModel
-from tests.tune.fold.graphs import assert_names_kept, built, picture, run
+from tests.tune.fold.graphs import assert_names_kept, built, image, run
 
 
 def net(m: FloatModel) -> None:
@@ -28,8 +28,8 @@ def test_every_reader_gets_the_clipped_tensor(tmp_path: Path) -> None:
     onnx.checker.check_model(after)
     assert_names_kept(model, after)
     assert model.SerializeToString() == before and clip_outputs(model, {}) == model
-    found = run(after, picture(), ["a_out0", "a_out0_unclipped", "mul_2_out0"])
-    whole = run(model, picture(), ["a_out0"])["a_out0"]
+    found = run(after, image(), ["a_out0", "a_out0_unclipped", "mul_2_out0"])
+    whole = run(model, image(), ["a_out0"])["a_out0"]
     assert np.array_equal(found["a_out0_unclipped"], whole)
     inside = np.abs(whole) <= limit
     assert inside.any() and not inside.all()

@@ -19,7 +19,7 @@ from tests.tune.fold.graphs import (
     assert_same_function,
     built,
     convolution_of,
-    picture,
+    image,
     run,
     spread_channels,
 )
@@ -69,14 +69,14 @@ def test_the_function_and_the_names_stay(tmp_path: Path, build: Build, measured:
     model = built(tmp_path, build)
     before = model.SerializeToString()
     inner = [o for n in model.graph.node if n.op_type != "Transpose" for o in n.output]
-    values = run(model, picture(), inner)
+    values = run(model, image(), inner)
     ranges = {n: np.abs(values[n]).max(axis=(0, 2, 3)) for n in inner}
     after, found = equalize(model, ranges if measured else None)
     assert found and all(e.largest_factor > 1 for e in found)
     assert model.SerializeToString() == before
     assert_names_kept(model, after)
     for seed in (1, 2):
-        assert_same_function(model, after, picture(seed))
+        assert_same_function(model, after, image(seed))
 
 
 def test_weight_ranges_meet_in_the_middle(tmp_path: Path) -> None:
@@ -104,10 +104,10 @@ def test_a_single_pair_is_equation_11(tmp_path: Path) -> None:
 def test_measured_channels_become_equally_wide(tmp_path: Path) -> None:
     model = built(tmp_path, relu_net)
     names = ["a_out0", "b_out0"]
-    before = {n: np.abs(run(model, picture(), names)[n]).max(axis=(0, 2, 3)) for n in names}
+    before = {n: np.abs(run(model, image(), names)[n]).max(axis=(0, 2, 3)) for n in names}
     after, _ = equalize(model, before)
     for name in names:
-        widths = np.abs(run(after, picture(), names)[name]).max(axis=(0, 2, 3))
+        widths = np.abs(run(after, image(), names)[name]).max(axis=(0, 2, 3))
         assert before[name].max() / before[name].min() > 1.5
         assert np.allclose(widths, before[name].max(), rtol=5e-3)
 
@@ -121,7 +121,7 @@ def test_a_channel_is_widened_to_its_fixed_neighbours(tmp_path: Path) -> None:
     model = built(tmp_path, build)
     after, (found,) = equalize(model, {"cat_out0": np.array([2.0, 0.5, 4.0, 1.0])})
     assert found == Equalized("a_out0", pytest.approx(8.0))
-    old, new = run(model, picture(), ["cat_out0"])["cat_out0"], run(after, picture(), ["cat_out0"])["cat_out0"]
+    old, new = run(model, image(), ["cat_out0"])["cat_out0"], run(after, image(), ["cat_out0"])["cat_out0"]
     assert np.allclose(new, old * np.array([2, 8, 1, 1]).reshape(1, 4, 1, 1), rtol=1e-4, atol=1e-6)
 
 
@@ -142,7 +142,7 @@ def test_dead_channels_are_left_alone(tmp_path: Path) -> None:
             initializer.CopyFrom(numpy_helper.from_array(dead, name))
     after, _ = equalize(model)
     assert np.all(np.isfinite(convolution_of(after, "b_out0")[0]))
-    assert_same_function(model, after, picture())
+    assert_same_function(model, after, image())
 
 
 def test_shared_weights_are_copied(tmp_path: Path) -> None:
@@ -156,7 +156,7 @@ def test_shared_weights_are_copied(tmp_path: Path) -> None:
     after, found = equalize(model)
     assert len(found) == 1
     assert_names_kept(model, after)
-    assert_same_function(model, after, picture())
+    assert_same_function(model, after, image())
 
 
 def test_of_yolov8_seg_the_mask_upsampling(tmp_path: Path) -> None:
@@ -164,7 +164,7 @@ def test_of_yolov8_seg_the_mask_upsampling(tmp_path: Path) -> None:
     cut = cut_file(stock, tmp_path / "heads.onnx").model
     up = "/model.22/proto/upsample/ConvTranspose_output_0"
     spread_channels(cut, up)
-    x = picture(shape=(1, 3, 64, 96))
+    x = image(shape=(1, 3, 64, 96))
     after, found = equalize(cut)
     assert [e.tensor for e in found] == [up]
     assert_same_function(cut, after, x)

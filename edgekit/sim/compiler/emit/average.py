@@ -1,4 +1,4 @@
-"""GlobalAveragePool: the sum over the picture, its divisor in the scale."""
+"""GlobalAveragePool: the sum over the image, its divisor in the scale."""
 
 from __future__ import annotations
 

@@ -126,14 +126,14 @@ def _operands(writer: GraphWriter, node: Node) -> tuple[str, np.ndarray, np.ndar
     if any(name not in constants for name in node.inputs[1:] if name):
         raise unsupported(node, "computes its weights")
     if writer.rank(node.inputs[0]) != 4:
-        raise unsupported(node, f"works on {writer.rank(node.inputs[0])} axes, not on pictures")
+        raise unsupported(node, f"works on {writer.rank(node.inputs[0])} axes, not on images")
     weight = constants[node.inputs[1]].astype(np.float64)
     group = int(node.attrs.get("group", 1))
     channels = weight.shape[0] if node.op == "Conv" else weight.shape[1] * group
     has_bias = len(node.inputs) > 2 and node.inputs[2]
     bias = constants[node.inputs[2]].astype(np.float64) if has_bias else np.zeros(channels)
     if not np.all(np.isfinite(weight)) or not np.all(np.isfinite(bias)):
-        raise unsupported(node, "has weights that are not finite", "export the model anew from a sound checkpoint")
+        raise unsupported(node, "has weights that are not finite", "export the model again from a sound checkpoint")
     return writer.read(node.inputs[0]), weight, bias
 
 

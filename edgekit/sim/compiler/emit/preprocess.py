@@ -28,7 +28,7 @@ INPUT_TYPES = {
 
 
 @dataclass(frozen=True, slots=True)
-class PictureInput:
+class ImageInput:
     """What the board feeds (`kind`, `layout`, `color_space`) and what the float model takes (`train`)."""
 
     name: str
@@ -39,15 +39,15 @@ class PictureInput:
     normalisation: Normalisation
 
 
-def emit_preprocess(writer: GraphWriter, picture: PictureInput) -> None:
+def emit_preprocess(writer: GraphWriter, image: ImageInput) -> None:
     """HzSQuantizedPreprocess, behind a Transpose where the board feeds NCHW."""
-    matrix, offset = affine_of(picture)
-    x_name = picture.name
-    node = f"HZ_PREPROCESS_FOR_{picture.name}"
-    if picture.layout == "NCHW":
+    matrix, offset = affine_of(image)
+    x_name = image.name
+    node = f"HZ_PREPROCESS_FOR_{image.name}"
+    if image.layout == "NCHW":
         x_name = f"{node}_nchw2nhwc_transposed_input0"
         layout_node = f"{node}_NCHW2NHWC_LayoutConvert_Input0"
-        writer.add("Transpose", layout_node, [picture.name], [x_name], domain="", perm=TO_NHWC)
+        writer.add("Transpose", layout_node, [image.name], [x_name], domain="", perm=TO_NHWC)
     diagonal = bool(np.count_nonzero(matrix - np.diag(np.diag(matrix))) == 0)
     weights = np.diag(matrix)[:, None] if diagonal else matrix
     quantized, step = _round_matrix(weights)
@@ -67,7 +67,7 @@ def emit_preprocess(writer: GraphWriter, picture: PictureInput) -> None:
         node,
         inputs,
         [target],
-        input_type=INPUT_TYPES[picture.kind, picture.color_space],
+        input_type=INPUT_TYPES[image.kind, image.color_space],
         channel_group=matrix.shape[0] if diagonal else 1,
         weight_thresholds=np.abs(weights).max(axis=1).astype(np.float32),
         output_bit=bits,
@@ -78,35 +78,35 @@ def emit_preprocess(writer: GraphWriter, picture: PictureInput) -> None:
     )
 
 
-def affine_of(picture: PictureInput) -> tuple[np.ndarray, np.ndarray]:
+def affine_of(image: ImageInput) -> tuple[np.ndarray, np.ndarray]:
     """(matrix, offset) with float input = matrix @ pixel + offset, pixels 0..255 in the board's channel order."""
-    if (picture.kind, picture.color_space) not in INPUT_TYPES:
+    if (image.kind, image.color_space) not in INPUT_TYPES:
         raise ConfigError(
-            f"input_type_rt {picture.kind!r} with input_space_and_range {picture.color_space!r} cannot be simulated, "
+            f"input_type_rt {image.kind!r} with input_space_and_range {image.color_space!r} cannot be simulated, "
             f"expected one of {', '.join(' '.join(pair) for pair in INPUT_TYPES)}",
-            hint="mend input_parameters, or compile with --toolchain hb_mapper",
+            hint="fix input_parameters, or compile with --toolchain hb_mapper",
         )
-    matrix, offset = _to_train(picture)
-    gain = np.asarray(picture.normalisation.scale)
-    return matrix * gain[:, None], (offset - np.asarray(picture.normalisation.mean)) * gain
+    matrix, offset = _to_train(image)
+    gain = np.asarray(image.normalisation.scale)
+    return matrix * gain[:, None], (offset - np.asarray(image.normalisation.mean)) * gain
 
 
-def _to_train(picture: PictureInput) -> tuple[np.ndarray, np.ndarray]:
+def _to_train(image: ImageInput) -> tuple[np.ndarray, np.ndarray]:
     """Board pixels to training pixels, both 0..255."""
-    if picture.kind == picture.train or (picture.kind, picture.train) == ("nv12", "yuv444"):
-        size = len(picture.normalisation.scale)
+    if image.kind == image.train or (image.kind, image.train) == ("nv12", "yuv444"):
+        size = len(image.normalisation.scale)
         return np.eye(size), np.zeros(size)
-    if picture.kind in ("nv12", "yuv444") and picture.train in ("rgb", "bgr"):
+    if image.kind in ("nv12", "yuv444") and image.train in ("rgb", "bgr"):
         matrix, black = YUV_TO_RGB, 0
-        if picture.color_space == "bt601_video":
+        if image.color_space == "bt601_video":
             matrix, black = YUV_TO_RGB * STUDIO_GAIN, STUDIO_BLACK
         offset = -matrix @ np.array([black, 128.0, 128.0])
-        order = [0, 1, 2] if picture.train == "rgb" else [2, 1, 0]
+        order = [0, 1, 2] if image.train == "rgb" else [2, 1, 0]
         return matrix[order], offset[order]
-    if {picture.kind, picture.train} == {"rgb", "bgr"}:
+    if {image.kind, image.train} == {"rgb", "bgr"}:
         return np.eye(3)[::-1], np.zeros(3)
     raise ConfigError(
-        f"input_type_rt is {picture.kind!r} with input_type_train {picture.train!r}, expected two that convert",
+        f"input_type_rt is {image.kind!r} with input_type_train {image.train!r}, expected two that convert",
         hint="nv12 and yuv444 go with rgb, bgr or yuv444; rgb and bgr with each other; gray with gray",
     )
 

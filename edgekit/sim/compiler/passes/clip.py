@@ -65,6 +65,6 @@ def clip_bounds(node: Node, graph: FloatGraph) -> tuple[float, float]:
     if not low < high:
         raise ModelError(
             f"node {node.name!r} (Clip) has the bounds {low:g} and {high:g}, expected the lower one first",
-            hint="mend the Clip in the float model",
+            hint="fix the Clip in the float model",
         )
     return low, high

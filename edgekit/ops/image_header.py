@@ -1,4 +1,4 @@
-"""The size of a picture from the first bytes of its file, before any pixel is decoded."""
+"""The size of an image from the first bytes of its file, before any pixel is decoded."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ MAX_BOXES = 256  # of an ISO file (AVIF, JPEG 2000): a real one has a few dozen
 MAX_MARKERS = 4096  # of a JPEG before its frame: a phone's depth map takes hundreds
 
 
-def picture_size(data: bytes) -> Size | None:
-    """Read width and height in pixels from a picture's header.
+def image_size(data: bytes) -> Size | None:
+    """Read width and height in pixels from an image's header.
 
     Args:
         data: The bytes of the file, from its beginning.
 
     Returns:
-        (width, height) before any EXIF rotation; None where the bytes are no picture of a known format, or their
+        (width, height) before any EXIF rotation; None where the bytes are no image of a known format, or their
         header is cut off.
     """
     for fits, read in READERS:
@@ -131,7 +131,7 @@ def _jpeg2000(data: bytes) -> Size | None:
 
 
 def _avif(data: bytes) -> Size | None:
-    """The largest image that the file's properties declare: the picture itself, or a grid of tiles."""
+    """The largest image that the file's properties declare: the image itself, or a grid of tiles."""
     sizes = [
         size for kind, start, end in _boxes(data, 0, len(data)) if kind == b"meta" for size in _ispe(data, start, end)
     ]

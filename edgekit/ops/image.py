@@ -1,4 +1,4 @@
-"""Reading a photo: any depth, grey, alpha and orientation become 8-bit BGR, or a clear error."""
+"""Reading an image: any depth, grey, alpha and orientation become 8-bit BGR, or a clear error."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ import numpy as np
 import numpy.typing as npt
 
 from edgekit.errors import ImageError
-from edgekit.ops.photo_header import picture_size
+from edgekit.ops.image_header import image_size
 
-# What cv2.imread reads and people have photos in; the same for a folder, a list and a single file.
-PHOTO_SUFFIXES = (
+# What cv2.imread reads and people have images in; the same for a folder, a list and a single file.
+IMAGE_SUFFIXES = (
     ".avif", ".bmp", ".dib", ".gif", ".hdr", ".j2k", ".jfif", ".jp2", ".jpe", ".jpeg", ".jpg", ".pam", ".pbm", ".pfm",
     ".pgm", ".png", ".pnm", ".ppm", ".ras", ".sr", ".tif", ".tiff", ".webp",
 )  # fmt: skip
 MAX_FILE_BYTES = 512 << 20
-MAX_PIXELS = 1 << 27  # 134 megapixels: 400 MB as BGR; beyond that it is no photo for a 640 px model
+MAX_PIXELS = 1 << 27  # 134 megapixels: 400 MB as BGR; beyond that it is no image for a 640 px model
 SENSOR_BITS = (8, 10, 12, 14, 16)  # how many bits of a 16-bit file a sensor's values take
 FLOAT_WHITES = (1.0, 255.0, 65535.0)  # what white is in a file of floats
 OVERSHOOT = 1.01  # how far resampling and lossy floats pass their white
 
 
-def read_photo(path: str | Path) -> npt.NDArray[np.uint8]:
-    """Read a photo, turned as its EXIF orientation says.
+def read_image(path: str | Path) -> npt.NDArray[np.uint8]:
+    """Read an image, turned as its EXIF orientation says.
 
     Grey is repeated, alpha is dropped. Deeper values are scaled to 8 bits from the fewest bits of `SENSOR_BITS` that
     hold the largest one: sensors of 10, 12 or 14 bits write 16-bit files whose upper bits stay empty. Floats are
@@ -39,13 +39,13 @@ def read_photo(path: str | Path) -> npt.NDArray[np.uint8]:
         (h, w, 3) uint8 BGR.
 
     Raises:
-        ImageError: Where the file is missing, empty, too large or no picture; the size is read from the header first.
+        ImageError: Where the file is missing, empty, too large or no image; the size is read from the header first.
     """
     path = Path(path)
     data = _read_bytes(path)
-    size = picture_size(data)
+    size = image_size(data)
     if size is None:
-        raise _undecodable(path, "no header of a picture")
+        raise _undecodable(path, "no header of an image")
     if size[0] * size[1] > MAX_PIXELS:
         raise _undecodable(path, f"{size[0]}x{size[1]} pixels, expected at most {MAX_PIXELS}")
     try:
@@ -55,7 +55,7 @@ def read_photo(path: str | Path) -> npt.NDArray[np.uint8]:
     except (MemoryError, OSError) as error:  # OSError: no room for the copy that `_decode_as` makes
         raise _undecodable(path, getattr(error, "strerror", None) or "not enough memory") from error
     if image is None:
-        raise _undecodable(path, "no decodable picture data")
+        raise _undecodable(path, "no decodable image data")
     return np.asarray(image, np.uint8)
 
 
@@ -68,7 +68,7 @@ def _decode(data: bytes) -> npt.NDArray[np.uint8] | None:
     if image.dtype == np.uint16:
         largest = int(image.max(initial=0))
         bits = next(bits for bits in SENSOR_BITS if largest < 1 << bits)
-        np.right_shift(image, bits - 8, out=image)  # in place: a large photo takes a gigabyte here
+        np.right_shift(image, bits - 8, out=image)  # in place: a large image takes a gigabyte here
         return _three_channels(image.astype(np.uint8))
     if image.dtype.kind == "f" and not data.startswith(b"#?"):
         return _three_channels(_from_floats(image))
@@ -91,8 +91,8 @@ def _decode_as(data: bytes, flags: int) -> npt.NDArray[Any] | None:
     """Decode from memory; where that fails, as `cv2.imread` does from a file: it forgives a JPEG without its end."""
     image = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
     if image is None:
-        with tempfile.TemporaryDirectory(prefix="edgekit-photo-") as folder:
-            plain = Path(folder) / "photo"  # a name that OpenCV can open, whatever the photo is called
+        with tempfile.TemporaryDirectory(prefix="edgekit-image-") as folder:
+            plain = Path(folder) / "image"  # a name that OpenCV can open, whatever the image is called
             plain.write_bytes(data)
             image = cv2.imread(str(plain), flags)
     return image
@@ -102,21 +102,21 @@ def _read_bytes(path: Path) -> bytes:
     try:
         size = path.stat().st_size
         if path.is_dir():
-            raise ImageError(f"{path} is a folder, expected a photo", hint="give the folder as --source or --images")
+            raise ImageError(f"{path} is a folder, expected an image", hint="give the folder as --source or --images")
         if size == 0:
-            raise ImageError(f"{path} is empty, expected a photo", hint="copy the file again")
+            raise ImageError(f"{path} is empty, expected an image", hint="copy the file again")
         if size > MAX_FILE_BYTES:
             raise ImageError(f"{path} has {size} bytes, expected at most {MAX_FILE_BYTES}", hint="scale it down")
         return path.read_bytes()
     except (OSError, ValueError) as error:  # ValueError: a NUL in the path
         raise ImageError(
-            f"{path} cannot be read ({getattr(error, 'strerror', None) or error}), expected a photo",
+            f"{path} cannot be read ({getattr(error, 'strerror', None) or error}), expected an image",
             hint="check the path",
         ) from error
 
 
 def _undecodable(path: Path, why: str) -> ImageError:
     return ImageError(
-        f"{path} cannot be decoded ({why}), expected a photo such as {', '.join(PHOTO_SUFFIXES)}",
-        hint="open it in a picture viewer; export it as JPEG or PNG again",
+        f"{path} cannot be decoded ({why}), expected an image such as {', '.join(IMAGE_SUFFIXES)}",
+        hint="open it in an image viewer; export it as JPEG or PNG again",
     )
