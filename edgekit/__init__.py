@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from edgekit.lazy import lazy_exports
 from edgekit.version import __version__
 
 if TYPE_CHECKING:
@@ -12,16 +13,11 @@ if TYPE_CHECKING:
 
 __all__ = ["Session", "__version__", "load", "read_image"]
 
-_HOMES = {
-    "load": "edgekit.runtime.session",
-    "Session": "edgekit.runtime.session",
-    "read_image": "edgekit.ops.image",
-}
-
-
-def __getattr__(name: str) -> Any:  # lazily, so that `edgekit --help` does not wait for cv2
-    if name not in _HOMES:
-        raise AttributeError(f"module 'edgekit' has no attribute {name!r}")
-    import importlib
-
-    return getattr(importlib.import_module(_HOMES[name]), name)
+__getattr__ = lazy_exports(  # so that `edgekit --help` does not wait for cv2
+    __name__,
+    {
+        "Session": "edgekit.runtime.session",
+        "load": "edgekit.runtime.session",
+        "read_image": "edgekit.ops.image",
+    },
+)

@@ -60,6 +60,7 @@ class Preprocess:
 
     @property
     def size_wh(self) -> tuple[int, int]:
+        """Width and height in pixels."""
         return self.width, self.height
 
 
@@ -116,6 +117,7 @@ class HeadSpec:
 
     @property
     def channels(self) -> int:
+        """Size of the last axis."""
         return self.shape[-1]
 
 
@@ -181,6 +183,7 @@ class ModelSpec:
 
     @property
     def num_classes(self) -> int:
+        """Number of classes that the model tells apart."""
         return len(self.names)
 
     @property

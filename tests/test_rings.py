@@ -15,7 +15,7 @@ PACKAGE = ROOT / "edgekit"
 STDLIB = sys.stdlib_module_names
 
 # Each part may import itself, the parts named here, and the outside packages named behind them.
-BASE = {"errors", "text", "datapath", "typed", "files", "progress", "version", "spec", "labels"}
+BASE = {"errors", "text", "datapath", "typed", "files", "progress", "version", "spec", "labels", "lazy"}
 OPS = BASE | {"ops"}
 DECODE = OPS | {"results", "decode"}
 RUNTIME = DECODE | {"runtime", "bundle"}
@@ -36,6 +36,7 @@ ALLOWED: dict[str, tuple[set[str], set[str]]] = {
     "version": (set(), set()),
     "progress": (set(), set()),
     "labels": (set(), set()),
+    "lazy": (set(), set()),
     "text": ({"errors"}, set()),
     "datapath": (set(), set()),
     "files": ({"errors", "text"}, set()),

@@ -20,6 +20,7 @@ MODULES = (
     "errors",
     "files",
     "labels",
+    "lazy",
     "progress",
     "results",
     "spec",

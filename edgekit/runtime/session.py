@@ -120,12 +120,25 @@ def load(
     multi_label: bool = False,
     threads: int = 0,
 ) -> Session:
-    """Opens a `.bin`, a quantized graph, a float ONNX (run by onnxruntime) or a bundle.
+    """Open a `.bin`, a quantized graph, a float ONNX (run by onnxruntime) or a bundle.
 
-    `device`: "auto" (what the file asks for), "sim", "bpu" or "hbdk-sim", and for float models a provider of
-    onnxruntime: "cpu", "cuda", "directml", ... (`runtime.providers`). `threads`: see `open_model`. `conf` and
-    `iou` are the score and overlap thresholds in 0..1. `session.notes` says what was assumed. Raises ModelError,
-    DeviceError or ConfigError.
+    Args:
+        path: The model file or bundle.
+        device: "auto" (what the file asks for), "sim", "bpu" or "hbdk-sim"; for a float model a provider of
+            onnxruntime: "cpu", "cuda", "directml", ... (`runtime.providers`).
+        conf: Score threshold, 0..1.
+        iou: Overlap threshold of the non-maximum suppression, 0..1.
+        max_detections: Most objects kept per image.
+        multi_label: Whether a cell may give one detection per class above the threshold.
+        threads: Threads of the device; 0 is its default (see `open_model`).
+
+    Returns:
+        A session; `session.notes` says what was assumed.
+
+    Raises:
+        ModelError: The file is no model that edgekit runs.
+        DeviceError: The device is not available or cannot run this model.
+        ConfigError: An argument is out of range.
     """
     options = DecodeOptions(conf, iou, max_detections, multi_label)
     opened = open_model(path, device=device, threads=threads)
