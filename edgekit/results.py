@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field, fields, replace
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -13,7 +13,10 @@ from edgekit.ops.masks import InstanceMasks
 from edgekit.ops.rotated import rotated_corners
 
 TOP_CLASSES = 5  # as classifiers are scored
+OF_THE_WHOLE = ("names", "size_wh", "device")  # fields of results that are not one per object
 MASK_FORMATS = ("rle", "polygons", "none")
+D = TypeVar("D", bound="Detections")
+NO_TRACK = -1  # the track id of a detection that belongs to no track
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,11 +34,14 @@ class Detections:
     names: tuple[str, ...]
     size_wh: tuple[int, int]
     device: str
+    track_ids: npt.NDArray[np.int64] | None = field(default=None, kw_only=True)
 
     def __post_init__(self) -> None:
         count = len(self.scores)
         for name, shape in (("boxes_xyxy", (count, 4)), ("scores", (count,)), ("class_ids", (count,))):
             _require_shape(name, getattr(self, name), shape)
+        if self.track_ids is not None:
+            _require_shape("track_ids", self.track_ids, (count,))
         ids = self.class_ids.tolist()
         if count and not 0 <= min(ids) <= max(ids) < len(self.names):
             raise ModelError(
@@ -50,6 +56,16 @@ class Detections:
     def labels(self) -> list[str]:
         """The class name of every object."""
         return [self.names[i] for i in self.class_ids]
+
+    def take(self: D, index: npt.NDArray[np.intp]) -> D:
+        """Return the objects at `index` (k,), in that order, with all that belongs to each."""
+        columns = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in OF_THE_WHOLE}
+        taken: dict[str, Any] = {
+            name: column.take(index) if isinstance(column, InstanceMasks) else column[index]
+            for name, column in columns.items()
+            if column is not None
+        }
+        return replace(self, **taken)
 
     def to_dict(self, *, masks: str = "rle") -> dict[str, Any]:
         """Plain JSON values; `masks` is one of MASK_FORMATS and concerns results that have masks."""
@@ -69,12 +85,16 @@ class Detections:
         return to_supervision(self)
 
     def _object(self, index: int, masks: str) -> dict[str, Any]:
-        return {
+        row: dict[str, Any] = {
             "class_id": int(self.class_ids[index]),
             "name": self.names[self.class_ids[index]],
             "score": round(float(self.scores[index]), 6),
             "box_xyxy": [round(float(v), 3) for v in self.boxes_xyxy[index]],
         }
+        if self.track_ids is None:
+            return row
+        track_id = int(self.track_ids[index])
+        return {"track_id": None if track_id == NO_TRACK else track_id, **row}
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from edgekit.labels import class_color_bgr
 from edgekit.ops.letterbox import check_bgr
 from edgekit.output.skeleton import draw_skeleton
 from edgekit.output.text_style import DARK, Image, draw_text, line_thickness
-from edgekit.results import Classifications, Detections, Poses, Results, RotatedDetections, Segmentations
+from edgekit.results import NO_TRACK, Classifications, Detections, Poses, Results, RotatedDetections, Segmentations
 from edgekit.runtime.device import is_float_kind
 
 MASK_OPACITY = 0.45
@@ -100,7 +100,9 @@ def _draw_top(image: Image, results: Classifications) -> None:
 
 
 def _caption(results: Detections, index: int) -> str:
-    return f"{results.names[results.class_ids[index]]} {results.scores[index]:.2f}"
+    text = f"{results.names[results.class_ids[index]]} {results.scores[index]:.2f}"
+    track_id = NO_TRACK if results.track_ids is None else int(results.track_ids[index])
+    return text if track_id == NO_TRACK else f"#{track_id} {text}"
 
 
 # What is drawn per object, layer by layer: a layer of all objects lies under the next.

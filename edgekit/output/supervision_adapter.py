@@ -36,5 +36,6 @@ def to_supervision(results: Results) -> Any:
         mask=np.asarray(results.masks) if isinstance(results, Segmentations) and len(results) else None,
         confidence=results.scores,
         class_id=results.class_ids.astype(int),
+        tracker_id=None if results.track_ids is None else results.track_ids.astype(int),
         data=data,
     )

@@ -8,14 +8,14 @@ import numpy as np
 import numpy.typing as npt
 
 from edgekit.ops.boxes import box_iou
+from edgekit.results import NO_TRACK
 from edgekit.tracking.assignment import match
 from edgekit.tracking.kalman import HEIGHT, KalmanState, correct, initiate, measurements, predict, to_xyxy, transform
 from edgekit.tracking.options import TrackOptions
 from edgekit.tracking.state import LOST, TENTATIVE, TRACKED, TrackerState, Tracks
 
-__all__ = ["NO_TRACK", "update"]
+__all__ = ["update"]
 
-NO_TRACK = -1  # the id of a detection that belongs to no track, or to one that is still tentative
 LOW_MAX_COST = 0.5  # second stage, 1 - IoU: what scores little must fit well
 TENTATIVE_MAX_COST = 0.7  # 1 - IoU * score, of tracks that began in the frame before
 DUPLICATE_IOU = 0.85  # a lost and a living track that overlap more are one object
@@ -62,7 +62,7 @@ def update(
     tracks = continued.joined(_begun(boxes_xyxy[begun], class_ids[begun], frame))
     detections = np.concatenate([detections, begun])
     tracks, next_id = _confirmed(tracks, state, frame, options)
-    kept = _without_duplicates(tracks)
+    kept = _without_duplicates(tracks, options)
     tracks, detections = tracks.take(kept), detections[kept]
     ids = np.full(len(scores), NO_TRACK, np.int64)
     shown = tracks.status == TRACKED
@@ -187,13 +187,16 @@ def _confirmed(tracks: Tracks, state: TrackerState, frame: int, options: TrackOp
     return replace(tracks, status=status, track_ids=track_ids), state.next_id + len(new)
 
 
-def _without_duplicates(tracks: Tracks) -> Indices:
+def _without_duplicates(tracks: Tracks, options: TrackOptions) -> Indices:
     """Return the rows that stay: of a lost and a living track in one place the one that was followed for longer."""
     living, lost = np.flatnonzero(tracks.status != LOST), np.flatnonzero(tracks.status == LOST)
     kept = np.ones(len(tracks), np.bool_)
     if len(living) and len(lost):
         boxes = to_xyxy(tracks.kalman)
-        i, j = np.nonzero(box_iou(boxes[living], boxes[lost]) > DUPLICATE_IOU)
+        same = box_iou(boxes[living], boxes[lost]) > DUPLICATE_IOU
+        if options.class_aware:
+            same &= tracks.class_ids[living][:, None] == tracks.class_ids[lost]
+        i, j = np.nonzero(same)
         ages = tracks.last_frames - tracks.first_frames
         older = ages[living[i]] > ages[lost[j]]
         kept[np.where(older, lost[j], living[i])] = False
