@@ -22,7 +22,7 @@ BOARD_RING = {
     "text",
     "typed",
 }
-BOARD_PACKAGES = {"ops", "decode", "runtime", "tracking", "output", "cli"}
+BOARD_PACKAGES = {"kernels", "ops", "decode", "runtime", "tracking", "output", "cli"}
 
 
 class BoardOnly:

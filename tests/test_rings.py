@@ -16,7 +16,7 @@ STDLIB = sys.stdlib_module_names
 
 # Each part may import itself, the parts named here, and the outside packages named behind them.
 BASE = {"errors", "text", "datapath", "typed", "files", "progress", "version", "spec", "labels", "lazy"}
-OPS = BASE | {"ops"}
+OPS = BASE | {"kernels", "ops"}
 DECODE = OPS | {"results", "decode"}
 RUNTIME = DECODE | {"runtime", "bundle"}
 TRACKING = OPS | {"results", "tracking"}
@@ -43,6 +43,7 @@ ALLOWED: dict[str, tuple[set[str], set[str]]] = {
     "typed": ({"errors", "text"}, set()),
     "spec": ({"errors", "text", "typed", "files"}, set()),
     "bundle": (BASE, set()),
+    "kernels": (BASE | {"kernels"}, {"numpy"}),
     "ops": (OPS, ARRAYS),
     "results": (OPS | {"output"}, ARRAYS),  # draw() reaches the output ring when called
     "decode": (DECODE, ARRAYS),

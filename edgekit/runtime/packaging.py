@@ -36,7 +36,7 @@ MODULES = (
     "cli/source",
     "cli/run_summary",
 )
-FOLDERS = ("ops", "decode", "runtime", "tracking", "output")
+FOLDERS = ("kernels", "ops", "decode", "runtime", "tracking", "output")
 FIXED_TIME = (2020, 1, 1, 0, 0, 0)  # the same sources give the same wheel
 MODE = 0o644 << 16
 METADATA = f"""Metadata-Version: 2.1

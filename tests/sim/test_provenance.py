@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
+from edgekit.kernels.library import Kernels
 from edgekit.sim import provenance as notes
-from edgekit.sim.fast.build import Kernels
 from edgekit.sim.graph import load_graph
 from tests.conftest import ROOT
 

@@ -2,7 +2,7 @@
  *
  * int8 tensors are kept as x + 128 in one unsigned byte, NHWC; int16 and int32 as they are. All sums wrap modulo
  * 2^32 as the definition asks, so the order of the terms does not matter and no range has to be proven.
- * Built at first use by edgekit/sim/fast/build.py for the machine at hand; it needs a C library and its threads.
+ * Built into wheels, or at first use (edgekit/kernels/); it needs a C library and its threads.
  * The language is GNU C11 with -fwrapv (signed sums wrap) and -fno-strict-aliasing (tensors are read as bytes and as
  * shorts): without these flags it is not this program. Every call's buffers were checked by edgekit/sim/fast/bounds.py;
  * -DEDGEKIT_CHECK checks the parameters again here.

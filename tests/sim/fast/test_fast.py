@@ -14,9 +14,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edgekit.errors import ConfigError
+from edgekit.kernels.library import OFF, compile_kernels
 from edgekit.sim.executor import ReferenceExecutor
 from edgekit.sim.fast import make_executor
-from edgekit.sim.fast.build import OFF, build, kernels
+from edgekit.sim.fast.build import bpu_source, kernels
 from edgekit.sim.fast.executor import FastExecutor
 from edgekit.sim.fast.tables import blend_numbers
 from edgekit.sim.fast.tensor_view import Lifetime, arrange
@@ -74,7 +75,7 @@ def other_build(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPat
     compiler = shutil.which("cc")
     if compiler is None:
         pytest.skip("no C compiler")
-    built = build(compiler, [request.param], tmp_path_factory.mktemp("kernels"))
+    built = compile_kernels(bpu_source(), compiler, [request.param], tmp_path_factory.mktemp("kernels"))
     if built.library is None:
         pytest.skip(built.reason)
     return built.library
@@ -207,7 +208,7 @@ def test_a_compiler_that_fails_is_no_accident(tmp_path: Path) -> None:
     false = shutil.which("false")
     if false is None:
         pytest.skip("no program that fails")
-    built = build(false, [()], tmp_path)
+    built = compile_kernels(bpu_source(), false, [()], tmp_path)
     assert built.library is None and built.reason
 
 

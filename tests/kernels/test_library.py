@@ -1,4 +1,4 @@
-"""The kernels' build: they compile where a compiler is, and nothing doubtful is ever loaded from a cache."""
+"""The kernels' libraries: they compile where a compiler is, and nothing doubtful is ever loaded from a cache."""
 
 from __future__ import annotations
 
@@ -7,16 +7,19 @@ import shutil
 import stat
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from edgekit.sim.fast import build as build_module
-from edgekit.sim.fast.build import COMPILERS, EXTRA_FLAGS, OFF, build, cache_folder, kernels, processor
+from edgekit.kernels.cache import cache_folder
+from edgekit.kernels.compiler import find_compiler, processor
+from edgekit.kernels.library import EXTRA_FLAGS, OFF, compile_kernels, load_kernels
+from edgekit.sim.fast.build import bpu_source, kernels
 from edgekit.sim.fast.structs import ConvBlock, layout_checks
 from tests.conftest import KERNELS_REQUIRED
 
-COMPILER = next((found for name in COMPILERS if (found := shutil.which(os.environ.get("CC", name)))), None)
+COMPILER = find_compiler()
 
 needs_compiler = pytest.mark.skipif(COMPILER is None, reason="no C compiler on PATH")
 
@@ -28,17 +31,15 @@ def test_the_kernels_compile_wherever_a_compiler_is() -> None:
 
 
 @needs_compiler
-def test_a_field_that_python_lays_out_otherwise_does_not_compile(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_field_that_python_lays_out_otherwise_does_not_compile(tmp_path: Path) -> None:
     assert COMPILER is not None
     right = layout_checks()
     assert f"offsetof(Conv, threads) == {ConvBlock.threads.offset}" in right
     swapped = right.replace("offsetof(Conv, relu)", "offsetof(Conv, MARK)").replace(
         "offsetof(Conv, bits)", "offsetof(Conv, relu)"
     )
-    monkeypatch.setattr(build_module, "layout_checks", lambda: swapped.replace("MARK", "bits"))
-    built = build(COMPILER, [()], tmp_path)
+    source = replace(bpu_source(), layout_checks=swapped.replace("MARK", "bits"))
+    built = compile_kernels(source, COMPILER, [()], tmp_path)
     assert built.library is None and "Conv.bits" in built.reason
 
 
@@ -46,7 +47,7 @@ def test_a_field_that_python_lays_out_otherwise_does_not_compile(
 @pytest.mark.parametrize("damage", ["cut off", "another library", "others may write"])
 def test_a_library_that_changed_since_it_was_built_is_built_again(tmp_path: Path, damage: str) -> None:
     assert COMPILER is not None
-    assert build(COMPILER, [()], tmp_path).library is not None
+    assert compile_kernels(bpu_source(), COMPILER, [()], tmp_path).library is not None
     (kept,) = tmp_path.glob("*.so")
     data = kept.read_bytes()
     if damage == "others may write":
@@ -55,8 +56,9 @@ def test_a_library_that_changed_since_it_was_built_is_built_again(tmp_path: Path
         kept.unlink()  # a new file: the one that this process has mapped stays whole
         kept.write_bytes(data[: len(data) // 2] if damage == "cut off" else data[:-1] + b"x")
     code = (
-        "import sys; from pathlib import Path; from edgekit.sim.fast.build import build; "
-        "sys.exit(build(sys.argv[1], [()], Path(sys.argv[2])).library is None)"
+        "import sys; from pathlib import Path; from edgekit.sim.fast.build import bpu_source; "
+        "from edgekit.kernels.library import compile_kernels; "
+        "sys.exit(compile_kernels(bpu_source(), sys.argv[1], [()], Path(sys.argv[2])).library is None)"
     )
     subprocess.run([sys.executable, "-c", code, COMPILER, str(tmp_path)], check=True)
     (again,) = tmp_path.glob("*.so")
@@ -95,8 +97,11 @@ def test_a_process_without_home_and_cache_has_its_kernels_and_leaves_nothing(tmp
         "import os, pwd\n"
         "def unknown(uid): raise KeyError(uid)\n"
         "pwd.getpwuid = unknown\n"
-        "from edgekit.sim.fast.build import build, cache_folder\n"
-        "import sys; print(cache_folder()); sys.exit(build(sys.argv[1], [()]).library is None)"
+        "from edgekit.kernels.cache import cache_folder\n"
+        "from edgekit.kernels.library import compile_kernels\n"
+        "from edgekit.sim.fast.build import bpu_source\n"
+        "import sys; print(cache_folder())\n"
+        "sys.exit(compile_kernels(bpu_source(), sys.argv[1], [()]).library is None)"
     )
     environment = {key: value for key, value in os.environ.items() if key not in ("HOME", "XDG_CACHE_HOME")}
     environment |= {"TMPDIR": str(tmp_path)} | ({"HOME": home} if home else {})  # a relative home is none, too
@@ -110,7 +115,7 @@ def test_flags_that_cannot_be_split_are_a_reason_not_an_error(monkeypatch: pytes
     monkeypatch.setenv(EXTRA_FLAGS, "-DNAME='open")
     monkeypatch.delenv(OFF, raising=False)
     monkeypatch.setattr(shutil, "which", lambda name: "cc")
-    built = kernels.__wrapped__()
+    built = load_kernels(bpu_source())
     assert built.library is None and EXTRA_FLAGS in built.reason
 
 

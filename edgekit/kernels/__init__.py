@@ -1,0 +1,1 @@
+"""Compiled kernels: C sources, how they are built and loaded, and the decoding of a frame by them."""
