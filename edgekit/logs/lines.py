@@ -10,14 +10,15 @@ from pathlib import Path
 from typing import NamedTuple
 
 from edgekit.errors import DataError
+from edgekit.logs.line_prefix import STAMP, LinePrefix, common_indent
 
 CHUNK_BYTES = 1 << 18
 SNIFF_BYTES = 1 << 16
 MAX_LINE_CHARS = 1 << 15  # what is longer is a dumped array; its head says all we look for
 MAX_STRANGE_SHARE = 0.1  # of the first bytes; a few foreign path names are no reason to refuse a log
 
-ANSI = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]|\x1b[@-Z\\-_]")
-STAMP = r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3}"
+# Colours: as the terminal gets them, as `cat -v` shows them, and with the escape character lost in a web page.
+ANSI = re.compile(r"(?:\x1b|\^\[)\[[0-9;?]*[ -/]*[@-~]|\x1b[@-Z\\-_]|\[\d{1,2}(?:;\d{1,3})*m")
 FILE_PREFIX = re.compile(rf"({STAMP}) file: (\S+) func: \S+ line No: \d+ ?")
 CONSOLE_PREFIX = re.compile(rf"({STAMP}) (DEBUG|INFO|WARNING|ERROR|CRITICAL):? ?")
 # A progress bar redraws one line; what the tool logs next may stand behind it on the same line.
@@ -51,14 +52,14 @@ def read_lines(path: Path) -> Iterator[LogLine]:
     Memory stays at one chunk and one line; a carriage return ends a line, so progress bars become lines.
     """
     encoding = sniff_encoding(path)
+    prefix = LinePrefix(common_indent(read_head(path).decode(encoding, errors="replace")))
     for text, complete in _split(path, encoding):
-        yield parse_line(text, complete=complete)
+        yield parse_line(prefix.strip(without_colours(text)), complete=complete)
 
 
 def parse_line(text: str, *, complete: bool = True) -> LogLine:
     """Takes colours and the time stamp off one line."""
-    if "\x1b" in text:
-        text = ANSI.sub("", text)
+    text = without_colours(text)
     if "%" in text or "/s]" in text or "/it]" in text:
         text = _behind_progress(text)
     if text[:2] == "20":  # the stamp's century: everything else is a continuation line
@@ -67,6 +68,11 @@ def parse_line(text: str, *, complete: bool = True) -> LogLine:
         if match := CONSOLE_PREFIX.match(text):
             return LogLine(text[match.end() :], match[1], match[2], "", complete)
     return LogLine(text, "", "", "", complete)
+
+
+def without_colours(text: str) -> str:
+    """The text without colour and cursor sequences."""
+    return ANSI.sub("", text) if "[" in text or "\x1b" in text else text
 
 
 def _behind_progress(text: str) -> str:
