@@ -9,8 +9,9 @@ from pathlib import Path
 
 from edgekit.cli.console import print_json, progress_bar, say_replaced
 from edgekit.cli.earlier import refuse_others_files, with_sidecars
+from edgekit.cli.options import add_json, add_output, add_overwrite, add_thresholds
 
-DEFAULT_OUT = Path("edgekit_bench")
+DEFAULT_OUTPUT = Path("edgekit_bench")
 DEVICES_HELP = (
     "auto (what the file asks for), bpu, sim, hbdk-sim, or for float models a provider of onnxruntime: cpu, cuda, "
     "tensorrt, directml, openvino, coreml, ... Refused where it is not on this machine; never replaced"
@@ -53,22 +54,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--limit", type=int, metavar="N", help="score the first N images alone")
     parser.add_argument("--frames", type=int, default=100, help="timed frames per cell (default 100)")
     parser.add_argument("--warmup", type=int, default=10, help="frames before timing (default 10)")
-    parser.add_argument("--conf", type=float, default=0.25, help="score threshold of the timed frames (default 0.25)")
-    parser.add_argument("--iou", type=float, default=0.7, help="overlap threshold of their NMS (default 0.7)")
+    add_thresholds(parser)
     parser.add_argument("--resamples", type=int, default=1000, help="bootstrap draws for the intervals (default 1000)")
     parser.add_argument("--no-plot", action="store_true", help="leave the plot out")
-    parser.add_argument(
-        "-o",
-        "--out",
-        type=Path,
-        default=DEFAULT_OUT,
-        help=f"bench.md, .csv, .json, .png and the growing bench.log (default {DEFAULT_OUT}); an interrupted run "
-        "goes on there",
+    add_output(
+        parser,
+        "bench.md, .csv, .json, .png and the growing bench.log; an interrupted run resumes there",
+        default=str(DEFAULT_OUTPUT),
     )
-    parser.add_argument(
-        "--overwrite", action="store_true", help="replace files in the output folder that no earlier call wrote"
-    )
-    parser.add_argument("--json", action="store_true", help="print the report as JSON")
+    add_overwrite(parser, "files in the output folder that no earlier call wrote")
+    add_json(parser)
     parser.epilog = (
         "mAP is that of edgekit eval. A cell that cannot be measured is a row that says why: `unfit` (not made for "
         "this size or device), `failed`, or `no mAP`. Exit code: 0 all measured or unfit, 1 a cell failed, 2 a "
@@ -91,11 +86,11 @@ def run(args: argparse.Namespace) -> int:
     def resumed(done: int) -> None:
         print(f"going on with an interrupted run: {done} of {len(cells)} are measured", file=sys.stderr)
 
-    outputs = [args.out / name for name in (JSON_NAME, CSV_NAME, MARKDOWN_NAME, PLOT_NAME)]
+    outputs = [args.output / name for name in (JSON_NAME, CSV_NAME, MARKDOWN_NAME, PLOT_NAME)]
     say_replaced(
         refuse_others_files(
             outputs,
-            record=args.out / JSON_NAME,
+            record=args.output / JSON_NAME,
             is_record=lambda report: report.get("edgekit") == KIND,
             inputs=[*with_sidecars(args.model), *filter(None, [args.data, args.images])],
             overwrite=args.overwrite,
@@ -104,7 +99,7 @@ def run(args: argparse.Namespace) -> int:
     with progress_bar() as progress:
         report, files = run_bench(
             cells,
-            args.out,
+            args.output,
             data=Data(args.data, args.images, args.split, args.limit),
             settings=Settings(args.frames, args.warmup, args.conf, args.iou, args.resamples),
             plot=not args.no_plot,

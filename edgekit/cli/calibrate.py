@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edgekit.cli.console import print_json, progress_bar
+from edgekit.cli.options import add_input, add_json, add_march, add_output, add_seed
 
 if TYPE_CHECKING:
     from edgekit.calibration.calibrate import CalibrationResult
@@ -32,9 +33,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="how the compiler finds its thresholds; default searches",
     )
     parser.add_argument("--max-percentile", type=float, metavar="P", help="with --calibration max, e.g. 0.9999")
-    parser.add_argument("--seed", type=int, default=0, help="for random, and for sampling very large sources")
-    parser.add_argument("-o", "--output", type=Path, required=True, metavar="WORK", help="an empty or new folder")
-    parser.add_argument("--json", action="store_true", help="print the report as JSON")
+    add_seed(parser, "random selection, and of sampling very large sources")
+    add_output(parser, "an empty or new folder", metavar="WORK", required=True)
+    add_json(parser)
 
 
 def add_choice_arguments(parser: argparse.ArgumentParser) -> None:
@@ -46,18 +47,8 @@ def add_choice_arguments(parser: argparse.ArgumentParser) -> None:
         default="diverse",
         help="diverse (default): spread over brightness, colour, texture and layout, near-duplicates left out",
     )
-    parser.add_argument(
-        "--input",
-        choices=("nv12", "rgb", "bgr", "yuv444", "gray"),
-        default="nv12",
-        help="what the board will feed the model (default nv12)",
-    )
-    parser.add_argument(
-        "--march",
-        default="bayes-e",
-        metavar="MARCH",
-        help="bayes-e (RDK X5, default), bayes (RDK Ultra) or bernoulli2 (RDK X3)",
-    )
+    add_input(parser)
+    add_march(parser)
 
 
 def run(args: argparse.Namespace) -> int:

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 
 from edgekit.cli.console import print_json, print_table, progress_bar, say_replaced
 from edgekit.cli.earlier import files_of, refuse_others_files, with_sidecars
+from edgekit.cli.options import add_json, add_output, add_overwrite
 
 if TYPE_CHECKING:
     from edgekit.evaluate.compare import Comparison, DetectionDiff
-    from edgekit.evaluate.tensor_metrics import Figures
+    from edgekit.evaluate.tensor_metrics import TensorMetrics
 
 REPORTED = 0.98  # cosine below which a layer is named where no threshold is given
 WORST = 10
@@ -30,11 +31,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help=f"exit with 1 where any layer or head is below it; without it, {REPORTED} is only reported",
     )
     parser.add_argument("--all", action="store_true", help="show every layer, not the worst ones alone")
-    parser.add_argument("-o", "--out", type=Path, metavar="DIR", help="images side by side, and compare.json")
-    parser.add_argument(
-        "--overwrite", action="store_true", help="replace files in the output folder that no earlier call wrote"
-    )
-    parser.add_argument("--json", action="store_true", help="print the report as JSON")
+    add_output(parser, "images side by side, and compare.json")
+    add_overwrite(parser, "files in the output folder that no earlier call wrote")
+    add_json(parser)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -46,9 +45,9 @@ def run(args: argparse.Namespace) -> int:
         raise ConfigError(f"--num is {args.num}, expected 1 or more", hint="16 is the default")
     if args.threshold is not None and not -1 <= args.threshold <= 1:
         raise ConfigError(f"--threshold is {args.threshold}, expected a cosine of -1..1", hint="0.98 is usual")
-    if args.out is not None:
-        record = args.out / "compare.json"
-        images = sorted(args.out.glob("*_compare.jpg"))
+    if args.output is not None:
+        record = args.output / "compare.json"
+        images = sorted(args.output.glob("*_compare.jpg"))
         say_replaced(
             refuse_others_files(
                 [record, *images],
@@ -61,10 +60,10 @@ def run(args: argparse.Namespace) -> int:
     threshold = REPORTED if args.threshold is None else args.threshold
     with progress_bar() as progress:
         result = compare_models(
-            args.a, args.b, args.images, num=args.num, threshold=threshold, images_dir=args.out, progress=progress
+            args.a, args.b, args.images, num=args.num, threshold=threshold, images_dir=args.output, progress=progress
         )
-    if args.out is not None:
-        write_json(args.out / "compare.json", result.to_dict())
+    if args.output is not None:
+        write_json(args.output / "compare.json", result.to_dict())
     print_json(result.to_dict()) if args.json else _print(result, show_all=args.all)
     return GATE_FAILED if args.threshold is not None and not result.passes else 0
 
@@ -112,5 +111,5 @@ def _print_difference(one: DetectionDiff) -> None:
             print(f"  {verb}: {seen.name} {seen.score:.2f} at [{box}]{iou}")
 
 
-def _cells(figures: Figures) -> list[str]:
+def _cells(figures: TensorMetrics) -> list[str]:
     return [f"{figures.cosine:.5f}", f"{figures.sqnr_db:.1f}", f"{figures.mse:.3g}", f"{figures.max_abs:.3g}"]

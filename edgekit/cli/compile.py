@@ -6,6 +6,8 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from edgekit.cli.options import add_json, add_overwrite
+
 if TYPE_CHECKING:
     from edgekit.compile.compiler import CompileResult
 
@@ -26,10 +28,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="LEVEL",
         help="O0 to O3 in place of the yaml's optimize_level (the simulated compiler makes no instructions)",
     )
-    parser.add_argument(
-        "--overwrite", action="store_true", help="replace files in working_dir that no build of edgekit left there"
-    )
-    parser.add_argument("--json", action="store_true", help="print the result as JSON")
+    add_overwrite(parser, "files in working_dir that no build of edgekit left there")
+    add_json(parser, "the result")
 
 
 def run(args: argparse.Namespace) -> int:

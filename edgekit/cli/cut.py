@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edgekit.cli.console import print_json, progress_bar, say_replaced
+from edgekit.cli.options import add_json, add_output, add_overwrite
 from edgekit.errors import ConfigError
 from edgekit.spec import ROLES
 
@@ -17,8 +18,8 @@ if TYPE_CHECKING:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments of `edgekit cut`."""
     parser.add_argument("model", type=Path, help="ONNX file: a stock Ultralytics export, or one that is cut already")
-    parser.add_argument("-o", "--output", type=Path, required=True, metavar="HEADS.onnx", help="where the cut goes")
-    parser.add_argument("--overwrite", action="store_true", help="replace HEADS.onnx and its sidecar HEADS.json")
+    add_output(parser, "where the cut model goes", metavar="HEADS.onnx", required=True)
+    add_overwrite(parser, "HEADS.onnx and its sidecar HEADS.json")
     parser.add_argument("--imgsz", metavar="H,W", help="input size, for exports that leave it open")
     parser.add_argument(
         "--branch",
@@ -35,7 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="for experts: cut at these tensors, e.g. box=a,class=b,box=c,class=d (roles: "
         "box, class, mask, keypoint, angle, object, proto); strides follow from the shapes",
     )
-    parser.add_argument("--json", action="store_true", help="print the sidecar and what was dropped as JSON")
+    add_json(parser, "the sidecar and what was dropped")
 
 
 def run(args: argparse.Namespace) -> int:

@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edgekit.cli.console import print_json, print_table, progress_bar
+from edgekit.cli.options import add_json, add_output
 
 if TYPE_CHECKING:
     from edgekit.demo.run import DemoResult
 
-DEFAULT_OUT = Path("edgekit_demo")
+DEFAULT_OUTPUT = Path("edgekit_demo")
 NEXT_STEPS = (
     "edgekit calibrate --model yolov8n-seg.onnx --images IMAGES -o work",
     "edgekit compile work/*.yaml",
@@ -20,15 +21,8 @@ NEXT_STEPS = (
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "-o",
-        "--output",
-        type=Path,
-        default=DEFAULT_OUT,
-        metavar="DIR",
-        help=f"a new folder, or an earlier demo's, which is replaced (default: {DEFAULT_OUT})",
-    )
-    parser.add_argument("--json", action="store_true", help="print the report as JSON")
+    add_output(parser, "a new folder, or an earlier demo's, which is replaced", default=str(DEFAULT_OUTPUT))
+    add_json(parser)
 
 
 def run(args: argparse.Namespace) -> int:

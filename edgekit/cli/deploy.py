@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edgekit.cli.calibrate import add_choice_arguments
+from edgekit.cli.options import add_json, add_output
 
 if TYPE_CHECKING:
     from edgekit.deploy.deploy import Deployed
@@ -16,14 +17,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of the command: those of calibrate and compile that matter to everybody."""
     parser.add_argument("model", type=Path, metavar="MODEL.onnx", help="a stock export (or a cut model)")
     parser.add_argument("--images", type=Path, required=True, metavar="SOURCE", help="images to calibrate with")
-    parser.add_argument(
-        "-o", "--output", type=Path, required=True, metavar="BUNDLE", help="a new folder for the bundle"
-    )
+    add_output(parser, "a new folder for the bundle", metavar="BUNDLE", required=True)
     parser.add_argument("--work", type=Path, metavar="DIR", help="where the build is kept (default: BUNDLE_work)")
     add_choice_arguments(parser)
     parser.add_argument("--toolchain", default="auto", metavar="NAME", help="auto (default), hb_mapper, docker or sim")
     parser.add_argument("--optimize", metavar="LEVEL", help="O0 to O3 in place of the yaml's optimize_level")
-    parser.add_argument("--json", action="store_true", help="print what was made as JSON")
+    add_json(parser, "what was made")
 
 
 def run(args: argparse.Namespace) -> int:

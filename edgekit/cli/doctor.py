@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
+from edgekit.cli.options import add_json
+
 if TYPE_CHECKING:
     from edgekit.deploy.doctor import Check
 
@@ -13,7 +15,7 @@ MARKS = {"ok": "ok", "gap": "-", "broken": "BROKEN"}
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of the command."""
-    parser.add_argument("--json", action="store_true", help="as JSON")
+    add_json(parser, "the checks")
 
 
 def run(args: argparse.Namespace) -> int:

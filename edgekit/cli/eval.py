@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING
 
 from edgekit.cli.console import print_json, print_table, progress_bar, say_replaced
 from edgekit.cli.earlier import refuse_others_files, with_sidecars
+from edgekit.cli.options import add_device, add_json, add_output, add_overwrite, add_seed, add_thresholds
 
 if TYPE_CHECKING:
     from edgekit.evaluate.bootstrap import Interval
-    from edgekit.evaluate.labels import Truth
+    from edgekit.evaluate.labels import Labels
     from edgekit.evaluate.run import Evaluation, ModelScores
 
-DEFAULT_OUT = Path("edgekit_eval")
+DEFAULT_OUTPUT = Path("edgekit_eval")
 KINDS = {
     "box": "boxes",
     "mask": "masks",
@@ -47,17 +48,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--against", type=Path, metavar="M2", help="a reference, e.g. the float ONNX: what is kept of it"
     )
-    parser.add_argument(
-        "--device", default="auto", help="device of --model: auto, bpu, sim, hbdk-sim; float: cpu, cuda, ..."
-    )
+    add_device(parser)
     parser.add_argument(
         "--settings",
         choices=("published", "model-zoo"),
         default="published",
         help="published: conf 0.001, as published mAPs; model-zoo: conf 0.25, as the board vendor's figures",
     )
-    parser.add_argument("--conf", type=float, help="score threshold instead of the setting's")
-    parser.add_argument("--iou", type=float, help="overlap threshold of the NMS instead of 0.7")
+    add_thresholds(parser, conf=None)
     parser.add_argument(
         "--masks",
         choices=("edgekit", "ultralytics"),
@@ -69,15 +67,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--limit", type=int, metavar="N", help="the first N images alone")
     parser.add_argument("--resamples", type=int, default=1000, help="bootstrap draws for the intervals (default 1000)")
-    parser.add_argument("--seed", type=int, default=0, help="of the bootstrap")
+    add_seed(parser, "the bootstrap")
     parser.add_argument("--classes", action="store_true", help="show every class")
-    parser.add_argument(
-        "-o", "--out", type=Path, default=DEFAULT_OUT, help=f"predictions and report.json (default {DEFAULT_OUT})"
-    )
-    parser.add_argument(
-        "--overwrite", action="store_true", help="replace files in the output folder that no earlier call wrote"
-    )
-    parser.add_argument("--json", action="store_true", help="print the report as JSON")
+    add_output(parser, "predictions and report.json", default=str(DEFAULT_OUTPUT))
+    add_overwrite(parser, "files in the output folder that no earlier call wrote")
+    add_json(parser)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -91,8 +85,8 @@ def run(args: argparse.Namespace) -> int:
     given = {name: value for name, value in (("conf", args.conf), ("iou", args.iou)) if value is not None}
     say_replaced(
         refuse_others_files(
-            [args.out / "report.json"],
-            record=args.out / "report.json",
+            [args.output / "report.json"],
+            record=args.output / "report.json",
             is_record=lambda report: isinstance(report.get("model"), dict) and "device" in report["model"],
             inputs=[*with_sidecars([args.model, args.against]), *filter(None, [args.data, args.images])],
             overwrite=args.overwrite,
@@ -105,7 +99,7 @@ def run(args: argparse.Namespace) -> int:
         result = evaluate(
             args.model,
             truth,
-            args.out,
+            args.output,
             against=args.against,
             device=args.device,
             settings={**settings, **given},
@@ -114,17 +108,17 @@ def run(args: argparse.Namespace) -> int:
             seed=args.seed,
             progress=progress,
         )
-    print_json(result.to_dict()) if args.json else _print(result, args.out, show_classes=args.classes)
+    print_json(result.to_dict()) if args.json else _print(result, args.output, show_classes=args.classes)
     return 0
 
 
-def _truth(args: argparse.Namespace) -> Truth:
+def _truth(args: argparse.Namespace) -> Labels:
     """The labels, or without --data the images alone."""
     from edgekit.errors import ConfigError
-    from edgekit.evaluate.labels import load_truth, unlabelled_images
+    from edgekit.evaluate.labels import load_labels, unlabelled_images
 
     if args.data is not None:
-        return load_truth(args.data, split=args.split, images_dir=args.images, limit=args.limit, strict=args.strict)
+        return load_labels(args.data, split=args.split, images_dir=args.images, limit=args.limit, strict=args.strict)
     if args.images is None or args.against is None:
         raise ConfigError(
             "neither --data nor both of --images and --against were given",
@@ -200,7 +194,7 @@ def _print_comparison(result: Evaluation) -> None:
     if not agreement.truth:
         print(f"agreement: {result.reference.model} finds nothing with score >= 0.4 on these images")
         return
-    shares = ", ".join(f"{_percent(one.value)} % {_range(one)} at IoU {iou:g}" for iou, one in agreement.found_again)
+    shares = ", ".join(f"{_percent(one.value)} % {_range(one)} at IoU {iou:g}" for iou, one in agreement.count_matches)
     print(f"agreement: of {agreement.truth} detections of {result.reference.model} with score >= 0.4, found again:")
     print(f"  {shares}")
     masks = "" if math.isnan(agreement.mask_iou) else f", mask IoU {agreement.mask_iou:.3f}"

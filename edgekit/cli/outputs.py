@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from edgekit.runtime.session import Session
     from edgekit.runtime.sources import Source
 
-DEFAULT_OUT = "edgekit_run"
+DEFAULT_OUTPUT = "edgekit_run"
 COCO_NAME = "coco_results.json"
 
 
@@ -36,7 +36,7 @@ class Outputs:
 def output_folder(args: argparse.Namespace, source: Source) -> Path:
     from edgekit.errors import OutputError
 
-    out = Path(args.out) if args.out else _unused(Path(DEFAULT_OUT))
+    out = Path(args.output) if args.output else _unused(Path(DEFAULT_OUTPUT))
     folder = Path(args.source) if is_folder(Path(args.source)) else Path(args.source).parent
     if source.kind == "images" and is_folder(out) and resolved(out) == resolved(folder):
         raise OutputError(f"{out} is the source's own folder; images would be lost", hint="give -o another folder")

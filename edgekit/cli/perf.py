@@ -8,6 +8,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from edgekit.cli.options import add_device, add_json, add_output, add_overwrite, add_thresholds, add_timing
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -25,25 +27,19 @@ FLOAT_NOTE = "measured with onnxruntime on this computer: these numbers say noth
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--model", required=True, help=".bin, quantized graph, float ONNX or bundle")
     parser.add_argument("--source", help="image or folder of images (default: generated images without objects)")
-    parser.add_argument(
-        "--device",
-        default="auto",
-        help="auto (what the file asks for), bpu, sim, hbdk-sim; float models: cpu, cuda, ...",
-    )
-    parser.add_argument("--threads", type=int, default=2, help="measure with 1, 2, ... this many threads (default 2)")
-    parser.add_argument("--frames", type=int, default=200, help="measured frames per number of threads (default 200)")
+    add_device(parser)
+    add_timing(parser)
     parser.add_argument("--warmup", type=int, default=10, help="frames per thread before measuring (default 10)")
-    parser.add_argument("--conf", type=float, default=0.25, help="score threshold, 0..1 (default 0.25)")
-    parser.add_argument("--iou", type=float, default=0.7, help="overlap threshold of the NMS, 0..1 (default 0.7)")
+    add_thresholds(parser)
     parser.add_argument("--no-draw", action="store_true", help="leave the drawing of results out")
     parser.add_argument("--hrt", action="store_true", help="run hrt_model_exec perf as well and show it beside")
     parser.add_argument(
         "--reference", help="published figures: a file, or a folder with BOARD.json (default: board/reference)"
     )
     parser.add_argument("--csv", metavar="FILE", help="write the measurements as CSV, too")
-    parser.add_argument("-o", "--out", metavar="FILE", help="write everything as JSON, too")
-    parser.add_argument("--overwrite", action="store_true", help="replace the files of -o and --csv where they exist")
-    parser.add_argument("--json", action="store_true", help="everything as JSON on standard output")
+    add_output(parser, "write everything as JSON, too", metavar="FILE")
+    add_overwrite(parser, "the files of -o and --csv if they exist")
+    add_json(parser, "everything")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -52,7 +48,7 @@ def run(args: argparse.Namespace) -> int:
     from edgekit.runtime.published_results import compare
     from edgekit.runtime.session import load
 
-    outputs = [Path(name) for name in (args.out, args.csv) if name]
+    outputs = [Path(name) for name in (args.output, args.csv) if name]
     replaced = refuse_replacing(outputs, inputs=_inputs(args) if outputs else (), overwrite=args.overwrite)
     with load(args.model, args.device, conf=args.conf, iou=args.iou) as session:
         notes = _notes(session)
@@ -68,8 +64,8 @@ def run(args: argparse.Namespace) -> int:
         print_json(report)
     else:
         _print_tables(session, runs, vendor, comparisons, report)
-    if args.out:
-        write_json(Path(args.out), report)
+    if args.output:
+        write_json(Path(args.output), report)
     if args.csv:
         _write_csv(Path(args.csv), runs)
     say_replaced(replaced)

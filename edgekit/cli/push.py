@@ -5,17 +5,18 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from edgekit.cli.options import add_json, add_output, add_overwrite, add_timing
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("target", nargs="+", metavar="[USER@HOST] BUNDLE", help="the board, and the bundle of deploy")
     parser.add_argument("--folder", metavar="DIR", help="fill this folder to carry over by hand, instead of a host")
     parser.add_argument("--to", default="edgekit", help="folder in the home on the board (default: edgekit)")
-    parser.add_argument("--threads", type=int, default=2, help="measure with 1, 2, ... this many threads (default 2)")
-    parser.add_argument("--frames", type=int, default=200, help="measured frames per number of threads (default 200)")
+    add_timing(parser)
     parser.add_argument("--no-perf", action="store_true", help="stop after the smoke test")
-    parser.add_argument("-o", "--out", metavar="FILE", help="where the board's measurement goes (default: perf.json)")
-    parser.add_argument("--overwrite", action="store_true", help="replace the measurement of an earlier push")
-    parser.add_argument("--json", action="store_true", help="what came back as JSON on standard output")
+    add_output(parser, "where the board's measurement goes (default: perf.json)", metavar="FILE")
+    add_overwrite(parser, "the measurement of an earlier push")
+    add_json(parser, "what came back")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -60,7 +61,7 @@ def _push(args: argparse.Namespace) -> int:
     from edgekit.files import refuse_replacing, write_json
 
     host, bundle = args.target
-    out = Path(args.out or "perf.json")
+    out = Path(args.output or "perf.json")
     if not args.no_perf:  # asked before the minutes on the board
         say_replaced(refuse_replacing([out], inputs=_parts(Path(bundle)), overwrite=args.overwrite))
     with progress_bar() as report:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edgekit.cli.console import print_json, progress_bar
+from edgekit.cli.options import add_json, add_overwrite
 from edgekit.progress import Progress
 
 if TYPE_CHECKING:
@@ -37,9 +38,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--against", type=Path, metavar="OTHER", help="the build to compare with (the base)")
     parser.add_argument("--html", type=Path, metavar="FILE", help="also write one self-contained page")
-    parser.add_argument("--overwrite", action="store_true", help="replace the page of --html where it exists")
+    add_overwrite(parser, "the page of --html if it exists")
     parser.add_argument("--all", action="store_true", help="print every node, and every build of a folder")
-    parser.add_argument("--json", action="store_true", help="print the report as JSON (schema edgekit.report/1)")
+    add_json(parser, "the report (schema edgekit.report/1)")
 
 
 def run(args: argparse.Namespace) -> int:

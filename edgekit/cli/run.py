@@ -9,8 +9,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from edgekit.cli.options import add_device, add_json, add_output, add_overwrite, add_thresholds
 from edgekit.cli.outputs import (
-    DEFAULT_OUT,
+    DEFAULT_OUTPUT,
     Outputs,
     export_sinks,
     image_sinks,
@@ -39,19 +40,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="image, folder, glob, list (.txt), COCO JSON, dataset yaml, video, stream URL, or a camera "
         "(number, 'camera', 'mipi')",
     )
-    parser.add_argument("-o", "--out", help=f"folder for images and results (default: {DEFAULT_OUT}, numbered)")
-    parser.add_argument(
-        "--overwrite",
-        action="store_true",
-        help="write into a folder that is not empty; names the files that it replaces, never one that is read",
-    )
-    parser.add_argument(
-        "--device",
-        default="auto",
-        help="auto (what the file asks for), bpu, sim, hbdk-sim; float models: cpu, cuda, ...",
-    )
-    parser.add_argument("--conf", type=float, default=0.25, help="score threshold, 0..1 (default 0.25)")
-    parser.add_argument("--iou", type=float, default=0.7, help="overlap threshold of the NMS, 0..1 (default 0.7)")
+    add_output(parser, f"folder for images and results (default: {DEFAULT_OUTPUT}, numbered)")
+    add_overwrite(parser, "files in a folder that is not empty, all of them named; never one that is read")
+    add_device(parser)
+    add_thresholds(parser)
     parser.add_argument("--max-detections", type=int, default=300, help="objects per image at most (default 300)")
     parser.add_argument("--names", help="class names: 'coco', or a text file with one name per line")
     parser.add_argument("--masks", default="rle", choices=("rle", "polygons", "none"), help="masks in the JSON")
@@ -64,7 +56,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--coco", action="store_true", help="also write coco_results.json, as pycocotools reads it")
     parser.add_argument("--frames", type=int, help="stop after this many images")
     parser.add_argument("--no-images", action="store_true", help="write results only, draw nothing")
-    parser.add_argument("--json", action="store_true", help="results as one JSON document on standard output")
+    add_json(parser, "the results")
     live = parser.add_argument_group("live runs")
     live.add_argument("--preview", type=int, metavar="PORT", help="show the newest image in a browser")
     live.add_argument(

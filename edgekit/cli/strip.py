@@ -6,6 +6,8 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from edgekit.cli.options import add_json, add_output, add_overwrite
+
 if TYPE_CHECKING:
     from edgekit.compile.strip_plan import StripPlan
     from edgekit.spec import ModelSpec
@@ -14,8 +16,8 @@ if TYPE_CHECKING:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of the command."""
     parser.add_argument("model", nargs="?", type=Path, help="a compiled .bin; its sidecar lies beside it")
-    parser.add_argument("-o", "--output", type=Path, help="where the result goes (default: MODEL_modified.bin)")
-    parser.add_argument("--overwrite", action="store_true", help="replace the result and its sidecar where they exist")
+    add_output(parser, "where the result goes (default: MODEL_modified.bin)", metavar="FILE")
+    add_overwrite(parser, "the result and its sidecar if they exist")
     parser.add_argument("--log", type=Path, help="read the nodes from a log of hb_model_modifier; only plans")
     parser.add_argument("--sidecar", type=Path, help="the sidecar of the model or of the ONNX that was compiled")
     parser.add_argument(
@@ -27,7 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--any-version", action="store_true", help="allow a toolchain of another version than the build's"
     )
-    parser.add_argument("--json", action="store_true", help="as JSON")
+    add_json(parser, "the plan")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -114,7 +116,7 @@ def _show(args: argparse.Namespace, plan: StripPlan, model: str, output: str, si
     if args.print_command:
         print(command)
         return 0
-    rows = [(c.output, c.role, "removed" if c.remove else "kept", c.why) for c in plan.choices]
+    rows = [(c.output, c.role, "removed" if c.remove else "kept", c.reason) for c in plan.decisions]
     print_table("Dequantize nodes", ("output", "role", "node", "why"), rows)
     for note in plan.notes:
         print(f"note: {note}")
@@ -132,7 +134,7 @@ def _as_json(plan: StripPlan, command: str, output: str | None, sidecar: Path | 
     return {
         "edgekit": "strip",
         "version": 1,
-        "choices": [asdict(choice) for choice in plan.choices],
+        "decisions": [asdict(decision) for decision in plan.decisions],
         "removed": list(plan.removed),
         "notes": list(plan.notes),
         "command": command,

@@ -6,6 +6,8 @@ import argparse
 import sys
 from pathlib import Path
 
+from edgekit.cli.options import add_json
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of the command and of its three actions."""
@@ -14,7 +16,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     install.add_argument("--yes", "-y", action="store_true", help="do not ask before the download")
     install.add_argument("--python", type=Path, metavar="PATH", help="the CPython 3.10 to build on")
     status = actions.add_parser("status", help="what is here, of which version, and how much space it takes")
-    status.add_argument("--json", action="store_true", help="as JSON")
+    add_json(status, "the state")
     uninstall = actions.add_parser("uninstall", help="remove the private environment")
     uninstall.add_argument("--yes", "-y", action="store_true", help="do not ask")
     for action, run_action in ((install, _install), (status, _status), (uninstall, _uninstall)):
@@ -59,7 +61,7 @@ def _status(args: argparse.Namespace) -> int:
     if args.json:
         print_json(status.to_dict())
     else:
-        rows = [(place.kind, "yes" if place.usable else "no", place.detail) for place in status.places]
+        rows = [(location.kind, "yes" if location.usable else "no", location.detail) for location in status.locations]
         print_table("toolchain", ("where", "usable", "what"), rows)
         print(status.summary)
     return 0 if status.usable else 1

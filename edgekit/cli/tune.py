@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edgekit.cli.console import print_json, print_table, progress_bar
+from edgekit.cli.options import add_input, add_json, add_march, add_output, add_seed, add_workers
 
 if TYPE_CHECKING:
     from edgekit.evaluate.bootstrap import Interval
@@ -48,15 +49,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="SHARE",
         help="most time that 16-bit places may add on the board, estimated (default 0.25; 0: int8 alone)",
     )
-    parser.add_argument(
-        "--input", choices=("nv12", "rgb", "bgr", "yuv444", "gray"), default="nv12", help="what the board will feed"
-    )
-    parser.add_argument("--march", default="bayes-e", help="bayes-e (RDK X5, default), bayes or bernoulli2")
-    parser.add_argument("--seed", type=int, default=0, help="of the images' order; the same seed chooses the same")
-    parser.add_argument("--workers", type=int, metavar="N", help="processes of this computer (default one per core)")
-    parser.add_argument("--scheduler", metavar="ADDRESS", help="a Dask scheduler, such as tcp://host:8786, instead")
-    parser.add_argument("-o", "--output", type=Path, default=Path("edgekit_tune"), help="default edgekit_tune")
-    parser.add_argument("--json", action="store_true", help="print the report as JSON")
+    add_input(parser)
+    add_march(parser)
+    add_seed(parser, "the order of the images")
+    add_workers(parser)
+    add_output(parser, "folder of the tuned model and the report", default="edgekit_tune")
+    add_json(parser)
 
 
 def run(args: argparse.Namespace) -> int:

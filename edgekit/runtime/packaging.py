@@ -30,6 +30,7 @@ MODULES = (
     "cli/__init__",
     "cli/console",
     "cli/main",
+    "cli/options",
     "cli/outputs",
     "cli/perf",
     "cli/run",
