@@ -133,9 +133,9 @@ def _read_record(folder: Path) -> tuple[Mapping[str, Any], list[Member]]:
     if not isinstance(record, Mapping) or record.get("edgekit") != "bundle":
         raise _refused(folder, f"{BUNDLE_NAME} is of another kind, expected that of a bundle")
     if record.get("version") != BUNDLE_VERSION:
-        found = str(record.get("version"))[:20]
+        version = str(record.get("version"))[:20]
         raise ModelError(
-            f"{folder} is a bundle of version {found}, expected {BUNDLE_VERSION}",
+            f"{folder} is a bundle of version {version}, expected {BUNDLE_VERSION}",
             hint="update edgekit, or make the bundle again with this version",
         )
     return record, _members(folder, record.get("members"))
@@ -206,7 +206,7 @@ def _unpack(archive: Path, target: Path) -> None:
 def _archive_files(archive: Path) -> Iterator[tuple[str, io.BufferedIOBase | Any]]:
     """(name, stream) of every file; links, devices, sparse files, paths and excess are refused before any reading."""
     total = 0
-    seen: set[str] = set()
+    names: set[str] = set()
     with gzip.open(archive, "rb") as plain, tarfile.open(fileobj=_Bounded(plain), mode="r:") as tar:  # type: ignore[call-overload]
         for member in tar:
             if member.isdir():
@@ -215,11 +215,11 @@ def _archive_files(archive: Path) -> Iterator[tuple[str, io.BufferedIOBase | Any
             total += member.size
             if member.type not in (tarfile.REGTYPE, tarfile.AREGTYPE) or member.issparse():
                 raise _refused(archive, f"its member {name!r} is a link or no plain file")
-            if member.size > MAX_MEMBER_BYTES or total > MAX_TOTAL_BYTES or len(seen) >= MAX_MEMBERS + 1:
+            if member.size > MAX_MEMBER_BYTES or total > MAX_TOTAL_BYTES or len(names) >= MAX_MEMBERS + 1:
                 raise _refused(archive, f"its member {name!r} makes it larger than any bundle")
-            if name in seen:
+            if name in names:
                 raise _refused(archive, f"its member {name!r} is there twice")
-            seen.add(name)
+            names.add(name)
             yield name, tar.extractfile(member)
 
 
@@ -257,8 +257,8 @@ class _Bounded:
         return self._stream.tell()
 
 
-def _refused(place: Path, why: str) -> ModelError:
-    return ModelError(f"the bundle {place} is refused: {why}", hint=NEW_COPY_HINT)
+def _refused(path: Path, why: str) -> ModelError:
+    return ModelError(f"the bundle {path} is refused: {why}", hint=NEW_COPY_HINT)
 
 
 def hashed_member(part: str, path: Path) -> Member:

@@ -129,10 +129,10 @@ class ReadFiles:
 
     def refuse(self, output: Path) -> None:
         """Raise OutputError where `output` is one of the files."""
-        found = next((self._known[identity] for identity in _identities(output) if identity in self._known), None)
-        if found is not None:
+        source = next((self._known[identity] for identity in _identities(output) if identity in self._known), None)
+        if source is not None:
             raise OutputError(
-                f"{output} would replace {found}, which is read in this call",
+                f"{output} would replace {source}, which is read in this call",
                 hint="choose another place with -o; --overwrite never replaces what is read",
             )
 
@@ -186,12 +186,12 @@ def listed(paths: Sequence[Path], shown: int = 3) -> str:
 
 def _identities(path: Path) -> list[object]:
     """What a file is known by: its resolved path and, where it exists, its device and inode."""
-    found: list[object] = []
+    identities: list[object] = []
     with contextlib.suppress(OSError, ValueError):  # names that no file can have
-        found.append(os.path.realpath(path))
+        identities.append(os.path.realpath(path))
         status = os.stat(path)  # noqa: PTH116
-        found.append((status.st_dev, status.st_ino))
-    return found
+        identities.append((status.st_dev, status.st_ino))
+    return identities
 
 
 def _cannot_write(path: Path, error: OSError) -> OutputError:

@@ -98,22 +98,22 @@ class HeadSpec:
     axis: int = 3
 
     def __post_init__(self) -> None:
-        place = f"output {self.name!r}"
-        _require(self.role in ROLES, f"{place} role", self.role, _any_of(ROLES))
-        _require(self.dtype in HEAD_DTYPES, f"{place} dtype", self.dtype, _any_of(HEAD_DTYPES))
+        location = f"output {self.name!r}"
+        _require(self.role in ROLES, f"{location} role", self.role, _any_of(ROLES))
+        _require(self.dtype in HEAD_DTYPES, f"{location} dtype", self.dtype, _any_of(HEAD_DTYPES))
         least, most = (4, 4) if self.stride > 0 or self.role == "proto" else (1, MAX_SIDES)  # a grid, or scores
-        _require(least <= len(self.shape) <= most, f"{place} shape", self.shape, f"{least}..{most} sides")
-        _require(all(d > 0 for d in self.shape), f"{place} shape", self.shape, "positive numbers")
-        _require(0 <= self.stride <= MAX_SIDE, f"{place} stride", self.stride, f"0..{MAX_SIDE}")
-        _require(math.prod(self.shape) <= 1 << 30, f"{place} shape", self.shape, "at most 2^30 elements")
+        _require(least <= len(self.shape) <= most, f"{location} shape", self.shape, f"{least}..{most} sides")
+        _require(all(d > 0 for d in self.shape), f"{location} shape", self.shape, "positive numbers")
+        _require(0 <= self.stride <= MAX_SIDE, f"{location} stride", self.stride, f"0..{MAX_SIDE}")
+        _require(math.prod(self.shape) <= 1 << 30, f"{location} shape", self.shape, "at most 2^30 elements")
         if self.dtype == "float32":
-            _require(not self.scale, f"{place} scale", self.scale, "none, since it is float")
+            _require(not self.scale, f"{location} scale", self.scale, "none, since it is float")
         else:
-            _require(0 <= self.axis < len(self.shape), f"{place} axis", self.axis, f"0..{len(self.shape) - 1}")
+            _require(0 <= self.axis < len(self.shape), f"{location} axis", self.axis, f"0..{len(self.shape) - 1}")
             allowed = (1, self.shape[self.axis])
-            _require(len(self.scale) in allowed, f"{place} scale count", len(self.scale), _any_of(allowed))
+            _require(len(self.scale) in allowed, f"{location} scale count", len(self.scale), _any_of(allowed))
             good = all(math.isfinite(s) and s > 0 for s in self.scale)
-            _require(good, f"{place} scale", self.scale[:4], "positive finite numbers")
+            _require(good, f"{location} scale", self.scale[:4], "positive finite numbers")
 
     @property
     def channels(self) -> int:
@@ -173,8 +173,9 @@ class ModelSpec:
         _require(all(side > 0 for side in sizes), "anchors", self.anchors, "sizes above 0")
         _require(all(count > 0 for count in self.keypoint_shape), "keypoint_shape", self.keypoint_shape, "counts")
         _require(len(self.outputs) > 0, "outputs", "none", "at least one")
-        seen = [head.name for head in self.outputs]
-        _require(len(set(seen)) == len(seen), "output names", seen, "each once")
+        output_names = [head.name for head in self.outputs]
+        distinct = len(set(output_names)) == len(output_names)
+        _require(distinct, "output names", output_names, "each once")
         object.__setattr__(self, "files", MappingProxyType(dict(self.files)))
         object.__setattr__(self, "tools", MappingProxyType(dict(self.tools)))
 
@@ -193,14 +194,14 @@ class ModelSpec:
 
     def head(self, role: str, stride: int | None = None) -> HeadSpec:
         """The one output with this role (and stride); raises ModelError where there is not exactly one."""
-        found = [h for h in self.outputs if h.role == role and stride in (None, h.stride)]
-        if len(found) != 1:
+        heads = [h for h in self.outputs if h.role == role and stride in (None, h.stride)]
+        if len(heads) != 1:
             where = f" at stride {stride}" if stride else ""
             raise ModelError(
-                f"the model has {len(found)} outputs of role {role!r}{where}, expected exactly one",
+                f"the model has {len(heads)} outputs of role {role!r}{where}, expected exactly one",
                 hint="run edgekit cut again on the stock ONNX so that the sidecar fits the model",
             )
-        return found[0]
+        return heads[0]
 
 
 def sidecar_path(model: Path) -> Path:
@@ -215,31 +216,31 @@ def spec_to_dict(spec: ModelSpec) -> dict[str, Any]:
     return plain
 
 
-def spec_from_dict(value: object, *, place: str = "the sidecar") -> ModelSpec:
+def spec_from_dict(value: object, *, location: str = "the sidecar") -> ModelSpec:
     """Reads `value` as written by `spec_to_dict`; raises ModelError naming the field that is wrong."""
-    data = dict(as_mapping(value, place))
+    data = dict(as_mapping(value, location))
     if data.pop("edgekit", None) != "model":
         raise ModelError(
-            f"{place} is no sidecar of edgekit (it does not say 'edgekit': 'model')",
+            f"{location} is no sidecar of edgekit (it does not say 'edgekit': 'model')",
             hint="move the file away from the model, or write the sidecar there with edgekit cut or edgekit compile",
         )
     try:
-        named = as_mapping(data.get("files", {}), f"{place}.files")
-        files = {k: build(FileRef, v, f"{place}.files.{k}") for k, v in named.items()}
+        named = as_mapping(data.get("files", {}), f"{location}.files")
+        files = {k: build(FileRef, v, f"{location}.files.{k}") for k, v in named.items()}
         parts = {
-            "input": build(InputSpec, data.get("input"), f"{place}.input"),
-            "preprocess": build(Preprocess, data.get("preprocess"), f"{place}.preprocess"),
+            "input": build(InputSpec, data.get("input"), f"{location}.input"),
+            "preprocess": build(Preprocess, data.get("preprocess"), f"{location}.preprocess"),
             "outputs": tuple(
-                build(HeadSpec, head, f"{place}.outputs[{i}]")
-                for i, head in enumerate(as_list(data.get("outputs"), f"{place}.outputs"))
+                build(HeadSpec, head, f"{location}.outputs[{i}]")
+                for i, head in enumerate(as_list(data.get("outputs"), f"{location}.outputs"))
             ),
             "files": files,
         }
-        return build(ModelSpec, {**data, **parts}, place)
+        return build(ModelSpec, {**data, **parts}, location)
     except ModelError as error:
-        if error.message.startswith(place):
+        if error.message.startswith(location):
             raise
-        raise ModelError(f"{place}: {error.message}", hint=error.hint) from error
+        raise ModelError(f"{location}: {error.message}", hint=error.hint) from error
 
 
 def save_spec(path: Path, spec: ModelSpec) -> None:
@@ -250,7 +251,7 @@ def save_spec(path: Path, spec: ModelSpec) -> None:
 def load_spec(path: Path) -> ModelSpec:
     """Reads a sidecar; raises ModelError where it is missing, no JSON or contradicts itself."""
     try:
-        return spec_from_dict(read_json(path), place=str(path))
+        return spec_from_dict(read_json(path), location=str(path))
     except DataError as error:
         raise ModelError(error.message, hint="run edgekit cut or edgekit compile again") from error
 

@@ -22,12 +22,12 @@ BOMS = (
 _STRING_OR_BRACKET = re.compile(r'"(?:[^"\\]|\\.)*"|[\[\]{}]', re.DOTALL)
 
 
-def decode_text(data: bytes, place: str, *, error: type[EdgekitError] = DataError) -> str:
+def decode_text(data: bytes, location: str, *, error: type[EdgekitError] = DataError) -> str:
     """Decode text as UTF-8, or as what its byte order mark names, with "\\n" as the only line end.
 
     Args:
         data: The bytes of the whole text.
-        place: What the bytes are, for messages: a path, or "the answer of the board".
+        location: What the bytes are, for messages: a path, or "the answer of the board".
         error: The class of the error raised.
 
     Returns:
@@ -41,11 +41,11 @@ def decode_text(data: bytes, place: str, *, error: type[EdgekitError] = DataErro
         text = data[len(bom) :].decode(encoding)
     except UnicodeDecodeError as cause:
         raise error(
-            f"{place} is not {encoding.upper()} text (byte {len(bom) + cause.start}: {cause.reason})",
+            f"{location} is not {encoding.upper()} text (byte {len(bom) + cause.start}: {cause.reason})",
             hint="save it as UTF-8",
         ) from cause
     if "\0" in text:
-        raise error(f"{place} holds NUL characters, expected text", hint="save it as UTF-8, or check the path")
+        raise error(f"{location} holds NUL characters, expected text", hint="save it as UTF-8, or check the path")
     return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
@@ -70,12 +70,14 @@ def read_text(path: Path, *, max_bytes: int = MAX_TEXT_BYTES, error: type[Edgeki
     return decode_text(read_bytes(path, max_bytes=max_bytes, error=error), str(path), error=error)
 
 
-def parse_json(text: str | bytes, place: str, *, finite: bool = True, error: type[EdgekitError] = DataError) -> object:
+def parse_json(
+    text: str | bytes, location: str, *, finite: bool = True, error: type[EdgekitError] = DataError
+) -> object:
     """Parse JSON strictly: no repeated keys, no NaN or infinities, at most `MAX_JSON_DEPTH` levels.
 
     Args:
         text: The JSON text, or its bytes.
-        place: What the text is, for messages.
+        location: What the text is, for messages.
         finite: False lets NaN and infinities through, for readers that name the field they stand in.
         error: The class of the error raised.
 
@@ -85,7 +87,7 @@ def parse_json(text: str | bytes, place: str, *, finite: bool = True, error: typ
     Raises:
         EdgekitError: (of class `error`) where the text is not such JSON.
     """
-    decoded = decode_text(text, place, error=error) if isinstance(text, bytes) else text
+    decoded = decode_text(text, location, error=error) if isinstance(text, bytes) else text
     try:
         _check_depth(decoded)
         value: object = json.loads(
@@ -96,7 +98,7 @@ def parse_json(text: str | bytes, place: str, *, finite: bool = True, error: typ
         )
     except (ValueError, RecursionError) as cause:
         problem = " ".join(str(cause).split())[:200]
-        raise error(f"{place} cannot be read as JSON ({problem})", hint="fix or rewrite the JSON there") from cause
+        raise error(f"{location} cannot be read as JSON ({problem})", hint="fix or rewrite the JSON there") from cause
     return value
 
 
@@ -108,25 +110,27 @@ def read_json_file(
 
 
 def check_integer(
-    value: object, place: str, *, low: int, high: int = 2**31 - 1, error: type[EdgekitError] = DataError
+    value: object, location: str, *, low: int, high: int = 2**31 - 1, error: type[EdgekitError] = DataError
 ) -> int:
     """Return `value` as an int if it is an integer (no bool) of `low` to `high`; raises `error` if not."""
     if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
         raise error(
-            f"{place} is {shorten(value)}, expected an integer from {low} to {high}", hint=f"correct {place} there"
+            f"{location} is {shorten(value)}, expected an integer from {low} to {high}",
+            hint=f"correct {location} there",
         )
     return value
 
 
 def check_number(
-    value: object, place: str, *, low: float = -1e30, high: float = 1e30, error: type[EdgekitError] = DataError
+    value: object, location: str, *, low: float = -1e30, high: float = 1e30, error: type[EdgekitError] = DataError
 ) -> float:
     """Return `value` as a finite float if it is a number (no bool) of `low` to `high`; raises `error` if not."""
     numeric = isinstance(value, int | float) and not isinstance(value, bool)
     # an int is compared before it becomes a float: 10**400 has no float
     if not numeric or not low <= value <= high:  # type: ignore[operator]
         raise error(
-            f"{place} is {shorten(value)}, expected a number from {low:g} to {high:g}", hint=f"correct {place} there"
+            f"{location} is {shorten(value)}, expected a number from {low:g} to {high:g}",
+            hint=f"correct {location} there",
         )
     return float(value)  # type: ignore[arg-type]
 

@@ -75,7 +75,7 @@ def head(**changes: Any) -> list[dict[str, Any]]:
 )
 def test_every_wrong_field_is_named(changes: dict[str, Any], message: str) -> None:
     with pytest.raises(ModelError, match=message) as caught:
-        spec_from_dict(plain(**changes), place="m.json")
+        spec_from_dict(plain(**changes), location="m.json")
     assert "m.json" in caught.value.message
 
 
@@ -139,7 +139,7 @@ DEEP: list[Any] = [[[[[[[[3]]]]]]]]
 )
 def test_values_of_another_type_depth_or_range_are_refused_in_two_lines(changes: dict[str, Any]) -> None:
     with pytest.raises(ModelError, match=r"m\.json") as caught:
-        spec_from_dict(plain(**changes), place="m.json")
+        spec_from_dict(plain(**changes), location="m.json")
     assert len(caught.value.message) < 500 and "\n" not in caught.value.message
     assert caught.value.hint
 
@@ -164,7 +164,7 @@ def test_no_sidecar_at_all(value: object) -> None:
 
 def test_another_json_beside_the_model_is_told_from_a_broken_sidecar() -> None:
     with pytest.raises(ModelError, match="m.json is no sidecar of edgekit") as caught:
-        spec_from_dict({"labels": ["cat"]}, place="m.json")
+        spec_from_dict({"labels": ["cat"]}, location="m.json")
     assert "move the file away" in caught.value.hint
 
 

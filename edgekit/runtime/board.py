@@ -32,7 +32,7 @@ def open_board_device(path: Path, spec: ModelSpec | None) -> tuple[Device | None
     for library in LIBRARIES:
         try:
             if spec is not None:
-                check_march(spec, board, place=str(path))
+                check_march(spec, board, location=str(path))
             return library(path), failures
         except DeviceError as error:
             if not error.message.startswith("no BPU library"):
@@ -41,30 +41,30 @@ def open_board_device(path: Path, spec: ModelSpec | None) -> tuple[Device | None
     return None, failures
 
 
-def fit_to_device(spec: ModelSpec, device: Device, *, place: str) -> ModelSpec:
+def fit_to_device(spec: ModelSpec, device: Device, *, location: str) -> ModelSpec:
     """`spec` if its input and outputs are those of the device's model; raises ModelError naming the first that is not.
 
     Scales that the library does not state come from the sidecar; scales of another build are refused.
     """
     inputs, outputs = ({t.name: t for t in side} for side in (device.inputs, device.outputs))
     if spec.input.name not in inputs:
-        raise _stale(f"{place} has the inputs {_names(inputs)}, its sidecar says {spec.input.name!r}")
-    _check_input(spec, inputs[spec.input.name], place)
+        raise _stale(f"{location} has the inputs {_names(inputs)}, its sidecar says {spec.input.name!r}")
+    _check_input(spec, inputs[spec.input.name], location)
     for head in spec.outputs:
         if head.name not in outputs:
-            raise _stale(f"{place} has the outputs {_names(outputs)}, its sidecar says {head.name!r}")
-        _check_output(head, outputs[head.name], place)
+            raise _stale(f"{location} has the outputs {_names(outputs)}, its sidecar says {head.name!r}")
+        _check_output(head, outputs[head.name], location)
     return spec
 
 
-def assume_spec(device: Device, *, place: str, board: Board | None = None) -> ModelSpec:
+def assume_spec(device: Device, *, location: str, board: Board | None = None) -> ModelSpec:
     """What the library alone says of a model without a sidecar; `notes` tells what was assumed.
 
     Raises ModelError where names and shapes leave more than one reading, or the kind of input is not told.
     """
     if len(device.inputs) != 1 or not device.inputs[0].kind:
         raise ModelError(
-            f"{place} has no sidecar, and its library does not say what its inputs ({_names(device.inputs)}) take",
+            f"{location} has no sidecar, and its library does not say what its inputs ({_names(device.inputs)}) take",
             hint="put the sidecar that edgekit compile wrote beside the model",
         )
     taken = device.inputs[0]
@@ -79,7 +79,7 @@ def assume_spec(device: Device, *, place: str, board: Board | None = None) -> Mo
     )
     if any(head.role == "object" for head in heads):
         raise ModelError(
-            f"{place} has no sidecar, and its anchor boxes are not told by names and shapes",
+            f"{location} has no sidecar, and its anchor boxes are not told by names and shapes",
             hint="put the sidecar that edgekit compile wrote beside the model",
         )
     classes = next(h.channels for h in heads if h.role == "class")
@@ -99,37 +99,35 @@ def assume_spec(device: Device, *, place: str, board: Board | None = None) -> Mo
         keypoint_shape=(points, 3) if points else (),
         march=(board or read_board()).march,
         notes=(
-            f"{place} has no sidecar; assumed by names and shapes: {task}, {roles}",
+            f"{location} has no sidecar; assumed by names and shapes: {task}, {roles}",
             "assumed: YOLOv8 formulas, letterbox with grey 114, full-range colours, "
             + ("COCO's class names" if names is COCO_NAMES else "numbered classes"),
         ),
     )
 
 
-def _check_input(spec: ModelSpec, info: TensorInfo, place: str) -> None:
+def _check_input(spec: ModelSpec, info: TensorInfo, location: str) -> None:
     sides = {info.shape[1:3], info.shape[2:]} if len(info.shape) == 4 else set()
     size_hw = (spec.preprocess.height, spec.preprocess.width)
     if sides and size_hw not in sides:
-        raise _stale(
-            f"{place} takes images of {info.shape}, its sidecar says {spec.preprocess.width}x{spec.preprocess.height}"
-        )
+        size = f"{spec.preprocess.width}x{spec.preprocess.height}"
+        raise _stale(f"{location} takes images of {info.shape}, its sidecar says {size}")
     if info.kind and info.kind != spec.input.kind and {info.kind, spec.input.kind} & {"nv12", "gray"}:
-        raise _stale(f"{place} takes {info.kind} images, its sidecar says {spec.input.kind}")
+        raise _stale(f"{location} takes {info.kind} images, its sidecar says {spec.input.kind}")
 
 
-def _check_output(head: HeadSpec, info: TensorInfo, place: str) -> None:
+def _check_output(head: HeadSpec, info: TensorInfo, location: str) -> None:
     if (info.shape, info.dtype) != (head.shape, head.dtype):
-        raise _stale(
-            f"output {head.name!r} of {place} is {info.shape} {info.dtype}, its sidecar says {head.shape} {head.dtype}"
-        )
+        expected = f"{head.shape} {head.dtype}"
+        raise _stale(f"output {head.name!r} of {location} is {info.shape} {info.dtype}, its sidecar says {expected}")
     if info.scale and head.scale:
-        expected = np.broadcast_to(np.asarray(head.scale), head.channels)
+        scales = np.broadcast_to(np.asarray(head.scale), head.channels)
         stated = np.resize(np.asarray(info.scale), head.channels)  # one for all, or a list that was padded
-        if not np.allclose(stated, expected, rtol=SCALE_TOLERANCE, atol=0):
-            worst = int(np.argmax(np.abs(stated / expected - 1)))
+        if not np.allclose(stated, scales, rtol=SCALE_TOLERANCE, atol=0):
+            worst = int(np.argmax(np.abs(stated / scales - 1)))
             raise _stale(
-                f"output {head.name!r} of {place} has scale {stated[worst]:.6g} in channel {worst}, "
-                f"its sidecar says {expected[worst]:.6g}"
+                f"output {head.name!r} of {location} has scale {stated[worst]:.6g} in channel {worst}, "
+                f"its sidecar says {scales[worst]:.6g}"
             )
 
 

@@ -118,7 +118,7 @@ def _require_instruction_simulator() -> None:
     toolchain = host_part("toolchain")()  # its own error says what was looked for
     if not toolchain.has("hbdk-sim"):
         raise DeviceError(
-            f"device 'hbdk-sim' is not here: the toolchain at {toolchain.place} has no such command",
+            f"device 'hbdk-sim' is not here: the toolchain at {toolchain.location} has no such command",
             hint="edgekit toolchain install makes one that has; --device sim needs none",
         )
 
@@ -223,7 +223,7 @@ def _open_real_bin(path: Path, wanted: Wanted) -> OpenModel:
 
 def _on_board(path: Path, spec: ModelSpec | None, board: Device) -> OpenModel:
     """The model on the board, described by its sidecar or, without one, by what the library says of it."""
-    spec = fit_to_device(spec, board, place=str(path)) if spec else assume_spec(board, place=str(path))
+    spec = fit_to_device(spec, board, location=str(path)) if spec else assume_spec(board, location=str(path))
     return OpenModel(spec, board, spec.notes)
 
 

@@ -78,14 +78,14 @@ def read_board(root: Path | None = None) -> Board:
     )
 
 
-def check_march(spec: ModelSpec, board: Board, *, place: str) -> None:
-    """Raises DeviceError where the model at `place` was compiled for another march than this board's.
+def check_march(spec: ModelSpec, board: Board, *, location: str) -> None:
+    """Raises DeviceError where the model at `location` was compiled for another march than this board's.
 
     An unknown board or a sidecar without a march says nothing, so nothing is refused.
     """
     if spec.march and board.march and spec.march != board.march:
         raise DeviceError(
-            f"{place} was compiled for march {spec.march!r}, expected {board.march!r} on this board ({board.model})",
+            f"{location} was compiled for march {spec.march!r}, expected {board.march!r} on this board ({board.model})",
             hint=f"compile it again with march {board.march} (edgekit calibrate --march {board.march})",
         )
 

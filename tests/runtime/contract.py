@@ -29,7 +29,7 @@ class DeviceContract:
             assert (info.shape, info.dtype) == (head.shape, head.dtype)
             if info.scale:
                 np.testing.assert_allclose(info.scale, np.broadcast_to(head.scale, len(info.scale)), rtol=1e-6)
-        assert fit_to_device(spec, device, place="m.bin") == spec
+        assert fit_to_device(spec, device, location="m.bin") == spec
 
     def test_outputs_by_name_whatever_their_order(
         self, device: Device, spec: ModelSpec, frames: Sequence[np.ndarray], oracle: Oracle

@@ -51,17 +51,17 @@ def with_head(spec: ModelSpec, index: int, **changes: object) -> ModelSpec:
 )
 def test_a_sidecar_of_another_model_is_refused_before_the_first_frame(change, message: str) -> None:  # type: ignore[no-untyped-def]
     with pytest.raises(ModelError, match=message) as caught:
-        fit_to_device(change(NV12), device(), place="m.bin")
+        fit_to_device(change(NV12), device(), location="m.bin")
     assert "m.bin" in caught.value.message
     assert "sidecar" in caught.value.hint
 
 
 def test_scales_that_the_library_does_not_state_come_from_the_sidecar() -> None:
-    assert fit_to_device(NV12, device(scales=False), place="m.bin").outputs == NV12.outputs
+    assert fit_to_device(NV12, device(scales=False), location="m.bin").outputs == NV12.outputs
 
 
 def test_a_model_without_a_sidecar_is_read_by_names_and_shapes() -> None:
-    spec = assume_spec(device(), place="m.bin", board=X5)
+    spec = assume_spec(device(), location="m.bin", board=X5)
     assert (spec.task, spec.march, spec.input.kind, spec.reg_max) == ("segment", "bayes-e", "nv12", 16)
     assert spec.names == tuple(f"class {i}" for i in range(5))
     assert spec.preprocess.size_wh == (96, 64)
@@ -76,11 +76,11 @@ def test_what_names_and_shapes_leave_open_is_refused() -> None:
     numbered = tuple(replace(h, name=str(400 + i)) for i, h in enumerate(same.outputs))
     unclear = replace(same, outputs=numbered, input=replace(same.input, kind="nv12"))
     with pytest.raises(ModelError, match="ambiguous by name and shape"):
-        assume_spec(device(unclear), place="m.bin", board=X5)
+        assume_spec(device(unclear), location="m.bin", board=X5)
     with pytest.raises(ModelError, match="neither the library nor a sidecar says its scale"):
-        assume_spec(device(scales=False), place="m.bin", board=X5)
+        assume_spec(device(scales=False), location="m.bin", board=X5)
     with pytest.raises(ModelError, match="does not say what its inputs \\(images\\) take"):
-        assume_spec(device(kind="float32"), place="m.bin", board=X5)
+        assume_spec(device(kind="float32"), location="m.bin", board=X5)
 
 
 @pytest.fixture
@@ -127,7 +127,7 @@ def test_pixels_are_moved_by_128_for_an_int8_input() -> None:
 def test_integer_heads_decode_as_their_floats_on_the_board(here: Path) -> None:
     """A head whose scale is one number for all channels."""
     flat = replace(NV12, outputs=tuple(_one_scale(h) for h in NV12.outputs))
-    assert fit_to_device(flat, device(flat), place="m.bin") == flat
+    assert fit_to_device(flat, device(flat), location="m.bin") == flat
     assert set(make_heads(flat)) == {h.name for h in flat.outputs}
 
 

@@ -73,6 +73,6 @@ def test_junk_in_a_sensor_is_no_number(tmp_path: Path) -> None:
 def test_march(tmp_path: Path) -> None:
     x3 = read_board(put(tmp_path, {"proc/device-tree/model": "D-Robotics RDK X3"}))
     with pytest.raises(DeviceError, match="m.bin was compiled for march 'bayes-e', expected 'bernoulli2'"):
-        check_march(SPEC, x3, place="m.bin")
-    check_march(replace(SPEC, march=""), x3, place="m.bin")
-    check_march(SPEC, read_board(tmp_path / "nothing"), place="m.bin")
+        check_march(SPEC, x3, location="m.bin")
+    check_march(replace(SPEC, march=""), x3, location="m.bin")
+    check_march(SPEC, read_board(tmp_path / "nothing"), location="m.bin")
