@@ -10,7 +10,8 @@ from edgekit.binary.bin_format import looks_like_bin
 from edgekit.errors import DataError
 from edgekit.files import read_json
 from edgekit.logs.edgekit_perf import is_edgekit_perf
-from edgekit.logs.lines import read_head, read_lines
+from edgekit.logs.failures import recognise_line
+from edgekit.logs.lines import LogLine, read_head, read_lines
 from edgekit.logs.quant_info import is_quant_info
 from edgekit.logs.sensitivity import is_sensitivity
 from edgekit.logs.sidecar import SIM_MAGIC, is_sidecar
@@ -88,7 +89,7 @@ def kind_of(path: Path) -> str:
         return "sidecar"
     if head.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] == b"{":
         return _json_kind(path)
-    foreign = ""
+    foreign = failure = ""
     for count, line in enumerate(read_lines(path)):
         text = line.text
         if line.source in SOURCES:
@@ -99,12 +100,22 @@ def kind_of(path: Path) -> str:
                     return kind
         if not foreign and count < 2000:
             foreign = next((name for pattern, name in FOREIGN if pattern.search(text)), "")
+            failure = failure or _kind_of_failure(line)
         if count > MAX_PLAIN_LINES:
             break
+    if failure and not foreign:
+        return failure
     raise ForeignFileError(
         f"{path} is no log of this toolchain" + (f"; it looks like one of {foreign}" if foreign else ""),
         hint="give a log of hb_mapper, hb_model_modifier, hb_model_info or hrt_model_exec, a JSON or .bin beside it",
     )
+
+
+def _kind_of_failure(line: LogLine) -> str:
+    """The kind of log that a line names a failure of, since a pasted error is often all that there is; "" for none."""
+    if known := recognise_line(line.text):
+        return "board" if known.kind == "runtime_version" else "mapper"
+    return "mapper" if line.level in ("ERROR", "CRITICAL") else ""
 
 
 def _json_kind(path: Path) -> str:

@@ -87,7 +87,7 @@ class _MapperParser:
                 self.run.tables.feed(text, complete=line.complete)
         elif self.block:
             self._continued(line)
-        elif text[:1].isalpha():  # never an array dump, which begins with blanks or a bracket
+        elif text[:1].isalpha() or text.startswith("***"):  # no array dump: those begin with blanks or a bracket
             self._plain(line)
 
     def _stamped(self, line: LogLine) -> None:

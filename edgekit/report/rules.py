@@ -41,6 +41,8 @@ def build_unfinished(facts: Facts) -> Finding | None:
     log = facts.log
     if log is None or log.finished or log.failure:
         return None
+    if log.notes and not (log.stages or log.versions or log.nodes):
+        return None  # a few pasted lines, not a log that was cut
     inside = next((stage.name for stage in log.stages if stage.seconds is None), "")
     where = f"in the stage '{inside}'" if inside else "before its last line"
     missing = "" if log.nodes else "run edgekit compile again and keep the whole log"
@@ -204,6 +206,10 @@ def runtime_versions(facts: Facts) -> Finding | None:
     """The board's runtime is another than the one that the model was built for."""
     board = facts.build.board.versions.get("hbrt", "") if facts.build.board else ""
     built = facts.build.versions.get("hbdk_runtime", "")
+    notes = facts.build.board.notes if facts.build.board else ()
+    note = next((note for note in notes if note.kind == "runtime_version"), None)
+    if note and not built:
+        return Finding("runtime_versions", "warn", note.message, note.line, note.hint)
     if not board or not built or board == built:
         return None
     return Finding(
