@@ -26,6 +26,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "cut": ("edgekit.cli.cut", "cut a stock ONNX at its head convolutions and write the sidecar"),
     "calibrate": ("edgekit.cli.calibrate", "choose and write a calibration set, with the PTQ yaml"),
     "compile": ("edgekit.cli.compile", "compile a PTQ yaml to an int8 .bin"),
+    "estimate": ("edgekit.cli.estimate", "frames per second and milliseconds before the board, layer by layer"),
     "report": ("edgekit.cli.report", "say from a build's logs how good it is and what to do next"),
     "strip": ("edgekit.cli.strip", "remove the Dequantize nodes that we decode more cheaply"),
     "deploy": ("edgekit.cli.deploy", "from stock ONNX and images to a bundle for the board, in one go"),

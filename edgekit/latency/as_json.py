@@ -1,0 +1,58 @@
+"""An estimate as plain JSON values (schema `edgekit.estimate/1`; within a version fields are only added)."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+from edgekit.latency.board import board_figures
+from edgekit.latency.estimate import Estimate, time_by_bound
+from edgekit.latency.parameters import Parameters
+from edgekit.version import __version__
+
+__all__ = ["SCHEMA", "estimate_json"]
+
+SCHEMA = "edgekit.estimate/1"
+DIGITS = 3
+
+
+def estimate_json(found: Estimate, parameters: Parameters, *, model: str) -> dict[str, Any]:
+    """Describe an estimate.
+
+    Args:
+        found: The estimate.
+        parameters: What it was made with.
+        model: The file, as it was given.
+
+    Returns:
+        Plain values; times in the unit that the name says, `error_band` a share.
+    """
+    return {
+        "schema": SCHEMA,
+        "edgekit": __version__,
+        "kind": "static estimate",
+        "model": model,
+        "march": found.march,
+        "task": found.task,
+        "compiler": parameters.compiler,
+        "parameters_version": parameters.version,
+        "fps": round(found.fps, DIGITS),
+        "frame_ms": _ms(found.frame_us),
+        "frame_ms_low": _ms(found.low_us),
+        "frame_ms_high": _ms(found.high_us),
+        "error_band": round(found.band, DIGITS + 1),
+        "cross_validation": {"int8": asdict(parameters.int8), "int16": asdict(parameters.int16)},
+        "ddr_bytes": found.ddr_bytes,
+        "board": asdict(board_figures(found.frame_us, found.band, found.task)),
+        "time_by_bound_ms": {bound: _ms(us) for bound, us in time_by_bound(found)},
+        "cpu_nodes": list(found.cpu_nodes),
+        "notes": list(found.notes),
+        "layers": [
+            {name: round(value, DIGITS) if isinstance(value, float) else value for name, value in asdict(layer).items()}
+            for layer in found.layers
+        ],
+    }
+
+
+def _ms(microseconds: float) -> float:
+    return round(microseconds / 1e3, DIGITS + 1)

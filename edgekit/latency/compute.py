@@ -1,0 +1,37 @@
+"""Microseconds of one layer on the BPU, without memory."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from edgekit.latency.features import features, group_of
+from edgekit.latency.layer import Layer
+from edgekit.latency.parameters import Parameters
+
+__all__ = ["LEAST_US", "UNKNOWN_FACTOR", "compute_us", "factors_of"]
+
+LEAST_US = 0.3  # of any layer that the BPU starts
+UNKNOWN_FACTOR = 2.0  # passes through the vector unit that an operation without fitted factors counts as
+UNKNOWN: Mapping[str, float] = {"out": UNKNOWN_FACTOR, "start": LEAST_US}
+
+
+def compute_us(layer: Layer, parameters: Parameters) -> float:
+    """Return the layer's time where its operands lie on the chip already; 0 for what the CPU does."""
+    if layer.on_cpu:
+        return 0.0
+    found = features(layer)
+    factors, _ = factors_of(layer, parameters)
+    return max(LEAST_US, sum(factor * found.get(name, 0.0) for name, factor in factors.items()))
+
+
+def factors_of(layer: Layer, parameters: Parameters) -> tuple[Mapping[str, float], bool]:
+    """Return the factors of the layer's group, and whether it was seen in the fit.
+
+    A group in 16 bits that was not seen takes the factors of 8 bits, whose features count bytes; an operation that
+    was never seen passes through the vector unit twice.
+    """
+    name = group_of(layer)
+    if name in parameters.groups:
+        return parameters.groups[name], True
+    narrow = parameters.groups.get(name.removesuffix(" int16"))
+    return (narrow or UNKNOWN), False

@@ -1,0 +1,214 @@
+"""The static estimate of a graph: its frame, its layers, what bounds each, and how far it may be off."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from edgekit.errors import ModelError
+from edgekit.latency.compute import compute_us, factors_of
+from edgekit.latency.features import group_of, unit_of
+from edgekit.latency.frame import frame_timeline
+from edgekit.latency.layer import Layer, graph_layers
+from edgekit.latency.parameters import Parameters, load_parameters
+from edgekit.latency.source import COMPILE, read_source
+
+__all__ = ["MEMORY", "Estimate", "LayerEstimate", "estimate_layers", "estimate_model", "time_by_bound"]
+
+MEMORY = "memory"
+WAITING = 0.5  # of a layer's time from which the memory bounds it
+OUTSIDE = 1.5  # what the band grows by for frames shorter or longer than any in the fit
+SMALL = 0.005  # of the frame: layers of unknown kinds below this need no remark
+
+
+@dataclass(frozen=True, slots=True)
+class LayerEstimate:
+    """One layer of the frame.
+
+    `frame_us`: what it adds to the frame, waiting included; `compute_us`: computing alone; `transfer_us`: its loads
+    and stores, which run beside other layers' computing; `bound`: the unit or "memory"; `seen`: whether the fit had
+    layers of its kind.
+    """
+
+    name: str
+    op: str
+    bound: str
+    bits: int
+    start_us: float
+    frame_us: float
+    compute_us: float
+    transfer_us: float
+    load_bytes: int
+    store_bytes: int
+    seen: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """A frame at O3 on one BPU at full clock, as the compiler's static performance file would give it.
+
+    `band`: nine of ten compiled builds lie within this share of the estimate, by cross-validation over families and
+    widened for what the fit did not see; `cpu_nodes`: nodes between parts of the BPU's work, not in `frame_us`.
+    """
+
+    march: str
+    task: str
+    frame_us: float
+    band: float
+    ddr_bytes: int
+    layers: tuple[LayerEstimate, ...]
+    cpu_nodes: tuple[str, ...]
+    notes: tuple[str, ...]
+
+    @property
+    def fps(self) -> float:
+        return 1e6 / self.frame_us
+
+    @property
+    def low_us(self) -> float:
+        return self.frame_us / (1 + self.band)
+
+    @property
+    def high_us(self) -> float:
+        return self.frame_us * (1 + self.band)
+
+    def slowest(self, count: int) -> tuple[LayerEstimate, ...]:
+        """Return the `count` layers that take most of the frame."""
+        return tuple(sorted(self.layers, key=lambda layer: (-layer.frame_us, layer.name))[:count])
+
+
+def estimate_model(path: Path, *, parameters: Parameters | None = None) -> Estimate:
+    """Estimate a model file.
+
+    Args:
+        path: A quantized graph, a simulated `.bin`, or a real `.bin` beside its quantized graph.
+        parameters: The fitted factors; those of the package where None.
+
+    Returns:
+        The estimate.
+
+    Raises:
+        ModelError: for another march, an empty graph, shapes that are not fixed, operators that nobody knows.
+    """
+    found = parameters or load_parameters()
+    source = read_source(Path(path))
+    if source.march not in ("", found.march):
+        raise ModelError(
+            f"{path} is for march {source.march}, expected {found.march}: the estimate is fitted to its BPU alone",
+            hint=f"build it for {found.march}, or read the compiler's own static performance file: edgekit report",
+        )
+    notes = () if source.march else (f"no file says the march: taken as {found.march}",)
+    return estimate_layers(graph_layers(source.graph), parameters=found, task=source.task, notes=notes, place=str(path))
+
+
+def estimate_layers(
+    layers: Sequence[Layer],
+    *,
+    parameters: Parameters | None = None,
+    task: str = "",
+    notes: Sequence[str] = (),
+    place: str = "the graph",
+) -> Estimate:
+    """Estimate a graph by its layers.
+
+    Args:
+        layers: All of them, in order, those of the CPU included.
+        parameters: The fitted factors; those of the package where None.
+        task: The model's task, "" where nothing says it.
+        notes: Remarks that the caller has already.
+        place: What the graph is called in messages.
+
+    Returns:
+        The estimate.
+
+    Raises:
+        ModelError: where no layer runs on the BPU.
+    """
+    found = parameters or load_parameters()
+    on_bpu = [layer for layer in layers if not layer.on_cpu]
+    if not on_bpu:
+        raise ModelError(f"{place} has no layer that runs on the BPU, expected a quantized graph", hint=COMPILE)
+    rows, frame_us = _rows(on_bpu, found)
+    cpu = _inner_cpu(layers)
+    band, more = _band(on_bpu, rows, frame_us, cpu, found)
+    return Estimate(
+        march=found.march,
+        task=task,
+        frame_us=frame_us,
+        band=band,
+        ddr_bytes=sum(row.load_bytes + row.store_bytes for row in rows),
+        layers=rows,
+        cpu_nodes=cpu,
+        notes=(*notes, *more),
+    )
+
+
+def time_by_bound(found: Estimate) -> tuple[tuple[str, float], ...]:
+    """Add up the frame's microseconds by what bounds the layers, the most first."""
+    sums: dict[str, float] = {}
+    for layer in found.layers:
+        sums[layer.bound] = sums.get(layer.bound, 0.0) + layer.frame_us
+    return tuple(sorted(sums.items(), key=lambda row: (-row[1], row[0])))
+
+
+def _rows(layers: Sequence[Layer], found: Parameters) -> tuple[tuple[LayerEstimate, ...], float]:
+    """Every layer's figures, which add up to the frame's microseconds, and these."""
+    computed = [compute_us(layer, found) for layer in layers]
+    timeline, moved = frame_timeline(layers, computed, scales=found.scales, on_chip=found.spill, channel=found.channel)
+    rows, before = [], 0.0
+    ends = (*timeline.end_us[:-1], timeline.frame_us)  # the last results are stored behind the last layer
+    for index, (layer, bytes_, end) in enumerate(zip(layers, moved, ends, strict=True)):
+        waits = timeline.waits_us[index] + end - timeline.end_us[index]
+        rows.append(
+            LayerEstimate(
+                name=layer.name,
+                op=layer.op,
+                bound=MEMORY if waits > WAITING * (end - before) else unit_of(layer),
+                bits=layer.bits,
+                start_us=timeline.start_us[index],
+                frame_us=end - before,
+                compute_us=computed[index],
+                transfer_us=(bytes_.load + bytes_.store) / found.channel.bytes_per_us,
+                load_bytes=round(bytes_.load),
+                store_bytes=round(bytes_.store),
+                seen=factors_of(layer, found)[1],
+            )
+        )
+        before = end
+    return tuple(rows), timeline.frame_us
+
+
+def _inner_cpu(layers: Sequence[Layer]) -> tuple[str, ...]:
+    """CPU nodes with work of the BPU before and behind them."""
+    places = [index for index, layer in enumerate(layers) if not layer.on_cpu]
+    return tuple(layer.name for layer in layers[places[0] : places[-1]] if layer.on_cpu and layer.op != "Dequantize")
+
+
+def _band(
+    layers: Sequence[Layer], rows: Sequence[LayerEstimate], frame_us: float, cpu: Sequence[str], found: Parameters
+) -> tuple[float, list[str]]:
+    """How far the frame may be off, and the reasons for anything beyond the usual."""
+    wide = any(layer.bits > 8 for layer in layers)
+    notes: list[str] = []
+    band = (found.int16 if wide else found.int8).band
+    strange = {group_of(layer): 0.0 for layer, row in zip(layers, rows, strict=True) if not row.seen}
+    for layer, row in zip(layers, rows, strict=True):
+        if not row.seen:
+            strange[group_of(layer)] += row.frame_us
+    share = sum(strange.values()) / frame_us
+    if share > SMALL:
+        band += share
+        notes.append(
+            f"kinds of layers that the fit has not seen: {', '.join(sorted(strange))}; the band is wider for it"
+        )
+    low, high = found.frame_us
+    if not low <= frame_us <= high:
+        band *= OUTSIDE
+        notes.append(f"outside the fitted frames of {low / 1e3:.1f} to {high / 1e3:.1f} ms; the band is wider for it")
+    if cpu:
+        band *= OUTSIDE
+        notes.append(
+            f"{len(cpu)} nodes run on the CPU in between, the first {cpu[0]}: their time and copies are not counted"
+        )
+    return band, notes

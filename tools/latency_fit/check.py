@@ -1,0 +1,107 @@
+"""Leave-one-family-out: what the model says of builds whose family it has not seen, and the table of that."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from edgekit.latency.parameters import BuildError, ErrorBand, Parameters
+from edgekit.latency.schedule import Channel
+from latency_fit.fit import Fit, fit_all, rank_correlation
+from latency_fit.rows import Build
+
+VERSION = 1
+MARCH, COMPILER = "bayes-e", "hbdk 3.49.15, O3"
+COVERED = 0.9  # of the left-out builds lie within the band
+DIGITS = 6
+FRAMES_OUTSIDE = 1.25  # how far beyond the shortest and longest frames of the fit an estimate keeps its band
+
+
+def left_out(builds: tuple[Build, ...], say: Callable[[str], None]) -> tuple[BuildError, ...]:
+    """Fit once for every family, without it, and predict its builds at O3."""
+    found = []
+    for family in sorted({build.family for build in builds if build.frame_us}):
+        say(f"without {family}")
+        rest = tuple(build for build in builds if build.family != family or not family)
+        fit = fit_all(rest)
+        found += [_error(fit, build) for build in builds if build.family == family and build.frame_us]
+    return tuple(found)
+
+
+def make_parameters(builds: tuple[Build, ...], errors: Sequence[BuildError]) -> Parameters:
+    """Fit all builds and state the errors of those left out."""
+    fit = fit_all(builds)
+    frames = [build.frame_us for build in builds if build.frame_us]
+    wide = [one for one in errors if one.wide]
+    channel = fit.frames.channel
+    return Parameters(
+        version=VERSION,
+        march=MARCH,
+        compiler=COMPILER,
+        groups={name: {one: _short(f) for one, f in factors.items()} for name, factors in fit.groups.items()},
+        scales={unit: _short(scale) for unit, scale in fit.frames.scales.items()},
+        spill=_short(fit.frames.on_chip),
+        channel=Channel(
+            _short(channel.bytes_per_us), _short(channel.start_us), _short(channel.buffer_bytes), channel.piece_bytes
+        ),
+        int8=_band([one for one in errors if not one.wide]),
+        int16=_band(wide),
+        frame_us=(_short(min(frames) / FRAMES_OUTSIDE), _short(max(frames) * FRAMES_OUTSIDE)),
+        builds=tuple(errors),
+    )
+
+
+def table(parameters: Parameters) -> str:
+    """Return the errors of all left-out builds and their summary as text."""
+    lines = [f"{'build':24} {'family':6} {'compiled':>10} {'left out':>10} {'error':>7}  rank of layers"]
+    for one in parameters.builds:
+        share = one.left_out_us / one.compiled_us - 1
+        lines.append(
+            f"{one.name:24} {one.family:6} {one.compiled_us / 1e3:7.2f} ms {one.left_out_us / 1e3:7.2f} ms "
+            f"{100 * share:+6.1f} %  {'-' if one.rank is None else f'{one.rank:.3f}'}"
+        )
+    for name, band in (("int8", parameters.int8), ("with 16 bits", parameters.int16)):
+        lines.append(
+            f"{name}: {band.builds} builds, median {100 * band.median:.1f} %, nine of ten within "
+            f"{100 * band.band:.1f} %, worst {100 * band.worst:.1f} %, rank correlation {band.rank:.3f}"
+        )
+    return "\n".join(lines)
+
+
+def _error(fit: Fit, build: Build) -> BuildError:
+    computed = [fit.layer_us(layer) for layer in build.layers]
+    pairs = [(time, mine) for time, mine in zip(build.times_us, computed, strict=True) if time is not None]
+    return BuildError(
+        name=build.name,
+        family=build.family,
+        wide=build.wide,
+        compiled_us=build.frame_us,
+        left_out_us=round(fit.frame_us(build.layers, computed), 1),
+        rank=round(rank_correlation(*zip(*pairs, strict=True)), 4) if pairs else None,
+    )
+
+
+def _band(errors: Sequence[BuildError]) -> ErrorBand:
+    if not errors:
+        return ErrorBand(0, 0.0, 1.0, 0.0, 0.0)
+    shares = np.array([abs(one.left_out_us / one.compiled_us - 1) for one in errors])
+    return ErrorBand(
+        builds=len(errors),
+        median=_short(float(np.median(shares))),
+        band=_short(float(np.quantile(shares, COVERED, method="higher"))),
+        worst=_short(float(shares.max())),
+        rank=_short(float(np.median([one.rank for one in errors if one.rank is not None]))),
+    )
+
+
+def _short(value: float) -> float:
+    return float(f"{value:.{DIGITS}g}")
+
+
+def write(path: Path, parameters: Parameters) -> None:
+    """Write the parameter file."""
+    from edgekit.files import write_json
+
+    write_json(path, parameters.to_dict())

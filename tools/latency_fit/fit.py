@@ -1,0 +1,83 @@
+"""The fit of all parameters to a set of builds, and what it says of builds that were left out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from edgekit.latency.compute import LEAST_US
+from edgekit.latency.features import ARRAY, MOVEMENT, VECTOR, features, group_of
+from edgekit.latency.frame import frame_timeline
+from edgekit.latency.layer import Layer
+from edgekit.latency.schedule import Channel
+from latency_fit.groups import EVEN, features_of
+from latency_fit.rows import Build, group_rows
+from latency_fit.solve import Frames, fit_group, search
+
+START_CHANNEL = Channel(bytes_per_us=7000.0, start_us=0.3, buffer_bytes=250e3, piece_bytes=64e3)
+START_ON_CHIP = 1e6
+START_SCALES = {ARRAY: 0.98, VECTOR: 0.98, MOVEMENT: 1.03}
+LEAST_ROWS = 2
+UNKNOWN = {"out": 2.0, "start": LEAST_US}
+
+
+@dataclass(frozen=True, slots=True)
+class Fit:
+    """Factors per group and feature, and the frame's channel, chip and scales."""
+
+    groups: Mapping[str, Mapping[str, float]]
+    frames: Frames
+
+    def layer_us(self, layer: Layer) -> float:
+        name = group_of(layer)
+        factors = self.groups.get(name) or self.groups.get(name.removesuffix(" int16")) or UNKNOWN
+        found = features(layer)
+        return max(LEAST_US, sum(factor * found.get(one, 0.0) for one, factor in factors.items()))
+
+    def frame_us(self, layers: Sequence[Layer], compute: Sequence[float]) -> float:
+        frames = self.frames
+        made, _ = frame_timeline(layers, compute, scales=frames.scales, on_chip=frames.on_chip, channel=frames.channel)
+        return made.frame_us
+
+
+def fit_all(builds: tuple[Build, ...]) -> Fit:
+    """Fit the layers of all builds, then the channel and the scales to the frames at O3."""
+    groups = {
+        name: dict(zip(features_of(name), _factors(name, rows), strict=True))
+        for name, rows in sorted(group_rows(builds).items())
+        if len(rows) >= LEAST_ROWS
+    }
+    groups = {
+        name: {one: float(factor) for one, factor in factors.items() if factor} for name, factors in groups.items()
+    }
+    start = Frames(START_CHANNEL, START_ON_CHIP, START_SCALES, np.inf)
+    first = Fit(groups, start)
+    compiled = [build for build in builds if build.frame_us]
+    computed = [[first.layer_us(layer) for layer in build.layers] for build in compiled]
+
+    def loss(channel: Channel, on_chip: float, scales: Mapping[str, float]) -> float:
+        tried = Fit(groups, Frames(channel, on_chip, scales, 0.0))
+        made = [tried.frame_us(build.layers, compute) for build, compute in zip(compiled, computed, strict=True)]
+        errors = np.log(np.array(made) / [build.frame_us for build in compiled])
+        return float(np.abs(errors).mean() + 0.5 * np.sqrt(np.square(errors).mean()))
+
+    return Fit(groups, search(loss, start))
+
+
+def _factors(name: str, rows: Sequence[tuple[Mapping[str, float], float]]) -> np.ndarray:
+    times = np.array([time for _, time in rows])
+    return fit_group([row for row, _ in rows], times, features_of(name), even=name in EVEN)
+
+
+def rank_correlation(first: Sequence[float], second: Sequence[float]) -> float:
+    """Spearman's rank correlation; equal values share the mean of their ranks."""
+    ranks = [_ranks(np.asarray(values)) for values in (first, second)]
+    return float(np.corrcoef(ranks[0], ranks[1])[0, 1])
+
+
+def _ranks(values: np.ndarray) -> np.ndarray:
+    _, inverse, counts = np.unique(values, return_inverse=True, return_counts=True)
+    ends = np.cumsum(counts)
+    return np.asarray((ends - (counts - 1) / 2)[inverse])

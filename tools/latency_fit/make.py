@@ -1,0 +1,83 @@
+"""Builds of the vendor's compiler as a user makes them: cut and calibrated by edgekit, compiled at O0 and O3."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from edgekit.calibration.calibrate import calibrate
+from edgekit.compile.compiler import compile_work
+from edgekit.compile.job import load_job
+from edgekit.ptq import load_config, save_config
+from edgekit.sim.compiler.mixed_precision import node_info_for, wide_choices
+from edgekit.sim.compiler.prepared_model import read_subject
+from latency_fit.rows import FRAME_FILE, LAYERS_FILE
+
+LIST = Path(__file__).with_name("builds.txt")
+STATIC = "main_graph_subgraph_0.json"
+PHOTOS = 2  # thresholds do not change the time
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A line of the list: a name, the export it is made of, and how many places get 16 bits, chosen by `seed`."""
+
+    name: str
+    export: str
+    wide: int
+    seed: int
+
+
+def read_list() -> Iterator[Wanted]:
+    """Read the list of builds; lines that begin with # are remarks."""
+    for line in LIST.read_text(encoding="utf-8").splitlines():
+        if line.strip() and not line.startswith("#"):
+            name, export, wide, seed = line.split()
+            yield Wanted(name, export, int(wide), int(seed))
+
+
+def make_builds(folder: Path, *, exports: Path, images: Path, say: Callable[[str], None]) -> None:
+    """Compile what is missing in `folder`; an interrupted call goes on where it was."""
+    for wanted in read_list():
+        target = folder / wanted.name
+        if (target / FRAME_FILE).is_file():
+            continue
+        say(f"{wanted.name}: calibrating")
+        work = folder / "work" / wanted.name
+        yaml = _prepared(wanted, exports / f"{wanted.export}.onnx", images, work)
+        target.mkdir(parents=True, exist_ok=True)
+        for level, name in (("O0", LAYERS_FILE), ("O3", FRAME_FILE)):
+            say(f"{wanted.name}: compiling at {level}")
+            made = compile_work(yaml, toolchain="hb_mapper", optimize=level)
+            shutil.copy(made.quantized_path, target)
+            shutil.copy(made.quantized_path.parent / STATIC, target / name)
+
+
+def _prepared(wanted: Wanted, export: Path, images: Path, work: Path) -> Path:
+    """The yaml of a calibrated work folder that asks for per-layer figures and the chosen 16 bits."""
+    yaml = calibrate(export, images, work, num=PHOTOS, select="first", calibration="max").yaml_path
+    config = load_config(yaml)
+    config = replace(config, compiler_parameters=replace(config.compiler_parameters, debug=True))
+    if wanted.wide:
+        subject = read_subject(load_job(yaml))
+        choices = wide_choices(subject.graph, subject.plan)
+        chosen = _chosen(len(choices), wanted)
+        tensors = frozenset[str]().union(*(choices[index].tensors for index in chosen))
+        info = node_info_for(subject.graph, tensors)
+        config = replace(config, model_parameters=replace(config.model_parameters, node_info=info))
+    save_config(yaml, config)
+    return yaml
+
+
+def _chosen(count: int, wanted: Wanted) -> list[int]:
+    """Which places: the first ones for seed 0, evenly spread for seed 1, else at random."""
+    size = min(wanted.wide, count)
+    if wanted.seed == 0:
+        return list(range(size))
+    if wanted.seed == 1:
+        return [round(one) for one in np.linspace(0, count - 1, size)]
+    return sorted(np.random.default_rng(wanted.seed).choice(count, size, replace=False).tolist())
