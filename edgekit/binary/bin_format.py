@@ -212,7 +212,7 @@ def _tensor(message: memoryview) -> _Tensor:
 
 def _scales(graph: memoryview) -> dict[str, tuple[float, ...]]:
     """The float initializers by name; the packed instructions, most of the file, are skipped unread."""
-    found = {}
+    scales = {}
     for message in submessages(graph, INITIALIZER):
         name = first_text(message, 8)
         described = next(submessages(message, 1), None)
@@ -220,8 +220,8 @@ def _scales(graph: memoryview) -> dict[str, tuple[float, ...]]:
             continue
         if math.prod(integers(described, 2)) > MAX_SCALES:
             raise WireError(f"initializer {name} with more than {MAX_SCALES} floats")
-        found[name] = floats(message, 2)
-    return found
+        scales[name] = floats(message, 2)
+    return scales
 
 
 def _inputs(graph: memoryview, metadata: dict[str, str]) -> tuple[BinInput, ...]:
@@ -266,15 +266,15 @@ def _output(
     else:  # removed: hb_model_modifier leaves its name, scale and axis in the metadata
         integer_name = metadata.get(f"DN_M_{tensor.name}", "")
         scale_name = metadata.get(f"DN_D_{integer_name}_scale", "")
-        said = metadata.get(f"DN_D_{integer_name}_axis", "")
-        axis = int(said) if said.isdecimal() and len(said) < 3 else None
-    found = scales.get(scale_name, ())
+        axis_text = metadata.get(f"DN_D_{integer_name}_axis", "")
+        axis = int(axis_text) if axis_text.isdecimal() and len(axis_text) < 3 else None
+    values = scales.get(scale_name, ())
     return BinOutput(
         name=tensor.name,
         shape=tensor.shape,
         dtype=tensor.dtype,
-        scales=found,
-        scale_axis=axis if len(found) > 1 else None,
+        scales=values,
+        scale_axis=axis if len(values) > 1 else None,
         dequantized_by=node.name if node else "",
         integer_name=integer_name,
     )

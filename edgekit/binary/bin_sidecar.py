@@ -11,7 +11,7 @@ from edgekit.errors import ModelError
 from edgekit.spec import HeadSpec, InputSpec, ModelSpec, Preprocess
 
 COLOR_RANGES = {"regular": "full", "bt601_video": "studio"}  # as input_space_and_range says them
-OTHER_SIDECAR = "give the sidecar of the ONNX that was compiled with --sidecar"
+WRONG_SIDECAR_HINT = "give the sidecar of the ONNX that was compiled with --sidecar"
 
 
 def bin_spec(spec: ModelSpec, info: BinInfo) -> ModelSpec:
@@ -24,15 +24,15 @@ def bin_spec(spec: ModelSpec, info: BinInfo) -> ModelSpec:
             f"{info.path} was compiled for march {info.march!r}, its sidecar says {spec.march!r}",
             hint="give the sidecar of this build with --sidecar, or compile again",
         )
-    found = {output.name: output for output in info.outputs}
-    given, preprocess = _input_as_built(spec, info)
+    outputs = {output.name: output for output in info.outputs}
+    input_spec, preprocess = _input_as_built(spec, info)
     return replace(
         spec,
         stage="bin",
         march=info.march,
-        input=given,
+        input=input_spec,
         preprocess=preprocess,
-        outputs=tuple(_head_as_built(head, found) for head in spec.outputs),
+        outputs=tuple(_head_as_built(head, outputs) for head in spec.outputs),
         tools={**spec.tools, **info.versions},
     )
 
@@ -44,15 +44,18 @@ def spec_as_built(spec: ModelSpec, path: Path) -> ModelSpec:
 
 def _input_as_built(spec: ModelSpec, info: BinInfo) -> tuple[InputSpec, Preprocess]:
     if len(info.inputs) != 1 or info.inputs[0].name != spec.input.name:
-        names = ", ".join(given.name for given in info.inputs)
-        raise ModelError(f"{info.path} has the inputs {names}, the sidecar says {spec.input.name}", hint=OTHER_SIDECAR)
+        names = ", ".join(model_input.name for model_input in info.inputs)
+        raise ModelError(
+            f"{info.path} has the inputs {names}, the sidecar says {spec.input.name}", hint=WRONG_SIDECAR_HINT
+        )
     built = info.inputs[0]
     layout = info.metadata.get("INPUT_LAYOUT_RT", "").split(";")[0].strip() or spec.input.layout
     color_range = COLOR_RANGES.get(built.color_range, spec.preprocess.color_range)
     size_wh = _size_wh(built.shape, layout)
     if size_wh != spec.preprocess.size_wh:
         raise ModelError(
-            f"{info.path} takes images of {size_wh}, the sidecar says {spec.preprocess.size_wh}", hint=OTHER_SIDECAR
+            f"{info.path} takes images of {size_wh}, the sidecar says {spec.preprocess.size_wh}",
+            hint=WRONG_SIDECAR_HINT,
         )
     return replace(spec.input, kind=built.kind, layout=layout), replace(spec.preprocess, color_range=color_range)
 
@@ -65,12 +68,13 @@ def _size_wh(shape: tuple[int, ...], layout: str) -> tuple[int, ...]:
     return (shape[3], shape[2]) if channels_first else (shape[2], shape[1])
 
 
-def _head_as_built(head: HeadSpec, found: Mapping[str, BinOutput]) -> HeadSpec:
-    output = found.get(head.name)
+def _head_as_built(head: HeadSpec, outputs: Mapping[str, BinOutput]) -> HeadSpec:
+    output = outputs.get(head.name)
     if output is None or output.shape != head.shape:
         state = "missing" if output is None else f"{output.shape}"
         raise ModelError(
-            f"output {head.name!r} of the compiled model is {state}, the sidecar says {head.shape}", hint=OTHER_SIDECAR
+            f"output {head.name!r} of the compiled model is {state}, the sidecar says {head.shape}",
+            hint=WRONG_SIDECAR_HINT,
         )
     if output.dtype == "float32":
         return replace(head, dtype="float32", scale=())

@@ -74,29 +74,29 @@ def first_text(message: memoryview, field: int) -> str:
 
 def integers(message: memoryview, field: int) -> tuple[int, ...]:
     """The values of a repeated integer field, packed or not."""
-    found: list[int] = []
+    values: list[int] = []
     for number, wire, value in read_fields(message):
         if number != field:
             continue
         if wire == VARINT and isinstance(value, int):
-            found.append(value)
+            values.append(value)
         elif wire == BYTES and isinstance(value, memoryview):
             position = 0
             while position < len(value):
                 item, position = _varint(value, position)
-                found.append(item)
-    return tuple(found)
+                values.append(item)
+    return tuple(values)
 
 
 def floats(message: memoryview, field: int) -> tuple[float, ...]:
     """The values of a repeated 32-bit float field, packed or not."""
-    found: list[float] = []
+    values: list[float] = []
     for number, wire, value in read_fields(message):
         if number == field and wire in (BYTES, FIXED32) and isinstance(value, memoryview):
             if len(value) % 4:
                 raise WireError(f"{len(value)} bytes of packed floats, expected a multiple of 4")
-            found.extend(struct.unpack(f"<{len(value) // 4}f", value))
-    return tuple(found)
+            values.extend(struct.unpack(f"<{len(value) // 4}f", value))
+    return tuple(values)
 
 
 def _varint(message: memoryview, position: int) -> tuple[int, int]:

@@ -56,7 +56,7 @@ def describe_model(path: Path, *, raw_outputs: bool = False, imgsz_hw: tuple[int
         return load_spec(sidecar)  # what is inside a .bin is for the compiler that wrote it to know
     model = load_model(path)
     if sidecar.exists():
-        return _fitting(load_spec(sidecar), model, path)
+        return _require_fit(load_spec(sidecar), model, path)
     stage = stage_of(model)
     return DESCRIBERS[stage](model, imgsz_hw, raw_outputs)
 
@@ -122,32 +122,32 @@ DESCRIBERS: dict[str, Callable[[onnx.ModelProto, tuple[int, int] | None, bool], 
 }
 
 
-def _fitting(spec: ModelSpec, model: onnx.ModelProto, path: Path) -> ModelSpec:
+def _require_fit(spec: ModelSpec, model: onnx.ModelProto, path: Path) -> ModelSpec:
     """`spec` if it fits the graph; raises ModelError naming the first thing that contradicts it."""
-    place = f"{sidecar_path(path)} contradicts {path.name}"
+    conflict = f"{sidecar_path(path)} contradicts {path.name}"
     value = graph_inputs(model)[0]
     if spec.input.name != value.name:
-        raise ModelError(f"{place}: input {spec.input.name!r}, but the graph's is {value.name!r}", hint=STALE_HINT)
+        raise ModelError(f"{conflict}: input {spec.input.name!r}, but the graph's is {value.name!r}", hint=STALE_HINT)
     sides = {d for d in declared_shape(value) if d}
     for side in spec.preprocess.size_wh:
         if 0 not in declared_shape(value) and side not in sides:
             size = "x".join(map(str, spec.preprocess.size_wh))
             raise ModelError(
-                f"{place}: input size {size}, but the graph's input is {declared_shape(value)}", hint=STALE_HINT
+                f"{conflict}: input size {size}, but the graph's input is {declared_shape(value)}", hint=STALE_HINT
             )
     if spec.stage == "stock":
         return spec
-    found = {o.name: declared_shape(o) for o in model.graph.output}
+    shapes = {o.name: declared_shape(o) for o in model.graph.output}
     for head in spec.outputs:
-        if found.get(head.name) != head.shape:
-            there = f"{found[head.name]}" if head.name in found else f"only {', '.join(found)}"
+        if shapes.get(head.name) != head.shape:
+            actual = f"{shapes[head.name]}" if head.name in shapes else f"only {', '.join(shapes)}"
             raise ModelError(
-                f"{place}: output {head.name!r} {head.shape}, but the graph gives {there}", hint=STALE_HINT
+                f"{conflict}: output {head.name!r} {head.shape}, but the graph gives {actual}", hint=STALE_HINT
             )
     classes = {h.channels for h in spec.outputs if h.role == "class"}
     if classes and classes != {spec.num_classes}:
         raise ModelError(
-            f"{place}: {spec.num_classes} class names, but the class outputs have {sorted(classes)} channels",
+            f"{conflict}: {spec.num_classes} class names, but the class outputs have {sorted(classes)} channels",
             hint="fix `names` in the sidecar",
         )
     return spec

@@ -125,11 +125,11 @@ def _float_input(onnx_path: Path) -> tuple[str, tuple[int, ...]]:
 
 def _check_input(config: PtqConfig, name: str, shape: tuple[int, ...]) -> None:
     """What the yaml says of the input, where it says it, must be what the ONNX has."""
-    given = config.inputs[0]
-    for field, value, found in (("input_name", given.name, name), ("input_shape", given.shape, shape)):
-        if value and value != found:
+    declared = config.inputs[0]
+    for field, value, actual in (("input_name", declared.name, name), ("input_shape", declared.shape, shape)):
+        if value and value != actual:
             raise ConfigError(
-                f"input_parameters.{field} is {value!r}, the ONNX has {found!r}, expected the same",
+                f"input_parameters.{field} is {value!r}, the ONNX has {actual!r}, expected the same",
                 hint=f"leave {field} out of the yaml, or run edgekit calibrate again",
             )
 

@@ -97,7 +97,7 @@ def check_same_version(info: BinInfo, toolchain: Toolchain) -> None:
     built, here = info.versions.get("hb_mapper", ""), toolchain.versions().get("hb_mapper", "")
     if built and here and built != here:
         raise ToolchainError(
-            f"{info.path} was built by hb_mapper {built}, the toolchain here is {here} ({toolchain.place})",
+            f"{info.path} was built by hb_mapper {built}, the toolchain here is {here} ({toolchain.location})",
             hint=f"use the toolchain {built}, compile again with this one, or pass --any-version to strip all the same",
         )
 

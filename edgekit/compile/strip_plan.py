@@ -16,9 +16,9 @@ STRIPPED_ROLES = ("box", "mask", "keypoint", "angle")
 # Ultralytics' names of the head branches, for models without a sidecar.
 BRANCH = re.compile(r"/(?:one2one_)?cv([234])(?:[./]|$)")
 BRANCH_ROLES = {"2": "box", "3": "class", "4": "extra"}
-WHY_REMOVED = "only cells that pass the class gate are decoded"
-WHY_KEPT = {"class": "the gate reads every value", "proto": "a matrix product reads every value"}
-WHY_KEPT_ELSE = "not among the roles to strip"
+REASON_REMOVED = "only cells that pass the class gate are decoded"
+REASONS_KEPT = {"class": "the gate reads every value", "proto": "a matrix product reads every value"}
+REASON_NOT_SELECTED = "not among the roles to strip"
 
 
 class NodeLike(Protocol):
@@ -33,14 +33,14 @@ class NodeLike(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
+class StripDecision:
     """One head: the node that converts it ("" where its integers come out already), and whether the node goes."""
 
     output: str
     role: str
     node: str
     remove: bool
-    why: str
+    reason: str
     values: int = 0  # of the tensor; 0 where the shape is unknown
 
 
@@ -48,18 +48,18 @@ class Choice:
 class StripPlan:
     """What is removed and kept; `notes` says what was assumed."""
 
-    choices: tuple[Choice, ...]
+    decisions: tuple[StripDecision, ...]
     notes: tuple[str, ...] = ()
 
     @property
     def removed(self) -> tuple[str, ...]:
         """The node names for hb_model_modifier, in the model's own order."""
-        return tuple(choice.node for choice in self.choices if choice.remove)
+        return tuple(decision.node for decision in self.decisions if decision.remove)
 
     @property
     def values_saved(self) -> int:
         """How many values per frame the CPU no longer converts."""
-        return sum(choice.values for choice in self.choices if choice.remove)
+        return sum(decision.values for decision in self.decisions if decision.remove)
 
     def arguments(self, model: str, output: str) -> tuple[str, ...]:
         """The call of hb_model_modifier that does it."""
@@ -82,62 +82,62 @@ def plan_strip(
     if spec is None:
         return _plan_by_names(dequantize, roles)
     heads = {head.name: head for head in spec.outputs}
-    chosen = [_choice(node, _head_of(node, heads), roles) for node in dequantize]
-    bare = _bare_heads(nodes, spec, {choice.output for choice in chosen})
-    return StripPlan((*chosen, *bare))
+    decisions = [_decision(node, _head_of(node, heads), roles) for node in dequantize]
+    unconverted = _unconverted_heads(nodes, spec, {decision.output for decision in decisions})
+    return StripPlan((*decisions, *unconverted))
 
 
-def _choice(node: NodeLike, head: HeadSpec, roles: Collection[str]) -> Choice:
+def _decision(node: NodeLike, head: HeadSpec, roles: Collection[str]) -> StripDecision:
     remove = head.role in roles
-    return Choice(head.name, head.role, node.name, remove, _why(head.role, remove), math.prod(head.shape))
+    return StripDecision(head.name, head.role, node.name, remove, _reason(head.role, remove), math.prod(head.shape))
 
 
-def _why(role: str, remove: bool) -> str:
-    return WHY_REMOVED if remove else f"stays float: {WHY_KEPT.get(role, WHY_KEPT_ELSE)}"
+def _reason(role: str, remove: bool) -> str:
+    return REASON_REMOVED if remove else f"stays float: {REASONS_KEPT.get(role, REASON_NOT_SELECTED)}"
 
 
 def _head_of(node: NodeLike, heads: dict[str, HeadSpec]) -> HeadSpec:
     """The head that the node writes: by its output's name; by the node's own where the log gives only that."""
     named = node.outputs or (node.name.removesuffix("_HzDequantize"),)
-    found = [heads[name] for name in named if name in heads]
-    if len(found) != 1:
+    matches = [heads[name] for name in named if name in heads]
+    if len(matches) != 1:
         raise ModelError(
             f"Dequantize node {node.name!r} writes {named[0] if named else 'nothing'!r}, which is no output of the "
             f"sidecar ({', '.join(sorted(heads))[:200]})",
             hint="give the sidecar of the ONNX that was compiled with --sidecar",
         )
-    return found[0]
+    return matches[0]
 
 
-def _bare_heads(nodes: Iterable[NodeLike], spec: ModelSpec, seen: set[str]) -> list[Choice]:
+def _unconverted_heads(nodes: Iterable[NodeLike], spec: ModelSpec, converted: set[str]) -> list[StripDecision]:
     """The heads without a Dequantize node: their integers come straight from the BPU, or they are not there."""
     written = {name for node in nodes for name in node.outputs}
-    bare = [head for head in spec.outputs if head.name not in seen]
+    unconverted = [head for head in spec.outputs if head.name not in converted]
     if written:
-        absent = [head.name for head in bare if head.name not in written]
+        absent = [head.name for head in unconverted if head.name not in written]
         if absent and any(node.op_type == "BPU" for node in nodes):
             raise ModelError(
                 f"the sidecar's output {absent[0]!r} is none of the model ({', '.join(sorted(written))[:200]})",
                 hint="give the sidecar of the ONNX that was compiled with --sidecar",
             )
-    why = "has no Dequantize node: nothing to remove"
-    return [Choice(head.name, head.role, "", False, why) for head in bare]
+    reason = "has no Dequantize node: nothing to remove"
+    return [StripDecision(head.name, head.role, "", False, reason) for head in unconverted]
 
 
 def _plan_by_names(nodes: Sequence[NodeLike], roles: Collection[str]) -> StripPlan:
     extra = {"mask", "keypoint", "angle"} & set(roles)
-    wanted = {*(role for role in roles if role in ("box", "class")), *(["extra"] if extra else [])}
-    found = [(node, BRANCH.findall(node.name)) for node in nodes]
-    if {"2", "3"} - {branch for _, branches in found for branch in branches} == {"2", "3"}:
+    stripped = {*(role for role in roles if role in ("box", "class")), *(["extra"] if extra else [])}
+    branches_of = [(node, BRANCH.findall(node.name)) for node in nodes]
+    if {"2", "3"} - {branch for _, branches in branches_of for branch in branches} == {"2", "3"}:
         raise ModelError(
             f"no sidecar, and node names such as {nodes[0].name if nodes else 'none'!r} do not say which head is which",
             hint="give the sidecar that edgekit cut wrote for this model with --sidecar",
         )
-    choices = []
-    for node, branches in found:
+    decisions = []
+    for node, branches in branches_of:
         role = BRANCH_ROLES[branches[-1]] if branches else "other"
-        remove = role in wanted
+        remove = role in stripped
         output = node.outputs[0] if node.outputs else node.name.removesuffix("_HzDequantize")
-        choices.append(Choice(output, role, node.name, remove, _why(role, remove)))
+        decisions.append(StripDecision(output, role, node.name, remove, _reason(role, remove)))
     note = "no sidecar: roles are assumed from Ultralytics' node names (cv2 box, cv3 class, cv4 extra)"
-    return StripPlan(tuple(choices), (note,))
+    return StripPlan(tuple(decisions), (note,))

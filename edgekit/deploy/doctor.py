@@ -147,7 +147,7 @@ def _toolchain() -> Iterator[Check]:
         return
     usable = status.usable
     if usable is None:
-        said = "; ".join(place.detail for place in status.places)
+        said = "; ".join(location.detail for location in status.locations)
         cost = "compile makes simulated models, no .bin for a board"
         yield Check("toolchain", GAP, said, cost, "edgekit toolchain install (2.8 GB)")
         return

@@ -86,7 +86,7 @@ class HbdkSimDevice:
 
     def _run(self, name: str, *arguments: str, cwd: Path) -> None:
         if not self._toolchain.has(name):
-            raise ToolchainError(f"the toolchain at {self._toolchain.place} has no {name}", hint=HINT)
+            raise ToolchainError(f"the toolchain at {self._toolchain.location} has no {name}", hint=HINT)
         command = self._toolchain.command(name, *arguments, folders=(self._folder,))
         finished = run_command(command, cwd=cwd, timeout_seconds=TIMEOUT_SECONDS)
         if finished.returncode:

@@ -47,7 +47,7 @@ def test_without_a_sidecar_none_is_written(stand_in: StandIn, tmp_path: Path) ->
         data = data.replace(name.encode(), f"/model.22/{branch}/".ljust(len(name), "x").encode())
     path.write_bytes(data)
     plan = plan_for_bin(path, None)
-    assert [choice.role for choice in plan.choices] == ["box", "class"] and plan.notes
+    assert [decision.role for decision in plan.decisions] == ["box", "class"] and plan.notes
 
 
 def test_the_model_is_never_its_own_output(stand_in: StandIn, model: Path) -> None:

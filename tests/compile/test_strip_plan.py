@@ -59,7 +59,7 @@ def all_nodes(spec: ModelSpec, call: str = "{}_HzDequantize") -> list[Node]:
 
 
 def removed_outputs(nodes: list[Node], spec: ModelSpec) -> set[str]:
-    return {choice.output for choice in plan_strip(nodes, spec).choices if choice.remove}
+    return {decision.output for decision in plan_strip(nodes, spec).choices if decision.remove}
 
 
 @pytest.mark.parametrize("with_sidecar", [True, False])
@@ -68,7 +68,7 @@ def test_the_tutorials_six_of_the_2025_log(shared_data: Path, with_sidecar: bool
         model, nodes = read_removable_nodes(shared_data / "horizon" / "yolov8n_seg_nv12" / name)
         plan = plan_strip(nodes, SPEC_2025 if with_sidecar else None)
         assert plan.removed == TUTORIAL and model == "yolov8n_seg_bayese_640x640_nv12.bin"
-        assert len(plan.choices) == 10 and bool(plan.notes) != with_sidecar
+        assert len(plan.decisions) == 10 and bool(plan.notes) != with_sidecar
 
 
 @pytest.mark.parametrize("name", LOGS_OF_2024)
@@ -109,7 +109,14 @@ def test_the_order_of_heads_and_nodes_does_not_matter(rng: random.Random) -> Non
     rng.shuffle(nodes)
     shuffled = ModelSpec("segment", SPEC_2025.names, SPEC_2025.input, SPEC_2025.preprocess, tuple(heads))
     plan = plan_strip(nodes, shuffled)
-    assert {choice.output for choice in plan.choices if choice.remove} == {"451", "459", "467", "475", "483", "491"}
+    assert {decision.output for decision in plan.decisions if decision.remove} == {
+        "451",
+        "459",
+        "467",
+        "475",
+        "483",
+        "491",
+    }
     assert plan.removed == tuple(node.name for node in nodes if node.name in plan.removed)
 
 
@@ -126,10 +133,10 @@ def test_how_much_is_saved() -> None:
 
 def test_every_choice_says_why() -> None:
     plan = plan_strip([*all_nodes(SPEC_2025)[:-1], Node("sub", "BPU", ("443",))], SPEC_2025)
-    assert [choice.why for choice in plan.choices if choice.role == "proto"] == [
+    assert [decision.reason for decision in plan.decisions if decision.role == "proto"] == [
         "has no Dequantize node: nothing to remove"
     ]
-    assert all(choice.why for choice in plan.choices)
+    assert all(decision.reason for decision in plan.decisions)
 
 
 def test_other_operators_are_left_alone() -> None:

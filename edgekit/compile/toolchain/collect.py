@@ -51,7 +51,7 @@ def collect_build(
         node_cosines={row.name: row.cosine for row in log.nodes if row.cosine is not None},
         notes=_notes(log, records),
         record={
-            "place": f"{toolchain.kind}: {toolchain.place}",
+            "location": f"{toolchain.kind}: {toolchain.location}",
             "versions": dict(toolchain.versions()),
             "commands": [command for record in records.values() for command in record.get("commands", [])],
             "seconds": _seconds(records),

@@ -60,12 +60,12 @@ class OutputWatch:
                 f"{doing} failed: {Path(finished.argv[0]).name} was killed by {killed}",
                 hint=f"most often memory ran out: close programs, or try --optimize O0; {where}",
             )
-        said = " | ".join(dict.fromkeys(self._errors or self._last)) or "it printed nothing"
+        message = " | ".join(dict.fromkeys(self._errors or self._last)) or "it printed nothing"
         if finished.returncode == DOCKER_FAILED and finished.argv[0] == "docker":
             return ToolchainError(
-                f"{doing} failed, docker says: {said}", hint="see that docker runs: docker run --rm hello-world"
+                f"{doing} failed, docker says: {message}", hint="see that docker runs: docker run --rm hello-world"
             )
-        return ToolchainError(f"{doing} failed with exit code {finished.returncode}: {said}", hint=where)
+        return ToolchainError(f"{doing} failed with exit code {finished.returncode}: {message}", hint=where)
 
 
 def _signal(returncode: int) -> str | None:

@@ -28,32 +28,32 @@ _container_numbers = itertools.count(1)
 
 @dataclass(frozen=True, slots=True)
 class Toolchain:
-    """A usable toolchain: `kind` is one of KINDS, `place` the folder of its commands or the docker image."""
+    """A usable toolchain: `kind` is one of KINDS, `location` the folder of its commands or the docker image."""
 
     kind: str
-    place: str
+    location: str
 
     def command(self, name: str, *arguments: str, folders: Sequence[Path] = ()) -> CommandLine:
         """How to start the command `name`; `folders` are those it may write to and read from (docker mounts them)."""
-        return COMMAND_LINES[self.kind](self.place, (name, *arguments), folders)
+        return COMMAND_LINES[self.kind](self.location, (name, *arguments), folders)
 
     def versions(self) -> Mapping[str, str]:
         """The versions that its commands report, such as {"hb_mapper": "1.24.3", "hbdk": "3.49.15"}."""
-        return _recorded_versions(self) or asked_versions(self)
+        return _recorded_versions(self) or query_versions(self)
 
     def has(self, name: str) -> bool:
         """Whether the command `name` is in it; a docker image is taken to be whole."""
-        return self.kind == "docker" or shutil.which(name, path=self.place) is not None
+        return self.kind == "docker" or shutil.which(name, path=self.location) is not None
 
 
 def find_toolchain(kinds: Iterable[str] = KINDS) -> Toolchain:
     """The first toolchain of `kinds` that is here; raises ToolchainError that says what was looked for and why not."""
     reasons = []
     for kind in kinds:
-        found = FINDERS[kind]()
-        if isinstance(found, Toolchain):
-            return found
-        reasons.append(found)
+        toolchain = FINDERS[kind]()
+        if isinstance(toolchain, Toolchain):
+            return toolchain
+        reasons.append(toolchain)
     raise ToolchainError(
         f"no toolchain is here ({'; '.join(reasons)})",
         hint="edgekit toolchain install makes a private one; --toolchain sim compiles without it",
@@ -76,26 +76,26 @@ def private_bin() -> Path:
     return private_folder() / "venv" / "bin"
 
 
-def asked_versions(toolchain: Toolchain) -> Mapping[str, str]:
+def query_versions(toolchain: Toolchain) -> Mapping[str, str]:
     """The versions as the commands themselves say them; raises ToolchainError where one does not answer."""
-    mapper = _answer(toolchain, "hb_mapper").get("version")
-    compiler = _answer(toolchain, "hbdk-cc")
+    mapper = _query_version(toolchain, "hb_mapper").get("version")
+    compiler = _query_version(toolchain, "hbdk-cc")
     versions = {"hb_mapper": mapper, "hbdk": compiler.get("version"), "hbdk_runtime": compiler.get("runtime version")}
     return {name: version for name, version in versions.items() if version}
 
 
 @functools.lru_cache(maxsize=16)
-def _answer(toolchain: Toolchain, name: str) -> dict[str, str]:
+def _query_version(toolchain: Toolchain, name: str) -> dict[str, str]:
     """`--version` of one command as {"version": ..., "runtime version": ...}; it costs two seconds, so once."""
     text = ask(toolchain.command(name, "--version"), even_failed=True) or "nothing"
-    found = {what: version for what, version in reversed(VERSION.findall(text))}
-    if not found:
+    versions = {what: version for what, version in reversed(VERSION.findall(text))}
+    if not versions:
         raise ToolchainError(
-            f"{name} --version of the toolchain at {toolchain.place} gives no version, "
+            f"{name} --version of the toolchain at {toolchain.location} gives no version, "
             f"it says: {text.splitlines()[-1][:200]}",
             hint=BROKEN_HINTS[toolchain.kind],
         )
-    return found
+    return versions
 
 
 def _recorded_versions(toolchain: Toolchain) -> dict[str, str]:
@@ -114,10 +114,10 @@ def _record() -> Mapping[str, object]:
 
 
 def _on_path() -> Toolchain | str:
-    found = shutil.which("hb_mapper")
-    if found is None:
+    mapper = shutil.which("hb_mapper")
+    if mapper is None:
         return "hb_mapper is not on PATH"
-    folder = Path(found).parent
+    folder = Path(mapper).parent
     missing = [name for name in COMMANDS if not shutil.which(name)]
     if missing:
         return f"PATH has hb_mapper in {folder}, but no {missing[0]}"
@@ -143,26 +143,26 @@ def _in_docker() -> Toolchain | str:
     return Toolchain("docker", DOCKER_IMAGE)
 
 
-def _plain_command(place: str, argv: Sequence[str], folders: Sequence[Path]) -> CommandLine:
+def _plain_command(location: str, argv: Sequence[str], folders: Sequence[Path]) -> CommandLine:
     """The commands call each other by name, so their folder stands first on PATH."""
-    path = os.pathsep.join([place, os.environ.get("PATH", os.defpath)])
+    path = os.pathsep.join([location, os.environ.get("PATH", os.defpath)])
     clean: dict[str, str | None] = dict.fromkeys(FOREIGN_PYTHON)
-    return CommandLine((str(Path(place) / argv[0]), *argv[1:]), {**clean, "PATH": path})
+    return CommandLine((str(Path(location) / argv[0]), *argv[1:]), {**clean, "PATH": path})
 
 
-def _path_command(place: str, argv: Sequence[str], folders: Sequence[Path]) -> CommandLine:
+def _path_command(location: str, argv: Sequence[str], folders: Sequence[Path]) -> CommandLine:
     """On PATH the user's own environment rules; a command of the set may lie in another folder of it."""
-    path = os.pathsep.join([place, os.environ.get("PATH", os.defpath)])
+    path = os.pathsep.join([location, os.environ.get("PATH", os.defpath)])
     return CommandLine((shutil.which(argv[0], path=path) or argv[0], *argv[1:]), {"PATH": path})
 
 
-def _docker_command(place: str, argv: Sequence[str], folders: Sequence[Path]) -> CommandLine:
+def _docker_command(location: str, argv: Sequence[str], folders: Sequence[Path]) -> CommandLine:
     """Folders appear in the container under their own paths, files there belong to the user, not to root."""
     name = f"edgekit-{os.getpid()}-{next(_container_numbers)}"
     mounts = [part for folder in dict.fromkeys(folders) for part in ("-v", f"{folder}:{folder}")]
     work = ("-w", str(folders[0])) if folders else ()
     user = ("--user", f"{os.getuid()}:{os.getgid()}", "-e", "HOME=/tmp", "-e", "PYTHONUNBUFFERED=1")
-    run = ("docker", "run", "--rm", "--init", "--name", name, *user, *mounts, *work, place, *argv)
+    run = ("docker", "run", "--rm", "--init", "--name", name, *user, *mounts, *work, location, *argv)
     return CommandLine(run, {}, stop_argv=("docker", "kill", name))
 
 

@@ -12,9 +12,9 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from edgekit.compile.toolchain.find import RECORD_NAME, Toolchain, asked_versions, private_bin, private_folder
-from edgekit.compile.toolchain.lock import only_one
-from edgekit.compile.toolchain.recipe import CONSTRAINTS, DISK_MB, PYTHON_VERSION, RECIPE_NAME, STEPS, Step
+from edgekit.compile.toolchain.find import RECORD_NAME, Toolchain, private_bin, private_folder, query_versions
+from edgekit.compile.toolchain.lock import exclusive_lock
+from edgekit.compile.toolchain.recipe import CONSTRAINTS, DISK_MB, PYTHON_VERSION, RECIPE_NAME, STEPS, InstallStep
 from edgekit.compile.toolchain.run import CommandLine, Finished, ask, run_command
 from edgekit.errors import DataError, OutputError, ToolchainError
 from edgekit.files import read_json, write_json, write_text
@@ -46,7 +46,7 @@ class InstallRecord:
         return bool(self.versions) and self.recipe == RECIPE_NAME
 
     @property
-    def remaining(self) -> tuple[Step, ...]:
+    def remaining(self) -> tuple[InstallStep, ...]:
         return tuple(step for step in STEPS if step.name not in self.steps)
 
 
@@ -71,7 +71,7 @@ def install(*, python: Path | None = None, progress: Progress = silent) -> Mappi
     """
     check_machine()
     folder = private_folder()
-    with _alone(folder):
+    with _exclusive(folder):
         _make_folder(folder)
         record = read_record()
         if record.complete and private_bin().is_dir():
@@ -82,11 +82,11 @@ def install(*, python: Path | None = None, progress: Progress = silent) -> Mappi
             _make_environment(folder, find_python(python), progress)
         for step in record.remaining:
             _write_record(replace(record, begun=step.name))
-            _install_step(folder, step, progress, again=record.begun == step.name)
+            _install_step(folder, step, progress, reinstall=record.begun == step.name)
             record = InstallRecord(RECIPE_NAME, (*record.steps, step.name))
             _write_record(record)
         progress("check", 0, 1)
-        versions = asked_versions(Toolchain("private", str(private_bin())))
+        versions = query_versions(Toolchain("private", str(private_bin())))
         _write_record(InstallRecord(RECIPE_NAME, record.steps, versions))
         progress("check", 1, 1)
         return versions
@@ -97,7 +97,7 @@ def uninstall() -> int:
     folder = private_folder()
     if not folder.is_dir():
         return 0
-    with _alone(folder):
+    with _exclusive(folder):
         freed = folder_bytes(folder)
         try:
             shutil.rmtree(folder)
@@ -181,19 +181,19 @@ def _make_environment(folder: Path, python: Path, progress: Progress) -> None:
     progress("environment", 1, 1)
 
 
-def _install_step(folder: Path, step: Step, progress: Progress, *, again: bool) -> None:
+def _install_step(folder: Path, step: InstallStep, progress: Progress, *, reinstall: bool) -> None:
     """One pip call; its progress is that of the file that it downloads, in MB, and at its end 100 %.
 
-    `again`: whatever lies there of these packages is replaced.
+    `reinstall`: whatever lies there of these packages is replaced.
     """
     constraints = folder / "constraints.txt"
     write_text(constraints, "\n".join(CONSTRAINTS) + "\n")
     raw = step is not STEPS[0]  # the first step brings the pip that knows these two options
     options = ("--progress-bar", "raw", "--resume-retries", "5") if raw else ("--progress-bar", "off")
-    how = (() if step.with_dependencies else ("--no-deps",)) + (("--force-reinstall",) if again else ())
+    strategy = (() if step.with_dependencies else ("--no-deps",)) + (("--force-reinstall",) if reinstall else ())
     pip = (str(private_bin() / "python"), "-m", "pip", "--disable-pip-version-check", "install", "--no-cache-dir")
     command = CommandLine(
-        (*pip, "--no-input", *options, *how, "-c", str(constraints), *step.packages),
+        (*pip, "--no-input", *options, *strategy, "-c", str(constraints), *step.packages),
         {"PYTHONPATH": None, "PYTHONHOME": None, "PIP_USER": None, "PIP_TARGET": None, "PIP_REQUIRE_VIRTUALENV": None},
     )
     name = f"install {step.name}"
@@ -211,8 +211,8 @@ def _install_step(folder: Path, step: Step, progress: Progress, *, again: bool) 
 def _require_success(finished: Finished, folder: Path, doing: str) -> None:
     if finished.returncode == 0:
         return
-    said = [line for line in finished.lines if line.lower().startswith("error") or "No space left" in line]
-    reason = (said or list(finished.lines[-1:]) or ["it said nothing"])[0][:300]
+    error_lines = [line for line in finished.lines if line.lower().startswith("error") or "No space left" in line]
+    reason = (error_lines or list(finished.lines[-1:]) or ["it said nothing"])[0][:300]
     full = any("No space left" in line for line in finished.lines)
     kind = OutputError if full else ToolchainError
     raise kind(
@@ -235,10 +235,10 @@ def _write_record(record: InstallRecord) -> None:
     )
 
 
-def _alone(folder: Path) -> AbstractContextManager[None]:
+def _exclusive(folder: Path) -> AbstractContextManager[None]:
     """Refuses a second install or uninstall at the same time."""
     busy = ToolchainError(
         f"another install or uninstall works in {folder}",
         hint="wait for it to end, then look at edgekit toolchain status",
     )
-    return only_one(folder.parent / f".{folder.name}.lock", taken=busy)
+    return exclusive_lock(folder.parent / f".{folder.name}.lock", busy=busy)

@@ -10,8 +10,8 @@ from edgekit.errors import EdgekitError, OutputError
 
 
 @contextlib.contextmanager
-def only_one(lock: Path, *, taken: EdgekitError) -> Iterator[None]:
-    """Holds `lock` inside the block; raises `taken` where somebody else does, OutputError where it cannot be made.
+def exclusive_lock(lock: Path, *, busy: EdgekitError) -> Iterator[None]:
+    """Holds `lock` inside the block; raises `busy` where somebody else does, OutputError where it cannot be made.
 
     The folder of the lock is made where it is missing.
     """
@@ -29,5 +29,5 @@ def only_one(lock: Path, *, taken: EdgekitError) -> Iterator[None]:
         try:
             fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
-            raise taken from error
+            raise busy from error
         yield

@@ -11,7 +11,7 @@ DISK_MB = 2800  # what the finished environment takes, measured
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class InstallStep:
     """Packages that are installed together, and about how much is downloaded for them."""
 
     name: str
@@ -22,16 +22,16 @@ class Step:
 
 # The vendor's packages come without their dependencies: those ask for CUDA and for an opencv that needs libGL.
 # Large ones stand alone, so that an interrupted install loses one package at most.
-STEPS: tuple[Step, ...] = (
-    Step("pip", ("pip>=25.1",), 2),  # the first that goes on with a broken download
-    Step("setuptools", ("setuptools<70",), 1),  # the last with pkg_resources, which the compiler imports
-    Step("torch", ("torch==1.12.1",), 776, with_dependencies=False),
-    Step("compiler", ("dgdk==1.0.0",), 56, with_dependencies=False),
-    Step("mapper", ("rdkx5-yolo-mapper==1.0.0", "dg_nn_toolkit==1.0.0"), 14, with_dependencies=False),
-    Step("arrays", ("numpy==1.23.0", "scipy==1.13.1"), 56),
-    Step("graphs", ("onnx==1.15.0", "onnxruntime==1.16.2", "protobuf==3.20.3"), 30),
-    Step("images", ("opencv-python-headless==4.6.0.66", "scikit-image==0.19.0", "Pillow"), 126),
-    Step(
+STEPS: tuple[InstallStep, ...] = (
+    InstallStep("pip", ("pip>=25.1",), 2),  # the first that goes on with a broken download
+    InstallStep("setuptools", ("setuptools<70",), 1),  # the last with pkg_resources, which the compiler imports
+    InstallStep("torch", ("torch==1.12.1",), 776, with_dependencies=False),
+    InstallStep("compiler", ("dgdk==1.0.0",), 56, with_dependencies=False),
+    InstallStep("mapper", ("rdkx5-yolo-mapper==1.0.0", "dg_nn_toolkit==1.0.0"), 14, with_dependencies=False),
+    InstallStep("arrays", ("numpy==1.23.0", "scipy==1.13.1"), 56),
+    InstallStep("graphs", ("onnx==1.15.0", "onnxruntime==1.16.2", "protobuf==3.20.3"), 30),
+    InstallStep("images", ("opencv-python-headless==4.6.0.66", "scikit-image==0.19.0", "Pillow"), 126),
+    InstallStep(
         "helpers",
         (
             *("absl-py", "click", "coloredlogs", "easydict", "flatbuffers", "graphviz", "humanfriendly", "jinja2"),

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from edgekit.compile.toolchain.lock import only_one
+from edgekit.compile.toolchain.lock import exclusive_lock
 from edgekit.errors import DataError, ToolchainError
 from edgekit.files import read_json, write_json
 
@@ -34,7 +34,7 @@ class Stages:
             f"another build is at work in {self.folder.parent}",
             hint="wait for it to end, or give this one another working_dir",
         )
-        with only_one(self.folder / LOCK_NAME, taken=busy):
+        with exclusive_lock(self.folder / LOCK_NAME, busy=busy):
             self._records = self._load()
             yield
 

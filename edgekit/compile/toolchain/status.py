@@ -1,4 +1,4 @@
-"""What of the toolchain is here: every place where it may be, with versions and size."""
+"""What of the toolchain is here: every location where it may be, with versions and size."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from edgekit.errors import ToolchainError
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
-    """One place: `detail` says the versions and where, or why it cannot be used."""
+class InstallLocation:
+    """One location: `detail` says the versions and where, or why it cannot be used."""
 
     kind: str
     usable: bool
@@ -30,14 +30,14 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class ToolchainStatus:
-    """All places in the order in which they are used."""
+    """All locations in the order in which they are used."""
 
-    places: tuple[Place, ...]
+    locations: tuple[InstallLocation, ...]
 
     @property
-    def usable(self) -> Place | None:
-        """The place that edgekit compile would take."""
-        return next((place for place in self.places if place.usable), None)
+    def usable(self) -> InstallLocation | None:
+        """The location that edgekit compile would take."""
+        return next((location for location in self.locations if location.usable), None)
 
     @property
     def summary(self) -> str:
@@ -50,27 +50,27 @@ class ToolchainStatus:
             "edgekit": "toolchain",
             "version": 1,
             "usable": self.usable.kind if self.usable else None,
-            "places": [{**asdict(place), "versions": dict(place.versions)} for place in self.places],
+            "locations": [{**asdict(location), "versions": dict(location.versions)} for location in self.locations],
         }
 
 
 def toolchain_status() -> ToolchainStatus:
-    """Looks at every place; takes some seconds, since commands are asked for their versions."""
-    return ToolchainStatus(tuple(_place(kind) for kind in KINDS))
+    """Looks at every location; takes some seconds, since commands are asked for their versions."""
+    return ToolchainStatus(tuple(_inspect(kind) for kind in KINDS))
 
 
-def _place(kind: str) -> Place:
-    found = FINDERS[kind]()
-    if not isinstance(found, Toolchain):
-        return Place(kind, False, found + _progress_of_install(kind))
+def _inspect(kind: str) -> InstallLocation:
+    toolchain = FINDERS[kind]()
+    if not isinstance(toolchain, Toolchain):
+        return InstallLocation(kind, False, toolchain + _progress_of_install(kind))
     try:
-        versions = found.versions()
+        versions = toolchain.versions()
     except ToolchainError as error:
-        return Place(kind, False, error.message)
-    said = ", ".join(f"{name} {version}" for name, version in versions.items())
-    simulator = all(found.has(name) for name in SIMULATOR_COMMANDS)
+        return InstallLocation(kind, False, error.message)
+    versions_text = ", ".join(f"{name} {version}" for name, version in versions.items())
+    simulator = all(toolchain.has(name) for name in SIMULATOR_COMMANDS)
     size = f", {folder_bytes(private_folder()) / 1e9:.1f} GB" if kind == "private" else ""
-    return Place(kind, True, f"{said}; {found.place}{size}", versions, simulator)
+    return InstallLocation(kind, True, f"{versions_text}; {toolchain.location}{size}", versions, simulator)
 
 
 def _progress_of_install(kind: str) -> str:

@@ -132,7 +132,7 @@ def test_the_data_folder_follows_the_standard(monkeypatch: pytest.MonkeyPatch, t
 
 def test_status_shows_every_place(stand_in: StandIn) -> None:
     status = toolchain_status()
-    assert [place.kind for place in status.places] == ["path", "private", "docker"]
+    assert [location.kind for location in status.locations] == ["path", "private", "docker"]
     assert status.usable is not None and status.usable.kind == "path" and "1.24.3" in status.usable.detail
     assert status.to_dict()["usable"] == "path"
 
