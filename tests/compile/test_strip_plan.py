@@ -59,7 +59,7 @@ def all_nodes(spec: ModelSpec, call: str = "{}_HzDequantize") -> list[Node]:
 
 
 def removed_outputs(nodes: list[Node], spec: ModelSpec) -> set[str]:
-    return {decision.output for decision in plan_strip(nodes, spec).choices if decision.remove}
+    return {decision.output for decision in plan_strip(nodes, spec).decisions if decision.remove}
 
 
 @pytest.mark.parametrize("with_sidecar", [True, False])
@@ -141,7 +141,7 @@ def test_every_choice_says_why() -> None:
 
 def test_other_operators_are_left_alone() -> None:
     nodes = [*all_nodes(SPEC_2025), Node("t", "Transpose", ("451",)), Node("q", "Quantize", ("images",))]
-    assert len(plan_strip(nodes, SPEC_2025).choices) == 10
+    assert len(plan_strip(nodes, SPEC_2025).decisions) == 10
 
 
 def test_a_node_that_is_no_output_of_the_sidecar() -> None:
