@@ -14,7 +14,7 @@ from pathlib import Path
 
 from edgekit.compile.toolchain.find import RECORD_NAME, Toolchain, private_bin, private_folder, query_versions
 from edgekit.compile.toolchain.lock import exclusive_lock
-from edgekit.compile.toolchain.recipe import CONSTRAINTS, DISK_MB, PYTHON_VERSION, RECIPE_NAME, STEPS, InstallStep
+from edgekit.compile.toolchain.recipe import DISK_MB, PYTHON_VERSION, RECIPE_NAME, STEPS, InstallStep
 from edgekit.compile.toolchain.run import CommandLine, Finished, ask, run_command
 from edgekit.errors import DataError, OutputError, ToolchainError
 from edgekit.files import read_json, write_json, write_text
@@ -186,14 +186,14 @@ def _install_step(folder: Path, step: InstallStep, progress: Progress, *, reinst
 
     `reinstall`: whatever lies there of these packages is replaced.
     """
-    constraints = folder / "constraints.txt"
-    write_text(constraints, "\n".join(CONSTRAINTS) + "\n")
+    requirements = folder / f"{step.name}.txt"
+    write_text(requirements, step.requirements())
     raw = step is not STEPS[0]  # the first step brings the pip that knows these two options
-    options = ("--progress-bar", "raw", "--resume-retries", "5") if raw else ("--progress-bar", "off")
-    strategy = (() if step.with_dependencies else ("--no-deps",)) + (("--force-reinstall",) if reinstall else ())
+    progress_bar = ("--progress-bar", "raw", "--resume-retries", "5") if raw else ("--progress-bar", "off")
+    strategy = ("--require-hashes", "--no-deps", "--only-binary=:all:", *(("--force-reinstall",) if reinstall else ()))
     pip = (str(private_bin() / "python"), "-m", "pip", "--disable-pip-version-check", "install", "--no-cache-dir")
     command = CommandLine(
-        (*pip, "--no-input", *options, *strategy, "-c", str(constraints), *step.packages),
+        (*pip, "--no-input", *progress_bar, *strategy, "-r", str(requirements)),
         {"PYTHONPATH": None, "PYTHONHOME": None, "PIP_USER": None, "PIP_TARGET": None, "PIP_REQUIRE_VIRTUALENV": None},
     )
     name = f"install {step.name}"

@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import fcntl
+import hashlib
 import json
 import os
+import re
+import subprocess
+import sys
+import zipfile
 from pathlib import Path
 from typing import NamedTuple
 
@@ -14,7 +19,7 @@ from edgekit.cli.main import main
 from edgekit.compile.toolchain import install as module
 from edgekit.compile.toolchain.find import RECORD_NAME, find_toolchain, private_bin, private_folder
 from edgekit.compile.toolchain.install import find_python, install, read_record, uninstall
-from edgekit.compile.toolchain.recipe import DOWNLOAD_MB, STEPS
+from edgekit.compile.toolchain.recipe import DOWNLOAD_MB, REQUIREMENTS, STEPS
 from edgekit.errors import OutputError, ToolchainError
 from tests.compile.toolchain.stand_in import make_stand_in, small_spec, write_command
 
@@ -25,7 +30,7 @@ case "$*" in
   *"-m venv"*) for last; do :; done
      mkdir -p "$last/bin"; cp "$0" "$last/bin/python"; cp {commands}/* "$last/bin/"; exit 0;;
   *"-m pip"*) echo "$*" >> {folder}/pip_calls; echo "Progress 1000000 of 2000000"
-     case "$*" in *"$BREAK_AT"*) echo "$BREAK_SAYS"; exit 1;; esac; exit 0;;
+     case "$*" in *"/$BREAK_AT.txt"*) echo "$BREAK_SAYS"; exit 1;; esac; exit 0;;
 esac
 """
 
@@ -37,7 +42,7 @@ class Fake(NamedTuple):
     @property
     def installed(self) -> list[str]:
         path = self.folder / "pip_calls"
-        return [line.split()[-1] for line in path.read_text().splitlines()] if path.exists() else []
+        return [Path(line.split()[-1]).stem for line in path.read_text().splitlines()] if path.exists() else []
 
 
 @pytest.fixture
@@ -62,18 +67,40 @@ def test_all_steps_in_order_then_the_versions(fake: Fake) -> None:
     reports: list[tuple[str, int, int]] = []
     versions = install(progress=lambda *report: reports.append(report))
     assert versions == {"hb_mapper": "1.24.3", "hbdk": "3.49.15", "hbdk_runtime": "3.15.55.0"}
-    assert fake.installed == [step.packages[-1] for step in STEPS]
+    assert fake.installed == [step.name for step in STEPS]
     ended = dict.fromkeys(name for name, done, total in reports if done == total)
     assert list(ended) == ["environment", *(f"install {step.name}" for step in STEPS), "check"]
     assert ("install torch", 1, 776) in reports  # a download as it goes
     assert find_toolchain().kind == "private" and read_record().complete
 
 
-def test_the_vendors_packages_come_without_their_dependencies(fake: Fake) -> None:
+def test_every_package_has_a_version_and_a_hash_that_pip_insists_on(fake: Fake) -> None:
     install()
     lines = (fake.folder / "pip_calls").read_text().splitlines()
-    alone = [line.split()[-1] for line in lines if "--no-deps" in line]
-    assert alone == ["torch==1.12.1", "dgdk==1.0.0", "dg_nn_toolkit==1.0.0"]
+    assert all({"--require-hashes", "--no-deps", "--only-binary=:all:"} < set(line.split()) for line in lines)
+    written = [line for step in STEPS for line in (private_folder() / f"{step.name}.txt").read_text().splitlines()]
+    assert all(re.fullmatch(r"[a-z0-9-]+==[\w.]+ --hash=sha256:[0-9a-f]{64}", line) for line in written)
+    pinned = [line for line in REQUIREMENTS.read_text().splitlines() if not line.startswith("#")]
+    assert sorted(written) == sorted(pinned)
+    versions = dict(line.split(" ")[0].split("==") for line in written)
+    assert versions["rdkx5-yolo-mapper"] == versions["dgdk"] == versions["dg-nn-toolkit"] == "1.0.0"
+    assert (versions["numpy"], versions["torch"]) == ("1.23.0", "1.12.1") and int(versions["setuptools"][:2]) < 70
+
+
+def test_a_wheel_of_another_hash_is_refused(tmp_path: Path) -> None:
+    """By pip itself, called with the options of an install step."""
+    wheel = tmp_path / "tiny_thing-1.0-py3-none-any.whl"
+    with zipfile.ZipFile(wheel, "w") as archive:
+        archive.writestr("tiny_thing-1.0.dist-info/METADATA", "Metadata-Version: 2.1\nName: tiny-thing\nVersion: 1.0\n")
+        archive.writestr("tiny_thing-1.0.dist-info/WHEEL", "Wheel-Version: 1.0\nTag: py3-none-any\n")
+        archive.writestr("tiny_thing-1.0.dist-info/RECORD", "")
+    requirements = tmp_path / "step.txt"
+    pip = (sys.executable, "-m", "pip", "install", "--dry-run", "--no-index", "--find-links", str(tmp_path))
+    options = ("--require-hashes", "--no-deps", "--only-binary=:all:", "-r", str(requirements))
+    for digest, fits in ((hashlib.sha256(wheel.read_bytes()).hexdigest(), True), ("0" * 64, False)):
+        requirements.write_text(f"tiny-thing==1.0 --hash=sha256:{digest}\n")
+        done = subprocess.run([*pip, *options], capture_output=True, text=True, check=False)
+        assert (done.returncode == 0) is fits, done.stderr
 
 
 def test_done_is_done(fake: Fake) -> None:
@@ -82,7 +109,7 @@ def test_done_is_done(fake: Fake) -> None:
     assert install() == first and fake.installed == []
 
 
-@pytest.mark.parametrize("broken", [step.packages[-1] for step in STEPS])
+@pytest.mark.parametrize("broken", [step.name for step in STEPS])
 def test_a_break_at_any_step_loses_that_step_alone(fake: Fake, monkeypatch: pytest.MonkeyPatch, broken: str) -> None:
     monkeypatch.setenv("BREAK_AT", broken)
     with pytest.raises(ToolchainError, match="the network is gone") as caught:
@@ -93,7 +120,7 @@ def test_a_break_at_any_step_loses_that_step_alone(fake: Fake, monkeypatch: pyte
     before = fake.installed
     monkeypatch.setenv("BREAK_AT", "nothing-of-this-name")
     install()
-    assert fake.installed[len(before) :] == [step.packages[-1] for step in STEPS][len(before) - 1 :]
+    assert fake.installed[len(before) :] == [step.name for step in STEPS][len(before) - 1 :]
 
 
 def test_ctrl_c_in_the_middle_of_a_download(fake: Fake) -> None:
@@ -105,9 +132,9 @@ def test_ctrl_c_in_the_middle_of_a_download(fake: Fake) -> None:
         install(progress=stop)
     assert read_record().steps == ("pip", "setuptools")
     install()
-    assert fake.installed.count("torch==1.12.1") == 2 and fake.installed.count("dgdk==1.0.0") == 1
+    assert fake.installed.count("torch") == 2 and fake.installed.count("compiler") == 1
     again = [line for line in (fake.folder / "pip_calls").read_text().splitlines() if "--force-reinstall" in line]
-    assert len(again) == 1 and again[0].endswith("torch==1.12.1")  # pip would take the half-unpacked one for whole
+    assert len(again) == 1 and again[0].endswith("torch.txt")  # pip would take the half-unpacked one for whole
 
 
 def test_a_disk_that_is_full_on_the_way(fake: Fake, monkeypatch: pytest.MonkeyPatch) -> None:
