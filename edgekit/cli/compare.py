@@ -81,16 +81,16 @@ def _print(result: Comparison, *, show_all: bool) -> None:
         _print_first(result)
     else:
         print("layers: none that both sides show")
-    for one in sorted(result.differences, key=lambda d: -d.changes):
-        if one.changes:
-            _print_difference(one)
+    for difference in sorted(result.differences, key=lambda d: -d.changes):
+        if difference.changes:
+            _print_difference(difference)
     if result.differences:
-        kept = sum(one.kept for one in result.differences)
-        changed = sum(one.changes for one in result.differences)
+        kept = sum(difference.kept for difference in result.differences)
+        changed = sum(difference.changes for difference in result.differences)
         print(f"detections: {kept} stayed, {changed} lost, gained or moved")
         if not changed:
             print("no image shows a difference; look at more of them with --num")
-        elif not any(one.image for one in result.differences):
+        elif not any(difference.drawing for difference in result.differences):
             print("images side by side: with -o DIR")
 
 
@@ -102,13 +102,13 @@ def _print_first(result: Comparison) -> None:
         print(f"first below {result.threshold:g}: {first.node} ({first.op}), cosine {first.figures.cosine:.5f}")
 
 
-def _print_difference(one: DetectionDiff) -> None:
-    print(f"{one.image}:" + (f" (see {one.image})" if one.image else ""))
-    for verb, rows in (("lost", one.lost), ("gained", one.gained), ("moved", one.moved)):
-        for seen in rows:
-            iou = f", overlap {seen.iou:.2f}" if verb == "moved" else ""
-            box = ", ".join(f"{v:.0f}" for v in seen.box_xyxy)
-            print(f"  {verb}: {seen.name} {seen.score:.2f} at [{box}]{iou}")
+def _print_difference(difference: DetectionDiff) -> None:
+    print(f"{difference.image}:" + (f" (see {difference.drawing})" if difference.drawing else ""))
+    for verb, rows in (("lost", difference.lost), ("gained", difference.gained), ("moved", difference.moved)):
+        for detection in rows:
+            iou = f", overlap {detection.iou:.2f}" if verb == "moved" else ""
+            box = ", ".join(f"{v:.0f}" for v in detection.box_xyxy)
+            print(f"  {verb}: {detection.name} {detection.score:.2f} at [{box}]{iou}")
 
 
 def _cells(figures: TensorMetrics) -> list[str]:

@@ -82,7 +82,7 @@ def run(args: argparse.Namespace) -> int:
     if args.limit is not None and args.limit < 1:
         raise ConfigError(f"--limit is {args.limit}, expected 1 or more", hint="leave it out for all images")
     settings = {"published": PUBLISHED, "model-zoo": MODEL_ZOO}[args.settings]
-    given = {name: value for name, value in (("conf", args.conf), ("iou", args.iou)) if value is not None}
+    thresholds = {name: value for name, value in (("conf", args.conf), ("iou", args.iou)) if value is not None}
     say_replaced(
         refuse_others_files(
             [args.output / "report.json"],
@@ -102,7 +102,7 @@ def run(args: argparse.Namespace) -> int:
             args.output,
             against=args.against,
             device=args.device,
-            settings={**settings, **given},
+            settings={**settings, **thresholds},
             masks=args.masks,
             resamples=args.resamples,
             seed=args.seed,
@@ -194,7 +194,9 @@ def _print_comparison(result: Evaluation) -> None:
     if not agreement.truth:
         print(f"agreement: {result.reference.model} finds nothing with score >= 0.4 on these images")
         return
-    shares = ", ".join(f"{_percent(one.value)} % {_range(one)} at IoU {iou:g}" for iou, one in agreement.count_matches)
+    shares = ", ".join(
+        f"{_percent(share.value)} % {_range(share)} at IoU {iou:g}" for iou, share in agreement.matched
+    )
     print(f"agreement: of {agreement.truth} detections of {result.reference.model} with score >= 0.4, found again:")
     print(f"  {shares}")
     masks = "" if math.isnan(agreement.mask_iou) else f", mask IoU {agreement.mask_iou:.3f}"

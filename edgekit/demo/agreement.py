@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from edgekit.demo.scenes import Scene
 from edgekit.evaluate.agreement import pair_up
-from edgekit.evaluate.predictions import Found
+from edgekit.evaluate.predictions import ImageDetections
 from edgekit.ops.quant import dequantize
 from edgekit.results import Detections
 from edgekit.spec import ModelSpec
@@ -19,14 +19,14 @@ Floats = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True)
-class Tally:
+class MatchCount:
     """Of `total` objects, `count` were found."""
 
     count: int = 0
     total: int = 0
 
-    def __add__(self, other: Tally) -> Tally:
-        return Tally(self.count + other.count, self.total + other.total)
+    def __add__(self, other: MatchCount) -> MatchCount:
+        return MatchCount(self.count + other.count, self.total + other.total)
 
     @property
     def share(self) -> float:
@@ -34,23 +34,25 @@ class Tally:
         return self.count / self.total if self.total else 1.0
 
 
-def found_again(reference: Found, others: Found, *, min_score: float, min_iou: float) -> Tally:
+def count_matches(
+    reference: ImageDetections, others: ImageDetections, *, min_score: float, min_iou: float
+) -> MatchCount:
     """How many objects of `reference` with `min_score` or more `others` has too, by class and box IoU."""
     wanted = reference.scores >= min_score
     pairs = pair_up(reference, others, wanted, np.ones(len(others.scores), np.bool_))
-    return Tally(sum(iou >= min_iou for _, _, iou in pairs), int(wanted.sum()))
+    return MatchCount(sum(iou >= min_iou for _, _, iou in pairs), int(wanted.sum()))
 
 
-def found_by(results: Detections) -> Found:
+def model_detections(results: Detections) -> ImageDetections:
     """What a model found, for comparing."""
-    return Found(0, results.size_wh, results.boxes_xyxy, results.scores, results.class_ids)
+    return ImageDetections(0, results.size_wh, results.boxes_xyxy, results.scores, results.class_ids)
 
 
-def truth_of(scene: Scene) -> Found:
+def scene_detections(scene: Scene) -> ImageDetections:
     """What is truly in a generated image, for comparing."""
     boxes = np.asarray([i.box_xyxy for i in scene.instances], np.float32).reshape(-1, 4)
     class_ids = np.asarray([i.class_id for i in scene.instances], np.int32)
-    return Found(0, scene.size_wh, boxes, np.ones(len(boxes), np.float32), class_ids)
+    return ImageDetections(0, scene.size_wh, boxes, np.ones(len(boxes), np.float32), class_ids)
 
 
 @dataclass(slots=True)

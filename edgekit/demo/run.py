@@ -9,8 +9,16 @@ from pathlib import Path
 from typing import Any
 
 from edgekit.calibration.calibrate import CalibrationResult, calibrate
-from edgekit.compile.compiler import CompileResult, compile_work
-from edgekit.demo.agreement import CosineSum, Floats, Tally, float_heads, found_again, found_by, truth_of
+from edgekit.compile.build import CompileResult, compile_model
+from edgekit.demo.agreement import (
+    CosineSum,
+    Floats,
+    MatchCount,
+    count_matches,
+    float_heads,
+    model_detections,
+    scene_detections,
+)
 from edgekit.demo.assets import Image, copy_model, write_calibration_images, write_images
 from edgekit.demo.folder import replaced_folder, write_record
 from edgekit.evaluate.agreement import CONFIDENT
@@ -38,10 +46,10 @@ class Measured:
     the things that are truly in the images, those found (IoU >= TRUE_IOU, same class, score >= 0.25).
     """
 
-    agreement: Tally
+    agreement: MatchCount
     output_cosines: dict[str, float]
-    true_float: Tally
-    true_int8: Tally
+    true_float: MatchCount
+    true_int8: MatchCount
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +86,7 @@ def run_demo(out: Path, *, progress: Progress = silent) -> DemoResult:
             progress=progress,
         )
         clock.lap("cut and calibrate")
-        compiled = compile_work(calibrated.yaml_path, toolchain="sim", progress=progress)
+        compiled = compile_model(calibrated.yaml_path, toolchain="sim", progress=progress)
         clock.lap("compile")
         with load(calibrated.model_path) as float_session, load(compiled.bin_path, "sim") as int8_session:
             measured, seen = _run_both(images, float_session, int8_session, progress)
@@ -107,7 +115,7 @@ def measured_to_dict(measured: Measured) -> dict[str, Any]:
     }
 
 
-def _found_to_dict(found: Tally) -> dict[str, Any]:
+def _found_to_dict(found: MatchCount) -> dict[str, Any]:
     return {"found": found.count, "of": found.total, "share": round(found.share, 4)}
 
 
@@ -116,7 +124,7 @@ def _run_both(
 ) -> tuple[Measured, list[Segmentations]]:
     """Runs both models on every image; gives the comparison and what int8 saw."""
     cosines: dict[str, CosineSum] = {}
-    agreement = true_float = true_int8 = Tally()
+    agreement = true_float = true_int8 = MatchCount()
     seen = []
     for done, image in enumerate(images, start=1):
         (float_results, float_raw), (int8_results, int8_raw) = (
@@ -124,10 +132,14 @@ def _run_both(
         )
         for name, values in float_raw.items():
             cosines.setdefault(name, CosineSum()).add(values, int8_raw[name])
-        truth, by_float, by_int8 = truth_of(image.scene), found_by(float_results), found_by(int8_results)
-        agreement += found_again(by_float, by_int8, min_score=CONFIDENT, min_iou=MIN_IOU)
-        true_float += found_again(truth, by_float, min_score=0, min_iou=TRUE_IOU)
-        true_int8 += found_again(truth, by_int8, min_score=0, min_iou=TRUE_IOU)
+        truth, by_float, by_int8 = (
+            scene_detections(image.scene),
+            model_detections(float_results),
+            model_detections(int8_results),
+        )
+        agreement += count_matches(by_float, by_int8, min_score=CONFIDENT, min_iou=MIN_IOU)
+        true_float += count_matches(truth, by_float, min_score=0, min_iou=TRUE_IOU)
+        true_int8 += count_matches(truth, by_int8, min_score=0, min_iou=TRUE_IOU)
         seen.append(int8_results)
         progress("float and int8 on the images", done, len(images))
     return Measured(agreement, {n: c.value for n, c in cosines.items()}, true_float, true_int8), seen

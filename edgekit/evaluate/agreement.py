@@ -15,7 +15,7 @@ import numpy.typing as npt
 from pycocotools import mask as coco_mask
 
 from edgekit.evaluate.bootstrap import Interval, interval
-from edgekit.evaluate.predictions import Found
+from edgekit.evaluate.predictions import ImageDetections
 from edgekit.ops.boxes import box_iou
 
 CONFIDENT = 0.4  # scores that a user would act on
@@ -56,7 +56,7 @@ class Agreement:
     truth: int
     quality: Interval
     draws: npt.NDArray[np.float64]
-    found_again: tuple[tuple[float, Interval], ...]
+    matched: tuple[tuple[float, Interval], ...]
     gained: Interval
     box_iou: float
     mask_iou: float
@@ -66,7 +66,7 @@ class Agreement:
         return {
             "reference_detections": self.truth,
             "panoptic_quality": self.quality.to_dict(),
-            "found_again": {f"iou_{iou:g}": one.to_dict() for iou, one in self.found_again},
+            "matched": {f"iou_{iou:g}": one.to_dict() for iou, one in self.matched},
             "gained": self.gained.to_dict(),
             "mean_box_iou": _or_none(self.box_iou),
             "mean_mask_iou": _or_none(self.mask_iou),
@@ -74,7 +74,7 @@ class Agreement:
         }
 
 
-def agree_on_image(found: Found, reference: Found) -> ImageAgreement:
+def agree_on_image(found: ImageDetections, reference: ImageDetections) -> ImageAgreement:
     """Pairs detections of the same class, best overlap first, each used once."""
     pairs = pair_up(reference, found, reference.scores >= CONFIDENT, found.scores >= SHOWN)
     confident = found.scores >= CONFIDENT
@@ -96,7 +96,7 @@ def agree_on_image(found: Found, reference: Found) -> ImageAgreement:
 
 
 def pair_up(
-    truth: Found, found: Found, of_truth: npt.NDArray[np.bool_], of_found: npt.NDArray[np.bool_]
+    truth: ImageDetections, found: ImageDetections, of_truth: npt.NDArray[np.bool_], of_found: npt.NDArray[np.bool_]
 ) -> list[tuple[int, int, float]]:
     """(row of truth, row of found, IoU) of the same class and IoU above 0.1, greedily by IoU."""
     rows, columns = np.flatnonzero(of_truth), np.flatnonzero(of_found)
@@ -121,7 +121,7 @@ def summarise(images: Iterable[ImageAgreement], weights: npt.NDArray[np.float64]
         truth=sum(r.truth for r in rows),
         quality=interval(draws),
         draws=draws,
-        found_again=tuple(
+        matched=tuple(
             (iou, interval(_share(_column([r.found[k] for r in rows], weights), truth))) for k, iou in enumerate(IOUS)
         ),
         gained=interval(_share(_column([r.gained for r in rows], weights), confident)),
@@ -131,7 +131,7 @@ def summarise(images: Iterable[ImageAgreement], weights: npt.NDArray[np.float64]
     )
 
 
-def _mask_iou(found: Found, reference: Found, pairs: list[tuple[int, int]]) -> float:
+def _mask_iou(found: ImageDetections, reference: ImageDetections, pairs: list[tuple[int, int]]) -> float:
     if not found.rles or not reference.rles:
         return 0.0
     total = 0.0

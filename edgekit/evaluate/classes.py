@@ -18,7 +18,7 @@ class ClassMap:
 
 
 @dataclass(frozen=True, slots=True)
-class Merged:
+class MergedCategories:
     """`categories` (id, name) with every name once; `kept[id]` is the id that a category counts as."""
 
     categories: tuple[tuple[int, str], ...]
@@ -26,7 +26,7 @@ class Merged:
     notes: tuple[str, ...] = ()
 
 
-def merge_categories(categories: Sequence[tuple[int, str]]) -> Merged:
+def merge_categories(categories: Sequence[tuple[int, str]]) -> MergedCategories:
     """Makes categories of one name one class, that of the lowest id: no name could tell them apart.
 
     Roboflow's exports have such a pair (the data set's own name as category 0), as have files merged of several.
@@ -41,7 +41,7 @@ def merge_categories(categories: Sequence[tuple[int, str]]) -> Merged:
         if len(ids) > 1
     )
     kept = {category: ids[0] for ids in groups.values() for category in ids}
-    return Merged(tuple((ids[0], names[ids[0]]) for ids in groups.values()), kept, notes)
+    return MergedCategories(tuple((ids[0], names[ids[0]]) for ids in groups.values()), kept, notes)
 
 
 def match_classes(model_names: Sequence[str], categories: Sequence[tuple[int, str]]) -> ClassMap:

@@ -14,9 +14,9 @@ from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval, Params
 
 from edgekit.evaluate.classes import ClassMap
-from edgekit.evaluate.labels import Truth
+from edgekit.evaluate.labels import Labels
 from edgekit.evaluate.precision import ClassMatches
-from edgekit.evaluate.predictions import Found
+from edgekit.evaluate.predictions import ImageDetections
 from edgekit.ops.boxes import xyxy_to_ltwh
 
 AREAS = ("all", "small", "medium", "large")  # below 32^2 pixels, below 96^2, above
@@ -35,7 +35,7 @@ class Matches:
     objects: Mapping[int, int]
 
 
-def match(truth: Truth, found: Iterable[Found], classes: ClassMap, *, kind: str) -> Matches:
+def match(truth: Labels, found: Iterable[ImageDetections], classes: ClassMap, *, kind: str) -> Matches:
     """Matches detections with labels, kind "box", "mask" or "keypoint". Images not read are left out."""
     images: list[dict[str, Any]] = []
     results: list[dict[str, Any]] = []
@@ -89,7 +89,7 @@ def _coco(images: list[dict[str, Any]], annotations: list[dict[str, Any]], categ
     return coco
 
 
-def _results(image: Found, classes: ClassMap, kind: str, *, first_id: int) -> list[dict[str, Any]]:
+def _results(image: ImageDetections, classes: ClassMap, kind: str, *, first_id: int) -> list[dict[str, Any]]:
     """COCO's result rows; areas as pycocotools' loadRes gives them: of the box, or of the mask."""
     from pycocotools import mask as coco_mask
 
@@ -118,7 +118,7 @@ def _results(image: Found, classes: ClassMap, kind: str, *, first_id: int) -> li
     return rows
 
 
-def _keypoint_fields(image: Found, index: int) -> dict[str, Any]:
+def _keypoint_fields(image: ImageDetections, index: int) -> dict[str, Any]:
     """As loadRes: the box around the points gives the size, and that of the detection does not count."""
     assert image.keypoints is not None
     points = image.keypoints[index].astype(float)
@@ -126,7 +126,7 @@ def _keypoint_fields(image: Found, index: int) -> dict[str, Any]:
     return {"keypoints": points.ravel().tolist(), "area": (x2 - x1) * (y2 - y1), "bbox": [x1, y1, x2 - x1, y2 - y1]}
 
 
-def _labels(truth: Truth, image_ids: set[int], classes: ClassMap, kind: str) -> list[dict[str, Any]]:
+def _labels(truth: Labels, image_ids: set[int], classes: ClassMap, kind: str) -> list[dict[str, Any]]:
     known = set(classes.category_of.values())
     return [
         dict(a)

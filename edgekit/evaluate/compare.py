@@ -14,10 +14,10 @@ import numpy.typing as npt
 from edgekit.data.image_source import open_source
 from edgekit.errors import DataError, ModelError
 from edgekit.evaluate.agreement import CONFIDENT, SHOWN, pair_up
-from edgekit.evaluate.compared_model import Side, Tensor, head_values, open_side
-from edgekit.evaluate.predictions import Found
+from edgekit.evaluate.compared_model import ComparedModel, Tensor, head_values, open_compared
+from edgekit.evaluate.predictions import ImageDetections
 from edgekit.evaluate.side_by_side import side_by_side
-from edgekit.evaluate.tensor_metrics import Figures, Sums
+from edgekit.evaluate.tensor_metrics import Sums, TensorMetrics
 from edgekit.files import ReadFiles
 from edgekit.ops.image import read_image
 from edgekit.output.writer import write_image
@@ -36,11 +36,11 @@ class Layer:
     node: str
     op: str
     tensor: str
-    figures: Figures
+    figures: TensorMetrics
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class MatchedDetection:
     """One detection in words: class, score, box, and for a moved one how much of it still overlaps."""
 
     name: str
@@ -54,9 +54,9 @@ class DetectionDiff:
     """What changed for the user on one image; `image` is the side-by-side, where one was drawn."""
 
     image: str
-    lost: tuple[Seen, ...]
-    gained: tuple[Seen, ...]
-    moved: tuple[Seen, ...]
+    lost: tuple[MatchedDetection, ...]
+    gained: tuple[MatchedDetection, ...]
+    moved: tuple[MatchedDetection, ...]
     kept: int
     drawing: str = ""
 
@@ -73,7 +73,7 @@ class Comparison:
     b: str
     images: int
     layers: tuple[Layer, ...]
-    heads: Mapping[str, Figures]
+    heads: Mapping[str, TensorMetrics]
     differences: tuple[DetectionDiff, ...]
     threshold: float
 
@@ -126,7 +126,7 @@ def compare_models(
     `a` is the reference, usually the float model. Side-by-side images of the images that differ most go to
     `images_dir`. Raises EdgekitError kinds for sides that are no models or share no head.
     """
-    side_a, side_b = open_side(a), open_side(b)
+    side_a, side_b = open_compared(a), open_compared(b)
     _require_same_kind(side_a, side_b)
     _share_names(side_a, side_b)
     images = [p.path for p in open_source(source, frames=1).images if p.frame < 0][:num]
@@ -149,7 +149,7 @@ def compare_models(
     return Comparison(side_a.name, side_b.name, len(images), layers, heads, differences, threshold)
 
 
-def _require_same_kind(a: Side, b: Side) -> None:
+def _require_same_kind(a: ComparedModel, b: ComparedModel) -> None:
     if a.session is None or b.session is None:
         return
     one, other = a.session.spec, b.session.spec
@@ -161,7 +161,7 @@ def _require_same_kind(a: Side, b: Side) -> None:
         )
 
 
-def _share_names(a: Side, b: Side) -> None:
+def _share_names(a: ComparedModel, b: ComparedModel) -> None:
     """An export that only numbers its classes is shown with the names of the other side."""
     for one, other in ((a, b), (b, a)):
         mine, names = one.session, other.session.spec.names if other.session else ()
@@ -175,7 +175,9 @@ def pair_tensors(a: Sequence[Tensor], b: Sequence[Tensor]) -> list[tuple[Tensor,
     return [(by_key[tensor.key], tensor) for tensor in b if tensor.key in by_key]
 
 
-def _compare_image(path: Path, a: Side, b: Side, pairs: list[tuple[Tensor, Tensor]], running: _Running) -> None:
+def _compare_image(
+    path: Path, a: ComparedModel, b: ComparedModel, pairs: list[tuple[Tensor, Tensor]], running: _Running
+) -> None:
     bgr = read_image(path)
     raws, results = [], []
     for place, side in enumerate((a, b)):
@@ -232,17 +234,17 @@ def difference_of(image: str, a: Detections, b: Detections) -> DetectionDiff:
     )
 
 
-def _as_found(results: Detections) -> Found:
-    return Found(0, results.size_wh, results.boxes_xyxy, results.scores, results.class_ids)
+def _as_found(results: Detections) -> ImageDetections:
+    return ImageDetections(0, results.size_wh, results.boxes_xyxy, results.scores, results.class_ids)
 
 
-def _seen(results: Detections, index: int, iou: float = 0.0) -> Seen:
+def _seen(results: Detections, index: int, iou: float = 0.0) -> MatchedDetection:
     box = tuple(round(float(v), 1) for v in results.boxes_xyxy[index])
-    return Seen(results.labels[index], round(float(results.scores[index]), 4), box, round(iou, 4))
+    return MatchedDetection(results.labels[index], round(float(results.scores[index]), 4), box, round(iou, 4))
 
 
 def _draw_images(
-    differences: tuple[DetectionDiff, ...], images: Sequence[Path], a: Side, b: Side, folder: Path
+    differences: tuple[DetectionDiff, ...], images: Sequence[Path], a: ComparedModel, b: ComparedModel, folder: Path
 ) -> tuple[DetectionDiff, ...]:
     """A left, B right, for the images that differ most."""
     order = sorted(range(len(differences)), key=lambda i: -differences[i].changes)
@@ -275,7 +277,7 @@ def _layer_dict(layer: Layer) -> dict[str, Any]:
 
 
 def _difference_dict(one: DetectionDiff) -> dict[str, Any]:
-    def rows(seen: tuple[Seen, ...]) -> list[dict[str, Any]]:
+    def rows(seen: tuple[MatchedDetection, ...]) -> list[dict[str, Any]]:
         return [{"name": s.name, "score": s.score, "box_xyxy": list(s.box_xyxy), "iou": s.iou} for s in seen]
 
     return {

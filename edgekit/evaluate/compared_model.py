@@ -23,8 +23,8 @@ QUANTIZED_SUFFIX = "_quantized"  # how the compilers name the integer form of a 
 MAX_DUMP_BYTES = 1 << 30
 
 Arrays = Mapping[str, npt.NDArray[Any]]
-Units = Mapping[str, tuple[npt.NDArray[np.float32], int]]
-NO_UNITS: Units = MappingProxyType({})
+OutputScales = Mapping[str, tuple[npt.NDArray[np.float32], int]]
+NO_SCALES: OutputScales = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,7 @@ class Tensor:
     key: str
 
 
-class Side(Protocol):
+class ComparedModel(Protocol):
     """What is compared. `session` prepares and decodes; None for dumps, which only have heads.
 
     `units`: scale and axis of integers that a dump may hold where this side gives floats, by output name.
@@ -52,30 +52,30 @@ class Side(Protocol):
     def tensors(self) -> tuple[Tensor, ...]: ...
 
     @property
-    def units(self) -> Units: ...
+    def units(self) -> OutputScales: ...
 
     def run(self, image: str, inputs: npt.NDArray[Any] | None, keep: Sequence[str]) -> Arrays:
         """Heads by output name and the tensors `keep`; `image` is its file stem."""
 
 
-def open_side(path: Path) -> Side:
+def open_compared(path: Path) -> ComparedModel:
     """A float ONNX, quantized graph or `.bin` (as `edgekit.load` takes it), or a folder of .npz dumps."""
     path = Path(path)
     if path.is_dir() and any(path.glob("*.npz")):
-        return DumpSide(path)
+        return DumpedOutputs(path)
     session = load(path)
     if session.spec.stage in FLOAT_STAGES:
-        return FloatSide(path, session)
+        return FloatModel(path, session)
     if session.device.kind == "sim":
-        return SimSide(path, session)
-    return PlainSide(path, session)
+        return QuantizedModel(path, session)
+    return OutputsOnly(path, session)
 
 
-class FloatSide:
+class FloatModel:
     """A float model with all its tensors, on onnxruntime."""
 
     session: Session | None
-    units = NO_UNITS
+    units = NO_SCALES
 
     def __init__(self, path: Path, session: Session) -> None:
         from edgekit.export import cut_graph
@@ -105,7 +105,7 @@ class FloatSide:
         return values
 
 
-class SimSide:
+class QuantizedModel:
     """A quantized graph with all its tensors, on the simulated device."""
 
     session: Session | None
@@ -117,7 +117,7 @@ class SimSide:
         self.name, self.session = path.name, session
         self._device = session.device
         self.tensors = sim_tensors(self._device.graph)
-        self.units = head_units(self._device.graph)
+        self.units = head_scales(self._device.graph)
 
     def run(self, image: str, inputs: npt.NDArray[Any] | None, keep: Sequence[str]) -> Arrays:
         assert self.session is not None and inputs is not None
@@ -142,7 +142,7 @@ def sim_tensors(graph: Graph) -> tuple[Tensor, ...]:
     )
 
 
-def head_units(graph: Graph) -> Units:
+def head_scales(graph: Graph) -> OutputScales:
     """Scale and axis of each output that a Dequantize makes: the board gives its integers where that was removed."""
     from edgekit.sim.ops.dequantize import Dequantize
 
@@ -153,12 +153,12 @@ def head_units(graph: Graph) -> Units:
     }
 
 
-class PlainSide:
+class OutputsOnly:
     """A model of which only the outputs can be read, such as one on the board."""
 
     session: Session | None
     tensors: tuple[Tensor, ...] = ()
-    units = NO_UNITS
+    units = NO_SCALES
 
     def __init__(self, path: Path, session: Session) -> None:
         self.name, self.session = path.name, session
@@ -168,12 +168,12 @@ class PlainSide:
         return self.session.infer(inputs)
 
 
-class DumpSide:
+class DumpedOutputs:
     """Outputs saved elsewhere: `<image's stem>.npz` per image, arrays by output name."""
 
     session: Session | None = None
     tensors: tuple[Tensor, ...] = ()
-    units = NO_UNITS
+    units = NO_SCALES
 
     def __init__(self, folder: Path) -> None:
         self.name, self._folder = folder.name, folder
@@ -202,7 +202,7 @@ def _unpacked_bytes(path: Path) -> int:
         raise DataError(f"{path} is no .npz file ({error})", hint="save it with numpy.savez") from error
 
 
-def _unit(head: HeadSpec, side: Side, like: Side) -> tuple[npt.NDArray[np.float32], int]:
+def _unit(head: HeadSpec, side: ComparedModel, like: ComparedModel) -> tuple[npt.NDArray[np.float32], int]:
     if head.scale:
         return np.asarray(head.scale, np.float32), head.axis
     for one in (side, like):
@@ -214,7 +214,7 @@ def _unit(head: HeadSpec, side: Side, like: Side) -> tuple[npt.NDArray[np.float3
     )
 
 
-def head_values(raw: Arrays, side: Side, like: Side) -> dict[str, npt.NDArray[np.float32]]:
+def head_values(raw: Arrays, side: ComparedModel, like: ComparedModel) -> dict[str, npt.NDArray[np.float32]]:
     """Heads as floats by role and stride ("box_8"), integers by the scales of the sidecar.
 
     A dump has no sidecar: its arrays are read with that of `like`, by name. Raises ModelError where a head is

@@ -20,7 +20,7 @@ from edgekit.evaluate.yolo_labels import YoloLine, read_labels, yolo_annotation
 
 
 @dataclass(frozen=True, slots=True)
-class Truth:
+class Labels:
     """`images` (id, width, height), `annotations` and `categories` as COCO has them; `images` are those on disk.
 
     `notes` says what was left out and why.
@@ -41,14 +41,14 @@ class Truth:
         return any(a.get("keypoints") for a in self.annotations)
 
 
-def load_truth(
+def load_labels(
     data: Path,
     *,
     split: str = "val",
     images_dir: Path | None = None,
     limit: int | None = None,
     strict: bool = False,
-) -> Truth:
+) -> Labels:
     """Reads the labels of a data set; what is wrong in them is left out, and `notes` says so.
 
     Args:
@@ -89,14 +89,14 @@ def load_truth(
     return replace(merged, notes=(*faults.notes(str(data)), *truth.notes, *merged.notes))
 
 
-def _merged(truth: Truth) -> Truth:
+def _merged(truth: Labels) -> Labels:
     """`truth` with categories of one name as one; its notes are about that alone."""
     merged = merge_categories(truth.categories)
     annotations = tuple({**a, "category_id": merged.kept[a["category_id"]]} for a in truth.annotations)
     return replace(truth, annotations=annotations, categories=merged.categories, notes=merged.notes)
 
 
-def unlabelled_images(source: Path, *, split: str = "val", limit: int | None = None) -> Truth:
+def unlabelled_images(source: Path, *, split: str = "val", limit: int | None = None) -> Labels:
     """Images without labels: a folder, list, COCO JSON or `split` of a YOLO dataset; ids are their places in it.
 
     Raises DataError where there is none.
@@ -113,7 +113,7 @@ def unlabelled_images(source: Path, *, split: str = "val", limit: int | None = N
         )
     images = tuple(Image(i, path) for i, path in enumerate(listing.paths[:limit], 1))
     notes = (f"{len(listing.missing)} images are not here and were left out",) if listing.missing else ()
-    return Truth(images, (), (), {}, notes)
+    return Labels(images, (), (), {}, notes)
 
 
 def _split_of(dataset: YoloDataset, split: str) -> Listing:
@@ -125,9 +125,9 @@ def _split_of(dataset: YoloDataset, split: str) -> Listing:
     return split_images(dataset, split)
 
 
-def _from_coco(path: Path, images_dir: Path | None, limit: int | None, faults: Faults) -> Truth:
+def _from_coco(path: Path, images_dir: Path | None, limit: int | None, faults: Faults) -> Labels:
     data = read_coco(path)
-    entries = coco_images(data, place=str(path), faults=faults)
+    entries = coco_images(data, location=str(path), faults=faults)
     folder, listing = find_images(entries, path, images_dir=images_dir)
     there = set(listing.paths)
     present = [e for e in entries if folder / e.file_name in there][:limit]
@@ -143,10 +143,10 @@ def _from_coco(path: Path, images_dir: Path | None, limit: int | None, faults: F
     if 0 < bare < len(annotations):
         notes += (f"{bare} labels have no outline and count for boxes alone",)
     images = tuple(Image(e.image_id, folder / e.file_name) for e in present)
-    return Truth(images, annotations, merged.categories, {e.image_id: sizes[e.image_id] for e in present}, notes)
+    return Labels(images, annotations, merged.categories, {e.image_id: sizes[e.image_id] for e in present}, notes)
 
 
-def _from_yolo(dataset: YoloDataset, split: str, limit: int | None, faults: Faults) -> Truth:
+def _from_yolo(dataset: YoloDataset, split: str, limit: int | None, faults: Faults) -> Labels:
     listing = _split_of(dataset, split)
     paths = sorted(listing.paths)[:limit]
     if not paths:
@@ -180,7 +180,7 @@ def _from_yolo(dataset: YoloDataset, split: str, limit: int | None, faults: Faul
         raise DataError(f"none of the {len(unread)} images can be read (first: {unread[0]})", hint="check the images")
     names = dataset.names or tuple(f"class {i}" for i in range(largest + 1))
     notes = (f"{len(listing.missing)} entries of the split are not here",) if listing.missing else ()
-    return Truth(tuple(images), tuple(annotations), tuple(enumerate(names)), sizes, notes)
+    return Labels(tuple(images), tuple(annotations), tuple(enumerate(names)), sizes, notes)
 
 
 def _has_name(line: YoloLine, names: Sequence[str], faults: Faults) -> bool:

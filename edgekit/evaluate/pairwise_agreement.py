@@ -8,7 +8,7 @@ import numpy as np
 
 from edgekit.evaluate.agreement import SHOWN, Agreement, agree_on_image, summarise
 from edgekit.evaluate.bootstrap import Floats, Interval, interval
-from edgekit.evaluate.predictions import Found, Predictions
+from edgekit.evaluate.predictions import ImageDetections, Predictions
 
 
 def agreement_blocker(model: Predictions, reference: Predictions) -> str:
@@ -23,7 +23,10 @@ def agreement_blocker(model: Predictions, reference: Predictions) -> str:
 
 
 def agree_on_all(
-    model: Predictions, reference: Predictions, images: Sequence[tuple[Found, Found]], weights: Floats
+    model: Predictions,
+    reference: Predictions,
+    images: Sequence[tuple[ImageDetections, ImageDetections]],
+    weights: Floats,
 ) -> tuple[Agreement | None, Interval | None]:
     """Agreement of detections, or for classifiers the share of images with the same first class.
 
@@ -37,7 +40,7 @@ def agree_on_all(
     return summarise(rows, weights, has_masks=model.has_masks and reference.has_masks), None
 
 
-def same_class_draws(images: Sequence[tuple[Found, Found]], weights: Floats) -> Floats:
+def same_class_draws(images: Sequence[tuple[ImageDetections, ImageDetections]], weights: Floats) -> Floats:
     """(1 + b,): the share of images whose first class both classifiers give alike, for `weights` (1 + b, p)."""
     same = np.asarray([float(np.array_equal(one.class_ids[:1], other.class_ids[:1])) for one, other in images])
     return np.asarray(weights @ same / weights.sum(axis=1))

@@ -39,7 +39,7 @@ class Image:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class ImageDetections:
     """What was found on one image: `boxes_xyxy` (n, 4), `scores` (n,), `class_ids` (n,), best first.
 
     `rles` (masks), `keypoints` (n, k, 3: x, y, visibility) and `rotated_xywhr` (n, 5) are there for tasks that
@@ -65,7 +65,7 @@ class Predictions:
     path: Path
     header: Mapping[str, Any]
 
-    def __iter__(self) -> Iterator[Found]:
+    def __iter__(self) -> Iterator[ImageDetections]:
         with self.path.open(encoding="utf-8", newline="\n") as stream:  # split as `_resume` splits
             next(stream)
             for line in stream:
@@ -194,7 +194,7 @@ def _resume(path: Path, header: Mapping[str, Any]) -> set[int]:
     return ids if same else set()
 
 
-def _is_whole(found: Found) -> bool:
+def _is_whole(found: ImageDetections) -> bool:
     """Whether a row that was read back is as one is written; pycocotools never ends on run lengths that are too few."""
     count = len(found.scores)
     pixels = found.size_wh[0] * found.size_wh[1]
@@ -238,13 +238,15 @@ def _array(values: object, shape: tuple[int, ...]) -> npt.NDArray[np.float32] | 
     return flat.reshape(shape) if flat.size else np.zeros(tuple(max(0, side) for side in shape), np.float32)
 
 
-def _found(row: Mapping[str, Any]) -> Found:
+def _found(row: Mapping[str, Any]) -> ImageDetections:
     try:
         if "error" in row:
             none = np.zeros((0, 4), np.float32)
-            return Found(row["image_id"], (0, 0), none, none[:, 0], none[:, 0].astype(np.int32), error=row["error"])
+            return ImageDetections(
+                row["image_id"], (0, 0), none, none[:, 0], none[:, 0].astype(np.int32), error=row["error"]
+            )
         width, height = row["size_wh"]
-        return Found(
+        return ImageDetections(
             int(row["image_id"]),
             (width, height),
             np.asarray(row["boxes_xyxy"], np.float32).reshape(-1, 4),

@@ -12,15 +12,15 @@ import numpy.typing as npt
 
 from edgekit.evaluate.classes import ClassMap
 from edgekit.evaluate.coco import Matches
-from edgekit.evaluate.labels import Truth
+from edgekit.evaluate.labels import Labels
 from edgekit.evaluate.precision import IOU_THRESHOLDS, ClassMatches
-from edgekit.evaluate.predictions import Found
+from edgekit.evaluate.predictions import ImageDetections
 from edgekit.ops.rotated import rotated_iou
 
 Rotated = npt.NDArray[np.float32]
 
 
-def match_rotated(truth: Truth, found: Iterable[Found], classes: ClassMap) -> Matches:
+def match_rotated(truth: Labels, found: Iterable[ImageDetections], classes: ClassMap) -> Matches:
     """Matches oriented detections with oriented labels, class by class and image by image."""
     readable = [image for image in found if not image.error]
     labels = _labels_by_place(truth)
@@ -39,7 +39,7 @@ def outline_to_xywhr(points: Sequence[float]) -> Rotated:
     return np.asarray([x, y, width, height, math.radians(degrees)], np.float32)
 
 
-def _labels_by_place(truth: Truth) -> Mapping[tuple[int, int], Rotated]:
+def _labels_by_place(truth: Labels) -> Mapping[tuple[int, int], Rotated]:
     rows: dict[tuple[int, int], list[Rotated]] = {}
     for annotation in truth.annotations:
         place = annotation["image_id"], annotation["category_id"]
@@ -57,7 +57,7 @@ def _rotated_label(annotation: Mapping[str, Any]) -> Rotated:
 
 
 def _image_rows(
-    image: Found, labels: Mapping[tuple[int, int], Rotated], category: int, classes: ClassMap
+    image: ImageDetections, labels: Mapping[tuple[int, int], Rotated], category: int, classes: ClassMap
 ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.bool_], int]:
     """Scores (n,), hits (t, n) of one class on one image, best first, and how many objects there are."""
     truth = labels.get((image.image_id, category), np.zeros((0, 5), np.float32))

@@ -14,7 +14,7 @@ from edgekit.evaluate.agreement import SHOWN, Agreement
 from edgekit.evaluate.bootstrap import Floats, Interval, difference, image_weights, interval, ratio
 from edgekit.evaluate.classes import ClassMap, match_classes
 from edgekit.evaluate.coco import Matches, match
-from edgekit.evaluate.labels import Truth
+from edgekit.evaluate.labels import Labels
 from edgekit.evaluate.pairwise_agreement import agree_on_all, agreement_blocker
 from edgekit.evaluate.precision import mean_precision, mean_precisions
 from edgekit.evaluate.predictions import Predictions, predict_images
@@ -105,7 +105,7 @@ class Evaluation:
 
 def evaluate(
     model: Path,
-    truth: Truth,
+    truth: Labels,
     out_dir: Path,
     *,
     against: Path | None = None,
@@ -143,7 +143,7 @@ def evaluate(
     return result
 
 
-def _require_measurable(truth: Truth, against: Path | None, settings: Mapping[str, float], resamples: int) -> None:
+def _require_measurable(truth: Labels, against: Path | None, settings: Mapping[str, float], resamples: int) -> None:
     if not truth.categories and against is None:
         raise ConfigError(
             "neither labels nor a reference were given, expected at least one to measure with",
@@ -168,7 +168,7 @@ def _open(path: Path, device: str, settings: Mapping[str, float]) -> Session:
     )
 
 
-def _require_fitting(session: Session, path: Path, truth: Truth, earlier: list[Predictions]) -> None:
+def _require_fitting(session: Session, path: Path, truth: Labels, earlier: list[Predictions]) -> None:
     """Raises DataError or ModelError, before hours of work, where labels or the other model are of another kind."""
     task, names = session.spec.task, session.spec.names
     if truth.categories and (task == "classify") == any("bbox" in label for label in truth.annotations):
@@ -199,7 +199,7 @@ def _require_fitting(session: Session, path: Path, truth: Truth, earlier: list[P
 
 
 def _score(
-    predictions: Predictions, truth: Truth, unread: Mapping[int, str], weights: Floats, progress: Progress
+    predictions: Predictions, truth: Labels, unread: Mapping[int, str], weights: Floats, progress: Progress
 ) -> ModelScores:
     classes = match_classes(predictions.names, truth.categories) if truth.categories else ClassMap({}, {})
     kinds = _kinds(predictions.task, truth)
@@ -224,7 +224,7 @@ def _score(
     )
 
 
-def _warnings(scores: Mapping[str, Score], predictions: Predictions, truth: Truth) -> list[str]:
+def _warnings(scores: Mapping[str, Score], predictions: Predictions, truth: Labels) -> list[str]:
     """What makes the figures doubtful: nothing to find, or images that are not those of the labels."""
     notes = []
     if scores and all(np.isnan(score.overall.value) for score in scores.values()):
@@ -243,7 +243,7 @@ def _same_size(found_wh: tuple[int, int], said_wh: tuple[int, int] | None) -> bo
     return said_wh is None or not all(said_wh) or said_wh == found_wh
 
 
-def _kinds(task: str, truth: Truth) -> list[str]:
+def _kinds(task: str, truth: Labels) -> list[str]:
     """What can be scored: what the task gives and the labels have."""
     if not truth.categories:
         return []

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from edgekit.results import Detections
 
 if TYPE_CHECKING:
-    from edgekit.evaluate.compare import DetectionDiff, Seen
+    from edgekit.evaluate.compare import DetectionDiff, MatchedDetection
 
 Image = npt.NDArray[np.uint8]
 GAP = 8  # pixels between the two
@@ -28,7 +28,7 @@ def side_by_side(bgr: Image, a: Detections, b: Detections, change: DetectionDiff
     return np.hstack([left, np.full((bgr.shape[0], GAP, 3), 255, np.uint8), right])
 
 
-def _mark(image: Image, seen: Sequence[Seen], word: str) -> None:
+def _mark(image: Image, seen: Sequence[MatchedDetection], word: str) -> None:
     """A frame around each box and what it is at its lower left, inside the image; drawn in place."""
     height = image.shape[0]
     size = max(0.5, height / 1000)

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 
 @dataclass(frozen=True, slots=True)
-class Figures:
+class TensorMetrics:
     """One tensor's figures over all images. `sqnr_db` is the signal to quantization noise ratio in decibel.
 
     Where integers have no recorded unit the best-fitting one is taken; `fitted` says so. `unequal` counts
@@ -55,7 +55,7 @@ class Sums:
         self._elements += x.size
         self._fit = fit
 
-    def figures(self) -> Figures:
+    def figures(self) -> TensorMetrics:
         length = math.sqrt(self._aa * self._bb)
         equal_zeros = self._aa == self._bb == 0
         cosine = 1.0 if equal_zeros else (self._ab / length if length else 0.0)
@@ -63,7 +63,7 @@ class Sums:
         noise = max(0.0, self._aa - 2 * factor * self._ab + factor * factor * self._bb)
         if noise <= 1e-14 * self._aa:  # what is left is the rounding of the sums
             noise = 0.0
-        return Figures(
+        return TensorMetrics(
             cosine=min(1.0, cosine),
             mse=noise / max(1, self._elements),
             sqnr_db=math.inf if noise == 0 else 10 * math.log10(max(self._aa, 1e-300) / noise),

@@ -11,11 +11,11 @@ from edgekit.data.image_list import images_below
 from edgekit.errors import DataError
 from edgekit.evaluate.bootstrap import Floats
 from edgekit.evaluate.classes import ClassMap
-from edgekit.evaluate.labels import Truth
-from edgekit.evaluate.predictions import Found, Image
+from edgekit.evaluate.labels import Labels
+from edgekit.evaluate.predictions import Image, ImageDetections
 
 
-def load_class_folders(folder: Path, *, split: str = "val", limit: int | None = None) -> Truth:
+def load_class_folders(folder: Path, *, split: str = "val", limit: int | None = None) -> Labels:
     """The labels of `folder/<class>/*.jpg` or `folder/<split>/<class>/*.jpg`, as Ultralytics lays them out.
 
     The class ids are the folders in sorted order. Raises DataError where there are none with images.
@@ -31,10 +31,10 @@ def load_class_folders(folder: Path, *, split: str = "val", limit: int | None = 
     found = sorted(found)[:limit]
     images = tuple(Image(i, path) for i, (path, _) in enumerate(found, 1))
     labels = tuple({"image_id": i, "category_id": class_id} for i, (_, class_id) in enumerate(found, 1))
-    return Truth(images, labels, tuple((i, one.name) for i, one in enumerate(classes)), {})
+    return Labels(images, labels, tuple((i, one.name) for i, one in enumerate(classes)), {})
 
 
-def top_hits(truth: Truth, found: Iterable[Found], classes: ClassMap, top: int) -> Floats:
+def top_hits(truth: Labels, found: Iterable[ImageDetections], classes: ClassMap, top: int) -> Floats:
     """1 for each readable image whose class is among the best `top`, else 0; in the images' order."""
     wanted = {label["image_id"]: label["category_id"] for label in truth.annotations}
     rows: list[float] = []

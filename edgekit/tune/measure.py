@@ -14,7 +14,7 @@ import numpy.typing as npt
 from edgekit.errors import ModelError
 from edgekit.evaluate.agreement import SHOWN, Agreement, agree_on_image, summarise
 from edgekit.evaluate.bootstrap import image_weights, quotients
-from edgekit.evaluate.labels import load_truth
+from edgekit.evaluate.labels import load_labels
 from edgekit.evaluate.pairwise_agreement import same_class_draws
 from edgekit.evaluate.predictions import Image, predict_images
 from edgekit.evaluate.run import Evaluation, evaluate, predictions_by_id
@@ -175,7 +175,7 @@ def _score(shared: Mapping[str, Any], job: Mapping[str, Any]) -> dict[str, Any]:
     reference = base_subject(work.folder, setting.images, PLAIN).job.onnx_path
     if not shared["data"]:
         return _agreement(work, model, reference, job["limit"], int(shared["resamples"]))
-    truth = load_truth(
+    truth = load_labels(
         Path(shared["data"]),
         split=shared["split"],
         images_dir=Path(shared["images_dir"]) if shared["images_dir"] else None,

@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 
 from edgekit.calibration.calibrate import calibrate
-from edgekit.compile.compiler import compile_work
+from edgekit.compile.build import compile_model
 from edgekit.data.image_source import Image, open_source
 from edgekit.errors import ConfigError, DataError
-from edgekit.evaluate.labels import load_truth
+from edgekit.evaluate.labels import load_labels
 from edgekit.files import read_json
 from edgekit.progress import Progress
 from edgekit.sim.compiler.prepared_model import INT16_MARCHES
@@ -80,7 +80,7 @@ def make_set(task: Task, work: Work, how: str, num: int, progress: Progress) -> 
 def choose_images(task: Task, work: Work, sets: Sequence[str], plan: Plan) -> int:
     """Records the images to measure on, those of no calibration set first; how many the rungs may use."""
     if task.data is not None:
-        truth = load_truth(task.data, split=task.split, images_dir=task.images_dir)
+        truth = load_labels(task.data, split=task.split, images_dir=task.images_dir)
         images = [Image(image.path, image.path.name) for image in truth.images]
     else:
         task.notes.append("no labels were given: settings were chosen by their agreement with the float model")
@@ -108,7 +108,7 @@ def _calibrated_with(work: Work, name: str) -> list[tuple[Path, int]]:
 
 def untuned_setting(work: Work, default: str, progress: Progress) -> Setting:
     """What `edgekit compile` makes of the default yaml: its own choice of method."""
-    build = compile_work(work.yaml(default), toolchain="sim", progress=progress)
+    build = compile_model(work.yaml(default), toolchain="sim", progress=progress)
     method = next(note for note in build.notes if note.startswith("calibration: "))
     return Setting(default, calibrator_from(method.removeprefix("calibration: ").rpartition(",")[0]))
 

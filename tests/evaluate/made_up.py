@@ -8,26 +8,26 @@ from typing import Any
 import numpy as np
 
 from edgekit.evaluate.classes import ClassMap
-from edgekit.evaluate.labels import Truth
-from edgekit.evaluate.predictions import Found, Image
+from edgekit.evaluate.labels import Labels
+from edgekit.evaluate.predictions import Image, ImageDetections
 from edgekit.evaluate.rle import crop_to_rle
 
 SIZE_WH = (200, 160)
 CLASSES = ClassMap({0: 7, 1: 3, 2: 9}, {7: "cat", 3: "dog", 9: "emu"})
 
 
-def found(image_id: int, rows: list[tuple[float, ...]], *, masks: bool = False) -> Found:
+def found(image_id: int, rows: list[tuple[float, ...]], *, masks: bool = False) -> ImageDetections:
     """rows of (x1, y1, x2, y2, score, class id); a mask fills its box."""
     table = np.asarray(rows, np.float32).reshape(-1, 6)
     rles = []
     for x1, y1, x2, y2 in table[:, :4].astype(int):
         rles.append(crop_to_rle(np.ones((max(0, y2 - y1), max(0, x2 - x1)), bool), (x1, y1), SIZE_WH))
-    return Found(
+    return ImageDetections(
         image_id, SIZE_WH, table[:, :4], table[:, 4], table[:, 5].astype(np.int32), tuple(rles) if masks else ()
     )
 
 
-def random_set(seed: int, images: int = 12, *, masks: bool = False) -> tuple[Truth, list[Found]]:
+def random_set(seed: int, images: int = 12, *, masks: bool = False) -> tuple[Labels, list[ImageDetections]]:
     """Objects, some of them crowds, and detections that are near, doubled, of the wrong class, or of nothing."""
     rng = np.random.default_rng(seed)
     annotations: list[dict[str, Any]] = []
@@ -61,5 +61,5 @@ def random_set(seed: int, images: int = 12, *, masks: bool = False) -> tuple[Tru
         detections.append(found(image_id, rows, masks=masks))
     categories = tuple(sorted(CLASSES.names.items()))
     ids = range(1, images + 1)
-    truth = Truth(tuple(Image(i, Path(f"{i}.jpg")) for i in ids), tuple(annotations), categories, {})
+    truth = Labels(tuple(Image(i, Path(f"{i}.jpg")) for i in ids), tuple(annotations), categories, {})
     return truth, detections

@@ -45,7 +45,7 @@ def test_a_model_agrees_with_itself() -> None:
     _, detections = random_set(1)
     rows = [agree_on_image(one, one) for one in detections]
     result = summarise(rows, image_weights(len(rows), 50), has_masks=False)
-    assert [one.value for _, one in result.found_again] == [1, 1, 1]
+    assert [one.value for _, one in result.matched] == [1, 1, 1]
     assert result.quality.value == pytest.approx(1) and result.draws == pytest.approx(np.ones(51))
     assert (result.gained.value, result.box_iou, result.score_shift) == (0, pytest.approx(1), 0)
     assert np.isnan(result.mask_iou) and result.to_dict()["mean_mask_iou"] is None
@@ -56,4 +56,4 @@ def test_nothing_to_agree_on() -> None:
     one = agree_on_image(nothing, nothing)
     result = summarise([one], image_weights(1, 10), has_masks=True)
     assert np.isnan(result.quality.value) and result.to_dict()["panoptic_quality"]["value"] is None
-    assert result.truth == 0 and np.isnan(result.found_again[0][1].value)
+    assert result.truth == 0 and np.isnan(result.matched[0][1].value)

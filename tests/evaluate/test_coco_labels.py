@@ -13,7 +13,7 @@ from pycocotools import mask as coco_mask
 from edgekit.data.label_faults import Faults
 from edgekit.errors import DataError
 from edgekit.evaluate.coco_labels import read_categories
-from edgekit.evaluate.labels import Truth, load_truth
+from edgekit.evaluate.labels import Labels, load_labels
 from tests.images import write_images
 
 SOUND = {"image_id": 5, "category_id": 1, "bbox": [0, 0, 9, 9]}
@@ -29,11 +29,11 @@ def coco(annotations: list[Any] | None = None, **changes: Any) -> dict[str, Any]
     }
 
 
-def load(folder: Path, data: object, **options: Any) -> Truth:
+def load(folder: Path, data: object, **options: Any) -> Labels:
     write_images(folder / "images", 2)
     path = folder / "labels.json"
     path.write_text(json.dumps(data))
-    return load_truth(path, **options)
+    return load_labels(path, **options)
 
 
 def test_two_categories_of_one_name_are_one_class_with_the_labels_of_both(tmp_path: Path) -> None:
@@ -198,13 +198,13 @@ def test_a_byte_order_mark_is_no_part_of_the_file_and_repeated_keys_are_refused(
     text = json.dumps(coco())
     for encoding in ("utf-8-sig", "utf-16"):
         path.write_bytes(text.encode(encoding))
-        assert load_truth(path).categories == ((1, "cat"), (2, "dog"))
+        assert load_labels(path).categories == ((1, "cat"), (2, "dog"))
     path.write_text(text.replace('"bbox": [', '"bbox": [1, 1, 5, 5], "bbox": ['))
     with pytest.raises(DataError, match="key 'bbox' appears twice in one object"):
-        load_truth(path)
+        load_labels(path)
     path.write_text("[" * 100_000)
     with pytest.raises(DataError, match="nested deeper"):
-        load_truth(path)
+        load_labels(path)
     path.write_bytes(text.encode()[:-10])
     with pytest.raises(DataError, match="cannot be read as JSON"):
-        load_truth(path)
+        load_labels(path)

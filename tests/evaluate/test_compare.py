@@ -10,10 +10,10 @@ from onnx import numpy_helper
 
 import edgekit
 from edgekit.calibration.calibrate import calibrate
-from edgekit.compile.compiler import CompileResult, compile_work
+from edgekit.compile.build import CompileResult, compile_model
 from edgekit.errors import DataError, ModelError
 from edgekit.evaluate.compare import compare_models, difference_of, in_layout_of
-from edgekit.evaluate.compared_model import open_side
+from edgekit.evaluate.compared_model import open_compared
 from edgekit.results import Detections
 from tests.images import write_images
 from tests.tiny_yolo import save_tiny_yolo
@@ -35,7 +35,7 @@ def model(folder: Path) -> Path:
 def built(folder: Path, model: Path) -> CompileResult:
     """The tiny model through our own calibration and compiler."""
     work = calibrate(model, folder / "images", folder / "work", num=8, input_kind="rgb")
-    return compile_work(work.yaml_path, toolchain="sim")
+    return compile_model(work.yaml_path, toolchain="sim")
 
 
 def test_float_against_itself_is_the_same_everywhere(model: Path, folder: Path) -> None:
@@ -102,7 +102,7 @@ def test_integers_of_a_board_are_read_by_the_scales_of_the_graph_that_gives_floa
     model: Path, built: CompileResult, folder: Path, tmp_path: Path
 ) -> None:
     """The board runs a build without Dequantize nodes, while its quantized graph still has them."""
-    side = open_side(built.quantized_path)
+    side = open_compared(built.quantized_path)
     assert side.session is not None
     path = sorted((folder / "images").iterdir())[0]
     inputs, _ = side.session.prepare(edgekit.read_image(path))
@@ -156,9 +156,9 @@ def test_images_of_what_changed(folder: Path, model: Path, tmp_path: Path) -> No
 
     other = save_tiny_yolo(tmp_path / "other.onnx", family="yolov8", task="segment", seed=3)
     result = compare_models(model, other, folder / "images", num=3, images_dir=tmp_path / "out")
-    drawn = [one for one in result.differences if one.image]
+    drawn = [one for one in result.differences if one.drawing]
     assert drawn
-    image = cv2.imread(str(tmp_path / "out" / drawn[0].image))
+    image = cv2.imread(str(tmp_path / "out" / drawn[0].drawing))
     assert image is not None and image.shape == (72, 2 * 96 + 8, 3)
 
 
@@ -174,7 +174,7 @@ def test_layouts() -> None:
 
 def test_a_side_that_is_no_model(tmp_path: Path) -> None:
     with pytest.raises(ModelError):
-        open_side(tmp_path / "absent.onnx")
+        open_compared(tmp_path / "absent.onnx")
 
 
 def test_numbered_classes_are_shown_with_the_other_sides_names(folder: Path, tmp_path: Path) -> None:

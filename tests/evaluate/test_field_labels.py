@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from edgekit.errors import DataError
-from edgekit.evaluate.labels import load_truth
+from edgekit.evaluate.labels import load_labels
 from edgekit.evaluate.run import Evaluation, evaluate
 
 
@@ -26,7 +26,7 @@ def out(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def score(field: Path, out: Path, name: str) -> Evaluation:
     shared = field.parent
-    truth = load_truth(field / f"{name}.json", images_dir=shared / "coco" / "images" / "val")
+    truth = load_labels(field / f"{name}.json", images_dir=shared / "coco" / "images" / "val")
     return evaluate(shared / "models" / "yolov8n-seg.onnx", truth, out, resamples=10)
 
 
@@ -63,11 +63,11 @@ def test_one_bad_label_of_a_real_file_is_named_and_the_rest_is_scored(
     file = field / f"coco_{name}.json"
     assert any(note.startswith(f"{file} has 1 fault: {place}") for note in result.model.notes)
     images = field.parent / "coco" / "images" / "val"
-    assert len(load_truth(file, images_dir=images).annotations) == labels
+    assert len(load_labels(file, images_dir=images).annotations) == labels
     if labels == 19:
         assert result.model.scores["box"].to_dict() == base.model.scores["box"].to_dict()
     else:
         assert overall(result, "box") == pytest.approx(0.437, abs=2e-3)  # what the model finds there is a miss
     with pytest.raises(DataError) as caught:
-        load_truth(file, images_dir=images, strict=True)
+        load_labels(file, images_dir=images, strict=True)
     assert place in caught.value.message

@@ -13,7 +13,7 @@ from pycocotools import mask as coco_mask
 
 from edgekit.data.label_faults import Faults
 from edgekit.errors import DataError, EdgekitError
-from edgekit.evaluate.labels import load_truth
+from edgekit.evaluate.labels import load_labels
 from edgekit.evaluate.outlines import packed_pixels
 from edgekit.evaluate.yolo_labels import read_labels
 from tests.images import write_images
@@ -40,7 +40,7 @@ def label(**fields: Any) -> dict[str, Any]:
 
 
 def test_coco_labels(tmp_path: Path) -> None:
-    truth = load_truth(write(tmp_path, coco()))
+    truth = load_labels(write(tmp_path, coco()))
     assert [(p.image_id, p.path.name) for p in truth.images] == [(5, "image_000.png")]
     assert truth.categories == ((1, "cat"), (2, "dog"))
     (annotation,) = truth.annotations
@@ -52,7 +52,7 @@ def test_images_that_are_not_here_are_left_out_with_their_labels(tmp_path: Path)
     data = coco()
     data["images"].append({"id": 6, "file_name": "gone.png"})
     data["annotations"].append({"image_id": 6, "category_id": 1, "bbox": [0, 0, 5, 5]})
-    truth = load_truth(write(tmp_path, data))
+    truth = load_labels(write(tmp_path, data))
     assert len(truth.images) == len(truth.annotations) == 1
     assert "1 images are not here" in truth.notes[0]
 
@@ -80,7 +80,7 @@ def test_images_that_are_not_here_are_left_out_with_their_labels(tmp_path: Path)
 )
 def test_bad_coco_files_are_refused(tmp_path: Path, changes: dict[str, Any], message: str) -> None:
     with pytest.raises(DataError, match=message):
-        load_truth(write(tmp_path, coco(**changes)))
+        load_labels(write(tmp_path, coco(**changes)))
 
 
 @pytest.mark.parametrize(
@@ -108,12 +108,12 @@ def test_masks_that_pycocotools_would_stumble_over_are_named_and_count_for_boxes
     tmp_path: Path, segmentation: object
 ) -> None:
     path = write(tmp_path, coco(annotations=[label(category_id=2), label(segmentation=segmentation)]))
-    truth = load_truth(path)
+    truth = load_labels(path)
     assert [a.get("segmentation") for a in truth.annotations] == [None, None]
     place = r"annotations\[1\]\.segmentation is "
     assert re.search(rf"1 fault: 1 used without outline \({place}.*\), expected outlines", truth.notes[0])
     with pytest.raises(DataError, match=place):
-        load_truth(path, strict=True)
+        load_labels(path, strict=True)
 
 
 def test_outlines_and_both_kinds_of_run_lengths_are_masks_and_an_empty_one_is_none(tmp_path: Path) -> None:
@@ -126,7 +126,7 @@ def test_outlines_and_both_kinds_of_run_lengths_are_masks_and_an_empty_one_is_no
         {"size": [72, 96], "counts": packed},
         [],
     ]
-    truth = load_truth(write(tmp_path, coco(annotations=[label(segmentation=one) for one in masks])))
+    truth = load_labels(write(tmp_path, coco(annotations=[label(segmentation=one) for one in masks])))
     assert [a.get("segmentation") for a in truth.annotations] == [*masks[:3], None]
     assert truth.notes == ("1 labels have no outline and count for boxes alone",)
 
@@ -149,7 +149,7 @@ def dataset(tmp_path: Path, labels: dict[str, str], names: str = "[cat, dog]") -
 
 def test_yolo_boxes_and_outlines(tmp_path: Path) -> None:
     labels = {"image_000": "1 0.5 0.5 0.25 0.5\n", "image_002": "0 0 0 0.5 0 0.5 0.5 0 0.5\n\n"}
-    truth = load_truth(dataset(tmp_path, labels))
+    truth = load_labels(dataset(tmp_path, labels))
     box, outline = truth.annotations
     assert (box["image_id"], box["category_id"]) == (1, 1)
     assert box["bbox"] == pytest.approx([36, 18, 24, 36]) and box["area"] == pytest.approx(864)
@@ -157,7 +157,7 @@ def test_yolo_boxes_and_outlines(tmp_path: Path) -> None:
     assert outline["area"] == pytest.approx(48 * 36)
     assert outline["segmentation"] == [[0, 0, 48, 0, 48, 36, 0, 36]]
     assert len(truth.images) == 3 and truth.has_masks  # an image without labels is background
-    assert len(load_truth(dataset_again(tmp_path), limit=2).annotations) == 1
+    assert len(load_labels(dataset_again(tmp_path), limit=2).annotations) == 1
 
 
 def dataset_again(tmp_path: Path) -> Path:
@@ -178,11 +178,11 @@ def test_bad_lines_are_named_with_file_and_line(tmp_path: Path, line: str) -> No
 
 def test_unknown_classes_missing_labels_and_odd_files(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"000\.txt:1 is of class 4\), expected 0\.\.1"):
-        load_truth(dataset(tmp_path / "a", {"image_000": "4 0.5 0.5 0.1 0.1"}))
+        load_labels(dataset(tmp_path / "a", {"image_000": "4 0.5 0.5 0.1 0.1"}))
     with pytest.raises(DataError, match="none of the 3 images has a label file"):
-        load_truth(dataset(tmp_path / "b", {}))
+        load_labels(dataset(tmp_path / "b", {}))
     with pytest.raises(DataError, match="no split 'train', expected one of val"):
-        load_truth(dataset(tmp_path / "c", {"image_000": ""}), split="train")
+        load_labels(dataset(tmp_path / "c", {"image_000": ""}), split="train")
     with pytest.raises(EdgekitError, match=r"expected COCO \.json, a YOLO"):
-        load_truth(tmp_path / "labels.csv")
+        load_labels(tmp_path / "labels.csv")
     assert read_labels(tmp_path / "absent.txt", Faults()) == []

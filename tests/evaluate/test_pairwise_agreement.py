@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from edgekit.errors import ConfigError, DataError, ModelError
-from edgekit.evaluate.labels import Truth, unlabelled_images
+from edgekit.evaluate.labels import Labels, unlabelled_images
 from edgekit.evaluate.run import PUBLISHED, evaluate
 from tests.images import write_images
 from tests.tiny_yolo import save_tiny_yolo
@@ -17,7 +17,7 @@ SHOWN = {**PUBLISHED, "conf": 0.25}
 
 
 @pytest.fixture
-def images(tmp_path: Path) -> Truth:
+def images(tmp_path: Path) -> Labels:
     write_images(tmp_path / "images", 4)
     return unlabelled_images(tmp_path / "images")
 
@@ -27,36 +27,36 @@ def tiny(tmp_path: Path, **options: object) -> Path:
     return save_tiny_yolo(tmp_path / f"{name}.onnx", **{"family": "yolov8", **options})  # type: ignore[arg-type]
 
 
-def test_detections_agree_wholly_with_themselves_and_less_with_anothers(tmp_path: Path, images: Truth) -> None:
+def test_detections_agree_wholly_with_themselves_and_less_with_anothers(tmp_path: Path, images: Labels) -> None:
     one, other = tiny(tmp_path, task="segment"), tiny(tmp_path, task="segment", seed=5)
     same = evaluate(one, images, tmp_path / "same", against=one, resamples=20, settings=SHOWN)
     assert same.agreement is not None and same.agreement.truth > 4 and same.agreement.mask_iou == 1
-    assert same.agreement.found_again[2][1].value == 1 and same.agreement.gained.value == 0
+    assert same.agreement.matched[2][1].value == 1 and same.agreement.gained.value == 0
     apart = evaluate(other, images, tmp_path / "apart", against=one, resamples=20, settings=SHOWN)
-    assert apart.agreement is not None and apart.agreement.found_again[0][1].value < 0.9
+    assert apart.agreement is not None and apart.agreement.matched[0][1].value < 0.9
     report = json.loads((tmp_path / "apart" / "report.json").read_text())
     assert report["model"]["scores"] == {} and report["kept"] == {} and report["model"]["images"] == 4
-    assert report["agreement"]["found_again"]["iou_0.5"]["value"] < 0.9
+    assert report["agreement"]["matched"]["iou_0.5"]["value"] < 0.9
 
 
-def test_the_agreement_is_that_which_is_measured_beside_scores(tmp_path: Path, images: Truth) -> None:
+def test_the_agreement_is_that_which_is_measured_beside_scores(tmp_path: Path, images: Labels) -> None:
     one, other = tiny(tmp_path), tiny(tmp_path, seed=5)
     label = {"id": 1, "image_id": 1, "category_id": 0, "bbox": [0, 0, 9, 9], "area": 81, "iscrowd": 0}
-    labelled = Truth(images.images, (label,), tuple((i, f"thing {i}") for i in range(3)), {})
+    labelled = Labels(images.images, (label,), tuple((i, f"thing {i}") for i in range(3)), {})
     beside = evaluate(other, labelled, tmp_path / "a", against=one, resamples=20)
     alone = evaluate(other, images, tmp_path / "b", against=one, resamples=20, settings=SHOWN)
     assert beside.agreement is not None and alone.agreement is not None
-    assert alone.agreement.found_again == beside.agreement.found_again
+    assert alone.agreement.matched == beside.agreement.matched
 
 
-def test_classifiers_agree_on_the_first_class(tmp_path: Path, images: Truth) -> None:
+def test_classifiers_agree_on_the_first_class(tmp_path: Path, images: Labels) -> None:
     one = tiny(tmp_path, task="classify")
     same = evaluate(one, images, tmp_path / "same", against=one, resamples=20, settings=SHOWN)
     assert same.same_class is not None and same.same_class.value == 1 and same.agreement is None
     assert same.to_dict()["same_class"]["value"] == 1
 
 
-def test_without_labels_a_reference_of_the_same_kind_is_needed(tmp_path: Path, images: Truth) -> None:
+def test_without_labels_a_reference_of_the_same_kind_is_needed(tmp_path: Path, images: Labels) -> None:
     model = tiny(tmp_path)
     with pytest.raises(ConfigError, match="neither labels nor a reference"):
         evaluate(model, images, tmp_path / "out")
@@ -68,9 +68,9 @@ def test_without_labels_a_reference_of_the_same_kind_is_needed(tmp_path: Path, i
         evaluate(model, images, tmp_path / "out", against=tiny(tmp_path, task="pose"), settings=SHOWN)
 
 
-def test_beside_scores_a_reason_stands_in_its_place(tmp_path: Path, images: Truth) -> None:
+def test_beside_scores_a_reason_stands_in_its_place(tmp_path: Path, images: Labels) -> None:
     label = {"id": 1, "image_id": 1, "category_id": 0, "bbox": [0, 0, 9, 9], "area": 81, "iscrowd": 0}
-    labelled = Truth(images.images, (label,), tuple((i, f"thing {i}") for i in range(3)), {})
+    labelled = Labels(images.images, (label,), tuple((i, f"thing {i}") for i in range(3)), {})
     model = tiny(tmp_path)
     high = evaluate(model, labelled, tmp_path / "a", against=model, settings={**SHOWN, "conf": 0.5}, resamples=10)
     assert high.agreement is None and "the score threshold is 0.5" in high.model.notes[-1]
@@ -78,9 +78,9 @@ def test_beside_scores_a_reason_stands_in_its_place(tmp_path: Path, images: Trut
     assert wide.agreement is None and "3 and 7 classes" in wide.model.notes[-1] and wide.kept is not None
 
 
-def test_labels_of_another_kind_are_named_before_the_work(tmp_path: Path, images: Truth) -> None:
+def test_labels_of_another_kind_are_named_before_the_work(tmp_path: Path, images: Labels) -> None:
     label = {"id": 1, "image_id": 1, "category_id": 0, "bbox": [0, 0, 9, 9], "area": 81, "iscrowd": 0}
-    strange = Truth(images.images, (label,), ((0, "ship"), (1, "plane")), {})
+    strange = Labels(images.images, (label,), ((0, "ship"), (1, "plane")), {})
     with pytest.raises(DataError, match="share no name"):
         evaluate(tiny(tmp_path), strange, tmp_path / "out")
     assert not (tmp_path / "out").exists()

@@ -10,9 +10,9 @@ from pycocotools.cocoeval import COCOeval
 
 from edgekit.evaluate.bootstrap import image_weights
 from edgekit.evaluate.coco import AREAS, IOU_TYPES, _coco, _labels, _results, match
-from edgekit.evaluate.labels import Truth
+from edgekit.evaluate.labels import Labels
 from edgekit.evaluate.precision import ClassMatches, average_precision, mean_precision, mean_precisions
-from edgekit.evaluate.predictions import Found
+from edgekit.evaluate.predictions import ImageDetections
 from tests.evaluate.made_up import CLASSES, SIZE_WH, found, random_set
 
 
@@ -44,7 +44,7 @@ def test_edges() -> None:
     assert np.isnan(mean_precision({}, np.ones((1, 2)))).all()
 
 
-def coco_figures(truth: Truth, detections: list[Found], kind: str) -> tuple[float, list[float]]:
+def coco_figures(truth: Labels, detections: list[ImageDetections], kind: str) -> tuple[float, list[float]]:
     """mAP50-95 and per area, by pycocotools from beginning to end."""
     images = [{"id": f.image_id, "width": SIZE_WH[0], "height": SIZE_WH[1]} for f in detections]
     rows: list[dict[str, object]] = []

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from edgekit.evaluate.labels import load_truth
+from edgekit.evaluate.labels import load_labels
 from edgekit.evaluate.run import Evaluation, evaluate
 
 # mAP50-95 (box, mask) on the 129 images, by the vendor's executor and pycocotools; and how near we must come. Their
@@ -17,7 +17,7 @@ OURS = (0.3334, 0.3257, 0.3304)  # edgekit's own masks, in the same order: on th
 
 
 def scored(shared_data: Path, out: Path, model: Path, masks: str) -> Evaluation:
-    truth = load_truth(shared_data / "coco" / "instances_val.json")
+    truth = load_labels(shared_data / "coco" / "instances_val.json")
     assert len(truth.images) == 129
     float_model = shared_data / "models" / "yolov8n-seg.onnx"
     return evaluate(model, truth, out / masks, against=None if model == float_model else float_model, masks=masks)
@@ -58,5 +58,5 @@ def test_scores_are_those_measured_with_the_vendors_executor(
         for result in (recorded, own):
             assert result.kept is not None and result.agreement is not None
             assert result.kept["box"].low < 1.0 < result.kept["box"].high
-            found = dict(result.agreement.found_again)
+            found = dict(result.agreement.matched)
             assert found[0.5].value > 0.97 and found[0.8].value > 0.96  # at the score that a user sees, 0.25

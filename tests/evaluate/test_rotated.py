@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from edgekit.evaluate.classes import ClassMap
-from edgekit.evaluate.labels import Truth
+from edgekit.evaluate.labels import Labels
 from edgekit.evaluate.precision import mean_precision
-from edgekit.evaluate.predictions import Found, Image
+from edgekit.evaluate.predictions import Image, ImageDetections
 from edgekit.evaluate.rotated import greedy_hits, match_rotated, outline_to_xywhr
 from edgekit.ops.rotated import rotated_corners, rotated_iou
 
@@ -34,17 +34,17 @@ def test_hits_are_taken_in_turn_and_once() -> None:
     assert greedy_hits(np.zeros((2, 0), np.float32)).shape == (10, 2)
 
 
-def truth_and_found() -> tuple[Truth, list[Found], ClassMap]:
+def truth_and_found() -> tuple[Labels, list[ImageDetections], ClassMap]:
     labels = [
         {"id": i, "image_id": 1, "category_id": 4, "bbox": [0, 0, 1, 1], "segmentation": [corners.ravel().tolist()]}
         for i, corners in enumerate(rotated_corners(BOXES), 1)
     ]
-    truth = Truth((Image(1, Path("a")), Image(2, Path("b"))), tuple(labels), ((4, "ship"),), {})
-    one = Found(
+    truth = Labels((Image(1, Path("a")), Image(2, Path("b"))), tuple(labels), ((4, "ship"),), {})
+    one = ImageDetections(
         1, (200, 200), BOXES[:, :4], np.asarray([0.9, 0.8, 0.7], np.float32), np.zeros(3, np.int32), rotated_xywhr=BOXES
     )
     none = np.zeros((0, 4), np.float32)
-    empty = Found(
+    empty = ImageDetections(
         2, (200, 200), none, none[:, 0], none[:, 0].astype(np.int32), rotated_xywhr=np.zeros((0, 5), np.float32)
     )
     return truth, [one, empty], ClassMap({0: 4}, {4: "ship"})

@@ -11,7 +11,7 @@ import pytest
 import edgekit
 from edgekit.errors import DataError, OutputError
 from edgekit.evaluate import predictions as predicting
-from edgekit.evaluate.labels import Truth
+from edgekit.evaluate.labels import Labels
 from edgekit.evaluate.predictions import Image, Predictions, predict_images
 from edgekit.evaluate.run import PUBLISHED, evaluate
 from tests.images import write_images
@@ -30,7 +30,7 @@ def images_of(tmp_path: Path, count: int = 6) -> tuple[Image, ...]:
     return tuple(Image(10 + i, path) for i, path in enumerate(write_images(tmp_path / "images", count)))
 
 
-def truth_of(model: Path, images: tuple[Image, ...], tmp_path: Path) -> Truth:
+def scene_detections(model: Path, images: tuple[Image, ...], tmp_path: Path) -> Labels:
     """Labels that are what the model itself finds with a score of 0.5: it must score 1 on them."""
     session = edgekit.load(model, conf=0.5, multi_label=True)
     found = list(predict_images(session, model, images, tmp_path / "truth.jsonl"))
@@ -51,29 +51,29 @@ def truth_of(model: Path, images: tuple[Image, ...], tmp_path: Path) -> Truth:
                 }
             )
     assert len(annotations) > 10
-    return Truth(images, tuple(annotations), tuple(enumerate(session.spec.names)), {})
+    return Labels(images, tuple(annotations), tuple(enumerate(session.spec.names)), {})
 
 
 def test_a_model_scores_full_marks_on_its_own_findings_and_keeps_all_of_itself(
     models: list[Path], tmp_path: Path
 ) -> None:
-    truth = truth_of(models[0], images_of(tmp_path), tmp_path)
+    truth = scene_detections(models[0], images_of(tmp_path), tmp_path)
     result = evaluate(models[0], truth, tmp_path / "out", against=models[0], resamples=50, settings=QUICK)
     assert result.model.scores["box"].overall.value == pytest.approx(1, abs=1e-9)
     assert result.model.scores["mask"].map50.value > 0.9  # empty masks overlap with nothing
     assert result.kept is not None and result.agreement is not None
     assert result.kept["box"].value == result.kept["box"].low == 1
-    assert result.agreement.found_again[2][1].value == 1
+    assert result.agreement.matched[2][1].value == 1
     report = json.loads((tmp_path / "out" / "report.json").read_text())
     assert report == json.loads(json.dumps(result.to_dict()))
     assert report["model"]["scores"]["box"]["by_class"]
 
 
 def test_another_model_scores_less_and_agrees_less(models: list[Path], tmp_path: Path) -> None:
-    truth = truth_of(models[0], images_of(tmp_path), tmp_path)
+    truth = scene_detections(models[0], images_of(tmp_path), tmp_path)
     result = evaluate(models[1], truth, tmp_path / "out", against=models[0], resamples=20, settings=QUICK)
     assert result.kept is not None and result.agreement is not None
-    assert result.kept["box"].value < 0.9 and result.agreement.found_again[0][1].value < 0.9
+    assert result.kept["box"].value < 0.9 and result.agreement.matched[0][1].value < 0.9
 
 
 def test_a_run_that_stopped_goes_on_and_gives_the_same(
@@ -124,7 +124,7 @@ def test_rows_come_back_as_they_were_found(models: list[Path], tmp_path: Path) -
 
 def test_unreadable_images_are_left_out_of_both_sides_and_named(models: list[Path], tmp_path: Path) -> None:
     images = images_of(tmp_path)
-    truth = truth_of(models[0], images, tmp_path)
+    truth = scene_detections(models[0], images, tmp_path)
     images[2].path.write_bytes(b"broken")
     result = evaluate(models[0], truth, tmp_path / "out", resamples=10, settings=QUICK)
     assert result.model.images == 5 and "image_002" in result.model.unread[0]
@@ -136,7 +136,7 @@ def test_unreadable_images_are_left_out_of_both_sides_and_named(models: list[Pat
 
 
 def test_one_image_has_a_score_and_an_interval_of_no_width(models: list[Path], tmp_path: Path) -> None:
-    truth = truth_of(models[0], images_of(tmp_path), tmp_path)
+    truth = scene_detections(models[0], images_of(tmp_path), tmp_path)
     one = replace(
         truth, images=truth.images[:1], annotations=tuple(a for a in truth.annotations if a["image_id"] == 10)
     )
@@ -162,7 +162,7 @@ def test_a_full_disk_says_so_and_what_is_done_is_kept(
 
 
 def test_figures_that_mean_nothing_say_so(models: list[Path], tmp_path: Path) -> None:
-    truth = truth_of(models[0], images_of(tmp_path), tmp_path)
+    truth = scene_detections(models[0], images_of(tmp_path), tmp_path)
     crowds = replace(truth, annotations=tuple({**a, "iscrowd": 1} for a in truth.annotations))
     result = evaluate(models[0], crowds, tmp_path / "crowds", resamples=10, settings=QUICK)
     assert np.isnan(result.model.scores["box"].overall.value)

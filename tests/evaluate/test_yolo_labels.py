@@ -11,7 +11,7 @@ import pytest
 
 from edgekit.data.label_faults import Faults
 from edgekit.errors import DataError
-from edgekit.evaluate.labels import load_truth
+from edgekit.evaluate.labels import load_labels
 from edgekit.evaluate.run import PUBLISHED, evaluate
 from edgekit.evaluate.yolo_labels import read_labels
 from tests.images import write_images
@@ -37,14 +37,14 @@ def test_lines_that_stand_twice_count_once_with_a_warning(tmp_path: Path) -> Non
     other = "1 0.5 0.5 0.2 0.4"  # of another class
     text = "\n".join([BOX, outline, "0 0.50 .5 2e-1 0.400", other, outline, BOX])
     path = dataset(tmp_path, {0: text, 1: BOX})
-    truth = load_truth(path)
+    truth = load_labels(path)
     assert [(a["image_id"], a["category_id"]) for a in truth.annotations] == [(1, 0), (1, 1), (1, 1), (2, 0)]
     assert [a["id"] for a in truth.annotations] == [1, 2, 3, 4]
     (note,) = truth.notes
     assert "data.yaml has 3 faults: 3 counted once (" in note
     assert all(f"image_000.txt:{line} is" in note for line in (3, 5, 6))
     with pytest.raises(DataError, match="3 counted once"):
-        load_truth(path, strict=True)
+        load_labels(path, strict=True)
 
 
 def test_the_figures_are_those_of_the_lines_without_their_doubles(tmp_path: Path) -> None:
@@ -53,7 +53,7 @@ def test_the_figures_are_those_of_the_lines_without_their_doubles(tmp_path: Path
     single = dataset(tmp_path / "a", {i: "\n".join(lines) for i in range(3)}, names="[a, b, c]")
     double = dataset(tmp_path / "b", {i: "\n".join(lines * 2) for i in range(3)}, names="[a, b, c]")
     of_single, of_double = (
-        evaluate(model, load_truth(path), path.parent / "out", resamples=10, settings=QUICK).model.scores["box"]
+        evaluate(model, load_labels(path), path.parent / "out", resamples=10, settings=QUICK).model.scores["box"]
         for path in (single, double)
     )
     assert of_single.to_dict() == of_double.to_dict()
@@ -73,7 +73,7 @@ def test_bad_lines_and_files_are_counted_and_named_and_the_rest_is_scored(tmp_pa
     bad = ["x", "0 0.5 0.5 0 0.1", "0 0.5 0.5 -0.005 0.1", "0 nan 0.5 0.1 0.1", f"{10**400} 0.5 0.5 0.1 0.1"]
     bad += ["0 0.5 0.5 0.1 1_0", "1e300 0.5 0.5 0.1 0.1", "0 0.2 0.2 0.2 0.2 0.2 0.2", "0 0.5 0.5 0.1 0.1 0.9"]
     path = dataset(tmp_path, {0: "\n".join([BOX, *bad]), 1: "7 0.5 0.5 0.1 0.1", 2: b"0 0.5 \xff\xfe 1 1"})
-    truth = load_truth(path)
+    truth = load_labels(path)
     assert [a["image_id"] for a in truth.annotations] == [1]
     assert [p.image_id for p in truth.images] == [1, 2]  # nobody knows what is on the third
     (note,) = truth.notes
@@ -82,19 +82,19 @@ def test_bad_lines_and_files_are_counted_and_named_and_the_rest_is_scored(tmp_pa
     assert "image_001.txt:1 is of class 7), expected 0..1, as the yaml has 2 names" in note
     assert "1 left out with their images (" in note and "image_002.txt is unreadable" in note
     with pytest.raises(DataError, match=f"has {len(bad) + 2} faults"):
-        load_truth(path, strict=True)
+        load_labels(path, strict=True)
 
 
 def test_class_numbers_without_names_are_bounded(tmp_path: Path) -> None:
     path = dataset(tmp_path, {0: f"{BOX}\n3.0 0.5 0.5 0.1 0.1\n1000000000 0.5 0.5 0.1 0.1"})
     path.write_text("val: images\n")
-    truth = load_truth(path)
+    truth = load_labels(path)
     assert [name for _, name in truth.categories] == ["class 0", "class 1", "class 2", "class 3"]
     assert "image_000.txt:3 is '1000000000" in truth.notes[0]
 
 
 def test_names_that_stand_twice_are_one_class(tmp_path: Path) -> None:
-    truth = load_truth(dataset(tmp_path, {0: f"{BOX}\n1 0.5 0.5 0.1 0.1"}, names="[cat, Cat]"))
+    truth = load_labels(dataset(tmp_path, {0: f"{BOX}\n1 0.5 0.5 0.1 0.1"}, names="[cat, Cat]"))
     assert truth.categories == ((0, "cat"),) and [a["category_id"] for a in truth.annotations] == [0, 0]
     assert "0, 1 are all called 'cat'" in truth.notes[0]
 
@@ -103,7 +103,7 @@ def test_a_image_that_cannot_be_read_does_not_end_the_evaluation(tmp_path: Path)
     model = save_tiny_yolo(tmp_path / "tiny.onnx", family="yolov8")
     path = dataset(tmp_path, {i: BOX for i in range(3)}, names="[a, b, c]")
     (tmp_path / "images" / "image_001.png").write_bytes(b"\x89PNG broken")
-    truth = load_truth(path)
+    truth = load_labels(path)
     assert [a["image_id"] for a in truth.annotations] == [1, 3]
     result = evaluate(model, truth, tmp_path / "out", resamples=10, settings=QUICK)
     assert result.model.images == 2 and "image_001.png" in result.model.unread[0]
@@ -111,14 +111,14 @@ def test_a_image_that_cannot_be_read_does_not_end_the_evaluation(tmp_path: Path)
     for i in (0, 2):
         (tmp_path / "images" / f"image_{i:03d}.png").write_bytes(b"")
     with pytest.raises(DataError, match=r"none of the 3 images can be read \(first: .*image_000"):
-        load_truth(path)
+        load_labels(path)
 
 
 def test_outlines_of_too_many_points_or_too_long_are_named_and_never_drawn(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     many = "0 " + " ".join(f"{v:.3f}" for v in rng.random(120_000))
     long = "1 " + " ".join(f"{v:.3f}" for v in rng.random(98_000))  # 49,000 points all over the image
-    truth = load_truth(dataset(tmp_path, {0: f"{many}\n{long}\n"}))
+    truth = load_labels(dataset(tmp_path, {0: f"{many}\n{long}\n"}))
     (label,) = truth.annotations
     assert label["category_id"] == 1 and label["bbox"] == pytest.approx([0, 0, 96, 72]) and not truth.has_masks
     assert "image_000.txt:1 is an outline of over 50000 points" in truth.notes[0]

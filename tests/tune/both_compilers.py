@@ -9,10 +9,10 @@ from pathlib import Path
 
 import numpy as np
 
-from edgekit.compile.compiler import compile_work
+from edgekit.compile.build import compile_model
 from edgekit.data.image_source import Image
 from edgekit.evaluate.bootstrap import Floats, Interval
-from edgekit.evaluate.labels import load_truth
+from edgekit.evaluate.labels import load_labels
 from edgekit.evaluate.run import evaluate
 from edgekit.tune.measure import built_job, run_job
 from edgekit.tune.output_error import Errors, errors_from
@@ -47,7 +47,7 @@ class ValImages:
 
     def __init__(self, shared: Path, folder: Path, cut: Path) -> None:
         self.float_model = shared / "models/yolov8n-seg.onnx"
-        self.truth = load_truth(shared / "coco/instances_val.json", images_dir=shared / "coco/images/val")
+        self.truth = load_labels(shared / "coco/instances_val.json", images_dir=shared / "coco/images/val")
         self.folder = folder
         self.work = Work(folder / "floats")
         write_images(self.work, [Image(image.path, image.path.name) for image in self.truth.images])
@@ -58,7 +58,7 @@ class ValImages:
         images = range(len(self.truth.images))
         found = errors_from(run_job({"folder": str(self.work.folder)}, built_job(build, images)))
         assert result.agreement is not None and result.kept is not None
-        lost = tuple(1 - one.value for _, one in result.agreement.found_again)
+        lost = tuple(1 - one.value for _, one in result.agreement.matched)
         return Measured(dict(result.kept), result.agreement.quality, 1 - result.agreement.draws, lost, found)
 
 
@@ -68,7 +68,7 @@ def compile_both(yaml: Path, folder: Path) -> dict[str, Path]:
     for compiler in COMPILERS:
         copy = folder / compiler
         shutil.copytree(yaml.parent, copy, ignore=shutil.ignore_patterns("model_output"))
-        builds[compiler] = compile_work(copy / yaml.name, toolchain=compiler, optimize="O0").quantized_path
+        builds[compiler] = compile_model(copy / yaml.name, toolchain=compiler, optimize="O0").quantized_path
     return builds
 
 

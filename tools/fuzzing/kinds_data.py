@@ -78,9 +78,9 @@ def place_coco(data: bytes, folder: Path) -> Path:
 def check_truth(path: Path) -> None:
     """Read the labels, draw what the evaluation draws of them, match them with the labels themselves."""
     from edgekit.data.image_source import open_source
-    from edgekit.evaluate.labels import load_truth
+    from edgekit.evaluate.labels import load_labels
 
-    truth = load_truth(path)
+    truth = load_labels(path)
     _score(truth)
     open_source(path, frames=4).fingerprint()
 
@@ -91,11 +91,11 @@ def _score(truth: Any) -> None:
 
     from edgekit.evaluate.classes import match_classes
     from edgekit.evaluate.coco import match
-    from edgekit.evaluate.predictions import Found
+    from edgekit.evaluate.predictions import ImageDetections
 
     classes = match_classes([name for _, name in truth.categories][:80], truth.categories)
     box, score, class_id = np.full((1, 4), 9, np.float32), np.full(1, 0.9, np.float32), np.zeros(1, np.int32)
-    found = [Found(image.image_id, (64, 48), box, score, class_id) for image in truth.images]
+    found = [ImageDetections(image.image_id, (64, 48), box, score, class_id) for image in truth.images]
     match(truth, found, classes, kind="box")
 
 

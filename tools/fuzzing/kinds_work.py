@@ -186,13 +186,13 @@ def check_store(path: Path) -> None:
 
 def bench_seeds() -> tuple[bytes, ...]:
     from edgekit.evaluate.bench.report import Report
-    from edgekit.evaluate.bench.row import Figure, Row
+    from edgekit.evaluate.bench.row import Metric, Row
     from edgekit.runtime.perf import Latency
 
     latency = Latency(*(float(i + 1) for i in range(len(Latency.__dataclass_fields__))))
     rows = [
         Row("m", "m.bin", "sim", device="sim", size_wh=(96, 64), threads=1, fps=9.5, total=latency,
-            stages={"infer": latency}, scores={"box": Figure("mAP", 0.5, 0.4, 0.6, 0.7)}, images=3),
+            stages={"infer": latency}, scores={"box": Metric("mAP", 0.5, 0.4, 0.6, 0.7)}, images=3),
         Row("n", "n.onnx", "cpu", status="failed", error="e", hint="h"),
     ]  # fmt: skip
     report = Report(rows=rows, started="2026-01-01", machine={"cpus": "2"}, request=REQUEST, timing_images="p", total=3)

@@ -10,10 +10,10 @@ from pathlib import Path
 from edgekit.bundle import ARCHIVE_SUFFIXES, is_bundle, open_bundle
 from edgekit.errors import EdgekitError, OutputError, UnfitError
 from edgekit.evaluate.bench.grid import Cell, cores
-from edgekit.evaluate.bench.row import FAILED, NO_SCORE, UNFIT, Figure, Row
+from edgekit.evaluate.bench.row import FAILED, NO_SCORE, UNFIT, Metric, Row
 from edgekit.evaluate.bench.sizes import model_at_size, require_size
 from edgekit.evaluate.bench.timing_images import Images
-from edgekit.evaluate.labels import Truth
+from edgekit.evaluate.labels import Labels
 from edgekit.evaluate.run import ModelScores, Score, evaluate
 from edgekit.files import sha256_file
 from edgekit.progress import Progress, silent
@@ -44,7 +44,7 @@ class Bench:
 
     folder: Path
     images: Images
-    truth: Truth | None = None
+    truth: Labels | None = None
     data_key: str = ""
     settings: Settings = field(default_factory=Settings)
     scored: dict[Path, ModelScores | EdgekitError] = field(default_factory=dict)
@@ -151,11 +151,11 @@ def _scored(bench: Bench, row: Row, path: Path, device: str, progress: Progress)
     return known
 
 
-def _figure(score: Score) -> Figure:
+def _figure(score: Score) -> Metric:
     overall = score.overall
     values: Mapping[str, float] = {"value": overall.value, "low": overall.low, "high": overall.high}
     map50 = score.map50.value if score.map50 else math.nan
-    return Figure(score.measure, **{name: _or_none(value) for name, value in values.items()}, map50=_or_none(map50))
+    return Metric(score.measure, **{name: _or_none(value) for name, value in values.items()}, map50=_or_none(map50))
 
 
 def _failed(row: Row, error: Exception, status: str) -> Row:

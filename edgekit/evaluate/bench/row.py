@@ -23,7 +23,7 @@ SCORE_FIELDS = ("value", "low", "high", "map50")
 
 
 @dataclass(frozen=True, slots=True)
-class Figure:
+class Metric:
     """A score in 0..1 and its 95 % interval over images; None where it is not defined or was not asked for."""
 
     measure: str
@@ -56,7 +56,7 @@ class Row:
     objects_per_frame: float | None = None
     total: Latency | None = None
     stages: Mapping[str, Latency] = field(default_factory=dict)
-    scores: Mapping[str, Figure] = field(default_factory=dict)
+    scores: Mapping[str, Metric] = field(default_factory=dict)
     images: int = 0
     error: str = ""
     hint: str = ""
@@ -75,7 +75,7 @@ class Row:
         return self.device or self.asked
 
     @property
-    def main_score(self) -> Figure | None:
+    def main_score(self) -> Metric | None:
         """The first score: of boxes, or of what the task has instead."""
         return next(iter(self.scores.values()), None)
 
@@ -123,10 +123,10 @@ def _size(value: object) -> tuple[int, int]:
     return width, height
 
 
-def _figure(value: object) -> Figure:
+def _figure(value: object) -> Metric:
     place = f"{PLACE}.scores"
     data = as_mapping(value, place)
     measure, numbers = data.get("measure"), {k: v for k, v in data.items() if k != "measure"}
     if not isinstance(measure, str) or "value" not in data or not numbers.keys() <= set(SCORE_FIELDS):
         raise unexpected(place, "figure", dict(data), f"measure and {', '.join(SCORE_FIELDS)}")
-    return Figure(measure, **{k: None if v is None else check_number(v, f"{place}.{k}") for k, v in numbers.items()})
+    return Metric(measure, **{k: None if v is None else check_number(v, f"{place}.{k}") for k, v in numbers.items()})

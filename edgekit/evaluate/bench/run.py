@@ -23,10 +23,10 @@ from edgekit.evaluate.bench.store import finish, read_report, save_rows
 from edgekit.evaluate.bench.timing_images import (
     Images,
     generated_images,
+    images_of_labels,
     images_of_source,
-    images_of_truth,
 )
-from edgekit.evaluate.labels import Truth, load_truth
+from edgekit.evaluate.labels import Labels, load_labels
 from edgekit.files import sha256_file
 from edgekit.progress import Progress, silent
 from edgekit.runtime.providers import import_onnxruntime
@@ -109,10 +109,10 @@ def _check(settings: Settings, data: Data, plot: bool) -> None:
         )
 
 
-def _material(data: Data) -> tuple[Truth | None, Images]:
+def _material(data: Data) -> tuple[Labels | None, Images]:
     if data.labels is not None:
-        truth = load_truth(data.labels, split=data.split, images_dir=data.images, limit=data.limit)
-        return truth, images_of_truth(truth)
+        truth = load_labels(data.labels, split=data.split, images_dir=data.images, limit=data.limit)
+        return truth, images_of_labels(truth)
     return None, images_of_source(data.images) if data.images is not None else generated_images()
 
 

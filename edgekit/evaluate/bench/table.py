@@ -10,7 +10,7 @@ from typing import Any
 
 from edgekit.evaluate.bench.grid import thread_words
 from edgekit.evaluate.bench.report import SIM_NOTE, Report
-from edgekit.evaluate.bench.row import Figure, Row
+from edgekit.evaluate.bench.row import Metric, Row
 
 SCORE_NAMES = {
     "box": "mAP box",
@@ -181,7 +181,7 @@ def _flat(row: Row) -> dict[str, Any]:
     return {**values, "images": row.images or "", "error": row.error, "hint": row.hint}
 
 
-def _flat_figure(kind: str, figure: Figure) -> dict[str, Any]:
+def _flat_figure(kind: str, figure: Metric) -> dict[str, Any]:
     values = {
         f"{figure.measure}_{kind}": figure.value,
         f"{figure.measure}_{kind}_low": figure.low,

@@ -11,7 +11,7 @@ import numpy as np
 
 from edgekit.data.frame_source import open_any_source
 from edgekit.errors import ImageError
-from edgekit.evaluate.labels import Truth
+from edgekit.evaluate.labels import Labels
 from edgekit.ops.image import read_image
 from edgekit.runtime.perf import Image
 
@@ -28,7 +28,7 @@ class Images:
     words: str
 
 
-def images_of_truth(truth: Truth) -> Images:
+def images_of_labels(truth: Labels) -> Images:
     """The first images of the data set that can be read; raises ImageError where none can."""
     found: list[Image] = []
     failure: ImageError | None = None

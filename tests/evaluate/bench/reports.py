@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from edgekit.evaluate.bench.report import Report
-from edgekit.evaluate.bench.row import Figure, Row
+from edgekit.evaluate.bench.row import Metric, Row
 from edgekit.runtime.perf import Latency
 
 REQUEST = {"settings": {"frames": 100, "warmup": 10, "conf": 0.25, "iou": 0.7}}
@@ -17,7 +17,7 @@ def latency(p50: float) -> Latency:
 
 def row(model: str = "yolo.onnx", p50: float = 20.0, *, box: float | None = 0.4, **changes: Any) -> Row:
     """A measured row; `box` None leaves the scores out."""
-    scores = {} if box is None else {"box": Figure("mAP50-95", box, box - 0.03, box + 0.04, box + 0.2)}
+    scores = {} if box is None else {"box": Metric("mAP50-95", box, box - 0.03, box + 0.04, box + 0.2)}
     values: dict[str, Any] = {
         "model": model,
         "file": f"models/{model}",

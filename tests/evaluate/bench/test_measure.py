@@ -8,13 +8,13 @@ from typing import Any
 import pytest
 
 import edgekit
-from edgekit.compile.compiler import compile_work
+from edgekit.compile.build import compile_model
 from edgekit.errors import OutputError
 from edgekit.evaluate.bench import measure
 from edgekit.evaluate.bench.grid import Cell, cores
 from edgekit.evaluate.bench.measure import Bench, Settings, measure_cell
 from edgekit.evaluate.bench.timing_images import generated_images
-from edgekit.evaluate.labels import Truth, load_truth
+from edgekit.evaluate.labels import Labels, load_labels
 from edgekit.evaluate.run import evaluate
 from tests.sim.compiler.works import make_work
 from tests.tiny_yolo import save_tiny_yolo
@@ -28,11 +28,11 @@ def model(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def truth(labels: Path) -> Truth:
-    return load_truth(labels)
+def truth(labels: Path) -> Labels:
+    return load_labels(labels)
 
 
-def bench(folder: Path, truth: Truth | None = None) -> Bench:
+def bench(folder: Path, truth: Labels | None = None) -> Bench:
     return Bench(folder / "out", generated_images(), truth, "data", SETTINGS)
 
 
@@ -45,7 +45,7 @@ def test_a_float_model_without_labels(tmp_path: Path, model: Path) -> None:
     assert set(row.stages) == {"prepare", "infer", "decode"} and not row.simulated
 
 
-def test_the_score_is_that_of_edgekit_eval(tmp_path: Path, model: Path, truth: Truth) -> None:
+def test_the_score_is_that_of_edgekit_eval(tmp_path: Path, model: Path, truth: Labels) -> None:
     row = measure_cell(bench(tmp_path, truth), Cell(model, None, "cpu", 1))
     expected = evaluate(model, truth, tmp_path / "eval", resamples=20).model.scores["box"]
     figure = row.scores["box"]
@@ -56,7 +56,7 @@ def test_the_score_is_that_of_edgekit_eval(tmp_path: Path, model: Path, truth: T
 
 
 def test_threads_reach_the_device_and_the_score_is_taken_once(
-    tmp_path: Path, model: Path, truth: Truth, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, model: Path, truth: Labels, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[Any] = []
 
@@ -90,8 +90,8 @@ def test_on_an_accelerator_threads_are_frames_on_their_way(
     assert seen == [1, 3] and [row.threads for row in rows] == [1, 3]
 
 
-def test_a_simulated_model_is_marked(tmp_path: Path, truth: Truth) -> None:
-    compiled = compile_work(make_work(tmp_path / "work", kind="nv12"), toolchain="sim")
+def test_a_simulated_model_is_marked(tmp_path: Path, truth: Labels) -> None:
+    compiled = compile_model(make_work(tmp_path / "work", kind="nv12"), toolchain="sim")
     one = bench(tmp_path, truth)
     rows = [measure_cell(one, Cell(path, None, device, 2)) for path, device in (
         (compiled.quantized_path, "sim"), (compiled.bin_path, "auto"),
@@ -109,7 +109,7 @@ def test_an_open_export_is_measured_and_scored_at_the_size_asked_for(tmp_path: P
     assert {row.model for row in rows} == {"m.onnx"}
 
 
-def test_what_a_model_is_not_made_for_is_unfit(tmp_path: Path, model: Path, truth: Truth) -> None:
+def test_what_a_model_is_not_made_for_is_unfit(tmp_path: Path, model: Path, truth: Labels) -> None:
     one = bench(tmp_path, truth)
     size = measure_cell(one, Cell(model, (320, 320), "auto", 2))
     assert (size.status, size.size_wh, size.threads) == ("unfit", (320, 320), 0)
@@ -127,7 +127,7 @@ def test_a_broken_model_fails_with_two_lines(tmp_path: Path) -> None:
     assert (other.status, other.format) == ("failed", ".txt") and "is no model" in other.error
 
 
-def test_labels_that_do_not_fit_leave_the_times(tmp_path: Path, truth: Truth) -> None:
+def test_labels_that_do_not_fit_leave_the_times(tmp_path: Path, truth: Labels) -> None:
     model = save_tiny_yolo(tmp_path / "cls.onnx", task="classify")
     one = bench(tmp_path, truth)
     rows = [measure_cell(one, Cell(model, None, "auto", n)) for n in (1, 2)]
@@ -136,7 +136,7 @@ def test_labels_that_do_not_fit_leave_the_times(tmp_path: Path, truth: Truth) ->
 
 
 def test_whatever_happens_in_a_cell_stays_there_but_a_full_disk(
-    tmp_path: Path, model: Path, truth: Truth, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, model: Path, truth: Labels, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(error: Exception) -> Any:
         def raising(*args: Any, **options: Any) -> Any:
@@ -155,7 +155,7 @@ def test_whatever_happens_in_a_cell_stays_there_but_a_full_disk(
     assert measure_cell(bench(tmp_path, truth), Cell(model, None, "auto", 1)).status == "no mAP"
 
 
-def test_a_score_that_is_not_defined_is_none(tmp_path: Path, model: Path, truth: Truth) -> None:
+def test_a_score_that_is_not_defined_is_none(tmp_path: Path, model: Path, truth: Labels) -> None:
     without = Bench(tmp_path / "out", generated_images(), truth, "data", Settings(frames=1, warmup=0, resamples=0))
     figure = measure_cell(without, Cell(model, None, "auto", 1)).scores["box"]
     assert figure.value is not None and math.isfinite(figure.value)

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure as Canvas
 
 from edgekit.evaluate.bench.plot import save_plot
 from edgekit.evaluate.bench.report import Report
-from edgekit.evaluate.bench.row import Figure
+from edgekit.evaluate.bench.row import Metric
 from tests.evaluate.bench.reports import failed, report, row, simulated
 
 
@@ -51,7 +51,7 @@ def test_a_point_stands_at_its_latency_and_score(drawn) -> None:  # type: ignore
 
 
 def test_masks_have_a_panel_of_their_own(drawn) -> None:  # type: ignore[no-untyped-def]
-    scores = {"box": Figure("mAP50-95", 0.4, 0.3, 0.5), "mask": Figure("mAP50-95", 0.3)}
+    scores = {"box": Metric("mAP50-95", 0.4, 0.3, 0.5), "mask": Metric("mAP50-95", 0.3)}
     figure = drawn(report(row(scores=scores), row("other.onnx", 25.0)))
     assert [axes.get_ylabel() for axes in figure.axes] == ["mAP50-95 box in %", "mAP50-95 mask in %"]
 
@@ -82,7 +82,7 @@ def test_nothing_measured_is_no_plot(tmp_path: Path) -> None:
 
 
 def test_a_score_that_is_not_defined_has_no_point(drawn) -> None:  # type: ignore[no-untyped-def]
-    figure = drawn(report(row(), row("none.onnx", scores={"box": Figure("mAP50-95", None)})))
+    figure = drawn(report(row(), row("none.onnx", scores={"box": Metric("mAP50-95", None)})))
     assert labels(figure) == ["yolo, float on cpu"]
     assert all(np.isfinite(np.asarray(line.get_ydata(), float)).all() for line in figure.axes[0].lines)
 

@@ -5,11 +5,11 @@ import io
 import re
 
 from edgekit.evaluate.bench.report import SIM_NOTE
-from edgekit.evaluate.bench.row import Figure
+from edgekit.evaluate.bench.row import Metric
 from edgekit.evaluate.bench.table import csv_text, display_names, markdown, text_table
 from tests.evaluate.bench.reports import failed, report, row, simulated
 
-MASKS = {"box": Figure("mAP50-95", 0.4079, 0.36, 0.45), "mask": Figure("mAP50-95", 0.3334, 0.3, 0.37)}
+MASKS = {"box": Metric("mAP50-95", 0.4079, 0.36, 0.45), "mask": Metric("mAP50-95", 0.3334, 0.3, 0.37)}
 
 
 def test_the_text_has_what_the_classic_scripts_print() -> None:

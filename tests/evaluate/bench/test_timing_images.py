@@ -9,23 +9,23 @@ from edgekit.errors import ImageError
 from edgekit.evaluate.bench.timing_images import (
     MAX_IMAGES,
     generated_images,
+    images_of_labels,
     images_of_source,
-    images_of_truth,
 )
-from edgekit.evaluate.labels import load_truth
+from edgekit.evaluate.labels import load_labels
 from tests.images import scene, write_images
 
 
 def test_images_of_the_data_set_but_for_broken_ones(labels: Path) -> None:
-    truth = load_truth(labels)
+    truth = load_labels(labels)
     truth.images[0].path.write_bytes(b"no image")
-    found = images_of_truth(truth)
+    found = images_of_labels(truth)
     assert found.words == "3 images of the data set"
     np.testing.assert_array_equal(found.bgr[0], scene(1))
     for image in truth.images:
         image.path.write_bytes(b"no image")
     with pytest.raises(ImageError):
-        images_of_truth(truth)
+        images_of_labels(truth)
 
 
 def test_images_of_a_folder_at_most_so_many(tmp_path: Path) -> None:
