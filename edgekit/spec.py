@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Literal, get_args
 
 from edgekit.errors import DataError, ModelError
 from edgekit.files import read_json, sha256_file, write_json
@@ -15,12 +15,17 @@ from edgekit.text import shorten
 from edgekit.typed import HINT, as_list, as_mapping, build
 
 SIDECAR_VERSION = 1
-TASKS = ("detect", "segment", "pose", "obb", "classify")
-STAGES = ("stock", "heads", "quantized", "bin")
-INPUT_KINDS = ("nv12", "rgb", "bgr", "yuv444", "gray", "featuremap")
-COLOR_RANGES = ("full", "studio")
+TaskName = Literal["detect", "segment", "pose", "obb", "classify"]
+Stage = Literal["stock", "heads", "quantized", "bin"]
+InputKind = Literal["nv12", "rgb", "bgr", "yuv444", "gray", "featuremap"]
+ColorRange = Literal["full", "studio"]
+Role = Literal["box", "class", "mask", "keypoint", "angle", "proto", "object"]
+TASK_NAMES: tuple[TaskName, ...] = get_args(TaskName)
+STAGES: tuple[Stage, ...] = get_args(Stage)
+INPUT_KINDS: tuple[InputKind, ...] = get_args(InputKind)
+COLOR_RANGES: tuple[ColorRange, ...] = get_args(ColorRange)
+ROLES: tuple[Role, ...] = get_args(Role)
 FITS = ("pad", "crop")
-ROLES = ("box", "class", "mask", "keypoint", "angle", "proto", "object")
 HEAD_DTYPES = ("float32", "int32", "int16", "int8")
 MARCHES = ("bernoulli2", "bayes", "bayes-e", "nash-e", "nash-m", "nash-p")
 PAD_VALUE = 114  # the grey that Ultralytics pads with
@@ -164,7 +169,7 @@ class ModelSpec:
 
     def __post_init__(self) -> None:
         _require(self.version == SIDECAR_VERSION, "version", self.version, str(SIDECAR_VERSION))
-        _require(self.task in TASKS, "task", self.task, _any_of(TASKS))
+        _require(self.task in TASK_NAMES, "task", self.task, _any_of(TASK_NAMES))
         _require(self.stage in STAGES, "stage", self.stage, _any_of(STAGES))
         _require(self.march in ("", *MARCHES), "march", self.march, _any_of(MARCHES))
         _require(len(self.names) > 0, "names", self.names, "at least one class name")

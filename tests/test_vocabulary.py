@@ -22,7 +22,7 @@ REFUSED = frozenset(
 ALLOWED_NAMES = frozenset({"one_hot", "OneHot"})
 # Packages whose names are still to be changed.
 PENDING = frozenset(
-    "binary calibration cli compile data decode demo deploy evaluate export graph kernels latency learn logs ops "
+    "binary calibration cli compile data demo deploy evaluate export graph kernels latency learn logs ops "
     "output ptq report robot runtime sim tracking tune "
     "folder_lock.py".split()
 )

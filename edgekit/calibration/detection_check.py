@@ -110,14 +110,14 @@ def _samples(job: CompileJob) -> list[Values]:
 
 def _scorer(job: CompileJob) -> Callable[[Values], float]:
     """The best score of an image, (1, C, H, W) float32; raises ModelError where the sidecar is another model's."""
-    from edgekit.decode.heads import bind_heads
+    from edgekit.decode.heads import Heads
     from edgekit.runtime.ort import OrtDevice
 
-    device = OrtDevice(job.onnx_path, name=str(job.onnx_path))
+    device, outputs = OrtDevice(job.onnx_path, name=str(job.onnx_path)), Heads(job.spec)
 
     def score(sample: Values) -> float:
         heads = device.infer({job.input_name: sample})
-        bind_heads(heads, job.spec)
+        outputs.check(heads)
         found = [cell_scores(head, job.spec, heads[head.name]).max() for head in job.spec.outputs if has_scores(head)]
         return float(max(found))
 

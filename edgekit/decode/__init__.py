@@ -1,48 +1,30 @@
-"""From raw heads to results: one decoder per task."""
+"""From raw heads to results: a decoder bound to one model, and the table of tasks."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from typing import TYPE_CHECKING
 
-from edgekit.decode.classify import decode_classify
-from edgekit.decode.detect import decode_detect
-from edgekit.decode.heads import RawHeads
-from edgekit.decode.obb import decode_obb
-from edgekit.decode.options import DecodeOptions
-from edgekit.decode.pose import decode_pose
-from edgekit.decode.segment import decode_segment
-from edgekit.errors import ModelError
-from edgekit.ops.letterbox import Letterbox
-from edgekit.results import Results
-from edgekit.spec import ModelSpec
+from edgekit.lazy import lazy_exports
 
-DEFAULT_OPTIONS = DecodeOptions()
+if TYPE_CHECKING:
+    from edgekit.decode.decoder import Decoder
+    from edgekit.decode.families import FAMILIES
+    from edgekit.decode.plan import DecodeOptions
+    from edgekit.decode.reference import decode_rows
+    from edgekit.decode.roles import infer_roles
+    from edgekit.decode.tasks import TASKS, Task
 
-DECODERS: dict[str, Callable[..., Results]] = {
-    "detect": decode_detect,
-    "segment": decode_segment,
-    "pose": decode_pose,
-    "obb": decode_obb,
-    "classify": decode_classify,
-}
+__all__ = ["FAMILIES", "TASKS", "DecodeOptions", "Decoder", "Task", "decode_rows", "infer_roles"]
 
-
-def decode(
-    heads: RawHeads,
-    spec: ModelSpec,
-    letterbox: Letterbox,
-    options: DecodeOptions = DEFAULT_OPTIONS,
-    *,
-    device: str = "unknown",
-) -> Results:
-    """Raw heads of one image, as the device gave them, to the results of the model's task.
-
-    `heads`: output name -> (1, h, w, c) integers or floats, as the sidecar says. Raises ModelError where they
-    do not fit it.
-    """
-    if spec.task not in DECODERS:
-        raise ModelError(
-            f"task {spec.task!r} has no decoder, expected one of {', '.join(DECODERS)}",
-            hint="use a model of one of these tasks",
-        )
-    return DECODERS[spec.task](heads, spec, letterbox, options, device=device)
+__getattr__ = lazy_exports(
+    __name__,
+    {
+        "FAMILIES": "edgekit.decode.families",
+        "TASKS": "edgekit.decode.tasks",
+        "DecodeOptions": "edgekit.decode.plan",
+        "Decoder": "edgekit.decode.decoder",
+        "Task": "edgekit.decode.tasks",
+        "decode_rows": "edgekit.decode.reference",
+        "infer_roles": "edgekit.decode.roles",
+    },
+)

@@ -1,4 +1,4 @@
-"""Candidates before suppression: boxes, scores and classes in input pixels, and where each came from."""
+"""Candidates before suppression: boxes, scores and classes in input pixels, and the cell each came from."""
 
 from __future__ import annotations
 
@@ -8,20 +8,21 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from edgekit.decode.anchorfree import box_places, decode_boxes
-from edgekit.decode.heads import BoundHeads, RawHeads, bind_roles
-from edgekit.decode.score_filter import filter_cells
-from edgekit.ops.math import logit, sigmoid
+from edgekit.ops.math import logit
 from edgekit.ops.nms import nms
-from edgekit.spec import ModelSpec
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Candidates:
     """n possible objects.
 
-    `boxes_xyxy` (n, 4) float32 input pixels, `scores` (n,) float32, `class_ids` (n,) int32; `strides` (n,) and
-    `cells` (n,) say which grid cell each came from, so that other heads are read for survivors only.
+    Attributes:
+        boxes_xyxy: (n, 4) float32 input pixels.
+        scores: (n,) float32, 0..1.
+        class_ids: (n,) int32.
+        strides: (n,) int32: on which grid each was found.
+        cells: (n,): its flat cell index there (heads with anchor boxes: cell * anchors + anchor), so that other
+            heads are read for survivors only.
     """
 
     boxes_xyxy: npt.NDArray[np.float32]
@@ -34,7 +35,7 @@ class Candidates:
         return len(self.scores)
 
     def take(self, index: npt.NDArray[np.intp]) -> Candidates:
-        """Those at `index`, in that order."""
+        """Return the candidates at `index` (k,), in that order."""
         return Candidates(
             self.boxes_xyxy.take(index, axis=0),
             self.scores.take(index),
@@ -43,64 +44,42 @@ class Candidates:
             self.cells.take(index),
         )
 
+    def best(self, count: int) -> Candidates:
+        """Return the `count` highest scores, best first; equal scores keep their order."""
+        return self.take(np.argsort(-self.scores, kind="stable")[:count])
 
-def find_candidates(
-    heads: RawHeads | BoundHeads, spec: ModelSpec, *, score_threshold: float, multi_label: bool = False
-) -> Candidates:
-    """Gate, then decode: only cells above the threshold are looked at.
+    def suppress(self, *, iou_threshold: float, max_detections: int) -> Candidates:
+        """Return what class-aware NMS leaves, best first."""
+        keep = nms(
+            self.boxes_xyxy,
+            self.scores,
+            self.class_ids,
+            iou_threshold=iou_threshold,
+            max_detections=max_detections,
+        )
+        return self.take(keep)
 
-    `multi_label` gives one candidate per (cell, class) instead of the cell's best class, as scoring for mAP
-    does. A threshold of 0 or below decodes every cell.
-    """
-    bound = heads if isinstance(heads, BoundHeads) else bind_roles(heads, spec)
-    parts = []
-    for stride in bound.strides:
-        own, passed = filter_cells(bound.of("class", stride), score_threshold)
-        if len(own) or stride == bound.strides[-1]:  # the last one always, so that nothing found has columns, too
-            box = bound.of("box", stride)
-            parts.append((own, passed, box.floats(own), box_places(box.grid_hw, stride).take(own, axis=0)))
-    cells, logits, rows, places = (np.concatenate(columns) for columns in zip(*parts, strict=True))
-    boxes = decode_boxes(rows, places, reg_max=spec.reg_max)
-    of_stride = places[:, -1].astype(np.int32)  # how far down a cell reaches
-    row, class_ids = pick_classes(logits, score_threshold, multi_label=multi_label)
-    scores = sigmoid(logits[row, class_ids])
-    if multi_label:
-        boxes, of_stride, cells = boxes[row], of_stride[row], cells[row]
-    return Candidates(boxes, scores, class_ids, of_stride, cells)
+
+def join_candidates(parts: Sequence[Candidates]) -> Candidates:
+    """Concatenate the candidates of several grids."""
+    names = ("boxes_xyxy", "scores", "class_ids", "strides", "cells")
+    return Candidates(*(np.concatenate([getattr(part, name) for part in parts]) for name in names))
 
 
 def pick_classes(
     logits: npt.NDArray[np.float32], score_threshold: float, *, multi_label: bool
 ) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.int32]]:
-    """Rows and class ids of gated `logits` (n, classes): each row's best class, or all above the threshold."""
+    """Choose the classes of selected cells.
+
+    Args:
+        logits: (n, classes) float32.
+        score_threshold: 0..1.
+        multi_label: Every class above the threshold instead of each cell's best one.
+
+    Returns:
+        Row indices and class ids (k,).
+    """
     if multi_label:
         rows, class_ids = np.nonzero(logits > np.float32(logit(score_threshold)))
         return rows, class_ids.astype(np.int32)
     return np.arange(len(logits)), logits.argmax(axis=1).astype(np.int32)
-
-
-def suppress(candidates: Candidates, *, iou_threshold: float, max_detections: int) -> Candidates:
-    """What class-aware NMS leaves, best first."""
-    keep = nms(
-        candidates.boxes_xyxy,
-        candidates.scores,
-        candidates.class_ids,
-        iou_threshold=iou_threshold,
-        max_detections=max_detections,
-    )
-    return candidates.take(keep)
-
-
-def gather_rows(candidates: Candidates, bound: BoundHeads, role: str, channels: int) -> npt.NDArray[np.float32]:
-    """The float rows (n, channels) of the heads of another role, at the candidates' own cells."""
-    out = np.empty((len(candidates), channels), np.float32)
-    for stride in set(candidates.strides.tolist()):
-        mine = (candidates.strides == stride).nonzero()[0]
-        out[mine] = bound.of(role, stride).floats(candidates.cells.take(mine))
-    return out
-
-
-def join_candidates(parts: Sequence[Candidates]) -> Candidates:
-    """Candidates of several grids as one."""
-    names = ("boxes_xyxy", "scores", "class_ids", "strides", "cells")
-    return Candidates(*(np.concatenate([getattr(part, name) for part in parts]) for name in names))

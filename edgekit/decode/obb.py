@@ -7,30 +7,25 @@ import math
 import numpy as np
 import numpy.typing as npt
 
-from edgekit.decode.anchorfree import dfl_distances
+from edgekit.decode.anchorfree import AnchorFreeHeads, Grid, cell_centers, dfl_distances
 from edgekit.decode.candidates import pick_classes
-from edgekit.decode.families import formulas
-from edgekit.decode.heads import BoundHeads, RawHeads, bind_roles
-from edgekit.decode.options import DecodeOptions
-from edgekit.decode.rotated import decode_angles, decode_rotated
-from edgekit.decode.score_filter import filter_cells
+from edgekit.decode.families import Formulas, formulas
+from edgekit.decode.heads import Floats, RawHeads
+from edgekit.decode.plan import Plan
+from edgekit.decode.score_filter import Cells
 from edgekit.ops.letterbox import Letterbox
 from edgekit.ops.math import sigmoid
 from edgekit.ops.rotated import enclosing_boxes, long_side_first, rotated_nms
 from edgekit.results import RotatedDetections
-from edgekit.spec import ModelSpec
-
-Floats = npt.NDArray[np.float32]
 
 
-def decode_obb(
-    heads: RawHeads, spec: ModelSpec, letterbox: Letterbox, options: DecodeOptions, *, device: str
-) -> RotatedDetections:
-    """Raw heads of one image to its rotated boxes in original pixels."""
-    bound = bind_roles(heads, spec)
-    parts = [_stride_candidates(bound, spec, stride, options) for stride in spec.strides]
+def decode_obb(plan: Plan, raw: RawHeads, letterbox: Letterbox) -> RotatedDetections:
+    """Decode one frame."""
+    assert isinstance(plan.heads, AnchorFreeHeads)  # no family has rotated anchor boxes: the sidecar was checked
+    parts = [_grid_boxes(plan, raw, *selected) for selected in plan.heads.selected(raw)]
     boxes, scores, class_ids = (np.concatenate(column) for column in zip(*parts, strict=True))
-    if spec.end_to_end:
+    options = plan.options
+    if plan.spec.end_to_end:
         keep = np.argsort(-scores, kind="stable")[: options.max_detections]
     else:
         keep = rotated_nms(
@@ -38,29 +33,64 @@ def decode_obb(
         )
     rotated = undo_rotated(long_side_first(boxes[keep]), letterbox)
     upright = np.clip(enclosing_boxes(rotated), 0, np.tile(np.asarray(letterbox.source_wh, np.float32), 2))
-    return RotatedDetections(upright, scores[keep], class_ids[keep], spec.names, letterbox.source_wh, device, rotated)
+    return RotatedDetections(
+        upright, scores[keep], class_ids[keep], plan.spec.names, letterbox.source_wh, plan.device, rotated
+    )
 
 
 def undo_rotated(boxes_xywhr: Floats, letterbox: Letterbox) -> Floats:
-    """Boxes (n, 5) from input to source pixels.
+    """Move boxes (n, 5) from input to source pixels.
 
-    The two axes' scales differ by the rounding of the resized size alone, so sides take their mean and angles
+    The scales of the two axes differ by the rounding of the resized size alone, so sides take their mean and angles
     stay.
     """
     scale = math.sqrt(letterbox.scale_xy[0] * letterbox.scale_xy[1])
-    centres = letterbox.undo_points(boxes_xywhr[:, :2])
-    return np.concatenate([centres, boxes_xywhr[:, 2:4] / np.float32(scale), boxes_xywhr[:, 4:]], axis=1)
+    centers = letterbox.undo_points(boxes_xywhr[:, :2])
+    return np.concatenate([centers, boxes_xywhr[:, 2:4] / np.float32(scale), boxes_xywhr[:, 4:]], axis=1)
 
 
-def _stride_candidates(
-    bound: BoundHeads, spec: ModelSpec, stride: int, options: DecodeOptions
+def _grid_boxes(
+    plan: Plan, raw: RawHeads, grid: Grid, cells: Cells, logits: Floats
 ) -> tuple[Floats, Floats, npt.NDArray[np.int32]]:
-    """Boxes (n, 5) xywhr, scores and class ids of one grid, gated and not yet suppressed."""
-    cells, logits = filter_cells(bound.of("class", stride), options.score_threshold)
+    """Return boxes (n, 5) xywhr in input pixels, scores and class ids of one grid, not yet suppressed."""
+    assert grid.extra is not None  # the task's role, bound on every stride
+    spec, options = plan.spec, plan.options
     multi_label = options.multi_label or spec.end_to_end
     rows, class_ids = pick_classes(logits, options.score_threshold, multi_label=multi_label)
-    cells, box = cells[rows], bound.of("box", stride)
-    angles = decode_angles(bound.of("angle", stride).floats(cells), formulas(spec.family))
-    distances = dfl_distances(box.floats(cells), reg_max=spec.reg_max)
-    boxes = decode_rotated(distances, angles, cells, grid_width=box.grid_hw[1], stride=stride)
+    cells = cells[rows]
+    angles = decode_angles(grid.extra.to_floats(grid.extra.rows(raw).take(cells, axis=0)), formulas(spec.family))
+    distances = dfl_distances(grid.box.to_floats(grid.box.rows(raw).take(cells, axis=0)), reg_max=spec.reg_max)
+    boxes = decode_rotated(distances, angles, cells, grid_width=grid.width, stride=grid.stride)
     return np.concatenate([boxes, angles[:, None]], axis=1), sigmoid(logits[rows, class_ids]), class_ids
+
+
+def decode_angles(rows: Floats, formulas: Formulas) -> Floats:
+    """Return the angles (n,) in radians of the angle head's rows (n, 1)."""
+    raw = rows[:, 0]
+    return raw if formulas.raw_angle else (sigmoid(raw) - np.float32(0.25)) * np.float32(np.pi)
+
+
+def decode_rotated(
+    distances: Floats, angles: Floats, cells: npt.NDArray[np.intp], *, grid_width: int, stride: int
+) -> Floats:
+    """Decode rotated boxes from distances along their own axes.
+
+    Half the difference of opposite distances, turned by the angle, leads from the cell's center to the box's
+    (Ultralytics' dist2rbox).
+
+    Args:
+        distances: (n, 4) float32 grid cells: left, top, right, bottom.
+        angles: (n,) float32 radians.
+        cells: (n,) flat row-major cell indices.
+        grid_width: Cells per row.
+        stride: Input pixels per cell.
+
+    Returns:
+        (n, 4) float32 input pixels: center x, y, width, height, to be read with `angles`.
+    """
+    left_top, right_bottom = distances[:, :2], distances[:, 2:]
+    x, y = ((right_bottom - left_top) / 2).T
+    cos, sin = np.cos(angles), np.sin(angles)
+    offset = np.stack([x * cos - y * sin, x * sin + y * cos], axis=1)
+    centers = cell_centers(cells, grid_width=grid_width) + offset
+    return np.concatenate([centers, left_top + right_bottom], axis=1) * np.float32(stride)

@@ -5,41 +5,43 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from edgekit.decode.anchorfree import cell_centers
 from edgekit.decode.candidates import Candidates
-from edgekit.decode.families import formulas
-from edgekit.decode.heads import BoundHeads, RawHeads, bind_roles
-from edgekit.decode.keypoints import decode_keypoints
-from edgekit.decode.options import DecodeOptions
-from edgekit.decode.postprocess import find_objects
-from edgekit.errors import ModelError
+from edgekit.decode.families import Formulas, formulas
+from edgekit.decode.heads import Floats, RawHeads
+from edgekit.decode.plan import Plan
 from edgekit.ops.letterbox import Letterbox
+from edgekit.ops.math import sigmoid
 from edgekit.results import Poses
-from edgekit.spec import ModelSpec
 
 
-def decode_pose(
-    heads: RawHeads, spec: ModelSpec, letterbox: Letterbox, options: DecodeOptions, *, device: str
-) -> Poses:
-    """Raw heads of one image to its objects with key points in original pixels, read for survivors only."""
-    bound = bind_roles(heads, spec)
-    found = find_objects(bound, spec, options)
-    points = object_keypoints(found, bound, spec)
-    places = letterbox.undo_points(points[..., :2])
-    seen = points[..., 2] if points.shape[2] == 3 else np.ones(points.shape[:2], np.float32)
-    boxes = letterbox.undo_boxes(found.boxes_xyxy)
-    return Poses(boxes, found.scores, found.class_ids, spec.names, letterbox.source_wh, device, places, seen)
+def decode_pose(plan: Plan, raw: RawHeads, letterbox: Letterbox) -> Poses:
+    """Decode one frame; key points are read for survivors only."""
+    objects = plan.objects(raw)
+    points = _object_keypoints(plan, raw, objects)
+    visibility = points[..., 2] if points.shape[2] == 3 else np.ones(points.shape[:2], np.float32)
+    return Poses(
+        letterbox.undo_boxes(objects.boxes_xyxy),
+        objects.scores,
+        objects.class_ids,
+        plan.spec.names,
+        letterbox.source_wh,
+        plan.device,
+        letterbox.undo_points(points[..., :2]),
+        visibility,
+    )
 
 
-def object_keypoints(found: Candidates, bound: BoundHeads, spec: ModelSpec) -> npt.NDArray[np.float32]:
-    """Key points (n, points, 2 or 3) of the objects in input pixels; raises ModelError where the head does not fit."""
-    out = np.empty((len(found), *_checked_shape(spec)), np.float32)
+def _object_keypoints(plan: Plan, raw: RawHeads, objects: Candidates) -> Floats:
+    """Return the key points (n, points, 2 or 3) of the objects in input pixels."""
+    spec, rows = plan.spec, plan.heads.extra_rows(raw, objects)
+    out = np.empty((len(objects), *spec.keypoint_shape), np.float32)
     for stride in spec.strides:
-        head = bound.of("keypoint", stride)
-        mine = found.strides == stride
-        out[mine] = decode_keypoints(
-            head.floats(found.cells[mine]),
-            found.cells[mine],
-            grid_width=head.grid_hw[1],
+        index = objects.strides == stride
+        out[index] = decode_keypoints(
+            rows[index],
+            objects.cells[index],
+            grid_width=plan.outputs.get("keypoint", stride).grid_hw[1],
             stride=stride,
             keypoint_shape=spec.keypoint_shape,
             formulas=formulas(spec.family),
@@ -47,12 +49,30 @@ def object_keypoints(found: Candidates, bound: BoundHeads, spec: ModelSpec) -> n
     return out
 
 
-def _checked_shape(spec: ModelSpec) -> tuple[int, ...]:
-    shape = spec.keypoint_shape
-    channels = sorted({head.channels for head in spec.outputs if head.role == "keypoint"})
-    if len(shape) != 2 or shape[1] not in (2, 3) or channels != [shape[0] * shape[1]]:
-        raise ModelError(
-            f"keypoint_shape is {list(shape)}, expected points x 2 or 3 that fill the {channels} key point channels",
-            hint="fix keypoint_shape in the sidecar, or cut the stock ONNX again",
-        )
-    return shape
+def decode_keypoints(
+    rows: Floats,
+    cells: npt.NDArray[np.intp],
+    *,
+    grid_width: int,
+    stride: int,
+    keypoint_shape: tuple[int, ...],
+    formulas: Formulas,
+) -> Floats:
+    """Decode the rows of one grid's key point head: raw * gain + center + shift, in cells (Ultralytics' Pose).
+
+    Args:
+        rows: (n, points * values) float32.
+        cells: (n,) flat row-major cell indices.
+        grid_width: Cells per row.
+        stride: Input pixels per cell.
+        keypoint_shape: (points, values): x, y and, where there is a third, visibility.
+        formulas: The family's gain and shift.
+
+    Returns:
+        (n, points, values) float32: x and y in input pixels, visibility 0..1.
+    """
+    points = rows.reshape(len(rows), *keypoint_shape)
+    centers = cell_centers(cells, grid_width=grid_width)[:, None]
+    gain, shift = np.float32(formulas.keypoint_gain), np.float32(formulas.keypoint_shift)
+    xy = (points[..., :2] * gain + centers + shift) * np.float32(stride)
+    return np.concatenate([xy, sigmoid(points[..., 2:])], axis=-1)

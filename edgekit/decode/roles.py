@@ -1,4 +1,4 @@
-"""Which output is what, for a model without a sidecar: told by names first, then by shapes, never by position."""
+"""Which output is what, for a model without a sidecar: by names first, then by shapes, never by position."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from itertools import permutations
 
+from edgekit.decode.tasks import TASK_OF_EXTRA, TASKS
 from edgekit.errors import ModelError
 from edgekit.spec import HeadSpec
 
@@ -28,7 +29,6 @@ NAME_PATTERNS: tuple[tuple[str, re.Pattern[str]], ...] = (
     ("class", re.compile(r"(^|[/._ ])(one2one_)?cv3\.\d")),
     ("extra", re.compile(r"(^|[/._ ])(one2one_)?cv4\.\d")),
 )
-EXTRA_OF_TASK = {"segment": "mask", "pose": "keypoint", "obb": "angle"}
 
 
 def infer_roles(
@@ -40,19 +40,29 @@ def infer_roles(
     task: str = "",
     names: bool = True,
 ) -> tuple[HeadSpec, ...]:
-    """The head of every output (name, NHWC shape) of a model with input `size_wh`, in the order given.
+    """Infer what each output of a model means, from names first and shapes second, never from its position.
 
-    `aliases` adds what else is known of an output's name, as that of the node that makes it; `num_classes` and
-    `task` narrow the choice; `names` False leaves the outputs' own names unread. Raises ModelError naming the
-    outputs where more than one reading is left, or none.
+    Args:
+        outputs: (name, NHWC shape) of every output.
+        size_wh: Of the model's input, in pixels.
+        aliases: What else is known of an output's name, such as that of the node that makes it.
+        num_classes: The number of classes, if it is known; narrows the choice.
+        task: The task, if it is known; narrows the choice.
+        names: Whether the outputs' own names are read.
+
+    Returns:
+        The head of every output, in the order given.
+
+    Raises:
+        ModelError: More than one reading is left, or none; names the outputs.
     """
     strides = {name: _stride(name, shape, size_wh) for name, shape in outputs}
-    told = {name: f"{name if names else ''} {(aliases or {}).get(name, '')}" for name, _ in outputs}
-    roles = {name: _role_by_name(told[name]) for name, _ in outputs}
+    known_as = {name: f"{name if names else ''} {(aliases or {}).get(name, '')}" for name, _ in outputs}
+    roles = {name: _role_by_name(known_as[name]) for name, _ in outputs}
     shapes = dict(outputs)
     if proto := _find_proto(shapes, strides, roles):
         roles[proto] = "proto"
-    extra = "mask" if proto else EXTRA_OF_TASK.get(task, "")
+    extra = "mask" if proto else (TASKS[task].extra_role or "" if task in TASKS else "")
     for stride in sorted(set(strides.values())):
         group = {n: shapes[n][-1] for n in shapes if strides[n] == stride and roles[n] != "proto"}
         if group:
@@ -65,10 +75,10 @@ def infer_roles(
 
 
 def task_of_heads(heads: Sequence[HeadSpec]) -> str:
-    """The task that heads of these roles serve."""
+    """Return the task that heads of these roles serve."""
     roles = {head.role for head in heads}
-    for task, extra in EXTRA_OF_TASK.items():
-        if extra in roles:
+    for role, task in TASK_OF_EXTRA.items():
+        if role in roles:
             return task
     return "segment" if "proto" in roles else "detect" if {"box", "object"} & roles else "classify"
 
@@ -95,7 +105,7 @@ def _find_proto(shapes: Mapping[str, Shape], strides: Mapping[str, int], roles: 
         raise _unclear(f"outputs {', '.join(named)} all call themselves proto")
     if named:
         return named[0]
-    counts = {s: sum(other == s for other in strides.values()) for s in strides.values()}
+    counts = {s: sum(stride == s for stride in strides.values()) for s in strides.values()}
     several = [s for s, count in counts.items() if count >= 3]
     alone = [n for n in shapes if counts[strides[n]] == 1 and several and strides[n] * 2 == min(several)]
     return alone[0] if len(alone) == 1 else ""
@@ -109,7 +119,7 @@ def _read_group(
     masks: int,
     num_classes: int | None,
 ) -> dict[str, str]:
-    """The roles of one stride's outputs, `group` name -> channels: the one reading that all that is known allows."""
+    """Return the roles of one stride's outputs (`group`: name -> channels): the only reading that fits."""
     readings = [
         reading
         for reading in _readings(list(group), extra, pooled=stride == 0)
@@ -127,7 +137,7 @@ def _read_group(
 
 
 def _readings(names: list[str], extra: str, *, pooled: bool) -> list[dict[str, str]]:
-    """Every assignment of roles to so many outputs."""
+    """List every assignment of roles to so many outputs."""
     if len(names) == 1:
         return [{names[0]: "class" if pooled else "object"}]
     kinds: list[tuple[str, ...]] = [("box", "class")] if len(names) == 2 else []
@@ -159,18 +169,18 @@ def _fits(
 
 
 def _require_whole(heads: Sequence[HeadSpec]) -> None:
-    """Every stride has the same kinds of outputs with the same channels, each once."""
+    """Raise ModelError unless every stride has the same kinds of outputs with the same channels, each once."""
     by_stride: dict[int, list[tuple[str, int]]] = {}
     for head in heads:
         if head.role != "proto":
             by_stride.setdefault(head.stride, []).append((head.role, head.channels))
-    kinds = {stride: sorted(found) for stride, found in by_stride.items()}
-    if len({tuple(found) for found in kinds.values()}) > 1:
-        told = "; ".join(f"stride {s}: " + ", ".join(f"{r} {c}" for r, c in kinds[s]) for s in sorted(kinds))
-        raise _unclear(f"the strides do not have the same outputs ({told})")
-    if not kinds or any(len({r for r, _ in found}) != len(found) for found in kinds.values()):
+    kinds = {stride: sorted(kind) for stride, kind in by_stride.items()}
+    if len({tuple(kind) for kind in kinds.values()}) > 1:
+        listed = "; ".join(f"stride {s}: " + ", ".join(f"{r} {c}" for r, c in kinds[s]) for s in sorted(kinds))
+        raise _unclear(f"the strides do not have the same outputs ({listed})")
+    if not kinds or any(len({r for r, _ in kind}) != len(kind) for kind in kinds.values()):
         raise _unclear("a role occurs twice on one stride, or there is no head at all")
 
 
-def _unclear(found: str) -> ModelError:
-    return ModelError(f"the outputs cannot be told apart: {found}", hint=HINT)
+def _unclear(reason: str) -> ModelError:
+    return ModelError(f"the outputs cannot be told apart: {reason}", hint=HINT)

@@ -13,9 +13,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from edgekit.decode.heads import bind_roles
-from edgekit.decode.postprocess import find_objects
-from edgekit.decode.segment import mask_coefficients
+from edgekit.decode.segment import mask_parts
 from edgekit.errors import ConfigError
 from edgekit.ops.letterbox import Letterbox
 from edgekit.ops.masks import instance_masks
@@ -41,17 +39,15 @@ def predict_native(session: Session, bgr: npt.NDArray[np.uint8]) -> Results:
     """`session.predict`, an image (h, w, 3) uint8 BGR to its results, with masks placed in whole cells."""
     spec = session.spec
     inputs, letterbox = session.prepare(bgr)
-    bound = bind_roles(session.infer(inputs), spec)
-    found = find_objects(bound, spec, session.options)
-    head = bound.of("proto")
-    coefficients = mask_coefficients(found, bound, spec)
-    if head.head.scale:
-        coefficients = coefficients * head.scale()
-    boxes = letterbox.undo_boxes(found.boxes_xyxy)
-    cells, stretch = whole_cells(head.raw.reshape(head.head.shape[1:]), letterbox)
+    raw, plan = session.infer(inputs), session.decoder.plan
+    plan.outputs.check(raw)
+    objects = plan.objects(raw)
+    coefficients, proto = mask_parts(plan, raw, objects)
+    boxes = letterbox.undo_boxes(objects.boxes_xyxy)
+    cells, stretch = whole_cells(proto, letterbox)
     masks = instance_masks(coefficients, cells, stretch.apply_boxes(boxes), boxes, stretch)
     kind = session.device.kind
-    return Segmentations(boxes, found.scores, found.class_ids, spec.names, letterbox.source_wh, kind, masks)
+    return Segmentations(boxes, objects.scores, objects.class_ids, spec.names, letterbox.source_wh, kind, masks)
 
 
 def whole_cells(proto: npt.NDArray[Any], letterbox: Letterbox) -> tuple[npt.NDArray[Any], Letterbox]:

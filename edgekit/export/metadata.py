@@ -11,7 +11,7 @@ import onnx
 
 from edgekit.errors import ModelError
 from edgekit.labels import COCO_NAMES, generic_names
-from edgekit.spec import TASKS
+from edgekit.spec import TASK_NAMES
 from edgekit.text import shorten
 
 MAX_LITERAL = 1 << 20  # characters; the names of 1000 classes take about 20 thousand
@@ -35,10 +35,10 @@ def read_metadata(model: onnx.ModelProto) -> Metadata:
     """The metadata of `model`; raises ModelError where a property is there but cannot be what it claims."""
     properties = {p.key: p.value for p in model.metadata_props}
     task = properties.get("task", "")
-    if task and task not in TASKS:
+    if task and task not in TASK_NAMES:
         raise ModelError(
             f"this is a model for the task {shorten(task, 60)} (metadata property 'task'), which edgekit does not "
-            f"support, expected one of {', '.join(TASKS)}",
+            f"support, expected one of {', '.join(TASK_NAMES)}",
             hint="take a YOLO model of one of these tasks",
         )
     return Metadata(

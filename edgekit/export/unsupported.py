@@ -10,7 +10,7 @@ import onnx
 from edgekit.errors import ModelError
 from edgekit.export.head_location import is_expectation
 from edgekit.graph.onnx_graph import METADATA_OPS, GraphIndex, declared_shape, graph_inputs, index_graph
-from edgekit.spec import TASKS
+from edgekit.spec import TASK_NAMES
 
 PRODUCTS = ("MatMul", "Gemm", "Einsum")
 
@@ -45,7 +45,7 @@ def named_error(model: onnx.ModelProto, error: ModelError) -> ModelError:
         kind = known[0]
         return ModelError(
             f"this is {kind.name}, which edgekit does not support: {kind.why}",
-            hint=f"{kind.runs}; edgekit runs YOLO models for {', '.join(TASKS)}",
+            hint=f"{kind.runs}; edgekit runs YOLO models for {', '.join(TASK_NAMES)}",
         )
     if seen:
         kind = seen[0]

@@ -16,9 +16,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from edgekit.decode import decode
-from edgekit.decode.options import DecodeOptions
-from edgekit.decode.validation import require_whole_head
+from edgekit.decode.decoder import Decoder
+from edgekit.decode.plan import DecodeOptions
 from edgekit.errors import ConfigError
 from edgekit.ops.buffers import Buffers
 from edgekit.ops.letterbox import Letterbox
@@ -39,10 +38,10 @@ class Session:
     def __init__(
         self, spec: ModelSpec, device: Device, options: DecodeOptions | None = None, notes: tuple[str, ...] = ()
     ) -> None:
-        require_whole_head(spec)
         self.spec = spec
         self.device = device
         self.options = options or DecodeOptions()
+        self.decoder = Decoder(spec, self.options, device=device.kind)
         self.notes = notes
 
     def prepare(
@@ -81,7 +80,7 @@ class Session:
 
     def decode(self, heads: Mapping[str, npt.NDArray[Any]], letterbox: Letterbox) -> Results:
         """Raw heads to results in pixels of the original image."""
-        return decode(heads, self.spec, letterbox, self.options, device=self.device.kind)
+        return self.decoder(heads, letterbox)
 
     def predict(self, bgr: npt.NDArray[np.uint8]) -> Results:
         """An image (h, w, 3) uint8 BGR to its results."""

@@ -6,6 +6,9 @@ from typing import Any
 
 import numpy as np
 
+from edgekit.decode import DecodeOptions, Decoder
+from edgekit.ops.letterbox import Letterbox
+from edgekit.results import Results
 from edgekit.spec import HeadSpec, InputSpec, ModelSpec, Preprocess
 
 SIZE_WH = (96, 64)  # not square
@@ -56,6 +59,18 @@ def make_heads(spec: ModelSpec, seed: int = 0) -> dict[str, np.ndarray]:
             values = np.rint(values / np.asarray(head.scale))
         heads[head.name] = values.astype(head.dtype)
     return heads
+
+
+def decode(
+    heads: dict[str, np.ndarray],
+    spec: ModelSpec,
+    letterbox: Letterbox,
+    options: DecodeOptions | None = None,
+    *,
+    device: str = "unknown",
+) -> Results:
+    """One frame by a decoder of its own."""
+    return Decoder(spec, options, device=device)(heads, letterbox)
 
 
 def smooth(values: np.ndarray) -> np.ndarray:

@@ -3,10 +3,23 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from edgekit.decode.candidates import find_candidates, gather_rows, suppress
-from edgekit.decode.heads import bind_roles
+from edgekit.decode.anchorfree import AnchorFreeHeads
+from edgekit.decode.candidates import Candidates
+from edgekit.decode.heads import Heads
+from edgekit.decode.tasks import TASKS
 from edgekit.errors import ModelError
+from edgekit.spec import ModelSpec
 from tests.decode.scenes import floats, make_heads, make_spec, plain_candidates
+
+
+def bound(spec: ModelSpec, threshold: float) -> AnchorFreeHeads:
+    return AnchorFreeHeads(Heads(spec), extra_role=TASKS[spec.task].extra_role or "", score_threshold=threshold)
+
+
+def find_candidates(
+    heads: dict[str, np.ndarray], spec: ModelSpec, *, score_threshold: float, multi_label: bool = False
+) -> Candidates:
+    return bound(spec, score_threshold).candidates(heads, multi_label=multi_label)
 
 
 @pytest.mark.parametrize("dtype", ["float32", "int32", "int16"])
@@ -38,7 +51,7 @@ def test_nothing_above_the_threshold() -> None:
     heads = {k: np.full_like(v, -30) if k.startswith("class") else v for k, v in make_heads(spec).items()}
     found = find_candidates(heads, spec, score_threshold=0.25)
     assert found.boxes_xyxy.shape == (0, 4)
-    assert len(suppress(found, iou_threshold=0.7, max_detections=300)) == 0
+    assert len(found.suppress(iou_threshold=0.7, max_detections=300)) == 0
 
 
 def test_threshold_of_one_lets_nothing_through() -> None:
@@ -49,8 +62,9 @@ def test_threshold_of_one_lets_nothing_through() -> None:
 def test_rows_are_gathered_at_the_survivors_own_cells() -> None:
     spec = make_spec(dtype="int32")
     heads = make_heads(spec)
-    found = suppress(find_candidates(heads, spec, score_threshold=0.25), iou_threshold=0.5, max_detections=9)
-    got = gather_rows(found, bind_roles(heads, spec), "mask", 8)
+    heads_of_grids = bound(spec, 0.25)
+    found = heads_of_grids.candidates(heads).suppress(iou_threshold=0.5, max_detections=9)
+    got = heads_of_grids.extra_rows(heads, found)
     for row, stride, cell in zip(got, found.strides, found.cells, strict=True):
         grid = floats(spec, heads, "mask", int(stride)).reshape(-1, 8)
         np.testing.assert_allclose(row, grid[cell], rtol=1e-5)
@@ -77,4 +91,4 @@ def test_heads_that_contradict_the_sidecar(change: dict[str, np.ndarray | None],
     spec = make_spec()
     heads = {k: v for k, v in {**make_heads(spec), **change}.items() if v is not None}
     with pytest.raises(ModelError, match=message):
-        find_candidates(heads, spec, score_threshold=0.25)
+        Heads(spec).check(heads)

@@ -5,12 +5,12 @@ import json
 import numpy as np
 import pytest
 
-from edgekit.decode import DecodeOptions, decode
+from edgekit.decode import DecodeOptions
 from edgekit.errors import ConfigError, ModelError
 from edgekit.ops.letterbox import letterbox_of
 from edgekit.ops.masks import masks_reference
 from edgekit.results import Detections, Segmentations
-from tests.decode.scenes import SIZE_WH, floats, make_heads, make_spec
+from tests.decode.scenes import SIZE_WH, decode, floats, make_heads, make_spec
 
 OPTIONS = DecodeOptions(score_threshold=0.3, iou_threshold=0.5, max_detections=20)
 
@@ -82,7 +82,7 @@ def test_unknown_task_and_bad_thresholds() -> None:
         DecodeOptions(score_threshold=1.5)
     with pytest.raises(ConfigError, match="max_detections is 0"):
         DecodeOptions(max_detections=0)
-    with pytest.raises(ModelError, match="0 outputs of role 'proto'"):
+    with pytest.raises(ModelError, match="stride 8 has the outputs box, class, expected box, class, mask"):
         spec = make_spec(task="detect")
         odd = type(spec)("segment", spec.names, spec.input, spec.preprocess, spec.outputs)
         decode(make_heads(spec), odd, letterbox_of(SIZE_WH, spec.preprocess), OPTIONS)

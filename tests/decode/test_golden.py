@@ -8,13 +8,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edgekit.decode import decode
 from edgekit.decode.reference import decode_rows
 from edgekit.labels import COCO_NAMES
 from edgekit.ops.letterbox import letterbox_of
 from edgekit.ops.nms import nms_reference
 from edgekit.results import Segmentations
 from edgekit.spec import HeadSpec, InputSpec, ModelSpec, Preprocess
+from tests.decode.scenes import decode
 
 NAMES = {  # outputs of the cut model behind the shared builds
     **{name: ("mask", stride) for name, stride in (("451", 8), ("459", 16), ("467", 32))},

@@ -3,30 +3,36 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from edgekit.decode.heads import HeadRows
-from edgekit.decode.score_filter import BLOCK, filter_cells, gate_reference, raw_limits
+from edgekit.decode.heads import Head
+from edgekit.decode.score_filter import BLOCK_CELLS as BLOCK
+from edgekit.decode.score_filter import ScoreFilter, filter_reference, raw_limits
 from edgekit.ops.math import logit
 from edgekit.spec import HeadSpec
 
 
-def rows(values: np.ndarray, scale: tuple[float, ...]) -> HeadRows:
-    dtype = str(values.dtype)
-    return HeadRows(HeadSpec("class_8", "class", (1, 1, *values.shape), 8, dtype, scale), values)
+def head_of(values: np.ndarray, scale: tuple[float, ...] = ()) -> Head:
+    shape = (1, 1, max(len(values), 1), values.shape[1])
+    spec = HeadSpec("class_8", "class", shape, 8, str(values.dtype), scale)
+    return Head(spec, values.dtype, np.asarray(scale, np.float32))
 
 
-def require_same(classes: HeadRows, threshold: float) -> None:
-    cells, logits = filter_cells(classes, threshold)
-    expected_cells, expected_logits = gate_reference(classes, threshold)
+def select(values: np.ndarray, scale: tuple[float, ...], threshold: float) -> tuple[np.ndarray, np.ndarray]:
+    return ScoreFilter(head_of(values, scale), threshold)(values)
+
+
+def require_same(values: np.ndarray, scale: tuple[float, ...], threshold: float) -> None:
+    cells, logits = select(values, scale, threshold)
+    expected_cells, expected_logits = filter_reference(head_of(values, scale), values, threshold)
     np.testing.assert_array_equal(cells, expected_cells)
     np.testing.assert_array_equal(logits, expected_logits)
 
 
 def test_integer_threshold_by_hand() -> None:
-    classes = rows(np.array([[10, 4], [11, 4], [10, 5]], np.int32), (0.1, 0.25))
+    values, scale = np.array([[10, 4], [11, 4], [10, 5]], np.int32), (0.1, 0.25)
     bound = 1 / (1 + np.exp(-1.05))  # logit 1.05: raw above 10 at scale 0.1, above 4 at scale 0.25
-    limits = raw_limits(classes.head, bound)
-    assert (limits.each.tolist(), limits.lowest) == ([10, 4], 4)
-    assert filter_cells(classes, bound)[0].tolist() == [1, 2]
+    limits = raw_limits(head_of(values, scale), bound)
+    assert (limits.per_channel.tolist(), limits.lowest) == ([10, 4], 4)
+    assert select(values, scale, bound)[0].tolist() == [1, 2]
 
 
 @pytest.mark.parametrize("dtype", ["int8", "int16", "int32"])
@@ -36,8 +42,8 @@ def test_gate_of_integers_is_the_definition(dtype: str, threshold: float, count:
     rng = np.random.default_rng(4)
     raw = rng.integers(-128, 128, (count, 5)).astype(dtype)
     scale = tuple(float(np.float32(s)) for s in rng.uniform(0.01, 0.2, 5))
-    require_same(rows(raw, scale), threshold)
-    require_same(rows(raw, scale[:1]), threshold)
+    require_same(raw, scale, threshold)
+    require_same(raw, scale[:1], threshold)
 
 
 @pytest.mark.parametrize("count", [0, 1, BLOCK, 3 * BLOCK + 1])
@@ -46,7 +52,7 @@ def test_gate_of_floats_is_the_definition(threshold: float, count: int) -> None:
     values = np.random.default_rng(5).normal(-3, 2, (count, 4)).astype(np.float32)
     values[:: BLOCK + 3, 1] = np.nan
     values[1 :: BLOCK + 3, 2] = 4.0
-    require_same(HeadRows(HeadSpec("class_8", "class", (1, 1, max(count, 1), 4), 8), values), threshold)
+    require_same(values, (), threshold)
 
 
 @pytest.mark.parametrize("scale", [1e-7, 3.3e-5, 0.1, 7.0])
@@ -57,22 +63,22 @@ def test_limits_are_exact_where_products_round(scale: float, threshold: float) -
     raw = np.arange(near - 300, near + 300, dtype=np.int32).reshape(-1, 1)
     expected = raw[:, 0].astype(np.float32) * np.float32(scale) > np.float32(logit(threshold))
     assert 0 < expected.sum() < len(raw)
-    classes = rows(raw, (float(np.float32(scale)),))
-    np.testing.assert_array_equal(raw[:, 0] > raw_limits(classes.head, threshold).each, expected)
-    require_same(classes, threshold)
+    scales = (float(np.float32(scale)),)
+    np.testing.assert_array_equal(raw[:, 0] > raw_limits(head_of(raw, scales), threshold).per_channel, expected)
+    require_same(raw, scales, threshold)
 
 
 def test_where_every_integer_passes_the_smallest_does_too() -> None:
-    classes = rows(np.full((BLOCK, 2), -128, np.int8), (0.01, 0.02))
-    assert len(filter_cells(classes, 0.01)[0]) == BLOCK  # -128 * 0.02 is above logit(0.01), about -4.6
+    values = np.full((BLOCK, 2), -128, np.int8)
+    assert len(select(values, (0.01, 0.02), 0.01)[0]) == BLOCK  # -128 * 0.02 is above logit(0.01), about -4.6
 
 
 def test_zero_takes_every_cell_even_at_minus_infinity() -> None:
-    assert filter_cells(rows(np.full((4, 2), -np.inf, np.float32), ()), 0.0)[0].tolist() == [0, 1, 2, 3]
+    assert select(np.full((4, 2), -np.inf, np.float32), (), 0.0)[0].tolist() == [0, 1, 2, 3]
 
 
 def test_nan_is_not_an_object_and_hides_none() -> None:
     values = np.full((2 * BLOCK, 2), np.nan, np.float32)
-    assert filter_cells(rows(values, ()), 0.25)[0].tolist() == []
+    assert select(values, (), 0.25)[0].tolist() == []
     values[BLOCK + 3, 1] = 1.0
-    assert filter_cells(rows(values, ()), 0.25)[0].tolist() == [BLOCK + 3]
+    assert select(values, (), 0.25)[0].tolist() == [BLOCK + 3]

@@ -7,14 +7,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from edgekit.decode import decode
-from edgekit.decode.options import DecodeOptions
+from edgekit.decode import DecodeOptions
 from edgekit.decode.reference import decode_rows
 from edgekit.errors import ModelError
 from edgekit.ops.letterbox import letterbox_of
 from edgekit.results import Classifications, Poses, RotatedDetections
 from edgekit.spec import HeadSpec, InputSpec, ModelSpec, Preprocess
-from tests.decode.scenes import SIZE_WH, make_heads, make_spec
+from tests.decode.scenes import SIZE_WH, decode, make_heads, make_spec
 
 ALL = DecodeOptions(score_threshold=0.2, iou_threshold=1.0, max_detections=10_000)
 
@@ -124,5 +123,5 @@ def test_classify() -> None:
     np.testing.assert_allclose(results.probabilities, shares, rtol=1e-5)
     assert [i for i, _ in results.top(3)] == [2, 5, 3]
     assert results.to_dict()["classes"][0]["name"] == "c2"
-    with pytest.raises(ModelError, match="7 scores"):
+    with pytest.raises(ModelError, match="'class' has 7 channels, expected 2"):
         decode({"class": raw}, replace(spec, names=("a", "b")), letterbox_of((100, 50), spec.preprocess))

@@ -7,9 +7,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from edgekit.decode.heads import bind_roles
+from edgekit.decode.heads import Head, Heads
 from edgekit.decode.reference import decode_rows
-from edgekit.decode.yolov5 import decode_slots, find_anchored, stride_anchors
+from edgekit.decode.yolov5 import AnchorGrid, AnchorHeads, stride_anchors
 from edgekit.errors import ModelError
 from edgekit.spec import HeadSpec, InputSpec, ModelSpec, Preprocess
 
@@ -52,7 +52,9 @@ def test_one_slot_by_hand() -> None:
     """All zero: sigmoid 1/2, so the centre is the cell's and the size is the anchor's."""
     rows = np.zeros((1, 8), np.float32)
     slots = np.array([2 * (1 * 4 + 3) + 1])  # second anchor of cell (row 1, column 3) of a grid 4 wide
-    boxes = decode_slots(rows, slots, grid_width=4, stride=8, anchors_wh=((10, 20), (30, 40)))
+    head = HeadSpec("object_8", "object", (1, 3, 4, 16), 8)
+    grid = AnchorGrid(Head(head, np.dtype("float32"), np.zeros(0, np.float32)), ((10, 20), (30, 40)))
+    boxes = grid.boxes(rows, slots)
     np.testing.assert_allclose(boxes, [[28 - 15, 12 - 20, 28 + 15, 12 + 20]])
 
 
@@ -62,7 +64,7 @@ def test_gated_equals_plain(integers: bool, multi_label: bool) -> None:
     spec = make_spec(integers=integers)
     heads = make_heads(spec)
     plain = decode_rows(heads, spec)
-    found = find_anchored(bind_roles(heads, spec), spec, score_threshold=0.3, multi_label=multi_label)
+    found = AnchorHeads(Heads(spec), score_threshold=0.3).candidates(heads, multi_label=multi_label)
     wanted = (
         plain.scores
         if multi_label
@@ -76,7 +78,7 @@ def test_gated_equals_plain(integers: bool, multi_label: bool) -> None:
 
 def test_nothing_passes_a_threshold_of_one() -> None:
     spec = make_spec()
-    found = find_anchored(bind_roles(make_heads(spec), spec), spec, score_threshold=1.0)
+    found = AnchorHeads(Heads(spec), score_threshold=1.0).candidates(make_heads(spec))
     assert found.boxes_xyxy.shape == (0, 4)
 
 

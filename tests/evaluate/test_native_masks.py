@@ -7,9 +7,7 @@ import pytest
 from pycocotools import mask as coco_mask
 
 import edgekit
-from edgekit.decode.heads import bind_roles
-from edgekit.decode.postprocess import find_objects
-from edgekit.decode.segment import mask_coefficients
+from edgekit.decode.segment import mask_parts
 from edgekit.errors import ConfigError
 from edgekit.evaluate.native_masks import native_masks_reference, predict_native, whole_cells
 from edgekit.evaluate.predictions import Image, predict_images
@@ -48,10 +46,9 @@ def test_masks_in_their_windows_are_those_of_the_plain_way(tmp_path: Path, seed:
     bgr = np.random.default_rng(seed).integers(0, 256, (53 + 9 * seed, 71, 3), np.uint8)
     ours = predict_native(session, bgr)
     inputs, letterbox = session.prepare(bgr)
-    bound = bind_roles(session.infer(inputs), session.spec)
-    coefficients = mask_coefficients(find_objects(bound, session.spec, session.options), bound, session.spec)
-    proto = bound.of("proto")
-    planes = proto.raw.reshape(proto.head.shape[1:]).astype(np.float32)
+    raw, plan = session.infer(inputs), session.decoder.plan
+    coefficients, proto = mask_parts(plan, raw, plan.objects(raw))
+    planes = proto.astype(np.float32)
     assert isinstance(ours, Segmentations) and len(ours) > 5
     expected = native_masks_reference(coefficients, planes, ours.boxes_xyxy, letterbox)
     assert expected.any() and not np.array_equal(expected, np.asarray(session.predict(bgr).masks))  # type: ignore[union-attr]

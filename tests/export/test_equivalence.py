@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edgekit.decode.candidates import find_candidates
+from edgekit.decode import DecodeOptions, Decoder
 from edgekit.decode.reference import decode_rows
 from edgekit.export import cut_graph
 from edgekit.export.equivalence import TOLERANCE, compare_rows
@@ -59,7 +59,8 @@ def test_the_shared_classifier_gives_its_own_probabilities(shared_data: Path) ->
 def test_the_gated_decoder_agrees_with_the_plain_one() -> None:
     cut = cut_graph(tiny_yolo())
     heads = run_onnx(cut.model, noise_image((96, 64)))
-    plain, gated = decode_rows(heads, cut.spec), find_candidates(heads, cut.spec, score_threshold=0)
+    plain = decode_rows(heads, cut.spec)
+    gated = Decoder(cut.spec, DecodeOptions(score_threshold=0)).plan.heads.candidates(heads)
     np.testing.assert_allclose(gated.boxes_xyxy, plain.boxes, atol=1e-3)
     np.testing.assert_allclose(gated.scores, plain.scores.max(axis=1), atol=1e-6)
     assert np.array_equal(gated.class_ids, plain.scores.argmax(axis=1))

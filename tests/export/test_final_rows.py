@@ -8,13 +8,13 @@ import onnx
 import pytest
 from onnx import numpy_helper
 
-from edgekit.decode import decode
-from edgekit.decode.options import DecodeOptions
+from edgekit.decode import DecodeOptions
 from edgekit.errors import ModelError
 from edgekit.export import cut_graph
 from edgekit.ops.letterbox import Letterbox, letterbox_image
 from edgekit.results import Detections
 from edgekit.spec import ModelSpec
+from tests.decode.scenes import decode
 from tests.stock_rows import noise_image, run_onnx
 from tests.tiny_yolo import tiny_yolo
 

@@ -7,7 +7,6 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from edgekit.decode import DECODERS
 from edgekit.errors import ConfigError, DeviceError
 from edgekit.runtime import perf
 from edgekit.runtime.device import Tensors
@@ -89,7 +88,6 @@ def test_plain_json_values() -> None:
     run = measure(Session(SPEC, CountingDevice()), IMAGES, frames=2, warmup=0)
     assert isinstance(run, PerfRun)
     assert run.to_dict()["stages"]["infer"]["p99"] >= 0
-    assert "detect" in DECODERS
 
 
 @pytest.mark.parametrize("at", [1, 8])
@@ -112,18 +110,23 @@ def test_ctrl_c_ends_the_threads_before_it_goes_on(at: int) -> None:
 
 def test_sensors_are_read_while_it_runs(monkeypatch: pytest.MonkeyPatch) -> None:
     """Means over the samples, of what the machine offers; a frame here lasts until two samples are taken."""
-    given = iter([Sample(bpu_percent=40.0, cpu_mhz=None, temperatures_c={"bpu": 50.0})])
+    reads: list[Sample] = []
     two = threading.Event()
 
     def read() -> Sample:
-        sample = next(given, None)
-        if sample is None:
+        first = not reads
+        reads.append(Sample(40.0 if first else 60.0, None, {"bpu": 50.0 if first else 54.0}))
+        if not first:
             two.set()
-        return sample or Sample(bpu_percent=60.0, cpu_mhz=None, temperatures_c={"bpu": 54.0})
+        return reads[-1]
 
     monkeypatch.setattr(perf, "SAMPLE_SECONDS", 0.0)
     monkeypatch.setattr(perf, "read_sample", read)
     device = CountingDevice()
     device.infer = lambda inputs: two.wait(30) and compute(SPEC, inputs["images"])  # type: ignore[method-assign]
     run = measure(Session(SPEC, device), IMAGES, frames=1, warmup=0)
-    assert run.sensors == {"bpu_percent": 50.0, "bpu_temperature_c": 52.0}
+    later = len(reads) - 1  # two or, where decoding takes longer than the poll, more
+    assert run.sensors == {
+        "bpu_percent": pytest.approx((40 + later * 60) / len(reads)),
+        "bpu_temperature_c": pytest.approx((50 + later * 54) / len(reads)),
+    }

@@ -15,12 +15,13 @@ import numpy as np
 
 from benches.heads import STRIDES, Scene, as_floats, crowded, float_scenes, integer_scenes
 from benches.plain_flow import plain_decode
-from edgekit.decode import decode
-from edgekit.decode.options import DecodeOptions
+from edgekit.decode import DecodeOptions, Decoder
 from edgekit.ops.math import sigmoid
 from edgekit.results import Results, Segmentations
+from edgekit.spec import ModelSpec
 
 FEW, MANY = 10, 300
+DECODERS: dict[tuple[int, DecodeOptions | None], tuple[ModelSpec, Decoder]] = {}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -60,15 +61,15 @@ def _print(title: str, scenes: Sequence[Scene], rounds: int) -> None:
             "max of each cell": lambda s: [tensor.max(axis=-1) for tensor in tensors(s)],
             "edgekit": _decode,
             "plain flow": plain_decode,
-            "few": lambda s: decode(s.heads, s.spec, s.letterbox, few[id(s)]),
-            "many": lambda s: decode(s.heads, s.spec, s.letterbox, many[id(s)]),
+            "few": lambda s: _decode(s, few[id(s)]),
+            "many": lambda s: _decode(s, many[id(s)]),
             "few objects": lambda s: _decode(small[id(s)]),
             "many objects": lambda s: _decode(large[id(s)]),
         },
         rounds,
     )
     ours = times["edgekit"]
-    found = [len(decode(s.heads, s.spec, s.letterbox)) for s in scenes]
+    found = [len(_decode(s)) for s in scenes]
     print(f"{title}: {len(scenes)} images, median {np.median(found):.0f} objects, conf 0.25")
     print(f"  best ms of {rounds} rounds, median over the images")
     for name in ("max", "max of each cell", "edgekit", "plain flow"):
@@ -81,8 +82,12 @@ def _print(title: str, scenes: Sequence[Scene], rounds: int) -> None:
     print(f"  {MANY} / {FEW} small objects, generated, all kept        {crowd:6.2f}")
 
 
-def _decode(scene: Scene) -> Results:
-    return decode(scene.heads, scene.spec, scene.letterbox)
+def _decode(scene: Scene, options: DecodeOptions | None = None) -> Results:
+    """One frame; the decoder is bound before, as a session does."""
+    key = id(scene.spec), options
+    if key not in DECODERS:
+        DECODERS[key] = (scene.spec, Decoder(scene.spec, options))  # the spec, too, so that its id stays its own
+    return DECODERS[key][1](scene.heads, scene.letterbox)
 
 
 def _options_for(scene: Scene, survivors: int) -> DecodeOptions:
@@ -114,7 +119,7 @@ def _times(
 
 def _check_same(scene: Scene) -> None:
     boxes, scores, class_ids, masks = plain_decode(scene)
-    results = decode(scene.heads, scene.spec, scene.letterbox)
+    results = _decode(scene)
     assert isinstance(results, Segmentations)
     assert results.class_ids.tolist() == class_ids.tolist(), scene.name
     np.testing.assert_allclose(results.scores, scores, atol=1e-5)

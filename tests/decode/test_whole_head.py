@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from edgekit.decode.validation import require_whole_head
+from edgekit.decode.decoder import require_whole_head
 from edgekit.errors import ModelError
 from edgekit.spec import ModelSpec
 from tests.decode.scenes import make_spec

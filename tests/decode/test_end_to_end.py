@@ -6,19 +6,16 @@ from dataclasses import replace
 
 import numpy as np
 
-from edgekit.decode import decode
-from edgekit.decode.heads import bind_roles
-from edgekit.decode.options import DecodeOptions
-from edgekit.decode.postprocess import find_objects
-from edgekit.decode.reference import decode_rows
+from edgekit.decode import DecodeOptions, Decoder, decode_rows
 from edgekit.ops.letterbox import letterbox_of
-from tests.decode.scenes import make_heads, make_spec
+from tests.decode.scenes import decode, make_heads, make_spec
 
 
 def test_end_to_end_heads_give_the_best_pairs_unsuppressed() -> None:
     spec = replace(make_spec(task="detect", reg_max=1), end_to_end=True, family="yolo26")
     heads = make_heads(spec)
-    found = find_objects(bind_roles(heads, spec), spec, DecodeOptions(score_threshold=0.001, max_detections=50))
+    decoder = Decoder(spec, DecodeOptions(score_threshold=0.001, max_detections=50))
+    found = decoder.plan.objects(heads)
     plain = decode_rows(heads, spec)
     best = np.argsort(-plain.scores, axis=None, kind="stable")[:50]
     cells, classes = np.unravel_index(best, plain.scores.shape)
