@@ -3,8 +3,10 @@ from __future__ import annotations
 import errno
 import json
 import os
+import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -28,10 +30,31 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return save_tiny_yolo(tmp_path_factory.mktemp("model") / "tiny-seg.onnx", family="yolov8", task="segment")
 
 
+@pytest.fixture(scope="module")
+def images(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """30 images that are only read; a test that changes them takes `own_images`."""
+    folder = tmp_path_factory.mktemp("source") / "images"
+    write_images(folder, 30)
+    return folder
+
+
 @pytest.fixture
-def images(tmp_path: Path) -> Path:
-    write_images(tmp_path / "images", 30)
-    return tmp_path / "images"
+def own_images(images: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(images, tmp_path / "images"))
+
+
+@pytest.fixture(scope="module")
+def calibrated(model: Path, images: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[[Path, int], Path]:
+    """`calibrated(work, num)` copies a finished set of `num` samples to `work`; each is made once."""
+    finished: dict[int, Path] = {}
+
+    def copy(work: Path, num: int) -> Path:
+        if num not in finished:
+            finished[num] = tmp_path_factory.mktemp("finished") / "w"
+            calibrate(model, images, finished[num], num=num)
+        return Path(shutil.copytree(finished[num], work))
+
+    return copy
 
 
 def content(folder: Path) -> dict[str, str]:
@@ -86,35 +109,37 @@ def test_the_work_folder_is_complete_and_its_parts_fit(model: Path, images: Path
 
 
 def test_the_manifest_names_every_file_with_hash_origin_arguments_and_versions(
-    model: Path, images: Path, tmp_path: Path
+    model: Path, own_images: Path, tmp_path: Path
 ) -> None:
-    (images / "broken.jpg").write_bytes(b"broken")
-    calibrate(model, images, tmp_path / "work", num=5, seed=7)
+    (own_images / "broken.jpg").write_bytes(b"broken")
+    calibrate(model, own_images, tmp_path / "work", num=5, seed=7)
     manifest = read_manifest(tmp_path / "work")
     listed = {entry["name"]: entry["sha256"] for entry in manifest["files"]}
     on_disk = content(tmp_path / "work")
     del on_disk["manifest.json"]
     assert listed == on_disk
     sample = next(e for e in manifest["files"] if e["name"].startswith("calibration_data/000_"))
-    assert sample["source_sha256"] == sha256_file(images / sample["source"])
+    assert sample["source_sha256"] == sha256_file(own_images / sample["source"])
     assert manifest["request"]["seed"] == 7 and manifest["request"]["num"] == 5
     assert manifest["preprocess"]["letterbox_wh"] == [96, 64] and manifest["preprocess"]["pad_value"] == 114
     assert [d["name"] for d in manifest["selection"]["dropped"] if d["reason"] == "undecodable"] == ["broken.jpg"]
     assert {"edgekit", "numpy", "opencv", "onnx"} <= set(manifest["versions"])
 
 
-def test_the_same_call_gives_the_same_bytes(model: Path, images: Path, tmp_path: Path) -> None:
-    calibrate(model, images, tmp_path / "a", num=6)
+def test_the_same_call_gives_the_same_bytes(
+    model: Path, images: Path, calibrated: Callable[[Path, int], Path], tmp_path: Path
+) -> None:
+    calibrated(tmp_path / "a", 6)
     calibrate(model, images, tmp_path / "b", num=6)
     assert content(tmp_path / "a") == content(tmp_path / "b")
 
 
 @pytest.mark.parametrize("kind", ["rgb", "bgr", "yuv444"])
 def test_the_samples_do_not_depend_on_what_the_board_feeds(
-    model: Path, images: Path, tmp_path: Path, kind: str
+    model: Path, images: Path, calibrated: Callable[[Path, int], Path], tmp_path: Path, kind: str
 ) -> None:
     """They are in the colours of training; the yaml says what comes at run time."""
-    calibrate(model, images, tmp_path / "nv12", num=3)
+    calibrated(tmp_path / "nv12", 3)
     result = calibrate(model, images, tmp_path / kind, num=3, input_kind=kind)
     assert load_config(result.yaml_path).inputs[0].type_rt == kind
     assert content(tmp_path / kind / "calibration_data") == content(tmp_path / "nv12" / "calibration_data")
@@ -147,9 +172,10 @@ def test_a_video(model: Path, tmp_path: Path) -> None:
     assert [e["frame"] for e in read_manifest(tmp_path / "w")["files"] if "frame" in e] == [6, 18, 30, 42, 54]
 
 
-def test_a_finished_call_says_so_and_touches_nothing(model: Path, images: Path, tmp_path: Path) -> None:
-    work = tmp_path / "w"
-    calibrate(model, images, work, num=4)
+def test_a_finished_call_says_so_and_touches_nothing(
+    model: Path, images: Path, calibrated: Callable[[Path, int], Path], tmp_path: Path
+) -> None:
+    work = calibrated(tmp_path / "w", 4)
     times = {p: p.stat().st_mtime_ns for p in work.rglob("*")}
     again = calibrate(model, images, work, num=4)
     assert again.reused and len(again.selection.chosen) == 4
@@ -173,9 +199,19 @@ def test_a_damaged_set_is_fixed_and_an_edited_yaml_is_kept(model: Path, images: 
     assert result.yaml_path.read_text() == edited
 
 
-def damaged(manifest: dict[str, Any], place: str, value: object) -> dict[str, Any]:
-    """`manifest` with the value at `place` ("a.b.0") replaced."""
-    *way, last = (int(step) if step.isdecimal() else step for step in place.split("."))
+@pytest.fixture(scope="module")
+def with_dropped(model: Path, images: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """A set, and its source, of which one image was dropped."""
+    folder = tmp_path_factory.mktemp("dropped")
+    source = Path(shutil.copytree(images, folder / "images"))
+    (source / "broken.jpg").write_bytes(b"no image")
+    calibrate(model, source, folder / "w", num=2, select="diverse")
+    return folder / "w", source
+
+
+def damaged(manifest: dict[str, Any], location: str, value: object) -> dict[str, Any]:
+    """`manifest` with the value at `location` ("a.b.0") replaced."""
+    *way, last = (int(step) if step.isdecimal() else step for step in location.split("."))
     holder: Any = manifest
     for step in way:
         holder = holder[step]
@@ -185,7 +221,7 @@ def damaged(manifest: dict[str, Any], place: str, value: object) -> dict[str, An
 
 @pytest.mark.parametrize("value", ["text", 10**400, [[1]], None, {"a": 1}], ids=lambda value: repr(value)[:12])
 @pytest.mark.parametrize(
-    "place",
+    "location",
     [
         "selection.chosen.0.stats.mean_rgb",
         "selection.chosen.0.stats.width",
@@ -202,19 +238,18 @@ def damaged(manifest: dict[str, Any], place: str, value: object) -> dict[str, An
     ],
 )
 def test_a_manifest_of_foreign_values_is_refused_in_two_lines(
-    model: Path, images: Path, tmp_path: Path, place: str, value: object
+    model: Path, with_dropped: tuple[Path, Path], tmp_path: Path, location: str, value: object
 ) -> None:
-    work = tmp_path / "w"
-    (images / "broken.jpg").write_bytes(b"no image")
-    calibrate(model, images, work, num=2, select="diverse")
+    finished, source = with_dropped
+    work = Path(shutil.copytree(finished, tmp_path / "w"))
     manifest = read_manifest(work)
     assert manifest["selection"]["dropped"]
-    (work / "manifest.json").write_text(json.dumps(damaged(manifest, place, value)))
-    if place in ("files.0.name", "files.0.sha256") and value == "text":
-        assert not calibrate(model, images, work, num=2).reused  # a file that is not there: written again
+    (work / "manifest.json").write_text(json.dumps(damaged(manifest, location, value)))
+    if location in ("files.0.name", "files.0.sha256") and value == "text":
+        assert not calibrate(model, source, work, num=2).reused  # a file that is not there: written again
         return
     with pytest.raises(EdgekitError, match="manifest.json") as caught:
-        calibrate(model, images, work, num=2)
+        calibrate(model, source, work, num=2)
     assert caught.value.hint and "\n" not in caught.value.message
 
 
@@ -222,9 +257,9 @@ def test_a_manifest_of_foreign_values_is_refused_in_two_lines(
     "changes", [{"num": 5}, {"seed": 1}, {"input_kind": "rgb"}, {"select": "first"}, {"march": "bayes"}]
 )
 def test_a_folder_of_another_call_is_refused(
-    model: Path, images: Path, tmp_path: Path, changes: dict[str, Any]
+    model: Path, images: Path, calibrated: Callable[[Path, int], Path], tmp_path: Path, changes: dict[str, Any]
 ) -> None:
-    calibrate(model, images, tmp_path / "w", num=4)
+    calibrated(tmp_path / "w", 4)
     before = content(tmp_path / "w")
     with pytest.raises(OutputError, match="holds the set of another call") as caught:
         calibrate(model, images, tmp_path / "w", **{"num": 4, **changes})
@@ -233,11 +268,11 @@ def test_a_folder_of_another_call_is_refused(
     assert content(tmp_path / "w") == before
 
 
-def test_changed_images_make_another_call(model: Path, images: Path, tmp_path: Path) -> None:
-    calibrate(model, images, tmp_path / "w", num=4)
-    write_images(images, 1, first=99)
+def test_changed_images_make_another_call(model: Path, own_images: Path, tmp_path: Path) -> None:
+    calibrate(model, own_images, tmp_path / "w", num=4)
+    write_images(own_images, 1, first=99)
     with pytest.raises(OutputError, match="source_fingerprint was"):
-        calibrate(model, images, tmp_path / "w", num=4)
+        calibrate(model, own_images, tmp_path / "w", num=4)
 
 
 def test_folders_with_other_content_are_refused_and_left_alone(model: Path, images: Path, tmp_path: Path) -> None:
@@ -257,17 +292,22 @@ def test_folders_with_other_content_are_refused_and_left_alone(model: Path, imag
             calibrate(model, images, other)
 
 
-def test_a_stranger_among_the_samples_is_named(model: Path, images: Path, tmp_path: Path) -> None:
-    result = calibrate(model, images, tmp_path / "w", num=4)
-    (result.data_dir / "holiday.jpg").write_bytes(b"x")
+def test_a_stranger_among_the_samples_is_named(
+    model: Path, images: Path, calibrated: Callable[[Path, int], Path], tmp_path: Path
+) -> None:
+    (calibrated(tmp_path / "w", 4) / "calibration_data" / "holiday.jpg").write_bytes(b"x")
     with pytest.raises(OutputError, match=r"holds holiday\.jpg"):
         calibrate(model, images, tmp_path / "w", num=4)
 
 
 def test_a_full_disk_loses_nothing_and_the_next_run_goes_on(
-    model: Path, images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    model: Path,
+    images: Path,
+    calibrated: Callable[[Path, int], Path],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    calibrate(model, images, tmp_path / "whole", num=12)
+    calibrated(tmp_path / "whole", 12)
     real, samples = Path.write_bytes, []
 
     def failing(self: Path, data: bytes) -> int:
@@ -310,9 +350,9 @@ sys.exit(main(sys.argv[1:]))
 
 @pytest.mark.parametrize(("signal", "code"), [("SIGINT", 130), ("SIGKILL", -9)])
 def test_interrupted_in_the_middle_and_run_again_gives_the_same_bytes(
-    model: Path, images: Path, tmp_path: Path, signal: str, code: int
+    model: Path, images: Path, calibrated: Callable[[Path, int], Path], tmp_path: Path, signal: str, code: int
 ) -> None:
-    calibrate(model, images, tmp_path / "whole", num=12)
+    calibrated(tmp_path / "whole", 12)
     command = ["calibrate", "--model", str(model), "--images", str(images), "--num", "12", "-o", str(tmp_path / "w")]
     script = INTERRUPTED.replace("{signal}", signal)
     done = subprocess.run([sys.executable, "-c", script, *command], capture_output=True, text=True, check=False)
