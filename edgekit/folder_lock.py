@@ -34,7 +34,7 @@ def folder_lock(folder: Path, work: str) -> Iterator[None]:
     if is_file(folder):
         raise OutputError(f"{folder} is a file, expected a folder", hint="choose another place for the work")
     try:
-        made = [place for place in (folder, *folder.parents) if not place.exists()]
+        made = [location for location in (folder, *folder.parents) if not location.exists()]
         folder.mkdir(parents=True, exist_ok=True)
         stream = _locked(path)
     except OSError as error:
@@ -54,8 +54,8 @@ def folder_lock(folder: Path, work: str) -> Iterator[None]:
             path.unlink()  # while it is held: who waits for this file finds it gone, and makes a new one
         stream.close()
         with contextlib.suppress(OSError):  # not empty: it holds the work
-            for place in made:
-                place.rmdir()
+            for location in made:
+                location.rmdir()
 
 
 def has_only_locks(folder: Path) -> bool:

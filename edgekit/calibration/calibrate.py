@@ -13,7 +13,7 @@ from edgekit.calibration.manifest import build_manifest
 from edgekit.calibration.select import SELECTIONS, Selection, select_images
 from edgekit.calibration.workdir import MANIFEST_NAME, Work, open_work
 from edgekit.calibration.write import plan_files, remove_leftovers, write_files
-from edgekit.compile.job import is_unchanged, recorded_hashes
+from edgekit.manifest import is_unchanged, recorded_hashes
 from edgekit.data.image_source import Source, open_source
 from edgekit.errors import ConfigError, ModelError, OutputError
 from edgekit.files import atomic_path, is_file, read_json, sha256_file
@@ -194,7 +194,7 @@ def _write_all(work: Work, plan: _Plan, heads: onnx.ModelProto, opened: Source, 
     """Model, sidecar, data, yaml, then the manifest: it stands for a whole folder."""
     assert work.selection is not None
     folder, selection = work.folder, work.selection
-    planned = plan_files([one.image for one in selection.chosen], plan.spec.input.kind)
+    planned = plan_files([item.image for item in selection.chosen], plan.spec.input.kind)
     input_spec = InputSpec(plan.spec.input.name, plan.spec.input.kind, "NCHW")
     work.save()
     remove_leftovers(folder)
@@ -214,7 +214,7 @@ def _write_all(work: Work, plan: _Plan, heads: onnx.ModelProto, opened: Source, 
         with contextlib.suppress(OutputError):
             work.save()
         raise
-    _refuse_strangers(folder / CALIBRATION_DIR, {p.name for p in planned})
+    _refuse_unexpected_files(folder / CALIBRATION_DIR, {p.name for p in planned})
     if not _holds_users_yaml(folder, plan):
         _write_yaml(folder / plan.yaml_name, plan)
     work.finish(
@@ -258,16 +258,16 @@ def _is_finished(work: Work) -> bool:
         edited = path.suffix == ".yaml" and is_file(path)
         if not edited and not is_unchanged(path, digest):
             return False
-    _refuse_strangers(work.folder / CALIBRATION_DIR, set(work.written))
+    _refuse_unexpected_files(work.folder / CALIBRATION_DIR, set(work.written))
     return True
 
 
-def _refuse_strangers(folder: Path, ours: set[str]) -> None:
+def _refuse_unexpected_files(folder: Path, ours: set[str]) -> None:
     """The compiler takes every file of the folder for a sample."""
-    strangers = sorted(path.name for path in folder.iterdir() if path.name not in ours)
-    if strangers:
+    unexpected = sorted(path.name for path in folder.iterdir() if path.name not in ours)
+    if unexpected:
         raise OutputError(
-            f"{folder} holds {strangers[0]}, which is none of its {len(ours)} calibration files",
+            f"{folder} holds {unexpected[0]}, which is none of its {len(ours)} calibration files",
             hint="take it out: the compiler would read it as a sample",
         )
 

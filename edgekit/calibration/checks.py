@@ -51,18 +51,18 @@ def _few(selection: Selection, num: int) -> Warned | None:
     if count >= min(num, SMALL_SET) and count >= SMALL_SET and count >= num:
         return None
     if count < num:
-        found = f"{count} images instead of {num}: the source has no more different ones"
+        count_text = f"{count} images instead of {num}: the source has no more different ones"
     else:
-        found = f"{count} images"
+        count_text = f"{count} images"
     if count < SMALL_SET:
-        return Warned("small", f"the set is small: {found}", f"use {SMALL_SET} or more; 50 is usual")
-    return Warned("fewer", f"the set has {found}", "add images, or ask for fewer with --num")
+        return Warned("small", f"the set is small: {count_text}", f"use {SMALL_SET} or more; 50 is usual")
+    return Warned("fewer", f"the set has {count_text}", "add images, or ask for fewer with --num")
 
 
 def _alike(chosen: tuple[Chosen, ...]) -> Warned | None:
     if len(chosen) < 2:
         return None
-    typical = statistics.median(one.nearest_rms for one in chosen)
+    typical = statistics.median(image.nearest_rms for image in chosen)
     if typical >= ALIKE_RMS:
         return None
     return Warned(
@@ -73,7 +73,7 @@ def _alike(chosen: tuple[Chosen, ...]) -> Warned | None:
 
 
 def _grey(chosen: tuple[Chosen, ...]) -> Warned | None:
-    grey = sum(one.stats.chroma < GREY_CHROMA for one in chosen)
+    grey = sum(image.stats.chroma < GREY_CHROMA for image in chosen)
     if grey <= MAJORITY * len(chosen):
         return None
     return Warned(
@@ -84,7 +84,7 @@ def _grey(chosen: tuple[Chosen, ...]) -> Warned | None:
 
 
 def _dark_or_bright(chosen: tuple[Chosen, ...]) -> Warned | None:
-    means = [statistics.fmean(one.stats.mean_rgb) for one in chosen]
+    means = [statistics.fmean(image.stats.mean_rgb) for image in chosen]
     odd = sum(not DARK_MEAN <= mean <= BRIGHT_MEAN for mean in means)
     if odd <= MAJORITY * len(chosen):
         return None
@@ -97,8 +97,8 @@ def _dark_or_bright(chosen: tuple[Chosen, ...]) -> Warned | None:
 
 
 def _normalised(chosen: tuple[Chosen, ...]) -> Warned | None:
-    unit = sum(one.stats.maximum <= UNIT_MAXIMUM for one in chosen)
-    clipped = sum(one.stats.zero_share >= CLIPPED_SHARE for one in chosen)
+    unit = sum(image.stats.maximum <= UNIT_MAXIMUM for image in chosen)
+    clipped = sum(image.stats.zero_share >= CLIPPED_SHARE for image in chosen)
     advice = "give the original images: the yaml normalises, so the files must hold 0..255"
     if unit > MAJORITY * len(chosen):
         return Warned(
@@ -119,9 +119,9 @@ def _normalised(chosen: tuple[Chosen, ...]) -> Warned | None:
 def _colour_order(chosen: tuple[Chosen, ...]) -> Warned | None:
     """Red and blue swapped: images lean to red (skin, wood, lamps), so a set that surely leans to blue is odd."""
     leans = [
-        (one.stats.mean_rgb[0] - one.stats.mean_rgb[2]) / (one.stats.mean_rgb[0] + one.stats.mean_rgb[2])
-        for one in chosen
-        if one.stats.chroma >= GREY_CHROMA and one.stats.mean_rgb[0] + one.stats.mean_rgb[2] > 0
+        (image.stats.mean_rgb[0] - image.stats.mean_rgb[2]) / (image.stats.mean_rgb[0] + image.stats.mean_rgb[2])
+        for image in chosen
+        if image.stats.chroma >= GREY_CHROMA and image.stats.mean_rgb[0] + image.stats.mean_rgb[2] > 0
     ]
     if len(leans) < MIN_FOR_COLOUR:
         return None
@@ -139,7 +139,7 @@ def _colour_order(chosen: tuple[Chosen, ...]) -> Warned | None:
 
 
 def _tiny(chosen: tuple[Chosen, ...], size_wh: tuple[int, int]) -> Warned | None:
-    scales = [min(size_wh[0] / one.stats.width, size_wh[1] / one.stats.height) for one in chosen]
+    scales = [min(size_wh[0] / image.stats.width, size_wh[1] / image.stats.height) for image in chosen]
     typical = statistics.median(scales)
     if typical < UPSCALE:
         return None
@@ -151,7 +151,7 @@ def _tiny(chosen: tuple[Chosen, ...], size_wh: tuple[int, int]) -> Warned | None
 
 
 def _lost(selection: Selection) -> Warned | None:
-    bad = [one for one in selection.dropped if one.reason in ("undecodable", "missing")]
+    bad = [image for image in selection.dropped if image.reason in ("undecodable", "missing")]
     if not bad:
         return None
     return Warned(

@@ -13,7 +13,7 @@ from edgekit.progress import Progress, silent
 from edgekit.typed import as_list, build
 
 if TYPE_CHECKING:
-    from edgekit.compile.job import CompileJob
+    from edgekit.compiler_api import CompileJob
 
 RECORD_KEY = "calibration_data"  # in the record of a build
 FEATUREMAP = "featuremap"
@@ -33,7 +33,7 @@ class DataCheck:
     @property
     def notes(self) -> tuple[str, ...]:
         """The warnings as lines for the user."""
-        return tuple(f"warning: {one.message}; {one.advice}" for one in self.warnings)
+        return tuple(f"warning: {warning.message}; {warning.advice}" for warning in self.warnings)
 
 
 def check_data(job: CompileJob, *, progress: Progress = silent) -> DataCheck:
@@ -54,9 +54,9 @@ def check_data(job: CompileJob, *, progress: Progress = silent) -> DataCheck:
     sight = look(job)
     return DataCheck(
         files=len(ranges),
-        minimum=min(one.minimum for one in ranges),
-        maximum=max(one.maximum for one in ranges),
-        mean=sum(one.mean for one in ranges) / len(ranges),
+        minimum=min(warning.minimum for warning in ranges),
+        maximum=max(warning.maximum for warning in ranges),
+        mean=sum(warning.mean for warning in ranges) / len(ranges),
         best_scores=sight.best_scores,
         warnings=(*warn_ranges(ranges, train_kind=kind), *sight.warnings),
     )
@@ -73,5 +73,5 @@ def check_from_record(record: Mapping[str, Any]) -> DataCheck | None:
     if not isinstance(data, Mapping):
         return None
     warnings = as_list(data.get("warnings", []), f"{RECORD_KEY}.warnings")
-    told = tuple(build(Warned, one, f"{RECORD_KEY}.warnings") for one in warnings)
-    return build(DataCheck, {**data, "warnings": told}, RECORD_KEY)
+    recorded = tuple(build(Warned, warning, f"{RECORD_KEY}.warnings") for warning in warnings)
+    return build(DataCheck, {**data, "warnings": recorded}, RECORD_KEY)

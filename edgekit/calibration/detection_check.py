@@ -15,10 +15,12 @@ from edgekit.errors import DataError, EdgekitError
 from edgekit.tune.weighted_error import cell_scores, has_scores
 
 if TYPE_CHECKING:
-    from edgekit.compile.job import CompileJob
+    from edgekit.compiler_api import CompileJob
 
 SAMPLES = 4
-SEEN = 0.25  # best score of a sample; trained models have 0.8 to 0.9 on images, under 0.1 on what is no image
+MIN_DETECTION_SCORE = (
+    0.25  # best score of a sample; trained models have 0.8 to 0.9 on images, under 0.1 on what is no image
+)
 CLEARLY = 0.4  # what another reading of the files must reach to be the right one
 SATURATED = 0.99  # no model is as sure as this of an image; on undivided pixels all are
 UNDIVIDED = 20.0  # a normalised value above this was never divided
@@ -63,15 +65,15 @@ def look(job: CompileJob) -> Sight:
     except (EdgekitError, ImportError):
         return Sight()  # a model that only the vendor's toolchain reads
     typical, largest = statistics.median(scores), max(float(np.abs(sample).max()) for sample in samples)
-    if typical >= SEEN and (largest <= UNDIVIDED or typical <= SATURATED):
+    if typical >= MIN_DETECTION_SCORE and (largest <= UNDIVIDED or typical <= SATURATED):
         return Sight(tuple(scores))
     for name in _readings(largest):
-        told, reading = READINGS[name]
+        reading_text, reading = READINGS[name]
         better = statistics.median([score(reading(sample)) for sample in samples])
         if CLEARLY <= better <= SATURATED:
             raise DataError(
                 f"the float model sees nothing in the calibration files (best score {typical:.2g}), but scores "
-                f"{better:.2f} with their values {told}",
+                f"{better:.2f} with their values {reading_text}",
                 hint="run edgekit calibrate on the images: it writes planes of 0..255, which the yaml then divides",
             )
     return Sight(tuple(scores), (_warning(scores, typical, largest),))
@@ -86,7 +88,7 @@ def _readings(largest: float) -> tuple[str, ...]:
 
 def _warning(scores: list[float], typical: float, largest: float) -> Warned:
     best = ", ".join(f"{score:.2g}" for score in scores)
-    if typical >= SEEN:
+    if typical >= MIN_DETECTION_SCORE:
         return Warned(
             "undivided",
             f"the yaml leaves values up to {largest:.0f} and the float model is sure of everything (best scores "
@@ -95,8 +97,8 @@ def _warning(scores: list[float], typical: float, largest: float) -> Warned:
         )
     return Warned(
         "blind",
-        f"the float model sees nothing on {len(scores)} calibration samples (best scores {best}), expected {SEEN} "
-        "and more on images of what it was trained for",
+        f"the float model sees nothing on {len(scores)} calibration samples (best scores {best}), expected "
+        f"{MIN_DETECTION_SCORE} and more on images of what it was trained for",
         "calibrate on images that show what the model finds; edgekit run on the float ONNX shows it",
     )
 
@@ -118,7 +120,9 @@ def _scorer(job: CompileJob) -> Callable[[Values], float]:
     def score(sample: Values) -> float:
         heads = device.infer({job.input_name: sample})
         outputs.check(heads)
-        found = [cell_scores(head, job.spec, heads[head.name]).max() for head in job.spec.outputs if has_scores(head)]
-        return float(max(found))
+        head_scores = [
+            cell_scores(head, job.spec, heads[head.name]).max() for head in job.spec.outputs if has_scores(head)
+        ]
+        return float(max(head_scores))
 
     return score

@@ -70,14 +70,16 @@ def select_images(
         raise ConfigError(f"select is {how!r}, expected one of {', '.join(SELECTIONS)}", hint="diverse is the default")
     if not 1 <= num <= 100_000:
         raise ConfigError(f"num is {num}, expected 1..100000", hint="50 to 200 images are usual")
-    found = _diverse(source, num, seed, progress) if how == "diverse" else _in_order(source, num, how, seed, progress)
-    if not found.chosen:
-        first = next((d for d in found.dropped if d.reason == "undecodable"), None)
+    selection = (
+        _diverse(source, num, seed, progress) if how == "diverse" else _in_order(source, num, how, seed, progress)
+    )
+    if not selection.chosen:
+        first = next((d for d in selection.dropped if d.reason == "undecodable"), None)
         raise DataError(
-            f"none of the {found.looked_at} images could be decoded" + (f" ({first.detail})" if first else ""),
+            f"none of the {selection.looked_at} images could be decoded" + (f" ({first.detail})" if first else ""),
             hint="check that they are images; convert them to JPEG or PNG",
         )
-    return found
+    return selection
 
 
 def _in_order(source: Source, num: int, how: str, seed: int, progress: Progress) -> Selection:
@@ -85,7 +87,7 @@ def _in_order(source: Source, num: int, how: str, seed: int, progress: Progress)
     order = np.arange(len(source.images))
     if how == "random":
         order = np.random.default_rng(seed).permutation(order)
-    place_of = {source.images[i]: int(i) for i in order}
+    position_of = {source.images[i]: int(i) for i in order}
     good: list[tuple[Image, Description]] = []
     dropped: list[Dropped] = []
     for image, result in _in_batches([source.images[i] for i in order], num, good):
@@ -94,7 +96,7 @@ def _in_order(source: Source, num: int, how: str, seed: int, progress: Progress)
         elif len(good) < num:
             good.append((image, result))
             progress("looking at images", len(good), min(num, len(order)))
-    good.sort(key=lambda pair: place_of[pair[0]])
+    good.sort(key=lambda pair: position_of[pair[0]])
     return _selection(source, good, dropped, len(good) + len(dropped))
 
 

@@ -81,7 +81,7 @@ def refuse_ranges(ranges: Sequence[FileRange], *, image: bool) -> None:
     Raises:
         DataError: Where most files are constant or, of images, lie in 0..1, below 0 or far above 255.
     """
-    constant = [one for one in ranges if one.constant]
+    constant = [item for item in ranges if item.constant]
     if len(constant) == len(ranges):
         raise DataError(
             f"{_these(constant, ranges)} hold one value throughout ({constant[0].minimum:g}), expected images",
@@ -89,18 +89,18 @@ def refuse_ranges(ranges: Sequence[FileRange], *, image: bool) -> None:
         )
     if not image:
         return
-    unit = [one for one in ranges if max(abs(one.minimum), abs(one.maximum)) <= UNIT_MAXIMUM]
-    negative = [one for one in ranges if one.negative_share >= NEGATIVE_SHARE]
-    large = [one for one in ranges if one.maximum > LARGEST]
-    for found, what in (
+    unit = [item for item in ranges if max(abs(item.minimum), abs(item.maximum)) <= UNIT_MAXIMUM]
+    negative = [item for item in ranges if item.negative_share >= NEGATIVE_SHARE]
+    large = [item for item in ranges if item.maximum > LARGEST]
+    for deviating, what in (
         (unit, "they were normalised before, and the yaml or the board does it again"),
         (negative, "a mean was subtracted from them before"),
         (large, "they are no 8-bit pixels"),
     ):
-        if len(found) > MAJORITY * len(ranges):
-            low, high = min(one.minimum for one in found), max(one.maximum for one in found)
+        if len(deviating) > MAJORITY * len(ranges):
+            low, high = min(item.minimum for item in deviating), max(item.maximum for item in deviating)
             raise DataError(
-                f"{_these(found, ranges)} hold values of {low:.4g}..{high:.4g}, expected pixels of 0..255: {what}",
+                f"{_these(deviating, ranges)} hold values of {low:.4g}..{high:.4g}, expected pixels of 0..255: {what}",
                 hint=AGAIN,
             )
 
@@ -116,7 +116,9 @@ def warn_ranges(ranges: Sequence[FileRange], *, train_kind: str) -> tuple[Warned
             ("negative", [r for r in ranges if r.negative_share >= NEGATIVE_SHARE], "many values below 0"),
             ("large", [r for r in ranges if r.maximum > LARGEST], f"values above {LARGEST:g}"),
         ]
-    warned = [Warned(code, f"{_these(found, ranges)} hold {what}", AGAIN) for code, found, what in odd if found]
+    warned = [
+        Warned(code, f"{_these(deviating, ranges)} hold {what}", AGAIN) for code, deviating, what in odd if deviating
+    ]
     alike = len(ranges) > 1 and len({(r.minimum, r.maximum, r.channel_means) for r in ranges}) == 1
     if alike:
         warned.append(Warned("monotone", f"all {len(ranges)} calibration files are alike", "give different images"))
@@ -150,5 +152,5 @@ def _colour_order(ranges: Sequence[FileRange], train_kind: str) -> Warned | None
     )
 
 
-def _these(found: Sequence[FileRange], ranges: Sequence[FileRange]) -> str:
-    return f"{len(found)} of {len(ranges)} calibration files (first: {found[0].path.name})"
+def _these(deviating: Sequence[FileRange], ranges: Sequence[FileRange]) -> str:
+    return f"{len(deviating)} of {len(ranges)} calibration files (first: {deviating[0].path.name})"

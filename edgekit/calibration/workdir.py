@@ -80,20 +80,20 @@ def selection_to_dict(selection: Selection) -> dict[str, Any]:
         "looked_at": selection.looked_at,
         "chosen": [
             {
-                "path": str(one.image.path),
-                "name": one.image.name,
-                "frame": one.image.frame,
-                "nearest_rms": one.nearest_rms,
-                "stats": asdict(one.stats),
+                "path": str(item.image.path),
+                "name": item.image.name,
+                "frame": item.image.frame,
+                "nearest_rms": item.nearest_rms,
+                "stats": asdict(item.stats),
             }
-            for one in selection.chosen
+            for item in selection.chosen
         ],
-        "dropped": [asdict(one) for one in selection.dropped],
+        "dropped": [asdict(item) for item in selection.dropped],
     }
 
 
 def warned_to_dict(warnings: tuple[Warned, ...]) -> list[dict[str, str]]:
-    return [asdict(one) for one in warnings]
+    return [asdict(item) for item in warnings]
 
 
 def _resumed(folder: Path, request: Mapping[str, Any], path: Path) -> Work:
@@ -135,13 +135,13 @@ def _short(value: object) -> str:
 def _selection_of(data: Mapping[str, Any]) -> Selection:
     chosen = tuple(
         Chosen(
-            Image(Path(one["path"]), str(one["name"]), check_integer(one["frame"], "frame", low=-1)),
-            build(ImageStats, one["stats"], "stats"),
-            check_number(one["nearest_rms"], "nearest_rms"),
+            Image(Path(item["path"]), str(item["name"]), check_integer(item["frame"], "frame", low=-1)),
+            build(ImageStats, item["stats"], "stats"),
+            check_number(item["nearest_rms"], "nearest_rms"),
         )
-        for one in data["chosen"]
+        for item in data["chosen"]
     )
-    dropped = tuple(build(Dropped, one, "dropped") for one in data["dropped"])
+    dropped = tuple(build(Dropped, item, "dropped") for item in data["dropped"])
     offered, looked_at = (check_integer(data[name], name, low=0) for name in ("offered", "looked_at"))
     return Selection(chosen, dropped, offered, looked_at)
 

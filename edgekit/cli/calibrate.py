@@ -89,9 +89,9 @@ def _report(result: CalibrationResult) -> dict[str, Any]:
         "input_size": list(result.spec.preprocess.size_wh),
         "offered": result.selection.offered,
         "looked_at": result.selection.looked_at,
-        "chosen": [one.image.name for one in result.selection.chosen],
-        "dropped": [asdict(one) for one in result.selection.dropped],
-        "warnings": [asdict(one) for one in result.warnings],
+        "chosen": [item.image.name for item in result.selection.chosen],
+        "dropped": [asdict(item) for item in result.selection.dropped],
+        "warnings": [asdict(item) for item in result.warnings],
         "notes": list(result.notes),
         "next": edgekit_command("compile", result.yaml_path),
     }
@@ -106,7 +106,7 @@ def _print(result: CalibrationResult) -> None:
     print(f"{result.folder} {state}: {len(selection.chosen)} of {selection.offered} images ({result.source_kind}),")
     print(f"  letterboxed to {width}x{height}; {selection.looked_at} looked at")
     for reason in ("near-duplicate", "undecodable", "missing"):
-        _print_dropped(reason, [one for one in selection.dropped if one.reason == reason])
+        _print_dropped(reason, [item for item in selection.dropped if item.reason == reason])
     for warned in result.warnings:
         print(f"warning: {warned.message}\n  {warned.advice}")
     for note in result.notes:
@@ -118,7 +118,7 @@ def _print_dropped(reason: str, dropped: list[Any]) -> None:
     if not dropped:
         return
     print(f"  {len(dropped)} dropped as {reason}:")
-    for one in dropped[:SHOWN]:
-        print(f"    {one.name}: {one.detail}")
+    for item in dropped[:SHOWN]:
+        print(f"    {item.name}: {item.detail}")
     if len(dropped) > SHOWN:
         print(f"    and {len(dropped) - SHOWN} more, all in manifest.json")

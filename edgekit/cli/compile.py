@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from edgekit.cli.options import add_json, add_overwrite
 
 if TYPE_CHECKING:
-    from edgekit.compile.compiler import CompileResult
+    from edgekit.compile.build import CompileResult
 
 WORST_NODES = 5
 WORST_BELOW = 0.99  # nodes nearer to the float model than this are no news
@@ -34,10 +34,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     from edgekit.cli.console import print_json, progress_bar
-    from edgekit.compile.compiler import compile_work
+    from edgekit.compile.build import compile_model
 
     with progress_bar() as progress:
-        result = compile_work(
+        result = compile_model(
             args.yaml,
             toolchain=args.toolchain,
             optimize=args.optimize,
@@ -47,7 +47,7 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         print_json(as_dict(result))
     else:
-        _print(result, work=args.yaml.parent, asked=args.toolchain)
+        _print(result, work=args.yaml.parent, requested=args.toolchain)
     return 0
 
 
@@ -70,15 +70,15 @@ def worst_nodes(result: CompileResult) -> list[tuple[str, float]]:
     return sorted(low, key=lambda row: row[1])[:WORST_NODES]
 
 
-def _print(result: CompileResult, *, work: Path, asked: str) -> None:
+def _print(result: CompileResult, *, work: Path, requested: str) -> None:
     from edgekit.cli.console import print_table
-    from edgekit.compile.compiler import why_simulated
+    from edgekit.compile.registry import why_simulated
     from edgekit.next_command import edgekit_command, trial_command
 
     how = "simulated: runs off the board only" if result.simulated else "for the board"
     verb = "reused, nothing has changed" if result.reused else "compiled"
     print(f"{verb} by {result.toolchain} ({how})")
-    if asked == "auto" and result.simulated:
+    if requested == "auto" and result.simulated:
         print(f"  the real toolchain was not taken: {why_simulated()}")
     for note in result.notes:
         print(f"  {note}")

@@ -19,11 +19,11 @@ def progress_bar() -> Iterator[Progress]:
         with _rich_bars() as report:
             yield report
     else:
-        seen: set[str] = set()
+        stages: set[str] = set()
 
         def report_line(stage: str, done: int, total: int) -> None:
-            if stage not in seen:
-                seen.add(stage)
+            if stage not in stages:
+                stages.add(stage)
                 print(f"{stage} ..." if not total else f"{stage} ({total}) ...", file=sys.stderr, flush=True)
 
         yield report_line

@@ -69,9 +69,9 @@ def _print(result: DemoResult) -> None:
         f"found again by int8: {again.count} of {again.total} objects of the float model ({again.share:.1%}; "
         f"score >= {CONFIDENT}, same class, box IoU >= {MIN_IOU})"
     )
-    found, kept = measured.true_float, measured.true_int8
+    detected, kept = measured.true_float, measured.true_int8
     print(
-        f"truly in the images: {found.total} things; float found {found.count}, int8 {kept.count} "
+        f"truly in the images: {detected.total} things; float found {detected.count}, int8 {kept.count} "
         f"(same class, box IoU >= {TRUE_IOU})"
     )
     print(f"time: {sum(result.seconds.values()):.0f} s on this computer")

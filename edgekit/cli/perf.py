@@ -113,7 +113,7 @@ def _measure_all(args: argparse.Namespace, session: Session) -> list[PerfRun]:
     with progress_bar() as report:
         for threads in range(1, args.threads + 1):
 
-            def told(stage: str, done: int, total: int, threads: int = threads) -> None:
+            def show_progress(stage: str, done: int, total: int, threads: int = threads) -> None:
                 report(f"{stage}, {threads} thread{'s' * (threads > 1)}", done, total)
 
             runs.append(
@@ -124,7 +124,7 @@ def _measure_all(args: argparse.Namespace, session: Session) -> list[PerfRun]:
                     frames=args.frames,
                     warmup=args.warmup,
                     draw=not args.no_draw,
-                    progress=told,
+                    progress=show_progress,
                 )
             )
     return runs

@@ -48,26 +48,26 @@ def run(args: argparse.Namespace) -> int:
     from edgekit.report.report import make_report
 
     with progress_bar() as progress:
-        found = _collect(args.path, progress)
-        base = _one(args.against, _collect(args.against, progress)) if args.against else None
-    reports = [make_report(build) for build in found.builds]
+        collection = _collect(args.path, progress)
+        base = _single(args.against, _collect(args.against, progress)) if args.against else None
+    reports = [make_report(build) for build in collection.builds]
     if args.html:
         from edgekit.cli.console import say_replaced
         from edgekit.files import refuse_replacing
         from edgekit.report.page import write_page
 
-        _check_page_path(args.html, found)
+        _check_page_path(args.html, collection)
         say_replaced(refuse_replacing([args.html], inputs=[args.path], overwrite=args.overwrite))
         against = make_report(base) if base else None
         write_page(args.html, reports, against=against)
         print(f"wrote {args.html}", file=sys.stderr)
     if base:
-        new = make_report(_one(args.path, found))
+        new = make_report(_single(args.path, collection))
         _print_diff(make_report(base), new, as_json=args.json)
     elif args.json:
-        _print_reports_json(reports, found, is_folder=args.path.is_dir())
+        _print_reports_json(reports, collection, is_folder=args.path.is_dir())
     else:
-        _print_reports(reports, found, everything=args.all)
+        _print_reports(reports, collection, everything=args.all)
     return 1 if any(report.verdict.grade == "failed" for report in reports) else 0
 
 
@@ -77,24 +77,24 @@ def _collect(path: Path, progress: Progress) -> Collection:
     return collect(path, progress=progress)
 
 
-def _one(path: Path, found: Collection) -> Build:
+def _single(path: Path, collection: Collection) -> Build:
     """The one build of a collection; comparing needs to know which."""
     from edgekit.errors import ConfigError
 
-    if len(found.builds) != 1:
-        names = ", ".join(build.name for build in found.builds[:5])
+    if len(collection.builds) != 1:
+        names = ", ".join(build.name for build in collection.builds[:5])
         raise ConfigError(
-            f"{path} holds {len(found.builds)} builds ({names}), expected one to compare",
+            f"{path} holds {len(collection.builds)} builds ({names}), expected one to compare",
             hint="give the log or the folder of one build on both sides",
         )
-    return found.builds[0]
+    return collection.builds[0]
 
 
-def _check_page_path(page: Path, found: Collection) -> None:
+def _check_page_path(page: Path, collection: Collection) -> None:
     """The page may not take the place of what it reports on."""
     from edgekit.errors import ConfigError
 
-    sources = {file.path.resolve() for build in found.builds for file in build.sources}
+    sources = {file.path.resolve() for build in collection.builds for file in build.sources}
     if page.resolve() in sources or page.is_dir():
         raise ConfigError(
             f"--html {page} is {'a folder' if page.is_dir() else 'one of the files to report on'}, expected a new file",
@@ -102,7 +102,7 @@ def _check_page_path(page: Path, found: Collection) -> None:
         )
 
 
-def _print_reports(reports: list[Report], found: Collection, *, everything: bool) -> None:
+def _print_reports(reports: list[Report], collection: Collection, *, everything: bool) -> None:
     from edgekit.report.text import print_comparison, print_report
 
     console = _console()
@@ -111,20 +111,20 @@ def _print_reports(reports: list[Report], found: Collection, *, everything: bool
     if len(reports) == 1 or everything:
         for report in reports:
             print_report(console, report, all_nodes=everything)
-    _print_left_aside(found)
+    _print_left_aside(collection)
 
 
-def _print_reports_json(reports: list[Report], found: Collection, *, is_folder: bool) -> None:
+def _print_reports_json(reports: list[Report], collection: Collection, *, is_folder: bool) -> None:
     from edgekit.report.as_json import report_json, reports_json
 
     many = is_folder and len(reports) != 1
-    print_json(reports_json(reports, found.left_aside) if many else report_json(reports[0]))
+    print_json(reports_json(reports, collection.left_aside) if many else report_json(reports[0]))
     if not many:  # where the JSON has no place for them
-        _print_left_aside(found)
+        _print_left_aside(collection)
 
 
-def _print_left_aside(found: Collection) -> None:
-    for path, why in found.left_aside:
+def _print_left_aside(collection: Collection) -> None:
+    for path, why in collection.left_aside:
         print(f"left aside {path.name}: {why}", file=sys.stderr)
 
 

@@ -109,7 +109,7 @@ def _print(tuned: Tuned) -> None:
     columns = ["node", "what", "loss alone in 8 bits", "gain alone in float", "in 16 bits", "cost of 16"]
     print_table(f"the {len(units)} most sensitive of {len(tuned.units)} places", columns, units)
     print_table("simulated, on the tuning images", *_scores(tuned))
-    outputs = [[name, _ratio(one)] for name, one in tuned.ratios]
+    outputs = [[name, _ratio(measurement)] for name, measurement in tuned.ratios]
     print_table("error over the untuned default's", ["output", "ratio [95 %]"], outputs)
     for note in tuned.notes:
         print(f"note: {note}")
@@ -143,10 +143,10 @@ def _scores(tuned: Tuned) -> tuple[list[str], list[list[str]]]:
 
 
 def _kept(scored: Scored, kind: str) -> str:
-    one = scored.report["kept"][kind]
-    low, high = (math.nan if one[name] is None else 100 * one[name] for name in ("low", "high"))
-    return f"{100 * one['value']:.1f} % [{low:.1f}, {high:.1f}]"
+    measurement = scored.report["kept"][kind]
+    low, high = (math.nan if measurement[name] is None else 100 * measurement[name] for name in ("low", "high"))
+    return f"{100 * measurement['value']:.1f} % [{low:.1f}, {high:.1f}]"
 
 
-def _ratio(one: Interval) -> str:
-    return f"{one.value:.2f} [{one.low:.2f}, {one.high:.2f}]"
+def _ratio(measurement: Interval) -> str:
+    return f"{measurement.value:.2f} [{measurement.low:.2f}, {measurement.high:.2f}]"

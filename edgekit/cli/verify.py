@@ -34,7 +34,7 @@ def run(args: argparse.Namespace) -> int:
     if args.num < 1:
         raise ConfigError(f"--num is {args.num}, expected 1 or more", hint="leave it away for one frame")
     with progress_bar() as progress:
-        found = verify_model(
+        verified = verify_model(
             args.model,
             images=args.images,
             num=args.num,
@@ -44,33 +44,33 @@ def run(args: argparse.Namespace) -> int:
             progress=progress,
         )
     if args.json:
-        print_json(verified_to_dict(found))
+        print_json(verified_to_dict(verified))
     else:
-        _print(found)
-    return 0 if found.passed else 1
+        _print(verified)
+    return 0 if verified.passed else 1
 
 
-def _print(found: Any) -> None:
+def _print(verified: Any) -> None:
     from edgekit.cli.console import print_table
 
-    for comparison in found.comparisons:
+    for comparison in verified.comparisons:
         rows: list[tuple[Any, ...]] = [
             (op.op_type, op.tensors, op.elements, op.differing, _remark(op)) for op in comparison.ops
         ]
         if rows:
             print_table(comparison.kind, ("operator", "tensors", "elements", "differing", ""), rows)
-    if found.stats:
+    if verified.stats:
         rows = [
             (s.name, s.op_type, s.dtype, f"{s.low}..{s.high}", s.range_used, s.saturated, f"{s.unit or 0:.3g}")
-            for s in found.stats
+            for s in verified.stats
         ]
         print_table("tensors", ("tensor", "operator", "dtype", "values", "range used", "saturated", "unit"), rows)
-    if found.profile:
-        rows = [(t.op_type, t.nodes, t.milliseconds) for t in found.profile]
+    if verified.profile:
+        rows = [(t.op_type, t.nodes, t.milliseconds) for t in verified.profile]
         print_table("time per frame, fast", ("operator", "steps", "ms"), rows)
-    for note in found.notes:
+    for note in verified.notes:
         print(f"note: {note}")
-    for comparison in found.comparisons:
+    for comparison in verified.comparisons:
         verdict = "equal" if not comparison.differing else f"{comparison.differing} DIFFER"
         print(f"{comparison.kind}: {comparison.elements} elements, {verdict}")
 

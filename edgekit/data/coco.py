@@ -42,12 +42,12 @@ def read_coco(path: Path) -> Mapping[str, Any]:
     return data
 
 
-def coco_images(data: Mapping[str, Any], *, place: str, faults: Faults | None = None) -> tuple[CocoImage, ...]:
+def coco_images(data: Mapping[str, Any], *, location: str, faults: Faults | None = None) -> tuple[CocoImage, ...]:
     """The sound entries of `images`, sorted by id.
 
     Args:
         data: What `read_coco` returned.
-        place: The file, for messages.
+        location: The file, for messages.
         faults: Takes the entries that are wrong, which are left out.
 
     Raises:
@@ -66,8 +66,8 @@ def coco_images(data: Mapping[str, Any], *, place: str, faults: Faults | None = 
             faults.add(f"images[{i}].id", image.image_id, "an id that does not stand there twice")
     images = sorted((image for image in by_id.values() if image is not None), key=lambda image: image.image_id)
     if not images:
-        faults.refuse(place, hint="fix the JSON: every entry of `images` needs an id and a file_name")
-        raise DataError(f"{place} lists no images, expected at least one", hint="check the file")
+        faults.refuse(location, hint="fix the JSON: every entry of `images` needs an id and a file_name")
+        raise DataError(f"{location} lists no images, expected at least one", hint="check the file")
     return tuple(images)
 
 
@@ -114,18 +114,18 @@ def is_there(path: Path) -> bool:
         return False
 
 
-def _image(entry: object, place: str, faults: Faults) -> CocoImage | None:
+def _image(entry: object, location: str, faults: Faults) -> CocoImage | None:
     if not isinstance(entry, dict):
-        faults.add(place, entry, "an object with id and file_name")
+        faults.add(location, entry, "an object with id and file_name")
         return None
     image_id, name = as_integer(entry.get("id")), _inner_path(entry.get("file_name"))
     if image_id is None:
-        faults.add(f"{place}.id", entry.get("id"), "a whole number")
+        faults.add(f"{location}.id", entry.get("id"), "a whole number")
     if name is None:
-        faults.add(f"{place}.file_name", entry.get("file_name"), "a path inside the images' folder (--images-dir)")
+        faults.add(f"{location}.file_name", entry.get("file_name"), "a path inside the images' folder (--images-dir)")
     if image_id is None or name is None:
         return None
-    width, height = (_side(entry.get(side), f"{place}.{side}", faults) for side in ("width", "height"))
+    width, height = (_side(entry.get(side), f"{location}.{side}", faults) for side in ("width", "height"))
     return CocoImage(image_id, name, width, height)
 
 
@@ -142,9 +142,9 @@ def _inner_path(value: object) -> str | None:
     return str(pure) if inside else None
 
 
-def _side(value: object, place: str, faults: Faults) -> int:
+def _side(value: object, location: str, faults: Faults) -> int:
     """A side in pixels; 0 where the file does not say (some tools leave the size out, and only masks need it)."""
     side = 0 if value is None else as_integer(value, low=0, high=MAX_SIDE)
     if side is None:
-        faults.add(place, value, "pixels", effect="taken for unknown")
+        faults.add(location, value, "pixels", effect="taken for unknown")
     return side or 0

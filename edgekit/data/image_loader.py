@@ -58,13 +58,13 @@ def _readers(images: Sequence[Image]) -> Iterator[tuple[Image, Callable[[], Bgr 
 
 def _attempt(read: Callable[[], Bgr | ImageError], work: Callable[[Bgr], T]) -> T | ImageError:
     try:
-        bgr = _told(read)
+        bgr = _with_reason(read)
         return bgr if isinstance(bgr, ImageError) else work(bgr)
     except ImageError as error:
         return error
 
 
-def _told(read: Callable[[], Bgr | ImageError]) -> Bgr | ImageError:
+def _with_reason(read: Callable[[], Bgr | ImageError]) -> Bgr | ImageError:
     """What `read` gives; whatever one image raises, the others are read."""
     try:
         return read()

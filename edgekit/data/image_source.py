@@ -111,7 +111,7 @@ def _open_list(source: Path, frames: int, images_dir: Path | None) -> Source:
 
 def _open_coco(source: Path, frames: int, images_dir: Path | None) -> Source:
     faults = Faults()
-    images = coco_images(read_coco(source), place=str(source), faults=faults)
+    images = coco_images(read_coco(source), location=str(source), faults=faults)
     folder, listing = find_images(images, source, images_dir=images_dir)
     return _of_listing("coco", listing, folder, faults.notes(str(source)))
 
@@ -167,9 +167,9 @@ def _nothing_in(source: Path, opened: Source) -> DataError:
     if opened.kind == "glob":
         return DataError(f"{source} matches no images", hint="check the pattern, and put it in quotes")
     others = sorted({p.suffix for p in source.rglob("*") if p.is_file()})[:6] if source.is_dir() else []
-    found = f"it has files ending in {', '.join(o or 'nothing' for o in others)}" if others else "it is empty"
+    contents = f"it has files ending in {', '.join(o or 'nothing' for o in others)}" if others else "it is empty"
     if {".npy", ".npz", ".rgbchw", ".rgb"} & set(others):
         hint = "give the original images; edgekit letterboxes and writes the arrays itself"
     else:
         hint = "give a folder with .jpg, .png, ... images, or a video"
-    return DataError(f"{source} has no images ({found})", hint=hint)
+    return DataError(f"{source} has no images ({contents})", hint=hint)

@@ -36,12 +36,12 @@ class Faults:
     def __len__(self) -> int:
         return sum(kind.count for kind in self._kinds.values())
 
-    def add(self, place: str, value: object, expected: str, *, effect: str = LEFT_OUT) -> None:
-        """Note that `value` stands at `place` where `expected` should, and what was done about it (`effect`)."""
+    def add(self, location: str, value: object, expected: str, *, effect: str = LEFT_OUT) -> None:
+        """Note that `value` stands at `location` where `expected` should, and what was done about it (`effect`)."""
         kind = self._kinds.setdefault((effect, expected), _Kind())
         kind.count += 1
         if len(kind.shown) < SHOWN:
-            kind.shown.append(f"{place} is {value if isinstance(value, _Words) else shorten(value, 50)}")
+            kind.shown.append(f"{location} is {value if isinstance(value, _Words) else shorten(value, 50)}")
 
     def tell(self, name: str) -> str:
         """All of them in one phrase that begins with the `name` of the file or data set."""

@@ -23,17 +23,17 @@ def read_yaml(
 ) -> object:
     """Read the plain value in the yaml file `path` by the rules of `parse_yaml`."""
     text = read_text(path, max_bytes=max_bytes, error=ConfigError)
-    return parse_yaml(text, place=str(path), on_repeat=on_repeat, words=words)
+    return parse_yaml(text, location=str(path), on_repeat=on_repeat, words=words)
 
 
 def parse_yaml(
-    text: str, *, place: str = "the yaml", on_repeat: Callable[[str], None] | None = None, words: bool = False
+    text: str, *, location: str = "the yaml", on_repeat: Callable[[str], None] | None = None, words: bool = False
 ) -> object:
     """Parse plain yaml: scalars, lists and mappings with scalar keys, without aliases.
 
     Args:
         text: The yaml text.
-        place: What the text is, for messages.
+        location: What the text is, for messages.
         words: Leave all but plain integers (and empty or `null` values) as the text they are, for class names and
             folders: `no`, `yes`, `true`, dates, 007, 1.0, 12:30.
         on_repeat: Told of each repeated key, whose last value then counts as in PyYAML; without it they are refused.
@@ -50,10 +50,10 @@ def parse_yaml(
     except yaml.MarkedYAMLError as error:
         line = f", line {error.problem_mark.line + 1}" if error.problem_mark else ""
         problem = " ".join((error.problem or error.context or "bad syntax").split())
-        raise ConfigError(f"{place}{line}: {problem}", hint=HINT) from error
+        raise ConfigError(f"{location}{line}: {problem}", hint=HINT) from error
     except (yaml.YAMLError, ValueError, TypeError, LookupError, AttributeError, RecursionError) as error:
         problem = " ".join(str(error).split())[:200]
-        raise ConfigError(f"{place} cannot be read as yaml ({problem})", hint=HINT) from error
+        raise ConfigError(f"{location} cannot be read as yaml ({problem})", hint=HINT) from error
     return value
 
 
@@ -78,19 +78,19 @@ class _PlainLoader(yaml.SafeLoader):
             raise _refused(f"a number of {len(node.value)} characters, expected at most {MAX_DIGITS}", node)
         if isinstance(node, yaml.ScalarNode) and any("\ud800" <= c <= "\udfff" for c in node.value):
             raise _refused("half of a surrogate pair, expected text that can be written as UTF-8", node)
-        return _told(lambda: super(_PlainLoader, self).construct_object(node, deep), node)  # type: ignore[no-untyped-call]
+        return _located(lambda: super(_PlainLoader, self).construct_object(node, deep), node)  # type: ignore[no-untyped-call]
 
     def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
         if not isinstance(node, yaml.MappingNode):
             raise _refused(f"a {node.id}, expected a mapping as its tag says", node)
-        seen: dict[object, int] = {}
+        lines: dict[object, int] = {}
         for key_node, _ in node.value:
             key = key_node.value if isinstance(key_node, yaml.ScalarNode) else None
             if key is None:
                 raise _refused("a key is no plain text", key_node)
-            if key in seen:
-                self._repeated(key, seen[key], key_node)
-            seen[key] = key_node.start_mark.line + 1
+            if key in lines:
+                self._repeated(key, lines[key], key_node)
+            lines[key] = key_node.start_mark.line + 1
         return super().construct_mapping(node, deep)
 
     def _repeated(self, key: str, first_line: int, node: Any) -> None:
@@ -113,7 +113,7 @@ _WordLoader.yaml_implicit_resolvers = {
 _WordLoader.add_implicit_resolver("tag:yaml.org,2002:int", PLAIN_INTEGER, list("-0123456789"))  # type: ignore[no-untyped-call]
 
 
-def _told(construct: Callable[[], Any], node: Any) -> Any:
+def _located(construct: Callable[[], Any], node: Any) -> Any:
     try:
         return construct()
     except (yaml.YAMLError, RecursionError):

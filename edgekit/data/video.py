@@ -46,9 +46,9 @@ def read_frames(path: Path, numbers: Sequence[int]) -> Iterator[npt.NDArray[np.u
 def _frame_count(path: Path) -> int:
     """What the container says, or, where it says nothing, as many as decode."""
     with _opened(path) as capture:
-        told = int(capture.get(cv2.CAP_PROP_FRAME_COUNT))
-        if 0 < told < 1 << 31:
-            return told
+        reported = int(capture.get(cv2.CAP_PROP_FRAME_COUNT))
+        if 0 < reported < 1 << 31:
+            return reported
         count = 0
         while capture.grab():
             count += 1

@@ -56,15 +56,15 @@ def split_images(dataset: YoloDataset, split: str) -> Listing:
     paths: list[Path] = []
     missing: list[str] = []
     for entry in dataset.splits.get(split, ()):
-        place = _place(dataset, entry)
-        if place is None:
+        location = _location(dataset, entry)
+        if location is None:
             missing.append(entry)
-        elif place.is_dir():
-            paths += images_below(place)
-        elif place.is_file() and is_image_name(place.name):
-            paths.append(place)
-        elif place.is_file():
-            listing = listed_images(place, root=dataset.root)
+        elif location.is_dir():
+            paths += images_below(location)
+        elif location.is_file() and is_image_name(location.name):
+            paths.append(location)
+        elif location.is_file():
+            listing = listed_images(location, root=dataset.root)
             paths += listing.paths
             missing += listing.missing
         else:
@@ -81,11 +81,11 @@ def label_path(image: Path) -> Path:
     return Path(*parts).with_suffix(".txt")
 
 
-def _entries(value: object, place: str) -> tuple[str, ...]:
+def _entries(value: object, location: str) -> tuple[str, ...]:
     entries = value if isinstance(value, list) else [value]
     for entry in entries:
         if not _is_path(entry):
-            raise DataError(f"{place} has {shorten(entry)}, expected a folder or list file", hint=PATH_HINT)
+            raise DataError(f"{location} has {shorten(entry)}, expected a folder or list file", hint=PATH_HINT)
     return tuple(entries)
 
 
@@ -102,7 +102,7 @@ def _root(path: Path, value: object) -> Path:
     return resolve(value, [path.parent, Path()]) or path.parent / value
 
 
-def _place(dataset: YoloDataset, entry: str) -> Path | None:
+def _location(dataset: YoloDataset, entry: str) -> Path | None:
     """An entry below the root, beside the yaml, or (Roboflow's exports) one level too high."""
     plain = entry.replace("\\", "/")
     return resolve(entry, [dataset.root, dataset.path.parent]) or resolve(plain.removeprefix("../"), [dataset.root])

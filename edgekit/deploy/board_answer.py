@@ -15,7 +15,7 @@ MAX_ANSWER_BYTES = 8 << 20  # a measurement has some kB
 PIECE_BYTES = 1 << 16
 CHECK_FIELDS = ("state", "name", "found", "expected")
 MAX_TEXT = 300
-PLACE = "the answer of the board"
+LOCATION = "the answer of the board"
 HINT = "a login script that prints on standard output does that: silence it; or push again, which renews the scripts"
 
 
@@ -25,7 +25,7 @@ class Answer:
 
     code: int
     output: str
-    said: str
+    errors: str
 
 
 def ask(command: list[str], *, timeout_s: float, max_bytes: int = MAX_ANSWER_BYTES) -> Answer:
@@ -47,8 +47,8 @@ def ask(command: list[str], *, timeout_s: float, max_bytes: int = MAX_ANSWER_BYT
         except BaseException:
             process.kill()
             raise
-        output, said = (one.text() for one in taken)
-    return Answer(code, output, said)
+        output, errors = (output_reader.text() for output_reader in taken)
+    return Answer(code, output, errors)
 
 
 def read_checks(text: str) -> list[dict[str, str]]:
@@ -65,12 +65,12 @@ def read_perf(text: str) -> dict[str, Any]:
     if not isinstance(value, dict) or not isinstance(value.get("runs"), list):
         raise _unexpected("it", value, "a measurement with runs")
     for index, run in enumerate(value["runs"]):
-        place = f"runs[{index}]"
-        infer = _below(_below(run, "stages", place), "infer", f"{place}.stages")
+        location = f"runs[{index}]"
+        infer = _below(_below(run, "stages", location), "infer", f"{location}.stages")
         numbers = {name: run.get(name) for name in ("threads", "fps", "cpu_percent")}
         for name, number in {**numbers, "stages.infer.p50": infer.get("p50")}.items():
             try:
-                check_number(number, f"{PLACE}: {place}.{name}", low=0)
+                check_number(number, f"{LOCATION}: {location}.{name}", low=0)
             except DataError as error:
                 raise DeviceError(error.message, hint=HINT) from error
     return value
@@ -88,7 +88,7 @@ class _Taken:
     def text(self) -> str:
         self._thread.join()
         if len(self._data) > self._max_bytes:
-            raise DeviceError(f"{PLACE} has over {self._max_bytes} bytes, expected at most that", hint=HINT)
+            raise DeviceError(f"{LOCATION} has over {self._max_bytes} bytes, expected at most that", hint=HINT)
         return self._data.decode("utf-8", errors="replace")
 
     def _take(self) -> None:
@@ -101,7 +101,7 @@ class _Taken:
 
 def _parsed(text: str) -> object:
     try:
-        return parse_json(text.strip(), PLACE, finite=False, error=DeviceError)
+        return parse_json(text.strip(), LOCATION, finite=False, error=DeviceError)
     except DeviceError as error:
         begins = shorten(printable(text.strip(), MAX_TEXT), 120)
         raise DeviceError(f"{error.message}; it begins with {begins}", hint=HINT) from error
@@ -127,12 +127,12 @@ def _clean(value: object) -> Any:
     return _line(value) if isinstance(value, str) else value
 
 
-def _below(value: object, name: str, place: str) -> Mapping[str, Any]:
+def _below(value: object, name: str, location: str) -> Mapping[str, Any]:
     inner = value.get(name) if isinstance(value, Mapping) else None
     if not isinstance(inner, Mapping):
-        raise _unexpected(f"{place}.{name}", inner, "an object")
+        raise _unexpected(f"{location}.{name}", inner, "an object")
     return inner
 
 
-def _unexpected(place: str, value: object, expected: str) -> DeviceError:
-    return DeviceError(f"{PLACE}: {place} is {shorten(value)}, expected {expected}", hint=HINT)
+def _unexpected(location: str, value: object, expected: str) -> DeviceError:
+    return DeviceError(f"{LOCATION}: {location} is {shorten(value)}, expected {expected}", hint=HINT)

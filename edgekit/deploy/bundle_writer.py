@@ -102,7 +102,7 @@ def _member_names(folder: Path) -> set[str]:
         return {BUNDLE_NAME}
     members = record.get("members") if isinstance(record, dict) else None
     named = members if isinstance(members, list) else []
-    return {BUNDLE_NAME, *(str(one.get("name")) for one in named if isinstance(one, dict))}
+    return {BUNDLE_NAME, *(str(entry.get("name")) for entry in named if isinstance(entry, dict))}
 
 
 def _is_bundle(archive: Path) -> bool:

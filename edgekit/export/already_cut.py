@@ -9,7 +9,7 @@ from edgekit.decode.families import FAMILIES
 from edgekit.decode.roles import infer_roles, task_of_heads
 from edgekit.errors import ModelError
 from edgekit.export.extract_heads import NCHW_TO_NHWC
-from edgekit.export.head_match import FoundHeads, Outputs, float_input, tool_versions
+from edgekit.export.head_match import HeadMatch, Outputs, float_input, tool_versions
 from edgekit.export.metadata import Metadata, class_names
 from edgekit.graph.onnx_graph import GraphIndex, attributes, declared_shape, tensor_shapes
 from edgekit.spec import HeadSpec, ModelSpec, Preprocess
@@ -33,7 +33,7 @@ def cut_again(
     *,
     known: ModelSpec | None = None,
     chosen: Mapping[str, str] | None = None,
-) -> FoundHeads:
+) -> HeadMatch:
     """The heads of a graph that is cut already, or (chosen) those that an expert names; given edgekit's names.
 
     For the arguments see `head_tensors`.
@@ -50,9 +50,9 @@ def cut_again(
         heads.append(replace(head, name=name))
     spec = replace(spec, outputs=tuple(heads))
     if chosen is None:
-        return FoundHeads(index.model, spec, outputs)
+        return HeadMatch(index.model, spec, outputs)
     note = "the heads were named by hand; that edgekit decodes them as the model did is not proven"
-    return FoundHeads(index.model, replace(spec, notes=(*spec.notes, note)), outputs, ("all behind the named tensors",))
+    return HeadMatch(index.model, replace(spec, notes=(*spec.notes, note)), outputs, ("all behind the named tensors",))
 
 
 def head_tensors(
@@ -68,18 +68,20 @@ def head_tensors(
     with the graph; it must name its outputs. Raises ModelError where it does not, or where names and shapes leave
     more than one reading.
     """
-    wanted = chosen if chosen is not None else dict.fromkeys(index.output_names, "")
-    if unknown := sorted(set(wanted) - set(index.producers)):
+    requested = chosen if chosen is not None else dict.fromkeys(index.output_names, "")
+    if unknown := sorted(set(requested) - set(index.producers)):
         raise ModelError(
             f"the graph has no tensor {unknown[0]!r}",
             hint="give names of tensors as Netron shows them: a node's output, not the node itself",
         )
-    tensors = {name: _nchw_tensor(index, name) for name in wanted}
+    tensors = {name: _nchw_tensor(index, name) for name in requested}
     shapes = tensor_shapes(index.model, dict.fromkeys(tensors.values()), (1, 3, size_wh[1], size_wh[0]))
     nhwc = {name: _to_nhwc(name, shapes[tensor]) for name, tensor in tensors.items()}
     if known is not None and chosen is None:
         return tensors, _confirmed(known, nhwc)
-    aliases = {name: _role_name(role, nhwc[name], size_wh) or maker_names(index, name) for name, role in wanted.items()}
+    aliases = {
+        name: _role_name(role, nhwc[name], size_wh) or maker_names(index, name) for name, role in requested.items()
+    }
     heads = infer_roles(
         list(nhwc.items()),
         size_wh,

@@ -64,10 +64,10 @@ def _rewritten(
         along = attributes(node).get("axis", 0) == 0 and led == [node.input[0]]
         return {1: np.zeros_like(picked)} if along and picked is not None and picked.ndim == 0 else {}
     if node.op_type == "ScatterND":
-        start, places = constants.get(0), constants.get(1)
+        start, indices = constants.get(0), constants.get(1)
         changed: dict[int, Array] = {}
-        if places is not None and shapes.get(node.input[0], (0,))[0] == batch:
-            changed[1] = np.concatenate([np.zeros_like(places[..., :1]), places[..., 1:]], axis=-1)
+        if indices is not None and shapes.get(node.input[0], (0,))[0] == batch:
+            changed[1] = np.concatenate([np.zeros_like(indices[..., :1]), indices[..., 1:]], axis=-1)
         return changed | ({0: start[:1]} if start is not None and start.shape[:1] == (batch,) else {})
     return {
         i: value[:1]
@@ -82,10 +82,10 @@ def _prove(model: onnx.ModelProto, single: onnx.ModelProto) -> None:
     images = np.random.default_rng(5).random(declared_shape(value), np.float32)
     before, after = open_session(model)({value.name: images}), open_session(single)({value.name: images[:1]})
     for name, expected in before.items():
-        first, found = expected[:1], after[name]
-        same = found.shape == first.shape
+        first, actual = expected[:1], after[name]
+        same = actual.shape == first.shape
         scale = max(1.0, float(np.abs(first).max(initial=0)))
-        if not same or not float(np.abs(found - first).max(initial=0)) <= TOLERANCE * scale:
+        if not same or not float(np.abs(actual - first).max(initial=0)) <= TOLERANCE * scale:
             raise ModelError(
                 f"batch {len(expected)} cannot be made 1: output {name!r} of the first image changes",
                 hint="export with batch=1 (or dynamic=True)",

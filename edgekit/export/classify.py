@@ -12,7 +12,7 @@ from onnx import helper, numpy_helper
 
 from edgekit.errors import ModelError
 from edgekit.export.head_location import NOT_YOLO_HINT
-from edgekit.export.head_match import FoundHeads, float_input, tool_versions
+from edgekit.export.head_match import HeadMatch, float_input, tool_versions
 from edgekit.export.metadata import Metadata, class_names
 from edgekit.graph.onnx_graph import GraphIndex, attributes, extract, graph_inputs, open_session, tensor_shapes
 from edgekit.spec import HeadSpec, ModelSpec, Preprocess
@@ -37,11 +37,11 @@ class Product:
 def is_classifier(index: GraphIndex) -> bool:
     """One output (1, classes) that a matrix product makes, with or without a softmax."""
     outputs = index.model.graph.output
-    one = len(outputs) == 1 and len(outputs[0].type.tensor_type.shape.dim) == 2
-    return one and last_product(index) is not None
+    single = len(outputs) == 1 and len(outputs[0].type.tensor_type.shape.dim) == 2
+    return single and last_product(index) is not None
 
 
-def cut_classifier(index: GraphIndex, metadata: Metadata, size_wh: tuple[int, int]) -> FoundHeads:
+def cut_classifier(index: GraphIndex, metadata: Metadata, size_wh: tuple[int, int]) -> HeadMatch:
     """The logits of a classifier; raises ModelError where the graph is another or contradicts its metadata."""
     model, tensor, shape = logits_as_convolution(index, size_wh)
     if metadata.task not in ("", "classify"):
@@ -57,7 +57,7 @@ def cut_classifier(index: GraphIndex, metadata: Metadata, size_wh: tuple[int, in
         tools=tool_versions(),
         notes=notes,
     )
-    return FoundHeads(
+    return HeadMatch(
         model, spec, {"class": (tensor, shape)}, ("the softmax", "the flattening before the last product")
     )
 
@@ -137,5 +137,5 @@ def _prove_logits(model: onnx.ModelProto, product: Product, image_shape: tuple[i
         raise _no_classifier(f"logits that differ by {difference:.3g} once the product is a convolution")
 
 
-def _no_classifier(found: str) -> ModelError:
-    return ModelError(f"this ONNX does not look like a YOLO classifier: found {found}", hint=NOT_YOLO_HINT)
+def _no_classifier(actual: str) -> ModelError:
+    return ModelError(f"this ONNX does not look like a YOLO classifier: found {actual}", hint=NOT_YOLO_HINT)

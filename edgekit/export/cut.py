@@ -13,7 +13,7 @@ from edgekit.export.already_cut import cut_again, is_cut
 from edgekit.export.classify import cut_classifier, is_classifier
 from edgekit.export.extract_heads import reroot
 from edgekit.export.half_precision import holds_halves
-from edgekit.export.head_match import FoundHeads
+from edgekit.export.head_match import HeadMatch
 from edgekit.export.metadata import read_metadata
 from edgekit.export.opset import opset_of, to_opset_11
 from edgekit.export.prepare import fix_input, fold_constants, input_notes
@@ -121,34 +121,34 @@ def cut_graph(
     progress("finding the head", 0, 0)
     try:
         fixed, size_wh = fix_input(model, options.imgsz_hw)
-        found = find_heads(fold_constants(fixed), size_wh, options, known=known)
+        match = find_heads(fold_constants(fixed), size_wh, options, known=known)
     except ModelError as error:
         named = error if options.outputs else named_error(model, error)
         if named is error:
             raise
         raise named from error
     progress("cutting and proving", 0, 0)
-    rooted = reroot(found.source, found.outputs)
+    rooted = reroot(match.source, match.outputs)
     finished, rewritten = _for_toolchain(rooted, keep_softmax=options.keep_softmax)
     made = {name for node in fixed.graph.node for name in node.output}
-    as_given = all(tensor in made for tensor, _ in found.outputs.values())
+    heads_unchanged = all(tensor in made for tensor, _ in match.outputs.values())
     proven = prove_heads(
-        fixed if as_given else found.source,
+        fixed if heads_unchanged else match.source,
         finished,
-        found.outputs,
+        match.outputs,
         kept=lambda: _for_toolchain(rooted, keep_softmax=True)[0],
     )
     check_model(finished, "the cut graph")
     if holds_halves(model):
         rewritten = ("float16 to float32", *rewritten)
     left = tuple(n.name or n.output[0] for n in finished.graph.node if n.op_type in CPU_OPS)
-    spec = replace(found.spec, notes=(*found.spec.notes, *input_notes(model, options.imgsz_hw), *proven))
-    return Cut(finished, spec, found.dropped, rewritten, left)
+    spec = replace(match.spec, notes=(*match.spec.notes, *input_notes(model, options.imgsz_hw), *proven))
+    return Cut(finished, spec, match.dropped, rewritten, left)
 
 
 def find_heads(
     model: onnx.ModelProto, size_wh: tuple[int, int], options: CutOptions, *, known: ModelSpec | None = None
-) -> FoundHeads:
+) -> HeadMatch:
     """The heads of a graph of fixed size: those named, a classifier's logits, those it was cut at, or by structure."""
     index, metadata = index_graph(model), read_metadata(model)
     if options.outputs is not None:

@@ -70,10 +70,10 @@ def prove_final_rows(
     theirs = theirs[np.argsort(-theirs[:, SCORE], kind="stable")]
     closest = (float("inf"), "the export finds nothing" if not len(theirs) else "")
     for selection in _selections(index, tail.branch, one_to_one=spec.end_to_end) if len(theirs) else ():
-        miss, told = _difference(_selected(rows, spec, selection, len(table)), theirs)
+        miss, description = _difference(_selected(rows, spec, selection, len(table)), theirs)
         if not miss:
             return _as_selected(spec, selection)
-        closest = min(closest, (miss, told))
+        closest = min(closest, (miss, description))
     raise ModelError(
         f"the final rows {outputs[0]!r} of this export are not the objects that edgekit finds on the same heads "
         f"({spec.family} {spec.task}): {closest[1]}",
@@ -178,18 +178,18 @@ def _selected(rows: AllRows, spec: ModelSpec, selection: Selection, count: int) 
     if selection.iou:
         ids = np.zeros_like(classes, np.int32) if selection.agnostic else classes.astype(np.int32)
         turned = spec.task == "obb"
-        places = np.concatenate([boxes, rows.extra[cells]], axis=1) if turned else boxes
-        keep = _suppress(places, scores, ids, selection)[:count]
-    found = np.column_stack([boxes, scores, classes, rows.extra[cells]])[keep]
-    return np.asarray(found, np.float32)
+        suppressed_boxes = np.concatenate([boxes, rows.extra[cells]], axis=1) if turned else boxes
+        keep = _suppress(suppressed_boxes, scores, ids, selection)[:count]
+    table_rows = np.column_stack([boxes, scores, classes, rows.extra[cells]])[keep]
+    return np.asarray(table_rows, np.float32)
 
 
 def _suppress(boxes: Floats, scores: Floats, ids: npt.NDArray[np.int32], selection: Selection) -> npt.NDArray[np.intp]:
     """Which boxes (n, 4) xyxy, or (n, 5) turned ones, are left by NMS, best first."""
     turned = boxes.shape[1] == 5
     if not selection.fast:
-        one_by_one = rotated_nms if turned else nms
-        return one_by_one(boxes, scores, ids, iou_threshold=selection.iou, max_detections=len(scores))
+        suppress = rotated_nms if turned else nms
+        return suppress(boxes, scores, ids, iou_threshold=selection.iou, max_detections=len(scores))
     order = np.argsort(-scores, kind="stable")
     overlaps = (rotated_iou if turned else box_iou)(boxes[order], boxes[order])
     rivals = (overlaps > selection.iou) & (ids[order][:, None] == ids[order])

@@ -89,14 +89,16 @@ def _mask_columns(tail: Tail) -> int:
 
 def _keypoint_shape(metadata: Metadata, rest: np.ndarray, channels: int) -> tuple[int, ...]:
     """(points, 2 or 3): a visibility is a sigmoid, 0.5 in every cell where the raw numbers are zero."""
-    seen = np.flatnonzero((rest[:, -channels:] == 0.5).all(axis=0))
-    dims = 3 if channels % 3 == 0 and np.array_equal(seen, np.arange(2, channels, 3)) else 2
+    visible = np.flatnonzero((rest[:, -channels:] == 0.5).all(axis=0))
+    dims = 3 if channels % 3 == 0 and np.array_equal(visible, np.arange(2, channels, 3)) else 2
     if channels % dims:
         raise _contradiction(f"{channels} key point channels, which divide by neither 3 nor 2")
-    found = (channels // dims, dims)
-    if metadata.keypoint_shape and metadata.keypoint_shape != found:
-        raise _contradiction(f"metadata kpt_shape {list(metadata.keypoint_shape)}, but the head gives {list(found)}")
-    return found
+    point_shape = (channels // dims, dims)
+    if metadata.keypoint_shape and metadata.keypoint_shape != point_shape:
+        raise _contradiction(
+            f"metadata kpt_shape {list(metadata.keypoint_shape)}, but the head gives {list(point_shape)}"
+        )
+    return point_shape
 
 
 def _measured(roles: tuple[HeadRole, ...], rest: np.ndarray) -> Formulas | None:
@@ -119,15 +121,15 @@ def _family(metadata: Metadata, roles: tuple[HeadRole, ...], measured: Formulas 
         return named, ()
     one_bin = all(r.map.shape[1] == 4 for r in roles if r.role == "box")
     family = "yolo26" if one_bin and "yolo26" in fits else fits[0]
-    said = f"the file calls itself {named}" if named else "the file does not name its family"
-    return family, (f"{said}; its head is decoded as {family}'s",)
+    declared = f"the file calls itself {named}" if named else "the file does not name its family"
+    return family, (f"{declared}; its head is decoded as {family}'s",)
 
 
-def _agreed(what: str, said: str, found: str) -> str:
-    if said and said != found:
-        raise _contradiction(f"metadata {what} {said!r}, but the head is that of {found!r}")
-    return found
+def _agreed(what: str, declared: str, point_shape: str) -> str:
+    if declared and declared != point_shape:
+        raise _contradiction(f"metadata {what} {declared!r}, but the head is that of {point_shape!r}")
+    return point_shape
 
 
-def _contradiction(found: str) -> ModelError:
-    return ModelError(f"the model contradicts itself: {found}", hint=NOT_YOLO_HINT)
+def _contradiction(point_shape: str) -> ModelError:
+    return ModelError(f"the model contradicts itself: {point_shape}", hint=NOT_YOLO_HINT)

@@ -70,10 +70,12 @@ def find_branches(index: GraphIndex, size_wh: tuple[int, int]) -> tuple[Branch, 
 
 def proto_output(index: GraphIndex) -> str:
     """The graph output that holds the mask prototypes (1, c, h, w); empty where there is none."""
-    found = [name for name in index.output_names if _rank(index, name) == 4]
-    if len(found) > 1:
-        raise no_yolo(f"{len(found)} outputs of rank 4 ({', '.join(found)}), expected at most one: the prototypes")
-    return found[0] if found else ""
+    names = [name for name in index.output_names if _rank(index, name) == 4]
+    if len(names) > 1:
+        raise no_yolo(
+            f"{len(names)} outputs of rank 4 ({', '.join(names)}), expected at most one: the prototypes"
+        )
+    return names[0] if names else ""
 
 
 def is_expectation(index: GraphIndex, node: onnx.NodeProto) -> bool:
@@ -85,18 +87,18 @@ def is_expectation(index: GraphIndex, node: onnx.NodeProto) -> bool:
 
 
 def _last_convolutions(index: GraphIndex, output: str) -> set[str]:
-    found, seen, todo = set(), set(), [output]
+    names, visited, todo = set(), set(), [output]
     while todo:
         name = todo.pop()
         node = index.producers.get(name)
-        if node is None or name in seen or node.op_type in METADATA_OPS:
+        if node is None or name in visited or node.op_type in METADATA_OPS:
             continue
-        seen.add(name)
+        visited.add(name)
         if node.op_type == "Conv" and not is_expectation(index, node):
-            found.add(name)
+            names.add(name)
         else:
             todo.extend(node.input)
-    return found
+    return names
 
 
 def _row_candidates(index: GraphIndex, reach: dict[str, set[str]]) -> list[str]:
@@ -119,7 +121,7 @@ def _group(
     """One branch per largest set of heads that meet: their rows are the last tensor that all their paths cross."""
     rows = {name: shape for name, shape in shapes.items() if len(shape) == 3 and shape[0] == 1}
     sets = {name: frozenset(t for t in maps if name in reach[t]) for name in rows}
-    largest = {s for s in sets.values() if not any(s < other for other in sets.values())}
+    largest = {s for s in sets.values() if not any(s < larger for larger in sets.values())}
     branches = []
     for heads in largest:
         members = [name for name in rows if sets[name] == heads and _rows_fit(rows[name], [maps[t] for t in heads])]
@@ -134,13 +136,13 @@ def _group(
 
 def _all_paths_cross(index: GraphIndex, tensor: str, heads: frozenset[str]) -> bool:
     """Whether every way from the heads to the graph's outputs leads through `tensor`."""
-    seen, todo = {tensor}, list(index.output_names)
+    visited, todo = {tensor}, list(index.output_names)
     while todo:
         name = todo.pop()
         if name in heads:
             return False
-        if name not in seen and name in index.producers:
-            seen.add(name)
+        if name not in visited and name in index.producers:
+            visited.add(name)
             node = index.producers[name]
             todo.extend(node.input if node.op_type not in METADATA_OPS else ())
     return True
@@ -167,10 +169,10 @@ def _rank(index: GraphIndex, output: str) -> int:
     return len(value.type.tensor_type.shape.dim)
 
 
-def no_yolo(found: str) -> ModelError:
+def no_yolo(names: str) -> ModelError:
     """What was looked for and not found."""
     return ModelError(
         f"this ONNX does not look like a YOLO export: looked for box and class convolutions on one grid per stride "
-        f"that end in one tensor of rows; found {found}",
+        f"that end in one tensor of rows; found {names}",
         hint=NOT_YOLO_HINT,
     )

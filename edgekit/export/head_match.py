@@ -15,7 +15,7 @@ Outputs = dict[str, tuple[str, tuple[int, ...]]]  # new name -> (tensor, its sha
 
 
 @dataclass(frozen=True, slots=True)
-class FoundHeads:
+class HeadMatch:
     """`source` is the graph in which `outputs` names tensors; `dropped` says what is left behind, in a few words."""
 
     source: onnx.ModelProto

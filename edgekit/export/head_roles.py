@@ -67,7 +67,7 @@ def find_roles(tail: Tail, *, has_proto: bool) -> tuple[HeadRole, ...]:
     """The role of every head map; raises ModelError where the experiment gives no clear answer."""
     base_maps, other_maps = tail.noise(0), tail.noise(1)
     base = tail.rows(base_maps)
-    found = []
+    effects = []
     for head in tail.branch.maps:
         changed = base != tail.rows({**base_maps, head.tensor: other_maps[head.tensor]})
         columns = tuple(int(c) for c in np.flatnonzero(changed.any(axis=0)))
@@ -75,17 +75,17 @@ def find_roles(tail: Tail, *, has_proto: bool) -> tuple[HeadRole, ...]:
         cells = head.shape[2] * head.shape[3]
         if not len(touched) or len(touched) != touched[-1] - touched[0] + 1 or len(touched) % cells:
             raise _unclear(f"{head.tensor!r} makes {len(touched)} rows, expected one block for its {cells} cells")
-        found.append((head, columns, int(touched[0])))
-    num_classes = _class_channels(found, base.shape[1])
+        effects.append((head, columns, int(touched[0])))
+    num_classes = _class_channels(effects, base.shape[1])
     return tuple(
         HeadRole(head, _role(head, columns, num_classes, base.shape[1], has_proto), columns, first)
-        for head, columns, first in found
+        for head, columns, first in effects
     )
 
 
-def _class_channels(found: list[tuple[HeadMap, tuple[int, ...], int]], width: int) -> int:
+def _class_channels(effects: list[tuple[HeadMap, tuple[int, ...], int]], width: int) -> int:
     """The number of classes: of the maps that make a block of columns beginning at 4, one column per channel."""
-    counts = {h.shape[1] for h, c, _ in found if c and c == tuple(range(4, 4 + h.shape[1]))}
+    counts = {h.shape[1] for h, c, _ in effects if c and c == tuple(range(4, 4 + h.shape[1]))}
     if len(counts) > 1:
         raise _unclear(f"class maps of {sorted(counts)} channels, expected the same number on every stride")
     return counts.pop() if counts else 0
@@ -109,5 +109,5 @@ def _role(head: HeadMap, columns: tuple[int, ...], num_classes: int, width: int,
     )
 
 
-def _unclear(found: str) -> ModelError:
-    return ModelError(f"the head cannot be read: {found}", hint=NOT_YOLO_HINT)
+def _unclear(effects: str) -> ModelError:
+    return ModelError(f"the head cannot be read: {effects}", hint=NOT_YOLO_HINT)

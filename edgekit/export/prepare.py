@@ -98,14 +98,14 @@ def fold_constants(model: onnx.ModelProto) -> onnx.ModelProto:
 
 def _frozen_inputs(index: GraphIndex, alive: set[str]) -> list[str]:
     """Computed tensors that living nodes read though they do not depend on the image's values."""
-    found = {
+    dynamic_nodes = {
         name
         for node in index.model.graph.node
         if any(o in alive for o in node.output)
         for name in node.input
         if name in index.producers and name not in alive
     }
-    return sorted(found, key=index.order.__getitem__)
+    return sorted(dynamic_nodes, key=index.order.__getitem__)
 
 
 def _size_hw(model: onnx.ModelProto, declared_hw: tuple[int, ...], imgsz_hw: tuple[int, int] | None) -> tuple[int, int]:
@@ -119,7 +119,7 @@ def _size_hw(model: onnx.ModelProto, declared_hw: tuple[int, ...], imgsz_hw: tup
             )
         imgsz_hw = (named[0], named[1])
     height, width = imgsz_hw or (declared_hw[0], declared_hw[1])
-    if any(d not in (0, wanted) for d, wanted in zip(declared_hw, (height, width), strict=True)):
+    if any(d not in (0, requested) for d, requested in zip(declared_hw, (height, width), strict=True)):
         raise ModelError(
             f"--imgsz {height},{width} does not fit: the graph's input is fixed at "
             f"{declared_hw[0]},{declared_hw[1]} (height, width)",

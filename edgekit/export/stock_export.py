@@ -10,14 +10,14 @@ from edgekit.export.equivalence import heads_of, prove_decoder
 from edgekit.export.final_rows import prove_final_rows
 from edgekit.export.head_analysis import Reading, read_branch
 from edgekit.export.head_location import Branch, find_branches, proto_output
-from edgekit.export.head_match import FoundHeads, Outputs, float_input, tool_versions
+from edgekit.export.head_match import HeadMatch, Outputs, float_input, tool_versions
 from edgekit.export.head_roles import HeadRole, open_tail
 from edgekit.export.metadata import Metadata
 from edgekit.graph.onnx_graph import GraphIndex, extract, tensor_shapes
 from edgekit.spec import HeadSpec, ModelSpec, Preprocess
 
 
-def cut_stock(index: GraphIndex, metadata: Metadata, size_wh: tuple[int, int], *, branch: str = "") -> FoundHeads:
+def cut_stock(index: GraphIndex, metadata: Metadata, size_wh: tuple[int, int], *, branch: str = "") -> HeadMatch:
     """The heads of a stock export: found by structure, read by experiment, their decoding proven.
 
     branch: as in `choose_branch`. Raises ModelError where any of the three fails.
@@ -35,30 +35,30 @@ def cut_stock(index: GraphIndex, metadata: Metadata, size_wh: tuple[int, int], *
     spec = prove_final_rows(index, tail, lambda maps: heads_of(maps, reading, spec), reading, spec)
     behind = len(index.model.graph.node) - len(extract(index.model, {}, [t for t, _ in outputs.values()]).graph.node)
     selection = ("selection of the best rows, " if spec.end_to_end else "NMS, ") if chosen.selection else ""
-    told = (*dropped, f"{behind} nodes of decoding ({selection}{_decoding(reading)})")
-    return FoundHeads(index.model, spec, outputs, told)
+    dropped_parts = (*dropped, f"{behind} nodes of decoding ({selection}{_decoding(reading)})")
+    return HeadMatch(index.model, spec, outputs, dropped_parts)
 
 
-def choose_branch(branches: tuple[Branch, ...], wanted: str) -> tuple[Branch, tuple[str, ...]]:
+def choose_branch(branches: tuple[Branch, ...], requested: str) -> tuple[Branch, tuple[str, ...]]:
     """The branch to keep, and what to say of the other.
 
     One-to-many by default: its neighbours overlap and NMS picks among them, so that rounding to 8 bits moves a
     score without consequence; a one-to-one head must rank a single cell above its neighbours by a small margin.
     """
     by_kind = {("one2one" if _is_one_to_one(b) else "one2many"): b for b in branches}
-    if wanted and wanted not in by_kind:
+    if requested and requested not in by_kind:
         raise ModelError(
-            f"the graph has no {wanted} branch, only {', '.join(by_kind)}",
+            f"the graph has no {requested} branch, only {', '.join(by_kind)}",
             hint="leave --branch out to keep what is there",
         )
-    kind = wanted or ("one2many" if "one2many" in by_kind else "one2one")
-    others = [other for other in by_kind if other != kind]
+    kind = requested or ("one2many" if "one2many" in by_kind else "one2one")
+    others = [dropped_kind for dropped_kind in by_kind if dropped_kind != kind]
     if len(by_kind) < len(branches):
         raise ModelError(
             f"the graph has {len(branches)} heads that cannot be told apart, expected one-to-many and one-to-one",
             hint="export with one head, or name the tensors: edgekit cut --outputs box_8=NAME,...",
         )
-    return by_kind[kind], tuple(f"the {other} branch" for other in others)
+    return by_kind[kind], tuple(f"the {dropped_kind} branch" for dropped_kind in others)
 
 
 def _is_one_to_one(branch: Branch) -> bool:

@@ -36,8 +36,8 @@ def prove_heads(
     run = open_session(extract(source, {}, dict.fromkeys(t for t, _ in outputs.values())))
 
     def stock_heads(x: npt.NDArray[np.float32]) -> Heads:
-        found = run({value.name: x})
-        return {name: found[tensor].transpose(0, 2, 3, 1) for name, (tensor, _) in outputs.items()}
+        outputs_by_name = run({value.name: x})
+        return {name: outputs_by_name[tensor].transpose(0, 2, 3, 1) for name, (tensor, _) in outputs.items()}
 
     expected = stock_heads(image)
     if broken := [name for name, values in expected.items() if not np.isfinite(values).all()]:
@@ -45,22 +45,22 @@ def prove_heads(
             f"the stock graph gives numbers beyond float32 at {outputs[broken[0]][0]!r} on an image of noise",
             hint="its weights are broken, as after a training that diverged: export another checkpoint",
         )
-    found = _differences(open_session(cut)({value.name: image}), expected)
-    name = max(found, key=lambda n: np.nan_to_num(found[n], nan=np.inf))
-    if found[name] <= HEAD_TOLERANCE:
+    outputs_by_name = _differences(open_session(cut)({value.name: image}), expected)
+    name = max(outputs_by_name, key=lambda n: np.nan_to_num(outputs_by_name[n], nan=np.inf))
+    if outputs_by_name[name] <= HEAD_TOLERANCE:
         return ()
     moved = [np.nextafter(image, np.float32(end)) for end in (-1, 2)]
     own = max(_differences(stock_heads(x), expected)[name] for x in moved)
     before = _differences(open_session(kept())({value.name: image}), expected)
     unchanged = all(difference <= HEAD_TOLERANCE for difference in before.values())
-    if unchanged and found[name] <= MARGIN * own and _softmaxes_are_right(source, cut, {value.name: image}):
+    if unchanged and outputs_by_name[name] <= MARGIN * own and _softmaxes_are_right(source, cut, {value.name: image}):
         return (
             f"its numbers are at the edge of float32: head {name} moves by {own:.2g} of its largest value when the "
-            f"image changes in its last bit, and by {found[name]:.2g} by the rewritten softmax",
+            f"image changes in its last bit, and by {outputs_by_name[name]:.2g} by the rewritten softmax",
         )
     raise ModelError(
-        f"output {name!r} of the cut graph differs from the stock graph's {outputs[name][0]!r} by {found[name]:.3g} of "
-        f"its largest value, expected at most {HEAD_TOLERANCE}",
+        f"output {name!r} of the cut graph differs from the stock graph's {outputs[name][0]!r} by "
+        f"{outputs_by_name[name]:.3g} of its largest value, expected at most {HEAD_TOLERANCE}",
         hint="export with opset=11; if it stays, keep attention as it is: edgekit cut --keep-softmax",
     )
 

@@ -37,18 +37,18 @@ def named_error(model: onnx.ModelProto, error: ModelError) -> ModelError:
         return error
     properties = {p.key: p.value for p in model.metadata_props}
     described = properties.get("description", "")[:500].split(" trained on ")[0]  # what follows names the data
-    said = " ".join((described, properties.get("head", ""), properties.get("task", ""))).lower()
-    told = [kind for kind in KINDS if any(word in said for word in kind.by_words)]
+    description = " ".join((described, properties.get("head", ""), properties.get("task", ""))).lower()
+    by_name = [kind for kind in KINDS if any(word in description for word in kind.by_words)]
     index = index_graph(model)
-    seen = [kind for kind in KINDS if kind.by_graph(index)]
-    if known := [*told, *(kind for kind in seen if kind.sure)]:
+    by_structure = [kind for kind in KINDS if kind.by_graph(index)]
+    if known := [*by_name, *(kind for kind in by_structure if kind.sure)]:
         kind = known[0]
         return ModelError(
             f"this is {kind.name}, which edgekit does not support: {kind.why}",
             hint=f"{kind.runs}; edgekit runs YOLO models for {', '.join(TASK_NAMES)}",
         )
-    if seen:
-        kind = seen[0]
+    if by_structure:
+        kind = by_structure[0]
         return ModelError(
             f"{error.message}; by its graph it may be {kind.name}, which edgekit does not support: {kind.why}",
             hint=f"if it is: {kind.runs}; if not: {error.hint}",
@@ -58,20 +58,20 @@ def named_error(model: onnx.ModelProto, error: ModelError) -> ModelError:
 
 def _last_learned(index: GraphIndex) -> set[str]:
     """The kinds of nodes with weights that are met first on the way back from the outputs."""
-    found, seen, todo = set(), set(), list(index.output_names)
+    kinds_of_nodes, by_structure, todo = set(), set(), list(index.output_names)
     while todo:
         name = todo.pop()
         node = index.producers.get(name)
-        if node is None or name in seen or node.op_type in METADATA_OPS:
+        if node is None or name in by_structure or node.op_type in METADATA_OPS:
             continue
-        seen.add(name)
+        by_structure.add(name)
         if node.op_type == "Conv" and not is_expectation(index, node):
-            found.add("Conv")
+            kinds_of_nodes.add("Conv")
         elif node.op_type in PRODUCTS:
-            found.add("product")
+            kinds_of_nodes.add("product")
         else:
             todo.extend(node.input)
-    return found
+    return kinds_of_nodes
 
 
 def _shapes(index: GraphIndex) -> list[tuple[int, ...]]:

@@ -64,7 +64,7 @@ def load_model(path: Path) -> onnx.ModelProto:
     return model
 
 
-def check_model(model: onnx.ModelProto, place: str) -> None:
+def check_model(model: onnx.ModelProto, location: str) -> None:
     """Raises ModelError where onnx's own checker refuses the graph."""
     if is_horizon(model):
         return  # onnx knows no schema of the vendor's dialect
@@ -72,7 +72,7 @@ def check_model(model: onnx.ModelProto, place: str) -> None:
         onnx.checker.check_model(model)
     except Exception as error:
         raise ModelError(
-            f"{place}: not a valid ONNX graph ({_first_line(error)})", hint="export the model again"
+            f"{location}: not a valid ONNX graph ({_first_line(error)})", hint="export the model again"
         ) from error
 
 
@@ -118,16 +118,16 @@ def reachable(index: GraphIndex, start: str) -> set[str]:
 
     Behind an op whose output is as long as what it finds, shapes are values, too.
     """
-    seen, todo = {(start, False)}, [(start, False)]  # tensor, and whether its shape depends on the values
+    visited, todo = {(start, False)}, [(start, False)]  # tensor, and whether its shape depends on the values
     while todo:
         name, loose = todo.pop()
         for node in index.consumers.get(name, ()):
             if loose or node.op_type not in METADATA_OPS:
                 counts = loose or node.op_type in COUNTING_OPS
-                new = {(output, counts) for output in node.output if output} - seen
-                seen |= new
+                new = {(output, counts) for output in node.output if output} - visited
+                visited |= new
                 todo.extend(new)
-    return {name for name, _ in seen}
+    return {name for name, _ in visited}
 
 
 def extract(model: onnx.ModelProto, inputs: Mapping[str, Sequence[int]], outputs: Iterable[str]) -> onnx.ModelProto:

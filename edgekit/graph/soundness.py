@@ -18,7 +18,7 @@ MAX_SIDE = 1 << 31  # of a tensor: beyond, no file of 2 GiB holds it
 AGAIN = "the file is damaged or was not written by an exporter: export the model again"
 
 
-def check_text(message: Message, place: str) -> None:
+def check_text(message: Message, location: str) -> None:
     """Raise ModelError where a name or text anywhere in the file is not UTF-8.
 
     protobuf finds that when a text is read, not when the file is; some versions give bytes then.
@@ -28,7 +28,7 @@ def check_text(message: Message, place: str) -> None:
     except UnicodeDecodeError:
         sound = False
     if not sound:
-        raise ModelError(f"{place}: a name in the file is not text (invalid UTF-8)", hint=AGAIN)
+        raise ModelError(f"{location}: a name in the file is not text (invalid UTF-8)", hint=AGAIN)
 
 
 def _texts(message: Message) -> Iterator[str | bytes]:
@@ -41,7 +41,7 @@ def _texts(message: Message) -> Iterator[str | bytes]:
                 yield from [value] if isinstance(value, (str, bytes)) else value
 
 
-def check_tensors(model: onnx.ModelProto, place: str) -> None:
+def check_tensors(model: onnx.ModelProto, location: str) -> None:
     """Raises ModelError naming the first stored tensor whose type is unknown or whose data do not fit its shape."""
     for tensor in stored_tensors(model.graph):
         try:
@@ -51,7 +51,7 @@ def check_tensors(model: onnx.ModelProto, place: str) -> None:
         except Exception as error:  # ValueError, TypeError, KeyError, OverflowError, MemoryError by what is wrong
             shape, why = str(tuple(tensor.dims)), str(error) or type(error).__name__
             raise ModelError(
-                f"{place}: tensor {shorten(tensor.name)} of shape {printable(shape, 60)} and element type "
+                f"{location}: tensor {shorten(tensor.name)} of shape {printable(shape, 60)} and element type "
                 f"{tensor.data_type} does not hold such data ({printable(why, 100)})",
                 hint=AGAIN,
             ) from error
@@ -85,7 +85,7 @@ def inputs_of(node: onnx.NodeProto) -> list[str]:
     return list(dict.fromkeys(read))
 
 
-def sort_nodes(model: onnx.ModelProto, place: str) -> None:
+def sort_nodes(model: onnx.ModelProto, location: str) -> None:
     """Brings the nodes into an order in which each comes after those that it reads; in place, stable.
 
     Raises ModelError naming a node that waits for itself.
@@ -111,7 +111,7 @@ def sort_nodes(model: onnx.ModelProto, place: str) -> None:
                 node = nodes[following]
                 name = f"{shorten(node.name or node.output[0])} ({printable(node.op_type, 40)})"
                 raise ModelError(
-                    f"{place}: node {name} depends on its own output, expected a graph without circles",
+                    f"{location}: node {name} depends on its own output, expected a graph without circles",
                     hint=AGAIN,
                 )
             else:

@@ -233,8 +233,8 @@ def _rank(failure: Failure) -> int:
 
 
 def _failure(known: KnownFailure, match: re.Match[str], line: str) -> Failure:
-    found = match.groupdict()
-    words = {name: (value or "").strip() for name, value in found.items()}
+    captured = match.groupdict()
+    words = {name: (value or "").strip() for name, value in captured.items()}
     for name in words:  # the same thing in another wording: shape_2 stands in for shape
         words[name] = next((words[n] for n in (name, f"{name}_2", f"{name}_3") if words.get(n)), "(not said)")
     return Failure(

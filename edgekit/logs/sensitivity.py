@@ -70,48 +70,48 @@ def read_sensitivity(path: Path) -> Sensitivity:
     )
 
 
-def _node(path: Path, place: str, value: object) -> SensitiveNode:
+def _node(path: Path, location: str, value: object) -> SensitiveNode:
     if not isinstance(value, dict):
-        raise _damaged(path, place, value, "an object")
+        raise _damaged(path, location, value, "an object")
     tensors = value.get("tensors", [])
     if not isinstance(tensors, list) or len(tensors) > MAX_TENSORS:
-        raise _damaged(path, f"{place}.tensors", tensors, "a list of names")
+        raise _damaged(path, f"{location}.tensors", tensors, "a list of names")
     return SensitiveNode(
-        node=_text(path, f"{place}.node", value.get("node")),
-        tensors=tuple(_text(path, f"{place}.tensors", name) for name in tensors),
-        op=_text(path, f"{place}.op", value.get("op", "")),
-        loss_alone=_number(path, f"{place}.loss_alone", value.get("loss_alone")),
-        gain_int16=_number_or_none(path, f"{place}.gain_int16", value.get("gain_int16")),
-        gain_float=_number_or_none(path, f"{place}.gain_float", value.get("gain_float")),
-        extra_cost=_number_or_none(path, f"{place}.extra_cost", value.get("extra_cost")),
-        chosen=_text(path, f"{place}.chosen", value.get("chosen", "")),
+        node=_text(path, f"{location}.node", value.get("node")),
+        tensors=tuple(_text(path, f"{location}.tensors", name) for name in tensors),
+        op=_text(path, f"{location}.op", value.get("op", "")),
+        loss_alone=_number(path, f"{location}.loss_alone", value.get("loss_alone")),
+        gain_int16=_number_or_none(path, f"{location}.gain_int16", value.get("gain_int16")),
+        gain_float=_number_or_none(path, f"{location}.gain_float", value.get("gain_float")),
+        extra_cost=_number_or_none(path, f"{location}.extra_cost", value.get("extra_cost")),
+        chosen=_text(path, f"{location}.chosen", value.get("chosen", "")),
     )
 
 
-def _text(path: Path, place: str, value: object) -> str:
+def _text(path: Path, location: str, value: object) -> str:
     if not isinstance(value, str) or len(value) > MAX_TEXT:
-        raise _damaged(path, place, value, f"a text of at most {MAX_TEXT} letters")
+        raise _damaged(path, location, value, f"a text of at most {MAX_TEXT} letters")
     return value
 
 
-def _number_or_none(path: Path, place: str, value: object) -> float | None:
-    return None if value is None else _number(path, place, value)
+def _number_or_none(path: Path, location: str, value: object) -> float | None:
+    return None if value is None else _number(path, location, value)
 
 
-def _number(path: Path, place: str, value: object) -> float:
+def _number(path: Path, location: str, value: object) -> float:
     if isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise _damaged(path, place, value, "a number")
+        raise _damaged(path, location, value, "a number")
     number = finite(value)
     if number is None:
-        raise _damaged(path, place, value, "a finite number")
+        raise _damaged(path, location, value, "a finite number")
     return number
 
 
-def _damaged(path: Path, place: str, value: Any, expected: str) -> DataError:
-    told = f"a list of {len(value)}" if isinstance(value, list) else type(value).__name__
+def _damaged(path: Path, location: str, value: Any, expected: str) -> DataError:
+    received = f"a list of {len(value)}" if isinstance(value, list) else type(value).__name__
     if value is None or isinstance(value, (str, float, bool)):
-        told = f"{value!r:.40}"
+        received = f"{value!r:.40}"
     return DataError(
-        f"{path} is damaged: {place[:120]} is {told}, expected {expected}",
+        f"{path} is damaged: {location[:120]} is {received}, expected {expected}",
         hint="run edgekit tune again: it writes it again",
     )

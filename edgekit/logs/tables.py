@@ -77,7 +77,7 @@ class TableReader:
     _last: str = ""
     _columns: frozenset[str] = frozenset()
     _heading: str = ""
-    _seen: set[NodeRow | OutputRow] = field(default_factory=set)
+    _rows_read: set[NodeRow | OutputRow] = field(default_factory=set)
 
     def stamped(self, text: str) -> None:
         """Takes a line that has a time stamp: a title opens a table, anything else closes it."""
@@ -161,9 +161,9 @@ class TableReader:
     def _keep(self, rows: list[NodeRow] | list[OutputRow], row: NodeRow | OutputRow) -> None:
         """Keeps a row once: a doubled line is no second node. Cut names may be alike, then only neighbours count."""
         truncated = row.name.startswith(TRUNCATED)
-        doubled = bool(rows) and rows[-1] == row if truncated else row in self._seen
+        doubled = bool(rows) and rows[-1] == row if truncated else row in self._rows_read
         if not doubled and len(rows) < MAX_ROWS:
-            self._seen.add(row)
+            self._rows_read.add(row)
             rows.append(row)  # type: ignore[arg-type]
 
 

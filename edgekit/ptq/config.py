@@ -68,20 +68,20 @@ class PtqConfig:
     @property
     def inputs(self) -> tuple[PtqInput, ...]:
         """The inputs in their order, with the toolchain's defaults where the yaml left a field out."""
-        given, calibration = self.input_parameters, self.calibration_parameters
-        count = len(given.input_type_rt)
+        parameters, calibration = self.input_parameters, self.calibration_parameters
+        count = len(parameters.input_type_rt)
         folders = calibration.cal_data_dir or ("",) * count
         columns = (
-            given.input_name or ("",) * count,
-            given.input_type_train,
-            given.input_layout_train,
-            given.input_type_rt,
-            given.input_layout_rt or ("",) * count,
-            given.input_space_and_range or ("regular",) * count,
-            given.input_shape or ((),) * count,
-            given.norm_type,
-            given.mean_value or (None,) * count,
-            given.scale_value or (None,) * count,
+            parameters.input_name or ("",) * count,
+            parameters.input_type_train,
+            parameters.input_layout_train,
+            parameters.input_type_rt,
+            parameters.input_layout_rt or ("",) * count,
+            parameters.input_space_and_range or ("regular",) * count,
+            parameters.input_shape or ((),) * count,
+            parameters.norm_type,
+            parameters.mean_value or (None,) * count,
+            parameters.scale_value or (None,) * count,
             folders,
             calibration.cal_data_type or tuple(map(_data_type_of_folder, folders)),
         )
@@ -93,9 +93,9 @@ def load_config(path: Path) -> PtqConfig:
     return _config_from(read_yaml(path), str(path))
 
 
-def parse_config(text: str, *, place: str = "the yaml") -> PtqConfig:
+def parse_config(text: str, *, location: str = "the yaml") -> PtqConfig:
     """Reads the text of a PTQ yaml; raises as `load_config` does."""
-    return _config_from(parse_yaml(text, place=place), place)
+    return _config_from(parse_yaml(text, location=location), location)
 
 
 def dump_config(config: PtqConfig, *, header: str = "", comments: Mapping[str, str] | None = None) -> str:
@@ -132,10 +132,10 @@ def with_defaults(config: PtqConfig) -> PtqConfig:
     return PtqConfig(**groups)
 
 
-def _config_from(value: object, place: str) -> PtqConfig:
+def _config_from(value: object, location: str) -> PtqConfig:
     if not isinstance(value, Mapping):
         raise ConfigError(
-            f"{place} holds {type(value).__name__}, expected the groups {', '.join(GROUPS)}",
+            f"{location} holds {type(value).__name__}, expected the groups {', '.join(GROUPS)}",
             hint="start from a preset in ptq_yamls/ or from edgekit calibrate",
         )
     try:
@@ -147,7 +147,7 @@ def _config_from(value: object, place: str) -> PtqConfig:
             raise ConfigError(f"group {missing[0]} is missing, expected {', '.join(GROUPS)}", hint=f"add {missing[0]}")
         return PtqConfig(**{name: read_group(kind, value[name], name) for name, kind in GROUPS.items()})
     except ConfigError as error:
-        raise ConfigError(f"{place}: {error.message}", hint=error.hint) from error
+        raise ConfigError(f"{location}: {error.message}", hint=error.hint) from error
 
 
 def _data_type_of_folder(folder: str) -> str:

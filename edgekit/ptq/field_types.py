@@ -131,9 +131,9 @@ def channel_values(*, zero: bool) -> FieldKind:
             return ((checked(value),),)
         if not value.strip():
             return ()
-        return tuple(read_one(part.strip()) for part in value.split(";"))
+        return tuple(read_part(part.strip()) for part in value.split(";"))
 
-    def read_one(part: str) -> tuple[float, ...] | None:
+    def read_part(part: str) -> tuple[float, ...] | None:
         if part == "None":
             return None
         numbers = tuple(checked(word) for word in part.split())
@@ -150,7 +150,7 @@ def channel_values(*, zero: bool) -> FieldKind:
     def write(value: tuple[tuple[float, ...] | None, ...]) -> object:
         if len(value) == 1 and value[0] is not None and len(value[0]) == 1:
             return value[0][0]
-        return ";".join("None" if one is None else " ".join(map(repr, one)) for one in value)
+        return ";".join("None" if single is None else " ".join(map(repr, single)) for single in value)
 
     kind = "numbers" if zero else "numbers other than 0"
     return FieldKind(f"finite {kind}: one, or one per channel with spaces between", read, write)
@@ -172,9 +172,9 @@ def node_rules() -> FieldKind:
     """Per node where it runs and which of its tensors are int16."""
 
     def read(value: object) -> Mapping[str, Mapping[str, str]]:
-        return MappingProxyType({_name(node): read_one(rules) for node, rules in _pairs(value)})
+        return MappingProxyType({_name(node): read_part(rules) for node, rules in _pairs(value)})
 
-    def read_one(value: object) -> Mapping[str, str]:
+    def read_part(value: object) -> Mapping[str, str]:
         rules = dict(_pairs(value))
         for key, entry in rules.items():
             if not isinstance(key, str) or not re.fullmatch(r"ON|OutputType|InputType\d{0,3}", key):

@@ -150,11 +150,11 @@ def write_group(group: object) -> dict[str, object]:
     return {f.name: f.metadata["kind"].write(v) for f, v in set_fields.items() if v is not None}
 
 
-def unknown_name(place: str, what: str, name: str, legal: tuple[str, ...]) -> ConfigError:
+def unknown_name(location: str, what: str, name: str, legal: tuple[str, ...]) -> ConfigError:
     """The error for a name that is not among `legal`, with the nearest one as the way out."""
     near = difflib.get_close_matches(name, legal, n=1, cutoff=0.6)
     hint = f"did you mean {near[0]}?" if near else f"delete it or use another {what}"
-    return ConfigError(f"{place} is an unknown {what}, expected one of {', '.join(legal)}", hint=hint)
+    return ConfigError(f"{location} is an unknown {what}, expected one of {', '.join(legal)}", hint=hint)
 
 
 def _check_fields(group: Any, group_name: str) -> None:
@@ -174,21 +174,21 @@ def _check_fields(group: Any, group_name: str) -> None:
         object.__setattr__(group, f.name, normal)
 
 
-def _read(kind: FieldKind, value: object, place: str) -> object:
+def _read(kind: FieldKind, value: object, location: str) -> object:
     if value is None:
         return None
     try:
         return kind.read(value)
     except ValueError as error:
-        raise _illegal(kind, value, place) from error
+        raise _illegal(kind, value, location) from error
 
 
-def _illegal(kind: FieldKind, value: object, place: str) -> ConfigError:
+def _illegal(kind: FieldKind, value: object, location: str) -> ConfigError:
     near = difflib.get_close_matches(shorten(value).strip("'"), kind.legal, n=1, cutoff=0.6)
-    hint = f"did you mean {near[0]}?" if near else f"set {place} to a legal value"
-    if place.endswith(".march") and str(value).startswith("nash"):
+    hint = f"did you mean {near[0]}?" if near else f"set {location} to a legal value"
+    if location.endswith(".march") and str(value).startswith("nash"):
         hint = "hb_mapper does not build for the S series; its toolchain is hb_compile, with another yaml"
-    return ConfigError(f"{place} is {_shown(value)}, expected {kind.expected}", hint=hint)
+    return ConfigError(f"{location} is {_shown(value)}, expected {kind.expected}", hint=hint)
 
 
 def _shown(value: object) -> str:

@@ -82,7 +82,7 @@ def ptq_config(
 
 def reasons(config: PtqConfig) -> dict[str, str]:
     """Why each value stands as it does, by field: the comments in the yaml."""
-    one = config.inputs[0]
+    model_input = config.inputs[0]
     return {
         "onnx_model": "cut at the head convolutions (edgekit cut), so that no float tail stays on the board's CPU",
         "march": "bernoulli2: RDK X3, bayes: RDK Ultra, bayes-e: RDK X5; their .bin files never interchange",
@@ -90,8 +90,8 @@ def reasons(config: PtqConfig) -> dict[str, str]:
         "working_dir": "beside this yaml, like every path here",
         "layer_out_dump": "outputs of inner layers cost memory and time on the board",
         "input_name": "the input of the ONNX",
-        "input_type_rt": REASON_OF_RT[one.type_rt],
-        "input_layout_rt": REASON_OF_LAYOUT.get(one.type_rt, ""),
+        "input_type_rt": REASON_OF_RT[model_input.type_rt],
+        "input_layout_rt": REASON_OF_LAYOUT.get(model_input.type_rt, ""),
         "input_space_and_range": "BT.601 full range (0..255), which edgekit's NV12 has; cv2's I420 is studio range",
         "input_type_train": "the colour order that the ONNX was trained on, and that of the calibration files",
         "input_layout_train": "the layout of the ONNX, and that of the calibration files",

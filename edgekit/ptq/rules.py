@@ -36,11 +36,11 @@ PER_INPUT_FIELDS = (
 def check_rules(config: PtqConfig) -> None:
     """Raises ConfigError on the first combination that cannot be meant."""
     _check_counts(config)
-    for one in config.inputs:
-        _check_types(one)
-        _check_layout(one, config.model_parameters.march)
-        _check_size(one)
-        _check_normalisation(one)
+    for model_input in config.inputs:
+        _check_types(model_input)
+        _check_layout(model_input, config.model_parameters.march)
+        _check_size(model_input)
+        _check_normalisation(model_input)
     _check_batch(config)
     _check_calibration(config)
     _check_march(config)
@@ -73,80 +73,82 @@ def _check_counts(config: PtqConfig) -> None:
         )
 
 
-def _check_types(one: PtqInput) -> None:
-    legal = TRAIN_TYPES_OF_RT[one.type_rt]
-    if one.type_train not in legal:
+def _check_types(model_input: PtqInput) -> None:
+    legal = TRAIN_TYPES_OF_RT[model_input.type_rt]
+    if model_input.type_train not in legal:
         raise _refused(
-            f"input_type_rt {one.type_rt!r} cannot come from input_type_train {one.type_train!r}, "
+            f"input_type_rt {model_input.type_rt!r} cannot come from input_type_train {model_input.type_train!r}, "
             f"expected one of {', '.join(legal)}",
             "the board converts nv12 and yuv444 from yuv444, rgb or bgr; rgb and bgr from each other",
         )
-    if one.color_space == "bt601_video" and one.type_rt != "nv12":
+    if model_input.color_space == "bt601_video" and model_input.type_rt != "nv12":
         raise _refused(
-            f"input_space_and_range is 'bt601_video' with input_type_rt {one.type_rt!r}, expected nv12",
+            f"input_space_and_range is 'bt601_video' with input_type_rt {model_input.type_rt!r}, expected nv12",
             "studio range exists for nv12 alone; delete input_space_and_range or set it to regular",
         )
 
 
-def _check_layout(one: PtqInput, march: str) -> None:
-    if one.type_rt == "nv12" and one.layout_rt:
+def _check_layout(model_input: PtqInput, march: str) -> None:
+    if model_input.type_rt == "nv12" and model_input.layout_rt:
         raise _refused(
-            f"input_layout_rt is {one.layout_rt!r} with input_type_rt 'nv12', expected none",
+            f"input_layout_rt is {model_input.layout_rt!r} with input_type_rt 'nv12', expected none",
             "delete input_layout_rt: nv12 is a plane of Y and a plane of UV, neither NCHW nor NHWC",
         )
-    if one.type_rt != "nv12" and not one.layout_rt:
+    if model_input.type_rt != "nv12" and not model_input.layout_rt:
         raise _refused(
-            f"input_layout_rt is missing with input_type_rt {one.type_rt!r}, expected NCHW or NHWC",
+            f"input_layout_rt is missing with input_type_rt {model_input.type_rt!r}, expected NCHW or NHWC",
             "add input_layout_rt",
         )
-    if (march, one.type_rt, one.layout_rt) == ("bernoulli2", "yuv444", "NCHW"):
+    if (march, model_input.type_rt, model_input.layout_rt) == ("bernoulli2", "yuv444", "NCHW"):
         raise _refused(
             "input_layout_rt is 'NCHW' with yuv444 for bernoulli2, expected NHWC",
             "the RDK X3 takes yuv444 as NHWC alone",
         )
 
 
-def _check_size(one: PtqInput) -> None:
-    channels = CHANNELS_OF_TYPE.get(one.type_train)
-    if not one.shape or channels is None:
+def _check_size(model_input: PtqInput) -> None:
+    channels = CHANNELS_OF_TYPE.get(model_input.type_train)
+    if not model_input.shape or channels is None:
         return
-    position = 1 if one.layout_train == "NCHW" else 3
-    if len(one.shape) != 4 or one.shape[position] != channels:
+    position = 1 if model_input.layout_train == "NCHW" else 3
+    if len(model_input.shape) != 4 or model_input.shape[position] != channels:
         raise _refused(
-            f"input_shape is {'x'.join(map(str, one.shape))}, expected 4 sides with {channels} channels "
-            f"at place {position + 1} ({one.layout_train}, {one.type_train})",
+            f"input_shape is {'x'.join(map(str, model_input.shape))}, expected 4 sides with {channels} channels "
+            f"at place {position + 1} ({model_input.layout_train}, {model_input.type_train})",
             "fix input_shape or input_layout_train",
         )
-    height, width = (one.shape[2], one.shape[3]) if position == 1 else (one.shape[1], one.shape[2])
-    if one.type_rt in ("nv12", "yuv444") and (height % 2 or width % 2):
+    height, width = (
+        (model_input.shape[2], model_input.shape[3]) if position == 1 else (model_input.shape[1], model_input.shape[2])
+    )
+    if model_input.type_rt in ("nv12", "yuv444") and (height % 2 or width % 2):
         raise _refused(
-            f"input_shape is {width}x{height} pixels with input_type_rt {one.type_rt!r}, expected even sides",
+            f"input_shape is {width}x{height} pixels with input_type_rt {model_input.type_rt!r}, expected even sides",
             "export the model at an even size, or use input_type_rt rgb",
         )
 
 
-def _check_normalisation(one: PtqInput) -> None:
-    wanted = {"mean_value": "mean" in one.norm_type, "scale_value": "scale" in one.norm_type}
-    given = {"mean_value": one.mean, "scale_value": one.scale}
-    for name, needed in wanted.items():
-        if needed and given[name] is None:
+def _check_normalisation(model_input: PtqInput) -> None:
+    needed_by_norm = {"mean_value": "mean" in model_input.norm_type, "scale_value": "scale" in model_input.norm_type}
+    declared = {"mean_value": model_input.mean, "scale_value": model_input.scale}
+    for name, needed in needed_by_norm.items():
+        if needed and declared[name] is None:
             raise _refused(
-                f"{name} is missing with norm_type {one.norm_type!r}, expected one number or one per channel",
+                f"{name} is missing with norm_type {model_input.norm_type!r}, expected one number or one per channel",
                 f"add {name}, or change norm_type",
             )
-        if not needed and given[name] is not None:
+        if not needed and declared[name] is not None:
             raise _refused(
-                f"{name} is set with norm_type {one.norm_type!r}, which does not use it, expected none",
+                f"{name} is set with norm_type {model_input.norm_type!r}, which does not use it, expected none",
                 f"delete {name}, or set norm_type to use it",
             )
-        _check_channels(one, name, given[name])
+        _check_channels(model_input, name, declared[name])
 
 
-def _check_channels(one: PtqInput, name: str, values: tuple[float, ...] | None) -> None:
-    channels = CHANNELS_OF_TYPE.get(one.type_train)
+def _check_channels(model_input: PtqInput, name: str, values: tuple[float, ...] | None) -> None:
+    channels = CHANNELS_OF_TYPE.get(model_input.type_train)
     if values is not None and channels is not None and len(values) not in (1, channels):
         raise _refused(
-            f"{name} has {len(values)} numbers, expected 1 or {channels} for {one.type_train}",
+            f"{name} has {len(values)} numbers, expected 1 or {channels} for {model_input.type_train}",
             "give one number for all channels, or one per channel with spaces between",
         )
 
@@ -185,11 +187,11 @@ def _check_march(config: PtqConfig) -> None:
         )
     if march != "bernoulli2":
         return
-    wide = [o for o in config.calibration_parameters.optimization or () if o in INT16_OPTIMIZATIONS]
-    wide += [n for n, r in (config.model_parameters.node_info or {}).items() if "int16" in r.values()]
-    if wide:
+    int16_requests = [o for o in config.calibration_parameters.optimization or () if o in INT16_OPTIMIZATIONS]
+    int16_requests += [n for n, r in (config.model_parameters.node_info or {}).items() if "int16" in r.values()]
+    if int16_requests:
         raise _refused(
-            f"{wide[0]!r} asks for int16 on march 'bernoulli2', expected int8 alone",
+            f"{int16_requests[0]!r} asks for int16 on march 'bernoulli2', expected int8 alone",
             "the RDK X3 computes in int8; drop the int16 setting",
         )
 

@@ -189,13 +189,13 @@ def _bin(build: Build) -> dict[str, Any] | None:
     }
 
 
-def _sensitivity(told: Sensitivity | None) -> dict[str, Any] | None:
-    if told is None:
+def _sensitivity(result: Sensitivity | None) -> dict[str, Any] | None:
+    if result is None:
         return None
     return {
-        "measure": told.measure,
-        "baseline": dict(told.baseline),
-        "nodes": [asdict(node) | {"tensors": list(node.tensors)} for node in told.nodes],
+        "measure": result.measure,
+        "baseline": dict(result.baseline),
+        "nodes": [asdict(node) | {"tensors": list(node.tensors)} for node in result.nodes],
     }
 
 

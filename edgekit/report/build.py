@@ -56,8 +56,8 @@ class Build:
     @property
     def march(self) -> str:
         log = self.compile_log
-        told = (log.march if log else "") or (self.bin.march if self.bin else "")
-        return told or (self.sidecar.spec.march if self.sidecar else "")
+        declared_march = (log.march if log else "") or (self.bin.march if self.bin else "")
+        return declared_march or (self.sidecar.spec.march if self.sidecar else "")
 
     @property
     def simulated(self) -> bool:
@@ -67,10 +67,10 @@ class Build:
     @property
     def versions(self) -> Mapping[str, str]:
         """Versions of the tools that built it; the .bin's word counts before a log's."""
-        found: dict[str, str] = {}
+        tool_versions: dict[str, str] = {}
         for part in (self.compile_log, self.model_info, self.bin):
-            found |= dict(part.versions) if part else {}
-        return found
+            tool_versions |= dict(part.versions) if part else {}
+        return tool_versions
 
     @property
     def estimate(self) -> Estimate | None:
@@ -92,12 +92,12 @@ class Build:
 
     def setting(self, section: str, key: str) -> str:
         """A yaml field as used, wherever it is told; "" where nowhere."""
-        said = self.log.setting(section, key) if self.log else ""
-        if not said and self.model_info:
-            said = self.model_info.settings.get(section, {}).get(key, "")
-        if not said and self.bin:
-            said = self.bin.metadata.get(_BIN_KEYS.get(key, key.upper()), "").rstrip(";")
-        return said
+        value = self.log.setting(section, key) if self.log else ""
+        if not value and self.model_info:
+            value = self.model_info.settings.get(section, {}).get(key, "")
+        if not value and self.bin:
+            value = self.bin.metadata.get(_BIN_KEYS.get(key, key.upper()), "").rstrip(";")
+        return value
 
 
 _BIN_KEYS = {
@@ -149,10 +149,10 @@ def _richer(old: MapperLog | None, new: MapperLog) -> MapperLog:
     if old is None:
         return new
 
-    def worth(log: MapperLog) -> tuple[bool, int, bool]:
+    def completeness(log: MapperLog) -> tuple[bool, int, bool]:
         return log.finished, len(log.nodes) + len(log.output_rows), log.config is not None
 
-    return new if worth(new) > worth(old) else old
+    return new if completeness(new) > completeness(old) else old
 
 
 def _joined(old: StaticPerf | None, new: StaticPerf) -> StaticPerf:
@@ -183,10 +183,10 @@ def _more_final(old: Sidecar | None, new: Sidecar) -> Sidecar:
     if old is None:
         return new
 
-    def worth(sidecar: Sidecar) -> tuple[bool, bool]:
+    def completeness(sidecar: Sidecar) -> tuple[bool, bool]:
         return sidecar.stripped, sidecar.spec.stage == "bin"
 
-    return new if worth(new) > worth(old) else old
+    return new if completeness(new) > completeness(old) else old
 
 
 def _sum_of(estimates: tuple[Estimate, ...]) -> Estimate:

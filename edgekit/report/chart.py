@@ -14,7 +14,7 @@ from edgekit.report.graph import block_of
 from edgekit.report.report import Facts
 from edgekit.report.rules import OUTPUT_COSINE_GOOD
 
-WIDE, NARROW = 1000, 380  # drawing widths for desk and phone; text stays the same size in both
+DESK_WIDTH, PHONE_WIDTH = 1000, 380  # drawing widths for desk and phone; text stays the same size in both
 LEFT, RIGHT, TOP, BOTTOM = 48, 12, 14, 34
 MAX_LAYERS = 24
 MAX_POINTS = 4000  # a larger graph is thinned; its falls stay
@@ -116,9 +116,9 @@ def layer_chart(static: StaticPerf | None, *, width: int) -> str:
     return _bar_rows("Time of the slowest layers", bars, kinds=("compute", "transfer"), width=width)
 
 
-def sensitivity_chart(told: Sensitivity | None, *, width: int) -> str:
+def sensitivity_chart(result: Sensitivity | None, *, width: int) -> str:
     """The most sensitive nodes: loss alone in int8 above, gain as int16 below; "" without any."""
-    top = told.nodes[:MAX_LAYERS] if told else ()
+    top = result.nodes[:MAX_LAYERS] if result else ()
     bars = [
         Bars(
             node.node,
@@ -243,8 +243,8 @@ def _callout(frame: Frame, index: int, value: float, text: str) -> str:
     x = frame.x(index)
     anchor = "start" if x < frame.width * 0.7 else "end"
     shift = 10 if anchor == "start" else -10
-    place = f'text-anchor="{anchor}" x="{x + shift:.1f}" y="{frame.y(value) + 4:.1f}"'
-    return f'<text class="callout" {place}>{escape(text)}</text>'
+    location = f'text-anchor="{anchor}" x="{x + shift:.1f}" y="{frame.y(value) + 4:.1f}"'
+    return f'<text class="callout" {location}>{escape(text)}</text>'
 
 
 def _tick_text(x: float, y: float, text: str, anchor: str) -> str:

@@ -86,12 +86,12 @@ def _neighbours(file: ReadFile, name: str) -> list[ReadFile]:
     """What helps to read one log: its quantization record and static performance, if they name the same build."""
     if not isinstance(file.content, MapperLog) or file.content.tool == "checker":
         return []
-    found = []
+    indices = []
     for folder in (file.path.parent, file.path.parent / "model_output"):
         candidate = folder / f"{name}{QUANT_INFO}"
         if name and candidate.is_file():
-            found.append(candidate)
-    return [read for path in found[:1] if (read := _try(path)) is not None]
+            indices.append(candidate)
+    return [read for path in indices[:1] if (read := _try(path)) is not None]
 
 
 def _work_folder(working_dir: Path) -> list[Path]:
@@ -100,9 +100,9 @@ def _work_folder(working_dir: Path) -> list[Path]:
     return [above] if next(above.glob("*.yaml"), None) else []
 
 
-def _tuning(places: Sequence[Path], left: list[tuple[Path, str]]) -> list[ReadFile]:
+def _tuning(tune_folders: Sequence[Path], left: list[tuple[Path, str]]) -> list[ReadFile]:
     """What edgekit tune measured, from the first of the places that holds it."""
-    path = next((place / SENSITIVITY for place in places if (place / SENSITIVITY).is_file()), None)
+    path = next((location / SENSITIVITY for location in tune_folders if (location / SENSITIVITY).is_file()), None)
     if path is None:
         return []
     try:
@@ -159,27 +159,27 @@ def _collect_folder(folder: Path, progress: Progress) -> Collection:
 
 
 def _files(folder: Path) -> tuple[list[Path], list[Path]]:
-    found: list[Path] = []
+    indices: list[Path] = []
     onnx: list[Path] = []
     root_depth = len(folder.parts)
     for current, folders, names in os.walk(folder):
-        place = Path(current)
-        folders[:] = sorted(d for d in folders if not d.startswith(".")) if _depth(place, root_depth) else []
+        location = Path(current)
+        folders[:] = sorted(d for d in folders if not d.startswith(".")) if _depth(location, root_depth) else []
         for name in sorted(names):
             if name.endswith(QUANTIZED):
-                onnx.append(place / name)
+                onnx.append(location / name)
             elif Path(name).suffix in SUFFIXES and name not in SKIPPED_NAMES and not name.startswith("."):
-                found.append(place / name)
-        if len(found) > MAX_FILES:
+                indices.append(location / name)
+        if len(indices) > MAX_FILES:
             raise DataError(
                 f"{folder} holds more than {MAX_FILES} logs and JSON files",
                 hint="give the folder of one build, or of a few",
             )
-    return found, onnx
+    return indices, onnx
 
 
-def _depth(place: Path, root_depth: int) -> bool:
-    return len(place.parts) - root_depth < MAX_DEPTH
+def _depth(location: Path, root_depth: int) -> bool:
+    return len(location.parts) - root_depth < MAX_DEPTH
 
 
 def _seed(files: Sequence[ReadFile]) -> list[_Group]:
@@ -227,16 +227,16 @@ def _attach(groups: list[_Group], files: Sequence[ReadFile], left: list[tuple[Pa
             groups.append(_Group(name or file.path.stem, file.path.parent, "", [file]))
 
 
-def _shared(one: Path, other: Path) -> Path | None:
+def _shared(first: Path, second: Path) -> Path | None:
     """The folder of the two that holds the other; None where they lie apart."""
-    if one == other or one in other.parents:
-        return one
-    return other if other in one.parents else None
+    if first == second or first in second.parents:
+        return first
+    return second if second in first.parents else None
 
 
-def _closeness(one: Path, other: Path) -> tuple[int, int]:
-    common = len(Path(os.path.commonpath([one.resolve(), other.resolve()])).parts)
-    return common, -abs(len(one.resolve().parts) - len(other.resolve().parts))
+def _closeness(first: Path, second: Path) -> tuple[int, int]:
+    common = len(Path(os.path.commonpath([first.resolve(), second.resolve()])).parts)
+    return common, -abs(len(first.resolve().parts) - len(second.resolve().parts))
 
 
 def _names(groups: Sequence[_Group], root: Path) -> list[str]:
@@ -245,21 +245,21 @@ def _names(groups: Sequence[_Group], root: Path) -> list[str]:
     names = []
     for name, group in zip(plain, groups, strict=True):
         if plain.count(name) > 1:
-            place = os.path.relpath(group.folder, root)
-            name = f"{place}/{group.files[0].path.name}" if place == "." else f"{place}/{name}"
+            location = os.path.relpath(group.folder, root)
+            name = f"{location}/{group.files[0].path.name}" if location == "." else f"{location}/{name}"
         names.append(name)
     return names
 
 
 def _nearest_onnx(paths: Sequence[Path], group: _Group) -> Path | None:
     name = f"{group.prefix}{QUANTIZED}"
-    mine = [path for path in paths if path.name == name and _shared(group.folder, path.parent) is not None]
-    return max(mine, key=lambda path: _closeness(group.folder, path.parent)) if mine else None
+    matching = [path for path in paths if path.name == name and _shared(group.folder, path.parent) is not None]
+    return max(matching, key=lambda path: _closeness(group.folder, path.parent)) if matching else None
 
 
 def _quantized(folder: Path, name: str) -> Path | None:
-    for place in (folder, folder / "model_output"):
-        path = place / f"{name}{QUANTIZED}"
+    for location in (folder, folder / "model_output"):
+        path = location / f"{name}{QUANTIZED}"
         if name and path.is_file():
             return path
     return None

@@ -100,26 +100,26 @@ def _route(
 
 def _ancestors(graph: Graph, last: str) -> list[str]:
     """`last` and all that feeds it, nearest first."""
-    seen, queue = {last: None}, [last]
+    parents, queue = {last: None}, [last]
     for name in queue:
         for feeder in graph.nodes[name].inputs if name in graph.nodes else ():
-            if feeder not in seen:
-                seen[feeder] = None
+            if feeder not in parents:
+                parents[feeder] = None
                 queue.append(feeder)
-    return list(seen)
+    return list(parents)
 
 
 def _path(graph: Graph, start: str, end: str, way: list[str]) -> list[str]:
     """A shortest way from `start` to `end` along the edges."""
     inside = set(way)
     toward: dict[str, str] = {}  # node: the next one on its way to `end`
-    queue, seen = [end], {end}
+    queue, parents = [end], {end}
     for name in queue:
         if name == start:
             break
         for feeder in graph.nodes[name].inputs:
-            if feeder in inside and feeder not in seen:
-                seen.add(feeder)
+            if feeder in inside and feeder not in parents:
+                parents.add(feeder)
                 toward[feeder] = name
                 queue.append(feeder)
     path = [start]

@@ -32,12 +32,12 @@ def count_cpu(build: Build, outputs: tuple[Output, ...]) -> CpuCost:
     rows = build.compile_log.nodes if build.compile_log else ()
     cpu = tuple(row for row in rows if row.on == "CPU")
     last_bpu = max((i for i, row in enumerate(rows) if row.on == "BPU"), default=-1)
-    places = [row.on for row in rows]
+    devices = [row.on for row in rows]
     known = [output.dequantized_on_cpu for output in outputs if output.dequantized_on_cpu is not None]
     return CpuCost(
         nodes=cpu,
         inner=tuple(row for i, row in enumerate(rows) if row.on == "CPU" and i < last_bpu),
-        crossings=sum(a != b for a, b in pairwise(places)),
+        crossings=sum(a != b for a, b in pairwise(devices)),
         subgraphs=len({row.subgraph for row in rows if row.on == "BPU" and row.subgraph}),
         dequantize=sum(known) if known else None,
         dequantize_bytes=dequantized_bytes(outputs),

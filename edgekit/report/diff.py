@@ -81,10 +81,10 @@ def diff_json(diff: Diff) -> dict[str, Any]:
     return {"schema": SCHEMA, **value}
 
 
-def _label(report: Report, other: Report) -> str:
+def _label(report: Report, baseline: Report) -> str:
     """The build's name, with the file that tells it apart where both have the same."""
     name = report.build.name
-    if name != other.build.name or not report.build.sources:
+    if name != baseline.build.name or not report.build.sources:
         return name
     path = report.build.sources[0].path.absolute()
     return f"{name} ({'/'.join(path.parts[-2:])})"
@@ -107,33 +107,33 @@ def _outputs(base: Facts, new: Facts) -> tuple[Change, ...]:
 
 def _settings(facts: Facts) -> dict[str, str | float | None]:
     build = facts.build
-    found: dict[str, str | float | None] = {f"version {tool}": text for tool, text in build.versions.items()}
-    found["march"] = build.march
+    values: dict[str, str | float | None] = {f"version {tool}": text for tool, text in build.versions.items()}
+    values["march"] = build.march
     log = facts.log
     if log:
-        found["calibration method"] = log.calibration.method
-        found["calibration samples"] = log.calibration.samples
+        values["calibration method"] = log.calibration.method
+        values["calibration samples"] = log.calibration.samples
         sections: Mapping[str, Mapping[str, object]] = log.config or log.settings
         for section, fields in sections.items():
             for key, value in fields.items():
-                found[f"{section.removesuffix('_parameters')}.{key}"] = str(value)
-    return found
+                values[f"{section.removesuffix('_parameters')}.{key}"] = str(value)
+    return values
 
 
 def _speed(facts: Facts) -> dict[str, str | float | None]:
     estimate = facts.build.estimate
-    found: dict[str, str | float | None] = {}
+    values: dict[str, str | float | None] = {}
     if estimate:
-        found["FPS (static)"] = estimate.fps
-        found["latency us (static)"] = estimate.latency_us
-        found["DDR bytes a frame"] = float(estimate.ddr_bytes)
+        values["FPS (static)"] = estimate.fps
+        values["latency us (static)"] = estimate.latency_us
+        values["DDR bytes a frame"] = float(estimate.ddr_bytes)
     for run in facts.build.perf:
-        found[f"measured ms, {run.threads or '?'} threads"] = run.latency_ms
-        found[f"measured FPS, {run.threads or '?'} threads"] = run.fps
+        values[f"measured ms, {run.threads or '?'} threads"] = run.latency_ms
+        values[f"measured FPS, {run.threads or '?'} threads"] = run.fps
     if facts.nodes:
-        found["CPU nodes"] = float(len(facts.cpu.nodes))
-        found["int16 nodes"] = float(len(facts.int16_nodes))
-    return found
+        values["CPU nodes"] = float(len(facts.cpu.nodes))
+        values["int16 nodes"] = float(len(facts.int16_nodes))
+    return values
 
 
 def _changes(base: Mapping[str, str | float | None], new: Mapping[str, str | float | None]) -> tuple[Change, ...]:
@@ -142,13 +142,13 @@ def _changes(base: Mapping[str, str | float | None], new: Mapping[str, str | flo
 
 
 def _moved(before: Mapping[str, NodeRow], after: Mapping[str, NodeRow], common: list[str]) -> tuple[Change, ...]:
-    def place(row: NodeRow) -> str:
+    def location(row: NodeRow) -> str:
         return f"{row.on} {row.dtype}".strip()
 
     return tuple(
-        Change(name, place(before[name]), place(after[name]))
+        Change(name, location(before[name]), location(after[name]))
         for name in common
-        if place(before[name]) != place(after[name])
+        if location(before[name]) != location(after[name])
     )
 
 

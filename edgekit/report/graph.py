@@ -91,13 +91,13 @@ def _from_onnx(path: Path, rows: Sequence[NodeRow]) -> Graph | None:
 
 def _cosines_by_name(rows: Sequence[NodeRow], names: Sequence[str]) -> dict[str, float]:
     """Cosines of the table by full node names; a truncated name counts where exactly one node ends like it."""
-    found = {row.name: row.cosine for row in rows if row.cosine is not None and not row.truncated}
+    by_node = {row.name: row.cosine for row in rows if row.cosine is not None and not row.truncated}
     for row in rows:
         if row.truncated and row.cosine is not None:
             matches = [name for name in names if name.endswith(row.name.removeprefix(TRUNCATED))]
             if len(matches) == 1:
-                found[matches[0]] = row.cosine
-    return found
+                by_node[matches[0]] = row.cosine
+    return by_node
 
 
 def _producers(tensors: Sequence[str], producer: Mapping[str, str]) -> tuple[str, ...]:
@@ -139,9 +139,9 @@ def _output_names(graph: Graph, build: Build) -> dict[str, str]:
     named_rows = {row.name for row in (build.log.output_rows if build.log else ())}
     if graph.outputs.keys() == named_rows:
         return dict(graph.outputs)
-    told = told_outputs(build)
-    if told and all(node in graph.nodes for node in told.values()):
-        return told
+    declared = declared_outputs(build)
+    if declared and all(node in graph.nodes for node in declared.values()):
+        return declared
     named: dict[str, str] = {}
     rows = build.log.output_rows if build.log else ()
     for row in rows:
@@ -157,7 +157,7 @@ def _output_names(graph: Graph, build: Build) -> dict[str, str]:
     return named if rows and len(named) == len(rows) else dict(graph.outputs)
 
 
-def told_outputs(build: Build) -> dict[str, str]:
+def declared_outputs(build: Build) -> dict[str, str]:
     """Output name: node behind it, as a .bin or hb_model_modifier lists them."""
     pairs: list[tuple[str, str]] = []
     model = build.plain_bin or build.bin

@@ -9,7 +9,7 @@ from math import prod
 
 from edgekit.report.build import Build
 from edgekit.report.cosine_trace import Flow
-from edgekit.report.graph import Graph, block_of, told_outputs
+from edgekit.report.graph import Graph, block_of, declared_outputs
 
 # Head branches by the names that Ultralytics gives them; cv4 holds what the task adds to boxes and classes.
 ROLES = (
@@ -50,7 +50,7 @@ class Output:
 
 def list_outputs(build: Build, graph: Graph | None, flow: Flow | None) -> tuple[Output, ...]:
     """Every output that any file of the build names, in the model's own order."""
-    nodes = dict(graph.outputs) if graph else told_outputs(build)
+    nodes = dict(graph.outputs) if graph else declared_outputs(build)
     rows = {row.name: row for row in (build.log.output_rows if build.log else ())}
     ends = {route.output: route.cosine for route in (flow.routes if flow else ())}
     shapes = _shapes(build)

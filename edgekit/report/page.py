@@ -8,8 +8,8 @@ from typing import Any
 
 from edgekit.files import write_text
 from edgekit.report.chart import (
-    NARROW,
-    WIDE,
+    DESK_WIDTH,
+    PHONE_WIDTH,
     busy_chart,
     cosine_chart,
     layer_chart,
@@ -103,16 +103,16 @@ def _view(report: Report) -> dict[str, Any]:
 
 def _charts(facts: Facts) -> Iterator[tuple[str, str, str, str]]:
     """Title, note, drawing for a desk, drawing for a phone; the drawings are "" where there is nothing to draw."""
-    told = facts.build.sensitivity
+    result = facts.build.sensitivity
     draws: tuple[tuple[str, str, Callable[[int], str]], ...] = (
         ("Cosine along the graph", _cosine_note(facts), lambda width: cosine_chart(facts, width=width)),
-        (SENSITIVITY_TITLE, _sensitivity_note(facts), lambda width: sensitivity_chart(told, width=width)),
+        (SENSITIVITY_TITLE, _sensitivity_note(facts), lambda width: sensitivity_chart(result, width=width)),
         ("Time per layer", LAYER_NOTE, lambda width: layer_chart(facts.build.static, width=width)),
         ("How busy the BPU is", _busy_note(facts), lambda width: busy_chart(facts.build.static, width=width)),
         ("Thresholds", THRESHOLD_NOTE, lambda width: threshold_chart(facts, width=width)),
     )
     for title, note, draw in draws:
-        yield title, note, draw(WIDE), draw(NARROW)
+        yield title, note, draw(DESK_WIDTH), draw(PHONE_WIDTH)
 
 
 def _cosine_note(facts: Facts) -> str:
@@ -121,8 +121,8 @@ def _cosine_note(facts: Facts) -> str:
 
 
 def _sensitivity_note(facts: Facts) -> str:
-    told = facts.build.sensitivity
-    return f"Measured by edgekit tune: {baseline_text(told)}; {len(told.nodes)} nodes." if told else ""
+    result = facts.build.sensitivity
+    return f"Measured by edgekit tune: {baseline_text(result)}; {len(result.nodes)} nodes." if result else ""
 
 
 def _busy_note(facts: Facts) -> str:

@@ -97,7 +97,7 @@ def low_output(facts: Facts) -> Finding | None:
         "bad" if poor else "warn",
         f"{len(low)} of {known} below {OUTPUT_COSINE_GOOD}, lowest {worst.label} at {worst.cosine:.4f}",
         "the integer graph against the float model; compare mAP before it ships",
-        _other_calibration(facts),
+        _alternative_calibration(facts),
         worst.cosine,
         OUTPUT_COSINE_POOR if poor else OUTPUT_COSINE_GOOD,
     )
@@ -190,13 +190,13 @@ def optimize_level(facts: Facts) -> Finding | None:
     log = facts.log
     if log is None or log.tool != "makertbin":
         return None
-    said = re.search(r"O[0-3]", facts.build.setting("compiler_parameters", "optimize_level") or log.hbdk_options)
-    if said is None or said[0] == BEST_OPTIMIZE_LEVEL:
+    level = re.search(r"O[0-3]", facts.build.setting("compiler_parameters", "optimize_level") or log.hbdk_options)
+    if level is None or level[0] == BEST_OPTIMIZE_LEVEL:
         return None
     return Finding(
         "optimize_level",
         "warn",
-        f"compiled with {said[0]}",
+        f"compiled with {level[0]}",
         f"{BEST_OPTIMIZE_LEVEL} takes minutes to compile and pays: 5 ms against 28 ms a frame for yolov8n-seg",
         f"yaml: optimize_level: '{BEST_OPTIMIZE_LEVEL}'",
     )
@@ -312,7 +312,7 @@ RULES: tuple[Callable[[Facts], Finding | None], ...] = (
 )
 
 
-def _other_calibration(facts: Facts) -> str:
+def _alternative_calibration(facts: Facts) -> str:
     """The yaml line that lets the compiler find other thresholds than it did."""
     requested = facts.log.calibration.requested if facts.log else ""
     if requested == "default":

@@ -153,26 +153,26 @@ def _worst(facts: Facts) -> Table | None:
 
 
 def _sensitive(facts: Facts) -> Table | None:
-    told = facts.build.sensitivity
-    if told is None or not told.nodes:
+    result = facts.build.sensitivity
+    if result is None or not result.nodes:
         return None
     columns = ("node", "op", "loss alone", "gain int16", "gain float", "extra cost", "chosen")
     table = _table(
-        f"most sensitive of {len(told.nodes)} nodes",
+        f"most sensitive of {len(result.nodes)} nodes",
         columns,
         right={"loss alone", "gain int16", "gain float", "extra cost"},
     )
-    for node in told.nodes[:SENSITIVE_SHOWN]:
+    for node in result.nodes[:SENSITIVE_SHOWN]:
         gains = (_signed(node.gain_int16), _signed(node.gain_float))
         cost = "-" if node.extra_cost is None else f"{node.extra_cost:.1%}"
         table.add_row(escape(node.node), escape(node.op), _number(node.loss_alone), *gains, cost, escape(node.chosen))
     return table
 
 
-def baseline_text(told: Sensitivity) -> str:
+def baseline_text(result: Sensitivity) -> str:
     """What the sensitivity was measured by, and its value for whole models."""
-    values = ", ".join(f"{name} {value:.4g}" for name, value in told.baseline.items())
-    return f"{told.measure} ({values})" if values else told.measure
+    values = ", ".join(f"{name} {value:.4g}" for name, value in result.baseline.items())
+    return f"{result.measure} ({values})" if values else result.measure
 
 
 def _signed(value: float | None) -> str:
@@ -243,8 +243,8 @@ def _yaml(facts: Facts) -> str:
         ("compiler_parameters", "optimize_level"),
         ("model_parameters", "node_info"),
     )
-    said = ((key, log.setting(section, key)) for section, key in keys)
-    return ", ".join(f"{key} {value[:120]}" for key, value in said if value)
+    used_settings = ((key, log.setting(section, key)) for section, key in keys)
+    return ", ".join(f"{key} {value[:120]}" for key, value in used_settings if value)
 
 
 def _flow(facts: Facts) -> str:
@@ -282,9 +282,11 @@ def calibration_text(facts: Facts) -> str:
     if facts.log is None:
         return ""
     calibration = facts.log.calibration
-    asked = f" (asked for {calibration.requested})" if calibration.requested not in ("", calibration.method) else ""
+    requested_method = (
+        f" (asked for {calibration.requested})" if calibration.requested not in ("", calibration.method) else ""
+    )
     samples = f", {calibration.samples} samples" if calibration.samples is not None else ""
-    return f"{calibration.method}{asked}{samples}" if calibration.method else ""
+    return f"{calibration.method}{requested_method}{samples}" if calibration.method else ""
 
 
 def _speed(facts: Facts) -> str:

@@ -36,8 +36,8 @@ class Verdict:
 
 def judge(facts: Facts) -> Verdict:
     """Asks every rule; the gravest finding, and among equals the earliest rule, gives the next step."""
-    asked = [finding for rule in RULES if (finding := rule(facts)) is not None]
-    findings = tuple(sorted(asked, key=lambda finding: SEVERITIES.index(finding.severity)))
+    raised = [finding for rule in RULES if (finding := rule(facts)) is not None]
+    findings = tuple(sorted(raised, key=lambda finding: SEVERITIES.index(finding.severity)))
     grade = next((GRADES[f.severity] for f in findings if f.severity in GRADES), "good")
     if facts.worst_output is None and grade != "failed":
         grade = "unknown"

@@ -87,4 +87,4 @@ def test_a_command_without_end_is_ended() -> None:
 def test_both_outputs_and_the_code_come_back() -> None:
     script = "import sys; print('out'); print('err', file=sys.stderr); sys.exit(3)"
     answer = ask([sys.executable, "-c", script], timeout_s=60)
-    assert (answer.code, answer.output.strip(), answer.said.strip()) == (3, "out", "err")
+    assert (answer.code, answer.output.strip(), answer.errors.strip()) == (3, "out", "err")

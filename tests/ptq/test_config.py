@@ -188,7 +188,7 @@ def test_the_yaml_of_a_real_build_reads(shared_data: Path) -> None:
 )
 def test_illegal_yamls_are_refused_by_field_value_and_legal_ones(old: str, new: str, message: str, hint: str) -> None:
     with pytest.raises(ConfigError) as caught:
-        parse_config(edited(GOOD, old, new), place="x.yaml")
+        parse_config(edited(GOOD, old, new), location="x.yaml")
     assert caught.value.message.startswith("x.yaml: ")
     assert message in caught.value.message
     assert hint in caught.value.hint
