@@ -16,11 +16,8 @@ command -v "$PYTHON" >/dev/null 2>&1 || fail "$PYTHON is not here" "install Pyth
 "$PYTHON" -c 'import sys; sys.exit(sys.version_info < (3, 10))' ||
     fail "$("$PYTHON" --version 2>&1) is too old, expected 3.10 or later" "set PYTHON to a newer one"
 
-WHEEL=
-for found in edgekit-*.whl; do
-    if [ -f "$found" ]; then WHEEL=$found; fi
-done
-[ -n "$WHEEL" ] || fail "no edgekit-*.whl beside install.sh" "copy it here, or run edgekit push"
+WHEEL=$(ls -t edgekit_rdk_runtime-*.whl 2>/dev/null | head -n 1) # the one that was copied last
+[ -n "$WHEEL" ] || fail "no edgekit_rdk_runtime-*.whl beside install.sh" "copy it here, or run edgekit push"
 
 rm -rf runtime.new
 "$PYTHON" -m zipfile -e "$WHEEL" runtime.new || fail "$WHEEL cannot be unpacked" "copy it here again"

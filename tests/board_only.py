@@ -7,22 +7,11 @@ from collections.abc import Sequence
 from importlib.machinery import ModuleSpec
 from types import ModuleType
 
+from edgekit.board_ring import PARTS
+
 ALLOWED = {"numpy", "cv2", "edgekit", "tests", "board", "hobot_dnn", "hobot_dnn_rdkx5", "hbm_runtime"}
+BOARD_PARTS = {*PARTS, "cli"}
 TEST_TOOLS = {"_pytest", "pytest", "pluggy", "iniconfig", "packaging", "exceptiongroup", "tomli", "pygments"}
-BOARD_RING = {
-    "datapath",
-    "errors",
-    "files",
-    "version",
-    "progress",
-    "spec",
-    "labels",
-    "results",
-    "bundle",
-    "text",
-    "typed",
-}
-BOARD_PACKAGES = {"kernels", "ops", "decode", "runtime", "tracking", "output", "cli"}
 
 
 class BoardOnly:
@@ -31,7 +20,7 @@ class BoardOnly:
     @staticmethod
     def find_spec(name: str, path: Sequence[str] | None = None, target: ModuleType | None = None) -> ModuleSpec | None:
         parts = name.split(".")
-        if parts[0] == "edgekit" and len(parts) > 1 and parts[1] not in BOARD_RING | BOARD_PACKAGES:
+        if parts[0] == "edgekit" and len(parts) > 1 and parts[1] not in BOARD_PARTS:
             raise ModuleNotFoundError(f"{name} is outside the board ring", name=name)
         if parts[0] not in sys.stdlib_module_names | ALLOWED | TEST_TOOLS and not parts[0].startswith("_"):
             raise ModuleNotFoundError(f"{name} is not on a board", name=name)

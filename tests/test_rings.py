@@ -9,13 +9,14 @@ from pathlib import Path
 
 import pytest
 
+from edgekit.board_ring import COMMAND_MODULES, PARTS
 from tests.conftest import ROOT
 
 PACKAGE = ROOT / "edgekit"
 STDLIB = sys.stdlib_module_names
 
 # Each part may import itself, the parts named here, and the outside packages named behind them.
-BASE = {"errors", "text", "datapath", "typed", "files", "progress", "version", "spec", "labels", "lazy"}
+BASE = {"errors", "text", "datapath", "typed", "files", "progress", "version", "spec", "labels", "lazy", "board_ring"}
 OPS = BASE | {"kernels", "ops"}
 DECODE = OPS | {"results", "decode"}
 RUNTIME = DECODE | {"runtime", "bundle"}
@@ -23,13 +24,13 @@ TRACKING = OPS | {"results", "tracking"}
 BOARD = RUNTIME | {"tracking", "output"}
 STAGES = {
     "data", "graph", "export", "next_command", "folder_lock", "binary", "logs", "ptq", "calibration", "compile",
-    "deploy", "sim", "latency", "report", "evaluate", "tune", "demo",
+    "deploy", "sim", "latency", "report", "evaluate", "tune", "demo", "packaging", "learn",
 }  # fmt: skip
 HOST = BOARD | STAGES | {"edgekit"}
 ARRAYS = {"numpy", "cv2"}
 # google: protobuf, which onnx brings
 HOST_LIBRARIES = ARRAYS | {
-    "onnx", "google", "onnxruntime", "yaml", "pycocotools", "jinja2", "matplotlib", "rich", "supervision",
+    "onnx", "google", "onnxruntime", "yaml", "pycocotools", "jinja2", "matplotlib", "rich", "supervision", "setuptools",
 }  # fmt: skip
 ALLOWED: dict[str, tuple[set[str], set[str]]] = {
     "errors": (set(), set()),
@@ -37,6 +38,7 @@ ALLOWED: dict[str, tuple[set[str], set[str]]] = {
     "progress": (set(), set()),
     "labels": (set(), set()),
     "lazy": (set(), set()),
+    "board_ring": (set(), set()),
     "text": ({"errors"}, set()),
     "datapath": (set(), set()),
     "files": ({"errors", "text"}, set()),
@@ -73,7 +75,9 @@ def part_of(path: Path) -> str:
 @pytest.mark.parametrize("path", sorted(PACKAGE.rglob("*.py")), ids=lambda p: p.relative_to(PACKAGE).as_posix())
 def test_imports_stay_in_the_ring(path: Path) -> None:
     part = part_of(path)
-    parts, packages = ALLOWED.get(part, (HOST | {"cli"}, HOST_LIBRARIES | {"psutil", "dask", "distributed"}))
+    parts, packages = ALLOWED.get(
+        part, (HOST | {"cli"}, HOST_LIBRARIES | {"psutil", "dask", "distributed", "setuptools"})
+    )
     if part in ("__init__", "__main__"):
         return
     for package, inner in imports_of(path):
@@ -86,3 +90,15 @@ def test_imports_stay_in_the_ring(path: Path) -> None:
 def test_every_part_has_a_rule() -> None:
     known = set(ALLOWED) | STAGES | {"cli", "__init__", "__main__"}
     assert {part_of(p) for p in PACKAGE.rglob("*.py")} <= known
+
+
+def test_the_rules_of_the_board_ring_are_those_of_its_own_list() -> None:
+    assert set(ALLOWED) == set(PARTS) - {"__init__", "__main__"}
+
+
+@pytest.mark.parametrize("name", [name for name in COMMAND_MODULES if name != "cli/main"])
+def test_commands_of_the_board_import_no_other_command(name: str) -> None:
+    tree = ast.parse((PACKAGE / f"{name}.py").read_text(encoding="utf-8"))
+    imports = [node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and node.module]
+    commands = {module.removeprefix("edgekit.").replace(".", "/") for module in imports if ".cli." in module}
+    assert commands <= set(COMMAND_MODULES)

@@ -101,7 +101,7 @@ def test_everything_is_there_checked_tried_and_measured(
 def test_a_second_push_replaces_the_first(board: Path, bundle: Callable[[ModelSpec], Path]) -> None:
     for _ in range(2):
         assert push("root@board", bundle(BUILT), measure=False).perf is None
-    assert len(list((board / "edgekit").glob("edgekit-*.whl"))) == 1
+    assert len(list((board / "edgekit").glob("edgekit_rdk_runtime-*.whl"))) == 1
 
 
 def test_the_measurement_replaces_nothing_unasked(

@@ -1,0 +1,17 @@
+"""The board ring: what of edgekit a board has. The one list; the board's wheel and the tests read it.
+
+Everything here runs on Python 3.10 with numpy, cv2 and nothing else.
+"""
+
+from __future__ import annotations
+
+__all__ = ["COMMAND_MODULES", "PARTS"]
+
+PARTS = (  # modules and packages
+    "__init__", "__main__", "board_ring", "bundle", "datapath", "decode", "errors", "files", "kernels", "labels",
+    "lazy", "ops", "output", "progress", "results", "runtime", "spec", "text", "tracking", "typed", "version",
+)  # fmt: skip
+COMMAND_MODULES = (  # of the command line: what the board's scripts start
+    "cli/__init__", "cli/console", "cli/main", "cli/options", "cli/outputs", "cli/perf", "cli/run", "cli/run_delivery",
+    "cli/run_summary", "cli/run_tracking", "cli/source",
+)  # fmt: skip

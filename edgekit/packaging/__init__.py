@@ -1,0 +1,1 @@
+"""Wheels: the commands that build edgekit's own, with compiled kernels inside, and the board's."""
