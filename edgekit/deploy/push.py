@@ -30,7 +30,7 @@ REPORT = "perf.json"
 CONNECT_TIMEOUT_S = 20
 STEP_TIMEOUT_S = 1800
 SMOKE_FRAMES = 3
-MAX_SAID = 100_000  # letters of what a failed step said
+MAX_ERROR_CHARS = 100_000  # letters of what a failed step said
 SSH_OPTIONS = ("-o", "BatchMode=yes", "-o", f"ConnectTimeout={CONNECT_TIMEOUT_S}")
 DATA_FOLDER = Path(sys.prefix) / "share" / "edgekit" / "board"  # where an installed edgekit has board/
 
@@ -187,13 +187,13 @@ class Remote:
         except (OSError, TimeoutError) as error:
             raise DeviceError(f"{step} on {self.host} failed ({error})", hint="try ssh by hand") from error
         if answer.code:
-            raise _failed(step, self.host, answer.code, answer.said)
+            raise _failed(step, self.host, answer.code, answer.errors)
         return answer.output
 
 
-def _failed(step: str, host: str, code: int, said: str) -> DeviceError:
+def _failed(step: str, host: str, code: int, stderr: str) -> DeviceError:
     """The board's own two lines where it printed them, else the last line of what was said."""
-    lines = [line.strip() for line in printable(said, MAX_SAID).splitlines() if line.strip()]
+    lines = [line.strip() for line in printable(stderr, MAX_ERROR_CHARS).splitlines() if line.strip()]
     error = next((line.removeprefix("error: ") for line in lines if line.startswith("error: ")), "")
     hint = next((line.removeprefix("hint: ") for line in lines if line.startswith("hint: ")), "")
     if error:
@@ -209,10 +209,10 @@ def _failed(step: str, host: str, code: int, said: str) -> DeviceError:
 
 
 def _tool(name: str) -> str:
-    found = shutil.which(name)
-    if found is None:
+    executable = shutil.which(name)
+    if executable is None:
         raise DeviceError(
             f"{name} is not on PATH, expected an OpenSSH client",
             hint="install openssh-client, or fill a folder to carry over with --folder DIR",
         )
-    return found
+    return executable
