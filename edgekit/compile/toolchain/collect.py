@@ -19,6 +19,7 @@ from edgekit.errors import OutputError
 from edgekit.logs.lines import read_lines
 from edgekit.logs.mapper import parse_mapper
 from edgekit.logs.mapper_log import MapperLog
+from edgekit.ptq.calibrator import CALIBRATOR_KEY, parse_calibrator
 from edgekit.spec import ModelSpec, file_ref, save_spec, sidecar_path
 
 MAPPER_LOG = "hb_mapper_makertbin.log"
@@ -45,6 +46,7 @@ def collect_build(
             hint="free some disk space and run the same command again: finished stages are kept",
         ) from error
     log = parse_mapper(read_lines(build_dir / MAPPER_LOG))
+    calibrator = parse_calibrator(log.calibration.method)
     return Built(
         parts=_parts(job, build_dir),
         output_cosines={row.name: row.cosine for row in log.output_rows if row.cosine is not None},
@@ -55,6 +57,7 @@ def collect_build(
             "versions": dict(toolchain.versions()),
             "commands": [command for record in records.values() for command in record.get("commands", [])],
             "seconds": _seconds(records),
+            CALIBRATOR_KEY: calibrator.to_json() if calibrator else None,
             "stripped": list(records["strip"].get("removed", [])),
         },
     )

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from edgekit.compile.compiler import Built
 from edgekit.files import write_bytes, write_json, write_text
 from edgekit.progress import Progress
+from edgekit.ptq.calibrator import CALIBRATOR_KEY
 from edgekit.sim.compiler.calibrate import Choice
 from edgekit.sim.compiler.calibration_images import Image
 from edgekit.sim.compiler.log import BuildLog
@@ -103,6 +104,7 @@ def _write(
         output_cosines={row.name: row.cosine for row in outputs},
         node_cosines={row.name: row.cosine for row in nodes if row.cosine is not None},
         notes=_notes(subject, choice),
+        record={CALIBRATOR_KEY: choice.calibrator.to_json()},
     )
 
 
@@ -136,7 +138,7 @@ def _write_models(subject: Subject, quantized: QuantizedGraph, build_dir: Path) 
 
 
 def _notes(subject: Subject, choice: Choice) -> tuple[str, ...]:
-    notes = [f"calibration: {choice.method}, {len(subject.job.calibration_files)} samples"]
+    notes = [f"calibration: {choice.calibrator}, {len(subject.job.calibration_files)} samples"]
     wide = asked_wide(subject.job, subject.graph)
     if wide:
         notes.append(f"int16 as the yaml asks: {len(wide)} tensors")

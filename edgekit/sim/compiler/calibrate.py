@@ -2,35 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 
 from edgekit.errors import ConfigError
 from edgekit.ptq import PtqConfig
+from edgekit.ptq.calibrator import Calibrator
 from edgekit.sim.compiler.histogram import Histogram
 from edgekit.sim.compiler.scales import ScalePlan
-from edgekit.sim.compiler.thresholds import (
-    CANDIDATES,
-    DEFAULT_METHODS,
-    KL_BINS,
-    Calibrator,
-    kl_threshold,
-    least_error_threshold,
-    max_threshold,
-    percentile_threshold,
-)
+from edgekit.sim.compiler.thresholds import DEFAULT_CALIBRATORS, KL_BINS, ThresholdRule, threshold_rule
 
 Thresholds = dict[str, float]
 
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """The thresholds taken, by which method, and what each method tried scored (mean cosine of the outputs)."""
+    """The thresholds taken, by which calibrator, and the score of each one tried (mean cosine of the outputs)."""
 
-    method: str
+    calibrator: Calibrator
     thresholds: Mapping[str, float]
-    scores: Mapping[str, float]
+    scores: Mapping[Calibrator, float]
 
 
 def check_calibration(config: PtqConfig) -> None:
@@ -42,39 +33,37 @@ def check_calibration(config: PtqConfig) -> None:
         raise _refused("per_channel", True, "False: activations have one scale per tensor here")
 
 
-def methods(config: PtqConfig) -> dict[str, Calibrator]:
-    """The calibrators that the yaml asks for, by the name that the log shows: one, or several to choose from."""
+def calibrators(config: PtqConfig) -> tuple[Calibrator, ...]:
+    """Return the calibrators that the yaml asks for: one, or several to choose from."""
     group = config.calibration_parameters
     if group.calibration_type == "default":
-        return dict(DEFAULT_METHODS)
+        return DEFAULT_CALIBRATORS
     if group.calibration_type == "mix":
-        return {"mix": partial(least_error_threshold, candidates=tuple(CANDIDATES.values()))}
+        return (Calibrator("mix"),)
     if group.calibration_type == "kl":
-        return {f"kl:num_bins={KL_BINS}": kl_threshold}
-    fraction = 1.0 if group.max_percentile is None else group.max_percentile
-    if fraction >= 1.0:
-        return {"max": max_threshold}
-    return {f"max-percentile:percentile={fraction:g}": partial(percentile_threshold, fraction=fraction)}
+        return (Calibrator("kl", bins=KL_BINS),)
+    percentile = group.max_percentile
+    return (Calibrator("max", percentile if percentile is not None and percentile < 1 else None),)
 
 
-def thresholds_by(calibrator: Calibrator, histograms: Mapping[str, Histogram], plan: ScalePlan) -> Thresholds:
-    """A threshold per observed tensor; 16 bits saturate where 8 bits do, as in the vendor's builds."""
-    return {name: calibrator(histogram) for name, histogram in histograms.items() if name in plan.source}
+def thresholds_by(rule: ThresholdRule, histograms: Mapping[str, Histogram], plan: ScalePlan) -> Thresholds:
+    """Return a threshold per observed tensor; 16 bits saturate where 8 bits do, as in the vendor's builds."""
+    return {name: rule(histogram) for name, histogram in histograms.items() if name in plan.source}
 
 
 def choose(
-    asked: Mapping[str, Calibrator],
+    candidates: Sequence[Calibrator],
     histograms: Mapping[str, Histogram],
     plan: ScalePlan,
     score: Callable[[Thresholds], float],
 ) -> Choice:
-    """The method with the highest `score`; the first of equals. One method alone is not scored."""
-    tried = {name: thresholds_by(calibrator, histograms, plan) for name, calibrator in asked.items()}
+    """Return the calibrator with the highest `score`, the first of equals; a single one is not scored."""
+    tried = {calibrator: thresholds_by(threshold_rule(calibrator), histograms, plan) for calibrator in candidates}
     if len(tried) == 1:
-        name, thresholds = next(iter(tried.items()))
-        return Choice(name, thresholds, {})
-    scores = {name: score(thresholds) for name, thresholds in tried.items()}
-    best = max(scores, key=lambda name: scores[name])
+        calibrator, thresholds = next(iter(tried.items()))
+        return Choice(calibrator, thresholds, {})
+    scores = {calibrator: score(thresholds) for calibrator, thresholds in tried.items()}
+    best = max(scores, key=lambda calibrator: scores[calibrator])
     return Choice(best, tried[best], scores)
 
 

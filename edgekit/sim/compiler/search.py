@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from edgekit.progress import Progress
 from edgekit.sim.compiler.activation_stats import observe
-from edgekit.sim.compiler.calibrate import Choice, Thresholds, choose, methods
+from edgekit.sim.compiler.calibrate import Choice, Thresholds, calibrators, choose
 from edgekit.sim.compiler.calibration_images import Image, remembered
 from edgekit.sim.compiler.log import BuildLog
 from edgekit.sim.compiler.prepared_model import Subject
@@ -16,18 +16,18 @@ SEARCH_IMAGES = 8  # on which the methods are compared: their outputs stay in me
 def calibrated(subject: Subject, log: BuildLog, progress: Progress) -> Choice:
     """The thresholds that the yaml asks for; `log` tells how they came about."""
     job = subject.job
-    asked = methods(job.config)
+    candidates = calibrators(job.config)
     log.say("Start to calibrate the model.")
     log.say(f"There are {len(job.calibration_files)} samples in the data set.")
-    log.say(f"Run calibration model with {' | '.join(asked)} method.")
+    log.say(f"Run calibration model with {' | '.join(map(str, candidates))} method.")
     histograms = observe(job, subject.graph, subject.plan.observed, progress=progress)
-    score = _Score(subject, len(asked), progress)
-    choice = choose(asked, histograms, subject.plan, score)
-    for name, value in choice.scores.items():
-        log.say(f"Method {name}: mean cosine of the outputs {value:.6f}")
+    score = _Score(subject, len(candidates), progress)
+    choice = choose(candidates, histograms, subject.plan, score)
+    for calibrator, value in choice.scores.items():
+        log.say(f"Method {calibrator}: mean cosine of the outputs {value:.6f}")
     if choice.scores:
-        progress("search", len(asked), len(asked))
-        log.say(f"Select {choice.method} method.")
+        progress("search", len(candidates), len(candidates))
+        log.say(f"Select {choice.calibrator} method.")
     log.say("End to calibrate the model.")
     return choice
 

@@ -1,4 +1,4 @@
-"""Calibrators: from the histogram of a tensor to the threshold that its largest integer stands for."""
+"""Threshold rules: from the histogram of a tensor to the threshold that its largest integer stands for."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
+from edgekit.ptq.calibrator import Calibrator
 from edgekit.sim.compiler.histogram import Histogram
 
-Calibrator = Callable[[Histogram], float]
+ThresholdRule = Callable[[Histogram], float]
 
 KL_BINS = 1024  # bins of the reference distribution, as in the vendor's default
 INT8_LEVELS = 128  # magnitudes of a symmetric int8
@@ -46,9 +47,9 @@ def kl_threshold(histogram: Histogram) -> float:
     return max(min(best * width, histogram.largest), SMALLEST_THRESHOLD)
 
 
-def least_error_threshold(histogram: Histogram, *, candidates: tuple[Calibrator, ...]) -> float:
+def least_error_threshold(histogram: Histogram, *, candidates: tuple[ThresholdRule, ...]) -> float:
     """Of the thresholds that `candidates` propose the one with the smallest mean squared rounding error."""
-    proposed = sorted({calibrator(histogram) for calibrator in candidates})
+    proposed = sorted({rule(histogram) for rule in candidates})
     return min(proposed, key=lambda threshold: squared_error(histogram, threshold))
 
 
@@ -89,19 +90,19 @@ def _kl_divergence(counts: NDArray[np.float64], stop: int) -> float:
     return float(np.sum(p[known] * np.log(p[known] / q[known])) + missed * 20.0)
 
 
-def _percentiles(*fractions: float) -> dict[str, Calibrator]:
-    return {
-        f"max-percentile:percentile={fraction}": partial(percentile_threshold, fraction=fraction)
-        for fraction in fractions
-    }
-
-
 # What `calibration_type: default` chooses from, as the vendor's log lists it (`calibration_type: ['max', 'kl']`,
 # `max_percentile: [0.99995, 1.0]`); its variants per channel and asymmetric are not made here.
-DEFAULT_METHODS: dict[str, Calibrator] = {
-    "max": max_threshold,
-    **_percentiles(0.99995),
-    f"kl:num_bins={KL_BINS}": kl_threshold,
-}
+DEFAULT_CALIBRATORS = (Calibrator("max"), Calibrator("max", percentile=0.99995), Calibrator("kl", bins=KL_BINS))
 # What `mix` chooses from, tensor by tensor.
-CANDIDATES: dict[str, Calibrator] = {**DEFAULT_METHODS, **_percentiles(0.9999, 0.9998, 0.9995)}
+MIXED_CALIBRATORS = (*DEFAULT_CALIBRATORS, *(Calibrator("max", percentile=p) for p in (0.9999, 0.9998, 0.9995)))
+
+
+def threshold_rule(calibrator: Calibrator) -> ThresholdRule:
+    """Return the function from histogram to threshold that a calibrator stands for."""
+    if calibrator.method == "kl":
+        return kl_threshold
+    if calibrator.method == "mix":
+        return partial(least_error_threshold, candidates=tuple(map(threshold_rule, MIXED_CALIBRATORS)))
+    if calibrator.percentile is None:
+        return max_threshold
+    return partial(percentile_threshold, fraction=calibrator.percentile)

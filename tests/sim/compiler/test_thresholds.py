@@ -7,14 +7,17 @@ import pytest
 
 from edgekit.sim.compiler.histogram import Histogram
 from edgekit.sim.compiler.thresholds import (
-    CANDIDATES,
+    MIXED_CALIBRATORS,
     SMALLEST_THRESHOLD,
     kl_threshold,
     least_error_threshold,
     max_threshold,
     percentile_threshold,
     squared_error,
+    threshold_rule,
 )
+
+RULES = [threshold_rule(calibrator) for calibrator in MIXED_CALIBRATORS]
 
 
 def of(values: np.ndarray) -> Histogram:
@@ -50,8 +53,8 @@ def test_kl_clips_a_long_thin_tail() -> None:
 
 def test_least_error_is_no_worse_than_any_candidate() -> None:
     histogram = of(np.random.default_rng(1).standard_t(3, 100_000))
-    best = least_error_threshold(histogram, candidates=tuple(CANDIDATES.values()))
-    errors = [squared_error(histogram, calibrator(histogram)) for calibrator in CANDIDATES.values()]
+    best = least_error_threshold(histogram, candidates=tuple(RULES))
+    errors = [squared_error(histogram, rule(histogram)) for rule in RULES]
     assert squared_error(histogram, best) == min(errors)
 
 
@@ -60,13 +63,13 @@ def test_squared_error_of_a_full_range_is_a_twelfth_of_a_step() -> None:
     assert squared_error(histogram, 1.0) == pytest.approx((1 / 127) ** 2 / 12, rel=0.02)
 
 
-@pytest.mark.parametrize("calibrator", [*CANDIDATES.values(), partial(percentile_threshold, fraction=0.5)])
-def test_zeros_and_nothing_still_have_a_scale(calibrator) -> None:  # type: ignore[no-untyped-def]
-    assert calibrator(of(np.zeros(10))) >= SMALLEST_THRESHOLD
-    assert calibrator(Histogram()) >= SMALLEST_THRESHOLD
+@pytest.mark.parametrize("rule", [*RULES, partial(percentile_threshold, fraction=0.5)])
+def test_zeros_and_nothing_still_have_a_scale(rule) -> None:  # type: ignore[no-untyped-def]
+    assert rule(of(np.zeros(10))) >= SMALLEST_THRESHOLD
+    assert rule(Histogram()) >= SMALLEST_THRESHOLD
 
 
 def test_thresholds_scale_with_the_data() -> None:
     values = np.random.default_rng(2).normal(0, 1, 50_000)
-    for calibrator in CANDIDATES.values():
-        assert calibrator(of(values * 8)) == pytest.approx(8 * calibrator(of(values)), rel=1e-6)
+    for rule in RULES:
+        assert rule(of(values * 8)) == pytest.approx(8 * rule(of(values)), rel=1e-6)
