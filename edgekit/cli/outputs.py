@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import itertools
+import os
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,8 +14,10 @@ from typing import TYPE_CHECKING, Any
 
 from edgekit.cli.run_summary import say
 from edgekit.files import is_file, is_folder, resolved
+from edgekit.output.names import numbered
 
 if TYPE_CHECKING:
+    from edgekit.cli.run_tracking import RunTracking
     from edgekit.output.folder import RunFolder
     from edgekit.output.names import OutputNames
     from edgekit.output.sinks import ImageSink, RowSink
@@ -23,6 +27,7 @@ if TYPE_CHECKING:
 
 DEFAULT_OUTPUT = "edgekit_run"
 COCO_NAME = "coco_results.json"
+ROWS_NAME = "results.jsonl"  # of videos and live sources
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +58,12 @@ def _unused(folder: Path) -> Path:
 
 
 def row_sinks(
-    args: argparse.Namespace, session: Session, source: Source, out: Outputs, stack: contextlib.ExitStack
+    args: argparse.Namespace,
+    session: Session,
+    source: Source,
+    out: Outputs,
+    stack: contextlib.ExitStack,
+    tracking: RunTracking | None = None,
 ) -> list[RowSink]:
     """Images give one JSON document; videos and live sources, which may be long, a line per frame."""
     from edgekit.output.document import json_document, json_file
@@ -62,17 +72,34 @@ def row_sinks(
     header = _header(args, session)
     # standard output first, so that it ends last: where its reader has gone, the files are whole
     sinks: list[RowSink] = [stack.enter_context(json_document(sys.stdout, header))] if args.json else []
+    name = _rows_name(args, source, out.folder.folder)
+    if tracking and source.kind != "images":
+        return [_journal(name, header, out, stack, tracking), *sinks]
     write_rows = json_file if source.kind == "images" else json_lines
-    return [stack.enter_context(write_rows(out.folder.take(_rows_name(source)), header)), *sinks]
+    return [stack.enter_context(write_rows(out.folder.take(name), header)), *sinks]
+
+
+def _journal(
+    name: str, header: dict[str, Any], out: Outputs, stack: contextlib.ExitStack, tracking: RunTracking
+) -> RowSink:
+    """The rows of a run with a tracker, which may be resumed."""
+    from edgekit.cli.run_tracking import STATE_NAME
+    from edgekit.output.journal import journal_lines, journal_name
+
+    out.folder.take(journal_name(name))
+    journal = stack.enter_context(journal_lines(out.folder.take(name), header, kept_bytes=tracking.kept_bytes))
+    tracking.save_to(out.folder.take(STATE_NAME), journal)
+    return journal.write
 
 
 def image_sinks(args: argparse.Namespace, source: Source, out: Outputs, stack: contextlib.ExitStack) -> list[ImageSink]:
-    from edgekit.output.sinks import image_sink, preview_sink, video_sink, window_sink
+    from edgekit.output.sinks import VIDEO_NAME, image_sink, preview_sink, video_sink, window_sink
 
     sinks: list[ImageSink] = []
     if not args.no_images:
         images = source.kind == "images"
-        video = video_sink(out.folder, fps=source.fps)
+        first = _first_unused(VIDEO_NAME, out.folder.folder) if args.resume else 1
+        video = video_sink(out.folder, fps=source.fps, first=first)
         sinks.append(image_sink(out.folder, out.names) if images else stack.enter_context(video))
     if args.preview is not None:
         ready: Callable[[str], None] = lambda url: say(f"preview: {url}")  # noqa: E731
@@ -92,21 +119,31 @@ def export_sinks(
     return [*sinks, stack.enter_context(coco_sink(out.folder.take(COCO_NAME), out.names))] if args.coco else sinks
 
 
-def _rows_name(source: Source) -> str:
-    return "results.json" if source.kind == "images" else "results.jsonl"
+def _rows_name(args: argparse.Namespace, source: Source, folder: Path) -> str:
+    if source.kind == "images":
+        return "results.json"
+    resumed = args.resume and source.live  # a camera's rows so far are complete
+    return numbered(ROWS_NAME, _first_unused(ROWS_NAME, folder) if resumed else 1)
 
 
-def planned_outputs(args: argparse.Namespace, source: Source, names: OutputNames) -> list[str]:
+def _first_unused(name: str, folder: Path) -> int:
+    """The first number under which `name` is not there yet."""
+    return next(n for n in itertools.count(1) if not os.path.lexists(folder / numbered(name, n)))
+
+
+def planned_outputs(args: argparse.Namespace, source: Source, names: OutputNames, folder: Path) -> list[str]:
     """The outputs that are known before the run, relative to its folder."""
     from edgekit.output.labels_txt import LABELS_FOLDER
     from edgekit.output.sinks import VIDEO_NAME
 
-    planned = [_rows_name(source), *([COCO_NAME] if args.coco else [])]
+    planned = [_rows_name(args, source, folder), *([COCO_NAME] if args.coco else [])]
     if args.labels:
         planned += [f"{LABELS_FOLDER}/{names.label(name)}" for name in source.names]
     if args.no_images:
         return planned
-    return planned + ([names.image(name) for name in source.names] if source.kind == "images" else [VIDEO_NAME])
+    if source.kind == "images":
+        return planned + [names.image(name) for name in source.names]
+    return [*planned, numbered(VIDEO_NAME, _first_unused(VIDEO_NAME, folder) if args.resume else 1)]
 
 
 def input_files(args: argparse.Namespace, source: Source) -> list[Path]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,13 +19,20 @@ from edgekit.cli.outputs import (
     planned_outputs,
     row_sinks,
 )
+from edgekit.cli.run_delivery import Delivery
 from edgekit.cli.run_summary import Tally, say
-from edgekit.files import listed
+from edgekit.cli.run_tracking import (
+    COUNTS_NAME,
+    RunTracking,
+    add_tracking,
+    decoding_score,
+    remaining,
+    run_tracking,
+)
+from edgekit.files import listed, write_json
 
 if TYPE_CHECKING:
     from edgekit.output.folder import RunFolder
-    from edgekit.output.sinks import ImageSink, RowSink
-    from edgekit.runtime.pipeline import Done
     from edgekit.runtime.recovering_session import Engine
     from edgekit.runtime.session import Session
     from edgekit.runtime.sources import Source
@@ -57,6 +63,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--frames", type=int, help="stop after this many images")
     parser.add_argument("--no-images", action="store_true", help="write results only, draw nothing")
     add_json(parser, "the results")
+    add_tracking(parser)
     live = parser.add_argument_group("live runs")
     live.add_argument("--preview", type=int, metavar="PORT", help="show the newest image in a browser")
     live.add_argument(
@@ -92,6 +99,8 @@ def run(args: argparse.Namespace) -> int:
     source = open_any_source(args.source, on_skip=lambda error: tally.skip(error.message))
     names = output_names(source.names)
     folder = output_folder(args, source)
+    tracking = run_tracking(args, session, source, folder)
+    source = remaining(source, tracking)
     for note in (*session.notes, *source.notes):
         say(f"note: {note}")
     engine = Engine(
@@ -101,18 +110,19 @@ def run(args: argparse.Namespace) -> int:
         on_event=lambda event: say(f"note: {event}"),
     )
     try:
-        planned = planned_outputs(args, source, names)
+        planned = planned_outputs(args, source, names, folder)
+        replaces = args.overwrite or args.resume
         with (
-            run_folder(folder, inputs=input_files(args, source), planned=planned, overwrite=args.overwrite) as out,
+            run_folder(folder, inputs=input_files(args, source), planned=planned, overwrite=replaces) as out,
             _watching(args, engine),
         ):
             _say_replaced(out)
-            _run_all(args, engine, source, Outputs(out, names), tally)
+            _run_all(args, engine, source, Outputs(out, names), tally, tracking)
             _say_replaced(out)
     finally:
         engine.current().close()
     if not args.json:
-        print(tally.summary(folder))
+        print(tally.summary(folder, tracking.summary() if tracking else ()))
     return 0
 
 
@@ -123,7 +133,14 @@ def _say_replaced(out: RunFolder) -> None:
         out.replaced.clear()
 
 
-def _run_all(args: argparse.Namespace, engine: Engine, source: Source, out: Outputs, tally: Tally) -> None:
+def _run_all(
+    args: argparse.Namespace,
+    engine: Engine,
+    source: Source,
+    out: Outputs,
+    tally: Tally,
+    tracking: RunTracking | None,
+) -> None:
     """Runs every frame; a failure on the way is raised once the results so far are written."""
     from edgekit.cli.console import progress_bar
     from edgekit.errors import ImageError
@@ -133,9 +150,9 @@ def _run_all(args: argparse.Namespace, engine: Engine, source: Source, out: Outp
     total = min(source.count, args.frames) if args.frames and source.count else source.count
     failure: Exception | None = None
     with contextlib.ExitStack() as stack:
-        rows = row_sinks(args, engine.current(), source, out, stack)
+        rows = row_sinks(args, engine.current(), source, out, stack, tracking)
         images = image_sinks(args, source, out, stack)
-        exports = export_sinks(args, out, stack)
+        delivery = Delivery(images, rows, export_sinks(args, out, stack), args.masks, tracking)
         report = stack.enter_context(progress_bar())
         frames = stack.enter_context(
             contextlib.closing(
@@ -151,10 +168,7 @@ def _run_all(args: argparse.Namespace, engine: Engine, source: Source, out: Outp
         try:
             with _ending_live_runs(source):
                 for done in frames:
-                    _deliver(done, images, rows, args.masks)
-                    for export in exports:
-                        export(done.frame.name, done.results)
-                    tally.add(done)
+                    tally.add(delivery.deliver(done))
                     report("run", tally.images, total)
                     if args.frames and tally.images >= args.frames:
                         break
@@ -165,21 +179,17 @@ def _run_all(args: argparse.Namespace, engine: Engine, source: Source, out: Outp
         tally.dropped = counts.dropped
         if failure is None and not tally.images:  # raised in here, so that no empty results are left behind
             raise ImageError(f"{args.source} holds no readable image", hint="see the lines above")
+    if tracking:
+        _finish_tracking(tracking, out)
     if failure is not None:
         say(f"note: the results of the {tally.images} images before the error are kept in {out.folder.folder}")
         raise failure
 
 
-def _deliver(done: Done, images: list[ImageSink], rows: list[RowSink], masks: str) -> None:
-    start = time.perf_counter()
-    if images:
-        image = done.results.draw(done.frame.bgr)
-        for show in images:
-            show(done.frame.name, image)
-        done.times_ms["draw"] = (time.perf_counter() - start) * 1000
-    times = {stage: round(value, 3) for stage, value in done.times_ms.items()}
-    for write in rows:
-        write({"source": done.frame.name, **done.results.to_dict(masks=masks), "times_ms": times})
+def _finish_tracking(tracking: RunTracking, out: Outputs) -> None:
+    if tracking.tracker.shapes:
+        write_json(out.folder.take(COUNTS_NAME), tracking.totals())
+    tracking.finish()
 
 
 @contextlib.contextmanager
@@ -216,7 +226,7 @@ def _watching(args: argparse.Namespace, engine: Engine) -> Iterator[None]:
 def _open(args: argparse.Namespace, device: str) -> Session:
     from edgekit.runtime.session import load
 
-    session = load(args.model, device, conf=args.conf, iou=args.iou, max_detections=args.max_detections)
+    session = load(args.model, device, conf=decoding_score(args), iou=args.iou, max_detections=args.max_detections)
     return session if args.names is None else session.with_names(_read_names(args.names))
 
 

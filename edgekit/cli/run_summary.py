@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -43,8 +44,8 @@ class Tally:
         self.skipped += 1
         say(f"skipped: {message}")
 
-    def summary(self, out: Path) -> str:
-        """The lines that end a run."""
+    def summary(self, out: Path, tracked: Sequence[str] = ()) -> str:
+        """The lines that end a run; `tracked` are those of its tracker."""
         import statistics
 
         medians = ", ".join(f"{stage} {statistics.median(values):.1f}" for stage, values in self.times_ms.items())
@@ -54,12 +55,13 @@ class Tally:
             f"median ms per image: {medians}",
         ]
         counts = ((self.skipped, "skipped, unreadable"), (self.dropped, "dropped, the source was faster"))
+        lines[1:1] = tracked
         lines += [f"{count} images {what}" for count, what in counts if count]
         return "\n".join([*lines, f"results are in {out}"])
 
 
 def _device_words(kind: str) -> str:
-    from edgekit.runtime.device import is_float_kind
+    from edgekit.device_kinds import is_float_kind
 
     return f"{kind} (float)" if is_float_kind(kind) else DEVICE_WORDS.get(kind, kind)
 

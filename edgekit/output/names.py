@@ -71,6 +71,12 @@ def _without_suffix(name: str) -> str:
     return str(path.parent / path.stem)
 
 
+def numbered(name: str, number: int) -> str:
+    """The name of the `number`-th output of its kind: video.mp4, video-2.mp4, video-3.mp4, ..."""
+    path = PurePosixPath(name)
+    return name if number == 1 else str(path.with_name(f"{path.stem}-{number}{path.suffix}"))
+
+
 def _distinct(names: Sequence[str], forms: Sequence[Callable[[str], int | str]]) -> dict[str, Any]:
     """Each name in the first of `forms` that no other name has; where none is left, numbered."""
     chosen: dict[str, Any] = {}

@@ -15,7 +15,7 @@ import numpy.typing as npt
 from edgekit.errors import OutputError
 from edgekit.files import UNENCODABLE, atomic_path
 from edgekit.output.folder import RunFolder
-from edgekit.output.names import OutputNames
+from edgekit.output.names import OutputNames, numbered
 from edgekit.output.preview import Preview, listen_address
 from edgekit.output.writer import video_writer, write_image
 
@@ -36,18 +36,21 @@ def image_sink(folder: RunFolder, names: OutputNames) -> ImageSink:
 
 
 @contextlib.contextmanager
-def video_sink(folder: RunFolder, *, fps: float) -> Iterator[ImageSink]:
-    """One video; where the resolution changes on the way, another one begins (video-2.mp4, ...)."""
+def video_sink(folder: RunFolder, *, fps: float, first: int = 1) -> Iterator[ImageSink]:
+    """One video; where the resolution changes on the way, another one begins (video-2.mp4, ...).
+
+    `first` is the number of the first one, above 1 where a resumed run goes on beside earlier ones.
+    """
     with contextlib.ExitStack() as stack:
         append: Callable[[Image], None] | None = None
-        size_wh, count = (0, 0), 0
+        size_wh, number = (0, 0), first - 1
 
         def write(name: str, image: Image) -> None:
-            nonlocal append, size_wh, count
+            nonlocal append, size_wh, number
             found = (image.shape[1], image.shape[0])
             if append is None or found != size_wh:
-                size_wh, count = found, count + 1
-                path = folder.take(VIDEO_NAME if count == 1 else f"video-{count}.mp4")
+                size_wh, number = found, number + 1
+                path = folder.take(numbered(VIDEO_NAME, number))
                 append = stack.enter_context(video_writer(path, fps=fps, size_wh=size_wh))
             append(image)
 

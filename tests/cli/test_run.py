@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -408,19 +409,19 @@ def live_source() -> object:
 def test_ctrl_c_ends_a_live_run_with_its_files_whole(
     model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import edgekit.cli.run as run_module
+    from edgekit.cli.run_delivery import Delivery
 
     monkeypatch.setattr("edgekit.runtime.sources.open_source", lambda source, on_skip: live_source())
     delivered = []
-    plain = run_module._deliver
+    plain = Delivery.deliver
 
-    def interrupt_at_fifth(done: object, *args: object) -> None:
-        plain(done, *args)  # type: ignore[arg-type]
-        delivered.append(done)
+    def interrupt_at_fifth(self: Delivery, done: Any) -> Any:
+        delivered.append(plain(self, done))
         if len(delivered) == 5:
             raise KeyboardInterrupt
+        return delivered[-1]
 
-    monkeypatch.setattr(run_module, "_deliver", interrupt_at_fifth)
+    monkeypatch.setattr(Delivery, "deliver", interrupt_at_fifth)
     out = tmp_path / "out"
     assert main(["run", "--model", str(model), "--source", "0", "-o", str(out)]) == 0
     assert len((out / "results.jsonl").read_text().splitlines()) == 6  # the header and five frames
@@ -431,12 +432,12 @@ def test_ctrl_c_ends_a_live_run_with_its_files_whole(
 def test_ctrl_c_breaks_off_a_file_and_leaves_no_half_one(
     model: Path, images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import edgekit.cli.run as run_module
+    from edgekit.cli.run_delivery import Delivery
 
     def interrupt(*args: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(run_module, "_deliver", interrupt)
+    monkeypatch.setattr(Delivery, "deliver", interrupt)
     out = tmp_path / "out"
     assert main(["run", "--model", str(model), "--source", str(images), "-o", str(out)]) == 130
     assert not out.exists() or list(out.iterdir()) == []
