@@ -18,20 +18,14 @@ from edgekit.errors import DataError, ImageError
 from edgekit.files import atomic_path, read_json, sha256_file, write_bytes, write_json
 from edgekit.ops.image import read_image
 from edgekit.progress import Progress
+from edgekit.ptq.calibrator import Calibrator
 from edgekit.sim.compiler.calibrate import Thresholds, thresholds_by
 from edgekit.sim.compiler.histogram import Histogram
 from edgekit.sim.compiler.prepared_model import INT16_MARCHES, Subject, read_subject
 from edgekit.sim.compiler.quantize import QuantizedGraph
 from edgekit.sim.compiler.scales import ScalePlan, plan_scales
-from edgekit.sim.compiler.thresholds import (
-    CANDIDATES,
-    Calibrator,
-    kl_threshold,
-    least_error_threshold,
-    max_threshold,
-    percentile_threshold,
-)
-from edgekit.tune.candidate import KL, MIX, PLAIN, Setting
+from edgekit.sim.compiler.thresholds import ThresholdRule, percentile_threshold, threshold_rule
+from edgekit.tune.candidate import MAX, PLAIN, Setting
 
 if TYPE_CHECKING:
     from edgekit.runtime.session import Session
@@ -136,14 +130,10 @@ def _read_histograms(path: Path) -> dict[str, Histogram]:
         return {name: Histogram(counts, reach, largest) for name, counts, (reach, largest) in rows}
 
 
-def calibrator_of(setting: Setting) -> Calibrator:
+def calibrator_of(setting: Setting) -> ThresholdRule:
     """How a histogram becomes a threshold under `setting`."""
-    if setting.calibration_type == KL:
-        return kl_threshold
-    if setting.calibration_type == MIX:
-        return functools.partial(least_error_threshold, candidates=tuple(CANDIDATES.values()))
-    fraction = setting.percentile
-    return max_threshold if fraction is None else functools.partial(percentile_threshold, fraction=fraction)
+    method = setting.calibration_type
+    return threshold_rule(Calibrator(method, setting.percentile if method == MAX else None))  # type: ignore[arg-type]
 
 
 def plan_of(subject: Subject, setting: Setting) -> ScalePlan:
