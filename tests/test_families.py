@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import edgekit
-from edgekit.compile.compiler import compile_work
+from edgekit.compile.build import compile_model
 from edgekit.decode.families import FAMILIES
 from edgekit.results import Classifications, Detections, Poses, RotatedDetections, Segmentations
 from tests.sim.compiler.works import image, make_work
@@ -34,7 +34,7 @@ def _cosine(a: np.ndarray, b: np.ndarray) -> float:
 def _check(folder: Path, family: str, task: str) -> None:
     options = {"end_to_end": True, "opset": 17} if (family, task) == ("yolo26", "pose") else {}
     yaml = make_work(folder, family=family, task=task, size_wh=(96, 64), **options)
-    compile_work(yaml, toolchain="sim")
+    compile_model(yaml, toolchain="sim")
     built = next((folder / "out").glob("*_modified.bin"))
     bgr = image(0)
     with edgekit.load(built, conf=0.3) as int8, edgekit.load(folder / "stock.onnx", conf=0.3) as reference:

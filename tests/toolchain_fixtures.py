@@ -18,7 +18,7 @@ def no_toolchain(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("PATH", os.pathsep.join(system))
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    find._answer.cache_clear()
+    find._query_version.cache_clear()
     return tmp_path
 
 

@@ -47,7 +47,7 @@ def make_ops() -> None:
 
 def make_demo() -> None:
     from edgekit.calibration.calibrate import calibrate
-    from edgekit.compile.compiler import compile_work
+    from edgekit.compile.build import compile_model
     from edgekit.demo.assets import copy_model, write_calibration_images, write_images
     from edgekit.sim.graph import load_graph
     from edgekit.sim.vendor_executor import vendor_tensors
@@ -60,7 +60,7 @@ def make_demo() -> None:
         write_calibration_images(folder / "calibration")
         write_images(folder / "images")
         work = calibrate(stock, folder / "calibration", folder / "work", num=24, input_kind="nv12", march="bayes-e")
-        built = compile_work(work.yaml_path, toolchain="hb_mapper")
+        built = compile_model(work.yaml_path, toolchain="hb_mapper")
         quantized = next(built.bin_path.parent.glob("*_quantized_model.onnx"))
         graph = load_graph(quantized)
         frame = next(image_frames(graph, quantized, folder / "images", 1))

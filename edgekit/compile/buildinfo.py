@@ -15,7 +15,7 @@ from edgekit.typed import build
 from edgekit.version import __version__
 
 if TYPE_CHECKING:
-    from edgekit.compile.job import CompileJob
+    from edgekit.compiler_api import CompileJob
 
 BUILDINFO_NAME = "buildinfo.json"
 

@@ -3,47 +3,23 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from edgekit.compiler_api import CompileJob
 from edgekit.errors import ConfigError, DataError, ModelError
-from edgekit.files import is_file, is_folder, read_json, resolved, sha256_file
+from edgekit.files import is_file, is_folder, resolved
+from edgekit.manifest import check_manifest
 from edgekit.spec import ModelSpec, load_spec, sidecar_path
-from edgekit.text import shorten
 
 if TYPE_CHECKING:
     from edgekit.ptq import PtqConfig
 
-MANIFEST_NAME = "manifest.json"
 ITEM_BYTES = {"float32": 4, "uint8": 1}  # cal_data_type: bytes of one value
 OPTIMIZE_LEVELS = ("O0", "O1", "O2", "O3")
 DEFAULT_WORKING_DIR = "model_output"
 DEFAULT_OPTIMIZE_LEVEL = "O0"  # the vendor's default where the yaml says nothing
 MAX_ONNX_BYTES = 2 << 30  # the limit of a protobuf message
-
-
-@dataclass(frozen=True, slots=True)
-class CompileJob:
-    """What a compiler gets: absolute paths and checked values.
-
-    `input_shape` is that of the float model, (1, C, H, W) for NCHW training layout; `calibration_files` are raw
-    arrays of that shape, in the colour order of training, values before the yaml's normalisation.
-    """
-
-    yaml_path: Path
-    config: PtqConfig
-    onnx_path: Path
-    spec: ModelSpec
-    input_name: str
-    input_shape: tuple[int, ...]
-    calibration_files: tuple[Path, ...]
-    calibration_dtype: str
-    working_dir: Path
-    prefix: str
-    march: str
-    optimize_level: str
 
 
 def load_job(yaml_path: Path, *, optimize: str | None = None) -> CompileJob:
@@ -165,61 +141,6 @@ def _calibration_files(yaml_path: Path, config: PtqConfig, shape: tuple[int, ...
                 hint="run edgekit calibrate again for this model, or take the file out of the folder",
             )
     return files, dtype
-
-
-def check_manifest(folder: Path) -> None:
-    """Raises DataError where a file of the work folder is not what `manifest.json` recorded.
-
-    Without a manifest nothing is checked. The yaml is left out: editing it is how one tunes a build.
-    """
-    path = folder / MANIFEST_NAME
-    if not is_file(path):
-        return
-    for name, digest in recorded_hashes(read_json(path), path).items():
-        if name.endswith((".yaml", ".yml")):
-            continue
-        file = folder / name
-        if not is_unchanged(file, digest):
-            what = "has changed since" if is_file(file) else "is missing, though"
-            raise DataError(
-                f"{file} {what} edgekit calibrate wrote it, expected the file recorded in {MANIFEST_NAME}",
-                hint="run edgekit calibrate again, or remove manifest.json to compile the folder as it is",
-            )
-
-
-def is_unchanged(path: Path, digest: str) -> bool:
-    """Whether `path` is a file of that SHA-256; False for names that no file can have."""
-    try:
-        return is_file(path) and sha256_file(path) == digest
-    except OSError:
-        return False
-
-
-def recorded_hashes(manifest: object, path: Path) -> dict[str, str]:
-    """Read the names and SHA-256 of a manifest's files.
-
-    Args:
-        manifest: The parsed JSON; its "files" are a mapping or a list of objects with "name" and "sha256".
-        path: Where the manifest lies, for messages.
-
-    Returns:
-        File name, relative to the folder of the manifest -> SHA-256.
-
-    Raises:
-        DataError: Where an entry is no file inside the folder with its SHA-256.
-    """
-    files: Any = manifest.get("files") if isinstance(manifest, Mapping) else None
-    pairs: list[tuple[Any, Any]] = list(files.items()) if isinstance(files, Mapping) else []
-    if isinstance(files, list):
-        pairs = [(f.get("name"), f.get("sha256")) if isinstance(f, Mapping) else (f, None) for f in files]
-    for name, digest in pairs:
-        inside = isinstance(name, str) and not Path(name).is_absolute() and ".." not in Path(name).parts
-        if not inside or not isinstance(digest, str):
-            raise DataError(
-                f"{path} records {shorten(name)}, expected a file inside the folder with its SHA-256",
-                hint="run edgekit calibrate again",
-            )
-    return dict(pairs)
 
 
 def _optimize_level(level: object) -> str:

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from edgekit.calibration.calibrate import CalibrationResult, calibrate
-from edgekit.compile.compiler import CompileResult, choose_compiler, compile_work
+from edgekit.compile.build import CompileResult, compile_model
+from edgekit.compile.registry import choose_compiler
 from edgekit.deploy.bundle_writer import WrittenBundle, check_output, write_bundle
 from edgekit.errors import DataError
 from edgekit.files import write_json, write_text
@@ -66,7 +67,7 @@ def deploy(
             model, images, work, num=num, select=select, input_kind=input_kind, march=march, progress=progress
         )
         clock.lap("calibrate")
-        build = compile_work(calibration.yaml_path, toolchain=toolchain, optimize=optimize, progress=progress)
+        build = compile_model(calibration.yaml_path, toolchain=toolchain, optimize=optimize, progress=progress)
         clock.lap("compile")
         spec = load_spec(build.files[_model_part(build) + "_sidecar"])
         extras = _write_extras(build, spec)

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from edgekit.compile.compiler import compile_work
+from edgekit.compile.build import compile_model
 from edgekit.errors import OutputError
 from edgekit.evaluate.bootstrap import RESAMPLES
 from edgekit.files import is_folder, sha256_file, write_json
@@ -107,7 +107,7 @@ def tune(
         chosen, met = choose(search, units, jobs, plan, first, task.retention)
         chosen = _with_biases(work, search, jobs, plan, chosen)
         yaml = write_tuned(work, chosen.step.setting, task.out / TUNED_DIR)
-        build = compile_work(yaml, toolchain="sim", progress=progress)
+        build = compile_model(yaml, toolchain="sim", progress=progress)
         built = errors_from(jobs.run("as written", [built_job(build.quantized_path, range(held_out))])[0])
     tuned = Tuned(
         yaml=yaml,

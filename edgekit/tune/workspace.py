@@ -12,7 +12,8 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from edgekit.compile.job import CompileJob, load_job
+from edgekit.compile.job import load_job
+from edgekit.compiler_api import CompileJob
 from edgekit.data.image_source import Image
 from edgekit.errors import DataError, ImageError
 from edgekit.files import atomic_path, read_json, sha256_file, write_bytes, write_json

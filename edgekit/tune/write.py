@@ -8,8 +8,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from edgekit.compile.job import MANIFEST_NAME
 from edgekit.files import atomic_path, sha256_file, write_json
+from edgekit.manifest import MANIFEST_NAME
 from edgekit.next_command import edgekit_command
 from edgekit.ptq import PtqConfig, load_config, save_config
 from edgekit.ptq.presets import CALIBRATION_DIR, reasons

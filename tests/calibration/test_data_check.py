@@ -12,7 +12,7 @@ import pytest
 
 from edgekit.calibration.calibrate import calibrate
 from edgekit.calibration.data_check import check_data
-from edgekit.compile.compiler import compile_work
+from edgekit.compile.build import compile_model
 from edgekit.compile.job import load_job
 from edgekit.demo.assets import CALIBRATION_SEED, copy_model
 from edgekit.demo.scenes import render_image
@@ -91,7 +91,7 @@ def test_files_that_the_board_cannot_feed_are_refused_by_name(
 ) -> None:
     change(yaml, how)
     with pytest.raises(DataError, match=message) as caught:
-        compile_work(yaml, toolchain="sim")
+        compile_model(yaml, toolchain="sim")
     assert "edgekit calibrate" in caught.value.hint
     assert not list((yaml.parent / "model_output").glob("*"))
 
@@ -142,9 +142,9 @@ def test_a_model_that_sees_nothing_says_so(yaml: Path) -> None:
 
 def test_a_build_on_odd_data_is_never_called_good(yaml: Path) -> None:
     change(yaml, flat)
-    result = compile_work(yaml, toolchain="sim")
+    result = compile_model(yaml, toolchain="sim")
     assert any(note.startswith("warning: the float model sees nothing") for note in result.notes)
-    assert compile_work(yaml, toolchain="sim").notes == result.notes  # reused, and still told
+    assert compile_model(yaml, toolchain="sim").notes == result.notes  # reused, and still told
     verdict = make_report(collect(result.log_path).builds[0]).verdict
     assert verdict.grade != "good"
     assert "odd_calibration_data" in [finding.rule for finding in verdict.findings]

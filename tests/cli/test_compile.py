@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from edgekit.cli.main import main
-from edgekit.compile import compiler as seam
+from edgekit.compile import registry
 from tests.sim.compiler.works import make_work
 
 
@@ -54,7 +54,7 @@ class NotInstalled:
 def test_auto_says_why_the_result_is_simulated(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(seam.COMPILERS, "hb_mapper", f"{__name__}:NotInstalled")
+    monkeypatch.setitem(registry.BUILT_IN, "hb_mapper", f"{__name__}:NotInstalled")
     assert main(["compile", str(make_work(tmp_path, images=1))]) == 0
     printed = capsys.readouterr().out
     assert "compiled by sim (simulated" in printed and "no hb_mapper on PATH" in printed

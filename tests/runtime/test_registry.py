@@ -9,7 +9,7 @@ import pytest
 
 pytest.importorskip("onnxruntime")  # a board has none, and no simulated device
 
-from edgekit.compile.compiler import compile_work
+from edgekit.compile.build import compile_model
 from edgekit.errors import ConfigError, DeviceError, UnfitError
 from edgekit.files import write_bytes
 from edgekit.runtime import registry
@@ -21,7 +21,7 @@ from tests.tiny_yolo import save_tiny_yolo
 @pytest.fixture(scope="module")
 def compiled(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     """A simulated .bin and its quantized graph."""
-    done = compile_work(make_work(tmp_path_factory.mktemp("registry") / "work", kind="rgb"), toolchain="sim")
+    done = compile_model(make_work(tmp_path_factory.mktemp("registry") / "work", kind="rgb"), toolchain="sim")
     return done.bin_path, done.quantized_path
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edgekit.compile.compiler import compile_work
+from edgekit.compile.build import compile_model
 from edgekit.runtime.device import Device
 from edgekit.sim.device import open_sim_device
 from edgekit.spec import ModelSpec, load_spec, sidecar_path
@@ -20,7 +20,7 @@ from tests.sim.compiler.works import make_work
 def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A tiny segment model whose box and mask heads are integers."""
     yaml = make_work(tmp_path_factory.mktemp("contract") / "work", task="segment", kind="nv12")
-    compiled = compile_work(yaml, toolchain="sim").modified_bin_path
+    compiled = compile_model(yaml, toolchain="sim").modified_bin_path
     assert compiled is not None
     return compiled
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edgekit.compile.compiler import compile_work
+from edgekit.compile.build import compile_model
 from edgekit.errors import ConfigError, ImageError, ModelError
 from edgekit.runtime.device import Device
 from edgekit.runtime.hbm import HbmDevice
@@ -25,7 +25,7 @@ from tests.sim.compiler.works import make_work
 def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A tiny segment model whose box and mask heads are integers."""
     yaml = make_work(tmp_path_factory.mktemp("hbm") / "work", task="segment", kind="nv12")
-    compiled = compile_work(yaml, toolchain="sim").modified_bin_path
+    compiled = compile_model(yaml, toolchain="sim").modified_bin_path
     assert compiled is not None
     return compiled
 

@@ -9,7 +9,7 @@ import numpy as np
 import onnx
 import pytest
 
-from edgekit.compile.compiler import compile_work
+from edgekit.compile.build import compile_model
 from edgekit.tune.measure import built_job, run_job
 from edgekit.tune.output_error import errors_from
 from edgekit.tune.run import SEARCH_DIR
@@ -40,7 +40,7 @@ def both(material: Path, tmp_path_factory: pytest.TempPathFactory) -> Both:
     builds = {}
     for compiler in ("sim", "hb_mapper"):
         yaml = write_tuned(Work(search), setting, tmp_path_factory.mktemp(compiler))
-        builds[compiler] = compile_work(yaml, toolchain=compiler, optimize="O0").quantized_path
+        builds[compiler] = compile_model(yaml, toolchain=compiler, optimize="O0").quantized_path
     return Both(setting.wide, search, builds["sim"], builds["hb_mapper"])
 
 

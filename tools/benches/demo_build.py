@@ -8,7 +8,7 @@ import tempfile
 from pathlib import Path
 
 from edgekit.calibration.calibrate import calibrate
-from edgekit.compile.compiler import compile_work
+from edgekit.compile.build import compile_model
 from edgekit.demo.assets import copy_model, write_calibration_images
 
 
@@ -19,6 +19,6 @@ def build_demo() -> tuple[dict[str, Path], Path]:
     stock = copy_model(folder / "demo_seg.onnx")
     write_calibration_images(folder / "images")
     work = calibrate(stock, folder / "images", folder / "work", num=8, input_kind="nv12", march="bayes-e")
-    built = compile_work(work.yaml_path, toolchain="sim")
+    built = compile_model(work.yaml_path, toolchain="sim")
     quantized = next(built.bin_path.parent.glob("*_quantized_model.onnx"))
     return {"demo": quantized}, stock

@@ -18,7 +18,7 @@ HEAVY = (
     "cv2", "onnx", "onnxruntime", "yaml", "pycocotools.mask", "jinja2", "rich.console", "edgekit.export",
     "edgekit.report.page", "edgekit.report.text", "edgekit.sim.verify", "edgekit.evaluate.labels",
     "edgekit.evaluate.coco", "edgekit.runtime.session", "edgekit.runtime.ort", "edgekit.sim.compiler.samples",
-    "edgekit.compile.compiler", "tests.tiny_yolo", "tests.sim.random_ops", "tests.report.test_sensitivity",
+    "edgekit.compile.build", "tests.tiny_yolo", "tests.sim.random_ops", "tests.report.test_sensitivity",
 )  # fmt: skip
 
 
@@ -92,11 +92,11 @@ def work() -> Path:
 @functools.cache
 def built(family: str = "yolov8", task: str = "detect") -> Path:
     """The simulated `.bin` that a tiny model compiles to, its sidecar beside it."""
-    from edgekit.compile.compiler import compile_work
+    from edgekit.compile.build import compile_model
     from tests.sim.compiler.works import make_work
 
     yaml = make_work(folder() / f"built-{family}-{task}", images=2, family=family, task=task)
-    compile_work(yaml, toolchain="sim")
+    compile_model(yaml, toolchain="sim")
     return next(yaml.parent.rglob("tiny.bin"))
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from edgekit.calibration.calibrate import calibrate
-from edgekit.compile.compiler import compile_work
+from edgekit.compile.build import compile_model
 from edgekit.compile.job import load_job
 from edgekit.ptq import load_config, save_config
 from edgekit.sim.compiler.mixed_precision import node_info_for, wide_choices
@@ -52,7 +52,7 @@ def make_builds(folder: Path, *, exports: Path, images: Path, say: Callable[[str
         target.mkdir(parents=True, exist_ok=True)
         for level, name in (("O0", LAYERS_FILE), ("O3", FRAME_FILE)):
             say(f"{wanted.name}: compiling at {level}")
-            made = compile_work(yaml, toolchain="hb_mapper", optimize=level)
+            made = compile_model(yaml, toolchain="hb_mapper", optimize=level)
             shutil.copy(made.quantized_path, target)
             shutil.copy(made.quantized_path.parent / STATIC, target / name)
 

@@ -11,10 +11,9 @@ from typing import Any
 
 from edgekit.binary.bin_format import read_bin
 from edgekit.binary.bin_sidecar import bin_spec
-from edgekit.compile.compiler import Built
-from edgekit.compile.job import CompileJob
 from edgekit.compile.toolchain.find import Toolchain
 from edgekit.compile.toolchain.resume import Stages
+from edgekit.compiler_api import Built, CompileJob
 from edgekit.errors import OutputError
 from edgekit.logs.lines import read_lines
 from edgekit.logs.mapper import parse_mapper

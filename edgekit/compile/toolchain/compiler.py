@@ -10,8 +10,6 @@ from typing import Any
 
 from edgekit.binary.bin_format import read_bin
 from edgekit.compile.buildinfo import BUILDINFO_NAME, job_fingerprint, read_buildinfo
-from edgekit.compile.compiler import Built
-from edgekit.compile.job import CompileJob
 from edgekit.compile.strip import modified_path, strip_bin
 from edgekit.compile.strip_plan import plan_strip
 from edgekit.compile.toolchain.collect import CONSOLE, MAPPER_LOG, collect_build
@@ -21,6 +19,7 @@ from edgekit.compile.toolchain.recipe import DOCKER_IMAGE
 from edgekit.compile.toolchain.resume import Stages
 from edgekit.compile.toolchain.run import Finished, OnLine, run_command
 from edgekit.compile.toolchain.stages import StageWatch
+from edgekit.compiler_api import Built, CompileJob
 from edgekit.errors import ConfigError, ToolchainError
 from edgekit.progress import Progress
 from edgekit.ptq import save_config

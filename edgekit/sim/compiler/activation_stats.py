@@ -13,7 +13,7 @@ from edgekit.sim.compiler.histogram import Histogram
 from edgekit.sim.compiler.samples import normalisation_of, read_sample
 
 if TYPE_CHECKING:
-    from edgekit.compile.job import CompileJob
+    from edgekit.compiler_api import CompileJob
 
 
 def observe(

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from edgekit.compile.compiler import Built
+from edgekit.compiler_api import Built
 from edgekit.files import write_bytes, write_json, write_text
 from edgekit.progress import Progress
 from edgekit.ptq.calibrator import CALIBRATOR_KEY
@@ -25,7 +25,7 @@ from edgekit.spec import ModelSpec, file_ref, save_spec
 from edgekit.version import __version__
 
 if TYPE_CHECKING:
-    from edgekit.compile.job import CompileJob
+    from edgekit.compiler_api import CompileJob
 
 LOG_NAME = "edgekit_sim_compile.log"
 REPORT_IMAGES = 4  # on which the cosines of all nodes are measured

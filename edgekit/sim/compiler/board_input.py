@@ -14,7 +14,7 @@ from edgekit.sim.compiler.samples import normalisation_of
 from edgekit.spec import InputSpec, Preprocess
 
 if TYPE_CHECKING:
-    from edgekit.compile.job import CompileJob
+    from edgekit.compiler_api import CompileJob
 
 COLOR_RANGE = {"regular": "full", "bt601_video": "studio"}  # the yaml's word: the sidecar's word
 NHWC_KINDS = ("nv12", "yuv444")  # the dialect feeds these as NHWC, whatever the yaml says

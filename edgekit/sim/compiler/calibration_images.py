@@ -16,7 +16,7 @@ from edgekit.sim.compiler.float_runner import FloatRunner
 from edgekit.sim.compiler.samples import normalisation_of, read_sample
 
 if TYPE_CHECKING:
-    from edgekit.compile.job import CompileJob
+    from edgekit.compiler_api import CompileJob
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,7 @@ from edgekit.sim.compiler.sidecars import quantized_spec
 if TYPE_CHECKING:
     import onnx
 
-    from edgekit.compile.job import CompileJob
+    from edgekit.compiler_api import CompileJob
 
 INT16_MARCHES = ("bayes", "bayes-e")  # bernoulli2 has int8 only
 WIDE_BY_OPTIMIZATION = {"set_model_output_int16": output_tensors, "set_all_nodes_int16": all_tensors}

@@ -12,7 +12,7 @@ import numpy as np
 from edgekit.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
-    from edgekit.compile.job import CompileJob
+    from edgekit.compiler_api import CompileJob
 
 PER_CHANNEL = (1, -1, 1, 1)  # NCHW
 

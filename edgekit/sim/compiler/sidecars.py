@@ -18,7 +18,7 @@ from edgekit.spec import HeadSpec, InputSpec, ModelSpec, file_ref
 from edgekit.version import __version__
 
 if TYPE_CHECKING:
-    from edgekit.compile.job import CompileJob
+    from edgekit.compiler_api import CompileJob
 
 RAW_ROLES = ("box", "mask", "keypoint", "angle")  # heads that only survivors of the class gate are read from
 

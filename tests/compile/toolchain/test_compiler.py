@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from edgekit.binary.bin_format import read_bin
-from edgekit.compile.compiler import CompileResult, compile_work
+from edgekit.compile.build import CompileResult, compile_model
 from edgekit.errors import ConfigError, DataError, EdgekitError, ModelError, OutputError, ToolchainError
 from edgekit.files import write_json
 from edgekit.ptq import load_config
@@ -66,7 +66,7 @@ FAILURES = {
 
 
 def build(work: Path, **options: object) -> CompileResult:
-    return compile_work(work, **{"toolchain": "hb_mapper", **options})  # type: ignore[arg-type]
+    return compile_model(work, **{"toolchain": "hb_mapper", **options})  # type: ignore[arg-type]
 
 
 def calls(stand_in: StandIn) -> list[str]:
@@ -277,7 +277,7 @@ def test_a_toolchain_of_another_version_than_the_recorded_one(stand_in: StandIn,
     from edgekit.compile.toolchain import find
 
     stand_in.play(version="1.25.0")
-    find._answer.cache_clear()
+    find._query_version.cache_clear()
     with pytest.raises(ToolchainError, match=r"built with hb_mapper 1\.24\.3.* is hb_mapper 1\.25\.0"):
         build(work)
     assert {path.name: path.read_bytes() for path in (work.parent / "model_output").iterdir()} == kept
@@ -325,7 +325,7 @@ def test_docker_compiles_the_same_way(
     monkeypatch.setenv("PATH", os.environ["PATH"].replace(str(stand_in.folder), str(docker.folder)))
     result = build(work, toolchain="docker")
     assert result.toolchain == "docker" and result.modified_bin_path is not None
-    assert result.record["place"].startswith("docker: openexplorer/")
+    assert result.record["location"].startswith("docker: openexplorer/")
     docker.play(fail="docker:start", lines=["docker: Cannot connect to the Docker daemon."], code=125)
     with pytest.raises(ToolchainError, match="docker says: docker: Cannot connect"):
         build(work, toolchain="docker", optimize="O0")

@@ -18,7 +18,7 @@ import edgekit
 from edgekit.binary.bin_format import read_bin
 from edgekit.bundle import open_bundle
 from edgekit.calibration.calibrate import calibrate
-from edgekit.compile.compiler import CompileResult, compile_work
+from edgekit.compile.build import CompileResult, compile_model
 from edgekit.compile.strip import strip_bin
 from edgekit.compile.toolchain.find import Toolchain, find_toolchain
 from edgekit.compile.toolchain.install import read_record
@@ -79,7 +79,7 @@ def build(
     """The demo model, calibrated and really compiled at O0 (O3 takes minutes and gives the same integers)."""
     kind: str = request.param
     work = calibrate(demo_model, images, tmp_path_factory.mktemp(kind) / "work", num=IMAGES, input_kind=kind)
-    return Build(work.yaml_path, compile_work(work.yaml_path, toolchain="hb_mapper", optimize="O0"), images)
+    return Build(work.yaml_path, compile_model(work.yaml_path, toolchain="hb_mapper", optimize="O0"), images)
 
 
 def test_the_install_is_recorded(toolchain: Toolchain) -> None:
@@ -106,7 +106,7 @@ def test_exactly_the_box_and_mask_heads_are_stripped(build: Build) -> None:
 
 
 def test_unchanged_it_is_reused(build: Build) -> None:
-    again = compile_work(build.yaml_path, toolchain="hb_mapper", optimize="O0")
+    again = compile_model(build.yaml_path, toolchain="hb_mapper", optimize="O0")
     assert again.reused and again.files == build.result.files
 
 
@@ -243,7 +243,7 @@ def test_ctrl_c_in_the_real_thing(toolchain: Toolchain, images: Path, tmp_path: 
     process.communicate(timeout=60)
     assert process.returncode == 130 and not any(map(alive, children))
     assert not list((yaml_path.parent / "model_output").glob("*.bin"))
-    result = compile_work(yaml_path, toolchain="hb_mapper", optimize="O0")
+    result = compile_model(yaml_path, toolchain="hb_mapper", optimize="O0")
     assert result.modified_bin_path is not None and result.modified_bin_path.is_file()
 
 
@@ -270,7 +270,7 @@ def test_a_real_failure_has_its_cause_and_cure(toolchain: Toolchain, images: Pat
     onnx.save(model, str(heads))
     (yaml_path.parent / "manifest.json").unlink()
     with pytest.raises(EdgekitError, match="opset 17") as caught:
-        compile_work(yaml_path, toolchain="hb_mapper")
+        compile_model(yaml_path, toolchain="hb_mapper")
     assert "opset=11" in caught.value.hint
 
 
@@ -280,7 +280,7 @@ def test_other_heads_strip_by_their_roles(
 ) -> None:
     model = save_tiny_yolo(tmp_path / "tiny.onnx", family=family, task=task, size_wh=(96, 64))
     yaml_path = calibrate(model, images, tmp_path / "work", num=4).yaml_path
-    result = compile_work(yaml_path, toolchain="hb_mapper", optimize="O0")
+    result = compile_model(yaml_path, toolchain="hb_mapper", optimize="O0")
     spec = load_spec(result.files["modified_bin_sidecar"])
     stripped = {head.role for head in spec.outputs if head.dtype != "float32"}
     assert stripped == {head.role for head in spec.outputs} - {"class"}

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from edgekit.compile.compiler import CompileResult, compile_work
+from edgekit.compile.build import CompileResult, compile_model
 from tests.sim.compiler.works import make_work
 
 
@@ -20,4 +20,4 @@ class Compiled:
 @pytest.fixture(scope="session")
 def compiled(tmp_path_factory: pytest.TempPathFactory) -> Compiled:
     yaml = make_work(tmp_path_factory.mktemp("compiled") / "work", task="segment", kind="nv12")
-    return Compiled(yaml, compile_work(yaml, toolchain="sim"))
+    return Compiled(yaml, compile_model(yaml, toolchain="sim"))

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from edgekit.calibration.calibrate import calibrate
-from edgekit.compile.compiler import compile_work
+from edgekit.compile.build import compile_model
 from edgekit.ops.boxes import box_iou
 from edgekit.ops.image import read_image
 from edgekit.results import Results
@@ -31,7 +31,7 @@ def found_again(truth: Results, found: Results) -> np.ndarray:
 def test_trained_model_keeps_its_detections(shared_data: Path, tmp_path: Path, kind: str) -> None:
     model, images = shared_data / "models/yolov8n-seg.onnx", shared_data / "coco/images"
     work = calibrate(model, images / "train", tmp_path / "work", num=50, input_kind=kind)
-    result = compile_work(work.yaml_path, toolchain="sim")
+    result = compile_model(work.yaml_path, toolchain="sim")
     assert result.modified_bin_path is not None
     print(kind, {name: round(value, 4) for name, value in result.output_cosines.items()}, result.notes)
     assert min(result.output_cosines.values()) >= BAR_COSINE

@@ -10,7 +10,7 @@ import onnx
 import pytest
 
 import edgekit
-from edgekit.compile.compiler import compile_work
+from edgekit.compile.build import compile_model
 from edgekit.errors import ConfigError, DataError, EdgekitError, ModelError
 from edgekit.files import sha256_file
 from edgekit.logs.lines import read_lines
@@ -115,7 +115,7 @@ def test_quant_info_has_thresholds_and_cosines(compiled: Compiled) -> None:
 
 def test_the_same_work_gives_the_same_bytes(compiled: Compiled, tmp_path: Path) -> None:
     yaml = make_work(tmp_path / "again", task="segment", kind="nv12")
-    again = compile_work(yaml, toolchain="sim")
+    again = compile_model(yaml, toolchain="sim")
     for part, path in again.files.items():
         if part != "log":  # the log has the time
             assert path.read_bytes() == compiled.result.files[part].read_bytes(), part
@@ -123,7 +123,7 @@ def test_the_same_work_gives_the_same_bytes(compiled: Compiled, tmp_path: Path) 
 
 def test_the_search_takes_the_best_method(tmp_path: Path) -> None:
     yaml = make_work(tmp_path, calibration="default", images=2)
-    result = compile_work(yaml, toolchain="sim")
+    result = compile_model(yaml, toolchain="sim")
     lines = result.log_path.read_text().splitlines()
     scores = {
         line.split("Method ")[1].split(": mean")[0]: float(line.rsplit(" ", 1)[1])
@@ -140,7 +140,7 @@ def test_node_info_makes_int16_where_it_says(compiled: Compiled, tmp_path: Path)
     work = _copy(compiled, tmp_path)
     asked = "  node_info: {/model.1/conv/Conv: {'ON': BPU, InputType: int16, OutputType: int16}}\n  march"
     work.write_text(work.read_text().replace("  march", asked))
-    result = compile_work(work, toolchain="sim")
+    result = compile_model(work, toolchain="sim")
     assert any("int16 as the yaml asks: 3 tensors" in note for note in result.notes)
     rows = {row.name: row for row in parse_mapper(read_lines(result.log_path)).nodes}
     before = {row.name: row for row in parse_mapper(read_lines(compiled.result.log_path)).nodes}
@@ -154,7 +154,7 @@ def test_node_info_makes_int16_where_it_says(compiled: Compiled, tmp_path: Path)
 def test_int16_by_optimization(compiled: Compiled, tmp_path: Path, word: str, outputs: bool) -> None:
     work = _copy(compiled, tmp_path)
     work.write_text(work.read_text().replace("  max_percentile", f"  optimization: {word}\n  max_percentile"))
-    result = compile_work(work, toolchain="sim")
+    result = compile_model(work, toolchain="sim")
     graph = onnx.load(result.quantized_path).graph
     heads = [node for node in graph.node if node.op_type == "HzDequantize"]
     makers = {name: node for node in graph.node for name in node.output}
@@ -169,13 +169,13 @@ def test_int16_by_optimization(compiled: Compiled, tmp_path: Path, word: str, ou
 
 @pytest.mark.parametrize("family", ["yolo11", "yolov9"])
 def test_other_families_compile(tmp_path: Path, family: str) -> None:
-    result = compile_work(make_work(tmp_path, family=family, calibration="kl", images=2), toolchain="sim")
+    result = compile_model(make_work(tmp_path, family=family, calibration="kl", images=2), toolchain="sim")
     assert min(result.output_cosines.values()) > 0.97
 
 
 def test_bernoulli2_has_no_16_bits(tmp_path: Path) -> None:
     yaml = make_work(tmp_path, task="segment", march="bernoulli2", images=1)
-    result = compile_work(yaml, toolchain="sim")
+    result = compile_model(yaml, toolchain="sim")
     assert "HzLut2Layer" not in result.log_path.read_text()
     assert any("bernoulli2" in note for note in result.notes)
 
@@ -215,7 +215,7 @@ def test_illegal_yaml_is_refused_before_any_work(
     assert change[0] in text
     work.write_text(text.replace(*change))
     with pytest.raises(kind, match=words) as caught:
-        compile_work(work, toolchain="sim")
+        compile_model(work, toolchain="sim")
     assert caught.value.hint and "\n" not in caught.value.message
     assert sorted(p.name for p in (work.parent / "out").iterdir()) == sorted(
         p.name for p in (compiled.yaml.parent / "out").iterdir()
@@ -234,7 +234,7 @@ def test_a_spoiled_calibration_set_is_named(compiled: Compiled, tmp_path: Path, 
     work = _copy(compiled, tmp_path)
     spoil(work.parent / "calibration_data")
     with pytest.raises(DataError, match=words) as caught:
-        compile_work(work, toolchain="sim")
+        compile_model(work, toolchain="sim")
     assert caught.value.hint
 
 
@@ -243,7 +243,7 @@ def test_a_sidecar_of_another_model_is_refused(compiled: Compiled, tmp_path: Pat
     sidecar = work.parent / "tiny_heads.json"
     sidecar.write_text(sidecar.read_text().replace('"name": "proto"', '"name": "protoplasm"'))
     with pytest.raises(ModelError, match="protoplasm"):
-        compile_work(work, toolchain="sim")
+        compile_model(work, toolchain="sim")
 
 
 def _copy(compiled: Compiled, folder: Path) -> Path:

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from edgekit.compile.compiler import compile_work
+from edgekit.compile.build import compile_model
 from edgekit.sim.verify_model import verify_model
 from tests.sim.compiler.works import make_work
 
@@ -23,7 +23,7 @@ from tests.sim.compiler.works import make_work
     ids=lambda options: " ".join(options.values()),
 )
 def test_the_vendors_executor_gives_the_same_integers(tmp_path: Path, options: dict[str, Any]) -> None:
-    result = compile_work(make_work(tmp_path, **options), toolchain="sim")
+    result = compile_model(make_work(tmp_path, **options), toolchain="sim")
     found = verify_model(result.quantized_path, oracle="hb_mapper")
     assert found.passed
     assert any("vendor" in comparison.kind for comparison in found.comparisons)

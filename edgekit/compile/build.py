@@ -6,13 +6,12 @@ buildinfo.json last. So an interrupted build leaves the old one or none, and an 
 
 from __future__ import annotations
 
-import importlib
 import shutil
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from edgekit.calibration.data_check import RECORD_KEY, DataCheck, check_data, check_to_dict
 from edgekit.compile.buildinfo import (
@@ -23,58 +22,22 @@ from edgekit.compile.buildinfo import (
     still_valid,
     write_buildinfo,
 )
-from edgekit.compile.job import CompileJob, load_job
-from edgekit.errors import ConfigError, OutputError, ToolchainError
+from edgekit.compile.job import load_job
+from edgekit.compile.registry import choose_compiler, is_simulated
+from edgekit.compiler_api import Built, CompileJob, Compiler
+from edgekit.errors import OutputError, ToolchainError
 from edgekit.files import is_file, refuse_replacing, sha256_file, write_json
 from edgekit.folder_lock import folder_lock
 from edgekit.progress import Progress, silent
 from edgekit.spec import sidecar_path
 
-# Name: "module:class" of a Compiler without arguments. `auto` takes the first that is usable.
-COMPILERS: dict[str, str] = {
-    "hb_mapper": "edgekit.compile.toolchain.compiler:HbMapperCompiler",
-    "docker": "edgekit.compile.toolchain.compiler:DockerCompiler",
-    "sim": "edgekit.sim.compiler.backend:SimCompiler",
-}
-AUTO_ORDER = ("hb_mapper", "sim")  # docker only on request: it may have to pull an image of gigabytes
 REQUIRED_PARTS = ("bin", "quantized", "log")
 BUILD_FOLDER = ".edgekit-build"
 # What every build makes, behind the yaml's output_model_file_prefix.
-MADE_SUFFIXES = (
+BUILT_SUFFIXES = (
     *(".bin", ".json", "_modified.bin", "_modified.json"),
     *("_quantized_model.onnx", "_quantized_model.json", "_quant_info.json"),
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Built:
-    """What a compiler left in its build folder.
-
-    `parts` maps a part to the plain name of its file: "bin", "quantized" and "log" always; "modified_bin",
-    "quant_info" and each "<part>_sidecar" where there is one; further parts as the compiler likes.
-    `record` goes into buildinfo.json as it is: "commands", "versions", "seconds" by stage.
-    """
-
-    parts: Mapping[str, str]
-    output_cosines: Mapping[str, float]
-    node_cosines: Mapping[str, float] = field(default_factory=dict)
-    notes: tuple[str, ...] = ()
-    record: Mapping[str, Any] = field(default_factory=dict)
-
-
-class Compiler(Protocol):
-    """One side of the seam."""
-
-    simulated: bool
-
-    def missing(self) -> str | None:
-        """Why this compiler cannot be used here, as half a sentence; None where it can."""
-
-    def version(self) -> str:
-        """The versions that decide its result."""
-
-    def build(self, job: CompileJob, build_dir: Path, *, progress: Progress) -> Built:
-        """Compiles `job`, writing only into the empty folder `build_dir`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +77,7 @@ class CompileResult:
         return tuple(path for part, path in self.files.items() if part.endswith("_sidecar"))
 
 
-def compile_work(
+def compile_model(
     yaml_path: Path,
     *,
     toolchain: str = "auto",
@@ -131,15 +94,15 @@ def compile_work(
     job = load_job(yaml_path, optimize=optimize)
     name, compiler = choose_compiler(toolchain)
     inputs = job_fingerprint(job, name, compiler.version())
-    reused = _reused(job, compiler, inputs)  # reading needs no lock
+    reused = _reusable(job, compiler, inputs)  # reading needs no lock
     if reused is not None:
         return reused
     with folder_lock(job.working_dir, "compile"):
-        reused = _reused(job, compiler, inputs)  # somebody may have made it until now
-        return reused or _made(job, name, compiler, inputs, overwrite=overwrite, progress=progress)
+        reused = _reusable(job, compiler, inputs)  # somebody may have made it until now
+        return reused or _build(job, name, compiler, inputs, overwrite=overwrite, progress=progress)
 
 
-def _reused(job: CompileJob, compiler: Compiler, inputs: Mapping[str, str]) -> CompileResult | None:
+def _reusable(job: CompileJob, compiler: Compiler, inputs: Mapping[str, str]) -> CompileResult | None:
     """The build that lies in the working_dir, where it was made from these inputs."""
     info = read_buildinfo(job.working_dir)
     if info is None or not still_valid(job.working_dir, info, inputs):
@@ -147,7 +110,7 @@ def _reused(job: CompileJob, compiler: Compiler, inputs: Mapping[str, str]) -> C
     return _result(info, job.working_dir, compiler, reused=True)
 
 
-def _made(
+def _build(
     job: CompileJob,
     name: str,
     compiler: Compiler,
@@ -158,68 +121,33 @@ def _made(
 ) -> CompileResult:
     """A new build, while nobody else works in its folder."""
     info = read_buildinfo(job.working_dir)
-    _keep_real_build(info, job.working_dir, compiler)
-    _refuse_taken(job, [f"{job.prefix}{suffix}" for suffix in MADE_SUFFIXES], overwrite=overwrite)
+    _refuse_replacing_real(info, job.working_dir, compiler)
+    _refuse_foreign(job, [f"{job.prefix}{suffix}" for suffix in BUILT_SUFFIXES], overwrite=overwrite)
     checked = check_data(job, progress=progress)
     with _build_folder(job.working_dir) as build_dir:
         built = _with_check(compiler.build(job, build_dir, progress=progress), checked)
         new = _record(built, build_dir, name, inputs)
-        _refuse_taken(job, [path.name for path in build_dir.iterdir()], overwrite=overwrite)
+        _refuse_foreign(job, [path.name for path in build_dir.iterdir()], overwrite=overwrite)
         _publish(new, info, build_dir, job.working_dir)
     return _result(new, job.working_dir, compiler, reused=False)
 
 
-def choose_compiler(toolchain: str) -> tuple[str, Compiler]:
-    """The compiler of that name; raises ConfigError for an unknown one, ToolchainError for one not usable here."""
-    if toolchain == "auto":
-        usable = (name for name in AUTO_ORDER if name in COMPILERS and _load(name).missing() is None)
-        toolchain = next(usable, "sim")
-    if toolchain not in COMPILERS:
-        raise ConfigError(
-            f"toolchain is {toolchain!r}, expected auto or one of {', '.join(COMPILERS)}",
-            hint="sim needs nothing installed",
-        )
-    compiler = _load(toolchain)
-    reason = compiler.missing()
-    if reason is not None:
-        raise ToolchainError(
-            f"toolchain {toolchain!r} cannot be used here: {reason}",
-            hint="install it, or compile with --toolchain sim",
-        )
-    return toolchain, compiler
-
-
-def why_simulated() -> str:
-    """Why `auto` takes the simulated compiler here; "" where it does not."""
-    real = [name for name in AUTO_ORDER if name in COMPILERS and not _load(name).simulated]
-    reasons = {name: _load(name).missing() for name in real}
-    return "; ".join(f"{name}: {reason}" for name, reason in reasons.items() if reason is not None)
-
-
-def _load(name: str) -> Compiler:
-    module, _, attribute = COMPILERS[name].partition(":")
-    compiler: Compiler = getattr(importlib.import_module(module), attribute)()
-    return compiler
-
-
-def _keep_real_build(info: BuildInfo | None, working_dir: Path, compiler: Compiler) -> None:
+def _refuse_replacing_real(info: BuildInfo | None, working_dir: Path, compiler: Compiler) -> None:
     """Refuses to put a simulated build, seconds of work, over a real one, minutes to an hour of work."""
-    if info is None or info.toolchain not in COMPILERS or not compiler.simulated:
-        return
-    if not _load(info.toolchain).simulated:
+    if info is not None and compiler.simulated and is_simulated(info.toolchain) is False:
         raise OutputError(
             f"{working_dir} holds a build by {info.toolchain}, which a simulated one would replace",
             hint="give the yaml another working_dir, or delete that folder",
         )
 
 
-def _refuse_taken(job: CompileJob, names: Iterable[str], *, overwrite: bool) -> None:
+def _refuse_foreign(job: CompileJob, names: Iterable[str], *, overwrite: bool) -> None:
     """Refuses to replace what the build reads, and, where no build lies in working_dir yet, files of others there."""
     outputs = [path for name in names if is_file(path := job.working_dir / name)]
     read = (job.yaml_path, job.onnx_path, sidecar_path(job.onnx_path), *job.calibration_files)
-    is_ours = is_file(job.working_dir / BUILDINFO_NAME)
+    has_build = is_file(job.working_dir / BUILDINFO_NAME)
     try:
-        refuse_replacing(outputs, inputs=read, overwrite=overwrite or is_ours)
+        refuse_replacing(outputs, inputs=read, overwrite=overwrite or has_build)
     except OutputError as error:
         raise OutputError(
             error.message, hint="give the yaml another working_dir, or compile with --overwrite; what is read stays"

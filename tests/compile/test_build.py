@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from edgekit.compile import compiler as seam
-from edgekit.compile.compiler import Built, compile_work
-from edgekit.compile.job import CompileJob, load_job
+from edgekit.compile import build, registry
+from edgekit.compile.build import compile_model
+from edgekit.compile.job import load_job
+from edgekit.compiler_api import Built, CompileJob
 from edgekit.errors import ConfigError, DataError, EdgekitError, ModelError, OutputError, ToolchainError
 from edgekit.files import sha256_file
 from edgekit.progress import Progress
@@ -49,7 +50,7 @@ class FakeCompiler:
 
 @pytest.fixture
 def work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setattr(seam, "COMPILERS", {"fake": f"{__name__}:FakeCompiler"})
+    monkeypatch.setattr(registry, "BUILT_IN", {"fake": f"{__name__}:FakeCompiler"})
     for name, value in (("builds", 0), ("reason", None), ("fail", None), ("forget", False)):
         monkeypatch.setattr(FakeCompiler, name, value)
     return make_work(tmp_path / "work", images=2)
@@ -60,7 +61,7 @@ def names(folder: Path) -> set[str]:
 
 
 def test_files_move_up_when_all_are_whole(work: Path) -> None:
-    result = compile_work(work, toolchain="fake")
+    result = compile_model(work, toolchain="fake")
     assert names(work.parent / "out") == {"m.bin", "m.onnx", "m.log", "extra.html", "buildinfo.json"}
     assert result.bin_path.read_bytes() == b"bin" and result.log_path.name == "m.log"
     assert result.modified_bin_path is None and result.sidecar_paths == ()
@@ -68,15 +69,15 @@ def test_files_move_up_when_all_are_whole(work: Path) -> None:
 
 
 def test_unchanged_work_is_reused(work: Path) -> None:
-    first = compile_work(work, toolchain="fake")
-    again = compile_work(work, toolchain="fake")
+    first = compile_model(work, toolchain="fake")
+    again = compile_model(work, toolchain="fake")
     assert FakeCompiler.builds == 1 and again.reused and not first.reused
     assert again.files == first.files and again.node_cosines == first.node_cosines
 
 
 @pytest.mark.parametrize("what", ["yaml", "image", "more images", "output", "optimize", "record"])
 def test_whatever_changed_is_built_again(work: Path, what: str) -> None:
-    compile_work(work, toolchain="fake")
+    compile_model(work, toolchain="fake")
     data = work.parent / "calibration_data"
     if what == "yaml":
         work.write_text(work.read_text().replace("max_percentile: 1.0", "max_percentile: 0.999"))
@@ -90,71 +91,71 @@ def test_whatever_changed_is_built_again(work: Path, what: str) -> None:
         (work.parent / "out" / "m.bin").write_bytes(b"edited")
     elif what == "record":
         (work.parent / "out" / "buildinfo.json").write_text('{"toolchain": 3}')
-    result = compile_work(work, toolchain="fake", optimize="O1" if what == "optimize" else None)
+    result = compile_model(work, toolchain="fake", optimize="O1" if what == "optimize" else None)
     assert FakeCompiler.builds == 2 and not result.reused and result.bin_path.read_bytes() == b"bin"
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt(), ToolchainError("died", hint="wait")])
 def test_a_failed_build_leaves_the_old_one(work: Path, error: BaseException, monkeypatch: pytest.MonkeyPatch) -> None:
-    compile_work(work, toolchain="fake")
+    compile_model(work, toolchain="fake")
     before = {path.name: path.read_bytes() for path in (work.parent / "out").iterdir()}
     monkeypatch.setattr(FakeCompiler, "fail", error)
     work.write_text(work.read_text() + "\n# changed\n")
     with pytest.raises(type(error)):
-        compile_work(work, toolchain="fake")
+        compile_model(work, toolchain="fake")
     assert {path.name: path.read_bytes() for path in (work.parent / "out").iterdir()} == before
 
 
 def test_files_without_successor_go_unless_edited(work: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    compile_work(work, toolchain="fake")
+    compile_model(work, toolchain="fake")
     out = work.parent / "out"
     record = json.loads((out / "buildinfo.json").read_text())
     for name, now in (("old.log", b"old"), ("mine.log", b"mine")):
         (out / name).write_bytes(now)
         record["outputs"][name] = "0" * 64 if name == "mine.log" else sha256_file(out / name)
     (out / "buildinfo.json").write_text(json.dumps(record))
-    compile_work(work, toolchain="fake", optimize="O2")
+    compile_model(work, toolchain="fake", optimize="O2")
     assert "mine.log" in names(out) and "old.log" not in names(out)
 
 
 def test_a_simulated_build_never_replaces_a_real_one(work: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    compile_work(work, toolchain="fake")
-    monkeypatch.setitem(seam.COMPILERS, "sim", "edgekit.sim.compiler.backend:SimCompiler")
+    compile_model(work, toolchain="fake")
+    monkeypatch.setitem(registry.BUILT_IN, "sim", "edgekit.sim.compiler.backend:SimCompiler")
     with pytest.raises(OutputError, match="holds a build by fake"):
-        compile_work(work, toolchain="sim")
+        compile_model(work, toolchain="sim")
     assert (work.parent / "out" / "m.bin").read_bytes() == b"bin"
 
 
 def test_leftovers_of_a_killed_run_vanish(work: Path) -> None:
-    leftover = work.parent / "out" / seam.BUILD_FOLDER
+    leftover = work.parent / "out" / build.BUILD_FOLDER
     leftover.mkdir(parents=True)
     (leftover / "half.bin").write_bytes(b"half")
-    compile_work(work, toolchain="fake")
+    compile_model(work, toolchain="fake")
     assert not leftover.exists()
 
 
 def test_a_compiler_that_forgets_a_file_is_caught(work: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(FakeCompiler, "forget", True)
     with pytest.raises(ToolchainError, match="without writing its quantized"):
-        compile_work(work, toolchain="fake")
+        compile_model(work, toolchain="fake")
     assert not (work.parent / "out").exists()
 
 
 def test_unknown_and_missing_toolchains(work: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(ConfigError, match="'gcc', expected auto or one of fake"):
-        compile_work(work, toolchain="gcc")
+        compile_model(work, toolchain="gcc")
     monkeypatch.setattr(FakeCompiler, "reason", "it is not installed")
     with pytest.raises(ToolchainError, match="it is not installed"):
-        compile_work(work, toolchain="fake")
+        compile_model(work, toolchain="fake")
 
 
 def test_auto_prefers_the_real_one_where_it_is_usable(monkeypatch: pytest.MonkeyPatch) -> None:
     fake = f"{__name__}:FakeCompiler"
-    monkeypatch.setattr(seam, "COMPILERS", {"hb_mapper": fake, "sim": "edgekit.sim.compiler.backend:SimCompiler"})
+    monkeypatch.setattr(registry, "BUILT_IN", {"hb_mapper": fake, "sim": "edgekit.sim.compiler.backend:SimCompiler"})
     monkeypatch.setattr(FakeCompiler, "reason", None)
-    assert seam.choose_compiler("auto")[0] == "hb_mapper"
+    assert registry.choose_compiler("auto")[0] == "hb_mapper"
     monkeypatch.setattr(FakeCompiler, "reason", "not installed")
-    name, compiler = seam.choose_compiler("auto")
+    name, compiler = registry.choose_compiler("auto")
     assert name == "sim" and compiler.simulated
 
 
@@ -196,7 +197,7 @@ def test_a_path_that_no_file_can_have_is_refused_in_two_lines(work: Path, field:
         assert load_job(work).prefix == value  # the compiler's own files say whether the disk takes it
         return
     with pytest.raises(EdgekitError) as caught:
-        compile_work(work, toolchain="fake")
+        compile_model(work, toolchain="fake")
     assert caught.value.hint and "\n" not in caught.value.message
 
 
@@ -238,10 +239,10 @@ def test_a_manifest_of_foreign_values_is_refused_in_two_lines(work: Path, files:
     ids=lambda changes: repr(changes)[:40],
 )
 def test_a_damaged_record_of_a_build_is_built_again(work: Path, changes: dict[str, object]) -> None:
-    compile_work(work, toolchain="fake")
+    compile_model(work, toolchain="fake")
     path = work.parent / "out" / "buildinfo.json"
     path.write_text(json.dumps({**json.loads(path.read_text()), **changes}))
-    again = compile_work(work, toolchain="fake")
+    again = compile_model(work, toolchain="fake")
     assert not again.reused and again.output_cosines == {"box": 0.99}
 
 
@@ -269,14 +270,14 @@ def test_files_that_no_build_left_there_are_replaced_only_when_asked(tmp_path: P
     mine.parent.mkdir()
     mine.write_text("mine")
     with pytest.raises(OutputError, match=r"tiny_modified.json exists already") as caught:
-        compile_work(yaml, toolchain="sim")
+        compile_model(yaml, toolchain="sim")
     assert "--overwrite" in caught.value.hint
     assert [path.name for path in mine.parent.iterdir()] == [mine.name]
     assert mine.read_text() == "mine"
-    assert not compile_work(yaml, toolchain="sim", overwrite=True).reused
-    assert compile_work(yaml, toolchain="sim").reused
+    assert not compile_model(yaml, toolchain="sim", overwrite=True).reused
+    assert compile_model(yaml, toolchain="sim").reused
     mine.write_text("changed")
-    assert not compile_work(yaml, toolchain="sim").reused  # the folder holds a build: it is made again
+    assert not compile_model(yaml, toolchain="sim").reused  # the folder holds a build: it is made again
 
 
 def test_the_sidecar_that_a_build_reads_is_never_replaced_by_its_own(tmp_path: Path) -> None:
@@ -289,7 +290,7 @@ def test_the_sidecar_that_a_build_reads_is_never_replaced_by_its_own(tmp_path: P
     yaml.write_text(re.sub(r"working_dir:.*", "working_dir: '.'", text))
     for overwrite in (False, True):
         with pytest.raises(OutputError, match=f"{sidecar.name}, which is read"):
-            compile_work(yaml, toolchain="sim", overwrite=overwrite)
+            compile_model(yaml, toolchain="sim", overwrite=overwrite)
     assert sidecar.read_bytes() == before
 
 
@@ -302,25 +303,25 @@ def test_a_build_killed_while_its_files_are_moved_can_be_made_again(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
-        patched.setattr("edgekit.compile.compiler.write_buildinfo", killed)
+        patched.setattr("edgekit.compile.build.write_buildinfo", killed)
         with pytest.raises(KeyboardInterrupt):
-            compile_work(yaml, toolchain="sim")
+            compile_model(yaml, toolchain="sim")
     assert (tmp_path / "out" / "tiny.bin").is_file()
-    assert not compile_work(yaml, toolchain="sim").reused
-    assert compile_work(yaml, toolchain="sim").reused
+    assert not compile_model(yaml, toolchain="sim").reused
+    assert compile_model(yaml, toolchain="sim").reused
 
 
 def test_a_second_compile_in_one_folder_says_who_is_at_work(work: Path) -> None:
     with held(work.parent / "out", "compile") as process:
         with pytest.raises(OutputError, match=rf"out is in use by process {process.pid}"):
-            compile_work(work, toolchain="fake")
+            compile_model(work, toolchain="fake")
         assert FakeCompiler.builds == 0
-    assert compile_work(work, toolchain="fake").bin_path.read_bytes() == b"bin"  # the killed one's lock is taken over
+    assert compile_model(work, toolchain="fake").bin_path.read_bytes() == b"bin"  # the killed one's lock is taken over
     assert "buildinfo.json" in names(work.parent / "out")
     assert not [name for name in names(work.parent / "out") if name.endswith(".lock")]
 
 
 def test_an_unchanged_build_is_reused_while_somebody_holds_the_lock(work: Path) -> None:
-    compile_work(work, toolchain="fake")
+    compile_model(work, toolchain="fake")
     with held(work.parent / "out", "compile"):
-        assert compile_work(work, toolchain="fake").reused
+        assert compile_model(work, toolchain="fake").reused
