@@ -13,11 +13,11 @@ from edgekit.calibration.manifest import build_manifest
 from edgekit.calibration.select import SELECTIONS, Selection, select_images
 from edgekit.calibration.workdir import MANIFEST_NAME, Work, open_work
 from edgekit.calibration.write import plan_files, remove_leftovers, write_files
-from edgekit.manifest import is_unchanged, recorded_hashes
 from edgekit.data.image_source import Source, open_source
 from edgekit.errors import ConfigError, ModelError, OutputError
 from edgekit.files import atomic_path, is_file, read_json, sha256_file
 from edgekit.folder_lock import folder_lock
+from edgekit.manifest import is_unchanged, recorded_hashes
 from edgekit.next_command import edgekit_command
 from edgekit.progress import Progress, silent
 from edgekit.ptq import PtqConfig, save_config

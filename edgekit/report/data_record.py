@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 from edgekit.calibration.data_check import DataCheck, check_from_record
 from edgekit.compile.buildinfo import read_buildinfo
-from edgekit.manifest import is_unchanged
 from edgekit.errors import ModelError
 from edgekit.logs.read_log import ReadFile
+from edgekit.manifest import is_unchanged
 
 
 def data_check_of(files: Sequence[ReadFile]) -> DataCheck | None:
