@@ -104,7 +104,7 @@ def _warning(scores: list[float], typical: float, largest: float) -> Warned:
 
 
 def _samples(job: CompileJob) -> list[Values]:
-    from edgekit.sim.compiler.samples import normalisation_of, read_sample, spread
+    from edgekit.calibration.samples import normalisation_of, read_sample, spread
 
     normalisation = normalisation_of(job)
     return [read_sample(path, job, normalisation) for path in spread(job.calibration_files, SAMPLES)]

@@ -11,7 +11,7 @@ from edgekit.plugins import load_plugin, plugins
 BUILT_IN = {
     "hb_mapper": "edgekit.compile.toolchain.compiler:HbMapperCompiler",
     "docker": "edgekit.compile.toolchain.compiler:DockerCompiler",
-    "sim": "edgekit.sim.compiler.backend:SimCompiler",
+    "sim": "edgekit.sim.compiler.compile:SimCompiler",
 }
 AUTO_ORDER = ("hb_mapper", "sim")  # docker only on request: it may have to pull an image of gigabytes
 

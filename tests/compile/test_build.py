@@ -120,7 +120,7 @@ def test_files_without_successor_go_unless_edited(work: Path, monkeypatch: pytes
 
 def test_a_simulated_build_never_replaces_a_real_one(work: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     compile_model(work, toolchain="fake")
-    monkeypatch.setitem(registry.BUILT_IN, "sim", "edgekit.sim.compiler.backend:SimCompiler")
+    monkeypatch.setitem(registry.BUILT_IN, "sim", "edgekit.sim.compiler.compile:SimCompiler")
     with pytest.raises(OutputError, match="holds a build by fake"):
         compile_model(work, toolchain="sim")
     assert (work.parent / "out" / "m.bin").read_bytes() == b"bin"
@@ -151,7 +151,7 @@ def test_unknown_and_missing_toolchains(work: Path, monkeypatch: pytest.MonkeyPa
 
 def test_auto_prefers_the_real_one_where_it_is_usable(monkeypatch: pytest.MonkeyPatch) -> None:
     fake = f"{__name__}:FakeCompiler"
-    monkeypatch.setattr(registry, "BUILT_IN", {"hb_mapper": fake, "sim": "edgekit.sim.compiler.backend:SimCompiler"})
+    monkeypatch.setattr(registry, "BUILT_IN", {"hb_mapper": fake, "sim": "edgekit.sim.compiler.compile:SimCompiler"})
     monkeypatch.setattr(FakeCompiler, "reason", None)
     assert registry.choose_compiler("auto")[0] == "hb_mapper"
     monkeypatch.setattr(FakeCompiler, "reason", "not installed")

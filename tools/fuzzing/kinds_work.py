@@ -96,7 +96,7 @@ def check_ptq(path: Path) -> None:
     from edgekit.compile.job import load_job
     from edgekit.ptq import load_config
     from edgekit.ptq.config import dump_config
-    from edgekit.sim.compiler.samples import normalisation_of, read_sample
+    from edgekit.calibration.samples import normalisation_of, read_sample
 
     dump_config(load_config(path))
     job = load_job(path)

@@ -9,9 +9,9 @@ from typing import Protocol
 
 import numpy as np
 
-from edgekit.sim.compiler.calibration_images import Image
 from edgekit.sim.compiler.emit.writer import NCHW, NHWC, TO_NHWC, TensorLink
 from edgekit.sim.compiler.float_graph import FloatGraph
+from edgekit.sim.compiler.inputs import Image
 from edgekit.sim.compiler.quantize import QuantizedGraph
 
 BLOCK = 1 << 15  # elements compared at once

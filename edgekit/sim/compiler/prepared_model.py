@@ -8,12 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edgekit.errors import ConfigError
-from edgekit.sim.compiler.board_input import image_input
-from edgekit.sim.compiler.calibrate import check_calibration
-from edgekit.sim.compiler.calibration_images import Image, images
+from edgekit.sim.compiler.calibration.thresholds import check_calibration
 from edgekit.sim.compiler.emit.preprocess import ImageInput, affine_of
 from edgekit.sim.compiler.float_graph import FloatGraph, read_float_graph
 from edgekit.sim.compiler.float_runner import THREADS
+from edgekit.sim.compiler.inputs import Image, image_input, images
 from edgekit.sim.compiler.measure import Distance, Executor, measure
 from edgekit.sim.compiler.mixed_precision import all_tensors, output_tensors, wide_tensors
 from edgekit.sim.compiler.pipeline import simplify

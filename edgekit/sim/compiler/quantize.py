@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from edgekit.sim.compiler.emit.attention import emit_matmul, emit_softmax
-from edgekit.sim.compiler.emit.average import emit_global_average
 from edgekit.sim.compiler.emit.conv import emit_conv, emit_conv_transpose
-from edgekit.sim.compiler.emit.elementwise import emit_add, emit_mul
-from edgekit.sim.compiler.emit.heads import emit_outputs
+from edgekit.sim.compiler.emit.eltwise import emit_add, emit_global_average, emit_mul
 from edgekit.sim.compiler.emit.layout import (
     emit_concat,
     emit_max_pool,
@@ -20,9 +18,9 @@ from edgekit.sim.compiler.emit.layout import (
     emit_slice,
     emit_transpose,
 )
+from edgekit.sim.compiler.emit.lut import emit_table
 from edgekit.sim.compiler.emit.preprocess import ImageInput, emit_preprocess
-from edgekit.sim.compiler.emit.table import emit_table
-from edgekit.sim.compiler.emit.writer import GraphWriter, TensorLink
+from edgekit.sim.compiler.emit.writer import NCHW, NHWC, GraphWriter, TensorLink
 from edgekit.sim.compiler.float_graph import FloatGraph, Node, unsupported
 from edgekit.sim.compiler.scales import ScalePlan
 from edgekit.version import __version__
@@ -84,8 +82,19 @@ def quantize(graph: FloatGraph, plan: ScalePlan, scales: Mapping[str, float], im
     emit_preprocess(writer, image)
     for node in graph.nodes:
         EMITTERS[node.op](writer, node)
-    emit_outputs(writer)
+    _emit_outputs(writer)
     return QuantizedGraph(_model(writer, image), writer.links, writer.input_of)
+
+
+def _emit_outputs(writer: GraphWriter) -> None:
+    """One HzDequantize per output: per channel on int32 accumulators, else with the tensor's one scale."""
+    for name, tensor in writer.graph.outputs.items():
+        layout = NHWC if writer.rank(tensor) == 4 else NCHW
+        source = writer.read(tensor, layout)
+        scale = writer.unit(tensor)
+        constant = writer.constant(f"{tensor}_{name}_x_scale", scale)
+        attrs: dict[str, Any] = {"axis": writer.rank(tensor) - 1} if scale.size > 1 else {}
+        writer.add("HzDequantize", f"{tensor}_HzDequantize", [source, constant], [name], **attrs)
 
 
 def _model(writer: GraphWriter, image: ImageInput) -> onnx.ModelProto:

@@ -11,13 +11,13 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
+from edgekit.calibration.samples import Normalisation
 from edgekit.sim.compiler.emit.preprocess import ImageInput
 from edgekit.sim.compiler.float_graph import read_float_graph
 from edgekit.sim.compiler.float_runner import FloatRunner
 from edgekit.sim.compiler.mixed_precision import wide_tensors
 from edgekit.sim.compiler.pipeline import simplify
 from edgekit.sim.compiler.quantize import check_supported, quantize
-from edgekit.sim.compiler.samples import Normalisation
 from edgekit.sim.compiler.scales import plan_scales
 from edgekit.sim.executor import ReferenceExecutor
 from edgekit.sim.fast import make_executor

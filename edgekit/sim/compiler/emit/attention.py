@@ -6,7 +6,7 @@ import numpy as np
 
 from edgekit.sim.compiler.emit.writer import NCHW, GraphWriter
 from edgekit.sim.compiler.float_graph import Node, unsupported
-from edgekit.sim.compiler.requantize_params import epilogue
+from edgekit.sim.compiler.requantize import epilogue
 
 
 def emit_matmul(writer: GraphWriter, node: Node) -> None:

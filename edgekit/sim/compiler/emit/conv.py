@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from edgekit.sim.compiler.emit.elementwise import add_rescaling, narrowed, narrowed_scale
+from edgekit.sim.compiler.emit.eltwise import add_rescaling, narrowed, narrowed_scale
 from edgekit.sim.compiler.emit.writer import GraphWriter
 from edgekit.sim.compiler.float_graph import Node, unsupported
-from edgekit.sim.compiler.requantize_params import epilogue
+from edgekit.sim.compiler.requantize import epilogue
 from edgekit.sim.compiler.scales import INT_MAX, takes_int8
 
 WEIGHT_MAX = 127

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from edgekit.sim.compiler.emit.elementwise import narrowed, rescaled
+from edgekit.sim.compiler.emit.eltwise import narrowed, rescaled
 from edgekit.sim.compiler.emit.writer import NCHW, NHWC, NHWC_AXIS, GraphWriter
 from edgekit.sim.compiler.float_graph import Node, unsupported
 

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from edgekit.calibration.samples import Normalisation
 from edgekit.errors import ConfigError
 from edgekit.sim.compiler.emit.writer import NHWC, TO_NHWC, GraphWriter
-from edgekit.sim.compiler.requantize_params import epilogue
-from edgekit.sim.compiler.samples import Normalisation
+from edgekit.sim.compiler.requantize import epilogue
 
 # ITU-R BT.601, full range: rows R, G, B; columns Y, U - 128, V - 128.
 YUV_TO_RGB = np.array([[1.0, 0.0, 1.402], [1.0, -0.344136, -0.714136], [1.0, 1.772, 0.0]])

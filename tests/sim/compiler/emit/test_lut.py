@@ -5,8 +5,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from edgekit.sim.compiler.emit.functions import sigmoid, swish
-from edgekit.sim.compiler.emit.lut2layer import HIGH, LOW, InterpolatedTable, interpolated_table, row_bounds
+from edgekit.sim.compiler.emit.lut import HIGH, LOW, InterpolatedTable, interpolated_table, row_bounds, sigmoid, swish
 from edgekit.sim.ops.lut2layer import Lut2Layer
 
 X = np.arange(LOW, HIGH + 1, dtype=np.int16)

@@ -1,16 +1,20 @@
-"""From a calibration sample to what the board would feed the integer graph: the same image, as int8 pixels."""
+"""Calibration images both ways: as the board feeds the integer graph, and as the float model's tensors."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from edgekit.calibration.samples import normalisation_of, read_sample
 from edgekit.ops.pixels import pack_input
 from edgekit.ops.yuv import nv12_to_yuv444
 from edgekit.sim.compiler.emit.preprocess import ImageInput
-from edgekit.sim.compiler.samples import normalisation_of
+from edgekit.sim.compiler.float_graph import FloatGraph
+from edgekit.sim.compiler.float_runner import FloatRunner
 from edgekit.spec import InputSpec, Preprocess
 
 if TYPE_CHECKING:
@@ -61,3 +65,32 @@ def board_input(path: Path, job: CompileJob, image: ImageInput) -> np.ndarray:
             packed = nv12_to_yuv444(packed, (width, height))[None]
     signed: np.ndarray = (packed ^ 0x80).view(np.int8)  # pixel - 128
     return signed
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    """`board`: the integer graph's input by name; `floats`: (tensor name, float32 values), perhaps only once."""
+
+    board: Mapping[str, np.ndarray]
+    floats: Iterable[tuple[str, np.ndarray]]
+
+
+def images(
+    job: CompileJob, graph: FloatGraph, image: ImageInput, files: Sequence[Path], tensors: Sequence[str]
+) -> Iterator[Image]:
+    """One after the other; the floats of an image come portion by portion, while they are asked for."""
+    runner = FloatRunner(job.onnx_path, [name for name in tensors if name != graph.input], graph.shapes)
+    normalisation = normalisation_of(job)
+    for path in files:
+        x = read_sample(path, job, normalisation)
+        yield Image({image.name: board_input(path, job, image)}, _with_input(graph.input, x, runner))
+
+
+def remembered(source: Iterable[Image]) -> list[Image]:
+    """The images with their floats held in memory: for few images and small tensors."""
+    return [replace(image, floats=list(image.floats)) for image in source]
+
+
+def _with_input(name: str, x: np.ndarray, runner: FloatRunner) -> Iterator[tuple[str, np.ndarray]]:
+    yield name, x
+    yield from runner.run(x)

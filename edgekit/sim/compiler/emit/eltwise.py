@@ -1,4 +1,4 @@
-"""Add, Sub and Mul of two tensors, and the rescaling of one."""
+"""Add, Sub, Mul and the global average, and the rescaling of a tensor."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 
 from edgekit.sim.compiler.emit.writer import NHWC, GraphWriter
 from edgekit.sim.compiler.float_graph import Node, unsupported
-from edgekit.sim.compiler.requantize_params import SCALE_MAX, V_MAX, multiplier
+from edgekit.sim.compiler.requantize import SCALE_MAX, V_MAX, epilogue, multiplier
 from edgekit.sim.compiler.scales import INT_MAX
 
 OPS = {"Add": "HzSElementwiseAdd", "Sub": "HzSElementwiseSub", "Mul": "HzSElementwiseMul"}
@@ -131,4 +131,23 @@ def _add_requantize(
         method="Rescale",
         output_scale=np.full(size, to.scale[0]),
         output_right_shift=np.full(size, to.shift[0]),
+    )
+
+
+def emit_global_average(writer: GraphWriter, node: Node) -> None:
+    """HzSQuantizedGlobalAveragePool, which rounds to nearest by itself."""
+    x = node.inputs[0]
+    _, channels, height, width = writer.graph.shapes[x]
+    factor = writer.scale(x) / (height * width) / writer.scale(node.output)
+    end = epilogue(factor, bits=writer.bits(node.output), place=f"node {node.name!r}")
+    writer.add(
+        "HzSQuantizedGlobalAveragePool",
+        node.name,
+        [writer.read(x)],
+        [writer.write(node.output)],
+        reads=x,
+        accu_right_shift=np.full(channels, end.right_shift[0]),
+        output_scale=np.full(channels, end.scale[0]),
+        output_right_shift=np.full(channels, end.out_shift[0]),
+        output_bit=writer.bits(node.output),
     )

@@ -5,8 +5,8 @@ from functools import partial
 import numpy as np
 import pytest
 
-from edgekit.sim.compiler.histogram import Histogram
-from edgekit.sim.compiler.thresholds import (
+from edgekit.sim.compiler.calibration.histogram import Histogram
+from edgekit.sim.compiler.calibration.thresholds import (
     MIXED_CALIBRATORS,
     SMALLEST_THRESHOLD,
     kl_threshold,

@@ -7,19 +7,18 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from edgekit.calibration.samples import spread
 from edgekit.compiler_api import Built
 from edgekit.files import write_bytes, write_json, write_text
 from edgekit.progress import Progress
 from edgekit.ptq.calibrator import CALIBRATOR_KEY
-from edgekit.sim.compiler.calibrate import Choice
-from edgekit.sim.compiler.calibration_images import Image
+from edgekit.sim.compiler.calibration.search import Choice, calibrated
+from edgekit.sim.compiler.inputs import Image
 from edgekit.sim.compiler.log import BuildLog
 from edgekit.sim.compiler.measure import Distance
 from edgekit.sim.compiler.prepared_model import Subject, asked_wide, read_subject
 from edgekit.sim.compiler.quant_info import node_rows, output_rows, quant_info
 from edgekit.sim.compiler.quantize import QuantizedGraph, output_shape
-from edgekit.sim.compiler.samples import spread
-from edgekit.sim.compiler.search import calibrated
 from edgekit.sim.compiler.sidecars import bin_spec, dequantize_nodes, quantized_spec, raw_heads, with_raw_heads
 from edgekit.spec import ModelSpec, file_ref, save_spec
 from edgekit.version import __version__

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edgekit.errors import ModelError
-from edgekit.sim.compiler.requantize_params import epilogue, multiplier
+from edgekit.sim.compiler.requantize import epilogue, multiplier
 
 
 @pytest.mark.parametrize(

@@ -8,8 +8,10 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
+from edgekit.errors import ConfigError
+from edgekit.ptq import PtqConfig
 from edgekit.ptq.calibrator import Calibrator
-from edgekit.sim.compiler.histogram import Histogram
+from edgekit.sim.compiler.calibration.histogram import Histogram
 
 ThresholdRule = Callable[[Histogram], float]
 
@@ -106,3 +108,32 @@ def threshold_rule(calibrator: Calibrator) -> ThresholdRule:
     if calibrator.percentile is None:
         return max_threshold
     return partial(percentile_threshold, fraction=calibrator.percentile)
+
+
+def check_calibration(config: PtqConfig) -> None:
+    """Refuses, by name, what the simulated compiler cannot do; before any image is read."""
+    group = config.calibration_parameters
+    if group.calibration_type in ("load", "skip"):
+        raise _refused("calibration_type", group.calibration_type, "default, mix, kl or max")
+    if group.per_channel:
+        raise _refused("per_channel", True, "False: activations have one scale per tensor here")
+
+
+def calibrators(config: PtqConfig) -> tuple[Calibrator, ...]:
+    """Return the calibrators that the yaml asks for: one, or several to choose from."""
+    group = config.calibration_parameters
+    if group.calibration_type == "default":
+        return DEFAULT_CALIBRATORS
+    if group.calibration_type == "mix":
+        return (Calibrator("mix"),)
+    if group.calibration_type == "kl":
+        return (Calibrator("kl", bins=KL_BINS),)
+    percentile = group.max_percentile
+    return (Calibrator("max", percentile if percentile is not None and percentile < 1 else None),)
+
+
+def _refused(name: str, value: object, expected: str) -> ConfigError:
+    return ConfigError(
+        f"calibration_parameters.{name} is {value!r}, which the simulated compiler cannot do, expected {expected}",
+        hint=f"set {name} to one of those, or compile with --toolchain hb_mapper",
+    )

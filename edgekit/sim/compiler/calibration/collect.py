@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from edgekit.calibration.samples import normalisation_of, read_sample
 from edgekit.errors import DataError
 from edgekit.progress import Progress, silent
+from edgekit.sim.compiler.calibration.histogram import Histogram
 from edgekit.sim.compiler.float_graph import FloatGraph
 from edgekit.sim.compiler.float_runner import FloatRunner
-from edgekit.sim.compiler.histogram import Histogram
-from edgekit.sim.compiler.samples import normalisation_of, read_sample
 
 if TYPE_CHECKING:
     from edgekit.compiler_api import CompileJob

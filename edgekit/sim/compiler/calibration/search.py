@@ -1,16 +1,34 @@
-"""The calibration of a build: histograms once, then one method or the best of all by the outputs' cosine."""
+"""The calibration of a build: histograms once, then the best calibrator by the cosine of the outputs."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from edgekit.calibration.samples import spread
 from edgekit.progress import Progress
-from edgekit.sim.compiler.activation_stats import observe
-from edgekit.sim.compiler.calibrate import Choice, Thresholds, calibrators, choose
-from edgekit.sim.compiler.calibration_images import Image, remembered
+from edgekit.ptq.calibrator import Calibrator
+from edgekit.sim.compiler.calibration.collect import observe
+from edgekit.sim.compiler.calibration.histogram import Histogram
+from edgekit.sim.compiler.calibration.thresholds import ThresholdRule, calibrators, threshold_rule
+from edgekit.sim.compiler.inputs import Image, remembered
 from edgekit.sim.compiler.log import BuildLog
 from edgekit.sim.compiler.prepared_model import Subject
-from edgekit.sim.compiler.samples import spread
+from edgekit.sim.compiler.scales import ScalePlan
 
 SEARCH_IMAGES = 8  # on which the methods are compared: their outputs stay in memory
+
+
+Thresholds = dict[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """The thresholds taken, by which calibrator, and the score of each one tried (mean cosine of the outputs)."""
+
+    calibrator: Calibrator
+    thresholds: Mapping[str, float]
+    scores: Mapping[Calibrator, float]
 
 
 def calibrated(subject: Subject, log: BuildLog, progress: Progress) -> Choice:
@@ -49,3 +67,24 @@ class _Score:
             self._images = remembered(subject.images(files, subject.graph.outputs.values()))
         found = subject.distances(subject.quantized(thresholds), self._images, inner=False)
         return sum(found[name].cosine for name in subject.graph.outputs) / len(subject.graph.outputs)
+
+
+def thresholds_by(rule: ThresholdRule, histograms: Mapping[str, Histogram], plan: ScalePlan) -> Thresholds:
+    """Return a threshold per observed tensor; 16 bits saturate where 8 bits do, as in the vendor's builds."""
+    return {name: rule(histogram) for name, histogram in histograms.items() if name in plan.source}
+
+
+def choose(
+    candidates: Sequence[Calibrator],
+    histograms: Mapping[str, Histogram],
+    plan: ScalePlan,
+    score: Callable[[Thresholds], float],
+) -> Choice:
+    """Return the calibrator with the highest `score`, the first of equals; a single one is not scored."""
+    tried = {calibrator: thresholds_by(threshold_rule(calibrator), histograms, plan) for calibrator in candidates}
+    if len(tried) == 1:
+        calibrator, thresholds = next(iter(tried.items()))
+        return Choice(calibrator, thresholds, {})
+    scores = {calibrator: score(thresholds) for calibrator, thresholds in tried.items()}
+    best = max(scores, key=lambda calibrator: scores[calibrator])
+    return Choice(best, tried[best], scores)

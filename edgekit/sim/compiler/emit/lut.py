@@ -1,15 +1,66 @@
-"""A function over int16 as six rows of 64 interpolated entries, laid where the function bends most."""
+"""Functions of one tensor as tables: 256 entries (int8), or six rows of 64 interpolated entries (int16)."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
-from edgekit.sim.compiler.emit.functions import Function
-from edgekit.sim.compiler.requantize_params import multiplier
+from edgekit.errors import ModelError
+from edgekit.sim.compiler.emit.writer import GraphWriter
+from edgekit.sim.compiler.float_graph import Node, unsupported
+from edgekit.sim.compiler.requantize import multiplier
+
+Function = Callable[[np.ndarray], np.ndarray]
+
+
+def sigmoid(x: np.ndarray) -> np.ndarray:
+    return np.asarray(0.5 * (1.0 + np.tanh(0.5 * x)))  # no overflow at either end
+
+
+def swish(x: np.ndarray) -> np.ndarray:
+    return np.asarray(x * sigmoid(x))
+
+
+def hard_sigmoid(x: np.ndarray, alpha: float = 0.2, beta: float = 0.5) -> np.ndarray:
+    return np.clip(alpha * x + beta, 0.0, 1.0)
+
+
+def leaky_relu(x: np.ndarray, alpha: float = 0.01) -> np.ndarray:
+    return np.where(x >= 0, x, alpha * x)
+
+
+def elu(x: np.ndarray, alpha: float = 1.0) -> np.ndarray:
+    return np.where(x >= 0, x, alpha * np.expm1(np.minimum(x, 0)))
+
+
+FUNCTIONS: dict[str, Callable[[np.ndarray, Mapping[str, Any]], np.ndarray]] = {
+    "swish": lambda x, attrs: swish(x),
+    "sigmoid": lambda x, attrs: sigmoid(x),
+    "tanh": lambda x, attrs: np.tanh(x),
+    "relu": lambda x, attrs: np.maximum(x, 0.0),
+    "leaky_relu": lambda x, attrs: leaky_relu(x, attrs.get("alpha", 0.01)),
+    "hard_swish": lambda x, attrs: x * hard_sigmoid(x, 1 / 6, 0.5),
+    "hard_sigmoid": lambda x, attrs: hard_sigmoid(x, attrs.get("alpha", 0.2), attrs.get("beta", 0.5)),
+    "elu": lambda x, attrs: elu(x, attrs.get("alpha", 1.0)),
+    "clip": lambda x, attrs: np.clip(x, attrs["low"], attrs["high"]),
+    "softplus": lambda x, attrs: np.logaddexp(0.0, x),
+}
+
+
+def table_function(node: Node) -> Function:
+    """The float function of a Table node, on float64 arrays."""
+    name = str(node.attrs["function"])
+    if name not in FUNCTIONS:
+        raise ModelError(
+            f"node {node.name!r} is the function {name!r}, expected one of {', '.join(FUNCTIONS)}",
+            hint="compile with --toolchain hb_mapper",
+        )
+    return lambda x: FUNCTIONS[name](np.asarray(x, np.float64), node.attrs)
+
 
 ROWS, ENTRIES = 6, 64
 STEP = 1 << 8  # positions between two entries
@@ -113,3 +164,28 @@ def _entry_places(line: tuple[int, int, int, int]) -> np.ndarray:
 
 def _constant_line(value: float) -> tuple[int, int, int, int]:
     return 0, int(value), 0, 0
+
+
+def emit_table(writer: GraphWriter, node: Node) -> None:
+    x, y = node.inputs[0], node.output
+    function = table_function(node)
+    layout = writer.layout(x)
+    source = writer.read(x, layout)
+    target = writer.write(y, layout)
+    kind = str(node.attrs["function"])
+    if writer.bits(x) < writer.bits(y):
+        raise unsupported(node, "would make int16 of int8", "give its input 16 bits, too")
+    if writer.bits(x) == 8:
+        table = table_int8(function, writer.scale(x), writer.scale(y))
+        entries = writer.constant(f"{node.name}_table_params", table)
+        writer.add("HzLut", node.name, [source, entries], [target], reads=x, lut_type=kind)
+    else:
+        rows = interpolated_table(function, writer.scale(x), writer.scale(y), bits=writer.bits(y))
+        attrs = rows.attributes() | {"lut_type": kind, "output_bit": writer.bits(y)}
+        writer.add("HzLut2Layer", node.name, [source], [target], reads=x, **attrs)
+
+
+def table_int8(function: Function, x_scale: float, y_scale: float) -> np.ndarray:
+    """Entry i is the rounded, saturated output for the integer i - 128."""
+    x = (np.arange(256) - 128) * x_scale
+    return np.clip(np.rint(function(x) / y_scale), -128, 127).astype(np.int8)

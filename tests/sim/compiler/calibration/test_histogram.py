@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgekit.sim.compiler.histogram import BINS, Histogram
+from edgekit.sim.compiler.calibration.histogram import BINS, Histogram
 
 
 def whole(values: np.ndarray) -> Histogram:

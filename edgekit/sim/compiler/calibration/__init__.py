@@ -1,0 +1,1 @@
+"""Calibration of a simulated build: activation histograms, thresholds, and the search for the best calibrator."""
