@@ -10,12 +10,12 @@ import numpy as np
 import numpy.typing as npt
 import onnx
 
+from edgekit.calibration.samples import normalisation_of, read_sample, spread
 from edgekit.files import atomic_path
 from edgekit.graph.onnx_graph import attributes, index_graph
 from edgekit.progress import Progress, silent
 from edgekit.sim.compiler.float_runner import FloatRunner
 from edgekit.sim.compiler.prepared_model import Subject
-from edgekit.calibration.samples import normalisation_of, read_sample, spread
 from edgekit.tune.candidate import PLAIN, Setting
 from edgekit.tune.fold.bias import add_to_biases, weight_rounding_shift
 from edgekit.tune.fold.convolution import Convolution, read_convolution

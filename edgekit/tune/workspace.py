@@ -20,12 +20,12 @@ from edgekit.files import atomic_path, read_json, sha256_file, write_bytes, writ
 from edgekit.ops.image import read_image
 from edgekit.progress import Progress
 from edgekit.ptq.calibrator import Calibrator
-from edgekit.sim.compiler.calibration.search import Thresholds, thresholds_by
 from edgekit.sim.compiler.calibration.histogram import Histogram
+from edgekit.sim.compiler.calibration.search import Thresholds, thresholds_by
+from edgekit.sim.compiler.calibration.thresholds import ThresholdRule, percentile_threshold, threshold_rule
 from edgekit.sim.compiler.prepared_model import INT16_MARCHES, Subject, read_subject
 from edgekit.sim.compiler.quantize import QuantizedGraph
 from edgekit.sim.compiler.scales import ScalePlan, plan_scales
-from edgekit.sim.compiler.calibration.thresholds import ThresholdRule, percentile_threshold, threshold_rule
 from edgekit.tune.candidate import MAX, PLAIN, Setting
 
 if TYPE_CHECKING:

@@ -93,10 +93,10 @@ def place_ptq(data: bytes, folder: Path) -> Path:
 
 def check_ptq(path: Path) -> None:
     """Read a yaml, write it again, and make the job of it; then read its samples."""
+    from edgekit.calibration.samples import normalisation_of, read_sample
     from edgekit.compile.job import load_job
     from edgekit.ptq import load_config
     from edgekit.ptq.config import dump_config
-    from edgekit.calibration.samples import normalisation_of, read_sample
 
     dump_config(load_config(path))
     job = load_job(path)
