@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from edgekit.report.report import Report
 
 WIDTH_WITHOUT_TERMINAL = 120
+MOST_ESTIMATED = 12  # builds whose graphs are read for the latency model, a second each
 EPILOG = """\
 examples:
   edgekit report hb_mapper_makertbin.log            one screen: is it good, what next
@@ -50,7 +51,8 @@ def run(args: argparse.Namespace) -> int:
     with progress_bar() as progress:
         collection = _collect(args.path, progress)
         base = _single(args.against, _collect(args.against, progress)) if args.against else None
-    reports = [make_report(build) for build in collection.builds]
+    estimate = len(collection.builds) <= MOST_ESTIMATED
+    reports = [make_report(build, estimate=estimate) for build in collection.builds]
     if args.html:
         from edgekit.cli.console import say_replaced
         from edgekit.files import refuse_replacing

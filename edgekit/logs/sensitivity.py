@@ -36,13 +36,24 @@ class SensitiveNode:
 
 
 @dataclass(frozen=True, slots=True)
+class FrontPoint:
+    """A setting that was tried: its loss, the frame's milliseconds (a static estimate), and whether it was chosen."""
+
+    what: str
+    loss: float
+    milliseconds: float
+    chosen: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Sensitivity:
     """What was measured (`measure`), its value for whole models by name (`baseline`), and the nodes, most sensitive
-    first."""
+    first; `front`: settings with their milliseconds, empty where no latency model gave them."""
 
     measure: str
     baseline: Mapping[str, float]
     nodes: tuple[SensitiveNode, ...]
+    front: tuple[FrontPoint, ...] = ()
 
 
 def is_sensitivity(value: object) -> bool:
@@ -61,12 +72,31 @@ def read_sensitivity(path: Path) -> Sensitivity:
     if not isinstance(nodes, list) or len(nodes) > MAX_NODES:
         raise _damaged(path, "nodes", nodes, f"a list of at most {MAX_NODES} nodes")
     read = [_node(path, f"nodes[{i}]", node) for i, node in enumerate(nodes)]
+    front = value.get("front", [])
+    if not isinstance(front, list) or len(front) > MAX_TENSORS:
+        raise _damaged(path, "front", front, f"a list of at most {MAX_TENSORS} settings")
     return Sensitivity(
         measure=_text(path, "measure", value["measure"]),
         baseline={
             _text(path, "baseline", name): _number(path, f"baseline.{name[:40]}", n) for name, n in baseline.items()
         },
         nodes=tuple(sorted(read, key=lambda node: (-node.loss_alone, node.node))),
+        front=tuple(point for i, one in enumerate(front) if (point := _point(path, f"front[{i}]", one)) is not None),
+    )
+
+
+def _point(path: Path, location: str, value: object) -> FrontPoint | None:
+    """A setting; None for one without milliseconds."""
+    if not isinstance(value, dict):
+        raise _damaged(path, location, value, "an object")
+    milliseconds = _number_or_none(path, f"{location}.milliseconds", value.get("milliseconds"))
+    if milliseconds is None:
+        return None
+    return FrontPoint(
+        what=_text(path, f"{location}.what", value.get("what")),
+        loss=_number(path, f"{location}.loss", value.get("loss")),
+        milliseconds=milliseconds,
+        chosen=value.get("chosen") is True,
     )
 
 

@@ -167,7 +167,23 @@ def _performance(facts: Facts) -> dict[str, Any]:
         }
         if static
         else None,
+        "predicted": _predicted(facts),
         "measured": [asdict(run) for run in build.perf],
+    }
+
+
+def _predicted(facts: Facts) -> dict[str, Any] | None:
+    """The latency model's static estimate, and what would take milliseconds off it."""
+    if facts.predicted is None:
+        return None
+    found = facts.predicted.estimate
+    return {
+        "fps": found.fps,
+        "latency_us": found.frame_us,
+        "error_band": found.band,
+        "ddr_bytes": found.ddr_bytes,
+        "notes": list(found.notes),
+        "savings": [asdict(saving) for saving in facts.predicted.savings],
     }
 
 

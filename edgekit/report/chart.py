@@ -13,29 +13,11 @@ from edgekit.report.cosine_trace import FALL
 from edgekit.report.graph import block_of
 from edgekit.report.report import Facts
 from edgekit.report.rules import OUTPUT_COSINE_GOOD
+from edgekit.report.svg import LEFT, RIGHT, TOP, Frame, draw, draw_bands, draw_dot, draw_grid, draw_tick, fitted_name
 
 DESK_WIDTH, PHONE_WIDTH = 1000, 380  # drawing widths for desk and phone; text stays the same size in both
-LEFT, RIGHT, TOP, BOTTOM = 48, 12, 14, 34
 MAX_LAYERS = 24
 MAX_POINTS = 4000  # a larger graph is thinned; its falls stay
-
-
-@dataclass(frozen=True, slots=True)
-class Frame:
-    """A plot area of `width` x `height` units whose x runs over 0..count-1 and y over low..high."""
-
-    width: int
-    height: int
-    count: int
-    low: float
-    high: float
-
-    def x(self, index: float) -> float:
-        return LEFT + (self.width - LEFT - RIGHT) * index / max(self.count - 1, 1)
-
-    def y(self, value: float) -> float:
-        share = (value - self.low) / ((self.high - self.low) or 1)
-        return TOP + (self.height - TOP - BOTTOM) * (1 - share)
 
 
 def cosine_chart(facts: Facts, *, width: int) -> str:
@@ -48,7 +30,10 @@ def cosine_chart(facts: Facts, *, width: int) -> str:
     frame = Frame(width, 320, len(rows), low, 1.0)
     drops = facts.flow.drops if facts.flow else {}
     named = _named_falls(facts)
-    parts = [_bands(frame, [block_of(row.name).split("/")[0] for row in rows]), _grid(frame, _cosine_ticks(low))]
+    parts = [
+        draw_bands(frame, [block_of(row.name).split("/")[0] for row in rows]),
+        draw_grid(frame, _cosine_ticks(low)),
+    ]
     y = frame.y(OUTPUT_COSINE_GOOD)
     parts.append(f'<line class="bound" x1="{LEFT}" x2="{width - RIGHT}" y1="{y:.1f}" y2="{y:.1f}"/>')
     points = " ".join(f"{frame.x(i):.1f},{frame.y(v):.1f}" for i, v in enumerate(values))
@@ -59,10 +44,10 @@ def cosine_chart(facts: Facts, *, width: int) -> str:
         text = f"{row.name}: {row.cosine:.6f}, {row.type} on {row.on} {row.dtype}" + (
             f", {-fall:+.4f} here" if fall >= FALL else ""
         )
-        parts.append(_dot(frame.x(i), frame.y(row.cosine or 0.0), kind, text))
+        parts.append(draw_dot(frame.x(i), frame.y(row.cosine or 0.0), kind, text))
         if row.name in named:
             parts.append(_callout(frame, i, row.cosine or 0.0, named[row.name]))
-    return _svg(frame, "Cosine similarity of every node, in the graph's order", parts)
+    return draw(frame, "Cosine similarity of every node, in the graph's order", parts)
 
 
 def _named_falls(facts: Facts) -> dict[str, str]:
@@ -83,17 +68,17 @@ def threshold_chart(facts: Facts, *, width: int) -> str:
     low, high = math.floor(min(values)), math.ceil(max(values))
     frame = Frame(width, 240, len(rows), low, max(high, low + 1))
     parts = [
-        _bands(frame, [block_of(row.name).split("/")[0] for row in rows]),
-        _grid(frame, [(float(p), f"{10.0**p:g}") for p in range(low, max(high, low + 1) + 1)]),
+        draw_bands(frame, [block_of(row.name).split("/")[0] for row in rows]),
+        draw_grid(frame, [(float(p), f"{10.0**p:g}") for p in range(low, max(high, low + 1) + 1)]),
     ]
     base = frame.y(low)
     for i, (row, value) in enumerate(zip(rows, values, strict=True)):
         x = frame.x(i)
         parts.append(
             f'<line class="stem" x1="{x:.1f}" x2="{x:.1f}" y1="{base:.1f}" y2="{frame.y(value):.1f}"/>'
-            + _dot(x, frame.y(value), "dot", f"{row.name}: threshold {row.threshold:g}")
+            + draw_dot(x, frame.y(value), "dot", f"{row.name}: threshold {row.threshold:g}")
         )
-    return _svg(frame, "Calibration threshold of every node, logarithmic", parts)
+    return draw(frame, "Calibration threshold of every node, logarithmic", parts)
 
 
 def layer_chart(static: StaticPerf | None, *, width: int) -> str:
@@ -156,14 +141,15 @@ def _bar_rows(title: str, rows: Sequence[Bars], *, kinds: tuple[str, str], width
         y = TOP + height_each * i
         upper, lower = max(row.upper, 0.0) * scale, max(row.lower, 0.0) * scale
         parts.append(
-            f'<g><text class="label" x="0" y="{y + 9}">{escape(_short(row.name, width // 8))}</text>'
+            f'<g><text class="label" x="0" y="{y + 9}">{escape(fitted_name(row.name, width // 8))}</text>'
             f'<rect class="{kinds[0]}" x="0" y="{y + 13}" width="{upper:.1f}" height="7"/>'
             f'<rect class="{kinds[1]}" x="0" y="{y + 20}" width="{lower:.1f}" height="5"/>'
-            f'<text class="tick" x="{max(upper, lower) + 5:.1f}" y="{y + 22}">{escape(_short(row.label, 40))}</text>'
+            f'<text class="tick" x="{max(upper, lower) + 5:.1f}" y="{y + 22}">'
+            f"{escape(fitted_name(row.label, 40))}</text>"
             f"<title>{escape(row.name)}: {escape(row.detail)}</title></g>"
         )
     frame = Frame(width, TOP + height_each * len(rows) + 4, 1, 0, 1)
-    return _svg(frame, title, parts)
+    return draw(frame, title, parts)
 
 
 def busy_chart(static: StaticPerf | None, *, width: int) -> str:
@@ -172,7 +158,7 @@ def busy_chart(static: StaticPerf | None, *, width: int) -> str:
         return ""
     shares = static.utilization
     frame = Frame(width, 220, len(shares) + 1, 0.0, 1.0)
-    parts = [_grid(frame, [(0.0, "0 %"), (0.5, "50 %"), (1.0, "100 %")])]
+    parts = [draw_grid(frame, [(0.0, "0 %"), (0.5, "50 %"), (1.0, "100 %")])]
     bar = (width - LEFT - RIGHT) / len(shares)
     for i, share in enumerate(shares):
         at = i * static.interval_ms
@@ -185,28 +171,9 @@ def busy_chart(static: StaticPerf | None, *, width: int) -> str:
             f'width="{max(bar - 1.5, 0.5):.1f}" height="{height:.1f}"><title>{escape(text)}</title></rect>'
         )
     end = len(shares) * static.interval_ms
-    parts.append(_tick_text(LEFT, frame.height - 14, "0 ms", "start"))
-    parts.append(_tick_text(width - RIGHT, frame.height - 14, f"{end:.1f} ms", "end"))
-    return _svg(frame, "Share of time that the BPU computes, over one frame", parts)
-
-
-def _svg(frame: Frame, title: str, parts: Sequence[str]) -> str:
-    return (
-        f'<svg viewBox="0 0 {frame.width} {frame.height}" role="img" aria-label="{escape(title)}">'
-        + "".join(parts)
-        + "</svg>"
-    )
-
-
-def _grid(frame: Frame, ticks: Sequence[tuple[float, str]]) -> str:
-    lines = []
-    for value, label in ticks:
-        y = frame.y(value)
-        lines.append(
-            f'<line class="grid" x1="{LEFT}" x2="{frame.width - RIGHT}" y1="{y:.1f}" y2="{y:.1f}"/>'
-            + _tick_text(LEFT - 6, y + 4, label, "end")
-        )
-    return "".join(lines)
+    parts.append(draw_tick(LEFT, frame.height - 14, "0 ms", "start"))
+    parts.append(draw_tick(width - RIGHT, frame.height - 14, f"{end:.1f} ms", "end"))
+    return draw(frame, "Share of time that the BPU computes, over one frame", parts)
 
 
 def _cosine_ticks(low: float) -> list[tuple[float, str]]:
@@ -215,41 +182,9 @@ def _cosine_ticks(low: float) -> list[tuple[float, str]]:
     return [(1.0 - i * step, f"{1.0 - i * step:.2f}") for i in range(count + 1) if 1.0 - i * step >= low - 1e-9]
 
 
-def _bands(frame: Frame, blocks: Sequence[str]) -> str:
-    """A shade behind every second block and its name below, where there is room for it."""
-    parts, start, shade = [], 0, False
-    for i in range(1, len(blocks) + 1):
-        if i < len(blocks) and blocks[i] == blocks[start]:
-            continue
-        x0, x1 = frame.x(start - 0.5) if start else LEFT, frame.x(min(i - 0.5, len(blocks) - 1))
-        if shade:
-            parts.append(
-                f'<rect class="band" x="{x0:.1f}" y="{TOP}" width="{x1 - x0:.1f}" '
-                f'height="{frame.height - TOP - BOTTOM}"/>'
-            )
-        name = blocks[start].removeprefix("model.")
-        if x1 - x0 > 8 * len(name):
-            parts.append(_tick_text((x0 + x1) / 2, frame.height - 14, name, "middle"))
-        start, shade = i, not shade
-    return "".join(parts)
-
-
-def _dot(x: float, y: float, kind: str, text: str) -> str:
-    radius = {"fall": 5, "cpu": 4.5, "int16": 4.5}.get(kind, 2.2)
-    return f'<circle class="{kind}" cx="{x:.1f}" cy="{y:.1f}" r="{radius}"><title>{escape(text)}</title></circle>'
-
-
 def _callout(frame: Frame, index: int, value: float, text: str) -> str:
     x = frame.x(index)
     anchor = "start" if x < frame.width * 0.7 else "end"
     shift = 10 if anchor == "start" else -10
     location = f'text-anchor="{anchor}" x="{x + shift:.1f}" y="{frame.y(value) + 4:.1f}"'
     return f'<text class="callout" {location}>{escape(text)}</text>'
-
-
-def _tick_text(x: float, y: float, text: str, anchor: str) -> str:
-    return f'<text class="tick" text-anchor="{anchor}" x="{x:.1f}" y="{y:.1f}">{escape(text)}</text>'
-
-
-def _short(name: str, limit: int) -> str:
-    return name if len(name) <= limit else "…" + name[-limit:]

@@ -17,6 +17,7 @@ COLUMNS = (
     "samples",
     "FPS",
     "ms",
+    "predicted ms",
     "DDR MB",
 )
 
@@ -51,6 +52,7 @@ def _row(report: Report) -> tuple[str, ...]:
         str(calibration.samples) if calibration and calibration.samples is not None else "-",
         f"{estimate.fps:.1f}" if estimate else "-",
         f"{estimate.latency_us / 1000:.2f}" if estimate else "-",
+        f"{facts.predicted.estimate.frame_us / 1000:.2f}" if facts.predicted else "-",
         f"{estimate.ddr_bytes / 1e6:.1f}" if estimate else "-",
     )
 

@@ -11,16 +11,18 @@ from edgekit.report.build import Build
 from edgekit.report.cosine_trace import Flow
 from edgekit.report.cpu import CpuCost
 from edgekit.report.outputs import Output
+from edgekit.report.predicted import Predicted
 
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """A build, its outputs, the way its cosine takes (None without cosines) and its CPU work."""
+    """A build, its outputs, the way its cosine takes (None without cosines), its CPU work, the latency model's word."""
 
     build: Build
     outputs: tuple[Output, ...]
     flow: Flow | None
     cpu: CpuCost
+    predicted: Predicted | None = None
 
     @property
     def log(self) -> MapperLog | None:

@@ -21,12 +21,15 @@ from edgekit.report.diff import Diff, diff_reports
 from edgekit.report.report import Facts, Report
 from edgekit.report.rules import OUTPUT_COSINE_GOOD, OUTPUT_COSINE_POOR
 from edgekit.report.text import baseline_text, calibration_text, input_text, version_text
+from edgekit.report.time_chart import front_chart, time_chart
 from edgekit.version import __version__
 
 TEMPLATE = "page.html.jinja"
 WORST_NODES = 12
 SENSITIVE_NODES = 24
 SENSITIVITY_TITLE = "Sensitivity to int8"
+TIME_TITLE, FRONT_TITLE = "Time along the graph", "Accuracy over milliseconds"
+FRONT_NOTE = "Settings that edgekit tune tried, by the static estimate; the line joins those that nothing faster beats."
 SHOWN_ROUTES = 3  # the lowest outputs; the others fold away
 LAYER_NOTE = "Computing above, moving data below; on the BPU the two overlap."
 THRESHOLD_NOTE = "The largest value that each node's input is calibrated for, on a logarithmic scale."
@@ -62,6 +65,8 @@ def render_page(reports: Sequence[Report], *, against: Report | None = None) -> 
         columns=COLUMNS,
         shown_routes=SHOWN_ROUTES,
         sensitivity_title=SENSITIVITY_TITLE,
+        time_title=TIME_TITLE,
+        front_title=FRONT_TITLE,
         comparison=compare_rows(reports) if len(reports) > 1 else [],
     )
 
@@ -97,6 +102,7 @@ def _view(report: Report) -> dict[str, Any]:
         "sensitive": report.build.sensitivity.nodes[:SENSITIVE_NODES] if report.build.sensitivity else (),
         "drops": facts.flow.drops if facts.flow else {},
         "config": _config(facts),
+        "savings": facts.predicted.savings if facts.predicted else (),
         "charts": [chart for chart in _charts(facts) if chart[2]],
     }
 
@@ -104,9 +110,12 @@ def _view(report: Report) -> dict[str, Any]:
 def _charts(facts: Facts) -> Iterator[tuple[str, str, str, str]]:
     """Title, note, drawing for a desk, drawing for a phone; the drawings are "" where there is nothing to draw."""
     result = facts.build.sensitivity
+    predicted = facts.predicted.estimate if facts.predicted else None
     draws: tuple[tuple[str, str, Callable[[int], str]], ...] = (
         ("Cosine along the graph", _cosine_note(facts), lambda width: cosine_chart(facts, width=width)),
         (SENSITIVITY_TITLE, _sensitivity_note(facts), lambda width: sensitivity_chart(result, width=width)),
+        (FRONT_TITLE, FRONT_NOTE, lambda width: front_chart(result.front if result else (), width=width)),
+        (TIME_TITLE, _time_note(facts), lambda width: time_chart(predicted, width=width)),
         ("Time per layer", LAYER_NOTE, lambda width: layer_chart(facts.build.static, width=width)),
         ("How busy the BPU is", _busy_note(facts), lambda width: busy_chart(facts.build.static, width=width)),
         ("Thresholds", THRESHOLD_NOTE, lambda width: threshold_chart(facts, width=width)),
@@ -125,6 +134,16 @@ def _sensitivity_note(facts: Facts) -> str:
     return f"Measured by edgekit tune: {baseline_text(result)}; {len(result.nodes)} nodes." if result else ""
 
 
+def _time_note(facts: Facts) -> str:
+    if facts.predicted is None:
+        return ""
+    found = facts.predicted.estimate
+    return (
+        f"Static estimate of the latency model: {found.frame_us / 1e3:.2f} ms a frame, within {100 * found.band:.0f} % "
+        "for nine of ten builds. What every layer adds, waiting included."
+    )
+
+
 def _busy_note(facts: Facts) -> str:
     static = facts.build.static
     more = "" if static and static.layers else " Set debug: True in the yaml for times per layer."
@@ -140,6 +159,10 @@ def _tiles(facts: Facts) -> list[tuple[str, str, str, str]]:
     if estimate:
         tiles.append(("static estimate", f"{estimate.fps:.0f} FPS", f"{estimate.latency_us / 1000:.2f} ms a frame", ""))
         tiles.append(("memory traffic", f"{estimate.ddr_bytes / 1e6:.1f} MB", "of DDR a frame", ""))
+    if facts.predicted:
+        found = facts.predicted.estimate
+        remark = f"{found.frame_us / 1e3:.2f} ms, within {100 * found.band:.0f} %"
+        tiles.append(("latency model's estimate", f"{found.fps:.0f} FPS", remark, ""))
     for run in facts.build.perf[:2]:
         threads = f"{run.threads} thread{'' if run.threads == 1 else 's'}" if run.threads else "measured"
         shown = f"{run.fps:.0f} FPS" if run.fps is not None else f"{run.latency_ms:.1f} ms"

@@ -11,6 +11,7 @@ from edgekit.report.cpu import CpuCost, count_cpu
 from edgekit.report.graph import build_graph
 from edgekit.report.model_facts import Facts
 from edgekit.report.outputs import Output, list_outputs
+from edgekit.report.predicted import predict
 from edgekit.report.verdict import Verdict, judge
 
 
@@ -26,14 +27,18 @@ class Report:
         return self.facts.build
 
 
-def make_report(build: Build) -> Report:
-    """Draws the conclusions from a build's files; never raises for what they say or lack."""
+def make_report(build: Build, *, estimate: bool = True) -> Report:
+    """Draws the conclusions from a build's files; never raises for what they say or lack.
+
+    `estimate`: whether the quantized graph is read for the latency model, which takes a second.
+    """
     graph = build_graph(build)
     rows = build.log.output_rows if build.log else ()
     cosines = {row.name: row.cosine for row in rows if row.cosine is not None}
     flow = trace_flow(graph, cosines) if graph and any(n.cosine is not None for n in graph.nodes.values()) else None
     outputs = list_outputs(build, graph, flow)
-    facts = Facts(build=build, outputs=outputs, flow=flow, cpu=count_cpu(build, outputs))
+    predicted = predict(build) if estimate else None
+    facts = Facts(build=build, outputs=outputs, flow=flow, cpu=count_cpu(build, outputs), predicted=predicted)
     return Report(facts, judge(facts))
 
 

@@ -16,6 +16,7 @@ from edgekit.report.cosine_trace import Fall, Route
 from edgekit.report.diff import COSINE_CHANGE, Change, Diff
 from edgekit.report.report import Facts, Report
 from edgekit.report.rules import OUTPUT_COSINE_GOOD
+from edgekit.report.speed import speed_lines
 from edgekit.report.verdict import Verdict
 
 GRADE_STYLES = {"good": "green", "usable": "yellow", "poor": "red", "failed": "bold red", "unknown": "cyan"}
@@ -42,7 +43,11 @@ def print_report(console: Console, report: Report, *, all_nodes: bool = False) -
 
 def print_comparison(console: Console, reports: Sequence[Report]) -> None:
     """Prints the table that compares many builds."""
-    table = _table(f"{len(reports)} builds", COLUMNS, right={"nodes", "CPU", "int16", "samples", "FPS", "ms", "DDR MB"})
+    table = _table(
+        f"{len(reports)} builds",
+        COLUMNS,
+        right={"nodes", "CPU", "int16", "samples", "FPS", "ms", "predicted ms", "DDR MB"},
+    )
     for row in compare_rows(reports):
         cells = [escape(cell) for cell in row]
         cells[1] = f"[{GRADE_STYLES[row[1]]}]{row[1]}[/]"
@@ -203,7 +208,7 @@ def _lines(report: Report) -> Table:
         ("CPU", _cpu(facts)),
         ("int16", ", ".join(row.name for row in facts.int16_nodes[:4]) + _more(len(facts.int16_nodes), 4)),
         ("tune", baseline_text(facts.build.sensitivity) if facts.build.sensitivity else ""),
-        ("speed", _speed(facts)),
+        *speed_lines(facts),
         ("read", ", ".join(file.path.name for file in report.build.sources)),
     )
     for name, text in rows:
@@ -289,20 +294,6 @@ def calibration_text(facts: Facts) -> str:
     return f"{calibration.method}{requested_method}{samples}" if calibration.method else ""
 
 
-def _speed(facts: Facts) -> str:
-    estimate, parts = facts.build.estimate, []
-    if estimate:
-        parts.append(
-            f"static {estimate.fps:.1f} FPS, {estimate.latency_us / 1000:.2f} ms, "
-            f"{estimate.ddr_bytes / 1e6:.1f} MB of DDR a frame"
-        )
-    for run in facts.build.perf:
-        parts.append(f"measured {_number(run.latency_ms, 2)} ms, {_number(run.fps, 1)} FPS ({_threads(run.threads)})")
-    if facts.utilization is not None:
-        parts.append(f"BPU busy {facts.utilization:.0%}")
-    return "; ".join(parts)
-
-
 def _changes(title: str, changes: Sequence[Change]) -> Table:
     table = _table(title, ("", "base", "new", "change"), right={"base", "new", "change"})
     for change in changes:
@@ -332,10 +323,6 @@ def _number(value: float | None, digits: int = 4) -> str:
 
 def _short(value: float | None) -> str:
     return "-" if value is None else f"{value:.4g}"
-
-
-def _threads(count: int | None) -> str:
-    return "threads not told" if count is None else f"{count} thread{'' if count == 1 else 's'}"
 
 
 def _more(count: int, shown: int) -> str:

@@ -1,0 +1,144 @@
+"""What would make a model faster, in milliseconds of the estimate."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from edgekit.latency.compute import compute_us
+from edgekit.latency.estimate import MEMORY, Estimate, LayerEstimate
+from edgekit.latency.features import unit_of
+from edgekit.latency.layer import FeatureMap, Layer
+from edgekit.latency.parameters import Parameters
+
+__all__ = ["Saving", "advise", "widths_saved"]
+
+WORTH = 0.01  # of the frame: what saves less is not worth a line
+WORTH_ONE = 0.04  # the same for a single layer that the BPU does badly
+STRIDE = 32  # what the sides of an input are multiples of
+SMALLER = 0.8  # of the side: 640 becomes 512
+LAYOUT = ("Reshape", "ToChannelsFirst", "ToChannelsLast", "Transpose", "Split", "Matmul")
+BADLY_DONE = {
+    "ResizeUpsample": "enlarging a map",
+    "RoiResize": "an interpolated resize",
+    "MaxPool": "a pooling in 16 bits",
+    "Lut2Layer": "an activation in 16 bits that leaves the BPU",
+}
+PLACES = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Saving:
+    """A change and the milliseconds that it would take off the frame, by the estimate."""
+
+    what: str
+    milliseconds: float
+    how: str
+
+
+def advise(layers: Sequence[Layer], found: Estimate, parameters: Parameters) -> tuple[Saving, ...]:
+    """Name what would make the model faster.
+
+    Args:
+        layers: The graph's layers, those of the estimate among them.
+        found: The estimate of these layers.
+        parameters: What it was made with.
+
+    Returns:
+        The changes that are worth it, the largest first.
+    """
+    by_name = {layer.name: layer for layer in layers}
+    savings = [
+        *_smaller_input(layers, found),
+        *_attention(by_name, found),
+        *_sixteen_bits(layers, found, parameters),
+        *_badly_done(found, parameters),
+    ]
+    worth = [one for one in savings if one.milliseconds * 1e3 >= WORTH * found.frame_us]
+    return tuple(sorted(worth, key=lambda one: (-one.milliseconds, one.what)))
+
+
+def widths_saved(layers: Sequence[Layer], parameters: Parameters) -> dict[str, float]:
+    """Return what each map in 16 bits costs beyond 8: its name and microseconds, most first."""
+    readers: dict[str, list[Layer]] = {}
+    for layer in layers:
+        for one in (*layer.inputs, *layer.outputs):
+            if one.bits == 16 and not layer.on_cpu:
+                readers.setdefault(one.name, []).append(layer)
+    saved = {
+        name: sum(
+            parameters.scales[unit_of(layer)]
+            * (compute_us(layer, parameters) - compute_us(_narrowed(layer, name), parameters))
+            for layer in touched
+        )
+        for name, touched in readers.items()
+    }
+    return dict(sorted(saved.items(), key=lambda row: (-row[1], row[0])))
+
+
+def _narrowed(layer: Layer, name: str) -> Layer:
+    def narrow(maps: Sequence[FeatureMap]) -> tuple[FeatureMap, ...]:
+        return tuple(replace(one, bits=8) if one.name == name else one for one in maps)
+
+    return replace(layer, inputs=narrow(layer.inputs), outputs=narrow(layer.outputs))
+
+
+def _smaller_input(layers: Sequence[Layer], found: Estimate) -> Iterator[Saving]:
+    """Maps shrink with the input's area; weights, and what waits for them, do not."""
+    picture = next((layer.inputs[0] for layer in layers if layer.is_input and layer.inputs), None)
+    if picture is None:
+        return
+    _, height, width, _ = picture.nhwc
+    smaller = [round(SMALLER * side / STRIDE) * STRIDE for side in (height, width)]
+    if min(smaller) < STRIDE or smaller == [height, width]:
+        return
+    area = smaller[0] * smaller[1] / (height * width)
+    scaled = sum(layer.frame_us for layer in found.layers if layer.bound != MEMORY)
+    yield Saving(
+        f"an input of {smaller[1]}x{smaller[0]} in place of {width}x{height}",
+        scaled * (1 - area) / 1e3,
+        f"export again with imgsz={smaller[0]}, then measure what the accuracy loses (edgekit eval)",
+    )
+
+
+def _attention(by_name: dict[str, Layer], found: Estimate) -> Iterator[Saving]:
+    """Moving rows about between the matrix products of attention."""
+    blocks: dict[str, float] = {}
+    has_product = {_block(layer.name) for layer in found.layers if layer.op == "Matmul"}
+    for layer in found.layers:
+        if layer.op in LAYOUT and layer.op != "Matmul" and _block(layer.name) in has_product:
+            blocks[_block(layer.name)] = blocks.get(_block(layer.name), 0.0) + layer.frame_us
+    if blocks:
+        names = sorted(blocks, key=lambda name: -blocks[name])
+        yield Saving(
+            f"the attention of {', '.join(names)} without its reshapes and transpositions",
+            sum(blocks.values()) / 1e3,
+            "choose a model without attention (YOLOv8), or smaller maps at the block",
+        )
+
+
+def _block(name: str) -> str:
+    """The block of the network that a node belongs to: "/model.10/m/m.0/attn/MatMul" is "model.10"."""
+    return next((part for part in name.split("/") if part), name)
+
+
+def _sixteen_bits(layers: Sequence[Layer], found: Estimate, parameters: Parameters) -> Iterator[Saving]:
+    for name, us in list(widths_saved(layers, parameters).items())[:PLACES]:
+        yield Saving(
+            f"8 bits for {name}",
+            us / 1e3,
+            "leave its node out of node_info; edgekit tune says what its 16 bits bring",
+        )
+
+
+def _badly_done(found: Estimate, parameters: Parameters) -> Iterator[Saving]:
+    for layer in found.layers:
+        what = BADLY_DONE.get(layer.op)
+        if what and layer.frame_us > WORTH_ONE * found.frame_us and _is_bad(layer):
+            yield Saving(
+                f"{what}: {layer.name}", layer.frame_us / 1e3, "the BPU does this slowly: avoid it in the model"
+            )
+
+
+def _is_bad(layer: LayerEstimate) -> bool:
+    return layer.op not in ("MaxPool", "Lut2Layer") or layer.bits > 8

@@ -1,0 +1,62 @@
+"""What 16 bits cost: milliseconds of a frame with some maps twice as wide, by the latency model."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+
+from edgekit.latency.compute import compute_us
+from edgekit.latency.frame import frame_timeline
+from edgekit.latency.layer import Layer
+from edgekit.latency.parameters import Parameters, load_parameters
+
+__all__ = ["WidthPrice"]
+
+QUANTIZED = "_quantized"  # what a compiler adds to the float tensor's name
+PREPROCESSED = "HZ_PREPROCESS_FOR_{}_quantized"  # the name of the input's map
+
+
+class WidthPrice:
+    """The frame of one graph for any choice of 16-bit tensors."""
+
+    def __init__(self, layers: Sequence[Layer], *, parameters: Parameters | None = None) -> None:
+        """Price a graph.
+
+        Args:
+            layers: Those of the build in 8 bits.
+            parameters: The fitted factors; those of the package where None.
+        """
+        self._parameters = parameters or load_parameters()
+        self._layers = [layer for layer in layers if not layer.on_cpu]
+        self._known: dict[frozenset[str], float] = {}
+        self._computed = [compute_us(layer, self._parameters) for layer in self._layers]
+        self.base_ms = self.milliseconds(())
+
+    @property
+    def band(self) -> float:
+        """The share that a frame with 16 bits may be off."""
+        return self._parameters.int16.band
+
+    def milliseconds(self, wide: Collection[str]) -> float:
+        """Return the frame's milliseconds with the float tensors `wide` in 16 bits."""
+        names = frozenset(map_name for tensor in wide for map_name in _map_names(tensor))
+        if names not in self._known:
+            self._known[names] = self._frame_us(names) / 1e3
+        return self._known[names]
+
+    def share(self, wide: Collection[str]) -> float:
+        """Return what `wide` adds, as a share of the frame in 8 bits."""
+        return self.milliseconds(wide) / self.base_ms - 1
+
+    def _frame_us(self, names: frozenset[str]) -> float:
+        layers = [layer.with_bits(names) if names else layer for layer in self._layers]
+        computed = [
+            old_us if layer == old else compute_us(layer, self._parameters)
+            for layer, old, old_us in zip(layers, self._layers, self._computed, strict=True)
+        ]
+        found = self._parameters
+        made, _ = frame_timeline(layers, computed, scales=found.scales, on_chip=found.spill, channel=found.channel)
+        return made.frame_us
+
+
+def _map_names(tensor: str) -> tuple[str, str]:
+    return f"{tensor}{QUANTIZED}", PREPROCESSED.format(tensor)
