@@ -16,6 +16,7 @@ vase,scissors,teddy bear,hair drier,toothbrush""".replace("\n", "").split(",")
 # The ids that COCO's annotation files give the 80 classes; eleven of 1..90 are unused.
 COCO_CATEGORY_IDS = tuple(i for i in range(1, 91) if i not in (12, 26, 29, 30, 45, 66, 68, 69, 71, 83))
 
+
 # COCO's 17 key points of a person, in the order of its annotation files, and the bones between them by index.
 COCO_KEYPOINTS = tuple(
     """nose,left eye,right eye,left ear,right ear,left shoulder,right shoulder,left elbow,right elbow,left wrist,
@@ -30,12 +31,17 @@ GOLDEN_ANGLE = 0.61803398875  # neighbouring class ids get hues far apart
 
 
 def class_color_bgr(class_id: int) -> tuple[int, int, int]:
-    """A strong colour for a class, the same in every image; (b, g, r) of 0..255."""
+    """Return a strong color for a class, the same in every image; (b, g, r) of 0..255."""
     hue = (class_id * GOLDEN_ANGLE) % 1
     red, green, blue = colorsys.hsv_to_rgb(hue, 0.85, 0.95 if class_id % 2 else 0.8)
     return round(blue * 255), round(green * 255), round(red * 255)
 
 
 def generic_names(count: int) -> tuple[str, ...]:
-    """Names for classes that nobody named: "class 0", "class 1", ..."""
+    """Return names for classes without any: "class 0", "class 1", ..."""
     return tuple(f"class {i}" for i in range(count))
+
+
+def coco_category_ids(num_classes: int) -> tuple[int, ...]:
+    """Return the ids of classes in COCO files: COCO's own for its 80 classes; 1, 2, 3, ... for any other number."""
+    return COCO_CATEGORY_IDS if num_classes == len(COCO_CATEGORY_IDS) else tuple(range(1, num_classes + 1))

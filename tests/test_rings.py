@@ -16,7 +16,20 @@ PACKAGE = ROOT / "edgekit"
 STDLIB = sys.stdlib_module_names
 
 # Each part may import itself, the parts named here, and the outside packages named behind them.
-BASE = {"errors", "text", "datapath", "typed", "files", "progress", "version", "spec", "labels", "lazy", "board_ring"}
+BASE = {
+    "errors",
+    "text",
+    "datapath",
+    "typed",
+    "files",
+    "progress",
+    "version",
+    "spec",
+    "labels",
+    "lazy",
+    "board_ring",
+    "device_kinds",
+}
 OPS = BASE | {"kernels", "ops"}
 DECODE = OPS | {"results", "decode"}
 RUNTIME = DECODE | {"runtime", "bundle"}
@@ -40,6 +53,7 @@ ALLOWED: dict[str, tuple[set[str], set[str]]] = {
     "labels": (set(), set()),
     "lazy": (set(), set()),
     "board_ring": (set(), set()),
+    "device_kinds": (set(), set()),
     "text": ({"errors"}, set()),
     "datapath": (set(), set()),
     "files": ({"errors", "text"}, set()),
@@ -48,11 +62,11 @@ ALLOWED: dict[str, tuple[set[str], set[str]]] = {
     "bundle": (BASE, set()),
     "kernels": (BASE | {"kernels"}, {"numpy"}),
     "ops": (OPS, ARRAYS),
-    "results": (OPS | {"output"}, ARRAYS),  # draw() reaches the output ring when called
+    "results": (OPS, ARRAYS),
     "decode": (DECODE, ARRAYS),
     "tracking": (TRACKING, ARRAYS),
     "runtime": (RUNTIME, ARRAYS | {"onnxruntime"}),  # onnxruntime inside the one device that needs it
-    "output": (BOARD, ARRAYS | {"supervision"}),  # inside the one function that converts to it
+    "output": (BOARD, ARRAYS),
 }
 
 

@@ -87,7 +87,7 @@ def _inputs(args: argparse.Namespace) -> list[Path]:
 
 def _notes(session: Session) -> list[str]:
     """What must be known before a number is read."""
-    from edgekit.runtime.device import is_float_kind
+    from edgekit.device_kinds import is_float_kind
     from edgekit.runtime.system import MAX_PERFORMANCE, governor
 
     notes = list(session.notes)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, overload
 
 import numpy as np
 import numpy.typing as npt
 
+from edgekit.errors import ModelError
 from edgekit.ops.letterbox import Letterbox
 from edgekit.ops.prototypes import box_windows, window_logits
 from edgekit.ops.rle import encode_rle, mask_polygons
@@ -35,7 +36,15 @@ class InstanceMasks:
     def __len__(self) -> int:
         return len(self.windows)
 
-    def __getitem__(self, index: int) -> Mask:
+    @overload
+    def __getitem__(self, index: int) -> Mask: ...
+
+    @overload
+    def __getitem__(self, index: npt.NDArray[np.intp]) -> InstanceMasks: ...
+
+    def __getitem__(self, index: int | npt.NDArray[np.intp]) -> Mask | InstanceMasks:
+        if isinstance(index, np.ndarray):
+            return self.take(index)
         width, height = self.letterbox.source_wh
         full = np.zeros((height, width), np.bool_)
         part, (x, y) = self.cropped(index)
@@ -69,13 +78,23 @@ class InstanceMasks:
         return [[v + (x, y)[k % 2] for k, v in enumerate(line)] for line in mask_polygons(part)]
 
     def take(self, index: npt.NDArray[np.intp]) -> InstanceMasks:
-        """Those at `index`, in that order."""
-        return InstanceMasks(
-            tuple(self.windows[i] for i in index),
-            self.corners_xy[index],
-            self.boxes_xyxy[index],
-            self.proto_wh,
-            self.letterbox,
+        """Return the masks at `index` (k,), in that order."""
+        windows = tuple(self.windows[i] for i in index)
+        return replace(self, windows=windows, corners_xy=self.corners_xy[index], boxes_xyxy=self.boxes_xyxy[index])
+
+    @staticmethod
+    def concatenate(parts: Sequence[InstanceMasks]) -> InstanceMasks:
+        """Join the masks of one image; raises ModelError if they come from prototypes that lie differently in it."""
+        first = parts[0]
+        if any((part.proto_wh, part.letterbox) != (first.proto_wh, first.letterbox) for part in parts):
+            raise ModelError(
+                "masks of different prototypes cannot be joined", hint="join results of one model on one image"
+            )
+        return replace(
+            first,
+            windows=tuple(window for part in parts for window in part.windows),
+            corners_xy=np.concatenate([part.corners_xy for part in parts]),
+            boxes_xyxy=np.concatenate([part.boxes_xyxy for part in parts]),
         )
 
     def _cells(self, index: int, axis: int, first: int, last: int) -> npt.NDArray[np.float64]:

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from edgekit.output.text_style import DARK, Image, draw_text, line_thickness
+from edgekit.ops.draw import DARK, Image, draw_text, line_thickness
 from edgekit.tracking.counting import CountState
 from edgekit.tracking.shapes import Line, Shape, scaled
 

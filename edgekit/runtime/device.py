@@ -13,8 +13,6 @@ from edgekit.errors import DeviceError
 
 SHORT_DTYPES = {"s8": "int8", "u8": "uint8", "s16": "int16", "s32": "int32", "f32": "float32", "f16": "float16"}
 
-FLOAT_KIND = "onnxruntime"  # on the CPU; "onnxruntime-cuda" and the like on another provider
-
 Tensors = dict[str, npt.NDArray[Any]]
 
 
@@ -53,11 +51,6 @@ class Device(Protocol):
     def close(self) -> None:
         """Gives the model back; the device cannot be used afterwards."""
         ...
-
-
-def is_float_kind(kind: str) -> bool:
-    """Whether a device of this kind runs float models."""
-    return kind.split("-")[0] == FLOAT_KIND
 
 
 def valid_part(buffer: npt.NDArray[Any], shape: tuple[int, ...]) -> npt.NDArray[Any]:

@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from edgekit.device_kinds import FLOAT
 from edgekit.errors import DeviceError, ModelError
-from edgekit.runtime.device import FLOAT_KIND, TensorInfo, Tensors, closed_error
+from edgekit.runtime.device import TensorInfo, Tensors, closed_error
 from edgekit.runtime.providers import DEFAULT_PROVIDER, Provider, import_onnxruntime, require_provider
 
 DTYPES = {"tensor(float)": "float32", "tensor(uint8)": "uint8", "tensor(int8)": "int8", "tensor(int32)": "int32"}
@@ -33,7 +34,7 @@ class OrtDevice:
         self, model: Path | bytes, *, name: str = "the model", provider: str = DEFAULT_PROVIDER, threads: int = 0
     ) -> None:
         wanted = require_provider(provider)
-        self.kind = FLOAT_KIND if provider == DEFAULT_PROVIDER else f"{FLOAT_KIND}-{provider}"
+        self.kind = FLOAT if provider == DEFAULT_PROVIDER else f"{FLOAT}-{provider}"
         self._session: Any = _open(model, name, provider, wanted, threads)
         self.notes = _require_in_use(self._session, name, provider, wanted)
         self.inputs = tuple(_info(t) for t in self._session.get_inputs())

@@ -17,7 +17,6 @@ from edgekit.runtime.pyeasy import import_pyeasy
 from edgekit.spec import ModelSpec, load_spec, sidecar_path
 
 DEVICES = ("auto", "bpu", "sim", "hbdk-sim")  # and, for float models, those of runtime.providers
-SIMULATED_KINDS = ("sim", "hbdk-sim")
 SIM_MAGIC = b"EDGEKIT-SIM"  # how the simulated compiler's .bin begins
 QUANTIZED_SUFFIX = "_quantized_model.onnx"
 

@@ -14,8 +14,6 @@ from edgekit.labels import COCO_KEYPOINTS, COCO_SKELETON, class_color_bgr
 from edgekit.ops.letterbox import letterbox_of
 from edgekit.ops.masks import instance_masks
 from edgekit.ops.rotated import enclosing_boxes
-from edgekit.output.coco import coco_rows
-from edgekit.output.draw import draw_results
 from edgekit.output.labels_txt import dota_txt, yolo_scores_txt, yolo_txt
 from edgekit.results import Classifications, Detections, Poses, Results, RotatedDetections, Segmentations
 from edgekit.spec import Preprocess
@@ -61,7 +59,7 @@ def test_every_kind_is_drawn_and_told_as_json(results: Results) -> None:
 
 
 def test_unseen_points_are_not_drawn() -> None:
-    drawn = draw_results(IMAGE, poses(5))
+    drawn = poses(5).draw(IMAGE)
     seen, unseen = (np.rint(poses(5).keypoints_xy[0, i]).astype(int) for i in (2, 0))
     assert tuple(drawn[seen[1], seen[0]]) == class_color_bgr(2)
     assert (drawn[unseen[1] + 3, unseen[0] + 3] == 128).all()
@@ -71,11 +69,11 @@ def test_points_far_outside_do_not_break_drawing() -> None:
     far = poses()
     far.keypoints_xy[0, 3] = (1e9, -1e9)
     far.keypoints_xy[0, 4] = (-4e4, 7e4)
-    draw_results(IMAGE, far)
+    far.draw(IMAGE)
 
 
 def test_a_rotated_box_stands_on_its_corners() -> None:
-    drawn = draw_results(IMAGE, rotated())
+    drawn = rotated().draw(IMAGE)
     middle = rotated().corners_xy[0][1:3].mean(axis=0)  # of the right edge, away from the caption
     assert (drawn[round(float(middle[1])), round(float(middle[0]))] != 128).any()
     assert (drawn[100, 150] == 128).all()
@@ -142,22 +140,12 @@ def test_dota_lines_are_for_rotated_boxes() -> None:
         dota_txt(poses())
 
 
-def test_coco_rows() -> None:
-    row = coco_rows(poses(), image_id=7)[0]
-    assert (row["image_id"], row["category_id"], row["bbox"]) == (7, 2, [60.0, 50.0, 120.0, 100.0])
-    assert len(row["keypoints"]) == 51
-    assert coco_rows(segmentations(), image_id=7)[0]["segmentation"]["size"] == [200, 300]
-    assert len(coco_rows(rotated(), image_id=7, category_ids=[5, 6])[0]["rbox"]) == 5
-    with pytest.raises(ConfigError):
-        coco_rows(classifications(), image_id=7)
-
-
 def test_empty_results_are_empty_everywhere() -> None:
     none = Detections(
         np.zeros((0, 4), np.float32), np.zeros(0, np.float32), np.zeros(0, np.int32), ("a",), (300, 200), "bpu"
     )
     assert yolo_txt(none) == ""
-    assert coco_rows(none, image_id=1) == []
+    assert none.to_coco(1) == []
 
 
 def test_supervision_in_one_call(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -185,7 +173,7 @@ def test_the_real_supervision_takes_them() -> None:
 
 
 def test_the_top_classes_stand_below_each_other() -> None:
-    drawn = draw_results(IMAGE, classifications())
+    drawn = classifications().draw(IMAGE)
     column = [tuple(int(v) for v in pixel) for pixel in drawn[:40, 0]]
     best, second = class_color_bgr(1), class_color_bgr(0)
     assert column[0] == best

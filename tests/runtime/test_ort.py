@@ -13,10 +13,11 @@ import pytest
 onnxruntime = pytest.importorskip("onnxruntime")  # a board has none
 
 import edgekit  # noqa: E402
+from edgekit.device_kinds import is_float_kind  # noqa: E402
 from edgekit.errors import DeviceError, ModelError  # noqa: E402
 from edgekit.export import cut_graph  # noqa: E402
 from edgekit.runtime import providers  # noqa: E402
-from edgekit.runtime.device import Device, is_float_kind  # noqa: E402
+from edgekit.runtime.device import Device  # noqa: E402
 from edgekit.runtime.ort import OrtDevice  # noqa: E402
 from edgekit.spec import ModelSpec  # noqa: E402
 from tests.images import scene  # noqa: E402

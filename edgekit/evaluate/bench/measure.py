@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from edgekit.bundle import ARCHIVE_SUFFIXES, is_bundle, open_bundle
+from edgekit.device_kinds import FLOAT
 from edgekit.errors import EdgekitError, OutputError, UnfitError
 from edgekit.evaluate.bench.grid import Cell, cores
 from edgekit.evaluate.bench.row import FAILED, NO_SCORE, UNFIT, Metric, Row
@@ -17,12 +18,11 @@ from edgekit.evaluate.labels import Labels
 from edgekit.evaluate.run import ModelScores, Score, evaluate
 from edgekit.files import sha256_file
 from edgekit.progress import Progress, silent
-from edgekit.runtime.device import FLOAT_KIND
 from edgekit.runtime.perf import measure
 from edgekit.runtime.session import FLOAT_STAGES, Session, load
 
 # Devices that this computer's cores are: threads compute one frame. Elsewhere they keep as many frames on their way.
-OWN_CORES = (FLOAT_KIND, "sim")
+OWN_CORES = (FLOAT, "sim")
 OWN_CORE_NAMES = ("auto", "cpu", "sim")
 
 

@@ -6,9 +6,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
-from edgekit.runtime.device import FLOAT_KIND, is_float_kind
+from edgekit.device_kinds import FLOAT, SIMULATED, is_float_kind
 from edgekit.runtime.perf import Latency
-from edgekit.runtime.registry import SIMULATED_KINDS
 from edgekit.text import check_integer, check_number
 from edgekit.typed import as_list, as_mapping, build, unexpected
 
@@ -65,13 +64,13 @@ class Row:
     @property
     def simulated(self) -> bool:
         """Whether the times are those of a simulation, which say nothing of a board."""
-        return self.device in SIMULATED_KINDS
+        return self.device in SIMULATED
 
     @property
     def device_name(self) -> str:
         """The device as the command line calls it: onnxruntime's providers by their own names."""
         if is_float_kind(self.device):
-            return self.device.removeprefix(FLOAT_KIND).removeprefix("-") or "cpu"
+            return self.device.removeprefix(FLOAT).removeprefix("-") or "cpu"
         return self.device or self.asked
 
     @property
