@@ -1,3 +1,17 @@
+"""Lines and zones as the types of the `supervision` library, where that is installed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from edgekit.results.frame import import_library
+from edgekit.tracking.shapes import Line, Shape, scaled
+
+__all__ = ["shape_to_supervision"]
+
+
 def shape_to_supervision(shape: Shape, size_wh: tuple[int, int]) -> Any:
     """Convert a line or zone that edgekit counts at.
 
@@ -10,12 +24,9 @@ def shape_to_supervision(shape: Shape, size_wh: tuple[int, int]) -> Any:
         edgekit does by default.
 
     Raises:
-        DeviceError: Where supervision is not installed.
+        DeviceError: supervision is not installed.
     """
-    try:
-        import supervision
-    except ImportError as error:
-        raise DeviceError("supervision is not installed, expected it here", hint="pip install supervision") from error
+    supervision = import_library("supervision")
     points = scaled(shape, size_wh)
     anchors = [supervision.Position.BOTTOM_CENTER]
     if isinstance(shape, Line):
