@@ -10,11 +10,12 @@ from tests.images import write_images
 from tests.tiny_yolo import save_tiny_yolo
 
 
-@pytest.fixture
-def command(tmp_path: Path) -> list[str]:
-    a, b = (save_tiny_yolo(tmp_path / f"{i}.onnx", family="yolov8", seed=i) for i in (0, 1))
-    write_images(tmp_path / "images", 2)
-    return ["compare", str(a), str(b), "--images", str(tmp_path / "images")]
+@pytest.fixture(scope="module")
+def command(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+    folder = tmp_path_factory.mktemp("compare")
+    a, b = (save_tiny_yolo(folder / f"{i}.onnx", family="yolov8", seed=i) for i in (0, 1))
+    write_images(folder / "images", 2)
+    return ["compare", str(a), str(b), "--images", str(folder / "images")]
 
 
 def test_the_report_names_heads_layers_and_detections(

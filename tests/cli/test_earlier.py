@@ -26,7 +26,7 @@ def other(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def images(tmp_path: Path) -> Path:
-    write_images(tmp_path / "images", 3)
+    write_images(tmp_path / "images", 1)
     return tmp_path / "images"
 
 
@@ -50,24 +50,36 @@ def test_files_of_others_need_overwrite_and_earlier_results_do_not(tmp_path: Pat
     assert check() == []
 
 
-@pytest.mark.parametrize("name", ["report.json", "compare.json", "bench.json", "bench.csv", "bench.md", "bench.png"])
+OUTPUTS = {
+    "eval": ["report.json"],
+    "compare": ["compare.json"],
+    "bench": ["bench.json", "bench.csv", "bench.md", "bench.png"],
+}
+
+
+@pytest.mark.parametrize("command", OUTPUTS)
 def test_a_file_of_the_user_is_never_replaced_unasked(
-    model: Path, other: Path, images: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str
+    model: Path, other: Path, images: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], command: str
 ) -> None:
-    out = tmp_path / "out"
+    out, mine = tmp_path / "out", '{"model": "mine", "edgekit": "mine"}'
     out.mkdir()
-    (out / name).write_text('{"model": "mine", "edgekit": "mine"}')
     commands = {
-        "report": ["eval", "--model", str(model), "--against", str(other), "--images", str(images)],
+        "eval": ["eval", "--model", str(model), "--against", str(other), "--images", str(images)],
         "compare": ["compare", str(model), str(other), "--images", str(images)],
         "bench": ["bench", "--model", str(model), "--frames", "2", "--warmup", "0", "--no-plot"],
     }
-    args = [*commands[name.partition(".")[0]], "-o", str(out)]
-    assert main(args) == 2
-    assert f"{name} exists already" in capsys.readouterr().err
-    assert [path.read_text() for path in out.iterdir()] == ['{"model": "mine", "edgekit": "mine"}']
+    args = [*commands[command], "-o", str(out)]
+    for name in OUTPUTS[command]:
+        (out / name).write_text(mine)
+        assert main(args) == 2
+        assert f"{name} exists already" in capsys.readouterr().err
+        assert [path.read_text() for path in out.iterdir()] == [mine]
+        (out / name).unlink()
+    for name in OUTPUTS[command]:
+        (out / name).write_text(mine)
     assert main([*args, "--overwrite"]) == 0
-    assert f"--overwrite replaces {out / name}" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "--overwrite replaces" in said and all(str(out / name) in said for name in OUTPUTS[command][:3])
     assert main(args) == 0  # its own earlier results
 
 
