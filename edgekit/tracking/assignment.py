@@ -35,9 +35,9 @@ def match(costs: npt.NDArray[np.floating], *, max_cost: float) -> tuple[Indices,
         paired = allowed[part][i, j]
         chosen_rows.append(rest_rows[i[paired]])
         chosen_columns.append(rest_columns[j[paired]])
-    found_rows, found_columns = np.concatenate(chosen_rows), np.concatenate(chosen_columns)
-    order = np.argsort(found_rows)
-    return found_rows[order].astype(np.intp), found_columns[order].astype(np.intp)
+    paired_rows, paired_columns = np.concatenate(chosen_rows), np.concatenate(chosen_columns)
+    order = np.argsort(paired_rows)
+    return paired_rows[order].astype(np.intp), paired_columns[order].astype(np.intp)
 
 
 def linear_assignment(costs: Costs) -> tuple[Indices, Indices]:

@@ -147,17 +147,17 @@ def _continued(
     """
     kept = np.flatnonzero((detections >= 0) | (tracks.status != TENTATIVE))
     tracks, detections = tracks.take(kept), detections[kept]
-    found = np.flatnonzero(detections >= 0)
-    boxes = boxes_xyxy[detections[found]]
-    corrected = correct(tracks.kalman.take(found), measurements(boxes))
+    matched = np.flatnonzero(detections >= 0)
+    boxes = boxes_xyxy[detections[matched]]
+    corrected = correct(tracks.kalman.take(matched), measurements(boxes))
     kalman = KalmanState(tracks.kalman.means.copy(), tracks.kalman.velocities.copy(), tracks.kalman.covariances.copy())
-    kalman.means[found], kalman.velocities[found] = corrected.means, corrected.velocities
-    kalman.covariances[found] = corrected.covariances
+    kalman.means[matched], kalman.velocities[matched] = corrected.means, corrected.velocities
+    kalman.covariances[matched] = corrected.covariances
     hits = np.where(detections >= 0, tracks.hits + 1, 0)
     tentative = (tracks.status == TENTATIVE) & (hits < options.confirm_frames)
     status = np.where(detections < 0, LOST, np.where(tentative, TENTATIVE, TRACKED))
     last_frames, classes = tracks.last_frames.copy(), tracks.class_ids.copy()
-    last_frames[found], classes[found] = frame, class_ids[detections[found]]
+    last_frames[matched], classes[matched] = frame, class_ids[detections[matched]]
     return (
         replace(tracks, kalman=kalman, status=status, hits=hits, last_frames=last_frames, class_ids=classes),
         detections,

@@ -106,23 +106,25 @@ class CountState:
         return {"totals": {s: {c: dict(d) for c, d in t.items()} for s, t in self.totals.items()}, "at": sightings}
 
     @classmethod
-    def from_json(cls, value: object, where: str = "count state") -> CountState:
+    def from_json(cls, value: object, location: str = "count state") -> CountState:
         """Read a state that `to_json` gave.
 
         Raises:
             DataError: Where a field is missing or not what it should be, by name.
         """
-        data = _mapping(value, where)
+        data = _mapping(value, location)
         totals = {
             shape: {
-                name: {d: check_integer(n, f"{where}: {shape} {d}", low=0, high=MAX_ID) for d, n in _items(v, where)}
-                for name, v in _items(by_class, where)
+                name: {
+                    d: check_integer(n, f"{location}: {shape} {d}", low=0, high=MAX_ID) for d, n in _items(v, location)
+                }
+                for name, v in _items(by_class, location)
             }
-            for shape, by_class in _items(data.get("totals"), f"{where}: totals")
+            for shape, by_class in _items(data.get("totals"), f"{location}: totals")
         }
         sightings = {
-            shape: dict(_sighting_from_json(row, f"{where}: {shape}") for row in _list(rows, f"{where}: {shape}"))
-            for shape, rows in _items(data.get("at"), f"{where}: at")
+            shape: dict(_sighting_from_json(row, f"{location}: {shape}") for row in _list(rows, f"{location}: {shape}"))
+            for shape, rows in _items(data.get("at"), f"{location}: at")
         }
         return cls(sightings, totals)
 
@@ -242,29 +244,29 @@ def _added(
     return added
 
 
-def _sighting_from_json(value: object, where: str) -> tuple[int, Sighting]:
-    data = _mapping(value, where)
-    side = check_integer(data.get("side"), f"{where}: side", low=-1, high=1)
-    xy = _list(data.get("xy"), f"{where}: xy")
+def _sighting_from_json(value: object, location: str) -> tuple[int, Sighting]:
+    data = _mapping(value, location)
+    side = check_integer(data.get("side"), f"{location}: side", low=-1, high=1)
+    xy = _list(data.get("xy"), f"{location}: xy")
     if not side or len(xy) != 2 or not isinstance(data.get("name"), str):
-        raise DataError(f"{where} is {shorten(value)}, expected side, xy and name", hint=f"correct {where}")
-    x, y = (check_number(v, f"{where}: xy", low=-MAX_PIXELS, high=MAX_PIXELS) for v in xy)
-    pending = check_integer(data.get("pending"), f"{where}: pending", low=0)
-    track_id = check_integer(data.get("track_id"), f"{where}: track_id", low=1, high=MAX_ID)
+        raise DataError(f"{location} is {shorten(value)}, expected side, xy and name", hint=f"correct {location}")
+    x, y = (check_number(v, f"{location}: xy", low=-MAX_PIXELS, high=MAX_PIXELS) for v in xy)
+    pending = check_integer(data.get("pending"), f"{location}: pending", low=0)
+    track_id = check_integer(data.get("track_id"), f"{location}: track_id", low=1, high=MAX_ID)
     return track_id, Sighting(side, pending, (x, y), str(data["name"]))
 
 
-def _items(value: object, where: str) -> list[tuple[str, Any]]:
-    return [(str(key), entry) for key, entry in _mapping(value, where).items()]
+def _items(value: object, location: str) -> list[tuple[str, Any]]:
+    return [(str(key), entry) for key, entry in _mapping(value, location).items()]
 
 
-def _mapping(value: object, where: str) -> Mapping[str, Any]:
+def _mapping(value: object, location: str) -> Mapping[str, Any]:
     if not isinstance(value, Mapping):
-        raise DataError(f"{where} is {shorten(value)}, expected a JSON object", hint=f"correct {where}")
+        raise DataError(f"{location} is {shorten(value)}, expected a JSON object", hint=f"correct {location}")
     return value
 
 
-def _list(value: object, where: str) -> list[Any]:
+def _list(value: object, location: str) -> list[Any]:
     if not isinstance(value, list):
-        raise DataError(f"{where} is {shorten(value)}, expected a list", hint=f"correct {where}")
+        raise DataError(f"{location} is {shorten(value)}, expected a list", hint=f"correct {location}")
     return value

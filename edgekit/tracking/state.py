@@ -110,29 +110,29 @@ class TrackerState:
         }
 
     @classmethod
-    def from_json(cls, value: object, place: str = "tracker state") -> TrackerState:
+    def from_json(cls, value: object, location: str = "tracker state") -> TrackerState:
         """Read a state that `to_json` gave.
 
         Args:
             value: The parsed JSON.
-            place: What it is, for messages: a path, say.
+            location: What it is, for messages: a path, say.
 
         Raises:
             DataError: Where a field is missing, of another type or out of range, by name.
         """
-        data = _mapping(value, place)
+        data = _mapping(value, location)
         if data.get("schema") != SCHEMA:
-            raise _unexpected(f"{place}: schema", data.get("schema"), repr(SCHEMA))
-        frame = check_integer(data.get("frame"), f"{place}: frame", low=0, high=MAX_COUNT)
-        next_id = check_integer(data.get("next_id"), f"{place}: next_id", low=1, high=MAX_COUNT)
+            raise _unexpected(f"{location}: schema", data.get("schema"), repr(SCHEMA))
+        frame = check_integer(data.get("frame"), f"{location}: frame", low=0, high=MAX_COUNT)
+        next_id = check_integer(data.get("next_id"), f"{location}: next_id", low=1, high=MAX_COUNT)
         width, height = (
-            check_integer(side, f"{place}: size_wh", low=0)
-            for side in _list(data.get("size_wh"), f"{place}: size_wh", 2)
+            check_integer(side, f"{location}: size_wh", low=0)
+            for side in _list(data.get("size_wh"), f"{location}: size_wh", 2)
         )
         rows = data.get("tracks")
         if not isinstance(rows, list) or len(rows) > MAX_TRACKS:
-            raise _unexpected(f"{place}: tracks", rows, f"a list of at most {MAX_TRACKS} tracks")
-        tracks = _rows_from_json(rows, place, frame, next_id)
+            raise _unexpected(f"{location}: tracks", rows, f"a list of at most {MAX_TRACKS} tracks")
+        tracks = _rows_from_json(rows, location, frame, next_id)
         return cls(tracks, frame, next_id, (width, height))
 
 
@@ -147,12 +147,12 @@ def _row_to_json(tracks: Tracks, row: int) -> dict[str, Any]:
     }
 
 
-def _rows_from_json(rows: list[Any], place: str, frame: int, next_id: int) -> Tracks:
-    read = [_row_from_json(row, f"{place}: tracks[{number}]", frame, next_id) for number, row in enumerate(rows)]
+def _rows_from_json(rows: list[Any], location: str, frame: int, next_id: int) -> Tracks:
+    read = [_row_from_json(row, f"{location}: tracks[{number}]", frame, next_id) for number, row in enumerate(rows)]
     ids = [columns["track_ids"] for columns, *_ in read if columns["track_ids"]]
     if len(set(ids)) < len(ids):
         repeated = next(i for i in ids if ids.count(i) > 1)
-        raise DataError(f"{place}: track_id {repeated} appears twice", hint=f"correct {place} there")
+        raise DataError(f"{location}: track_id {repeated} appears twice", hint=f"correct {location} there")
     means, velocities, covariances = ([row[k] for row in read] for k in (1, 2, 3))
     count = len(read)
     kalman = KalmanState(
@@ -163,11 +163,11 @@ def _rows_from_json(rows: list[Any], place: str, frame: int, next_id: int) -> Tr
     return Tracks(kalman, *(np.array([row[0][name] for row in read], np.int64) for name in COLUMNS))
 
 
-def _row_from_json(value: object, place: str, frame: int, next_id: int) -> tuple[dict[str, int], Any, Any, Any]:
-    row = _mapping(value, place)
+def _row_from_json(value: object, location: str, frame: int, next_id: int) -> tuple[dict[str, int], Any, Any, Any]:
+    row = _mapping(value, location)
     status = row.get("status")
     if status not in STATUS_NAMES:
-        raise _unexpected(f"{place}: status", status, "one of " + ", ".join(STATUS_NAMES))
+        raise _unexpected(f"{location}: status", status, "one of " + ", ".join(STATUS_NAMES))
     tentative = status == STATUS_NAMES[TENTATIVE]
     limits = {
         "track_ids": (0, 0) if tentative else (1, next_id - 1),
@@ -177,14 +177,14 @@ def _row_from_json(value: object, place: str, frame: int, next_id: int) -> tuple
         "class_ids": (0, 2**31 - 1),
     }
     columns = {
-        name: check_integer(row.get(_key(name)), f"{place}: {_key(name)}", low=low, high=high)
+        name: check_integer(row.get(_key(name)), f"{location}: {_key(name)}", low=low, high=high)
         for name, (low, high) in limits.items()
     }
-    mean, velocity = (_numbers(row.get(key), f"{place}: {key}", low=-MAX_PIXELS) for key in ("mean", "velocity"))
-    check_number(mean[HEIGHT], f"{place}: mean: height", low=1e-6, high=MAX_PIXELS)
-    parts = _list(row.get("covariance"), f"{place}: covariance", 3)
+    mean, velocity = (_numbers(row.get(key), f"{location}: {key}", low=-MAX_PIXELS) for key in ("mean", "velocity"))
+    check_number(mean[HEIGHT], f"{location}: mean: height", low=1e-6, high=MAX_PIXELS)
+    parts = _list(row.get("covariance"), f"{location}: covariance", 3)
     covariance = [
-        _numbers(part, f"{place}: covariance", low=-(MAX_PIXELS**2) if mixed else 0)
+        _numbers(part, f"{location}: covariance", low=-(MAX_PIXELS**2) if mixed else 0)
         for part, mixed in zip(parts, (False, True, False), strict=True)
     ]
     return {**columns, "status": STATUS_NAMES.index(str(status))}, mean, velocity, covariance
@@ -195,21 +195,21 @@ def _key(column: str) -> str:
     return {"class_ids": "class_id", "track_ids": "track_id"}.get(column, column.replace("_frames", "_frame"))
 
 
-def _numbers(value: object, place: str, *, low: float) -> list[float]:
-    return [check_number(v, place, low=low, high=MAX_PIXELS**2) for v in _list(value, place, 4)]
+def _numbers(value: object, location: str, *, low: float) -> list[float]:
+    return [check_number(v, location, low=low, high=MAX_PIXELS**2) for v in _list(value, location, 4)]
 
 
-def _list(value: object, place: str, length: int) -> list[Any]:
+def _list(value: object, location: str, length: int) -> list[Any]:
     if not isinstance(value, list) or len(value) != length:
-        raise _unexpected(place, value, f"a list of {length}")
+        raise _unexpected(location, value, f"a list of {length}")
     return value
 
 
-def _mapping(value: object, place: str) -> Mapping[str, Any]:
+def _mapping(value: object, location: str) -> Mapping[str, Any]:
     if not isinstance(value, Mapping):
-        raise _unexpected(place, value, "a JSON object")
+        raise _unexpected(location, value, "a JSON object")
     return value
 
 
-def _unexpected(place: str, value: object, expected: str) -> DataError:
-    return DataError(f"{place} is {shorten(value)}, expected {expected}", hint=f"correct {place} there")
+def _unexpected(location: str, value: object, expected: str) -> DataError:
+    return DataError(f"{location} is {shorten(value)}, expected {expected}", hint=f"correct {location} there")

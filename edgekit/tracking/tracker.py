@@ -116,12 +116,12 @@ class Tracker:
         """Return tracks and counts as plain JSON values."""
         return {"tracker": self.state.to_json(), "counts": self.counts.to_json(), "frame_number": self._number}
 
-    def restore(self, value: object, where: str, *, continues: bool) -> None:
+    def restore(self, value: object, location: str, *, continues: bool) -> None:
         """Go on from what `to_json` gave.
 
         Args:
             value: The parsed JSON.
-            where: What it is, for messages.
+            location: What it is, for messages.
             continues: Whether the next frame is the one after it, as in a video; after a pause of unknown length the
                 tracks have ended, and only the counts and the numbers of the tracks go on.
 
@@ -129,12 +129,14 @@ class Tracker:
             DataError: Where it is not that.
         """
         if not isinstance(value, dict):
-            raise DataError(f"{where} is {shorten(value)}, expected a JSON object", hint="remove it to start afresh")
-        state = TrackerState.from_json(value.get("tracker"), f"{where}: tracker")
-        counts = CountState.from_json(value.get("counts"), f"{where}: counts")
+            raise DataError(f"{location} is {shorten(value)}, expected a JSON object", hint="remove it to start afresh")
+        state = TrackerState.from_json(value.get("tracker"), f"{location}: tracker")
+        counts = CountState.from_json(value.get("counts"), f"{location}: counts")
         number = value.get("frame_number")
         if isinstance(number, bool) or not isinstance(number, int) or number < -1:
-            raise DataError(f"{where}: frame_number is {shorten(number)}, expected -1 or more", hint="correct it there")
+            raise DataError(
+                f"{location}: frame_number is {shorten(number)}, expected -1 or more", hint="correct it there"
+            )
         self.state = state if continues else state.restarted((0, 0))
         self.counts = counts if continues else counts.forgotten()
         self._number = number if continues else -1
