@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test test-board test-sanitize test-slow test-toolchain lint bench clean
+.PHONY: demo docs test test-board test-sanitize test-slow test-toolchain lint bench clean
 
 demo: $(VENV)/.edgekit-host  ## the whole way on shipped material, on the simulated device
 	$(BIN)/edgekit demo -o demo_out
@@ -29,6 +29,10 @@ test-toolchain: $(VENV)/.edgekit-dev  ## the vendor's real compiler: installs it
 	$(BIN)/edgekit toolchain install --yes
 	$(BIN)/pytest -q -m toolchain
 
+docs: $(VENV)/.edgekit-docs  ## the documentation site, into site/; a warning is an error
+	$(BIN)/python tools/make_diagrams.py --check
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+
 bench: $(VENV)/.edgekit-dev  ## make bench NAME=sim
 	$(BIN)/python tools/bench.py $(NAME)
 
@@ -43,5 +47,9 @@ $(VENV)/.edgekit-dev: pyproject.toml | $(VENV)/bin/python
 	$(BIN)/pip install -q -e '.[dev]'
 	touch $@ $(VENV)/.edgekit-host
 
+$(VENV)/.edgekit-docs: pyproject.toml | $(VENV)/bin/python
+	$(BIN)/pip install -q -e '.[docs]'
+	touch $@
+
 clean:
-	rm -rf $(VENV) demo_out build dist *.egg-info
+	rm -rf $(VENV) site demo_out build dist *.egg-info
