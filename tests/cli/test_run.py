@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -301,18 +301,29 @@ def test_a_image_whose_name_is_no_utf8_works(
     assert json.loads((tmp_path / "out" / "results.json").read_text())["results"][1]["source"] == odd
 
 
+KILLED_AT_THE_FOURTH_FRAME = """
+import os, signal, sys
+from edgekit.cli.main import main
+from edgekit.cli.run_delivery import Delivery
+plain, frames = Delivery.deliver, []
+def deliver(self, done):
+    frames.append(done)
+    if len(frames) == 4:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return plain(self, done)
+Delivery.deliver = deliver
+main(sys.argv[1:])
+"""
+
+
 def test_a_video_run_that_was_killed_starts_again_in_its_folder(model: Path, tmp_path: Path) -> None:
     with video_writer(tmp_path / "in.mp4", fps=8, size_wh=(96, 64)) as append:
-        for _ in range(300):
+        for _ in range(8):
             append(np.zeros((64, 96, 3), np.uint8))
     out = tmp_path / "out"
     args = ["run", "--model", str(model), "--source", str(tmp_path / "in.mp4"), "-o", str(out)]
-    process = subprocess.Popen([sys.executable, "-m", "edgekit", *args], stderr=subprocess.DEVNULL)
-    while not list(out.glob(".video.*")):
-        assert process.poll() is None
-        time.sleep(0.01)
-    process.kill()
-    process.wait()
+    killed = subprocess.run([sys.executable, "-c", KILLED_AT_THE_FOURTH_FRAME, *args], stderr=subprocess.DEVNULL)
+    assert killed.returncode == -signal.SIGKILL
     assert list(out.glob(".video.*.part.mp4"))
     assert main([*args, "--frames", "2"]) == 0
     assert sorted(p.name for p in out.iterdir()) == ["results.jsonl", "video.mp4"]
