@@ -78,3 +78,10 @@ def test_diagrams_are_what_their_script_draws() -> None:
 def test_pages_are_in_the_navigation() -> None:
     navigation = (ROOT / "mkdocs.yml").read_text(encoding="utf-8")
     assert [page.name for page in PAGES if f": {page.name}\n" not in navigation] == []
+
+
+def test_paths_that_developers_are_sent_to_exist() -> None:
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    paths = re.findall(r"`([a-z_]+/[a-z_./]*(?:\.py|\.c|\.md|/))`", text)
+    assert len(paths) > 20
+    assert [path for path in paths if not ((ROOT / path).exists() or (ROOT / "edgekit" / path).exists())] == []
