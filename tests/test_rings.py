@@ -38,7 +38,7 @@ BOARD = RUNTIME | {"tracking", "output"}
 STAGES = {
     "data", "graph", "export", "next_command", "folder_lock", "binary", "logs", "ptq", "calibration", "compile",
     "deploy", "sim", "latency", "report", "evaluate", "tune", "demo", "packaging", "learn",
-    "manifest", "compiler_api", "plugins", "workers",
+    "bpu", "manifest", "compiler_api", "plugins", "workers",
 }  # fmt: skip
 HOST = BOARD | STAGES | {"edgekit"}
 ARRAYS = {"numpy", "cv2"}

@@ -7,10 +7,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from edgekit.binary.bin_format import BinInfo, BinOutput, read_bin
+from edgekit.bpu import COLOR_RANGES
 from edgekit.errors import ModelError
 from edgekit.spec import HeadSpec, InputSpec, ModelSpec, Preprocess
 
-COLOR_RANGES = {"regular": "full", "bt601_video": "studio"}  # as input_space_and_range says them
 WRONG_SIDECAR_HINT = "give the sidecar of the ONNX that was compiled with --sidecar"
 
 

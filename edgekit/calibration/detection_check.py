@@ -104,10 +104,10 @@ def _warning(scores: list[float], typical: float, largest: float) -> Warned:
 
 
 def _samples(job: CompileJob) -> list[Values]:
-    from edgekit.calibration.samples import normalisation_of, read_sample, spread
+    from edgekit.calibration.samples import evenly_spaced, normalisation_of, read_sample
 
     normalisation = normalisation_of(job)
-    return [read_sample(path, job, normalisation) for path in spread(job.calibration_files, SAMPLES)]
+    return [read_sample(path, job, normalisation) for path in evenly_spaced(job.calibration_files, SAMPLES)]
 
 
 def _scorer(job: CompileJob) -> Callable[[Values], float]:

@@ -44,15 +44,15 @@ def normalisation_of(job: CompileJob) -> Normalisation:
 
 
 def _per_channel(values: Sequence[float] | None, channels: int, name: str) -> tuple[float, ...]:
-    given = tuple(float(v) for v in values or ())
-    if len(given) == 1:
-        return given * channels
-    if len(given) != channels:
+    numbers = tuple(float(v) for v in values or ())
+    if len(numbers) == 1:
+        return numbers * channels
+    if len(numbers) != channels:
         raise ConfigError(
-            f"input_parameters.{name} has {len(given)} values, expected 1 or {channels}",
+            f"input_parameters.{name} has {len(numbers)} values, expected 1 or {channels}",
             hint="give one number for all channels or one for each",
         )
-    return given
+    return numbers
 
 
 def read_sample(path: Path, job: CompileJob, normalisation: Normalisation) -> np.ndarray:
@@ -71,7 +71,7 @@ def read_sample(path: Path, job: CompileJob, normalisation: Normalisation) -> np
     return normalisation.apply(values.reshape(job.input_shape))
 
 
-def spread(files: Sequence[Path], count: int) -> tuple[Path, ...]:
+def evenly_spaced(files: Sequence[Path], count: int) -> tuple[Path, ...]:
     """`count` files (or all) at equal distances, the first always among them."""
     if len(files) <= count:
         return tuple(files)

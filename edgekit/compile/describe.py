@@ -8,6 +8,7 @@ from pathlib import Path
 
 import onnx
 
+from edgekit.bpu import INPUT_TYPES
 from edgekit.decode.roles import infer_roles, task_of_heads
 from edgekit.errors import ModelError
 from edgekit.export.already_cut import assumed, head_tensors, is_cut, keypoint_shape
@@ -26,14 +27,6 @@ from edgekit.graph.onnx_graph import (
 from edgekit.spec import HeadSpec, InputSpec, ModelSpec, Preprocess, load_spec, sidecar_path
 from edgekit.version import __version__
 
-# The preprocessing node's `input_type`: (input kind, colour range). YUV444 and NV12 builds have the same graph.
-INPUT_TYPES = {
-    "RGB_128": ("rgb", "full"),
-    "BGR_128": ("bgr", "full"),
-    "GRAY_128": ("gray", "full"),
-    "YUV_BT601_FULL_RANGE_128": ("nv12", "full"),
-    "YUV_BT601_VIDEO_RANGE_128": ("nv12", "studio"),
-}
 INTEGER_DTYPES = {
     onnx.TensorProto.INT32: "int32",
     onnx.TensorProto.INT16: "int16",

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
+from edgekit.bpu import INPUT_TYPES
 from edgekit.errors import ImageError, ModelError
 from edgekit.ops.yuv import nv12_to_yuv444
 from edgekit.sim.graph import Graph
 from edgekit.sim.tensor import TensorType
-
-# HzSQuantizedPreprocess's input_type -> input kind; NV12 and YUV444 builds have the same graph.
-KINDS = {"RGB_128": "rgb", "BGR_128": "bgr", "GRAY_128": "gray"}
 
 
 def graph_input_kind(graph: Graph) -> str:
@@ -21,7 +19,8 @@ def graph_input_kind(graph: Graph) -> str:
     types = [n.attributes["input_type"] for n in graph.nodes if "input_type" in n.attributes]
     if not types:
         return "featuremap"
-    return KINDS.get(types[0], "nv12")
+    kind, _ = INPUT_TYPES.get(types[0], ("nv12", "full"))
+    return kind
 
 
 def input_size_hw(expected: TensorType) -> tuple[int, int]:

@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
+from edgekit.bpu import INT_MAX
 from edgekit.sim.graph import Graph
 from edgekit.sim.node import Node
 from edgekit.sim.ops.blocks import Regroup
@@ -40,7 +41,6 @@ FUNCTIONS: Mapping[str, Callable[[np.ndarray], np.ndarray]] = {  # by the name i
 }
 SAME_UNIT = (Regroup, Concat, Reshape, Slice, Split, Transpose, MaxPool, Max, ReduceMax, Upsample)
 AGREEMENT = 1e-2  # how far channels may differ that must have one unit
-WEIGHT_STEPS = 127  # int8 weights reach from -127 to 127 over their threshold
 
 
 def tensor_units(graph: Graph) -> Mapping[str, np.ndarray]:
@@ -111,7 +111,7 @@ def _conv_factor(node: Node) -> np.ndarray | None:
     channels = node.operator.outputs[0].channels
     if thresholds.size not in (1, channels) or not np.all(thresholds > 0):
         return None
-    weight_unit = np.broadcast_to(thresholds / WEIGHT_STEPS, (channels,))
+    weight_unit = np.broadcast_to(thresholds / INT_MAX[8], (channels,))
     if isinstance(ending, Accumulator):
         return weight_unit
     with np.errstate(divide="ignore"):

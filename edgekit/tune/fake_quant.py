@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from edgekit.sim.compiler.scales import INT_MAX
+from edgekit.bpu import INT_MAX
 
 if TYPE_CHECKING:
     import onnx

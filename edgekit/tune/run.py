@@ -11,7 +11,7 @@ from edgekit.errors import OutputError
 from edgekit.evaluate.bootstrap import RESAMPLES
 from edgekit.files import is_folder, sha256_file, write_json
 from edgekit.progress import Progress, silent
-from edgekit.sim.compiler.mixed_precision import wide_choices
+from edgekit.sim.compiler.mixed_precision import precision_groups
 from edgekit.sim.compiler.prepared_model import INT16_MARCHES
 from edgekit.tune.candidate import PLAIN
 from edgekit.tune.cost import giga_macs
@@ -78,7 +78,7 @@ def tune(
     work = Work(task.out / SEARCH_DIR)
     default = make_set(task, work, *DEFAULT_SET, progress)
     graph = base_subject(work.folder, default, PLAIN).graph
-    choices = wide_choices(graph, base_subject(work.folder, default, PLAIN).plan)
+    choices = precision_groups(graph, base_subject(work.folder, default, PLAIN).plan)
     plan = plan_for(task.minutes, giga_macs=giga_macs(graph), units=len(choices))
     sets = list(dict.fromkeys([default, *(make_set(task, work, how, num, progress) for how, num in plan.sets)]))
     held_out = choose_images(task, work, sets, plan)

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
-from edgekit.sim.compiler.mixed_precision import WideChoice
+from edgekit.sim.compiler.mixed_precision import PrecisionGroup
 from edgekit.tune.candidate import KL, MAX, Setting
 from edgekit.tune.cost import extra_cost
 from edgekit.tune.measure import Job, alone_job, error_job, observe_job, shift_job
@@ -88,7 +88,7 @@ class Search:
         self._runs.run("looking at sets", [observe_job(setting.images, name)])
         self._take(what, [setting], 1, WORTH)
 
-    def sensitivity(self, choices: Sequence[WideChoice]) -> list[Unit]:
+    def sensitivity(self, choices: Sequence[PrecisionGroup]) -> list[Unit]:
         """Each place alone: what its 8 bits lose, and what 16 bits or float gain for the worst; these come first."""
         images = self._rungs[0]
         losses = self._losses_of_rounding("each place alone in 8 bits", [choice.tensors for choice in choices])
@@ -123,7 +123,7 @@ class Search:
         reference = self._reference(len(images))
         return [loss(errors_from(result), reference) for result in found]
 
-    def _kind_of(self, choice: WideChoice) -> str:
+    def _kind_of(self, choice: PrecisionGroup) -> str:
         """The operations that make the place's tensors, such as "Conv + Table"."""
         makers = [node.op for node in self._graph.nodes if not choice.tensors.isdisjoint(node.outputs)]
         return " + ".join(dict.fromkeys(makers)) or "input"

@@ -10,12 +10,12 @@ import numpy as np
 import numpy.typing as npt
 import onnx
 
-from edgekit.calibration.samples import normalisation_of, read_sample, spread
+from edgekit.calibration.samples import evenly_spaced, normalisation_of, read_sample
 from edgekit.files import atomic_path
 from edgekit.graph.onnx_graph import attributes, index_graph
 from edgekit.progress import Progress, silent
 from edgekit.sim.compiler.float_runner import FloatRunner
-from edgekit.sim.compiler.prepared_model import Subject
+from edgekit.sim.compiler.prepared_model import PreparedModel
 from edgekit.tune.candidate import PLAIN, Setting
 from edgekit.tune.fold.bias import add_to_biases, weight_rounding_shift
 from edgekit.tune.fold.convolution import Convolution, read_convolution
@@ -63,9 +63,9 @@ def _shift(convolution: Convolution, means: npt.NDArray[np.float64]) -> npt.NDAr
     )
 
 
-def _channel_means(subject: Subject, tensors: list[str], progress: Progress) -> dict[str, npt.NDArray[np.float64]]:
+def _channel_means(subject: PreparedModel, tensors: list[str], progress: Progress) -> dict[str, npt.NDArray[np.float64]]:
     """The mean of every channel of these float tensors, (C,) each, over a few calibration images."""
-    files = spread(subject.job.calibration_files, MEAN_IMAGES)
+    files = evenly_spaced(subject.job.calibration_files, MEAN_IMAGES)
     runner = FloatRunner(subject.job.onnx_path, tensors, subject.graph.shapes)
     normalisation = normalisation_of(subject.job)
     sums: dict[str, npt.NDArray[np.float64]] = {}

@@ -23,7 +23,7 @@ from edgekit.ptq.calibrator import Calibrator
 from edgekit.sim.compiler.calibration.histogram import Histogram
 from edgekit.sim.compiler.calibration.search import Thresholds, thresholds_by
 from edgekit.sim.compiler.calibration.thresholds import ThresholdRule, percentile_threshold, threshold_rule
-from edgekit.sim.compiler.prepared_model import INT16_MARCHES, Subject, read_subject
+from edgekit.sim.compiler.prepared_model import INT16_MARCHES, PreparedModel, prepare_model
 from edgekit.sim.compiler.quantize import QuantizedGraph
 from edgekit.sim.compiler.scales import ScalePlan, plan_scales
 from edgekit.tune.candidate import MAX, PLAIN, Setting
@@ -90,10 +90,10 @@ def _job(yaml: Path) -> CompileJob:
 
 
 @functools.lru_cache(maxsize=6)
-def base_subject(folder: Path, images: str, graph: str) -> Subject:
+def base_subject(folder: Path, images: str, graph: str) -> PreparedModel:
     """The model of a set and a float graph, in int8 throughout."""
     job = _job(Work(folder).yaml(images))
-    return read_subject(replace(job, onnx_path=Work(folder).graph(graph)) if graph != PLAIN else job)
+    return prepare_model(replace(job, onnx_path=Work(folder).graph(graph)) if graph != PLAIN else job)
 
 
 @functools.lru_cache(maxsize=6)
@@ -107,7 +107,7 @@ def histograms_of(folder: Path, images: str, graph: str) -> Mapping[str, Histogr
 
 
 def observe_set(
-    folder: Path, images: str, graph: str, subject: Subject, progress: Progress | None = None
+    folder: Path, images: str, graph: str, subject: PreparedModel, progress: Progress | None = None
 ) -> dict[str, Histogram]:
     """Runs the float graph over the set and keeps the histograms on disk."""
     from edgekit.progress import silent
@@ -137,8 +137,8 @@ def calibrator_of(setting: Setting) -> ThresholdRule:
     return threshold_rule(Calibrator(method, setting.percentile if method == MAX else None))  # type: ignore[arg-type]
 
 
-def plan_of(subject: Subject, setting: Setting) -> ScalePlan:
-    return plan_scales(subject.graph, int16_tail=subject.job.march in INT16_MARCHES, wide=setting.wide)
+def plan_of(subject: PreparedModel, setting: Setting) -> ScalePlan:
+    return plan_scales(subject.graph, int16_tail=subject.job.march in INT16_MARCHES, int16=setting.wide)
 
 
 def thresholds_of(work: Work, setting: Setting) -> Thresholds:
@@ -148,7 +148,7 @@ def thresholds_of(work: Work, setting: Setting) -> Thresholds:
     return thresholds_by(calibrator_of(setting), {name: histograms[name] for name in plan.observed}, plan)
 
 
-def quantized_of(work: Work, setting: Setting) -> tuple[Subject, QuantizedGraph]:
+def quantized_of(work: Work, setting: Setting) -> tuple[PreparedModel, QuantizedGraph]:
     """The integer graph of `setting`, as the simulated compiler would build it."""
     subject = base_subject(work.folder, setting.images, setting.graph)
     subject = replace(subject, plan=plan_of(subject, setting))
@@ -156,18 +156,18 @@ def quantized_of(work: Work, setting: Setting) -> tuple[Subject, QuantizedGraph]
     return subject, subject.quantized(thresholds)
 
 
-def needed_limits(setting: Setting, subject: Subject) -> dict[str, float]:
+def needed_limits(setting: Setting, subject: PreparedModel) -> dict[str, float]:
     """The setting's limits without those whose tensor and the table behind it are both in 16 bits."""
     wide, behind = set(setting.wide), _tables(subject)
     return {name: limit for name, limit in setting.limits if not {name, behind.get(name, name)} <= wide}
 
 
-def _tables(subject: Subject) -> dict[str, str]:
+def _tables(subject: PreparedModel) -> dict[str, str]:
     """What a table reads -> what it writes."""
     return {node.inputs[0]: node.output for node in subject.graph.nodes if node.op == "Table"}
 
 
-def capped(thresholds: Thresholds, limits: Mapping[str, float], subject: Subject) -> Thresholds:
+def capped(thresholds: Thresholds, limits: Mapping[str, float], subject: PreparedModel) -> Thresholds:
     """`thresholds` with each limited tensor's, and that of the table behind it, brought down.
 
     A swish never exceeds its input, so that what saturates before it cannot come out of it.
@@ -182,7 +182,7 @@ def capped(thresholds: Thresholds, limits: Mapping[str, float], subject: Subject
     return result
 
 
-def clippable_tensors(subject: Subject) -> frozenset[str]:
+def clippable_tensors(subject: PreparedModel) -> frozenset[str]:
     """Convolution outputs with a scale of their own that a table reads: a Clip there costs nothing on the board."""
     readers = subject.graph.consumers()
     return frozenset(

@@ -13,8 +13,8 @@ from edgekit.calibration.calibrate import calibrate
 from edgekit.compile.build import compile_model
 from edgekit.compile.job import load_job
 from edgekit.ptq import load_config, save_config
-from edgekit.sim.compiler.mixed_precision import node_info_for, wide_choices
-from edgekit.sim.compiler.prepared_model import read_subject
+from edgekit.sim.compiler.mixed_precision import node_info_for, precision_groups
+from edgekit.sim.compiler.prepared_model import prepare_model
 from latency_fit.rows import FRAME_FILE, LAYERS_FILE
 
 LIST = Path(__file__).with_name("builds.txt")
@@ -63,8 +63,8 @@ def _prepared(wanted: Wanted, export: Path, images: Path, work: Path) -> Path:
     config = load_config(yaml)
     config = replace(config, compiler_parameters=replace(config.compiler_parameters, debug=True))
     if wanted.wide:
-        subject = read_subject(load_job(yaml))
-        choices = wide_choices(subject.graph, subject.plan)
+        subject = prepare_model(load_job(yaml))
+        choices = precision_groups(subject.graph, subject.plan)
         chosen = _chosen(len(choices), wanted)
         tensors = frozenset[str]().union(*(choices[index].tensors for index in chosen))
         info = node_info_for(subject.graph, tensors)

@@ -7,16 +7,16 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from edgekit.calibration.samples import spread
+from edgekit.calibration.samples import evenly_spaced
 from edgekit.compiler_api import Built
 from edgekit.files import write_bytes, write_json, write_text
 from edgekit.progress import Progress
 from edgekit.ptq.calibrator import CALIBRATOR_KEY
-from edgekit.sim.compiler.calibration.search import Choice, calibrated
-from edgekit.sim.compiler.inputs import Image
+from edgekit.sim.compiler.calibration.search import CalibrationResult, calibrated
+from edgekit.sim.compiler.inputs import CalibrationImage
 from edgekit.sim.compiler.log import BuildLog
 from edgekit.sim.compiler.measure import Distance
-from edgekit.sim.compiler.prepared_model import Subject, asked_wide, read_subject
+from edgekit.sim.compiler.prepared_model import PreparedModel, prepare_model, requested_int16
 from edgekit.sim.compiler.quant_info import node_rows, output_rows, quant_info
 from edgekit.sim.compiler.quantize import QuantizedGraph, output_shape
 from edgekit.sim.compiler.sidecars import bin_spec, dequantize_nodes, quantized_spec, raw_heads, with_raw_heads
@@ -46,32 +46,32 @@ class SimCompiler:
 
     def build(self, job: CompileJob, build_dir: Path, *, progress: Progress) -> Built:
         log = BuildLog()
-        subject = _prepared(job, log)
-        choice = calibrated(subject, log, progress)
-        log.say("Start to quantize the model.")
-        quantized = subject.quantized(choice.thresholds)
-        log.say("End to quantize the model.")
-        files = spread(job.calibration_files, REPORT_IMAGES)
-        tensors = [link.float_name for link in quantized.links.values()]
-        images = _counted(subject.images(files, tensors), len(files), progress)
-        found = subject.distances(quantized, images, inner=True)
-        return _write(subject, quantized, choice, found, log, build_dir)
+        prepared = _read_model(job, log)
+        calibration = calibrated(prepared, log, progress)
+        log.add("Start to quantize the model.")
+        quantized = prepared.quantized(calibration.thresholds)
+        log.add("End to quantize the model.")
+        files = evenly_spaced(job.calibration_files, REPORT_IMAGES)
+        tensors = [mapping.float_name for mapping in quantized.mappings.values()]
+        images = _counted(prepared.images(files, tensors), len(files), progress)
+        distances = prepared.distances(quantized, images, inner=True)
+        return _write(prepared, quantized, calibration, distances, log, build_dir)
 
 
-def _prepared(job: CompileJob, log: BuildLog) -> Subject:
-    log.say(f"march: {job.march}")
-    log.say_config(job.yaml_path.read_text(encoding="utf-8"))
-    log.say(f"Using onnx model file: {job.onnx_path.name}")
-    log.say("Start to prepare the onnx model.")
-    subject = read_subject(job)
-    graph = subject.graph
+def _read_model(job: CompileJob, log: BuildLog) -> PreparedModel:
+    log.add(f"march: {job.march}")
+    log.add_config(job.yaml_path.read_text(encoding="utf-8"))
+    log.add(f"Using onnx model file: {job.onnx_path.name}")
+    log.add("Start to prepare the onnx model.")
+    prepared = prepare_model(job)
+    graph = prepared.graph
     outputs = {name: output_shape(graph, tensor) for name, tensor in graph.outputs.items()}
-    log.say_graph(graph.opset, {graph.input: graph.shapes[graph.input]}, outputs)
-    log.say("End to prepare the onnx model.")
-    return subject
+    log.add_graph(graph.opset, {graph.input: graph.shapes[graph.input]}, outputs)
+    log.add("End to prepare the onnx model.")
+    return prepared
 
 
-def _counted(images: Iterator[Image], total: int, progress: Progress) -> Iterator[Image]:
+def _counted(images: Iterator[CalibrationImage], total: int, progress: Progress) -> Iterator[CalibrationImage]:
     for done, image in enumerate(images):
         progress("compare", done, total)
         yield image
@@ -79,48 +79,48 @@ def _counted(images: Iterator[Image], total: int, progress: Progress) -> Iterato
 
 
 def _write(
-    subject: Subject,
+    prepared: PreparedModel,
     quantized: QuantizedGraph,
-    choice: Choice,
-    found: Mapping[str, Distance],
+    calibration: CalibrationResult,
+    distances: Mapping[str, Distance],
     log: BuildLog,
     build_dir: Path,
 ) -> Built:
-    job, graph = subject.job, subject.graph
-    scales = subject.plan.scales(choice.thresholds)
-    nodes = node_rows(quantized, subject.plan, scales, found)
-    outputs = output_rows(graph, found)
-    parts = _write_models(subject, quantized, build_dir)
-    info = quant_info(graph, quantized, subject.plan, scales, found)
+    job, graph = prepared.job, prepared.graph
+    scales = prepared.plan.scales(calibration.thresholds)
+    nodes = node_rows(quantized, prepared.plan, scales, distances)
+    outputs = output_rows(graph, distances)
+    parts = _write_models(prepared, quantized, build_dir)
+    info = quant_info(graph, quantized, prepared.plan, scales, distances)
     parts |= {"quant_info": f"{job.prefix}_quant_info.json", "log": LOG_NAME}
     write_json(build_dir / parts["quant_info"], info)
-    log.say_nodes(nodes)
-    log.say_outputs(outputs)
-    log.say("End Model Convert")
+    log.add_nodes(nodes)
+    log.add_outputs(outputs)
+    log.add("End Model Convert")
     write_text(build_dir / LOG_NAME, log.text)
     return Built(
         parts=parts,
         output_cosines={row.name: row.cosine for row in outputs},
         node_cosines={row.name: row.cosine for row in nodes if row.cosine is not None},
-        notes=_notes(subject, choice),
-        record={CALIBRATOR_KEY: choice.calibrator.to_json()},
+        notes=_notes(prepared, calibration),
+        record={CALIBRATOR_KEY: calibration.calibrator.to_json()},
     )
 
 
-def _write_models(subject: Subject, quantized: QuantizedGraph, build_dir: Path) -> dict[str, str]:
+def _write_models(prepared: PreparedModel, quantized: QuantizedGraph, build_dir: Path) -> dict[str, str]:
     """The quantized graph, the .bin and the .bin with raw heads, each with its sidecar; part -> file name."""
     from edgekit.sim.container import write_sim_bin
 
-    prefix, march, kind = subject.job.prefix, subject.job.march, subject.image.kind
+    prefix, march, kind = prepared.job.prefix, prepared.job.march, prepared.image.kind
     data = quantized.model.SerializeToString(deterministic=True)
-    spec = quantized_spec(subject.job, subject.graph, subject.image)
-    raw = raw_heads(spec, subject.graph, quantized)
+    spec = quantized_spec(prepared.job, prepared.graph, prepared.image)
+    raw = raw_heads(spec, prepared.graph, quantized)
     paths = {
         QUANTIZED_PART: build_dir / f"{prefix}_quantized_model.onnx",
         BIN_PART: build_dir / f"{prefix}.bin",
         MODIFIED_PART: build_dir / f"{prefix}_modified.bin",
     }
-    removed = dequantize_nodes(subject.graph, raw)
+    removed = dequantize_nodes(prepared.graph, raw)
     write_bytes(paths[QUANTIZED_PART], data)
     write_sim_bin(paths[BIN_PART], data, march=march, input_kind=kind)
     write_sim_bin(paths[MODIFIED_PART], data, march=march, input_kind=kind, removed=removed)
@@ -136,14 +136,14 @@ def _write_models(subject: Subject, quantized: QuantizedGraph, build_dir: Path) 
     return {part: path.name for part, path in paths.items()} | sidecars
 
 
-def _notes(subject: Subject, choice: Choice) -> tuple[str, ...]:
-    notes = [f"calibration: {choice.calibrator}, {len(subject.job.calibration_files)} samples"]
-    wide = asked_wide(subject.job, subject.graph)
-    if wide:
-        notes.append(f"int16 as the yaml asks: {len(wide)} tensors")
-    softmax = [node.name for node in subject.graph.nodes if node.op == "Softmax"]
+def _notes(prepared: PreparedModel, calibration: CalibrationResult) -> tuple[str, ...]:
+    notes = [f"calibration: {calibration.calibrator}, {len(prepared.job.calibration_files)} samples"]
+    int16 = requested_int16(prepared.job, prepared.graph)
+    if int16:
+        notes.append(f"int16 as the yaml asks: {len(int16)} tensors")
+    softmax = [node.name for node in prepared.graph.nodes if node.op == "Softmax"]
     if softmax:
         notes.append(f"{len(softmax)} Softmax run as floats here; the board's build may compute them in integers")
-    if subject.job.march != "bayes-e":
-        notes.append(f"arithmetic of bayes-e stands in for {subject.job.march}")
+    if prepared.job.march != "bayes-e":
+        notes.append(f"arithmetic of bayes-e stands in for {prepared.job.march}")
     return tuple(notes)

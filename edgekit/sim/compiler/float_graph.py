@@ -52,11 +52,11 @@ class FloatGraph:
 
     def consumers(self) -> dict[str, list[Node]]:
         """Tensor name -> the nodes that read it, each once, in running order."""
-        found: dict[str, list[Node]] = {}
+        readers: dict[str, list[Node]] = {}
         for node in self.nodes:
             for name in dict.fromkeys(node.inputs):
-                found.setdefault(name, []).append(node)
-        return found
+                readers.setdefault(name, []).append(node)
+        return readers
 
 
 def unsupported(node: Node, what: str, hint: str = "") -> ModelError:

@@ -54,8 +54,8 @@ def _session(path: Path, names: Sequence[str]) -> tuple[Any, tuple[str, ...]]:
     model = onnx.load(path)
     own_input = model.graph.input[0].name
     known = {value.name for value in model.graph.output}
-    wanted = [name for name in names if name != own_input]
-    model.graph.output.extend(onnx.ValueInfoProto(name=name) for name in wanted if name not in known)
+    requested = [name for name in names if name != own_input]
+    model.graph.output.extend(onnx.ValueInfoProto(name=name) for name in requested if name not in known)
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = THREADS
     options.inter_op_num_threads = 1
@@ -67,4 +67,4 @@ def _session(path: Path, names: Sequence[str]) -> tuple[Any, tuple[str, ...]]:
             f"{path} cannot be run by onnxruntime: {str(error).splitlines()[0][:200]}",
             hint="check the model with onnx.checker, or export it again",
         ) from error
-    return session, tuple(wanted)
+    return session, tuple(requested)

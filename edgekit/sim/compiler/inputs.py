@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from edgekit.bpu import COLOR_RANGES
 from edgekit.calibration.samples import normalisation_of, read_sample
 from edgekit.ops.pixels import pack_input
 from edgekit.ops.yuv import nv12_to_yuv444
@@ -20,7 +21,6 @@ from edgekit.spec import InputSpec, Preprocess
 if TYPE_CHECKING:
     from edgekit.compiler_api import CompileJob
 
-COLOR_RANGE = {"regular": "full", "bt601_video": "studio"}  # the yaml's word: the sidecar's word
 NHWC_KINDS = ("nv12", "yuv444")  # the dialect feeds these as NHWC, whatever the yaml says
 
 
@@ -31,7 +31,7 @@ def image_input(job: CompileJob) -> ImageInput:
     return ImageInput(
         name=source.name or job.input_name,
         kind=source.type_rt,
-        train=source.type_train,
+        train_kind=source.type_train,
         layout=layout,
         color_space=source.color_space,
         normalisation=normalisation_of(job),
@@ -40,13 +40,13 @@ def image_input(job: CompileJob) -> ImageInput:
 
 def board_preprocess(job: CompileJob) -> Preprocess:
     """The recorded letterbox, with the colour range that the yaml asks for."""
-    given = job.spec.preprocess
+    letterbox = job.spec.preprocess
     return Preprocess(
-        width=given.width,
-        height=given.height,
-        pad_value=given.pad_value,
-        interpolation=given.interpolation,
-        color_range=COLOR_RANGE[job.config.inputs[0].color_space],
+        width=letterbox.width,
+        height=letterbox.height,
+        pad_value=letterbox.pad_value,
+        interpolation=letterbox.interpolation,
+        color_range=COLOR_RANGES[job.config.inputs[0].color_space],
     )
 
 
@@ -55,10 +55,10 @@ def board_input(path: Path, job: CompileJob, image: ImageInput) -> np.ndarray:
     _, channels, height, width = job.input_shape
     raw = np.fromfile(path, dtype=job.calibration_dtype).reshape(channels, height, width)
     pixels = np.clip(np.rint(raw), 0, 255).astype(np.uint8).transpose(1, 2, 0)
-    if image.kind == image.train:
+    if image.kind == image.train_kind:
         packed = np.ascontiguousarray(pixels.transpose(2, 0, 1) if image.layout == "NCHW" else pixels)[None]
     else:
-        bgr = pixels if image.train == "bgr" else pixels[..., ::-1]
+        bgr = pixels if image.train_kind == "bgr" else pixels[..., ::-1]
         spec = InputSpec(image.name, kind=image.kind, layout=image.layout)
         packed = pack_input(np.ascontiguousarray(bgr), spec, board_preprocess(job))
         if image.kind == "nv12":
@@ -68,29 +68,29 @@ def board_input(path: Path, job: CompileJob, image: ImageInput) -> np.ndarray:
 
 
 @dataclass(frozen=True, slots=True)
-class Image:
+class CalibrationImage:
     """`board`: the integer graph's input by name; `floats`: (tensor name, float32 values), perhaps only once."""
 
     board: Mapping[str, np.ndarray]
     floats: Iterable[tuple[str, np.ndarray]]
 
 
-def images(
+def calibration_images(
     job: CompileJob, graph: FloatGraph, image: ImageInput, files: Sequence[Path], tensors: Sequence[str]
-) -> Iterator[Image]:
+) -> Iterator[CalibrationImage]:
     """One after the other; the floats of an image come portion by portion, while they are asked for."""
     runner = FloatRunner(job.onnx_path, [name for name in tensors if name != graph.input], graph.shapes)
     normalisation = normalisation_of(job)
     for path in files:
         x = read_sample(path, job, normalisation)
-        yield Image({image.name: board_input(path, job, image)}, _with_input(graph.input, x, runner))
+        yield CalibrationImage({image.name: board_input(path, job, image)}, _tensors_with_input(graph.input, x, runner))
 
 
-def remembered(source: Iterable[Image]) -> list[Image]:
+def in_memory(source: Iterable[CalibrationImage]) -> list[CalibrationImage]:
     """The images with their floats held in memory: for few images and small tensors."""
     return [replace(image, floats=list(image.floats)) for image in source]
 
 
-def _with_input(name: str, x: np.ndarray, runner: FloatRunner) -> Iterator[tuple[str, np.ndarray]]:
+def _tensors_with_input(name: str, x: np.ndarray, runner: FloatRunner) -> Iterator[tuple[str, np.ndarray]]:
     yield name, x
     yield from runner.run(x)

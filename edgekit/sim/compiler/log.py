@@ -41,40 +41,40 @@ class BuildLog:
 
     def __init__(self) -> None:
         self._lines: list[str] = []
-        self.say(FIRST_LINE)
+        self.add(FIRST_LINE)
 
     @property
     def text(self) -> str:
         return "\n".join(self._lines) + "\n"
 
-    def say(self, message: str, block: Sequence[str] = ()) -> None:
+    def add(self, message: str, block: Sequence[str] = ()) -> None:
         """A line with the time, and unstamped lines that belong to it."""
         stamp = datetime.now().strftime("%Y-%m-%d %H:%M:%S,%f")[:-3]
         self._lines += [f"{stamp} INFO {message}", *block]
 
-    def say_config(self, yaml_text: str) -> None:
+    def add_config(self, yaml_text: str) -> None:
         """The yaml as used: its first line carries the stamp, as in hb_mapper's log."""
-        self.say("Dump config:")
+        self.add("Dump config:")
         plain = [line for line in yaml_text.splitlines() if line.strip() and not line.lstrip().startswith("#")]
-        self.say(plain[0], plain[1:])
+        self.add(plain[0], plain[1:])
 
-    def say_graph(self, opset: int, inputs: Mapping[str, Sequence[int]], outputs: Mapping[str, Sequence[int]]) -> None:
+    def add_graph(self, opset: int, inputs: Mapping[str, Sequence[int]], outputs: Mapping[str, Sequence[int]]) -> None:
         """What goes in and out of the float model."""
         lines = [f"Opset version:            ['ai.onnx v{opset}']", "Graph input:"]
         lines += [_tensor_line(name, shape) for name, shape in inputs.items()]
         lines += ["Graph output:", *(_tensor_line(name, shape) for name, shape in outputs.items())]
-        self.say("Input ONNX Model Information:", lines)
+        self.add("Input ONNX Model Information:", lines)
 
-    def say_nodes(self, rows: Sequence[NodeRow]) -> None:
+    def add_nodes(self, rows: Sequence[NodeRow]) -> None:
         cells = [
             (r.name, r.on, "id(0)" if r.on == "BPU" else "--", r.type, _six(r.cosine), _short(r.threshold), r.dtype)
             for r in rows
         ]
-        self.say("The main quantized node information:", table_lines(COLUMNS, cells))
+        self.add("The main quantized node information:", table_lines(COLUMNS, cells))
 
-    def say_outputs(self, rows: Sequence[OutputRow]) -> None:
+    def add_outputs(self, rows: Sequence[OutputRow]) -> None:
         cells = [(r.name, *(_six(v) for v in (r.cosine, r.l1, r.l2, r.chebyshev))) for r in rows]
-        self.say("The quantized model output:", table_lines(OUTPUT_COLUMNS, cells))
+        self.add("The quantized model output:", table_lines(OUTPUT_COLUMNS, cells))
 
 
 def table_lines(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:

@@ -9,9 +9,9 @@ from typing import Protocol
 
 import numpy as np
 
-from edgekit.sim.compiler.emit.writer import NCHW, NHWC, TO_NHWC, TensorLink
+from edgekit.sim.compiler.emit.writer import NCHW, NHWC, TO_NHWC, TensorMapping
 from edgekit.sim.compiler.float_graph import FloatGraph
-from edgekit.sim.compiler.inputs import Image
+from edgekit.sim.compiler.inputs import CalibrationImage
 from edgekit.sim.compiler.quantize import QuantizedGraph
 
 BLOCK = 1 << 15  # elements compared at once
@@ -35,11 +35,11 @@ class Distance:
     largest: float = 0.0
     count: int = 0
 
-    def add(self, truth: np.ndarray, found: np.ndarray) -> None:
+    def add(self, reference: np.ndarray, actual: np.ndarray) -> None:
         """Two arrays of one shape; sums run in float64, block by block so that they stay in the cache."""
-        whole = truth.reshape(-1), found.reshape(-1)
-        for start in range(0, whole[0].size, BLOCK):
-            a, b = (part[start : start + BLOCK].astype(np.float64) for part in whole)
+        flat = reference.reshape(-1), actual.reshape(-1)
+        for start in range(0, flat[0].size, BLOCK):
+            a, b = (part[start : start + BLOCK].astype(np.float64) for part in flat)
             self._add_block(a, b)
 
     def _add_block(self, a: np.ndarray, b: np.ndarray) -> None:
@@ -80,28 +80,28 @@ def measure(
     graph: FloatGraph,
     quantized: QuantizedGraph,
     executor: Executor,
-    images: Iterable[Image],
+    images: Iterable[CalibrationImage],
     *,
     inner: bool = True,
 ) -> dict[str, Distance]:
     """Distances by output name and, with `inner`, by integer tensor, summed over `images`."""
-    links = dict(quantized.links) if inner else {}
-    tensors = {**links, **{name: _output_link(graph, tensor) for name, tensor in graph.outputs.items()}}
-    found = {name: Distance() for name in tensors}
+    mappings = dict(quantized.mappings) if inner else {}
+    tensors = {**mappings, **{name: _output_link(graph, tensor) for name, tensor in graph.outputs.items()}}
+    distances = {name: Distance() for name in tensors}
     by_float: dict[str, list[str]] = {}
-    for name, link in tensors.items():
-        by_float.setdefault(link.float_name, []).append(name)
+    for name, mapping in tensors.items():
+        by_float.setdefault(mapping.float_name, []).append(name)
     for image in images:
-        integers = executor.run(image.board, keep=list(links))
-        for float_name, truth in image.floats:
+        integers = executor.run(image.board, keep=list(mappings))
+        for float_name, reference in image.floats:
             for name in by_float.get(float_name, []):
-                link = tensors[name]
-                values = integers[name].astype(np.float32) * link.unit
-                found[name].add(truth.transpose(TO_NHWC) if link.layout == NHWC else truth, values)
-    return found
+                mapping = tensors[name]
+                values = integers[name].astype(np.float32) * mapping.scale
+                distances[name].add(reference.transpose(TO_NHWC) if mapping.layout == NHWC else reference, values)
+    return distances
 
 
-def _output_link(graph: FloatGraph, tensor: str) -> TensorLink:
-    """Outputs are floats already: their unit is 1."""
+def _output_link(graph: FloatGraph, tensor: str) -> TensorMapping:
+    """Outputs are floats already: their scale is 1."""
     layout = NHWC if len(graph.shapes[tensor]) == 4 else NCHW
-    return TensorLink(tensor, layout, np.ones(1, np.float32))
+    return TensorMapping(tensor, layout, np.ones(1, np.float32))

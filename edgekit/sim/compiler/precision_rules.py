@@ -21,7 +21,7 @@ AVERAGE = "GlobalAveragePool"
 
 
 @dataclass(frozen=True)
-class WidthRules:
+class PrecisionRules:
     """The rules on one graph; what they need of it is looked up once."""
 
     graph: FloatGraph
@@ -31,74 +31,74 @@ class WidthRules:
         return self.graph.producers()
 
     @cached_property
-    def readers(self) -> dict[str, list[Node]]:
+    def consumers(self) -> dict[str, list[Node]]:
         return self.graph.consumers()
 
     @cached_property
-    def narrow(self) -> frozenset[str]:
+    def int8_only(self) -> frozenset[str]:
         """Tensors that the BPU makes in int8 whatever is asked for."""
-        found: set[str] = set()
+        tensors: set[str] = set()
         for node in self.graph.nodes:
             moved = node.op in MOVES or keeps_scale(node)
-            if node.op in INT8_OPS or (moved and node.inputs[0] in found):
-                found.update(node.outputs)
-        return frozenset(found)
+            if node.op in INT8_OPS or (moved and node.inputs[0] in tensors):
+                tensors.update(node.outputs)
+        return frozenset(tensors)
 
     @cached_property
-    def _links(self) -> dict[str, set[str]]:
+    def _coupled(self) -> dict[str, set[str]]:
         """Tensor -> those that are wide with it."""
-        links: dict[str, set[str]] = {name: set() for name in tensors_of(self.graph)}
+        mappings: dict[str, set[str]] = {name: set() for name in tensors_of(self.graph)}
         for node in self.graph.nodes:
             if node.op in MOVES or node.op == "Concat" or keeps_scale(node):
-                members = {name for name in (*node.inputs, *node.outputs) if name in links} - self.narrow
+                members = {name for name in (*node.inputs, *node.outputs) if name in mappings} - self.int8_only
                 for name in members:
-                    links[name] |= members
+                    mappings[name] |= members
             elif node.op == "Table":
-                links[node.output].add(node.inputs[0])
-        return links
+                mappings[node.output].add(node.inputs[0])
+        return mappings
 
-    def closed(self, tensors: Collection[str]) -> frozenset[str]:
+    def closure(self, tensors: Collection[str]) -> frozenset[str]:
         """`tensors` with all that must be wide with them."""
-        found: set[str] = set()
+        reached: set[str] = set()
         waiting = list(tensors)
         while waiting:
             name = waiting.pop()
-            if name not in found:
-                found.add(name)
-                waiting += self._links[name]
-        return frozenset(found)
+            if name not in reached:
+                reached.add(name)
+                waiting += self._coupled[name]
+        return frozenset(reached)
 
-    def obstacle(self, tensor: str) -> str:
+    def why_not_int16(self, tensor: str) -> str:
         """Why `tensor` cannot have 16 bits; empty where it can."""
-        maker, readers = self.producers.get(tensor), self.readers.get(tensor, [])
-        if tensor in self.narrow:
-            made = f"comes from {maker.name!r} ({maker.op})" if maker else "is narrow"
+        producer, consumers = self.producers.get(tensor), self.consumers.get(tensor, [])
+        if tensor in self.int8_only:
+            made = f"comes from {producer.name!r} ({producer.op})" if producer else "is narrow"
             return f"{made}, and the BPU makes that in int8 only"
-        for node in (*readers, *([maker] if maker else [])):
+        for node in (*consumers, *([producer] if producer else [])):
             if node.op in NO_INT16:
                 return f"belongs to {node.name!r} ({node.op}), which is not simulated in int16"
-        average = next((node for node in readers if node.op == AVERAGE), None)
+        average = next((node for node in consumers if node.op == AVERAGE), None)
         if average is not None:
             return f"is read by {average.name!r} ({AVERAGE}), and the board's compiler leaves it in int8 for that"
-        if readers and all(map(takes_int8, readers)):
-            return f"is read by {readers[0].name!r} ({readers[0].op}) alone, which takes int8"
+        if consumers and all(map(takes_int8, consumers)):
+            return f"is read by {consumers[0].name!r} ({consumers[0].op}) alone, which takes int8"
         return ""
 
-    def deaf(self, tensor: str) -> bool:
+    def stays_int8(self, tensor: str) -> bool:
         """Whether the board's compiler leaves `tensor` in int8 although 16 bits of its maker's output are asked for.
 
         It does where an int8 operation reads it and no convolution does; it listens to what the readers ask for.
         """
-        readers = self.readers.get(tensor, [])
-        return any(map(takes_int8, readers)) and not any(n.op == "Conv" and not takes_int8(n) for n in readers)
+        consumers = self.consumers.get(tensor, [])
+        return any(map(takes_int8, consumers)) and not any(n.op == "Conv" and not takes_int8(n) for n in consumers)
 
-    def fused(self, tensor: str) -> str:
+    def fused_reason(self, tensor: str) -> str:
         """Why `tensor` has no integers of its own on the board; empty where it has.
 
         Its compiler takes such an addition into the convolution's accumulator, unless all tensors have 16 bits.
         """
-        maker, readers = self.producers.get(tensor), self.readers.get(tensor, [])
-        plain = maker is not None and maker.op == "Conv" and "activation" not in maker.attrs
-        if plain and [node.op for node in readers] == ["Add"]:
-            return f"goes into {readers[0].name!r} (Add) alone, and the board's compiler joins the two"
+        producer, consumers = self.producers.get(tensor), self.consumers.get(tensor, [])
+        plain = producer is not None and producer.op == "Conv" and "activation" not in producer.attrs
+        if plain and [node.op for node in consumers] == ["Add"]:
+            return f"goes into {consumers[0].name!r} (Add) alone, and the board's compiler joins the two"
         return ""

@@ -12,9 +12,9 @@ from edgekit.sim.compiler.calibration.thresholds import check_calibration
 from edgekit.sim.compiler.emit.preprocess import ImageInput, affine_of
 from edgekit.sim.compiler.float_graph import FloatGraph, read_float_graph
 from edgekit.sim.compiler.float_runner import THREADS
-from edgekit.sim.compiler.inputs import Image, image_input, images
+from edgekit.sim.compiler.inputs import CalibrationImage, calibration_images, image_input
 from edgekit.sim.compiler.measure import Distance, Executor, measure
-from edgekit.sim.compiler.mixed_precision import all_tensors, output_tensors, wide_tensors
+from edgekit.sim.compiler.mixed_precision import int16_everywhere, int16_outputs, int16_tensors
 from edgekit.sim.compiler.pipeline import simplify
 from edgekit.sim.compiler.quantize import QuantizedGraph, check_supported, quantize
 from edgekit.sim.compiler.scales import ScalePlan, plan_scales
@@ -26,11 +26,11 @@ if TYPE_CHECKING:
     from edgekit.compiler_api import CompileJob
 
 INT16_MARCHES = ("bayes", "bayes-e")  # bernoulli2 has int8 only
-WIDE_BY_OPTIMIZATION = {"set_model_output_int16": output_tensors, "set_all_nodes_int16": all_tensors}
+INT16_BY_OPTIMIZATION = {"set_model_output_int16": int16_outputs, "set_all_nodes_int16": int16_everywhere}
 
 
 @dataclass(frozen=True, slots=True)
-class Subject:
+class PreparedModel:
     """What does not change between calibration methods."""
 
     job: CompileJob
@@ -41,14 +41,16 @@ class Subject:
     def quantized(self, thresholds: Mapping[str, float]) -> QuantizedGraph:
         return quantize(self.graph, self.plan, self.plan.scales(thresholds), self.image)
 
-    def images(self, files: Sequence[Path], tensors: Iterable[str]) -> Iterator[Image]:
-        return images(self.job, self.graph, self.image, files, list(dict.fromkeys(tensors)))
+    def images(self, files: Sequence[Path], tensors: Iterable[str]) -> Iterator[CalibrationImage]:
+        return calibration_images(self.job, self.graph, self.image, files, list(dict.fromkeys(tensors)))
 
-    def distances(self, quantized: QuantizedGraph, compared: Iterable[Image], *, inner: bool) -> dict[str, Distance]:
+    def distances(
+        self, quantized: QuantizedGraph, compared: Iterable[CalibrationImage], *, inner: bool
+    ) -> dict[str, Distance]:
         return measure(self.graph, quantized, executor_of(quantized.model), compared, inner=inner)
 
 
-def read_subject(job: CompileJob) -> Subject:
+def prepare_model(job: CompileJob) -> PreparedModel:
     """Everything that can be refused is refused here, by name, before the first image is read."""
     check_calibration(job.config)
     check_options(job)
@@ -57,25 +59,25 @@ def read_subject(job: CompileJob) -> Subject:
     image = image_input(job)
     affine_of(image)
     quantized_spec(job, graph, image)
-    plan = plan_scales(graph, int16_tail=job.march in INT16_MARCHES, wide=asked_wide(job, graph))
+    plan = plan_scales(graph, int16_tail=job.march in INT16_MARCHES, int16=requested_int16(job, graph))
     quantize(graph, plan, dict.fromkeys(plan.source, 1.0), image)  # a trial: what is refused is refused now
-    return Subject(job, graph, plan, image)
+    return PreparedModel(job, graph, plan, image)
 
 
-def asked_wide(job: CompileJob, graph: FloatGraph) -> frozenset[str]:
+def requested_int16(job: CompileJob, graph: FloatGraph) -> frozenset[str]:
     """The tensors that the yaml asks 16 bits for, by `node_info` and by `optimization`."""
-    found = wide_tensors(graph, job.config.model_parameters.node_info or {})
+    tensors = int16_tensors(graph, job.config.model_parameters.node_info or {})
     for name in job.config.calibration_parameters.optimization or ():
-        found |= WIDE_BY_OPTIMIZATION[name](graph)
-    return found
+        tensors |= INT16_BY_OPTIMIZATION[name](graph)
+    return tensors
 
 
 def check_options(job: CompileJob) -> None:
     """Refuses, by name, what would change the result and is not done here."""
     group, calibration = job.config.model_parameters, job.config.calibration_parameters
-    given, batch = job.config.inputs[0], job.config.input_parameters.input_batch
-    asked = {
-        "input_parameters.input_layout_train NHWC": given.layout_train == "NHWC",
+    input_config, batch = job.config.inputs[0], job.config.input_parameters.input_batch
+    unsupported_options = {
+        "input_parameters.input_layout_train NHWC": input_config.layout_train == "NHWC",
         "input_parameters.input_batch": batch is not None and batch > 1,
         "calibration_parameters.preprocess_on": calibration.preprocess_on,
         "model_parameters.output_nodes": group.output_nodes,
@@ -84,10 +86,10 @@ def check_options(job: CompileJob) -> None:
         **{
             f"calibration_parameters.optimization {name}": True
             for name in calibration.optimization or ()
-            if name not in WIDE_BY_OPTIMIZATION
+            if name not in INT16_BY_OPTIMIZATION
         },
     }
-    for name, value in asked.items():
+    for name, value in unsupported_options.items():
         if value:
             raise ConfigError(
                 f"{name} is set, which the simulated compiler does not do, expected the default",

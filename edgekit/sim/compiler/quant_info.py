@@ -7,11 +7,12 @@ from typing import Any
 
 import onnx
 
+from edgekit.bpu import INT_MAX
 from edgekit.sim.compiler.float_graph import FloatGraph, Node
 from edgekit.sim.compiler.log import NodeRow, OutputRow
 from edgekit.sim.compiler.measure import Distance
 from edgekit.sim.compiler.quantize import QuantizedGraph
-from edgekit.sim.compiler.scales import INT_MAX, ScalePlan
+from edgekit.sim.compiler.scales import ScalePlan
 
 CPU_OPS = ("Softmax", "HzQuantize", "HzDequantize")
 HIDDEN_OPS = ("HzDequantize", "Transpose")  # as in the vendor's table: outputs have one of their own
@@ -20,7 +21,7 @@ VENDOR_TYPES = {"Table": "Hz{}", "Scale": "Mul", "Flatten": "Reshape"}
 
 
 def node_rows(
-    quantized: QuantizedGraph, plan: ScalePlan, scales: Mapping[str, float], found: Mapping[str, Distance]
+    quantized: QuantizedGraph, plan: ScalePlan, scales: Mapping[str, float], distances: Mapping[str, Distance]
 ) -> list[NodeRow]:
     """A row per node of the integer graph; cosines where the node's output stands for a float tensor."""
     widths = {8: "int8", 16: "int16"}
@@ -29,7 +30,7 @@ def node_rows(
         if node.op_type in HIDDEN_OPS:
             continue
         source = quantized.reads.get(node.name, "")
-        distance = found.get(node.output[0])
+        distance = distances.get(node.output[0])
         known = distance is not None and node.op_type != "HzRequantize"
         rows.append(
             NodeRow(
@@ -54,10 +55,10 @@ def _read_at(node: onnx.NodeProto, source: str, plan: ScalePlan, scales: Mapping
     return float(INT_MAX[8]) if node.op_type == "HzSQuantizedPreprocess" else _threshold(source, plan, scales)
 
 
-def output_rows(graph: FloatGraph, found: Mapping[str, Distance]) -> list[OutputRow]:
+def output_rows(graph: FloatGraph, distances: Mapping[str, Distance]) -> list[OutputRow]:
     """A row per graph output."""
     return [
-        OutputRow(name, found[name].cosine, found[name].l1, found[name].l2, found[name].largest)
+        OutputRow(name, distances[name].cosine, distances[name].l1, distances[name].l2, distances[name].largest)
         for name in graph.outputs
     ]
 
@@ -67,10 +68,12 @@ def quant_info(
     quantized: QuantizedGraph,
     plan: ScalePlan,
     scales: Mapping[str, float],
-    found: Mapping[str, Distance],
+    distances: Mapping[str, Distance],
 ) -> dict[str, Any]:
     """Per float node: type, tensors, a threshold list per input (empty for constants) and the cosine."""
-    by_float = {link.float_name: found[name].cosine for name, link in quantized.links.items() if name in found}
+    by_float = {
+        mapping.float_name: distances[name].cosine for name, mapping in quantized.mappings.items() if name in distances
+    }
     nodes = {node.name: _node_info(node, graph, plan, scales, by_float) for node in graph.nodes}
     first = next((n for n in quantized.model.graph.node if n.op_type == "HzSQuantizedPreprocess"), None)
     return {**_input_info(first, graph, by_float), **nodes}

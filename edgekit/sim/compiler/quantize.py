@@ -20,7 +20,7 @@ from edgekit.sim.compiler.emit.layout import (
 )
 from edgekit.sim.compiler.emit.lut import emit_table
 from edgekit.sim.compiler.emit.preprocess import ImageInput, emit_preprocess
-from edgekit.sim.compiler.emit.writer import NCHW, NHWC, GraphWriter, TensorLink
+from edgekit.sim.compiler.emit.writer import NCHW, NHWC, GraphWriter, TensorMapping
 from edgekit.sim.compiler.float_graph import FloatGraph, Node, unsupported
 from edgekit.sim.compiler.scales import ScalePlan
 from edgekit.version import __version__
@@ -55,11 +55,11 @@ IR_VERSION, OPSET = 6, 11  # those of the vendor's graphs
 class QuantizedGraph:
     """The integer graph and how it corresponds to the float model.
 
-    `links`: what each integer tensor stands for; `reads`: node -> the float tensor that it reads first.
+    `mappings`: what each integer tensor stands for; `reads`: node -> the float tensor that it reads first.
     """
 
     model: onnx.ModelProto
-    links: Mapping[str, TensorLink]
+    mappings: Mapping[str, TensorMapping]
     reads: Mapping[str, str]
 
 
@@ -83,7 +83,7 @@ def quantize(graph: FloatGraph, plan: ScalePlan, scales: Mapping[str, float], im
     for node in graph.nodes:
         EMITTERS[node.op](writer, node)
     _emit_outputs(writer)
-    return QuantizedGraph(_model(writer, image), writer.links, writer.input_of)
+    return QuantizedGraph(_model(writer, image), writer.mappings, writer.input_of)
 
 
 def _emit_outputs(writer: GraphWriter) -> None:
@@ -91,7 +91,7 @@ def _emit_outputs(writer: GraphWriter) -> None:
     for name, tensor in writer.graph.outputs.items():
         layout = NHWC if writer.rank(tensor) == 4 else NCHW
         source = writer.read(tensor, layout)
-        scale = writer.unit(tensor)
+        scale = writer.tensor_scale(tensor)
         constant = writer.constant(f"{tensor}_{name}_x_scale", scale)
         attrs: dict[str, Any] = {"axis": writer.rank(tensor) - 1} if scale.size > 1 else {}
         writer.add("HzDequantize", f"{tensor}_HzDequantize", [source, constant], [name], **attrs)

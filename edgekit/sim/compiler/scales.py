@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
+from edgekit.bpu import INT_MAX
 from edgekit.sim.compiler.float_graph import FloatGraph, Node, unsupported
 
 SAME_SCALE_OPS = ("Slice", "MaxPool", "Resize", "Reshape", "Transpose", "Flatten")  # they only move integers
 INT8_OPS = ("Resize", "Upsample", "ConvTranspose")  # the BPU has them for int8 only, their results included
-INT_MAX = {8: 127, 16: 32767}
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,13 +36,13 @@ class ScalePlan:
         }
 
 
-def plan_scales(graph: FloatGraph, *, int16_tail: bool = True, wide: Collection[str] = ()) -> ScalePlan:
+def plan_scales(graph: FloatGraph, *, int16_tail: bool = True, int16: Collection[str] = ()) -> ScalePlan:
     """Decides the sharing: moves share always; a Concat shares with branches that nothing else reads.
 
-    Such a branch is rounded once, straight to the Concat's scale; other branches are rescaled before it. `wide` are
-    the tensors with 16 bits (`wide_tensors`), besides those of the tail.
+    Such a branch is rounded once, straight to the Concat's scale; other branches are rescale_to before it. `int16` are
+    the tensors with 16 bits (`int16_tensors`), besides those of the tail.
     """
-    sixteen = set(wide) | (_int16_tensors(graph) if int16_tail else set())
+    int16_tensors = set(int16) | (_int16_heads(graph) if int16_tail else set())
     parent = {name: name for name in tensors_of(graph)}
     for node in graph.nodes:
         if keeps_scale(node):
@@ -50,15 +50,15 @@ def plan_scales(graph: FloatGraph, *, int16_tail: bool = True, wide: Collection[
     owner: dict[str, str] = {}  # group root -> the Concat output that decides
     for node in graph.nodes:
         if node.op == "Concat":
-            _join_branches(graph, node, parent, sixteen)
+            _join_branches(graph, node, parent, int16_tensors)
             owner[_root(parent, node.output)] = node.output
-    return _plan(graph, parent, owner, sixteen)
+    return _plan(graph, parent, owner, int16_tensors)
 
 
-def _plan(graph: FloatGraph, parent: dict[str, str], owner: dict[str, str], wide: set[str]) -> ScalePlan:
+def _plan(graph: FloatGraph, parent: dict[str, str], owner: dict[str, str], int16: set[str]) -> ScalePlan:
     source: dict[str, str] = {}
     factor: dict[str, float] = {}
-    accumulators = accumulator_outputs(graph) - wide
+    accumulators = accumulator_outputs(graph) - int16
     scaled = {node.output: node for node in graph.nodes if node.op == "Scale"}
     for name in tensors_of(graph):
         root = _root(parent, name)
@@ -70,7 +70,7 @@ def _plan(graph: FloatGraph, parent: dict[str, str], owner: dict[str, str], wide
             factor[name] = factor[node.inputs[0]] * float(node.attrs["alpha"])
     for name in accumulators:
         del source[name], factor[name]
-    bits = {name: 16 if name in wide else 8 for name in source}
+    bits = {name: 16 if name in int16 else 8 for name in source}
     return ScalePlan(source, factor, bits)
 
 
@@ -84,7 +84,7 @@ def keeps_scale(node: Node) -> bool:
     return node.op in SAME_SCALE_OPS or (node.op == "Table" and node.attrs["function"] == "clip")
 
 
-def _join_branches(graph: FloatGraph, concat: Node, parent: dict[str, str], wide: Collection[str]) -> None:
+def _join_branches(graph: FloatGraph, concat: Node, parent: dict[str, str], int16: Collection[str]) -> None:
     consumers, producers = graph.consumers(), graph.producers()
     outputs = set(graph.outputs.values())
     scale_nodes = {node.output for node in graph.nodes if node.op == "Scale"}
@@ -95,7 +95,7 @@ def _join_branches(graph: FloatGraph, concat: Node, parent: dict[str, str], wide
         private = all(r is concat or keeps_scale(r) for r in readers)
         if not private or outputs.intersection(group) or scale_nodes.intersection(group):
             continue
-        if (branch in wide) != (concat.output in wide):
+        if (branch in int16) != (concat.output in int16):
             continue
         bounded = next((n for n in map(producers.get, group) if n is not None and "clip" in n.attrs), None)
         if bounded is not None and bounded is not concat:
@@ -125,18 +125,18 @@ def accumulator_outputs(graph: FloatGraph) -> set[str]:
     }
 
 
-def _int16_tensors(graph: FloatGraph) -> set[str]:
+def _int16_heads(graph: FloatGraph) -> set[str]:
     """A table at a graph output and the convolution before it: 16 bits cost nothing there."""
     consumers, producers = graph.consumers(), graph.producers()
-    wide: set[str] = set()
+    int16: set[str] = set()
     for tensor in graph.outputs.values():
         table = producers.get(tensor)
         if table is None or table.op != "Table" or tensor in consumers:
             continue
         conv = producers.get(table.inputs[0])
         if conv is not None and conv.op == "Conv" and len(consumers[conv.output]) == 1:
-            wide |= {tensor, conv.output}
-    return wide
+            int16 |= {tensor, conv.output}
+    return int16
 
 
 def _root(parent: Mapping[str, str], name: str) -> str:

@@ -20,7 +20,7 @@ from edgekit.version import __version__
 if TYPE_CHECKING:
     from edgekit.compiler_api import CompileJob
 
-RAW_ROLES = ("box", "mask", "keypoint", "angle")  # heads that only survivors of the class gate are read from
+STRIPPED_ROLES = ("box", "mask", "keypoint", "angle")  # heads that only survivors of the class gate are read from
 
 
 def quantized_spec(job: CompileJob, graph: FloatGraph, image: ImageInput) -> ModelSpec:
@@ -51,13 +51,13 @@ def bin_spec(spec: ModelSpec, files: Mapping[str, Path]) -> ModelSpec:
 
 
 def raw_heads(spec: ModelSpec, graph: FloatGraph, quantized: QuantizedGraph) -> dict[str, HeadSpec]:
-    """The outputs that are handed out as int32 in the modified .bin, by name: `RAW_ROLES` made by convolutions."""
+    """The outputs that are handed out as int32 in the modified .bin, by name: `STRIPPED_ROLES` made by convolutions."""
     raw: dict[str, HeadSpec] = {}
-    units = {link.float_name: link.unit for link in quantized.links.values()}
+    scales = {mapping.float_name: mapping.scale for mapping in quantized.mappings.values()}
     for head in spec.outputs:
-        unit: np.ndarray = units[graph.outputs[head.name]]
-        if head.role in RAW_ROLES and unit.size > 1:
-            scale = tuple(float(value) for value in unit)
+        head_scale: np.ndarray = scales[graph.outputs[head.name]]
+        if head.role in STRIPPED_ROLES and head_scale.size > 1:
+            scale = tuple(float(value) for value in head_scale)
             raw[head.name] = replace(head, dtype="int32", scale=scale, axis=len(head.shape) - 1)
     return raw
 

@@ -6,10 +6,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from edgekit.bpu import MAX_SHIFT
 from edgekit.ops.quant import shift_signed, wrap32
 from edgekit.sim.ops.epilogue import Accumulator, Epilogue, read_epilogue
 from edgekit.sim.ops.operator import Arrays
-from edgekit.sim.ops.reader import MAX_SHIFT, NodeReader
+from edgekit.sim.ops.reader import NodeReader
 from edgekit.sim.ops.window import Window, read_window
 from edgekit.sim.tensor import TensorType, int_type
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from edgekit.bpu import INPUT_TYPES
 from edgekit.sim.ops.conv import Conv, read_bias
 from edgekit.sim.ops.epilogue import read_epilogue
 from edgekit.sim.ops.reader import NodeReader
 from edgekit.sim.ops.window import Window
 from edgekit.sim.tensor import int_type
 
-INPUT_TYPES = ("RGB_128", "BGR_128", "YUV_BT601_FULL_RANGE_128", "YUV444_128", "GRAY_128", "YUV_BT601_VIDEO_RANGE_128")
+KNOWN_INPUT_TYPES = (*INPUT_TYPES, "YUV444_128")
 
 
 def read_preprocess(node: NodeReader) -> Conv:
@@ -16,7 +17,7 @@ def read_preprocess(node: NodeReader) -> Conv:
     node.expect_inputs(3, 4)
     x = node.operand(0, ("int8",), rank=4)
     weight = node.constant(1, ("int8",), (-1, 1, 1, -1))
-    node.choice("input_type", INPUT_TYPES)
+    node.choice("input_type", KNOWN_INPUT_TYPES)
     group = node.integer("channel_group", 1, 1 << 16, 1)
     channels = weight.shape[0]
     node.require(

@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 
+from edgekit.bpu import MAX_SHIFT
 from edgekit.errors import ModelError
 from edgekit.sim.budget import Budget
 from edgekit.sim.tensor import TensorType
 from edgekit.text import shorten
 
-MAX_SHIFT = 31
 INT32_MIN, INT32_MAX = -(1 << 31), (1 << 31) - 1
 HINT = "compile the model again; a graph of a newer toolchain may need a newer edgekit"
 REQUIRED: Any = object()

@@ -15,7 +15,7 @@ from edgekit.calibration.samples import Normalisation
 from edgekit.sim.compiler.emit.preprocess import ImageInput
 from edgekit.sim.compiler.float_graph import read_float_graph
 from edgekit.sim.compiler.float_runner import FloatRunner
-from edgekit.sim.compiler.mixed_precision import wide_tensors
+from edgekit.sim.compiler.mixed_precision import int16_tensors
 from edgekit.sim.compiler.pipeline import simplify
 from edgekit.sim.compiler.quantize import check_supported, quantize
 from edgekit.sim.compiler.scales import plan_scales
@@ -76,7 +76,7 @@ class FloatModel:
 
 @dataclass(frozen=True)
 class Compared:
-    """Per output the float truth and what the integers say (NHWC), and the unit of an int8 output.
+    """Per output the float truth and what the integers add (NHWC), and the unit of an int8 output.
 
     `inner` are the integer tensors by the float tensor they stand for, `thresholds` those that were taken.
     """
@@ -107,7 +107,7 @@ def compare(
     model.save(path)
     graph = simplify(read_float_graph(path))
     check_supported(graph)
-    plan = plan_scales(graph, int16_tail=int16_tail, wide=wide_tensors(graph, node_info or {}))
+    plan = plan_scales(graph, int16_tail=int16_tail, int16=int16_tensors(graph, node_info or {}))
     pixels = np.random.default_rng(seed + 1).integers(0, 256, (1, CHANNELS, HEIGHT, WIDTH), np.uint8)
     x = pixels.astype(np.float32) / 255
     runner = FloatRunner(path, [n for n in plan.observed if n != "images"], graph.shapes)
@@ -116,11 +116,11 @@ def compare(
     scales = plan.scales(thresholds)
     image = ImageInput("images", "rgb", "rgb", "NCHW", "regular", Normalisation((0.0,) * 3, (1 / 255,) * 3))
     quantized = quantize(graph, plan, scales, image)
-    loaded, keep = load_graph(quantized.model.SerializeToString()), list(quantized.links)
+    loaded, keep = load_graph(quantized.model.SerializeToString()), list(quantized.mappings)
     found = ReferenceExecutor(loaded).run({"images": (pixels ^ 0x80).view(np.int8)}, keep=keep)
     fast = make_executor(loaded, threads=2).run({"images": (pixels ^ 0x80).view(np.int8)}, keep=keep)
     assert all(np.array_equal(fast[name], found[name]) for name in found)
-    inner = {link.float_name: found[name] for name, link in quantized.links.items()}
+    inner = {mapping.float_name: found[name] for name, mapping in quantized.mappings.items()}
     truth = dict(FloatRunner(path, model.outputs, graph.shapes).run(x))
     step = {name: scales.get(tensor, 1.0) for name, tensor in graph.outputs.items()}
     found = {name: found[name] for name in graph.outputs}

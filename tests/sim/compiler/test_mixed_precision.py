@@ -8,7 +8,13 @@ import pytest
 
 from edgekit.errors import ConfigError, ModelError
 from edgekit.sim.compiler.float_graph import FloatGraph, read_float_graph
-from edgekit.sim.compiler.mixed_precision import all_tensors, node_info_for, output_tensors, wide_choices, wide_tensors
+from edgekit.sim.compiler.mixed_precision import (
+    int16_everywhere,
+    int16_outputs,
+    int16_tensors,
+    node_info_for,
+    precision_groups,
+)
 from edgekit.sim.compiler.pipeline import simplify
 from edgekit.sim.compiler.scales import plan_scales
 from tests.sim.compiler.graphs import FloatModel, compare
@@ -131,9 +137,9 @@ def test_what_a_request_makes_wide(
     tmp_path: Path, build: Build, info: dict[str, dict[str, str]], expected: set[str]
 ) -> None:
     graph = graph_of(tmp_path / "m.onnx", build)
-    found = wide_tensors(graph, info)
+    found = int16_tensors(graph, info)
     assert found == expected
-    assert wide_tensors(graph, node_info_for(graph, found)) == expected
+    assert int16_tensors(graph, node_info_for(graph, found)) == expected
 
 
 @pytest.mark.parametrize(("build", "info", "expected"), CASES)
@@ -161,7 +167,7 @@ def test_everything_wide_leaves_the_error_of_the_weights(tmp_path: Path) -> None
 
     narrow = compare(tmp_path / "narrow.onnx", build)
     graph = graph_of(tmp_path / "m.onnx", build)
-    wide = compare(tmp_path / "wide.onnx", build, node_info=node_info_for(graph, all_tensors(graph)))
+    wide = compare(tmp_path / "wide.onnx", build, node_info=node_info_for(graph, int16_everywhere(graph)))
     off = [np.abs(r.truth["output_0"] - r.found["output_0"]).mean() for r in (narrow, wide)]
     assert off[1] < 0.6 * off[0]
     assert all(kept.dtype == np.int16 for kept in wide.inner.values())
@@ -190,16 +196,16 @@ def test_what_the_board_does_not_do_is_refused(
     tmp_path: Path, build: Build, info: dict[str, dict[str, str]], words: str, hint: str
 ) -> None:
     with pytest.raises(ConfigError) as error:
-        wide_tensors(graph_of(tmp_path / "m.onnx", build), info)
+        int16_tensors(graph_of(tmp_path / "m.onnx", build), info)
     assert words in str(error.value) and hint in error.value.hint
 
 
 def test_a_table_does_not_make_int16_of_int8(tmp_path: Path) -> None:
     from edgekit.sim.compiler.quantize import quantize
-    from tests.sim.compiler.test_preprocess import image
+    from tests.sim.compiler.emit.test_preprocess import image
 
     graph = graph_of(tmp_path / "m.onnx", chain)
-    plan = plan_scales(graph, wide={"b/mul_out0"})  # not closed
+    plan = plan_scales(graph, int16={"b/mul_out0"})  # not closed
     with pytest.raises(ModelError, match="would make int16 of int8"):
         quantize(graph, plan, plan.scales(dict.fromkeys(plan.observed, 1.0)), image("rgb"))
 
@@ -209,22 +215,22 @@ def test_every_choice_can_be_asked_for(tmp_path: Path, family: str) -> None:
     folder = make_work(tmp_path / "work", family=family, task="segment").parent
     graph = simplify(read_float_graph(folder / "tiny_heads.onnx"))
     plan = plan_scales(graph)
-    choices = wide_choices(graph, plan)
+    choices = precision_groups(graph, plan)
     assert len(choices) > 10 and len({choice.node for choice in choices}) == len(choices)
     wide = {name for name, bits in plan.bits.items() if bits == 16}
     for choice in choices:
         info = node_info_for(graph, choice.tensors)
-        assert wide_tensors(graph, info) - wide == choice.tensors
-        plan_scales(graph, wide=choice.tensors)
+        assert int16_tensors(graph, info) - wide == choice.tensors
+        plan_scales(graph, int16=choice.tensors)
     everything = frozenset().union(*(choice.tensors for choice in choices))
-    assert wide_tensors(graph, node_info_for(graph, everything)) == everything
+    assert int16_tensors(graph, node_info_for(graph, everything)) == everything
 
 
 def test_choices_leave_out_what_is_wide_already(tmp_path: Path) -> None:
     graph = graph_of(tmp_path / "m.onnx", chain)
-    nodes = [choice.node for choice in wide_choices(graph, plan_scales(graph))]
+    nodes = [choice.node for choice in precision_groups(graph, plan_scales(graph))]
     assert nodes == ["HZ_PREPROCESS_FOR_images", "a", "a/mul", "b", "b/mul"]
-    assert [c.node for c in wide_choices(graph, plan_scales(graph, int16_tail=False))][-2:] == ["c", "c/mul"]
+    assert [c.node for c in precision_groups(graph, plan_scales(graph, int16_tail=False))][-2:] == ["c", "c/mul"]
 
 
 def test_outputs_in_int16_are_no_accumulators(tmp_path: Path) -> None:
@@ -232,8 +238,8 @@ def test_outputs_in_int16_are_no_accumulators(tmp_path: Path) -> None:
         m.head(m.conv(unit(m, "images", 3, "a"), 8, 4, name="head"))
 
     graph = graph_of(tmp_path / "m.onnx", build)
-    assert output_tensors(graph) == {"head_out0"}
-    assert plan_scales(graph, wide=output_tensors(graph)).bits["head_out0"] == 16
+    assert int16_outputs(graph) == {"head_out0"}
+    assert plan_scales(graph, int16=int16_outputs(graph)).bits["head_out0"] == 16
     result = compare(tmp_path / "m.onnx", build, node_info={"head": OUTPUT})
     assert result.inner["head_out0"].dtype == np.int16
 
@@ -255,7 +261,7 @@ def test_a_large_bias_keeps_its_weights_apart_in_int16(tmp_path: Path) -> None:
 def test_what_the_board_is_deaf_to_is_asked_for_behind_it(tmp_path: Path) -> None:
     """Its compiler leaves `deep` in int8 where its own OutputType is asked for, as only Resize and Concat read it."""
     graph = graph_of(tmp_path / "m.onnx", neck)
-    assert node_info_for(graph, wide_tensors(graph, {"low": INPUT})) == {"low": INPUT}
+    assert node_info_for(graph, int16_tensors(graph, {"low": INPUT})) == {"low": INPUT}
 
 
 @pytest.mark.parametrize("info", [{"b": INPUT}, {"b": BOTH}], ids=["to 8 bits", "to 16 bits"])

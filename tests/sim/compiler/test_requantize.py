@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edgekit.errors import ModelError
-from edgekit.sim.compiler.requantize import epilogue, multiplier
+from edgekit.sim.compiler.requantize import epilogue_params, multiplier
 
 
 @pytest.mark.parametrize(
@@ -36,13 +36,13 @@ def test_within_half_a_step_of_fifteen_bits(factor: float) -> None:
 @pytest.mark.parametrize("factor", [float("nan"), float("inf"), -1.0, 1e6])
 def test_impossible_factors_are_refused_by_place(factor: float) -> None:
     with pytest.raises(ModelError, match="'conv_3' needs a scale factor") as caught:
-        multiplier(factor, place="node 'conv_3'")
+        multiplier(factor, location="node 'conv_3'")
     assert caught.value.hint
 
 
 @pytest.mark.parametrize(("factor", "right_shift"), [(0.01, 0), (0.001, 2), (1e-4, 6), (0.9, 0)])
 def test_right_shift_is_the_least_that_does_not_saturate(factor: float, right_shift: int) -> None:
-    end = epilogue(factor, bits=8)
+    end = epilogue_params(factor, bits=8)
     assert end.right_shift[0] == right_shift
     assert (127 / factor) / 2.0**right_shift <= 32767
     assert right_shift == 0 or (127 / factor) / 2.0 ** (right_shift - 1) > 32767
@@ -50,19 +50,19 @@ def test_right_shift_is_the_least_that_does_not_saturate(factor: float, right_sh
 
 def test_right_shift_where_127_still_fits_and_128_does_not() -> None:
     """As in a graph of the vendor's: a factor of 32632 * 2^-23."""
-    end = epilogue(32632 * 2.0**-23, bits=8)
+    end = epilogue_params(32632 * 2.0**-23, bits=8)
     assert (end.right_shift[0], end.scale[0], end.out_shift[0]) == (0, 32632, 23)
 
 
-def test_a_least_shift_is_kept() -> None:
-    assert epilogue(0.01, bits=16, least_shift=8).right_shift[0] == 8
-    assert epilogue(0.001, bits=16, least_shift=8).right_shift[0] == 10
+def test_a_minimum_shift_is_kept() -> None:
+    assert epilogue_params(0.01, bits=16, min_shift=8).right_shift[0] == 8
+    assert epilogue_params(0.001, bits=16, min_shift=8).right_shift[0] == 10
 
 
 @pytest.mark.parametrize("bits", [8, 16])
 @pytest.mark.parametrize("factor", [0.73, 0.0312, 0.0011, 0.000047])
 def test_the_offset_makes_the_last_floor_round_to_nearest(factor: float, bits: int) -> None:
-    end = epilogue(factor, bits=bits)
+    end = epilogue_params(factor, bits=bits)
     reach = (1 << (bits - 1)) / factor
     acc = np.linspace(-reach, reach, 20001).astype(np.int64)
     v = (acc + int(np.rint(end.offset[0]))) >> end.right_shift[0]
@@ -75,7 +75,7 @@ def test_the_offset_makes_the_last_floor_round_to_nearest(factor: float, bits: i
 
 
 def test_channels_are_independent() -> None:
-    together = epilogue([0.01, 0.001], bits=8)
-    alone = [epilogue(f, bits=8) for f in (0.01, 0.001)]
+    together = epilogue_params([0.01, 0.001], bits=8)
+    alone = [epilogue_params(f, bits=8) for f in (0.01, 0.001)]
     for name in ("right_shift", "scale", "out_shift", "offset"):
         assert getattr(together, name).tolist() == [getattr(end, name)[0] for end in alone]

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from edgekit.calibration.samples import spread
+from edgekit.calibration.samples import evenly_spaced
 from edgekit.progress import Progress
 from edgekit.ptq.calibrator import Calibrator
 from edgekit.sim.compiler.calibration.collect import observe
 from edgekit.sim.compiler.calibration.histogram import Histogram
 from edgekit.sim.compiler.calibration.thresholds import ThresholdRule, calibrators, threshold_rule
-from edgekit.sim.compiler.inputs import Image, remembered
+from edgekit.sim.compiler.inputs import CalibrationImage, in_memory
 from edgekit.sim.compiler.log import BuildLog
-from edgekit.sim.compiler.prepared_model import Subject
+from edgekit.sim.compiler.prepared_model import PreparedModel
 from edgekit.sim.compiler.scales import ScalePlan
 
 SEARCH_IMAGES = 8  # on which the methods are compared: their outputs stay in memory
@@ -23,7 +23,7 @@ Thresholds = dict[str, float]
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
+class CalibrationResult:
     """The thresholds taken, by which calibrator, and the score of each one tried (mean cosine of the outputs)."""
 
     calibrator: Calibrator
@@ -31,42 +31,42 @@ class Choice:
     scores: Mapping[Calibrator, float]
 
 
-def calibrated(subject: Subject, log: BuildLog, progress: Progress) -> Choice:
+def calibrated(prepared: PreparedModel, log: BuildLog, progress: Progress) -> CalibrationResult:
     """The thresholds that the yaml asks for; `log` tells how they came about."""
-    job = subject.job
+    job = prepared.job
     candidates = calibrators(job.config)
-    log.say("Start to calibrate the model.")
-    log.say(f"There are {len(job.calibration_files)} samples in the data set.")
-    log.say(f"Run calibration model with {' | '.join(map(str, candidates))} method.")
-    histograms = observe(job, subject.graph, subject.plan.observed, progress=progress)
-    score = _Score(subject, len(candidates), progress)
-    choice = choose(candidates, histograms, subject.plan, score)
-    for calibrator, value in choice.scores.items():
-        log.say(f"Method {calibrator}: mean cosine of the outputs {value:.6f}")
-    if choice.scores:
+    log.add("Start to calibrate the model.")
+    log.add(f"There are {len(job.calibration_files)} samples in the data set.")
+    log.add(f"Run calibration model with {' | '.join(map(str, candidates))} method.")
+    histograms = observe(job, prepared.graph, prepared.plan.observed, progress=progress)
+    score = _Score(prepared, len(candidates), progress)
+    result = choose(candidates, histograms, prepared.plan, score)
+    for calibrator, value in result.scores.items():
+        log.add(f"Method {calibrator}: mean cosine of the outputs {value:.6f}")
+    if result.scores:
         progress("search", len(candidates), len(candidates))
-        log.say(f"Select {choice.calibrator} method.")
-    log.say("End to calibrate the model.")
-    return choice
+        log.add(f"Select {result.calibrator} method.")
+    log.add("End to calibrate the model.")
+    return result
 
 
 class _Score:
     """Mean cosine of the outputs for a set of thresholds, always on the same images."""
 
-    def __init__(self, subject: Subject, total: int, progress: Progress) -> None:
-        self._subject, self._total, self._progress = subject, total, progress
-        self._images: list[Image] = []
+    def __init__(self, prepared: PreparedModel, total: int, progress: Progress) -> None:
+        self._subject, self._total, self._progress = prepared, total, progress
+        self._images: list[CalibrationImage] = []
         self._done = 0
 
     def __call__(self, thresholds: Thresholds) -> float:
-        subject = self._subject
+        prepared = self._subject
         self._progress("search", self._done, self._total)
         self._done += 1
         if not self._images:
-            files = spread(subject.job.calibration_files, SEARCH_IMAGES)
-            self._images = remembered(subject.images(files, subject.graph.outputs.values()))
-        found = subject.distances(subject.quantized(thresholds), self._images, inner=False)
-        return sum(found[name].cosine for name in subject.graph.outputs) / len(subject.graph.outputs)
+            files = evenly_spaced(prepared.job.calibration_files, SEARCH_IMAGES)
+            self._images = in_memory(prepared.images(files, prepared.graph.outputs.values()))
+        distances = prepared.distances(prepared.quantized(thresholds), self._images, inner=False)
+        return sum(distances[name].cosine for name in prepared.graph.outputs) / len(prepared.graph.outputs)
 
 
 def thresholds_by(rule: ThresholdRule, histograms: Mapping[str, Histogram], plan: ScalePlan) -> Thresholds:
@@ -79,12 +79,12 @@ def choose(
     histograms: Mapping[str, Histogram],
     plan: ScalePlan,
     score: Callable[[Thresholds], float],
-) -> Choice:
+) -> CalibrationResult:
     """Return the calibrator with the highest `score`, the first of equals; a single one is not scored."""
     tried = {calibrator: thresholds_by(threshold_rule(calibrator), histograms, plan) for calibrator in candidates}
     if len(tried) == 1:
         calibrator, thresholds = next(iter(tried.items()))
-        return Choice(calibrator, thresholds, {})
+        return CalibrationResult(calibrator, thresholds, {})
     scores = {calibrator: score(thresholds) for calibrator, thresholds in tried.items()}
     best = max(scores, key=lambda calibrator: scores[calibrator])
-    return Choice(best, tried[best], scores)
+    return CalibrationResult(best, tried[best], scores)

@@ -6,23 +6,23 @@ import numpy as np
 
 from edgekit.sim.compiler.emit.writer import NCHW, GraphWriter
 from edgekit.sim.compiler.float_graph import Node, unsupported
-from edgekit.sim.compiler.requantize import epilogue
+from edgekit.sim.compiler.requantize import epilogue_params
 
 
 def emit_matmul(writer: GraphWriter, node: Node) -> None:
     """HzSQuantizedMatmul, axes as in the float model; its end rounds by itself."""
     a, b = node.inputs
     factor = writer.scale(a) * writer.scale(b) / writer.scale(node.output)
-    end = epilogue(factor, bits=8, place=f"node {node.name!r}")
+    params = epilogue_params(factor, bits=8, location=f"node {node.name!r}")
     writer.add(
         "HzSQuantizedMatmul",
         node.name,
         [writer.read(a, NCHW), writer.read(b, NCHW)],
         [writer.write(node.output, NCHW)],
         reads=a,
-        right_shift=end.right_shift,
-        scale=end.scale,
-        out_shift=end.out_shift,
+        right_shift=params.right_shift,
+        scale=params.scale,
+        out_shift=params.out_shift,
         output_bit=8,
         rounding_method="ROUND",
     )

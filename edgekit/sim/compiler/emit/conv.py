@@ -6,15 +6,16 @@ from typing import Any
 
 import numpy as np
 
-from edgekit.sim.compiler.emit.eltwise import add_rescaling, narrowed, narrowed_scale
+from edgekit.bpu import INT_MAX
+from edgekit.sim.compiler.emit.eltwise import add_requantize, int8_scale, to_int8
 from edgekit.sim.compiler.emit.writer import GraphWriter
 from edgekit.sim.compiler.float_graph import Node, unsupported
-from edgekit.sim.compiler.requantize import epilogue
-from edgekit.sim.compiler.scales import INT_MAX, takes_int8
+from edgekit.sim.compiler.requantize import epilogue_params
+from edgekit.sim.compiler.scales import takes_int8
 
-WEIGHT_MAX = 127
-BIAS_LIMIT = {8: 2.0**22, 16: 2.0**29}  # by the input's bits: below 2^24, exact in float32; below 2^31
-LEAST_SHIFT = {8: 0, 16: 8}  # of the accumulator, by the input's bits
+WEIGHT_MAX = INT_MAX[8]
+BIAS_MAX = {8: 2.0**22, 16: 2.0**29}  # by the input's bits: below 2^24, exact in float32; below 2^31
+MIN_SHIFT = {8: 0, 16: 8}  # of the accumulator, by the input's bits
 # Accumulator scale over output scale of a channel that hardly contributes, by the input's bits.
 SMALLEST_FACTOR = {8: 2.0**-16, 16: 2.0**-23}
 
@@ -24,28 +25,28 @@ def emit_conv(writer: GraphWriter, node: Node) -> None:
     x, weight, bias = _operands(writer, node)
     x_scale, x_bits = writer.scale(node.inputs[0]), writer.bits(node.inputs[0])
     if takes_int8(node):
-        x, x_scale, x_bits = narrowed(writer, node.inputs[0]), narrowed_scale(writer, node.inputs[0]), 8
+        x, x_scale, x_bits = to_int8(writer, node.inputs[0]), int8_scale(writer, node.inputs[0]), 8
     step = weight_steps(writer, node, np.abs(weight).max(axis=(1, 2, 3)), bias, x_scale=x_scale, x_bits=x_bits)
     quantized = _round_weights(weight / step[:, None, None, None]).transpose(0, 2, 3, 1)
     attrs = _window(node, weight.shape[2:])
     attrs |= {"use_bias": 1, "weight_thresholds": (step * WEIGHT_MAX).astype(np.float32)}
     accumulator = x_scale * step
-    wide = node.output not in writer.plan.source
-    raised = None if wide else _raised_scale(writer, node.output, accumulator, x_bits)
-    if wide:
+    is_accumulator = node.output not in writer.plan.source
+    raised_scale = None if is_accumulator else _scale_for_int16_input(writer, node.output, accumulator, x_bits)
+    if is_accumulator:
         offset: Any = 0.0
         attrs |= {"output_bit": 32, "high_precision_output": 1}
     else:
-        bits = 16 if raised else writer.bits(node.output)
-        end = epilogue(
-            accumulator / (raised or writer.scale(node.output)),
+        bits = 16 if raised_scale else writer.bits(node.output)
+        params = epilogue_params(
+            accumulator / (raised_scale or writer.scale(node.output)),
             bits=bits,
-            least_shift=LEAST_SHIFT[x_bits],
-            place=f"node {node.name!r}",
+            min_shift=MIN_SHIFT[x_bits],
+            location=f"node {node.name!r}",
         )
-        offset = end.offset
-        attrs |= {"output_bit": bits, "right_shift": end.right_shift, "scale": end.scale}
-        attrs |= {"out_shift": end.out_shift, "high_precision_output": 0}
+        offset = params.offset
+        attrs |= {"output_bit": bits, "right_shift": params.right_shift, "scale": params.scale}
+        attrs |= {"out_shift": params.out_shift, "high_precision_output": 0}
     if "activation" in node.attrs:
         attrs["activation"] = node.attrs["activation"]
     bias_int = _round_bias(bias / accumulator + offset)
@@ -55,16 +56,16 @@ def emit_conv(writer: GraphWriter, node: Node) -> None:
         writer.constant(f"{node.name}_bias_quantized", bias_int),
         writer.constant(f"{node.name}_bias_b_scale", np.zeros(bias_int.size, np.int8)),
     ]
-    if raised is None:
-        output = writer.write(node.output, unit=accumulator if wide else None)
+    if raised_scale is None:
+        output = writer.write(node.output, accumulator_scale=accumulator if is_accumulator else None)
     else:
         output = f"{node.output}_raised_quantized"
     writer.add("HzSQuantizedConv", node.name, inputs, [output], reads=node.inputs[0], **attrs)
-    if raised is not None:
-        add_rescaling(writer, output, writer.write(node.output), node.output, raised / writer.scale(node.output))
+    if raised_scale is not None:
+        add_requantize(writer, output, writer.write(node.output), node.output, raised_scale / writer.scale(node.output))
 
 
-def _raised_scale(writer: GraphWriter, tensor: str, accumulator: np.ndarray, x_bits: int) -> float | None:
+def _scale_for_int16_input(writer: GraphWriter, tensor: str, accumulator: np.ndarray, x_bits: int) -> float | None:
     """The scale that a convolution of 16-bit inputs needs instead of its own; None where its own will do.
 
     The BPU drops at least a byte of such an accumulator, so that 1 of the largest channel is at most 1/127 of 16-bit
@@ -72,15 +73,15 @@ def _raised_scale(writer: GraphWriter, tensor: str, accumulator: np.ndarray, x_b
     """
     if x_bits != 16:
         return None
-    least = float(accumulator.max()) * WEIGHT_MAX
+    min_scale = float(accumulator.max()) * WEIGHT_MAX
     of_16_bits = writer.scale(tensor) * INT_MAX[writer.bits(tensor)] / INT_MAX[16]
-    return least if least > of_16_bits else None
+    return min_scale if min_scale > of_16_bits else None
 
 
 def emit_conv_transpose(writer: GraphWriter, node: Node) -> None:
     """HzSQuantizedConvTranspose, int8 to int8: weights (I, kh, kw, O/group), thresholds per output channel."""
     _, weight, bias = _operands(writer, node)  # (I, O/group, kh, kw)
-    x, x_scale = narrowed(writer, node.inputs[0]), narrowed_scale(writer, node.inputs[0])
+    x, x_scale = to_int8(writer, node.inputs[0]), int8_scale(writer, node.inputs[0])
     group = int(node.attrs.get("group", 1))
     per_group = weight.reshape(group, -1, *weight.shape[1:])  # (group, I/group, O/group, kh, kw)
     peaks = np.abs(per_group).max(axis=(1, 3, 4)).reshape(-1)
@@ -88,16 +89,16 @@ def emit_conv_transpose(writer: GraphWriter, node: Node) -> None:
     scaled = per_group / step.reshape(group, 1, -1, 1, 1)
     quantized = _round_weights(scaled.reshape(weight.shape)).transpose(0, 2, 3, 1)
     accumulator = x_scale * step
-    end = epilogue(accumulator / writer.scale(node.output), bits=8, place=f"node {node.name!r}")
-    bias_int = _round_bias(bias / accumulator + end.offset)
+    params = epilogue_params(accumulator / writer.scale(node.output), bits=8, location=f"node {node.name!r}")
+    bias_int = _round_bias(bias / accumulator + params.offset)
     attrs = _window(node, weight.shape[2:])
     if any(node.attrs.get("output_padding", [])):
         attrs["output_padding"] = list(node.attrs["output_padding"])
     if "activation" in node.attrs:
         attrs["activation"] = node.attrs["activation"]
     attrs |= {"use_bias": 1, "weight_thresholds": (step * WEIGHT_MAX).astype(np.float32)}
-    attrs |= {"accu_right_shift": end.right_shift, "y_quant_scale": end.scale}
-    attrs |= {"y_right_shift": end.out_shift, "b_left_shift": np.zeros(bias_int.size, np.int64)}
+    attrs |= {"accu_right_shift": params.right_shift, "y_quant_scale": params.scale}
+    attrs |= {"y_right_shift": params.out_shift, "b_left_shift": np.zeros(bias_int.size, np.int64)}
     inputs = [
         x,
         writer.constant(f"{node.name}_weight_quantized", quantized),
@@ -114,10 +115,10 @@ def weight_steps(
 
     Channels with hardly any weight get a larger step, so that bias and shifts still fit their integers.
     """
-    floor = np.abs(bias) / (x_scale * BIAS_LIMIT[x_bits])
+    min_step = np.abs(bias) / (x_scale * BIAS_MAX[x_bits])
     if node.output in writer.plan.source:
-        floor = np.maximum(floor, writer.scale(node.output) / x_scale * SMALLEST_FACTOR[x_bits])
-    steps: np.ndarray = np.maximum(np.maximum(peaks / WEIGHT_MAX, floor), np.finfo(np.float32).tiny)
+        min_step = np.maximum(min_step, writer.scale(node.output) / x_scale * SMALLEST_FACTOR[x_bits])
+    steps: np.ndarray = np.maximum(np.maximum(peaks / WEIGHT_MAX, min_step), np.finfo(np.float32).tiny)
     return steps
 
 

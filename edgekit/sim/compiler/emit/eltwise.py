@@ -7,14 +7,14 @@ from typing import Any
 
 import numpy as np
 
+from edgekit.bpu import INT16_MAX, INT_MAX, MULTIPLIER_MAX
 from edgekit.sim.compiler.emit.writer import NHWC, GraphWriter
 from edgekit.sim.compiler.float_graph import Node, unsupported
-from edgekit.sim.compiler.requantize import SCALE_MAX, V_MAX, epilogue, multiplier
-from edgekit.sim.compiler.scales import INT_MAX
+from edgekit.sim.compiler.requantize import epilogue_params, multiplier
 
 OPS = {"Add": "HzSElementwiseAdd", "Sub": "HzSElementwiseSub", "Mul": "HzSElementwiseMul"}
-ADD_SHIFT_MAX = 20  # x << 20 of an int8 stays clear of 32 bits
-WIDE_SHIFT_MAX = {8: 23, 16: 15}  # beside or with int16, by x's bits: both operands stay below 2^30
+MAX_ADD_SHIFT = 20  # x << 20 of an int8 stays clear of 32 bits
+MAX_ADD_SHIFT_INT16 = {8: 23, 16: 15}  # beside or with int16, by x's bits: both operands stay below 2^30
 
 
 def emit_add(writer: GraphWriter, node: Node) -> None:
@@ -24,16 +24,16 @@ def emit_add(writer: GraphWriter, node: Node) -> None:
         raise unsupported(node, "subtracts the tensor with the larger range")
     _same_shape(writer, node)
     ratio = writer.scale(e) / writer.scale(x)
-    wide = 16 in (writer.bits(x), writer.bits(e))
-    most = WIDE_SHIFT_MAX[writer.bits(x)] if wide else ADD_SHIFT_MAX
-    x_shift = min(15 + math.floor(-math.log2(ratio)), most) if ratio < 1 else 14
-    e_scale = min(round(ratio * 2**x_shift), SCALE_MAX)
+    with_int16 = 16 in (writer.bits(x), writer.bits(e))
+    max_shift = MAX_ADD_SHIFT_INT16[writer.bits(x)] if with_int16 else MAX_ADD_SHIFT
+    x_shift = min(15 + math.floor(-math.log2(ratio)), max_shift) if ratio < 1 else 14
+    e_scale = min(round(ratio * 2**x_shift), MULTIPLIER_MAX)
     factor = writer.scale(x) / 2**x_shift / writer.scale(node.output)
     accu = _accu_shift(writer, node, factor)
     attrs = {"x_shift": x_shift, "e_scale": e_scale}
     if node.op == "Add":
         attrs["e_shift"] = 0
-    _finish(writer, node, (x, e), attrs, accu, factor)
+    _add_node(writer, node, (x, e), attrs, accu, factor)
 
 
 def emit_mul(writer: GraphWriter, node: Node) -> None:
@@ -42,15 +42,15 @@ def emit_mul(writer: GraphWriter, node: Node) -> None:
     x, e = node.inputs
     factor = writer.scale(x) * writer.scale(e) / writer.scale(node.output)
     bytewise = writer.bits(x) == writer.bits(e) == 8
-    _finish(writer, node, (x, e), {}, 0 if bytewise else _accu_shift(writer, node, factor), factor)
+    _add_node(writer, node, (x, e), {}, 0 if bytewise else _accu_shift(writer, node, factor), factor)
 
 
 def _accu_shift(writer: GraphWriter, node: Node, factor: float) -> int:
     """The smallest shift that keeps every output in range clear of the 16 bits in between."""
-    return max(0, math.ceil(math.log2((1 << (writer.bits(node.output) - 1)) / factor / V_MAX)))
+    return max(0, math.ceil(math.log2((1 << (writer.bits(node.output) - 1)) / factor / INT16_MAX)))
 
 
-def _finish(
+def _add_node(
     writer: GraphWriter,
     node: Node,
     operands: tuple[str, str],
@@ -58,14 +58,14 @@ def _finish(
     accu_right_shift: int,
     factor: float,
 ) -> None:
-    output = multiplier(factor * 2.0**accu_right_shift, place=f"node {node.name!r}")
+    output = multiplier(factor * 2.0**accu_right_shift, location=f"node {node.name!r}")
     channels = writer.channels(node.output)
     numbers: dict[str, Any] = attrs | {
         "accu_right_shift": accu_right_shift,
         "output_scale": int(output.scale[0]),
         "output_right_shift": int(output.shift[0]),
     }
-    wide: dict[str, Any] = {key: np.full(channels, value, np.int64) for key, value in numbers.items()}
+    attributes: dict[str, Any] = {key: np.full(channels, value, np.int64) for key, value in numbers.items()}
     inputs = [writer.read(name, NHWC) for name in operands]
     target = writer.write(node.output)
     bits = writer.bits(node.output)
@@ -75,7 +75,7 @@ def _finish(
         inputs,
         [target],
         reads=operands[0],
-        **wide,
+        **attributes,
         rounding_method="ROUND",
         output_bit=bits,
     )
@@ -87,17 +87,17 @@ def _same_shape(writer: GraphWriter, node: Node) -> None:
         raise unsupported(node, f"combines the shapes {list(shapes[0])} and {list(shapes[1])}")
 
 
-def narrowed(writer: GraphWriter, tensor: str, layout: str = NHWC) -> str:
+def to_int8(writer: GraphWriter, tensor: str, layout: str = NHWC) -> str:
     """`tensor` for an operation that takes int8 only: of the same range, in 8 bits."""
-    return rescaled(writer, tensor, narrowed_scale(writer, tensor), layout)
+    return rescale_to(writer, tensor, int8_scale(writer, tensor), layout)
 
 
-def narrowed_scale(writer: GraphWriter, tensor: str) -> float:
-    """The float value of the integer 1 of what `narrowed` gives."""
+def int8_scale(writer: GraphWriter, tensor: str) -> float:
+    """The float value of the integer 1 of what `to_int8` gives."""
     return writer.scale(tensor) * INT_MAX[writer.bits(tensor)] / INT_MAX[8]
 
 
-def rescaled(writer: GraphWriter, tensor: str, scale: float, layout: str = NHWC, bits: int = 8) -> str:
+def rescale_to(writer: GraphWriter, tensor: str, scale: float, layout: str = NHWC, bits: int = 8) -> str:
     """The integer tensor of `tensor`, brought to `scale` and `bits` where its own are others."""
     source = writer.read(tensor, layout)
     if writer.scale(tensor) == scale and writer.bits(tensor) == bits:
@@ -108,7 +108,7 @@ def rescaled(writer: GraphWriter, tensor: str, scale: float, layout: str = NHWC,
     return target
 
 
-def add_rescaling(writer: GraphWriter, source: str, target: str, tensor: str, factor: float) -> None:
+def add_requantize(writer: GraphWriter, source: str, target: str, tensor: str, factor: float) -> None:
     """Makes the integer tensor of `tensor` (NHWC) from another one whose 1 is `factor` of its own."""
     name = f"{tensor}_Requantize"
     _add_requantize(writer, name, source, target, tensor, factor, NHWC, writer.bits(tensor))
@@ -119,7 +119,7 @@ def _add_requantize(
 ) -> None:
     axis = 3 if layout == NHWC else writer.rank(tensor) - 1
     size = writer.channels(tensor) if layout == NHWC else writer.graph.shapes[tensor][-1]
-    to = multiplier(factor, place=f"the rescaling of {tensor!r}")
+    to = multiplier(factor, location=f"the rescaling of {tensor!r}")
     writer.add(
         "HzRequantize",
         name,
@@ -139,15 +139,15 @@ def emit_global_average(writer: GraphWriter, node: Node) -> None:
     x = node.inputs[0]
     _, channels, height, width = writer.graph.shapes[x]
     factor = writer.scale(x) / (height * width) / writer.scale(node.output)
-    end = epilogue(factor, bits=writer.bits(node.output), place=f"node {node.name!r}")
+    params = epilogue_params(factor, bits=writer.bits(node.output), location=f"node {node.name!r}")
     writer.add(
         "HzSQuantizedGlobalAveragePool",
         node.name,
         [writer.read(x)],
         [writer.write(node.output)],
         reads=x,
-        accu_right_shift=np.full(channels, end.right_shift[0]),
-        output_scale=np.full(channels, end.scale[0]),
-        output_right_shift=np.full(channels, end.out_shift[0]),
+        accu_right_shift=np.full(channels, params.right_shift[0]),
+        output_scale=np.full(channels, params.scale[0]),
+        output_right_shift=np.full(channels, params.out_shift[0]),
         output_bit=writer.bits(node.output),
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from edgekit.sim.compiler.emit.eltwise import narrowed, rescaled
+from edgekit.sim.compiler.emit.eltwise import rescale_to, to_int8
 from edgekit.sim.compiler.emit.writer import NCHW, NHWC, NHWC_AXIS, GraphWriter
 from edgekit.sim.compiler.float_graph import Node, unsupported
 
@@ -21,14 +21,14 @@ def emit_slice(writer: GraphWriter, node: Node) -> None:
 
 
 def emit_concat(writer: GraphWriter, node: Node) -> None:
-    """Concat: branches of another scale are rescaled first."""
+    """Concat: branches of another scale are rescale_to first."""
     layout = NHWC if writer.rank(node.output) == 4 else NCHW
     axis = int(node.attrs["axis"]) % writer.rank(node.output)
     scale, bits = writer.scale(node.output), writer.bits(node.output)
-    inputs = [rescaled(writer, name, scale, layout, bits) for name in node.inputs]
+    inputs = [rescale_to(writer, name, scale, layout, bits) for name in node.inputs]
     target = writer.write(node.output, layout)
-    place = NHWC_AXIS[axis] if layout == NHWC else axis
-    writer.add("Concat", node.name, inputs, [target], reads=node.inputs[0], domain="", axis=place)
+    target_axis = NHWC_AXIS[axis] if layout == NHWC else axis
+    writer.add("Concat", node.name, inputs, [target], reads=node.inputs[0], domain="", axis=target_axis)
 
 
 def emit_max_pool(writer: GraphWriter, node: Node) -> None:
@@ -55,7 +55,7 @@ def emit_resize(writer: GraphWriter, node: Node) -> None:
     whole = len(before) == 4 and before[:2] == after[:2] and all(a % b == 0 for a, b in zip(after, before, strict=True))
     if node.attrs.get("mode", "nearest") != "nearest" or not whole:
         raise unsupported(node, f"resizes {list(before)} to {list(after)} other than by whole nearest steps")
-    source = narrowed(writer, node.inputs[0])
+    source = to_int8(writer, node.inputs[0])
     writer.add(
         "HzQuantizedResizeUpsample",
         node.name,

@@ -69,7 +69,7 @@ GRID = 1024  # distance of the places where a row may begin
 
 
 @dataclass(frozen=True, slots=True)
-class InterpolatedTable:
+class Lut2LayerTable:
     """The attributes of HzLut2Layer: `bound` has 8 entries (the last repeats), rows are `table` (6, 64).
 
     Segment 0 (x at the lower bound) is a constant, rows 1..6 cover the rest, segment 7 is never reached.
@@ -95,34 +95,34 @@ class InterpolatedTable:
         }
 
 
-def interpolated_table(function: Function, x_scale: float, y_scale: float, *, bits: int) -> InterpolatedTable:
+def lut2layer_table(function: Function, x_scale: float, y_scale: float, *, bits: int) -> Lut2LayerTable:
     """Rows for `function`; `x_scale` and `y_scale` are the float values of the integers 1."""
     limit = 1 << (bits - 1)
 
-    def ints(x: np.ndarray) -> np.ndarray:
+    def integer_function(x: np.ndarray) -> np.ndarray:
         return np.clip(function(x * x_scale) / y_scale, -limit, limit - 1)
 
-    bounds = row_bounds(ints)
+    bounds = row_bounds(integer_function)
     lines = [_row_position(low, high) for low, high in pairwise(bounds)]
-    rows = [np.rint(ints(_entry_places(line))) for line in lines]
-    flat = _constant_line(float(np.rint(ints(np.array([float(LOW)]))[0])))
+    rows = [np.rint(integer_function(_entry_positions(line))) for line in lines]
+    flat = _constant_line(float(np.rint(integer_function(np.array([float(LOW)]))[0])))
     scale, bias, left_shift, right_shift = np.array([flat, *lines, flat], np.int64).T
     bound = np.array([*bounds, HIGH], np.int64)
-    return InterpolatedTable(bound, scale, bias, left_shift, right_shift, np.array(rows, np.int64))
+    return Lut2LayerTable(bound, scale, bias, left_shift, right_shift, np.array(rows, np.int64))
 
 
-def row_bounds(ints: Function) -> list[int]:
+def row_bounds(integer_function: Function) -> list[int]:
     """Seven ascending bounds, from LOW to HIGH, that make the worst interpolation error of a row smallest.
 
     The error of a straight line over a step h is at most h^2 / 8 times the second derivative.
     """
-    places = np.append(np.arange(LOW, HIGH, GRID), HIGH)
-    bend = _bend_per_cell(ints, places)
-    count = places.size
+    positions = np.append(np.arange(LOW, HIGH, GRID), HIGH)
+    curvature = _max_curvature(integer_function, positions)
+    count = positions.size
     cost = np.full((count, count), np.inf)
     for start in range(count - 1):
-        worst = np.maximum.accumulate(bend[start:])
-        length = places[start + 1 :] - places[start]
+        worst = np.maximum.accumulate(curvature[start:])
+        length = positions[start + 1 :] - positions[start]
         cost[start, start + 1 :] = worst * (length / (ENTRIES - 1)) ** 2 / 8
     best, choice = cost[0].copy(), np.zeros((ROWS, count), np.int64)
     for row in range(1, ROWS):
@@ -132,17 +132,17 @@ def row_bounds(ints: Function) -> list[int]:
     path = [count - 1]
     for row in range(ROWS - 1, 0, -1):
         path.append(int(choice[row, path[-1]]))
-    return [int(places[i]) for i in [0, *reversed(path)]]
+    return [int(positions[i]) for i in [0, *reversed(path)]]
 
 
-def _bend_per_cell(ints: Function, places: np.ndarray) -> np.ndarray:
+def _max_curvature(integer_function: Function, positions: np.ndarray) -> np.ndarray:
     """The largest magnitude of the second derivative inside each cell between two places."""
     x = np.linspace(LOW, HIGH, 4097)
-    second = np.abs(np.gradient(np.gradient(ints(x), x), x))
-    cell = np.clip(np.searchsorted(places, x, side="right") - 1, 0, places.size - 2)
-    bend = np.zeros(places.size - 1)
-    np.maximum.at(bend, cell, second)
-    return bend
+    second = np.abs(np.gradient(np.gradient(integer_function(x), x), x))
+    cell = np.clip(np.searchsorted(positions, x, side="right") - 1, 0, positions.size - 2)
+    curvature = np.zeros(positions.size - 1)
+    np.maximum.at(curvature, cell, second)
+    return curvature
 
 
 def _row_position(low: int, high: int) -> tuple[int, int, int, int]:
@@ -155,7 +155,7 @@ def _row_position(low: int, high: int) -> tuple[int, int, int, int]:
     return scale, min(bias, HIGH), left_shift, right_shift
 
 
-def _entry_places(line: tuple[int, int, int, int]) -> np.ndarray:
+def _entry_positions(line: tuple[int, int, int, int]) -> np.ndarray:
     """The x of each entry, as the integers of `line` place it."""
     scale, bias, left_shift, right_shift = line
     position = np.arange(ENTRIES) * STEP * 2.0**right_shift
@@ -180,7 +180,7 @@ def emit_table(writer: GraphWriter, node: Node) -> None:
         entries = writer.constant(f"{node.name}_table_params", table)
         writer.add("HzLut", node.name, [source, entries], [target], reads=x, lut_type=kind)
     else:
-        rows = interpolated_table(function, writer.scale(x), writer.scale(y), bits=writer.bits(y))
+        rows = lut2layer_table(function, writer.scale(x), writer.scale(y), bits=writer.bits(y))
         attrs = rows.attributes() | {"lut_type": kind, "output_bit": writer.bits(y)}
         writer.add("HzLut2Layer", node.name, [source], [target], reads=x, **attrs)
 

@@ -6,34 +6,34 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from edgekit.bpu import COLOR_RANGES, INPUT_TYPES
 from edgekit.calibration.samples import Normalisation
 from edgekit.errors import ConfigError
 from edgekit.sim.compiler.emit.writer import NHWC, TO_NHWC, GraphWriter
-from edgekit.sim.compiler.requantize import epilogue
+from edgekit.sim.compiler.requantize import epilogue_params
 
 # ITU-R BT.601, full range: rows R, G, B; columns Y, U - 128, V - 128.
 YUV_TO_RGB = np.array([[1.0, 0.0, 1.402], [1.0, -0.344136, -0.714136], [1.0, 1.772, 0.0]])
 STUDIO_GAIN = np.array([255 / 219, 255 / 224, 255 / 224])  # luma 16..235 and chroma 16..240 to 0..255
 STUDIO_BLACK = 16
 WEIGHT_LEVELS = range(127, 95, -1)  # largest weight: fewer levels where all weights then round better
-INPUT_TYPES = {
-    ("rgb", "regular"): "RGB_128",
-    ("bgr", "regular"): "BGR_128",
-    ("gray", "regular"): "GRAY_128",
-    ("yuv444", "regular"): "YUV_BT601_FULL_RANGE_128",
-    ("nv12", "regular"): "YUV_BT601_FULL_RANGE_128",
-    ("yuv444", "bt601_video"): "YUV_BT601_VIDEO_RANGE_128",
-    ("nv12", "bt601_video"): "YUV_BT601_VIDEO_RANGE_128",
+# (kind, input_space_and_range) -> the dialect's `input_type`
+INPUT_TYPE_OF = {
+    (kind, color_space): input_type
+    for input_type, (declared_kind, color_range) in INPUT_TYPES.items()
+    for kind in (("nv12", "yuv444") if declared_kind == "nv12" else (declared_kind,))
+    for color_space, range_ in COLOR_RANGES.items()
+    if range_ == color_range
 }
 
 
 @dataclass(frozen=True, slots=True)
 class ImageInput:
-    """What the board feeds (`kind`, `layout`, `color_space`) and what the float model takes (`train`)."""
+    """What the board feeds (`kind`, `layout`, `color_space`) and what the float model takes (`train_kind`)."""
 
     name: str
     kind: str
-    train: str
+    train_kind: str
     layout: str  # of the board's input: nv12 and yuv444 are NHWC
     color_space: str
     normalisation: Normalisation
@@ -53,8 +53,8 @@ def emit_preprocess(writer: GraphWriter, image: ImageInput) -> None:
     quantized, step = _round_matrix(weights)
     scale = writer.scale(writer.graph.input)
     bits = writer.bits(writer.graph.input)
-    end = epilogue(step / scale, bits=bits, place=f"node {node!r}")
-    bias = np.rint((matrix @ np.full(matrix.shape[1], 128.0) + offset) / step + end.offset)
+    params = epilogue_params(step / scale, bits=bits, location=f"node {node!r}")
+    bias = np.rint((matrix @ np.full(matrix.shape[1], 128.0) + offset) / step + params.offset)
     inputs = [
         x_name,
         writer.constant(f"{node}_weight_quantized", quantized[:, None, None, :].astype(np.int8)),
@@ -67,46 +67,46 @@ def emit_preprocess(writer: GraphWriter, image: ImageInput) -> None:
         node,
         inputs,
         [target],
-        input_type=INPUT_TYPES[image.kind, image.color_space],
+        input_type=INPUT_TYPE_OF[image.kind, image.color_space],
         channel_group=matrix.shape[0] if diagonal else 1,
         weight_thresholds=np.abs(weights).max(axis=1).astype(np.float32),
         output_bit=bits,
-        right_shift=end.right_shift,
-        scale=end.scale,
-        out_shift=end.out_shift,
+        right_shift=params.right_shift,
+        scale=params.scale,
+        out_shift=params.out_shift,
         high_precision_output=0,
     )
 
 
 def affine_of(image: ImageInput) -> tuple[np.ndarray, np.ndarray]:
     """(matrix, offset) with float input = matrix @ pixel + offset, pixels 0..255 in the board's channel order."""
-    if (image.kind, image.color_space) not in INPUT_TYPES:
+    if (image.kind, image.color_space) not in INPUT_TYPE_OF:
         raise ConfigError(
             f"input_type_rt {image.kind!r} with input_space_and_range {image.color_space!r} cannot be simulated, "
-            f"expected one of {', '.join(' '.join(pair) for pair in INPUT_TYPES)}",
+            f"expected one of {', '.join(' '.join(pair) for pair in INPUT_TYPE_OF)}",
             hint="fix input_parameters, or compile with --toolchain hb_mapper",
         )
-    matrix, offset = _to_train(image)
+    matrix, offset = _training_affine(image)
     gain = np.asarray(image.normalisation.scale)
     return matrix * gain[:, None], (offset - np.asarray(image.normalisation.mean)) * gain
 
 
-def _to_train(image: ImageInput) -> tuple[np.ndarray, np.ndarray]:
+def _training_affine(image: ImageInput) -> tuple[np.ndarray, np.ndarray]:
     """Board pixels to training pixels, both 0..255."""
-    if image.kind == image.train or (image.kind, image.train) == ("nv12", "yuv444"):
+    if image.kind == image.train_kind or (image.kind, image.train_kind) == ("nv12", "yuv444"):
         size = len(image.normalisation.scale)
         return np.eye(size), np.zeros(size)
-    if image.kind in ("nv12", "yuv444") and image.train in ("rgb", "bgr"):
+    if image.kind in ("nv12", "yuv444") and image.train_kind in ("rgb", "bgr"):
         matrix, black = YUV_TO_RGB, 0
         if image.color_space == "bt601_video":
             matrix, black = YUV_TO_RGB * STUDIO_GAIN, STUDIO_BLACK
         offset = -matrix @ np.array([black, 128.0, 128.0])
-        order = [0, 1, 2] if image.train == "rgb" else [2, 1, 0]
+        order = [0, 1, 2] if image.train_kind == "rgb" else [2, 1, 0]
         return matrix[order], offset[order]
-    if {image.kind, image.train} == {"rgb", "bgr"}:
+    if {image.kind, image.train_kind} == {"rgb", "bgr"}:
         return np.eye(3)[::-1], np.zeros(3)
     raise ConfigError(
-        f"input_type_rt is {image.kind!r} with input_type_train {image.train!r}, expected two that convert",
+        f"input_type_rt is {image.kind!r} with input_type_train {image.train_kind!r}, expected two that convert",
         hint="nv12 and yuv444 go with rgb, bgr or yuv444; rgb and bgr with each other; gray with gray",
     )
 

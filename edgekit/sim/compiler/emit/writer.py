@@ -20,15 +20,15 @@ NHWC_AXIS = {0: 0, 1: 3, 2: 1, 3: 2}  # float model's axis -> axis of the NHWC t
 
 
 @dataclass(frozen=True, slots=True)
-class TensorLink:
+class TensorMapping:
     """What an integer tensor stands for: the float tensor, its axis order here, and the float value of 1.
 
-    `unit` is one number, or one per channel along the last axis (int32 heads).
+    `scale` is one number, or one per channel along the last axis (int32 heads).
     """
 
     float_name: str
     layout: str
-    unit: np.ndarray
+    scale: np.ndarray
 
 
 class GraphWriter:
@@ -44,7 +44,7 @@ class GraphWriter:
         self.scales = scales
         self.nodes: list[onnx.NodeProto] = []
         self.initializers: dict[str, np.ndarray] = {}
-        self.links: dict[str, TensorLink] = {}  # by integer tensor, where it stands for a float tensor
+        self.mappings: dict[str, TensorMapping] = {}  # by integer tensor, where it stands for a float tensor
         self.input_of: dict[str, str] = {}  # integer node -> the float tensor it reads first
         self._written: dict[str, str] = {}  # float tensor -> the layout it was written in
         self._layouts: dict[tuple[str, str], str] = {}  # (float tensor, layout) -> integer tensor
@@ -75,21 +75,23 @@ class GraphWriter:
             self._layouts[tensor, layout] = name
         return self._layouts[tensor, layout]
 
-    def write(self, tensor: str, layout: str = NHWC, *, name: str = "", unit: np.ndarray | None = None) -> str:
+    def write(
+        self, tensor: str, layout: str = NHWC, *, name: str = "", accumulator_scale: np.ndarray | None = None
+    ) -> str:
         """The name of the integer tensor for `tensor`, which the caller now makes in `layout`.
 
-        `unit` is needed for accumulators only; other tensors have their planned scale.
+        `accumulator_scale` is needed for accumulators only; other tensors have their planned scale.
         """
         quantized = name or f"{tensor}_quantized"
         self._layouts[tensor, layout] = quantized
         self._written[tensor] = layout
-        scale = np.array([self.scale(tensor)]) if unit is None else unit
-        self.links.setdefault(quantized, TensorLink(tensor, layout, scale.astype(np.float32)))
+        scale = np.array([self.scale(tensor)]) if accumulator_scale is None else accumulator_scale
+        self.mappings.setdefault(quantized, TensorMapping(tensor, layout, scale.astype(np.float32)))
         return quantized
 
-    def unit(self, tensor: str) -> np.ndarray:
+    def tensor_scale(self, tensor: str) -> np.ndarray:
         """The float value of the integer 1 of `tensor`: (1,) or (C,) float32."""
-        return self.links[self._layouts[tensor, self.layout(tensor)]].unit
+        return self.mappings[self._layouts[tensor, self.layout(tensor)]].scale
 
     def constant(self, name: str, value: np.ndarray) -> str:
         self.initializers[name] = value

@@ -16,7 +16,7 @@ from edgekit.sim.compiler.float_graph import FloatGraph, Node, unsupported
 
 BOUNDED_OPS = ("Conv", "ConvTranspose", "Add", "Sub", "Mul", "Concat")
 RELU_OPS = ("Conv", "ConvTranspose")
-PLACE = "put the Clip right behind a convolution that nothing else reads, before its activation"
+PLACEMENT_HINT = "put the Clip right behind a convolution that nothing else reads, before its activation"
 
 
 def absorb_clips(graph: FloatGraph) -> FloatGraph:
@@ -45,23 +45,23 @@ def _check_absorbed(node: Node, before: Node | None, graph: FloatGraph) -> None:
     x, results = node.inputs[0], graph.outputs.values()
     if before is None or before.op not in BOUNDED_OPS:
         behind = f"{before.name!r} ({before.op})" if before else "the input"
-        raise unsupported(node, f"stands behind {behind}, where the board's compiler drops it", PLACE)
+        raise unsupported(node, f"stands behind {behind}, where the board's compiler drops it", PLACEMENT_HINT)
     if len(graph.consumers()[x]) > 1 or x in results:
-        raise unsupported(node, f"is not the only one that reads {x!r}: the board's compiler drops it", PLACE)
+        raise unsupported(node, f"is not the only one that reads {x!r}: the board's compiler drops it", PLACEMENT_HINT)
     if node.output in results:
-        raise unsupported(node, "is an output, which keeps its accumulator's full range on the board", PLACE)
+        raise unsupported(node, "is an output, which keeps its accumulator's full range on the board", PLACEMENT_HINT)
 
 
 def clip_bounds(node: Node, graph: FloatGraph) -> tuple[float, float]:
     """(low, high) of a Clip, from its constants (opset 11) or its attributes; infinite where it has none."""
-    found: list[float] = []
+    bounds: list[float] = []
     for index, key, default in ((1, "min", -np.inf), (2, "max", np.inf)):
         name = node.inputs[index] if len(node.inputs) > index else ""
         if name and name not in graph.constants:
             raise unsupported(node, "computes its bounds", "export constant bounds")
         value = graph.constants[name] if name else np.asarray(node.attrs.get(key, default))
-        found.append(float(value.reshape(-1)[0]))
-    low, high = found
+        bounds.append(float(value.reshape(-1)[0]))
+    low, high = bounds
     if not low < high:
         raise ModelError(
             f"node {node.name!r} (Clip) has the bounds {low:g} and {high:g}, expected the lower one first",

@@ -126,8 +126,8 @@ def _constant_operand(node: Node, graph: FloatGraph, constants: dict[str, np.nda
     per_channel = value.size == channels and value.shape[-3:] == (channels, 1, 1)
     if not channels or not (value.size == 1 or per_channel):
         return node  # the quantizer refuses it by name
-    wide = [np.broadcast_to(v.reshape(-1), (channels,)) for v in (factor, offset)]
-    return _channel_affine(node, x, wide[0], wide[1], constants)
+    per_channel_affine = [np.broadcast_to(v.reshape(-1), (channels,)) for v in (factor, offset)]
+    return _channel_affine(node, x, per_channel_affine[0], per_channel_affine[1], constants)
 
 
 def _affine(node: Node, constants: dict[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray, str]:
@@ -135,13 +135,13 @@ def _affine(node: Node, constants: dict[str, np.ndarray]) -> tuple[np.ndarray, n
     first_known = node.inputs[0] in constants
     value = constants[node.inputs[0 if first_known else 1]].astype(np.float64)
     x = node.inputs[1 if first_known else 0]
-    one, zero = np.ones(1), np.zeros(1)
+    ones, zeros = np.ones(1), np.zeros(1)
     if node.op == "Mul":
-        return value, zero, x
+        return value, zeros, x
     if node.op == "Div":
         if first_known:
             raise unsupported(node, "divides a constant by a tensor")
-        return 1.0 / value, zero, x
+        return 1.0 / value, zeros, x
     if node.op == "Add":
-        return one, value, x
-    return (-one, value, x) if first_known else (one, -value, x)
+        return ones, value, x
+    return (-ones, value, x) if first_known else (ones, -value, x)
