@@ -14,7 +14,7 @@ from tests.conftest import ROOT
 PACKAGE = ROOT / "edgekit"
 # Packages that do not declare yet what is public.
 PENDING = frozenset(
-    "binary calibration cli compile data demo deploy evaluate export graph kernels latency learn logs ops "
+    "binary calibration cli compile data demo deploy evaluate export graph kernels latency learn logs "
     "output ptq report robot runtime sim tracking tune edgekit".split()
 )
 PACKAGES = ["edgekit", *sorted(f"edgekit.{p.parent.name}" for p in PACKAGE.glob("*/__init__.py"))]

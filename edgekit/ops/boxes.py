@@ -10,23 +10,52 @@ TINY = np.finfo(np.float32).tiny  # so that two empty boxes overlap by 0
 
 
 def xywh_to_xyxy(boxes_xywh: Boxes) -> Boxes:
-    """Centre and size (n, 4) to corners (n, 4)."""
+    """Convert boxes from center and size to corners.
+
+    Args:
+        boxes_xywh: (n, 4) float32.
+
+    Returns:
+        (n, 4) float32: left, top, right, bottom.
+    """
     half = boxes_xywh[:, 2:] / 2
     return np.concatenate([boxes_xywh[:, :2] - half, boxes_xywh[:, :2] + half], axis=1)
 
 
 def xyxy_to_ltwh(boxes_xyxy: Boxes) -> Boxes:
-    """Corners (n, 4) to left, top, width, height (n, 4), as COCO writes boxes."""
+    """Convert boxes from corners to left, top, width, height, as COCO writes them.
+
+    Args:
+        boxes_xyxy: (n, 4) float32.
+
+    Returns:
+        (n, 4) float32.
+    """
     return np.concatenate([boxes_xyxy[:, :2], boxes_xyxy[:, 2:] - boxes_xyxy[:, :2]], axis=1)
 
 
 def box_area(boxes_xyxy: Boxes) -> npt.NDArray[np.float32]:
-    """Areas (n,); a box turned inside out has none."""
+    """Return the areas of boxes.
+
+    Args:
+        boxes_xyxy: (n, 4) float32.
+
+    Returns:
+        (n,) float32; a box turned inside out has none.
+    """
     return _areas(boxes_xyxy.T)
 
 
 def box_iou(a_xyxy: Boxes, b_xyxy: Boxes) -> npt.NDArray[np.float32]:
-    """Intersection over union of every pair: (n, 4) and (m, 4) to (n, m); 0 where both are empty."""
+    """Return the intersection over union of every pair of boxes.
+
+    Args:
+        a_xyxy: (n, 4) float32.
+        b_xyxy: (m, 4) float32.
+
+    Returns:
+        (n, m) float32 in 0..1; 0 for two empty boxes.
+    """
     a = np.ascontiguousarray(a_xyxy.T)  # columns: whole rows of boxes for the vector units
     b = a if b_xyxy is a_xyxy else np.ascontiguousarray(b_xyxy.T)
     sides = np.minimum(a[2:, :, None], b[2:, None])  # worked on in place: n * m numbers each
@@ -41,6 +70,6 @@ def box_iou(a_xyxy: Boxes, b_xyxy: Boxes) -> npt.NDArray[np.float32]:
 
 
 def _areas(columns: Boxes) -> npt.NDArray[np.float32]:
-    """Areas (n,) of the columns (4, n) of boxes."""
+    """Return the areas (n,) of boxes given as columns (4, n)."""
     sides = np.maximum(columns[2:] - columns[:2], 0)
     return np.asarray(sides[0] * sides[1], np.float32)

@@ -18,7 +18,7 @@ class Buffers:
         self._flat: dict[str, npt.NDArray[np.uint8]] = {}
 
     def array(self, name: str, shape: tuple[int, ...]) -> npt.NDArray[np.uint8]:
-        """The memory of this name in this shape, with whatever the last frame left in it."""
+        """Return the memory of this name in this shape, with whatever the last frame left in it."""
         size = math.prod(shape)
         flat = self._flat.get(name)
         if flat is None or flat.size < size:

@@ -131,7 +131,7 @@ def _jpeg2000(data: bytes) -> Size | None:
 
 
 def _avif(data: bytes) -> Size | None:
-    """The largest image that the file's properties declare: the image itself, or a grid of tiles."""
+    """Return the largest image that the file's properties declare: the image itself, or a grid of tiles."""
     sizes = [
         size for kind, start, end in _boxes(data, 0, len(data)) if kind == b"meta" for size in _ispe(data, start, end)
     ]
@@ -149,7 +149,7 @@ def _ispe(data: bytes, start: int, end: int) -> Iterator[Size]:
 
 
 def _boxes(data: bytes, at: int, end: int) -> Iterator[tuple[bytes, int, int]]:
-    """(kind, begin, end) of the contents of the boxes of an ISO media file."""
+    """Yield (kind, begin, end) of the contents of the boxes of an ISO media file."""
     for _ in range(MAX_BOXES):
         if at + 8 > end:
             return

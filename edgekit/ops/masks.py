@@ -22,9 +22,15 @@ Mask = npt.NDArray[np.bool_]
 class InstanceMasks:
     """The masks of n objects; `masks[i]` is a full-size boolean (height, width) of the original image.
 
-    Holds logits at prototype resolution: `windows[i]` (h, w) float32 with its top-left cell at
-    `corners_xy[i]`. A pixel belongs to the object where the bilinearly interpolated logit is above 0
-    (sigmoid above 0.5) and its index lies within the box [x1, x2) x [y1, y2), as Ultralytics crops.
+    A pixel belongs to the object if its bilinearly interpolated logit is above 0 (sigmoid above 0.5) and its index lies
+    within the box [x1, x2) x [y1, y2), as Ultralytics crops.
+
+    Attributes:
+        windows: Logits (h, w) float32 of each object, at prototype resolution.
+        corners_xy: (n, 2): the prototype cell of each window's top-left one.
+        boxes_xyxy: (n, 4) float32 original pixels, which masks are cropped to.
+        proto_wh: Columns and rows of the prototypes.
+        letterbox: Where the image lies in the model's input.
     """
 
     windows: tuple[Floats, ...]
@@ -60,7 +66,7 @@ class InstanceMasks:
         return stacked if dtype is None else np.asarray(stacked, dtype)
 
     def cropped(self, index: int) -> tuple[Mask, tuple[int, int]]:
-        """The mask within its box alone, and the x, y of its top-left pixel in the original image."""
+        """Return the mask within its box alone, and the x, y of its top-left pixel in the original image."""
         x1, y1, x2, y2 = (int(v) for v in np.ceil(self.boxes_xyxy[index]))
         if x2 <= x1 or y2 <= y1:
             return np.zeros((0, 0), np.bool_), (x1, y1)
@@ -69,11 +75,11 @@ class InstanceMasks:
         return np.asarray(logits > 0, np.bool_), (x1, y1)
 
     def rle(self, index: int) -> dict[str, list[int] | str]:
-        """The full-size mask as COCO's compressed RLE."""
+        """Return the full-size mask as COCO's compressed RLE."""
         return encode_rle(self[index])
 
     def polygons(self, index: int) -> list[list[float]]:
-        """The outlines as [x1, y1, x2, y2, ...] in pixels of the original image."""
+        """Return the outlines as [x1, y1, x2, y2, ...] in pixels of the original image."""
         part, (x, y) = self.cropped(index)
         return [[v + (x, y)[k % 2] for k, v in enumerate(line)] for line in mask_polygons(part)]
 
@@ -98,10 +104,10 @@ class InstanceMasks:
         )
 
     def _cells(self, index: int, axis: int, first: int, last: int) -> npt.NDArray[np.float64]:
-        """Where pixels first..last - 1 stand in the window, in cell indices along x (axis 0) or y (axis 1).
+        """Return where pixels first..last - 1 lie in the window, in cell indices along x (axis 0) or y (axis 1).
 
-        Both count centres: pixel u stands at u + 0.5 in the image, at (u + 0.5) * scale + shift in the
-        input, and at that times proto / input - 0.5 in cells.
+        Both count centers: pixel u is at u + 0.5 in the image, at (u + 0.5) * scale + shift in the input, and at that
+        times proto / input - 0.5 in cells.
         """
         shift = (self.letterbox.left, self.letterbox.top)[axis]
         inputs = (np.arange(first, last) + 0.5) * self.letterbox.scale_xy[axis] + shift
@@ -110,9 +116,17 @@ class InstanceMasks:
 
 
 def interpolate(plane: Floats, columns: npt.NDArray[np.float64], rows: npt.NDArray[np.float64]) -> Floats:
-    """Bilinear values of `plane` (h, w) at every row and column position (in cell indices), edges repeated.
+    """Interpolate a plane bilinearly, edges repeated.
 
     One axis after the other in float32: exact on every OpenCV version, whose warps round positions to 1/32.
+
+    Args:
+        plane: (h, w) float32.
+        columns: (m,) float64 positions in cell indices.
+        rows: (n,) float64 positions in cell indices.
+
+    Returns:
+        (n, m) float32.
     """
     (x0, x1, fx), (y0, y1, fy) = _neighbours(columns, plane.shape[1]), _neighbours(rows, plane.shape[0])
     tall = plane[y0] * (1 - fy)[:, None] + plane[y1] * fy[:, None]
@@ -134,10 +148,17 @@ def instance_masks(
     image_boxes_xyxy: Floats,
     letterbox: Letterbox,
 ) -> InstanceMasks:
-    """Logits = coefficients (n, k) . proto (h, w, k), in the window of each box only.
+    """Make the masks of objects: logits = coefficients . prototypes, in the window of each box only.
 
-    `proto` may be the device's integers when the coefficients carry their scale. `boxes_xyxy` (n, 4) in input
-    pixels choose the windows, `image_boxes_xyxy` (n, 4) in original pixels crop the masks.
+    Args:
+        coefficients: (n, k) float32.
+        proto: (h, w, k); may be the device's integers if the coefficients carry their scale.
+        boxes_xyxy: (n, 4) float32 input pixels, which choose the windows.
+        image_boxes_xyxy: (n, 4) float32 original pixels, which crop the masks.
+        letterbox: Where the image lies in the model's input.
+
+    Returns:
+        The masks.
     """
     proto_wh = (proto.shape[1], proto.shape[0])
     windows = box_windows(boxes_xyxy, proto_wh, letterbox)
@@ -148,7 +169,7 @@ def instance_masks(
 def masks_reference(
     coefficients: Floats, proto: Floats, image_boxes_xyxy: Floats, letterbox: Letterbox
 ) -> npt.NDArray[np.bool_]:
-    """The same masks by the definition: every logit, every pixel interpolated in float64; the oracle."""
+    """Make the masks (n, height, width) by the definition, every logit and pixel in float64: the oracle."""
     width, height = letterbox.source_wh
     logits = np.einsum("nk,hwk->nhw", coefficients.astype(np.float64), proto.astype(np.float64))
     scale_xy, shift = letterbox.scale_xy, (letterbox.left, letterbox.top)

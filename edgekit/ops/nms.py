@@ -8,7 +8,7 @@ import numpy.typing as npt
 from edgekit.ops.boxes import Boxes, box_iou
 
 MAX_CANDIDATES = 30_000  # what Ultralytics lets into its NMS; the best ones by score
-BLOCK = 128  # candidates whose mutual overlaps are computed at once
+BLOCK_BOXES = 128  # candidates whose mutual overlaps are computed at once
 
 
 def nms(
@@ -19,18 +19,25 @@ def nms(
     iou_threshold: float,
     max_detections: int = 300,
 ) -> npt.NDArray[np.intp]:
-    """Indices of the kept boxes, best first.
+    """Suppress boxes that a better one of the same class overlaps.
 
-    A box goes when a better one of the same class overlaps it by more than `iou_threshold`. Equal scores
-    keep the order of the input. `boxes_xyxy`: (n, 4), `scores`: (n,), `class_ids`: (n,).
+    Args:
+        boxes_xyxy: (n, 4) float32.
+        scores: (n,) float32; equal ones keep the order of the input.
+        class_ids: (n,) int32.
+        iou_threshold: Overlap (0..1) above which the lower score goes.
+        max_detections: Boxes kept.
+
+    Returns:
+        Indices (k,) of the kept boxes, best first.
     """
     order = (-scores).argsort(kind="stable")[:MAX_CANDIDATES]
     boxes, classes = boxes_xyxy.take(order, axis=0), class_ids.take(order)
-    kept = _greedy(boxes[:BLOCK], classes[:BLOCK], iou_threshold)
-    for start in range(BLOCK, len(order), BLOCK):
+    kept = _greedy(boxes[:BLOCK_BOXES], classes[:BLOCK_BOXES], iou_threshold)
+    for start in range(BLOCK_BOXES, len(order), BLOCK_BOXES):
         if len(kept) >= max_detections:
             break
-        block = np.arange(start, min(start + BLOCK, len(order)))
+        block = np.arange(start, min(start + BLOCK_BOXES, len(order)))
         rivals = _overlaps(boxes[block], classes[block], boxes[kept], classes[kept], iou_threshold)
         block = block[~rivals.any(axis=1)]
         kept = np.concatenate([kept, block[_greedy(boxes[block], classes[block], iou_threshold)]])
@@ -45,7 +52,7 @@ def nms_reference(
     iou_threshold: float,
     max_detections: int = 300,
 ) -> npt.NDArray[np.intp]:
-    """The same, box by box as the definition reads: the oracle of `nms`."""
+    """Do what `nms` does, box by box as the definition reads: its oracle."""
     kept: list[int] = []
     for index in np.argsort(-scores, kind="stable")[:MAX_CANDIDATES]:
         rivals = [k for k in kept if class_ids[k] == class_ids[index]]
@@ -56,7 +63,10 @@ def nms_reference(
 
 
 def _greedy(boxes: Boxes, classes: npt.NDArray[np.int32], iou_threshold: float) -> npt.NDArray[np.intp]:
-    """Which of one block stay, in the order of the scores; a row of overlaps, a byte for each box, is one integer."""
+    """Return which of one block stay, in the order of the scores.
+
+    A row of overlaps, a byte for each box, is one integer.
+    """
     overlaps = _overlaps(boxes, classes, boxes, classes, iou_threshold)
     rows, count = overlaps.tobytes(), len(overlaps)
     all_gone, gone, alive = 0, bytes(count), []

@@ -23,11 +23,23 @@ def letterbox_nv12(
     *,
     color_range: str | None = None,
 ) -> tuple[Frame, Letterbox]:
-    """A packed NV12 frame (flat uint8, w*h*3/2) as the model's NV12 input, and where it lies in it.
+    """Letterbox an NV12 frame into a model's NV12 input.
 
-    A frame of the input's size and colours passes through as it is. Otherwise both planes are scaled into a
-    letterbox whose edges are even, so that chroma pairs stay whole. `color_range` is the frame's ("full",
-    "studio"); None says that it is the model's. Raises ImageError where the frame has not that size.
+    A frame of the input's size and colors passes through as it is. Otherwise both planes are scaled into a letterbox
+    whose edges are even, so that chroma pairs stay whole.
+
+    Args:
+        nv12: Packed frame, flat uint8 of w * h * 3 / 2.
+        size_wh: Its size in pixels.
+        preprocess: The input's size, padding and color range.
+        buffers: Memory for the result.
+        color_range: The frame's, "full" or "studio"; None for the model's.
+
+    Returns:
+        The input, flat uint8, and where the frame lies in it.
+
+    Raises:
+        ImageError: The frame has another size, or a side is odd.
     """
     check_even(*size_wh)
     check_even(*preprocess.size_wh)
@@ -53,7 +65,7 @@ def letterbox_nv12(
 
 
 def even_letterbox(source_wh: tuple[int, int], preprocess: Preprocess) -> Letterbox:
-    """The usual letterbox with its size and place rounded down to even numbers."""
+    """Return the usual letterbox with its size and offset rounded down to even numbers."""
     box = letterbox_of(source_wh, preprocess)
     width, height = (max(2, side // 2 * 2) for side in box.resized_wh)
     left, top = ((whole - part) // 4 * 2 for whole, part in zip(preprocess.size_wh, (width, height), strict=True))
@@ -61,14 +73,34 @@ def even_letterbox(source_wh: tuple[int, int], preprocess: Preprocess) -> Letter
 
 
 def nv12_planes(flat: Frame, size_wh: tuple[int, int]) -> tuple[Frame, Frame]:
-    """Views of luma (h, w) and chroma pairs U, V (h/2, w/2, 2) in a packed NV12 frame."""
+    """Return views of luma (h, w) and chroma pairs U, V (h/2, w/2, 2) in a packed NV12 frame.
+
+    Args:
+        flat: Packed frame, flat uint8.
+        size_wh: Its size in pixels.
+
+    Returns:
+        Luma and chroma, sharing memory with `flat`.
+    """
     width, height = size_wh
     count = width * height
     return flat[:count].reshape(height, width), flat[count:].reshape(height // 2, width // 2, 2)
 
 
 def nv12_to_bgr(nv12: Frame, size_wh: tuple[int, int], *, color_range: str = "full") -> Frame:
-    """For models that take no NV12, and for drawing: BGR (h, w, 3), BT.601, each chroma pair for its 2x2 pixels."""
+    """Convert NV12 to BGR, for models that take no NV12, and for drawing (BT.601; a chroma pair serves its 2x2 pixels).
+
+    Args:
+        nv12: Packed frame, flat uint8.
+        size_wh: Its size in pixels.
+        color_range: The frame's, "full" or "studio".
+
+    Returns:
+        (h, w, 3) uint8.
+
+    Raises:
+        ImageError: The frame has another size or dtype.
+    """
     yuv = nv12_to_yuv444(check_nv12(nv12, size_wh), size_wh)
     if color_range == "studio":
         luma_table, chroma_table = range_tables("studio", "full")
@@ -77,12 +109,12 @@ def nv12_to_bgr(nv12: Frame, size_wh: tuple[int, int], *, color_range: str = "fu
 
 
 def check_nv12(nv12: Frame, size_wh: tuple[int, int]) -> Frame:
-    """The frame as a flat array; raises ImageError where it has another size or dtype."""
+    """Return the frame as a flat array; raises ImageError if it has another size or dtype."""
     expected = size_wh[0] * size_wh[1] * 3 // 2
     if getattr(nv12, "dtype", None) != np.uint8 or nv12.size != expected:
-        found = f"{getattr(nv12, 'size', '?')} elements of {getattr(nv12, 'dtype', type(nv12).__name__)}"
+        actual = f"{getattr(nv12, 'size', '?')} elements of {getattr(nv12, 'dtype', type(nv12).__name__)}"
         raise ImageError(
-            f"the NV12 frame has {found}, expected {expected} of uint8",
+            f"the NV12 frame has {actual}, expected {expected} of uint8",
             hint=f"give a packed NV12 frame of {size_wh[0]}x{size_wh[1]}, as np.frombuffer(bytes, np.uint8)",
         )
     return nv12.reshape(-1)

@@ -16,10 +16,18 @@ Pixels = npt.NDArray[np.uint8]
 
 
 def pack_input(bgr: Pixels, input_spec: InputSpec, preprocess: Preprocess) -> Pixels:
-    """The letterboxed `bgr` (h, w, 3) uint8 in the kind and layout of the input, uint8.
+    """Convert a letterboxed image to the kind and layout of a model's input.
 
-    nv12: flat (h*w*3/2,); the others: (1, c, h, w) or (1, h, w, c). Raises ModelError for a featuremap input,
-    which is no image.
+    Args:
+        bgr: (h, w, 3) uint8.
+        input_spec: Kind and layout.
+        preprocess: The color range of YUV kinds.
+
+    Returns:
+        uint8: flat (h * w * 3 / 2,) for nv12, else (1, c, h, w) or (1, h, w, c).
+
+    Raises:
+        ModelError: The input is a featuremap, which is no image.
     """
     if input_spec.kind == "nv12":
         return bgr_to_nv12(bgr, color_range=preprocess.color_range)
@@ -35,7 +43,14 @@ def pack_input(bgr: Pixels, input_spec: InputSpec, preprocess: Preprocess) -> Pi
 
 
 def unit_float(pixels: Pixels) -> npt.NDArray[np.float32]:
-    """uint8 pixels as float32 in 0..1, what float models take."""
+    """Convert uint8 pixels to float32 in 0..1, which float models take.
+
+    Args:
+        pixels: uint8 of any shape.
+
+    Returns:
+        float32 of the same shape.
+    """
     return pixels.astype(np.float32) / np.float32(255)
 
 

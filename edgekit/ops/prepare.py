@@ -7,6 +7,7 @@ padding is converted once, at the place where it belongs.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import cv2
 import numpy as np
@@ -24,9 +25,19 @@ Pixels = npt.NDArray[np.uint8]
 def prepare_image(
     bgr: Pixels, input_spec: InputSpec, preprocess: Preprocess, buffers: Buffers
 ) -> tuple[Pixels, Letterbox]:
-    """The image (h, w, 3) uint8 as `pack_input` gives it, and where it lies in it.
+    """Convert an image to a model's input, without the letterboxed image in between.
 
-    The array belongs to `buffers`: the next call with them overwrites it. Raises ImageError on what is no image.
+    Args:
+        bgr: (h, w, 3) uint8.
+        input_spec: Kind and layout of the input.
+        preprocess: Its size, padding and color range.
+        buffers: Memory for the result, which the next call with them overwrites.
+
+    Returns:
+        What `pack_input(letterbox_image(bgr))` gives, and where the image lies in it.
+
+    Raises:
+        ImageError: `bgr` is no image.
     """
     fill = FILLERS.get((input_spec.kind, input_spec.layout if input_spec.kind != "nv12" else ""))
     if fill is None or preprocess.fit == "crop":
@@ -45,7 +56,7 @@ def _resized(bgr: Pixels, box: Letterbox, buffers: Buffers) -> Pixels:
 
 
 def _fill_nv12(bgr: Pixels, box: Letterbox, preprocess: Preprocess, buffers: Buffers) -> Pixels:
-    """Converts the image and as much padding as its first and last chroma pairs take; the rest is constant."""
+    """Convert the image and as much padding as its first and last chroma pairs take; the rest is constant."""
     width, height = preprocess.size_wh
     check_even(width, height)
     pad_y, pad_uv, _ = bgr_to_yuv444(_pad(preprocess), color_range=preprocess.color_range)[0, 0]  # grey: U is V
@@ -95,7 +106,7 @@ def _fill_pixels(bgr: Pixels, box: Letterbox, preprocess: Preprocess, buffers: B
 
 
 def _window(canvas: Pixels, box: Letterbox) -> Pixels:
-    """Where the image lies in the input."""
+    """Return the part of the input where the image lies."""
     left, top, right, bottom = _inside(box)
     return canvas[top:bottom, left:right]
 
@@ -105,7 +116,7 @@ def _inside(box: Letterbox) -> tuple[int, int, int, int]:
 
 
 def _fill_around(canvas: Pixels, window_xyxy: tuple[int, int, int, int], value: npt.ArrayLike) -> None:
-    """Writes the padding: everything of the canvas (h, w) or (h, w, c) outside the window."""
+    """Write the padding: everything of the canvas (h, w) or (h, w, c) outside the window."""
     left, top, right, bottom = window_xyxy
     for border in (canvas[:top], canvas[bottom:], canvas[top:bottom, :left], canvas[top:bottom, right:]):
         if border.size:
@@ -116,26 +127,10 @@ def _pad(preprocess: Preprocess) -> Pixels:
     return np.full((1, 1, 3), preprocess.pad_value, np.uint8)
 
 
-def _rgb_planes(bgr: Pixels, box: Letterbox, preprocess: Preprocess, buffers: Buffers) -> Pixels:
-    return _fill_planes(bgr, box, preprocess, buffers, order="rgb")
-
-
-def _bgr_planes(bgr: Pixels, box: Letterbox, preprocess: Preprocess, buffers: Buffers) -> Pixels:
-    return _fill_planes(bgr, box, preprocess, buffers, order="bgr")
-
-
-def _rgb_pixels(bgr: Pixels, box: Letterbox, preprocess: Preprocess, buffers: Buffers) -> Pixels:
-    return _fill_pixels(bgr, box, preprocess, buffers, order="rgb")
-
-
-def _bgr_pixels(bgr: Pixels, box: Letterbox, preprocess: Preprocess, buffers: Buffers) -> Pixels:
-    return _fill_pixels(bgr, box, preprocess, buffers, order="bgr")
-
-
 FILLERS: dict[tuple[str, str], Callable[[Pixels, Letterbox, Preprocess, Buffers], Pixels]] = {
     ("nv12", ""): _fill_nv12,
-    ("rgb", "NCHW"): _rgb_planes,
-    ("bgr", "NCHW"): _bgr_planes,
-    ("rgb", "NHWC"): _rgb_pixels,
-    ("bgr", "NHWC"): _bgr_pixels,
+    ("rgb", "NCHW"): partial(_fill_planes, order="rgb"),
+    ("bgr", "NCHW"): partial(_fill_planes, order="bgr"),
+    ("rgb", "NHWC"): partial(_fill_pixels, order="rgb"),
+    ("bgr", "NHWC"): partial(_fill_pixels, order="bgr"),
 }

@@ -11,15 +11,23 @@ from edgekit.ops.letterbox import Letterbox
 
 Floats = npt.NDArray[np.float32]
 Windows = npt.NDArray[np.int64]  # (n, 4) x1, y1, x2, y2 in prototype cells
-CROWD = 8  # objects; with more of them the calls for each cost more than cells that none needs
-STRIP = 4096  # cells: half a megabyte of floats at 32 prototypes, which a second-level cache holds
+BATCH_THRESHOLD = 8  # objects; with more of them the calls for each cost more than cells that none needs
+STRIP_CELLS = 4096  # cells: half a megabyte of floats at 32 prototypes, which a second-level cache holds
 
 
 def box_windows(boxes_xyxy: Floats, proto_wh: tuple[int, int], letterbox: Letterbox) -> Windows:
-    """The prototype cells [x1, x2) x [y1, y2) that the pixels of each box (n, 4, input pixels) are read from.
+    """Return the prototype cells that the pixels of boxes are read from.
 
-    A pixel that a box holds has its centre at most half a source pixel behind the box's edges; at x in input pixels
-    it is interpolated between cell floor(x * cells per pixel - 1/2) and the next one.
+    A pixel that a box holds has its center at most half a source pixel behind the box's edges; at x in input pixels it
+    is interpolated between cell floor(x * cells per pixel - 1/2) and the next one.
+
+    Args:
+        boxes_xyxy: (n, 4) float32 input pixels.
+        proto_wh: Columns and rows of the prototypes.
+        letterbox: Where the image lies in the model's input.
+
+    Returns:
+        (n, 4) int64: [x1, x2) x [y1, y2) as x1, y1, x2, y2.
     """
     (width, height), scale_xy = proto_wh, letterbox.scale_xy
     x_cells, y_cells = width / letterbox.size_wh[0], height / letterbox.size_wh[1]  # per input pixel
@@ -41,12 +49,21 @@ def box_windows(boxes_xyxy: Floats, proto_wh: tuple[int, int], letterbox: Letter
 
 
 def window_logits(coefficients: Floats, proto: npt.NDArray[Any], windows: Windows) -> tuple[Floats, ...]:
-    """Coefficients (n, k) . proto (height, width, k), for each object in its own window (h, w) alone.
+    """Multiply coefficients with prototypes, for each object in its own window alone.
 
-    A product each: whole rows, and one product for objects that overlap, take longer than what they share (measured).
-    Integers of a crowd are made floats once, all that its windows hold.
+    One product per object: whole rows, and one product for objects that overlap, take longer than what they share
+    (measured). With more than `BATCH_THRESHOLD` objects, integers are converted to floats once, all that the windows
+    hold.
+
+    Args:
+        coefficients: (n, k) float32.
+        proto: (height, width, k).
+        windows: (n, 4) x1, y1, x2, y2 in prototype cells.
+
+    Returns:
+        Logits (h, w) float32 per object.
     """
-    if len(windows) > CROWD and proto.dtype != np.float32:
+    if len(windows) > BATCH_THRESHOLD and proto.dtype != np.float32:
         (left, top), (right, bottom) = windows[:, :2].min(axis=0), windows[:, 2:].max(axis=0)
         proto, windows = proto[top:bottom, left:right].astype(np.float32), windows - (left, top, left, top)
     product = np.matmul if proto.dtype == np.float32 else _strip_product
@@ -56,10 +73,10 @@ def window_logits(coefficients: Floats, proto: npt.NDArray[Any], windows: Window
 
 
 def _strip_product(window: npt.NDArray[Any], coefficients: Floats) -> Floats:
-    """Integers (h, w, k) . coefficients (k,): made floats in strips that are used while they are in the cache."""
+    """Multiply integers (h, w, k) with coefficients (k,), converted in strips that fit into the cache."""
     height, width = window.shape[:2]
     logits = np.empty((height, width), np.float32)
-    rows = max(1, STRIP // width)
+    rows = max(1, STRIP_CELLS // width)
     for top in range(0, height, rows):
         strip = slice(top, top + rows)
         np.matmul(window[strip].astype(np.float32), coefficients, out=logits[strip])
@@ -67,7 +84,7 @@ def _strip_product(window: npt.NDArray[Any], coefficients: Floats) -> Floats:
 
 
 def window_logits_reference(coefficients: Floats, proto: npt.NDArray[Any], windows: Windows) -> tuple[Floats, ...]:
-    """The same by multiplying and adding, in float64: the oracle of `window_logits`."""
+    """Do what `window_logits` does by multiplying and adding in float64: its oracle."""
     planes = np.einsum("nk,hwk->nhw", coefficients.astype(np.float64), proto.astype(np.float64))
     return tuple(
         plane[y1:y2, x1:x2].astype(np.float32) for plane, (x1, y1, x2, y2) in zip(planes, windows.tolist(), strict=True)

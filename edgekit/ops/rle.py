@@ -10,16 +10,29 @@ Mask = npt.NDArray[np.bool_]
 
 
 def encode_rle(mask: Mask) -> dict[str, list[int] | str]:
-    """A mask (h, w) as COCO's compressed RLE {"size": [h, w], "counts": str}.
+    """Encode a mask as COCO's compressed RLE.
 
-    Runs alternate off, on, ... in column order; from the fourth on each is written as the difference to the
-    one two before, in groups of 5 bits, lowest first, as printable characters (cocoapi, maskApi.c).
+    Runs alternate off, on, ... in column order; from the fourth on each is written as the difference to the second
+    before it, in groups of 5 bits, lowest first, as printable characters (cocoapi, maskApi.c).
+
+    Args:
+        mask: (h, w) bool.
+
+    Returns:
+        {"size": [h, w], "counts": str}.
     """
     return {"size": [int(mask.shape[0]), int(mask.shape[1])], "counts": _pack(_runs(mask))}
 
 
 def decode_rle(rle: dict[str, list[int] | str]) -> Mask:
-    """The mask (h, w) of a compressed RLE written by `encode_rle`."""
+    """Decode a compressed RLE that `encode_rle` wrote.
+
+    Args:
+        rle: {"size": [h, w], "counts": str}.
+
+    Returns:
+        (h, w) bool.
+    """
     height, width = (int(side) for side in rle["size"])
     runs = _unpack(str(rle["counts"]))
     values = np.arange(len(runs)) % 2 == 1
@@ -27,9 +40,16 @@ def decode_rle(rle: dict[str, list[int] | str]) -> Mask:
 
 
 def mask_polygons(mask: Mask) -> list[list[float]]:
-    """The outlines of a mask (h, w) as [x1, y1, x2, y2, ...] in pixels; holes are filled, specks dropped."""
-    found = cv2.findContours(mask.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)[0]
-    return [c.reshape(-1).astype(float).tolist() for c in found if len(c) >= 3]
+    """Trace the outlines of a mask; holes are filled, specks dropped.
+
+    Args:
+        mask: (h, w) bool.
+
+    Returns:
+        [x1, y1, x2, y2, ...] in pixels, per outline.
+    """
+    outlines = cv2.findContours(mask.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)[0]
+    return [c.reshape(-1).astype(float).tolist() for c in outlines if len(c) >= 3]
 
 
 def _runs(mask: Mask) -> npt.NDArray[np.int64]:

@@ -12,7 +12,14 @@ MAX_DISTANCE = 100.0  # Bhattacharyya distance beyond which exp(-d) is nothing
 
 
 def rotated_corners(boxes_xywhr: Rotated) -> Floats:
-    """Corners (n, 4, 2) in pixels, in the order of the box's own top-left, top-right, bottom-right, bottom-left."""
+    """Return the corners of rotated boxes.
+
+    Args:
+        boxes_xywhr: (n, 5) float32.
+
+    Returns:
+        (n, 4, 2) float32 pixels, in the order of the box's own top-left, top-right, bottom-right, bottom-left.
+    """
     centres, sizes = boxes_xywhr[:, None, :2], boxes_xywhr[:, None, 2:4]
     x, y = np.moveaxis(sizes * np.array([[-0.5, -0.5], [0.5, -0.5], [0.5, 0.5], [-0.5, 0.5]], np.float32), 2, 0)
     cos, sin = np.cos(boxes_xywhr[:, 4:]), np.sin(boxes_xywhr[:, 4:])
@@ -20,7 +27,14 @@ def rotated_corners(boxes_xywhr: Rotated) -> Floats:
 
 
 def long_side_first(boxes_xywhr: Rotated) -> Rotated:
-    """The same boxes with width >= height and the angle in [0, pi): one spelling for each box."""
+    """Return the same boxes with width >= height and the angle in [0, pi): one spelling for each box.
+
+    Args:
+        boxes_xywhr: (n, 5) float32.
+
+    Returns:
+        (n, 5) float32.
+    """
     turned = boxes_xywhr[:, 3] > boxes_xywhr[:, 2]
     width, height = boxes_xywhr[:, 2:4].max(axis=1), boxes_xywhr[:, 2:4].min(axis=1)
     angle = np.mod(boxes_xywhr[:, 4] + np.where(turned, np.pi / 2, 0), np.pi)
@@ -29,15 +43,29 @@ def long_side_first(boxes_xywhr: Rotated) -> Rotated:
 
 
 def enclosing_boxes(boxes_xywhr: Rotated) -> Floats:
-    """The upright boxes (n, 4) xyxy around rotated ones."""
+    """Return the upright boxes around rotated ones.
+
+    Args:
+        boxes_xywhr: (n, 5) float32.
+
+    Returns:
+        (n, 4) float32 xyxy.
+    """
     corners = rotated_corners(boxes_xywhr)
     return np.concatenate([corners.min(axis=1), corners.max(axis=1)], axis=1)
 
 
 def rotated_iou(a_xywhr: Rotated, b_xywhr: Rotated) -> Floats:
-    """Overlap 0..1 of every pair, (n, 5) and (m, 5) to (n, m): ProbIoU (arXiv 2106.06072), as Ultralytics uses.
+    """Return the overlap of every pair of rotated boxes: ProbIoU (arXiv 2106.06072), as Ultralytics uses.
 
     Each box is a Gaussian with the box's covariance; the overlap is 1 minus their Hellinger distance.
+
+    Args:
+        a_xywhr: (n, 5) float32.
+        b_xywhr: (m, 5) float32.
+
+    Returns:
+        (n, m) float32 in 0..1.
     """
     ax, ay, a_xx, a_yy, a_xy = (v[:, None] for v in _gaussians(a_xywhr))
     bx, by, b_xx, b_yy, b_xy = (v[None] for v in _gaussians(b_xywhr))
@@ -59,9 +87,17 @@ def rotated_nms(
     iou_threshold: float,
     max_detections: int = 300,
 ) -> npt.NDArray[np.intp]:
-    """Indices of the kept boxes, best first; a box goes when a better one of its class overlaps it by more.
+    """Suppress rotated boxes that a better one of the same class overlaps.
 
-    `boxes_xywhr`: (n, 5), `scores`: (n,), `class_ids`: (n,). Equal scores keep the order of the input.
+    Args:
+        boxes_xywhr: (n, 5) float32.
+        scores: (n,) float32; equal ones keep the order of the input.
+        class_ids: (n,) int32.
+        iou_threshold: Overlap (0..1, ProbIoU) above which the lower score goes.
+        max_detections: Boxes kept.
+
+    Returns:
+        Indices (k,) of the kept boxes, best first.
     """
     left = np.argsort(-scores, kind="stable")
     kept: list[np.intp] = []
@@ -74,7 +110,7 @@ def rotated_nms(
 
 
 def _gaussians(boxes_xywhr: Rotated) -> tuple[npt.NDArray[np.float64], ...]:
-    """Centre x, y and covariance xx, yy, xy of a uniform box: variance side^2 / 12 along its own axes."""
+    """Return center x, y and covariance xx, yy, xy of uniform boxes: variance side^2 / 12 along their own axes."""
     x, y, width, height, angle = boxes_xywhr.astype(np.float64).T
     along, across = width**2 / 12, height**2 / 12
     cos, sin = np.cos(angle), np.sin(angle)

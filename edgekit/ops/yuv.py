@@ -14,10 +14,20 @@ STUDIO_CHROMA = (224 / 255, 128 * (1 - 224 / 255))  # 0..255 around 128 to 16..2
 
 
 def bgr_to_yuv444(bgr: npt.NDArray[np.uint8], *, color_range: str = "full") -> npt.NDArray[np.uint8]:
-    """BGR (h, w, 3) uint8 to YUV (h, w, 3) uint8, BT.601.
+    """Convert BGR to YUV, BT.601.
 
-    Full range (JFIF): Y = 0.299 R + 0.587 G + 0.114 B, U = 128 + 0.564 (B - Y), V = 128 + 0.713 (R - Y).
-    Studio range: the same, squeezed to Y 16..235 and U, V 16..240.
+    Full range (JFIF): Y = 0.299 R + 0.587 G + 0.114 B, U = 128 + 0.564 (B - Y), V = 128 + 0.713 (R - Y). Studio range:
+    the same, squeezed to Y 16..235 and U, V 16..240.
+
+    Args:
+        bgr: (h, w, 3) uint8.
+        color_range: "full" or "studio".
+
+    Returns:
+        (h, w, 3) uint8.
+
+    Raises:
+        ConfigError: The color range is unknown.
     """
     _check_range(color_range)
     yuv = cv2.cvtColor(bgr, cv2.COLOR_BGR2YCrCb)[..., (0, 2, 1)]
@@ -27,10 +37,21 @@ def bgr_to_yuv444(bgr: npt.NDArray[np.uint8], *, color_range: str = "full") -> n
 
 
 def bgr_to_nv12(bgr: npt.NDArray[np.uint8], *, color_range: str = "full") -> npt.NDArray[np.uint8]:
-    """BGR (h, w, 3) uint8 with even sides to packed NV12: flat uint8, h*w luma bytes, then h/2 rows of UV pairs.
+    """Convert BGR to packed NV12; chroma is the mean of each 2x2 block.
 
-    Chroma is the mean of each 2x2 block. cv2's ready COLOR_BGR2YUV_I420 always gives studio range, which is
-    not what a full-range model was calibrated for; hence this function.
+    OpenCV's ready COLOR_BGR2YUV_I420 always gives studio range, which is not what a full-range model was calibrated
+    for; hence this function.
+
+    Args:
+        bgr: (h, w, 3) uint8 with even sides.
+        color_range: "full" or "studio".
+
+    Returns:
+        Flat uint8: h * w luma bytes, then h / 2 rows of UV pairs.
+
+    Raises:
+        ImageError: A side is odd.
+        ConfigError: The color range is unknown.
     """
     height, width = bgr.shape[:2]
     check_even(width, height)
@@ -47,7 +68,7 @@ def bgr_to_nv12(bgr: npt.NDArray[np.uint8], *, color_range: str = "full") -> npt
 
 
 def to_color_range(luma: npt.NDArray[np.uint8], pairs: npt.NDArray[np.uint8], color_range: str) -> None:
-    """Squeezes full-range luma (h, w) and chroma (h/2, w/2, 2) to `color_range`, in place."""
+    """Squeeze full-range luma (h, w) and chroma (h/2, w/2, 2) to `color_range`, in place."""
     _check_range(color_range)
     if color_range == "studio":
         cv2.LUT(luma, _luma_table(), dst=luma)
@@ -55,7 +76,18 @@ def to_color_range(luma: npt.NDArray[np.uint8], pairs: npt.NDArray[np.uint8], co
 
 
 def nv12_to_yuv444(nv12: npt.NDArray[np.uint8], size_wh: tuple[int, int]) -> npt.NDArray[np.uint8]:
-    """Packed NV12 (flat uint8, w*h*3/2) to YUV (h, w, 3): each chroma pair serves its 2x2 pixels."""
+    """Convert packed NV12 to YUV: each chroma pair serves its 2x2 pixels.
+
+    Args:
+        nv12: Flat uint8 of w * h * 3 / 2.
+        size_wh: Of the frame, in pixels.
+
+    Returns:
+        (h, w, 3) uint8.
+
+    Raises:
+        ImageError: The frame has another size or dtype.
+    """
     width, height = size_wh
     check_even(width, height)
     if nv12.dtype != np.uint8 or nv12.size != width * height * 3 // 2:
@@ -72,7 +104,15 @@ def nv12_to_yuv444(nv12: npt.NDArray[np.uint8], size_wh: tuple[int, int]) -> npt
 
 
 def range_tables(source: str, target: str) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]]:
-    """Tables (256,) from one colour range to another, for luma and for chroma."""
+    """Return the tables from one color range to another.
+
+    Args:
+        source: "full" or "studio".
+        target: "full" or "studio".
+
+    Returns:
+        (256,) uint8 for luma, and for chroma.
+    """
     _check_range(source)
     _check_range(target)
     if source == target:
@@ -106,6 +146,6 @@ def _check_range(color_range: str) -> None:
 
 
 def check_even(width: int, height: int) -> None:
-    """Raises ImageError where NV12 of this size is impossible."""
+    """Raise ImageError if NV12 of this size is impossible."""
     if width % 2 or height % 2 or width < 2 or height < 2:
         raise ImageError(f"NV12 of {width}x{height} is impossible, expected even sides", hint="use even sizes")

@@ -5,23 +5,23 @@ import pytest
 
 from edgekit.ops.letterbox import letterbox_of
 from edgekit.ops.masks import instance_masks, masks_reference
-from edgekit.ops.prototypes import CROWD, STRIP, box_windows, window_logits, window_logits_reference
+from edgekit.ops.prototypes import BATCH_THRESHOLD, STRIP_CELLS, box_windows, window_logits, window_logits_reference
 from edgekit.spec import Preprocess
 
-# Windows x1, y1, x2, y2 on a grid of 100 x 90, where integers of more than STRIP cells come in several strips.
+# Windows x1, y1, x2, y2 on a grid of 100 x 90, where integers of more than STRIP_CELLS cells come in several strips.
 SCENES = {
     "nothing": [],
     "one": [(3, 4, 9, 11)],
     "one in strips": [(2, 0, 98, 90)],
     "both kinds": [(0, 2, 100, 80), (1, 1, 4, 3), (5, 3, 90, 88), (98, 88, 100, 90)],
-    "a crowd": [(10 + 3 * i, 5 + i, 31 + 4 * i, 40 + 2 * i) for i in range(CROWD + 1)],
+    "a crowd": [(10 + 3 * i, 5 + i, 31 + 4 * i, 40 + 2 * i) for i in range(BATCH_THRESHOLD + 1)],
 }
 
 
 @pytest.mark.parametrize("dtype", ["float32", "int16", "int8", "int32"])
 @pytest.mark.parametrize("name", SCENES)
 def test_window_logits_are_the_definition(name: str, dtype: str) -> None:
-    assert 2 * STRIP < 96 * 90
+    assert 2 * STRIP_CELLS < 96 * 90
     rng = np.random.default_rng(2)
     proto = rng.integers(-100, 100, (90, 100, 8)).astype(dtype)
     windows = np.asarray(SCENES[name], np.int64).reshape(-1, 4)
