@@ -17,12 +17,14 @@ from edgekit.evaluate.bench.timing_images import Images
 from edgekit.evaluate.labels import Labels
 from edgekit.evaluate.run import ModelScores, Score, evaluate
 from edgekit.files import sha256_file
+from edgekit.latency.estimate import estimate_model
 from edgekit.progress import Progress, silent
 from edgekit.runtime.perf import measure
 from edgekit.runtime.session import FLOAT_STAGES, Session, load
 
 # Devices that this computer's cores are: threads compute one frame. Elsewhere they keep as many frames on their way.
 OWN_CORES = (FLOAT, "sim")
+QUANTIZED_SUFFIX = "_quantized_model.onnx"
 OWN_CORE_NAMES = ("auto", "cpu", "sim")
 
 
@@ -61,6 +63,7 @@ def measure_cell(bench: Bench, cell: Cell, *, progress: Progress = silent) -> Ro
         path = open_bundle(cell.model).model_path if is_bundle(cell.model) else cell.model
         row = replace(row, size_mb=round(path.stat().st_size / 1e6, 3), format=_format(path))
         path = model_at_size(path, cell.size_hw, bench.folder / "models")
+        row = replace(row, static_ms=_static_ms(path))
         row = _timed(bench, cell, row, path, progress)
     except UnfitError as error:
         return _failed(replace(row, threads=0), error, UNFIT)
@@ -78,6 +81,16 @@ def measure_cell(bench: Bench, cell: Cell, *, progress: Progress = silent) -> Ro
         )
     except Exception as error:
         return _failed(row, error, NO_SCORE)
+
+
+def _static_ms(path: Path) -> float | None:
+    """The latency model's frame of an integer model, in milliseconds; None where it has none."""
+    if path.suffix != ".bin" and not path.name.endswith(QUANTIZED_SUFFIX):
+        return None
+    try:
+        return round(estimate_model(path).frame_us / 1e3, 3)
+    except EdgekitError:  # another march, or a .bin without its graph: the measured times stand alone
+        return None
 
 
 def _timed(bench: Bench, cell: Cell, row: Row, path: Path, progress: Progress) -> Row:

@@ -17,7 +17,7 @@ NO_SCORE = "no mAP"  # the times are there, the score is not
 FAILED = "failed"
 STATUSES = (OK, UNFIT, NO_SCORE, FAILED)
 PLACE = "the row"  # what a damaged one is called
-OPTIONAL = ("size_mb", "fps", "objects_per_frame")
+OPTIONAL = ("size_mb", "fps", "objects_per_frame", "static_ms")
 SCORE_FIELDS = ("value", "low", "high", "map50")
 
 
@@ -37,7 +37,8 @@ class Row:
     """`device` is what ran it, `asked` what was asked for; `threads` as `bench.measure` says.
 
     `total` is the time of a frame from the image to its boxes and `stages` its parts, in milliseconds; both are
-    empty unless it was measured. `size_mb` counts 10^6 bytes. A failed one says `error` and `hint`.
+    empty unless it was measured. `size_mb` counts 10^6 bytes; `static_ms` is the latency model's frame on the BPU,
+    None for float models. A failed one says `error` and `hint`.
     """
 
     model: str
@@ -50,6 +51,7 @@ class Row:
     size_wh: tuple[int, int] | None = None
     threads: int = 0
     size_mb: float | None = None
+    static_ms: float | None = None
     frames: int = 0
     fps: float | None = None
     objects_per_frame: float | None = None

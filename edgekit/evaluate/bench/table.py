@@ -25,6 +25,7 @@ NONE = "-"
 GAP = "  "
 NAME_ENDINGS = ("_quantized_model.onnx", ".onnx", ".bin", ".hbm", ".tar.gz", ".tgz")
 PERCENTILES = ("p50", "p90", "p99")
+ESTIMATE_LEGEND = "BPU ms: static estimate of a frame on the BPU (edgekit estimate), not a measurement"
 LEGEND = "ms per image from pixels to boxes: p50, p90, p99; infer: the model's own part (p50); MB: 10^6 bytes of file"
 
 
@@ -44,6 +45,8 @@ def columns_of(report: Report, *, intervals: bool = False) -> tuple[Column, ...]
     names = display_names(report.shown)
     kinds = list(dict.fromkeys(kind for row in report.rows for kind in row.scores))
     scores = [Column(SCORE_NAMES[kind], _score_text(kind, intervals), long_name=long_score(kind)) for kind in kinds]
+    estimated = any(row.static_ms is not None for row in report.rows)
+    bpu = Column("BPU ms", lambda row: _number(row.static_ms), True, 5, "BPU ms (static estimate)")
     return (
         Column("status", lambda row: row.status, numeric=False),
         Column("model", lambda row: names[row.file], numeric=False),
@@ -53,6 +56,7 @@ def columns_of(report: Report, *, intervals: bool = False) -> tuple[Column, ...]
         Column("threads", lambda row: str(row.threads or NONE)),
         Column("MB", lambda row: _number(row.size_mb, 1), spare=1),
         *(scores or [Column(NO_SCORES, lambda row: NONE)]),
+        *([bpu] if estimated else []),
         Column("infer", lambda row: _number(row.stages["infer"].p50 if row.stages else None), True, 4, "ms infer"),
         Column("ms p50", lambda row: _number(row.total.p50 if row.total else None)),
         Column("p90", lambda row: _number(row.total.p90 if row.total else None), True, 3, "ms p90"),
@@ -94,7 +98,8 @@ def headline(report: Report) -> str:
 
 def notes_of(report: Report) -> list[str]:
     """What must be known before a figure is read."""
-    return [LEGEND, *([SIM_NOTE] if report.simulated else []), *report.notes]
+    estimated = any(row.static_ms is not None for row in report.rows)
+    return [LEGEND, *([ESTIMATE_LEGEND] if estimated else []), *([SIM_NOTE] if report.simulated else []), *report.notes]
 
 
 def trouble_lines(report: Report) -> list[str]:
@@ -169,6 +174,7 @@ def _flat(row: Row) -> dict[str, Any]:
         "height": height,
         "threads": row.threads or "",
         "size_mb": row.size_mb,
+        "static_estimate_ms": row.static_ms,
     }
     for kind, figure in row.scores.items():
         values |= _flat_figure(kind.replace(" ", "_"), figure)

@@ -12,10 +12,12 @@ from edgekit.compile.build import compile_model
 from edgekit.errors import OutputError
 from edgekit.evaluate.bench import measure
 from edgekit.evaluate.bench.grid import Cell, cores
-from edgekit.evaluate.bench.measure import Bench, Settings, measure_cell
+from edgekit.evaluate.bench.measure import Bench, Settings, _static_ms, measure_cell
 from edgekit.evaluate.bench.timing_images import generated_images
 from edgekit.evaluate.labels import Labels, load_labels
 from edgekit.evaluate.run import evaluate
+from edgekit.latency.estimate import estimate_model
+from tests.latency.graphs import two_convs
 from tests.sim.compiler.works import make_work
 from tests.tiny_yolo import save_tiny_yolo
 
@@ -160,3 +162,12 @@ def test_a_score_that_is_not_defined_is_none(tmp_path: Path, model: Path, truth:
     figure = measure_cell(without, Cell(model, None, "auto", 1)).scores["box"]
     assert figure.value is not None and math.isfinite(figure.value)
     assert (figure.low, figure.high) == (None, None)
+
+
+def test_an_integer_model_has_the_latency_models_frame(tmp_path: Path) -> None:
+    quantized = tmp_path / "m_quantized_model.onnx"
+    quantized.write_bytes(two_convs())
+    assert _static_ms(quantized) == pytest.approx(estimate_model(quantized).frame_us / 1e3, abs=1e-3)
+    quantized.write_bytes(b"no graph")
+    assert _static_ms(quantized) is None
+    assert _static_ms(tmp_path / "float.onnx") is None

@@ -94,3 +94,12 @@ def test_what_does_not_fit_is_said_once_for_all_threads() -> None:
     assert csv_text(one).count("unfit") == markdown(one).count("| unfit |") == 1
     text = text_table(one)
     assert text.count("hint: fix it") == 1 and "unfit: big.onnx at 640x480 on auto\n" in text
+
+
+def test_the_latency_models_frame_has_its_column_and_its_legend() -> None:
+    with_estimate = report(row(), simulated(static_ms=4.25))
+    lines = text_table(with_estimate).splitlines()
+    assert "BPU ms" in lines[1] and any("4.2" in line and "tiny" in line for line in lines)
+    assert any("static estimate of a frame on the BPU" in line for line in lines)
+    assert "static_estimate_ms" in csv_text(with_estimate).splitlines()[0]
+    assert "BPU ms" not in text_table(report(row()))
