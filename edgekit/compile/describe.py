@@ -54,6 +54,11 @@ def describe_model(path: Path, *, raw_outputs: bool = False, imgsz_hw: tuple[int
     return DESCRIBERS[stage](model, imgsz_hw, raw_outputs)
 
 
+def is_quantized(path: Path) -> bool:
+    """Whether an ONNX file is a quantized graph; raises ModelError where it is none that can be read."""
+    return is_horizon(load_model(Path(path)))
+
+
 def stage_of(model: onnx.ModelProto) -> str:
     """ "quantized", "heads" or "stock", by the graph alone."""
     if is_horizon(model):

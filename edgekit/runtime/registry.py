@@ -23,6 +23,7 @@ QUANTIZED_SUFFIX = "_quantized_model.onnx"
 # What lives outside the board ring, by name, so that a board without these packages never imports them.
 HOST_PARTS = {
     "describe": "edgekit.compile.describe:describe_model",
+    "is-quantized": "edgekit.compile.describe:is_quantized",
     "as-built": "edgekit.binary.bin_sidecar:spec_as_built",
     "float": "edgekit.export.float_device:open_float_model",
     "sim": "edgekit.sim.device:open_sim_device",
@@ -180,8 +181,8 @@ def _on_sim(path: Path, spec: ModelSpec, wanted: Wanted, notes: tuple[str, ...] 
 
 def _open_onnx(path: Path, wanted: Wanted) -> OpenModel:
     device = wanted.device
-    spec: ModelSpec = host_part("describe")(path)
-    if spec.stage == "quantized":
+    if host_part("is-quantized")(path):
+        spec: ModelSpec = host_part("describe")(path)
         if device not in ("auto", "sim"):
             hint = "give the .bin instead" if device in DEVICES else "use --device sim, or give the float model"
             raise UnfitError(f"{path} is a quantized graph, which {device!r} cannot run", hint=hint)
@@ -191,6 +192,8 @@ def _open_onnx(path: Path, wanted: Wanted) -> OpenModel:
             f"{path} is a float model, which {device!r} cannot run (onnxruntime can)",
             hint="leave --device away, or run edgekit calibrate and edgekit compile first",
         )
+    if sidecar_path(path).exists():
+        host_part("describe")(path)  # refuses one that contradicts the file
     provider = DEFAULT_PROVIDER if device == "auto" else device
     float_spec, float_device = host_part("float")(path, provider=provider, threads=wanted.threads)
     return OpenModel(float_spec, float_device, (*float_spec.notes, *float_device.notes))
