@@ -15,7 +15,7 @@ PACKAGE = ROOT / "edgekit"
 # Packages that do not declare yet what is public.
 PENDING = frozenset(
     "binary calibration cli compile data demo deploy evaluate export graph kernels latency learn logs "
-    "output ptq report robot runtime sim tracking tune edgekit".split()
+    "ptq report robot runtime sim tracking tune edgekit".split()
 )
 PACKAGES = ["edgekit", *sorted(f"edgekit.{p.parent.name}" for p in PACKAGE.glob("*/__init__.py"))]
 DECLARED = [name for name in PACKAGES if name.rpartition(".")[2] not in PENDING]

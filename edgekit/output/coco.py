@@ -21,6 +21,9 @@ def coco_sink(path: Path, names: OutputNames) -> Iterator[Callable[[str, Results
     Args:
         path: The file; it appears when it is complete.
         names: The image ids of the frames.
+
+    Yields:
+        The function.
     """
     with atomic_stream(path) as stream, streamed_array(stream, "[", "\n]\n") as append:
 

@@ -26,7 +26,15 @@ class RunFolder:
         own: Iterable[Path] = (),
         replaced: Iterable[Path] = (),
     ) -> None:
-        """`own` are files that a killed run left; `replaced` those of others that will be replaced, as far as known."""
+        """Open a run's folder.
+
+        Args:
+            folder: The output folder.
+            inputs: Every file that the run reads.
+            marker: The open marker file, which names what is written.
+            own: Files that a killed run left.
+            replaced: Files of others that will be replaced, as far as they are known.
+        """
         self.folder = folder
         self.replaced = list(replaced)
         self._read = ReadFiles(inputs)
@@ -54,7 +62,7 @@ class RunFolder:
 def run_folder(
     folder: Path, *, inputs: Sequence[Path] = (), planned: Iterable[str] = (), overwrite: bool = False
 ) -> Iterator[RunFolder]:
-    """The folder of a run, held by this process until the block ends.
+    """Hold the folder of a run until the block ends.
 
     Args:
         folder: The output folder; it is made with the first output.
@@ -66,8 +74,9 @@ def run_folder(
         The folder; its `replaced` names the files of others that the run will replace (with `overwrite` alone).
 
     Raises:
-        OutputError: where an output is an input, the folder is in use, or it holds what no killed run left there
-            and `overwrite` is not given.
+        OutputError: An output is an input, the folder is in use, or it holds what no killed run left there and
+            `overwrite`
+            is not set.
     """
     if os.path.lexists(folder) and not is_folder(folder):
         raise OutputError(f"{folder} is a file, expected a folder", hint="give -o another name")
@@ -126,7 +135,7 @@ def _hold(marker: TextIO, folder: Path) -> None:
 
 
 def _left_by_killed_run(marker: TextIO) -> list[str]:
-    """The outputs that the marker lists; a run that ended by itself leaves no marker."""
+    """Return the outputs that the marker lists; a run that ended by itself leaves no marker."""
     marker.seek(0)
     return [line for line in marker.read().split("\n")[1:] if line]
 
@@ -139,7 +148,7 @@ def _begin(marker: TextIO, left: Sequence[str]) -> None:
 
 
 def _files_of_others(folder: Path, own: set[Path]) -> Iterator[Path]:
-    """Everything below the folder that neither is in `own` nor was half-written by a killed run."""
+    """Yield everything below the folder that neither is in `own` nor was half-written by a killed run."""
     for path in folder.rglob("*"):
         is_folder = path.is_dir() and not path.is_symlink()
         if not (is_folder or path in own or path == folder / MARKER or is_temporary(path)):

@@ -24,17 +24,36 @@ def yolo_txt(results: Results) -> str:
     detect `class x y w h`, segment `class x1 y1 x2 y2 ...` (the largest outline), pose the box and then
     `x y visibility` per point (2 visible, 0 not, at 0 0 then), obb `class` and four corners, clipped to the image;
     classify `score class name`, since a whole image's label is its folder.
+
+    Args:
+        results: Of one image.
+
+    Returns:
+        A line per object.
     """
     return _yolo_lines(results, scores=False)
 
 
 def yolo_scores_txt(results: Results) -> str:
-    """Return the same lines with the score at the end, as Ultralytics' `save_conf` does; visibility in 0..1."""
+    """Return the lines of `yolo_txt` with the score at the end, as Ultralytics' `save_conf` does.
+
+    Args:
+        results: Of one image.
+
+    Returns:
+        A line per object; the visibility of key points in 0..1.
+    """
     return _yolo_lines(results, scores=True)
 
 
 def dota_txt(results: Results) -> str:
     """Return DOTA's lines: four corners in pixels, class name (blanks as -), difficulty 0.
+
+    Args:
+        results: Of one image.
+
+    Returns:
+        A line per object.
 
     Raises:
         ConfigError: The results have no rotated boxes.

@@ -21,20 +21,20 @@ class OutputNames:
     image_ids: Mapping[str, int | str] = field(default_factory=dict)
 
     def image(self, name: str) -> str:
-        """The file of the annotated image, relative to the output folder."""
+        """Return the file of the annotated image, relative to the output folder."""
         return self.images.get(name, image_name(name))
 
     def label(self, name: str) -> str:
-        """The label file, relative to the folder of labels."""
+        """Return the label file, relative to the folder of labels."""
         return self.labels.get(name, label_name(name))
 
     def image_id(self, name: str) -> int | str:
-        """The id of the frame in COCO rows."""
+        """Return the id of the frame in COCO rows."""
         return self.image_ids.get(name, image_id(name))
 
 
 def output_names(names: Sequence[str]) -> OutputNames:
-    """Distinct outputs for distinct frames.
+    """Name the outputs of frames, distinct for distinct frames.
 
     Args:
         names: Every frame's name, relative to the source, with "/" between folders; each once.
@@ -51,17 +51,17 @@ def output_names(names: Sequence[str]) -> OutputNames:
 
 
 def image_name(name: str) -> str:
-    """The frame's own name where its kind can be written, else with .jpg behind it."""
+    """Return the frame's own name if its kind can be written, else that with .jpg behind it."""
     return name if PurePosixPath(name).suffix.lower() in KEPT_SUFFIXES else f"{name}.jpg"
 
 
 def label_name(name: str) -> str:
-    """The name with .txt in place of its suffix, where training tools look for it."""
+    """Return the name with .txt in place of its suffix, where training tools look for it."""
     return f"{_without_suffix(name)}.txt"
 
 
 def image_id(name: str) -> int | str:
-    """The number that the name consists of, as COCO's do, else the name without folder and suffix."""
+    """Return the number that the name consists of, as COCO's do, else the name without folder and suffix."""
     stem = PurePosixPath(name).stem
     return int(stem) if stem.isascii() and stem.isdigit() and len(stem) <= MAX_ID_DIGITS else stem
 
@@ -78,7 +78,7 @@ def numbered(name: str, number: int) -> str:
 
 
 def _distinct(names: Sequence[str], forms: Sequence[Callable[[str], int | str]]) -> dict[str, Any]:
-    """Each name in the first of `forms` that no other name has; where none is left, numbered."""
+    """Return each name in the first of `forms` that no other name has; numbered if there is none."""
     chosen: dict[str, Any] = {}
     taken: set[int | str] = set()
     waiting = list(names)
@@ -96,8 +96,8 @@ def _distinct(names: Sequence[str], forms: Sequence[Callable[[str], int | str]])
     return chosen
 
 
-def _numbered(wanted: str, taken: set[int | str]) -> str:
-    path, number = PurePosixPath(wanted), 2
-    while (found := str(path.with_name(f"{path.stem}-{number}{path.suffix}"))) in taken:
+def _numbered(name: str, taken: set[int | str]) -> str:
+    path, number = PurePosixPath(name), 2
+    while (candidate := str(path.with_name(f"{path.stem}-{number}{path.suffix}"))) in taken:
         number += 1
-    return found
+    return candidate

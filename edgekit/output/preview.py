@@ -34,7 +34,7 @@ img{max-width:100vw;max-height:94vh}</style></head>
 
 
 class Preview:
-    """Serves the image that was shown last at http://host:port/; every viewer has a thread of its own.
+    """Serves the newest image at http://host:port/; every viewer has a thread of its own.
 
     Only requests whose Host header is a loopback name, one of `names`, or the address that they came in at are
     answered; others may come from a web page whose name was bound to this address (DNS rebinding), and get 403.
@@ -63,14 +63,14 @@ class Preview:
         return f"http://[{host!s}]:{port}/" if ":" in str(host) else f"http://{host!s}:{port}/"
 
     def show(self, bgr: npt.NDArray[np.uint8]) -> None:
-        """Makes `bgr` the newest image; returns at once."""
+        """Make `bgr` (h, w, 3) uint8 the newest image; returns at once."""
         with self._changed:
             self._image, self._jpeg = bgr, b""
             self._number += 1
             self._changed.notify_all()
 
     def close(self) -> None:
-        """Ends the server and lets every viewer go."""
+        """End the server and disconnect every viewer."""
         with self._changed:
             self._open = False
             self._changed.notify_all()
@@ -78,24 +78,24 @@ class Preview:
         self._server.server_close()
 
     def answers_to(self, hosts: Sequence[str], address: str) -> bool:
-        """Whether a request with these Host headers, which came in at `address`, is answered."""
+        """Return whether a request with these Host headers, which came in at `address`, is answered."""
         return len(hosts) == 1 and host_name(hosts[0]) in self._names | {host_name(address)}
 
     def images(self, is_gone: Callable[[], bool] = lambda: False) -> Iterator[bytes]:
-        """JPEGs of the newest image, one whenever there is a newer one; skips what a slow viewer missed.
+        """Yield JPEGs of the newest image, one whenever there is a newer one; a slow viewer misses some.
 
         Ends when the preview is closed, or the viewer `is_gone`.
         """
-        seen = 0
+        shown = 0
         while True:
             with self._changed:
-                while self._open and self._number == seen:
+                while self._open and self._number == shown:
                     self._changed.wait(POLL_S)
                     if is_gone():
                         return
                 if not self._open:
                     return
-                seen = self._number
+                shown = self._number
                 if not self._jpeg:  # encoded once, by the first viewer that wants it
                     options = [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY]
                     self._jpeg = cv2.imencode(".jpg", self._image, options)[1].tobytes()
@@ -111,7 +111,7 @@ def _server_class(host: str) -> type[ThreadingHTTPServer]:
 
 
 def host_name(host: str) -> str:
-    """The name in a Host header or an address: without port, brackets, IPv4 in IPv6 and final dot, in lower case."""
+    """Return the lower-case name in a Host header or address: without port, brackets, IPv4 in IPv6 and final dot."""
     name = host.strip().lower()
     if name.startswith("["):
         name = name[1:].partition("]")[0]
@@ -121,10 +121,10 @@ def host_name(host: str) -> str:
 
 
 def listen_address(names: Sequence[str]) -> str:
-    """Where to listen for viewers that ask for `names`.
+    """Return where to listen for viewers that ask for `names`.
 
-    The first IP address among them; this machine alone where there are only loopback names; else all addresses,
-    since a name is for viewers elsewhere.
+    The first IP address among them; this machine alone if there are only loopback names; else all addresses, since a
+    name is for viewers elsewhere.
     """
     for name in map(host_name, names):
         with contextlib.suppress(ValueError):
@@ -133,7 +133,7 @@ def listen_address(names: Sequence[str]) -> str:
 
 
 def _is_gone(connection: socket.socket) -> bool:
-    """Whether the viewer has closed its end; what it sends besides its request is read and dropped."""
+    """Return whether the viewer has closed its end; what it sends besides its request is read and dropped."""
     try:
         while select.select([connection], [], [], 0)[0]:
             if not connection.recv(4096):

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edgekit.errors import OutputError
-from edgekit.files import UNENCODABLE, atomic_path
+from edgekit.output.document import atomic_stream
 from edgekit.output.folder import RunFolder
 from edgekit.output.names import OutputNames, numbered
 from edgekit.output.preview import Preview, listen_address
@@ -27,7 +27,7 @@ ESCAPE_KEYS = (27, ord("q"))
 
 
 def image_sink(folder: RunFolder, names: OutputNames) -> ImageSink:
-    """Every image under its own name in `folder`."""
+    """Return a function that writes every image under its own name in `folder`."""
 
     def write(name: str, image: Image) -> None:
         write_image(folder.take(names.image(name)), image)
@@ -37,9 +37,12 @@ def image_sink(folder: RunFolder, names: OutputNames) -> ImageSink:
 
 @contextlib.contextmanager
 def video_sink(folder: RunFolder, *, fps: float, first: int = 1) -> Iterator[ImageSink]:
-    """One video; where the resolution changes on the way, another one begins (video-2.mp4, ...).
+    """Yield a function that appends images to a video; a new resolution begins another one (video-2.mp4, ...).
 
-    `first` is the number of the first one, above 1 where a resumed run goes on beside earlier ones.
+    Args:
+        folder: Of the run.
+        fps: Frames per second.
+        first: The number of the first video, above 1 if a resumed run continues beside earlier ones.
     """
     with contextlib.ExitStack() as stack:
         append: Callable[[Image], None] | None = None
@@ -47,9 +50,9 @@ def video_sink(folder: RunFolder, *, fps: float, first: int = 1) -> Iterator[Ima
 
         def write(name: str, image: Image) -> None:
             nonlocal append, size_wh, number
-            found = (image.shape[1], image.shape[0])
-            if append is None or found != size_wh:
-                size_wh, number = found, number + 1
+            image_wh = (image.shape[1], image.shape[0])
+            if append is None or image_wh != size_wh:
+                size_wh, number = image_wh, number + 1
                 path = folder.take(numbered(VIDEO_NAME, number))
                 append = stack.enter_context(video_writer(path, fps=fps, size_wh=size_wh))
             append(image)
@@ -59,8 +62,8 @@ def video_sink(folder: RunFolder, *, fps: float, first: int = 1) -> Iterator[Ima
 
 @contextlib.contextmanager
 def json_lines(path: Path, header: dict[str, Any]) -> Iterator[RowSink]:
-    """A line per frame, the header first; what a long run writes. The file appears when it is complete."""
-    with atomic_path(path) as temporary, temporary.open("w", encoding="utf-8", errors=UNENCODABLE) as stream:
+    """Yield a function that writes a line per frame, after the header; the file appears when it is complete."""
+    with atomic_stream(path) as stream:
 
         def write(row: dict[str, Any]) -> None:
             stream.write(json.dumps(row, ensure_ascii=False) + "\n")
@@ -71,7 +74,11 @@ def json_lines(path: Path, header: dict[str, Any]) -> Iterator[RowSink]:
 
 @contextlib.contextmanager
 def window_sink(title: str) -> Iterator[ImageSink]:
-    """A window; Escape or q ends the run. Raises OutputError where there is no display."""
+    """Yield a function that shows images in a window; Escape or q ends the run.
+
+    Raises:
+        OutputError: There is no display.
+    """
     try:
         cv2.namedWindow(title, cv2.WINDOW_NORMAL)
     except cv2.error as error:
@@ -90,10 +97,13 @@ def window_sink(title: str) -> Iterator[ImageSink]:
 
 @contextlib.contextmanager
 def preview_sink(port: int, *, names: Sequence[str] = (), on_ready: Callable[[str], None]) -> Iterator[ImageSink]:
-    """The newest image in a browser; `on_ready` gets the address.
+    """Yield a function that shows the newest image in a browser.
 
-    names: the addresses and names, besides loopback ones, that viewers ask for; where they say more than loopback,
-    it listens there.
+    Args:
+        port: Where the preview listens.
+        names: The addresses and names, besides loopback ones, that viewers ask for; if there are more than loopback
+            names, it listens for them.
+        on_ready: Gets the address.
     """
     preview = Preview(port, host=listen_address(names), names=names)
     on_ready(preview.url)

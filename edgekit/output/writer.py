@@ -18,7 +18,18 @@ Image = npt.NDArray[np.uint8]
 
 
 def write_image(path: Path, bgr: Image) -> Path:
-    """Writes an image under `path`, as JPEG where its own suffix is none that is kept; gives the path used."""
+    """Write an image, whole or not at all.
+
+    Args:
+        path: The file; ".jpg" is appended if its own suffix is none that is kept.
+        bgr: (h, w, 3) uint8.
+
+    Returns:
+        The path that was written.
+
+    Raises:
+        OutputError: OpenCV cannot write it, or the disk is full.
+    """
     path = path.with_name(image_name(path.name))
     try:
         encoded, data = cv2.imencode(path.suffix.lower(), bgr)  # imwrite would not take a name that is no UTF-8
@@ -32,7 +43,19 @@ def write_image(path: Path, bgr: Image) -> Path:
 
 @contextlib.contextmanager
 def video_writer(path: Path, *, fps: float, size_wh: tuple[int, int]) -> Iterator[Callable[[Image], None]]:
-    """A function that appends a frame of `size_wh` to an .mp4 at `path`, which appears when all are written."""
+    """Yield a function that appends a frame of `size_wh` to an .mp4, which appears when all are written.
+
+    Args:
+        path: The file.
+        fps: Frames per second.
+        size_wh: Of every frame, in pixels.
+
+    Yields:
+        The function.
+
+    Raises:
+        OutputError: OpenCV cannot write it, or the disk is full.
+    """
     with atomic_path(path) as temporary:
         writer = cv2.VideoWriter(str(temporary), cv2.VideoWriter.fourcc(*"mp4v"), fps, size_wh)
         if not writer.isOpened():
