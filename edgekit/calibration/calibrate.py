@@ -82,7 +82,7 @@ def calibrate(
     images_dir: Path | None = None,
     progress: Progress = silent,
 ) -> CalibrationResult:
-    """Writes a calibration work folder for `model` (a stock export or a cut one) from the images of `source`.
+    """Write a calibration work folder for `model` (a stock export or a cut one) from the images of `source`.
 
     The same call gives the same bytes. Called again on its own unfinished folder it goes on, on a finished
     one it says so. Raises EdgekitError kinds: ModelError for the model, DataError for the source, ConfigError

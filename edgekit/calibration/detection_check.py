@@ -11,8 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from edgekit.calibration.checks import Warned
+from edgekit.decode.cell_scores import cell_scores, has_scores
 from edgekit.errors import DataError, EdgekitError
-from edgekit.tune.weighted_error import cell_scores, has_scores
 
 if TYPE_CHECKING:
     from edgekit.compiler_api import CompileJob

@@ -62,7 +62,7 @@ class Selection:
 def select_images(
     source: Source, *, num: int, how: str = "diverse", seed: int = 0, progress: Progress = silent
 ) -> Selection:
-    """Chooses `num` images (fewer where there are not as many different ones).
+    """Choose `num` images (fewer where there are not as many different ones).
 
     Deterministic in the source's order and `seed`. Raises DataError where nothing can be decoded.
     """
@@ -187,7 +187,7 @@ def _cluster_representatives(features: Floats, num: int) -> list[int]:
 
 
 def _farthest_first(features: Floats, num: int) -> npt.NDArray[np.intp]:
-    """Starts with the most average image; each next one is the farthest from all before."""
+    """Start with the most average image; each next one is the farthest from all before."""
     first = int(np.square(features).sum(axis=1).argmin())
     chosen = [first]
     nearest = np.square(features - features[first]).sum(axis=1)

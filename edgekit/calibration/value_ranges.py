@@ -39,6 +39,7 @@ class FileRange:
 
     @property
     def constant(self) -> bool:
+        """Whether every value of the file is the same."""
         return self.minimum == self.maximum
 
 

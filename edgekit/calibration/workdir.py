@@ -38,17 +38,19 @@ class Work:
     written: dict[str, str] = field(default_factory=dict)
 
     def note_written(self, name: str, sha256: str) -> None:
+        """Record a written calibration file and its hash; saves every `SAVE_EVERY` files."""
         self.written[name] = sha256
         if len(self.written) % SAVE_EVERY == 0:
             self.save()
 
     def save(self) -> None:
+        """Write the state file, from which an interrupted run resumes."""
         selection = selection_to_dict(self.selection) if self.selection else None
         state = {"request": self.request, "selection": selection, "written": self.written}
         write_json(self.folder / STATE_NAME, state)
 
     def finish(self, manifest: Mapping[str, Any]) -> None:
-        """Writes the manifest and forgets the state."""
+        """Write the manifest and forgets the state."""
         write_json(self.folder / MANIFEST_NAME, manifest)
         (self.folder / STATE_NAME).unlink(missing_ok=True)
 
@@ -93,6 +95,7 @@ def selection_to_dict(selection: Selection) -> dict[str, Any]:
 
 
 def warned_to_dict(warnings: tuple[Warned, ...]) -> list[dict[str, str]]:
+    """Return warnings as plain JSON values."""
     return [asdict(item) for item in warnings]
 
 

@@ -54,7 +54,7 @@ def write_files(
     on_written: Callable[[str, str], None],
     progress: Progress = silent,
 ) -> dict[str, str]:
-    """Writes what is not there yet; returns name -> SHA-256 of all.
+    """Write what is not there yet; returns name -> SHA-256 of all.
 
     A file of `written` (name -> SHA-256) that still has its hash is kept. `on_written` is told of each new
     one. Raises OutputError where the disk is full, ImageError where an image went away meanwhile.
@@ -80,7 +80,7 @@ def write_files(
 
 
 def remove_leftovers(folder: Path) -> None:
-    """Removes the temporary files of a killed run: the compiler would take them for samples."""
+    """Remove the temporary files of a killed run: the compiler would take them for samples."""
     for path in folder.glob(".*.part*"):
         path.unlink(missing_ok=True)
 

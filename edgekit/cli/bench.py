@@ -23,6 +23,7 @@ THREADS_HELP = (
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options of the command."""
     parser.add_argument(
         "--model",
         type=Path,
@@ -72,6 +73,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
+    """Run the command and return its exit code."""
     from edgekit.cli.cut import parse_imgsz
     from edgekit.evaluate.bench.grid import make_grid
     from edgekit.evaluate.bench.measure import Settings

@@ -16,6 +16,7 @@ SHOWN = 5  # dropped images named one by one
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options of the command."""
     parser.add_argument("--model", type=Path, required=True, metavar="M.onnx", help="a stock export, or a cut model")
     parser.add_argument(
         "--images",
@@ -52,6 +53,7 @@ def add_choice_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
+    """Run the command and return its exit code."""
     from edgekit.calibration.calibrate import calibrate
 
     with progress_bar() as progress:

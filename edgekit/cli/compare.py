@@ -20,6 +20,7 @@ GATE_FAILED = 1
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options of the command."""
     parser.add_argument("a", type=Path, metavar="A", help="the reference: a float ONNX, quantized graph or .bin")
     parser.add_argument("b", type=Path, metavar="B", help="the other model, or a folder of dumped outputs (.npz)")
     parser.add_argument("--images", type=Path, required=True, metavar="SOURCE", help="images: folder, list, COCO JSON")
@@ -37,6 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
+    """Run the command and return its exit code."""
     from edgekit.errors import ConfigError
     from edgekit.evaluate.compare import compare_models
     from edgekit.files import write_json

@@ -16,6 +16,7 @@ WORST_BELOW = 0.99  # nodes nearer to the float model than this are no news
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options of the command."""
     parser.add_argument("yaml", type=Path, help="the PTQ yaml in the work folder of edgekit calibrate")
     parser.add_argument(
         "--toolchain",
@@ -33,6 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
+    """Run the command and return its exit code."""
     from edgekit.cli.console import print_json, progress_bar
     from edgekit.compile.build import compile_model
 

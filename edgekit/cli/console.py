@@ -48,12 +48,12 @@ def _rich_bars() -> Iterator[Progress]:
 
 
 def print_json(value: object) -> None:
-    """Prints `value` as JSON on standard output."""
+    """Print `value` as JSON on standard output."""
     print(json.dumps(value, indent=2, ensure_ascii=False))
 
 
 def say_replaced(paths: Sequence[Path]) -> None:
-    """Names on standard error what --overwrite replaces, where there is anything."""
+    """Name on standard error what --overwrite replaces, where there is anything."""
     if paths:
         print(f"note: --overwrite replaces {listed(paths)}", file=sys.stderr)
 
@@ -68,7 +68,7 @@ def has_rich() -> bool:
 
 
 def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
-    """Prints a table on standard output; numbers are right-aligned by their column's first row."""
+    """Print a table on standard output; numbers are right-aligned by their column's first row."""
     if not has_rich():
         return _print_plain_table(title, columns, rows)
     from rich.console import Console

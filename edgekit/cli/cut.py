@@ -75,7 +75,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def parse_imgsz(text: str | None) -> tuple[int, int] | None:
-    """ "640,480" (height, width) or "640" for a square; None stays None."""
+    """Parse "640,480" (height, width) or "640" for a square; None stays None."""
     if text is None:
         return None
     parts = text.replace("x", ",").split(",")
@@ -85,7 +85,7 @@ def parse_imgsz(text: str | None) -> tuple[int, int] | None:
 
 
 def parse_outputs(text: str | None) -> dict[str, str] | None:
-    """ "box=a,class=b,c" -> {"a": "box", "b": "class", "c": ""}; a stride behind the role (box_8=a) may be given."""
+    """Parse "box=a,class=b,c" to {"a": "box", "b": "class", "c": ""}; a stride may follow the role (box_8=a)."""
     if text is None:
         return None
     chosen: dict[str, str] = {}

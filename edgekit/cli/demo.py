@@ -21,11 +21,13 @@ NEXT_STEPS = (
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options of the command."""
     add_output(parser, "a new folder, or an earlier demo's, which is replaced", default=str(DEFAULT_OUTPUT))
     add_json(parser)
 
 
 def run(args: argparse.Namespace) -> int:
+    """Run the command and return its exit code."""
     from edgekit.demo.run import run_demo
 
     with progress_bar() as progress:

@@ -26,7 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Makes the bundle and says what is in it and what to type next."""
+    """Make the bundle and says what is in it and what to type next."""
     from edgekit.cli.console import print_json, progress_bar
     from edgekit.deploy.deploy import deploy
 

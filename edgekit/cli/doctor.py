@@ -19,7 +19,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Shows the checks; returns 1 where something is missing that edgekit cannot do without."""
+    """Show the checks; returns 1 where something is missing that edgekit cannot do without."""
     from edgekit.cli.console import print_json
     from edgekit.deploy.doctor import as_dict, examine, healthy
 

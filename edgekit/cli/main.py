@@ -44,7 +44,7 @@ INTERRUPTED = 130  # 128 + SIGINT, as shells report it
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Runs one command; returns its exit code: 0 done, 1 a gate failed, 2 a mistake of the user."""
+    """Run one command; returns its exit code: 0 done, 1 a gate failed, 2 a mistake of the user."""
     args_in = list(sys.argv[1:] if argv is None else argv)
     if isinstance(sys.stdout, io.TextIOWrapper):  # names of files need not be UTF-8, nor the terminal's encoding
         sys.stdout.reconfigure(errors=UNENCODABLE)

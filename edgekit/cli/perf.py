@@ -25,6 +25,7 @@ FLOAT_NOTE = "measured with onnxruntime on this computer: these numbers say noth
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options of the command."""
     parser.add_argument("--model", required=True, help=".bin, quantized graph, float ONNX or bundle")
     parser.add_argument("--source", help="image or folder of images (default: generated images without objects)")
     add_device(parser)
@@ -43,6 +44,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
+    """Run the command and return its exit code."""
     from edgekit.cli.console import print_json, say_replaced
     from edgekit.files import refuse_replacing, write_json
     from edgekit.runtime.published_results import compare

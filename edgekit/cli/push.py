@@ -9,6 +9,7 @@ from edgekit.cli.options import add_json, add_output, add_overwrite, add_timing
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options of the command."""
     parser.add_argument("target", nargs="+", metavar="[USER@HOST] BUNDLE", help="the board, and the bundle of deploy")
     parser.add_argument("--folder", metavar="DIR", help="fill this folder to carry over by hand, instead of a host")
     parser.add_argument("--to", default="edgekit", help="folder in the home on the board (default: edgekit)")
@@ -20,6 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
+    """Run the command and return its exit code."""
     from edgekit.errors import ConfigError
 
     if len(args.target) != (1 if args.folder else 2):

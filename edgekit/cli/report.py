@@ -32,6 +32,7 @@ examples:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options of the command."""
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.epilog = EPILOG
     parser.add_argument(
@@ -45,7 +46,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Prints the report; 0 unless the build itself failed, which is 1."""
+    """Print the report; 0 unless the build itself failed, which is 1."""
     from edgekit.report.report import make_report
 
     with progress_bar() as progress:

@@ -25,7 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Runs the action; returns 0 when it was done, 1 when it was declined or nothing is here."""
+    """Run the action; returns 0 when it was done, 1 when it was declined or nothing is here."""
     return int(args.run_action(args))
 
 

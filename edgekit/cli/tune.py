@@ -19,6 +19,7 @@ SHOWN_UNITS = 8
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options of the command."""
     parser.add_argument("model", type=Path, metavar="MODEL.onnx", help="a stock export, or a cut model")
     parser.add_argument(
         "--images", type=Path, required=True, metavar="CAL", help="images to calibrate with, as `calibrate` takes them"
@@ -58,6 +59,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
+    """Run the command and return its exit code."""
     from edgekit.errors import ConfigError
     from edgekit.tune.run import tune
 

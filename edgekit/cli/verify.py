@@ -12,6 +12,7 @@ ORACLES = ("hb_mapper",)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options of the command."""
     parser.add_argument("model", type=Path, help="a *_quantized_model.onnx, a simulated .bin or a real .bin")
     parser.add_argument(
         "--images", type=Path, help="image, folder, glob, list, COCO JSON or dataset yaml (default: generated frames)"

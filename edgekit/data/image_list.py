@@ -28,6 +28,7 @@ def images_below(folder: Path) -> tuple[Path, ...]:
 
 
 def is_image_name(name: str) -> bool:
+    """Whether a file of this name is an image by its suffix, and not hidden."""
     return name.lower().endswith(IMAGE_SUFFIXES) and not name.startswith(".")
 
 

@@ -101,7 +101,7 @@ class _PlainLoader(yaml.SafeLoader):
 
 
 class _WordLoader(_PlainLoader):
-    """Keeps what yaml 1.1 reads as truth values, dates and numbers of unusual writing as text."""
+    """Keep what yaml 1.1 reads as truth values, dates and numbers of unusual writing as text."""
 
 
 KEPT_AS_TEXT = ("tag:yaml.org,2002:bool", "tag:yaml.org,2002:timestamp", *NUMBER_TAGS)

@@ -31,7 +31,7 @@ class YoloDataset:
 
 
 def read_dataset(path: Path) -> YoloDataset:
-    """Reads a dataset yaml; raises DataError where it names no split or the names are no list."""
+    """Read a dataset yaml; raises DataError where it names no split or the names are no list."""
     data = _spelled(read_yaml(path, words=True))
     if not isinstance(data, dict) or not any(data.get(split) for split in SPLITS):
         raise DataError(

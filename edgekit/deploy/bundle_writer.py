@@ -39,7 +39,7 @@ class WrittenBundle:
 
 
 def write_bundle(folder: Path, parts: Mapping[str, Path], spec: ModelSpec) -> WrittenBundle:
-    """Copies the files of `parts` (what each is -> where it lies) to `folder` and packs `folder`.tar.gz.
+    """Copy the files of `parts` (what each is -> where it lies) to `folder` and packs `folder`.tar.gz.
 
     An older bundle in `folder` is replaced when the new one is whole. Raises OutputError where something else
     lies there or cannot be written, ModelError where a part is missing.
@@ -67,7 +67,7 @@ def write_bundle(folder: Path, parts: Mapping[str, Path], spec: ModelSpec) -> Wr
 
 
 def check_output(folder: Path) -> None:
-    """Raises OutputError where `folder` holds anything that is no bundle: it would be lost."""
+    """Raise OutputError where `folder` holds anything that is no bundle: it would be lost."""
     if not is_plain_name(folder.name) or folder.name.endswith(ARCHIVE_SUFFIX):
         raise OutputError(
             f"the bundle's name is {folder.name!r}, expected a plain folder name",
@@ -166,7 +166,7 @@ def _pack(folder: Path, name: str, archive: Path) -> None:
 
 
 def _swap(fresh: Path, folder: Path) -> None:
-    """Puts `fresh` where `folder` is; the older one goes with the temporary folder."""
+    """Put `fresh` where `folder` is; the older one goes with the temporary folder."""
     if folder.is_dir():
         folder.replace(fresh.with_name("older"))
     fresh.replace(folder)

@@ -52,7 +52,7 @@ def deploy(
     optimize: str | None = None,
     progress: Progress = silent,
 ) -> Deployed:
-    """Makes the bundle `output` (a folder, and the same as .tar.gz) of `model`, a stock YOLO export.
+    """Make the bundle `output` (a folder, and the same as .tar.gz) of `model`, a stock YOLO export.
 
     `work` (default `output`_work) keeps the calibration set and the build, so that a second call only does what
     is missing. `images`: what `calibrate` takes. Raises EdgekitError kinds, before any work where it can.

@@ -118,10 +118,10 @@ def _package(package: Package) -> Check:
         module = importlib.import_module(package.module)
     except (ImportError, OSError) as error:  # OSError: a shared library that is not there
         absent = isinstance(error, ModuleNotFoundError) and error.name == package.module
-        said = "not installed" if absent else f"cannot be imported: {str(error).splitlines()[0][:120]}"
+        state_text = "not installed" if absent else f"cannot be imported: {str(error).splitlines()[0][:120]}"
         lacks_gl = package.module == "cv2" and "libGL" in str(error)
         cure = "pip uninstall opencv-python; pip install opencv-python-headless" if lacks_gl else package.cure
-        return Check(package.module, missing, said, package.cost, cure)
+        return Check(package.module, missing, state_text, package.cost, cure)
     version = str(getattr(module, "__version__", "") or _installed_version(package.module))
     if package.module == "onnxruntime":
         providers = (name.removesuffix("ExecutionProvider") for name in module.get_available_providers())
@@ -147,9 +147,9 @@ def _toolchain() -> Iterator[Check]:
         return
     usable = status.usable
     if usable is None:
-        said = "; ".join(location.detail for location in status.locations)
+        state_text = "; ".join(location.detail for location in status.locations)
         cost = "compile makes simulated models, no .bin for a board"
-        yield Check("toolchain", GAP, said, cost, "edgekit toolchain install (2.8 GB)")
+        yield Check("toolchain", GAP, state_text, cost, "edgekit toolchain install (2.8 GB)")
         return
     yield Check("toolchain", OK, f"{usable.kind}: {usable.detail}")
     if usable.simulator:

@@ -58,7 +58,7 @@ def board_files() -> Path:
 
 
 def fill_folder(bundle_path: Path, folder: Path) -> Bundle:
-    """Puts runtime wheel, scripts and bundle into `folder`, new or empty: all that a board needs.
+    """Put runtime wheel, scripts and bundle into `folder`, new or empty: all that a board needs.
 
     Raises ModelError where the bundle is no bundle or was built by the simulated compiler, OutputError where
     `folder` holds something else, or the bundle itself.
@@ -89,7 +89,7 @@ def fill_folder(bundle_path: Path, folder: Path) -> Bundle:
 
 
 def _check_folder(folder: Path, bundle: Bundle) -> None:
-    """Raises OutputError unless `folder` is new, empty, or filled by us, and the bundle lies elsewhere."""
+    """Raise OutputError unless `folder` is new, empty, or filled by us, and the bundle lies elsewhere."""
     if resolved(bundle.folder).is_relative_to(resolved(folder)):
         raise OutputError(
             f"{bundle.folder} lies in {folder}, where it would be replaced while it is read",
@@ -122,7 +122,7 @@ def push(
     measure: bool = True,
     progress: Progress = silent,
 ) -> Pushed:
-    """Copies everything to `folder` in the home of USER@HOST, checks versions, runs a smoke test, measures.
+    """Copy everything to `folder` in the home of USER@HOST, checks versions, runs a smoke test, measures.
 
     Raises DeviceError with the board's own two lines where a step fails, ConfigError on an impossible host.
     """
@@ -176,7 +176,7 @@ class Remote:
         return self._run(step, [self._ssh, *SSH_OPTIONS, self.host, full])
 
     def copy(self, paths: Sequence[Path]) -> None:
-        """Copies files and folders into the folder, over what is there."""
+        """Copy files and folders into the folder, over what is there."""
         self._run(
             "copy", [self._scp, *SSH_OPTIONS, "-r", "-q", *(str(p) for p in paths), f"{self.host}:{self.folder}/"]
         )

@@ -57,9 +57,7 @@ def cut_classifier(index: GraphIndex, metadata: Metadata, size_wh: tuple[int, in
         tools=tool_versions(),
         notes=notes,
     )
-    return HeadMatch(
-        model, spec, {"class": (tensor, shape)}, ("the softmax", "the flattening before the last product")
-    )
+    return HeadMatch(model, spec, {"class": (tensor, shape)}, ("the softmax", "the flattening before the last product"))
 
 
 def logits_as_convolution(index: GraphIndex, size_wh: tuple[int, int]) -> tuple[onnx.ModelProto, str, tuple[int, ...]]:

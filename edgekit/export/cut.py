@@ -73,7 +73,7 @@ class Cut:
 def cut_model(
     model_path: Path, output_path: Path, options: CutOptions = DEFAULT_OPTIONS, *, progress: Progress = silent
 ) -> ModelSpec:
-    """Cuts `model_path` at its head, writes `output_path` and the sidecar beside it; returns the sidecar.
+    """Cut `model_path` at its head, writes `output_path` and the sidecar beside it; returns the sidecar.
 
     Raises ModelError where the file is no YOLO export that edgekit understands, and OutputError where the
     result cannot be written; nothing is left behind then.
@@ -109,7 +109,7 @@ def cut_graph(
     known: ModelSpec | None = None,
     progress: Progress = silent,
 ) -> Cut:
-    """Cuts a stock graph in memory; one that is cut already is brought to edgekit's names and NHWC.
+    """Cut a stock graph in memory; one that is cut already is brought to edgekit's names and NHWC.
 
     known: a sidecar that came with the graph. Raises ModelError saying what was looked for and not found.
     """

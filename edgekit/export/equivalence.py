@@ -30,7 +30,7 @@ class Proof:
 
 
 def prove_decoder(tail: Tail, reading: Reading, spec: ModelSpec) -> Proof:
-    """Decodes noise on the heads both ways; raises ModelError naming the first kind of row that differs."""
+    """Decode noise on the heads both ways; raises ModelError naming the first kind of row that differs."""
     maps = tail.noise(SEED)
     heads = heads_of(maps, reading, spec)
     with np.errstate(all="ignore"):  # what is not finite differs, and is told below

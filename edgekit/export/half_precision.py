@@ -52,7 +52,7 @@ def _retype(graph: onnx.GraphProto) -> None:
 
 
 def _drop_casts(model: onnx.ModelProto) -> None:
-    """Takes out the casts to float32 of what is float32 already; what an output was cast from bears its name."""
+    """Take out the casts to float32 of what is float32 already; what an output was cast from bears its name."""
     graph = model.graph
     inferred = onnx.shape_inference.infer_shapes(model).graph
     kinds = {v.name: v.type.tensor_type.elem_type for v in (*inferred.value_info, *graph.input)}

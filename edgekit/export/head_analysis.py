@@ -32,7 +32,7 @@ class Reading:
 
 
 def read_branch(tail: Tail, metadata: Metadata, *, has_proto: bool) -> Reading:
-    """Reads a branch by experiments on its tail; raises ModelError where it contradicts the metadata or itself."""
+    """Read a branch by experiments on its tail; raises ModelError where it contradicts the metadata or itself."""
     roles = find_roles(tail, has_proto=has_proto)
     kinds = _complete_kinds(roles)
     rest = tail.rows(tail.zeros())  # all raw numbers zero: what the constants alone give

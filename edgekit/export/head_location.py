@@ -44,6 +44,7 @@ class Branch:
 
     @property
     def cells(self) -> int:
+        """Number of cells over all strides."""
         return sum(m.shape[2] * m.shape[3] for m in self.maps)
 
     @property
@@ -72,9 +73,7 @@ def proto_output(index: GraphIndex) -> str:
     """The graph output that holds the mask prototypes (1, c, h, w); empty where there is none."""
     names = [name for name in index.output_names if _rank(index, name) == 4]
     if len(names) > 1:
-        raise no_yolo(
-            f"{len(names)} outputs of rank 4 ({', '.join(names)}), expected at most one: the prototypes"
-        )
+        raise no_yolo(f"{len(names)} outputs of rank 4 ({', '.join(names)}), expected at most one: the prototypes")
     return names[0] if names else ""
 
 

@@ -29,9 +29,11 @@ class Tail:
     rows: Callable[[Maps], Rows]
 
     def zeros(self) -> dict[str, npt.NDArray[np.float32]]:
+        """Return all-zero head maps by tensor, NCHW."""
         return {m.tensor: np.zeros(m.shape, np.float32) for m in self.branch.maps}
 
     def noise(self, seed: int, spread: float = 2.0) -> dict[str, npt.NDArray[np.float32]]:
+        """Return normally distributed head maps by tensor, NCHW."""
         rng = np.random.default_rng(seed)
         return {m.tensor: rng.normal(0, spread, m.shape).astype(np.float32) for m in self.branch.maps}
 

@@ -64,7 +64,7 @@ def _lowered(model: onnx.ModelProto, version: int) -> onnx.ModelProto:
 
 
 def _drop_unread(graph: onnx.GraphProto) -> None:
-    """Takes out the constants that became attributes."""
+    """Take out the constants that became attributes."""
     read = {name for node in graph.node for name in node.input}
     kept = [initializer for initializer in graph.initializer if initializer.name in read]
     del graph.initializer[:]
@@ -123,7 +123,7 @@ def _reshape(node: onnx.NodeProto, _: GraphIndex) -> list[onnx.NodeProto]:
 
 
 def _hard_swish(node: onnx.NodeProto, _: GraphIndex) -> list[onnx.NodeProto]:
-    """x * HardSigmoid(x) with the slope 1/6 that opset 14 defines it by."""
+    """X * HardSigmoid(x) with the slope 1/6 that opset 14 defines it by."""
     gate = f"{node.output[0]}_gate"
     return [
         helper.make_node("HardSigmoid", node.input[:1], [gate], f"{node.name}_gate", alpha=1 / 6, beta=0.5),

@@ -26,7 +26,7 @@ Heads = Mapping[str, npt.NDArray[np.float32]]
 def prove_heads(
     source: onnx.ModelProto, cut: onnx.ModelProto, outputs: Outputs, kept: Callable[[], onnx.ModelProto]
 ) -> tuple[str, ...]:
-    """Holds `cut` against `source` on an image of noise; returns what is to be said of it.
+    """Hold `cut` against `source` on an image of noise; returns what is to be said of it.
 
     kept: makes the cut graph as it is before its softmaxes are rewritten. Raises ModelError where heads differ
     by more than rounding, or where `source` itself gives no finite numbers.

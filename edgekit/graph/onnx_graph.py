@@ -35,15 +35,17 @@ class GraphIndex:
 
     @property
     def input_name(self) -> str:
+        """Name of the first input."""
         return graph_inputs(self.model)[0].name
 
     @property
     def output_names(self) -> list[str]:
+        """Names of the outputs in their order."""
         return [output.name for output in self.model.graph.output]
 
 
 def load_model(path: Path) -> onnx.ModelProto:
-    """Reads an ONNX file; raises ModelError where it is missing, empty, no ONNX or not a valid graph."""
+    """Read an ONNX file; raises ModelError where it is missing, empty, no ONNX or not a valid graph."""
     path = Path(path)
     again = "give the .onnx file that `yolo export format=onnx opset=11` wrote"
     if not path.is_file():
@@ -65,7 +67,7 @@ def load_model(path: Path) -> onnx.ModelProto:
 
 
 def check_model(model: onnx.ModelProto, location: str) -> None:
-    """Raises ModelError where onnx's own checker refuses the graph."""
+    """Raise ModelError where onnx's own checker refuses the graph."""
     if is_horizon(model):
         return  # onnx knows no schema of the vendor's dialect
     try:

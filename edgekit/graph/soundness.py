@@ -42,7 +42,7 @@ def _texts(message: Message) -> Iterator[str | bytes]:
 
 
 def check_tensors(model: onnx.ModelProto, location: str) -> None:
-    """Raises ModelError naming the first stored tensor whose type is unknown or whose data do not fit its shape."""
+    """Raise ModelError naming the first stored tensor whose type is unknown or whose data do not fit its shape."""
     for tensor in stored_tensors(model.graph):
         try:
             if any(not 0 <= side < MAX_SIDE for side in tensor.dims):
@@ -86,7 +86,7 @@ def inputs_of(node: onnx.NodeProto) -> list[str]:
 
 
 def sort_nodes(model: onnx.ModelProto, location: str) -> None:
-    """Brings the nodes into an order in which each comes after those that it reads; in place, stable.
+    """Bring the nodes into an order in which each comes after those that it reads; in place, stable.
 
     Raises ModelError naming a node that waits for itself.
     """

@@ -19,7 +19,7 @@ def is_edgekit_perf(value: object) -> bool:
 
 
 def read_edgekit_perf(path: Path) -> BoardLog:
-    """Reads the file; raises DataError where it is none, or was not measured on a board."""
+    """Read the file; raises DataError where it is none, or was not measured on a board."""
     value = read_json(path)
     if not isinstance(value, dict) or not is_edgekit_perf(value):
         raise DataError(f"{path} is no report of edgekit perf", hint="give the file that edgekit perf -o wrote")

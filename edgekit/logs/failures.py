@@ -182,7 +182,7 @@ def recognise_unknown(line: str) -> Failure | None:
 
 
 class FailureWatch:
-    """Keeps the most telling failure of a stream of lines and every note that is not fatal."""
+    """Keep the most telling failure of a stream of lines and every note that is not fatal."""
 
     def __init__(self) -> None:
         self._fatal: Failure | None = None
@@ -190,7 +190,7 @@ class FailureWatch:
         self._notes: dict[str, Failure] = {}
 
     def feed(self, line: str, *, level: str = "") -> None:
-        """Takes one line, without its time stamp; `level` is the console log's, where a line has one."""
+        """Take one line, without its time stamp; `level` is the console log's, where a line has one."""
         is_error = level in ("ERROR", "CRITICAL")
         if not is_error and not SCREEN.search(line):
             return

@@ -89,7 +89,7 @@ class _State:
 
 
 def parse_hrt_model_exec(lines: Iterable[LogLine]) -> BoardLog:
-    """Reads one log of hrt_model_exec; never raises for its content."""
+    """Read one log of hrt_model_exec; never raises for its content."""
     state, watch = _State(), FailureWatch()
     for line in lines:
         watch.feed(line.text)
@@ -169,7 +169,7 @@ def _number(text: str) -> float:
 
 
 def _close_run(state: _State) -> None:
-    """Keeps the run that is being told, if it has a measurement."""
+    """Keep the run that is being told, if it has a measurement."""
     run = state.run
     if "fps" in run or "latency" in run:
         state.perf.append(

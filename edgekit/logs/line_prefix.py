@@ -19,7 +19,7 @@ PIECES = re.compile(rf"(?P<digits>\d+)|(?P<blanks>\s+)|(?P<name>\b{MONTH_OR_DAY}
 
 
 class LinePrefix:
-    """Takes a repeated prefix off the lines of one log, in the order of the file.
+    """Take a repeated prefix off the lines of one log, in the order of the file.
 
     The prefix is whatever stands in front of the tool's own time stamp; lines without one (tables, yaml) lose the
     prefix of the stamped line before them. Its digits, blanks and month names may differ from line to line.

@@ -58,7 +58,7 @@ def read_lines(path: Path) -> Iterator[LogLine]:
 
 
 def parse_line(text: str, *, complete: bool = True) -> LogLine:
-    """Takes colours and the time stamp off one line."""
+    """Take colours and the time stamp off one line."""
     text = without_colours(text)
     if "%" in text or "/s]" in text or "/it]" in text:
         text = _behind_progress(text)
@@ -119,7 +119,7 @@ def read_head(path: Path, size: int = SNIFF_BYTES) -> bytes:
 
 
 def _split(path: Path, encoding: str) -> Iterator[tuple[str, bool]]:
-    """Yields (line, whether its end was there). Lines over MAX_LINE_CHARS are cut and count as incomplete."""
+    """Yield (line, whether its end was there). Lines over MAX_LINE_CHARS are cut and count as incomplete."""
     decoder = codecs.getincrementaldecoder(encoding)(errors="replace")
     rest, held_return, skipping = "", False, False
     with Path(path).open("rb") as stream:

@@ -29,7 +29,7 @@ PROGRESS_STAGE = re.compile(r"(?P<edge>Start|End) to (?P<stage>[a-z].*?)(?: with
 
 
 def parse_mapper(lines: Iterable[LogLine]) -> MapperLog:
-    """Reads one compile log; never raises for its content."""
+    """Read one compile log; never raises for its content."""
     parser = _MapperParser()
     for line in lines:
         parser.feed(line)

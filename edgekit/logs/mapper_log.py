@@ -89,6 +89,7 @@ class MapperLog:
 
     @property
     def simulated(self) -> bool:
+        """Whether edgekit's simulated compiler wrote the log."""
         return self.tool == "sim"
 
     def setting(self, section: str, key: str) -> str:

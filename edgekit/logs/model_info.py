@@ -30,7 +30,7 @@ class ModelInfo:
 
 
 def parse_model_info(lines: Iterable[LogLine]) -> ModelInfo:
-    """Reads one hb_model_info log; never raises for its content."""
+    """Read one hb_model_info log; never raises for its content."""
     name, section = "", ""
     versions: dict[str, str] = {}
     settings: dict[str, dict[str, str]] = {}

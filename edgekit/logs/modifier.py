@@ -50,7 +50,7 @@ class _Block:
 
 
 def parse_modifier(lines: Iterable[LogLine]) -> ModifierLog:
-    """Reads one hb_model_modifier log, file or console form; never raises for its content."""
+    """Read one hb_model_modifier log, file or console form; never raises for its content."""
     nodes: dict[str, ModifierNode] = {}
     removed: dict[str, None] = {}
     lists: dict[str, tuple[str, ...]] = {"deleted": (), "removed": ()}
@@ -84,7 +84,7 @@ def parse_modifier(lines: Iterable[LogLine]) -> ModifierLog:
 
 
 def _feed(block: _Block, key: str, value: str) -> ModifierNode | None:
-    """Takes one quoted field; gives the node when its type, the last of its fields, has come."""
+    """Take one quoted field; gives the node when its type, the last of its fields, has come."""
     if key == "input":
         block.inputs.append(value)
     elif key == "output":

@@ -35,7 +35,7 @@ def is_quant_info(value: object) -> bool:
 
 
 def read_quant_info(path: Path) -> tuple[QuantNode, ...]:
-    """Reads the file, nodes in its order (topological); raises DataError where it is none."""
+    """Read the file, nodes in its order (topological); raises DataError where it is none."""
     value = read_json(path)
     if not is_quant_info(value):
         raise DataError(

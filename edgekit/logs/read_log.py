@@ -56,6 +56,6 @@ class ReadFile:
 
 
 def read_file(path: Path) -> ReadFile:
-    """Reads one file; raises EdgekitError where it is missing, damaged or of no known kind."""
+    """Read one file; raises EdgekitError where it is missing, damaged or of no known kind."""
     kind = kind_of(path)
     return ReadFile(Path(path), kind, READERS[kind](Path(path)))

@@ -48,7 +48,8 @@ class FrontPoint:
 @dataclass(frozen=True, slots=True)
 class Sensitivity:
     """What was measured (`measure`), its value for whole models by name (`baseline`), and the nodes, most sensitive
-    first; `front`: settings with their milliseconds, empty where no latency model gave them."""
+    first; `front`: settings with their milliseconds, empty where no latency model gave them.
+    """
 
     measure: str
     baseline: Mapping[str, float]
@@ -62,7 +63,7 @@ def is_sensitivity(value: object) -> bool:
 
 
 def read_sensitivity(path: Path) -> Sensitivity:
-    """Reads the file; raises DataError, naming the field, where it is not as edgekit tune writes it."""
+    """Read the file; raises DataError, naming the field, where it is not as edgekit tune writes it."""
     value = read_json(path, max_bytes=MAX_BYTES)
     if not isinstance(value, dict) or not is_sensitivity(value):
         raise _damaged(path, "it", value, "an object with measure, baseline and nodes")

@@ -29,7 +29,7 @@ def is_sidecar(value: object) -> bool:
 
 
 def read_sidecar(path: Path) -> Sidecar:
-    """Reads a sidecar, or that beside a simulated `.bin`; raises ModelError where it is missing or damaged."""
+    """Read a sidecar, or that beside a simulated `.bin`; raises ModelError where it is missing or damaged."""
     path = Path(path)
     beside = sidecar_path(path)
     if path.suffix != ".json" and not beside.is_file():

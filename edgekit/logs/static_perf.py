@@ -56,7 +56,7 @@ def is_static_perf(value: object) -> bool:
 
 
 def read_static_perf(path: Path) -> StaticPerf:
-    """Reads the file; raises DataError where it is none."""
+    """Read the file; raises DataError where it is none."""
     value = read_json(path)
     if not is_static_perf(value):
         raise DataError(
@@ -67,7 +67,7 @@ def read_static_perf(path: Path) -> StaticPerf:
 
 
 def parse_static_perf(summary: Mapping[str, object]) -> StaticPerf:
-    """Takes what is a number where a number is expected; the rest counts as 0 or empty."""
+    """Take what is a number where a number is expected; the rest counts as 0 or empty."""
     fps = _number(summary.get("FPS", summary.get("frame per second")))
     return StaticPerf(
         subgraph=str(summary.get("model name", "")),

@@ -49,10 +49,12 @@ class NodeRow:
 
     @property
     def truncated(self) -> bool:
+        """Whether the table shows only the end of the name."""
         return self.name.startswith(TRUNCATED)
 
     @property
     def out_dtype(self) -> str:
+        """The output's type, from `input/output`."""
         return self.dtype.rpartition("/")[2]
 
 
@@ -69,7 +71,7 @@ class OutputRow:
 
 @dataclass(slots=True)
 class TableReader:
-    """Takes the lines below a title; keeps the rows of both tables."""
+    """Take the lines below a title; keeps the rows of both tables."""
 
     nodes: list[NodeRow] = field(default_factory=list)
     outputs: list[OutputRow] = field(default_factory=list)
@@ -80,7 +82,7 @@ class TableReader:
     _rows_read: set[NodeRow | OutputRow] = field(default_factory=set)
 
     def stamped(self, text: str) -> None:
-        """Takes a line that has a time stamp: a title opens a table, anything else closes it."""
+        """Take a line that has a time stamp: a title opens a table, anything else closes it."""
         if text.startswith(NODE_TITLES):
             self._table, self._heading, self._columns = "node", "", frozenset()
         elif text.startswith(OUTPUT_TITLE):
@@ -90,10 +92,11 @@ class TableReader:
 
     @property
     def open(self) -> bool:
+        """Whether a table has begun and not ended."""
         return bool(self._table)
 
     def feed(self, text: str, *, complete: bool) -> None:
-        """Takes a line without a time stamp; what is no whole row is passed over."""
+        """Take a line without a time stamp; what is no whole row is passed over."""
         if self._heading and text == self._last:
             return  # a doubled line
         self._last = text
@@ -159,7 +162,7 @@ class TableReader:
             self._keep(self.outputs, OutputRow(match["name"], *values))
 
     def _keep(self, rows: list[NodeRow] | list[OutputRow], row: NodeRow | OutputRow) -> None:
-        """Keeps a row once: a doubled line is no second node. Cut names may be alike, then only neighbours count."""
+        """Keep a row once: a doubled line is no second node. Cut names may be alike, then only neighbours count."""
         truncated = row.name.startswith(TRUNCATED)
         doubled = bool(rows) and rows[-1] == row if truncated else row in self._rows_read
         if not doubled and len(rows) < MAX_ROWS:

@@ -21,6 +21,7 @@ from edgekit.ptq.fields import (
     unknown_name,
     write_group,
 )
+from edgekit.ptq.inputs import PtqInput
 from edgekit.ptq.rules import check_rules
 from edgekit.text import shorten
 
@@ -30,24 +31,6 @@ GROUPS: dict[str, type] = {
     "calibration_parameters": CalibrationParameters,
     "compiler_parameters": CompilerParameters,
 }
-
-
-@dataclass(frozen=True, slots=True)
-class PtqInput:
-    """One input of the model, gathered from the `;`-joined fields; blank texts are what the yaml left out."""
-
-    name: str
-    type_train: str
-    layout_train: str
-    type_rt: str
-    layout_rt: str
-    color_space: str
-    shape: tuple[int, ...]
-    norm_type: str
-    mean: tuple[float, ...] | None
-    scale: tuple[float, ...] | None
-    cal_data_dir: str
-    cal_data_type: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,12 +72,12 @@ class PtqConfig:
 
 
 def load_config(path: Path) -> PtqConfig:
-    """Reads a PTQ yaml; raises ConfigError naming the file, the field, its value and the legal ones."""
+    """Read a PTQ yaml; raises ConfigError naming the file, the field, its value and the legal ones."""
     return _config_from(read_yaml(path), str(path))
 
 
 def parse_config(text: str, *, location: str = "the yaml") -> PtqConfig:
-    """Reads the text of a PTQ yaml; raises as `load_config` does."""
+    """Read the text of a PTQ yaml; raises as `load_config` does."""
     return _config_from(parse_yaml(text, location=location), location)
 
 
@@ -117,7 +100,7 @@ def dump_config(config: PtqConfig, *, header: str = "", comments: Mapping[str, s
 
 
 def save_config(path: Path, config: PtqConfig, *, header: str = "", comments: Mapping[str, str] | None = None) -> None:
-    """Writes `dump_config(config)` to `path`, whole or not at all."""
+    """Write `dump_config(config)` to `path`, whole or not at all."""
     write_text(path, dump_config(config, header=header, comments=comments))
 
 

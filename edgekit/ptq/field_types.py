@@ -157,7 +157,7 @@ def channel_values(*, zero: bool) -> FieldKind:
 
 
 def mapping_of(item: FieldKind) -> FieldKind:
-    """Names with a value each."""
+    """Name with a value each."""
 
     def read(value: object) -> Mapping[str, Any]:
         return MappingProxyType({_name(key): item.read(entry) for key, entry in _pairs(value)})

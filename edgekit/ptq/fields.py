@@ -158,7 +158,7 @@ def unknown_name(location: str, what: str, name: str, legal: tuple[str, ...]) ->
 
 
 def _check_fields(group: Any, group_name: str) -> None:
-    """Refuses what the yaml could not carry: every value must come back equal from its yaml form."""
+    """Refuse what the yaml could not carry: every value must come back equal from its yaml form."""
     for f in fields(group):
         value = getattr(group, f.name)
         if value is None and not f.metadata.get("required"):

@@ -142,6 +142,7 @@ class Preset:
 
     @property
     def config(self) -> PtqConfig:
+        """The preset as a complete yaml."""
         family = self.model.replace("-", "_")
         return ptq_config(
             onnx_model=f"{self.model}_heads.onnx",

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from edgekit.errors import ConfigError
-
-if TYPE_CHECKING:
-    from edgekit.ptq.config import PtqConfig, PtqInput
+from edgekit.ptq.fields import CalibrationParameters, CompilerParameters, InputParameters, ModelParameters
+from edgekit.ptq.inputs import PtqInput
 
 TRAIN_TYPES_OF_RT = {
     "nv12": ("yuv444", "rgb", "bgr"),
@@ -33,8 +32,32 @@ PER_INPUT_FIELDS = (
 )
 
 
-def check_rules(config: PtqConfig) -> None:
-    """Raises ConfigError on the first combination that cannot be meant."""
+class Parameters(Protocol):
+    """The parts of a PTQ yaml that the rules are about; `PtqConfig` has them."""
+
+    @property
+    def model_parameters(self) -> ModelParameters:
+        """Model, march and node options."""
+
+    @property
+    def input_parameters(self) -> InputParameters:
+        """Types, layouts and normalization of the inputs."""
+
+    @property
+    def calibration_parameters(self) -> CalibrationParameters:
+        """Samples and calibrator."""
+
+    @property
+    def compiler_parameters(self) -> CompilerParameters:
+        """Options of the compiler."""
+
+    @property
+    def inputs(self) -> tuple[PtqInput, ...]:
+        """The inputs one by one."""
+
+
+def check_rules(config: Parameters) -> None:
+    """Raise ConfigError on the first combination that cannot be meant."""
     _check_counts(config)
     for model_input in config.inputs:
         _check_types(model_input)
@@ -47,7 +70,7 @@ def check_rules(config: PtqConfig) -> None:
     _check_input_source(config)
 
 
-def _check_counts(config: PtqConfig) -> None:
+def _check_counts(config: Parameters) -> None:
     count = len(config.input_parameters.input_type_rt)
     for name in PER_INPUT_FIELDS:
         values = getattr(config.input_parameters, name)
@@ -153,7 +176,7 @@ def _check_channels(model_input: PtqInput, name: str, values: tuple[float, ...] 
         )
 
 
-def _check_batch(config: PtqConfig) -> None:
+def _check_batch(config: Parameters) -> None:
     inputs, batch = config.input_parameters, config.input_parameters.input_batch
     first_side = inputs.input_shape[0][0] if inputs.input_shape else 1
     if batch and batch > 1 and (len(config.inputs) > 1 or first_side != 1):
@@ -163,7 +186,7 @@ def _check_batch(config: PtqConfig) -> None:
         )
 
 
-def _check_calibration(config: PtqConfig) -> None:
+def _check_calibration(config: Parameters) -> None:
     calibration = config.calibration_parameters
     if not calibration.cal_data_dir and calibration.calibration_type not in ("load", "skip"):
         raise _refused(
@@ -177,7 +200,7 @@ def _check_calibration(config: PtqConfig) -> None:
         raise _refused("optimization asks for model outputs in int8 and in int16, expected one of the two", "drop one")
 
 
-def _check_march(config: PtqConfig) -> None:
+def _check_march(config: Parameters) -> None:
     march = config.model_parameters.march
     cores = config.compiler_parameters.core_num
     if cores and cores > MARCH_CORES[march]:
@@ -196,7 +219,7 @@ def _check_march(config: PtqConfig) -> None:
         )
 
 
-def _check_input_source(config: PtqConfig) -> None:
+def _check_input_source(config: Parameters) -> None:
     names = config.input_parameters.input_name
     for name in config.compiler_parameters.input_source or {}:
         if names and name not in names:

@@ -55,6 +55,7 @@ class Build:
 
     @property
     def march(self) -> str:
+        """The march that the log, the `.bin` or the sidecar declares; "" if none does."""
         log = self.compile_log
         declared_march = (log.march if log else "") or (self.bin.march if self.bin else "")
         return declared_march or (self.sidecar.spec.march if self.sidecar else "")
@@ -110,7 +111,7 @@ _BIN_KEYS = {
 def make_build(
     name: str, files: tuple[ReadFile, ...], *, onnx: Path | None = None, data_check: DataCheck | None = None
 ) -> Build:
-    """Puts files that belong together into one build; of two of a kind the more telling one is kept."""
+    """Put files that belong together into one build; of two of a kind the more telling one is kept."""
     build = Build(name=name, sources=files, quantized_onnx=onnx, data_check=data_check)
     for file in files:
         build = _add(build, file)

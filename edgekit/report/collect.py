@@ -48,7 +48,7 @@ class _Group:
 
 
 def collect(path: Path, *, progress: Progress = silent) -> Collection:
-    """Reads a file, with what lies beside it and names the same model, or all builds of a folder.
+    """Read a file, with what lies beside it and names the same model, or all builds of a folder.
 
     Raises DataError where nothing of a build is there.
     """
@@ -205,7 +205,7 @@ def _same_run(group: _Group, log: MapperLog) -> bool:
 
 
 def _attach(groups: list[_Group], files: Sequence[ReadFile], left: list[tuple[Path, str]]) -> None:
-    """Gives every other file to the run of its model, or of its folder where it names no model."""
+    """Give every other file to the run of its model, or of its folder where it names no model."""
     seeded = {file.path for group in groups for file in group.files}
     rest = [file for file in files if file.path not in seeded]
     for file in sorted(rest, key=lambda file: not model_name(file)):  # named files may found groups of their own

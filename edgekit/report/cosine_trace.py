@@ -21,6 +21,7 @@ class Fall:
 
     @property
     def drop(self) -> float:
+        """How much the cosine falls at this node."""
         return self.before - self.cosine
 
 
@@ -40,7 +41,8 @@ class Route:
 @dataclass(frozen=True, slots=True)
 class Flow:
     """`drops` maps each node with a cosine to its fall (negative where it rises). `first` is the first fall of
-    at least FALL, in the graph's order."""
+    at least FALL, in the graph's order.
+    """
 
     source: str
     drops: Mapping[str, Fall]
@@ -49,7 +51,7 @@ class Flow:
 
 
 def trace_flow(graph: Graph, output_cosines: Mapping[str, float]) -> Flow:
-    """Follows the cosine through the graph; an output without a row of its own takes its last node's cosine."""
+    """Follow the cosine through the graph; an output without a row of its own takes its last node's cosine."""
     levels = _levels(graph)
     drops = {
         name: Fall(name, min((levels[i] for i in node.inputs if i in levels), default=START), node.cosine)

@@ -16,7 +16,8 @@ class CpuCost:
     """`nodes` are the table's CPU rows, `inner` those with BPU work behind them; each of `crossings` copies a
     tensor between the two. `dequantize` counts the nodes at the outputs (None where no file tells) with the
     `dequantize_bytes` they move per frame; `beyond_bpu_ms` is the measured latency of one thread above the static
-    estimate: CPU nodes, copies and scheduling together."""
+    estimate: CPU nodes, copies and scheduling together.
+    """
 
     nodes: tuple[NodeRow, ...]
     inner: tuple[NodeRow, ...]
@@ -28,7 +29,7 @@ class CpuCost:
 
 
 def count_cpu(build: Build, outputs: tuple[Output, ...]) -> CpuCost:
-    """Counts from the node table, the outputs' kinds and the measurements, whichever there are."""
+    """Count from the node table, the outputs' kinds and the measurements, whichever there are."""
     rows = build.compile_log.nodes if build.compile_log else ()
     cpu = tuple(row for row in rows if row.on == "CPU")
     last_bpu = max((i for i, row in enumerate(rows) if row.on == "BPU"), default=-1)

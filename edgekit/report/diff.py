@@ -24,6 +24,7 @@ class Change:
 
     @property
     def delta(self) -> float | None:
+        """The difference of two numbers, new minus base; None for texts."""
         if isinstance(self.base, (int, float)) and isinstance(self.new, (int, float)):
             return round(self.new - self.base, 6)
         return None
@@ -47,7 +48,7 @@ class Diff:
 
 
 def diff_reports(base: Report, new: Report) -> Diff:
-    """Compares two reports; nodes and outputs are matched by name, outputs of another export by their head node."""
+    """Compare two reports; nodes and outputs are matched by name, outputs of another export by their head node."""
     before, after = _rows(base.facts), _rows(new.facts)
     common = [name for name in after if name in before]
     nodes = [

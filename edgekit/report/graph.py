@@ -106,7 +106,8 @@ def _producers(tensors: Sequence[str], producer: Mapping[str, str]) -> tuple[str
 
 def _from_names(rows: Sequence[NodeRow]) -> Graph:
     """Guessed edges: nodes of a block follow one another, block N follows N-1, and a head branch hangs where
-    the trunk node hangs that has the same input threshold (consumers of one tensor share it)."""
+    the trunk node hangs that has the same input threshold (consumers of one tensor share it).
+    """
     named = [row for row in rows if row.cosine is not None and not row.truncated]
     if not any(MODULE.match(row.name) for row in named):
         return _in_order(named)
@@ -135,7 +136,8 @@ def _from_names(rows: Sequence[NodeRow]) -> Graph:
 
 def _output_names(graph: Graph, build: Build) -> dict[str, str]:
     """The graph's ends under the outputs' own names: as they are, else by the runtime graph's Dequantize nodes,
-    else by equal cosines."""
+    else by equal cosines.
+    """
     named_rows = {row.name for row in (build.log.output_rows if build.log else ())}
     if graph.outputs.keys() == named_rows:
         return dict(graph.outputs)

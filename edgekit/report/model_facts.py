@@ -26,10 +26,12 @@ class Facts:
 
     @property
     def log(self) -> MapperLog | None:
+        """The log of the checker or compiler, whichever says more."""
         return self.build.log
 
     @property
     def nodes(self) -> tuple[NodeRow, ...]:
+        """The compile log's rows, one per node."""
         log = self.build.compile_log
         return log.nodes if log else ()
 
@@ -46,6 +48,7 @@ class Facts:
 
     @property
     def worst_output(self) -> Output | None:
+        """The output with the lowest cosine; None if none has one."""
         known = [output for output in self.outputs if output.cosine is not None]
         return min(known, key=lambda output: (output.cosine, output.name), default=None)
 

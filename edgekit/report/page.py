@@ -36,7 +36,7 @@ THRESHOLD_NOTE = "The largest value that each node's input is calibrated for, on
 
 
 def write_page(path: Path, reports: Sequence[Report], *, against: Report | None = None) -> None:
-    """Writes the page of one or many reports, with the difference to a base build where one is given."""
+    """Write the page of one or many reports, with the difference to a base build where one is given."""
     write_text(path, render_page(reports, against=against))
 
 

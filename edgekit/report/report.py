@@ -24,11 +24,12 @@ class Report:
 
     @property
     def build(self) -> Build:
+        """The build that the report is about."""
         return self.facts.build
 
 
 def make_report(build: Build, *, estimate: bool = True) -> Report:
-    """Draws the conclusions from a build's files; never raises for what they say or lack.
+    """Draw the conclusions from a build's files; never raises for what they say or lack.
 
     `estimate`: whether the quantized graph is read for the latency model, which takes a second.
     """

@@ -34,9 +34,11 @@ class Frame:
     high: float
 
     def x(self, index: float) -> float:
+        """Horizontal position of the point `index`, in pixels."""
         return LEFT + (self.width - LEFT - RIGHT) * index / max(self.count - 1, 1)
 
     def y(self, value: float) -> float:
+        """Vertical position of `value`, in pixels."""
         share = (value - self.low) / ((self.high - self.low) or 1)
         return TOP + (self.height - TOP - BOTTOM) * (1 - share)
 

@@ -29,7 +29,7 @@ CHANGES_SHOWN = 12
 
 
 def print_report(console: Console, report: Report, *, all_nodes: bool = False) -> None:
-    """Prints one report; with `all_nodes` the whole node table below it."""
+    """Print one report; with `all_nodes` the whole node table below it."""
     console.print(_verdict(report))
     if report.verdict.is_command:  # outside the frame, in one line however long: to be copied
         for line in _step(report.verdict):
@@ -42,7 +42,7 @@ def print_report(console: Console, report: Report, *, all_nodes: bool = False) -
 
 
 def print_comparison(console: Console, reports: Sequence[Report]) -> None:
-    """Prints the table that compares many builds."""
+    """Print the table that compares many builds."""
     table = _table(
         f"{len(reports)} builds",
         COLUMNS,
@@ -56,7 +56,7 @@ def print_comparison(console: Console, reports: Sequence[Report]) -> None:
 
 
 def print_diff(console: Console, diff: Diff) -> None:
-    """Prints what changed from the base build to the new one."""
+    """Print what changed from the base build to the new one."""
     console.print(
         Panel(
             f"{escape(diff.sentence)}\nverdict: {diff.grades[0]} → {diff.grades[1]}",

@@ -35,7 +35,7 @@ class Verdict:
 
 
 def judge(facts: Facts) -> Verdict:
-    """Asks every rule; the gravest finding, and among equals the earliest rule, gives the next step."""
+    """Ask every rule; the gravest finding, and among equals the earliest rule, gives the next step."""
     raised = [finding for rule in RULES if (finding := rule(facts)) is not None]
     findings = tuple(sorted(raised, key=lambda finding: SEVERITIES.index(finding.severity)))
     grade = next((GRADES[f.severity] for f in findings if f.severity in GRADES), "good")
