@@ -67,7 +67,10 @@ ALLOWED: dict[str, tuple[set[str], set[str]]] = {
     "tracking": (TRACKING, ARRAYS),
     "runtime": (RUNTIME, ARRAYS | {"onnxruntime"}),  # onnxruntime inside the one device that needs it
     "output": (BOARD, ARRAYS),
+    "learn": (HOST, HOST_LIBRARIES | {"torch"}),
 }
+
+OPTIONAL = {"learn": {"torch"}}  # beside the rules: packages of an extra
 
 
 def imports_of(path: Path) -> Iterator[tuple[str, str]]:
@@ -93,6 +96,7 @@ def test_imports_stay_in_the_ring(path: Path) -> None:
     parts, packages = ALLOWED.get(
         part, (HOST | {"cli"}, HOST_LIBRARIES | {"psutil", "dask", "distributed", "setuptools"})
     )
+    packages = packages | OPTIONAL.get(part, set())
     if part in ("__init__", "__main__"):
         return
     for package, inner in imports_of(path):

@@ -1,0 +1,84 @@
+"""The judge: integer graphs on images that were not learned from, by the loss that is learned, image by image."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from edgekit.data.image_loader import map_images
+from edgekit.data.image_source import Image
+from edgekit.errors import ImageError
+from edgekit.evaluate.bootstrap import Interval, image_weights, ratio
+from edgekit.learn.losses import output_losses, total_loss
+from edgekit.learn.network import Network
+from edgekit.ops.pixels import unit_float
+from edgekit.ops.prepare import prepare_image
+from edgekit.progress import Progress, silent
+from edgekit.sim.compiler.prepared_model import PreparedModel
+from edgekit.spec import ModelSpec
+
+Losses = npt.NDArray[np.float64]
+THREADS = 2
+
+
+def integer_losses(
+    builds: Mapping[str, tuple[PreparedModel, Mapping[str, float]]],
+    images: Sequence[Image],
+    network: Network,
+    truth_weights: Mapping[str, tuple[Any, Any]],
+    spec: ModelSpec,
+    *,
+    progress: Progress = silent,
+) -> dict[str, Losses]:
+    """Run builds on the simulated device and compare their outputs with the float model's.
+
+    Args:
+        builds: Name -> the build's model and its threshold per scale.
+        images: Images that nothing was learned from.
+        network: The interpreter of the original model.
+        truth_weights: That model's weights.
+        spec: The original cut model's sidecar.
+        progress: Called per image.
+
+    Returns:
+        Name -> (n,) loss per image, the same images for all.
+    """
+    from edgekit.ops.buffers import Buffers
+
+    sessions = {name: _session(subject, thresholds) for name, (subject, thresholds) in builds.items()}
+    losses: dict[str, list[float]] = {name: [] for name in builds}
+    for done, (_, bgr) in enumerate(map_images(images, lambda pixels: pixels)):
+        progress("judging integer graphs", done, len(images))
+        if isinstance(bgr, ImageError):
+            raise bgr
+        x = unit_float(prepare_image(bgr, spec.input, spec.preprocess, Buffers())[0])
+        with torch.no_grad():
+            truth = {k: v.cpu() for k, v in network.run(torch.from_numpy(x), truth_weights).items()}
+            for name, session in sessions.items():
+                outputs = session.infer(session.prepare(bgr)[0])
+                tensors = {k: torch.from_numpy(np.asarray(v, np.float32)) for k, v in outputs.items()}
+                losses[name].append(float(total_loss(output_losses(spec, truth, tensors))))
+    progress("judging integer graphs", len(images), len(images))
+    return {name: np.array(values) for name, values in losses.items()}
+
+
+def loss_ratio(losses: Losses, reference: Losses, *, seed: int = 0) -> Interval:
+    """Return the mean loss over the reference's, with its paired bootstrap interval over images."""
+    weights = image_weights(len(losses), seed=seed)
+    return ratio(weights @ losses, weights @ reference)
+
+
+def _session(subject: PreparedModel, thresholds: Mapping[str, float]) -> Any:
+    """The build on the simulated device, all heads as floats."""
+    from edgekit.runtime.session import Session
+    from edgekit.sim.compiler.sidecars import quantized_spec
+    from edgekit.sim.device import SimDevice
+    from edgekit.sim.graph import load_graph
+
+    quantized = subject.quantized(thresholds)
+    device = SimDevice(load_graph(quantized.model.SerializeToString()), threads=THREADS)
+    return Session(quantized_spec(subject.job, subject.graph, subject.image), device)

@@ -1,0 +1,214 @@
+"""A whole learning: images, the best Clips to start from, the run, and the judgement on integer graphs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import onnx
+
+from edgekit.compile.job import load_job
+from edgekit.compiler_api import CompileJob
+from edgekit.data.image_source import Source
+from edgekit.errors import ConfigError
+from edgekit.files import atomic_path, sha256_file, write_json
+from edgekit.learn.learned_model import learnable_convolutions, with_weights
+from edgekit.learn.step_budget import steps_for
+from edgekit.learn.torch_library import load_torch
+from edgekit.progress import Progress, silent
+from edgekit.sim.compiler.calibration.collect import observe
+from edgekit.sim.compiler.calibration.histogram import Histogram
+from edgekit.sim.compiler.calibration.search import Thresholds, calibrated, thresholds_by
+from edgekit.sim.compiler.calibration.thresholds import max_threshold
+from edgekit.sim.compiler.log import BuildLog
+from edgekit.sim.compiler.prepared_model import PreparedModel, prepare_model
+from edgekit.tune.clips import FRACTIONS, boundable, clipped_thresholds, observe_positive, positive_bounds
+from edgekit.tune.cost import giga_macs
+from edgekit.tune.fold.clip import clip_outputs
+from edgekit.version import __version__
+
+if TYPE_CHECKING:
+    from edgekit.evaluate.bootstrap import Interval
+    from edgekit.learn.image_pool import ImagePool
+    from edgekit.learn.judge import Losses
+    from edgekit.learn.training import Task
+
+VIDEO_FRAMES = 400  # taken of a video
+FRACTION_IMAGES = 16  # held-out images on which the Clips to start from are chosen
+UNTUNED, CLIPS, LEARNED = "untuned", "clips", "learned"
+POOL_NAME, CHECKPOINT_NAME, REPORT_NAME = "images.u8", "checkpoint.npz", "learn.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Learned:
+    """What a learning gave.
+
+    Attributes:
+        accepted: Whether the learned build beats both the untuned and the clipped one on held-out images.
+        model: The cut model with the learned weights and biases, without Clips.
+        bounds: Convolution output -> learned bound, to be written as Clips.
+        clips: The same of the Clips that statistics alone give; what is left where nothing was accepted.
+        report: Everything that a manifest says about it, as JSON values.
+    """
+
+    accepted: bool
+    model: Path
+    bounds: Mapping[str, float]
+    clips: Mapping[str, float]
+    report: Mapping[str, Any]
+
+
+def learn(
+    yaml: Path, source: Source, out: Path, *, minutes: float, seed: int = 0, progress: Progress = silent
+) -> Learned:
+    """Learn bounds, weights and biases towards the float model's own outputs.
+
+    Args:
+        yaml: The PTQ yaml of a calibration folder; its cut model is learned and is the target.
+        source: Unlabelled images.
+        out: The run's folder; a killed run goes on from its checkpoint there.
+        minutes: About how long on two cores; the number of steps follows from it and from the model alone.
+        seed: Of the images' order, mirroring and jitter.
+        progress: Called per image and step.
+
+    Returns:
+        What was learned, and whether it is to be taken.
+
+    Raises:
+        ConfigError: torch is missing or too old, or `minutes` are too few for this model.
+        DataError: Fewer than 32 different images.
+        ModelError: An operation that cannot be learned through, by name.
+    """
+    torch = load_torch()
+    from edgekit.learn.image_pool import fill_pool
+    from edgekit.learn.training import train
+
+    job = load_job(yaml)
+    prepared = prepare_model(job)
+    start = _Start(prepared, torch.device("cuda" if torch.cuda.is_available() else "cpu"))
+    pool = fill_pool(source.images, job.spec, out / POOL_NAME, seed=seed, progress=progress)
+    steps = steps_for(minutes, giga_macs=giga_macs(prepared.graph), held_out=pool.held_out)
+    magnitudes = observe(job, prepared.graph, prepared.plan.observed, progress=progress)
+    clips = _best_clips(prepared, start, pool, magnitudes, progress)
+    task = start.task(magnitudes, clips, pool, steps, seed)
+    about = {
+        "edgekit": __version__,
+        "model": {"name": job.onnx_path.name, "sha256": sha256_file(job.onnx_path)},
+        "calibration": [sha256_file(path) for path in job.calibration_files],
+        "images": {"source": source.fingerprint(), "learned": pool.learned, "held_out": pool.held_out},
+        "steps": steps,
+        "seed": seed,
+        "clips": clips,
+    }
+    state = train(task, about, out / CHECKPOINT_NAME, progress=progress)
+    bounds = {name: float(bound.detach()) for name, bound in task.parameters.bounds().items()}
+    _save(with_weights(onnx.load(job.onnx_path), task.parameters.learned_weights()), out / "learned.onnx")
+    losses = _judge(prepared, start, pool, clips, out, bounds, progress)
+    report = {**about, "done": state.step, "ended": state.ended, "best_step": state.best_step, "history": state.history}
+    del report["calibration"]
+    report |= _verdict(losses, seed)
+    write_json(out / REPORT_NAME, report)
+    return Learned(bool(report["accepted"]), out / "learned.onnx", bounds, clips, report)
+
+
+class _Start:
+    """The original model in the interpreter: the target of everything."""
+
+    def __init__(self, prepared: PreparedModel, device: Any) -> None:
+        from edgekit.learn.network import Network
+
+        self.prepared, self.device = prepared, device
+        self.network = Network(prepared.graph, prepared.plan)
+        self.weights = self.network.constant_weights(device)
+        self.on_cpu = self.network.constant_weights("cpu")
+
+    def task(
+        self, magnitudes: Mapping[str, Histogram], clips: Mapping[str, float], pool: ImagePool, steps: int, seed: int
+    ) -> Task:
+        from edgekit.learn.parameters import Parameters
+        from edgekit.learn.ranges import RangeRules
+        from edgekit.learn.training import Task
+
+        graph, plan, job = self.prepared.graph, self.prepared.plan, self.prepared.job
+        largest = {name: max_threshold(histogram) for name, histogram in magnitudes.items()}
+        first = {name: clips.get(name, largest[name]) for name in boundable(graph, plan)}
+        learned = learnable_convolutions(onnx.load(job.onnx_path), graph)
+        parameters = Parameters(self.network, learned, first, self.device)
+        rules = RangeRules(graph, plan, largest)
+        return Task(self.network, self.weights, parameters, rules, pool, job.spec, steps, seed, self.device)
+
+
+def _best_clips(
+    prepared: PreparedModel, start: _Start, pool: ImagePool, magnitudes: Mapping[str, Histogram], progress: Progress
+) -> dict[str, float]:
+    """The bounds of the percentile whose integer graph loses least on a few held-out images."""
+    from edgekit.learn.judge import integer_losses
+
+    tensors = boundable(prepared.graph, prepared.plan)
+    if not tensors:
+        raise ConfigError(
+            "no convolution of this model stands in front of an activation that is flat below zero, expected some",
+            hint="tune without --learn: its bounds would have nothing to learn",
+        )
+    positive = observe_positive(prepared.job, prepared.graph, tensors, progress=progress)
+    largest = thresholds_by(max_threshold, magnitudes, prepared.plan)
+    options = {str(f): positive_bounds(positive, magnitudes, fraction=f) for f in FRACTIONS}
+    builds = {
+        name: (prepared, clipped_thresholds(largest, bounds, prepared.graph, prepared.plan))
+        for name, bounds in options.items()
+    }
+    images = pool.images[pool.learned :][:FRACTION_IMAGES]
+    losses = integer_losses(builds, images, start.network, start.on_cpu, prepared.job.spec, progress=progress)
+    return options[min(options, key=lambda name: (losses[name].mean(), name))]
+
+
+def _judge(
+    prepared: PreparedModel,
+    start: _Start,
+    pool: ImagePool,
+    clips: Mapping[str, float],
+    out: Path,
+    bounds: Mapping[str, float],
+    progress: Progress,
+) -> dict[str, Losses]:
+    """The loss of the three builds per held-out image, each calibrated as its own yaml asks."""
+    from edgekit.learn.judge import integer_losses
+
+    job = prepared.job
+    untuned = dict(calibrated(prepared, BuildLog(), progress).thresholds)
+    builds: dict[str, tuple[PreparedModel, Mapping[str, float]]] = {UNTUNED: (prepared, untuned)}
+    builds[CLIPS] = _clipped_build(job, job.onnx_path, clips, out / "clipped.onnx", progress)
+    builds[LEARNED] = _clipped_build(job, out / "learned.onnx", bounds, out / "learned_clipped.onnx", progress)
+    images = pool.images[pool.learned :]
+    return integer_losses(builds, images, start.network, start.on_cpu, job.spec, progress=progress)
+
+
+def _clipped_build(
+    job: CompileJob, model: Path, bounds: Mapping[str, float], path: Path, progress: Progress
+) -> tuple[PreparedModel, Thresholds]:
+    """The model with Clips, and the thresholds that a calibration by the largest magnitude finds for it."""
+    _save(clip_outputs(onnx.load(model), bounds), path)
+    prepared = prepare_model(replace(job, onnx_path=path))
+    magnitudes = observe(prepared.job, prepared.graph, prepared.plan.observed, progress=progress)
+    return prepared, thresholds_by(max_threshold, magnitudes, prepared.plan)
+
+
+def _verdict(losses: Mapping[str, Losses], seed: int) -> dict[str, Any]:
+    """The paired comparison, and whether the learned build beats both others."""
+    from edgekit.learn.judge import loss_ratio
+
+    ratios: dict[str, Interval] = {
+        name: loss_ratio(losses[LEARNED], losses[name], seed=seed) for name in (UNTUNED, CLIPS)
+    }
+    return {
+        "losses": {name: float(values.mean()) for name, values in losses.items()},
+        "learned_over": {name: interval.to_dict() for name, interval in ratios.items()},
+        "accepted": all(interval.high < 1 for interval in ratios.values()),
+    }
+
+
+def _save(model: onnx.ModelProto, path: Path) -> None:
+    with atomic_path(path) as temporary:
+        onnx.save(model, str(temporary))
