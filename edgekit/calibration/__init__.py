@@ -1,1 +1,20 @@
 """Calibration sets: where images come from, which are taken, how they are written and checked."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from edgekit.lazy import lazy_exports
+
+if TYPE_CHECKING:
+    from edgekit.calibration.pipeline import CalibrationResult, calibrate
+
+__all__ = ["CalibrationResult", "calibrate"]
+
+__getattr__ = lazy_exports(
+    __name__,
+    {
+        "CalibrationResult": "edgekit.calibration.pipeline",
+        "calibrate": "edgekit.calibration.pipeline",
+    },
+)

@@ -10,7 +10,7 @@ from edgekit.cli.console import print_json, progress_bar
 from edgekit.cli.options import add_input, add_json, add_march, add_output, add_seed
 
 if TYPE_CHECKING:
-    from edgekit.calibration.calibrate import CalibrationResult
+    from edgekit.calibration.pipeline import CalibrationResult
 
 SHOWN = 5  # dropped images named one by one
 
@@ -54,7 +54,7 @@ def add_choice_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Run the command and return its exit code."""
-    from edgekit.calibration.calibrate import calibrate
+    from edgekit.calibration.pipeline import calibrate
 
     with progress_bar() as progress:
         result = calibrate(

@@ -10,7 +10,7 @@ from edgekit.cli.calibrate import add_choice_arguments
 from edgekit.cli.options import add_json, add_output
 
 if TYPE_CHECKING:
-    from edgekit.deploy.deploy import Deployed
+    from edgekit.deploy.pipeline import Deployed
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -28,7 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Make the bundle and says what is in it and what to type next."""
     from edgekit.cli.console import print_json, progress_bar
-    from edgekit.deploy.deploy import deploy
+    from edgekit.deploy.pipeline import deploy
 
     with progress_bar() as progress:
         done = deploy(

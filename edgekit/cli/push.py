@@ -34,7 +34,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _fill(args: argparse.Namespace) -> int:
     from edgekit.cli.console import print_json
-    from edgekit.deploy.push import fill_folder
+    from edgekit.deploy.remote import fill_folder
 
     folder = Path(args.folder)
     fill_folder(Path(args.target[0]), folder)
@@ -59,7 +59,7 @@ def _push(args: argparse.Namespace) -> int:
     from dataclasses import asdict
 
     from edgekit.cli.console import print_json, progress_bar, say_replaced
-    from edgekit.deploy.push import push
+    from edgekit.deploy.remote import push
     from edgekit.files import refuse_replacing, write_json
 
     host, bundle = args.target
@@ -82,7 +82,7 @@ def _push(args: argparse.Namespace) -> int:
         print_json(asdict(pushed))
         return 0
     for check in pushed.checks:
-        print(f"{check['state']:4} {check['name']}: {check['found']} (expected {check['expected']})")
+        print(f"{check['state']:4} {check['name']}: {check['value']} (expected {check['expected']})")
     for row in (pushed.perf or {}).get("runs", []):
         infer = row["stages"]["infer"]["p50"]
         print(

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from edgekit.report.build import Build
-    from edgekit.report.collect import Collection
+    from edgekit.report.gather import Collection
     from edgekit.report.report import Report
 
 WIDTH_WITHOUT_TERMINAL = 120
@@ -75,7 +75,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _collect(path: Path, progress: Progress) -> Collection:
-    from edgekit.report.collect import collect
+    from edgekit.report.gather import collect
 
     return collect(path, progress=progress)
 

@@ -43,15 +43,18 @@ def read_coco(path: Path) -> Mapping[str, Any]:
 
 
 def coco_images(data: Mapping[str, Any], *, location: str, faults: Faults | None = None) -> tuple[CocoImage, ...]:
-    """The sound entries of `images`, sorted by id.
+    """Return the sound entries of `images`, sorted by id.
 
     Args:
         data: What `read_coco` returned.
         location: The file, for messages.
         faults: Takes the entries that are wrong, which are left out.
 
+    Returns:
+        One entry per image: id, file name and size (width, height) in pixels.
+
     Raises:
-        DataError: where no entry is sound.
+        DataError: No entry is sound.
     """
     faults = Faults() if faults is None else faults
     by_id: dict[int, CocoImage | None] = {}

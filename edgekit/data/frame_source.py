@@ -31,7 +31,7 @@ def open_any_source(source: str, *, on_skip: OnSkip | None = None) -> Source:
         if on_skip is None:
             raise missing
         on_skip(missing)
-    return image_source([image.path for image in opened.images], said=source, on_skip=on_skip, notes=opened.notes)
+    return image_source([image.path for image in opened.images], named_by=source, on_skip=on_skip, notes=opened.notes)
 
 
 def image_paths(source: Path, count: int) -> list[Path]:

@@ -24,10 +24,15 @@ Bgr = npt.NDArray[np.uint8]
 def map_images(
     images: Sequence[Image], work: Callable[[Bgr], T], *, workers: int | None = None
 ) -> Iterator[tuple[Image, T | ImageError]]:
-    """`work(bgr)` of every image, in their order; an ImageError in place of one that cannot be read.
+    """Apply `work` to every image, decoding in threads: OpenCV frees the interpreter while it decodes.
 
-    OpenCV frees the interpreter while it decodes, so threads do; `workers` is their number (one per core), and
-    at most two images for each are held.
+    Args:
+        images: What `open_source` found.
+        work: Function of an image (H, W, 3) uint8 BGR.
+        workers: Number of threads; None is one per core. At most two images per thread are held.
+
+    Returns:
+        Pairs in the order of `images`: the image and the result, or an ImageError if it cannot be read.
     """
     workers = workers or os.cpu_count() or 1
     with ThreadPoolExecutor(workers) as pool:

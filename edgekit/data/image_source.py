@@ -57,9 +57,18 @@ class Source:
 
 
 def open_source(source: Path, *, frames: int, images_dir: Path | None = None) -> Source:
-    """The images that `source` offers; of a video, `frames` ones spread evenly over its length.
+    """Find the images that `source` offers.
 
-    `images_dir` is where a COCO JSON's images lie. Raises DataError where there is no image at all.
+    Args:
+        source: An image, a folder, a glob, a text list, a COCO JSON, a YOLO dataset yaml (its train split) or a video.
+        frames: How many frames to take of a video, spread evenly over its length.
+        images_dir: Where the images of a COCO JSON lie; None tries the usual folders around it.
+
+    Returns:
+        The images in a fixed order, not yet read.
+
+    Raises:
+        DataError: There is no image at all, or the list is damaged.
     """
     source = Path(source)
     kind = source_kind(source)

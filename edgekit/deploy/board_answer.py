@@ -13,7 +13,7 @@ from edgekit.text import check_number, parse_json, printable, shorten
 
 MAX_ANSWER_BYTES = 8 << 20  # a measurement has some kB
 PIECE_BYTES = 1 << 16
-CHECK_FIELDS = ("state", "name", "found", "expected")
+CHECK_FIELDS = ("state", "name", "value", "expected")
 MAX_TEXT = 300
 LOCATION = "the answer of the board"
 HINT = "a login script that prints on standard output does that: silence it; or push again, which renews the scripts"

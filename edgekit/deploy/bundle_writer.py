@@ -39,10 +39,19 @@ class WrittenBundle:
 
 
 def write_bundle(folder: Path, parts: Mapping[str, Path], spec: ModelSpec) -> WrittenBundle:
-    """Copy the files of `parts` (what each is -> where it lies) to `folder` and packs `folder`.tar.gz.
+    """Copy the parts of a bundle to a folder and pack it as .tar.gz beside it.
 
-    An older bundle in `folder` is replaced when the new one is whole. Raises OutputError where something else
-    lies there or cannot be written, ModelError where a part is missing.
+    Args:
+        folder: The bundle; an older bundle there is replaced when the new one is whole.
+        parts: File of each part, by the part's name.
+        spec: The sidecar of the model.
+
+    Returns:
+        Folder, archive and hashes.
+
+    Raises:
+        OutputError: Something else lies there, or it cannot be written.
+        ModelError: A part is missing.
     """
     folder = Path(folder)
     check_output(folder)

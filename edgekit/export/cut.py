@@ -73,10 +73,20 @@ class Cut:
 def cut_model(
     model_path: Path, output_path: Path, options: CutOptions = DEFAULT_OPTIONS, *, progress: Progress = silent
 ) -> ModelSpec:
-    """Cut `model_path` at its head, writes `output_path` and the sidecar beside it; returns the sidecar.
+    """Cut a YOLO export at its head convolutions; write the ONNX and the sidecar beside it.
 
-    Raises ModelError where the file is no YOLO export that edgekit understands, and OutputError where the
-    result cannot be written; nothing is left behind then.
+    Args:
+        model_path: A stock export or a cut model.
+        output_path: The ONNX to write.
+        options: Input size, branch and what to keep.
+        progress: Called with each stage.
+
+    Returns:
+        The sidecar.
+
+    Raises:
+        ModelError: The file is no YOLO export that edgekit understands.
+        OutputError: The result cannot be written; nothing is left behind.
     """
     return cut_file(model_path, output_path, options, progress=progress).spec
 
@@ -84,7 +94,21 @@ def cut_model(
 def cut_file(
     model_path: Path, output_path: Path, options: CutOptions = DEFAULT_OPTIONS, *, progress: Progress = silent
 ) -> Cut:
-    """As `cut_model`, with the graph and what was dropped."""
+    """Cut a file as `cut_model` does.
+
+    Args:
+        model_path: A stock export or a cut model.
+        output_path: The ONNX to write; its sidecar goes beside it.
+        options: Input size, branch and what to keep.
+        progress: Called with each stage.
+
+    Returns:
+        The cut graph, its sidecar and what was dropped.
+
+    Raises:
+        ModelError: The file is no YOLO export that edgekit understands.
+        OutputError: The result cannot be written; nothing is left behind.
+    """
     model_path, output_path = Path(model_path), Path(output_path)
     if output_path.suffix != ".onnx":
         raise ModelError(f"{output_path}: expected a name that ends in .onnx", hint="for example -o heads.onnx")
@@ -109,9 +133,19 @@ def cut_graph(
     known: ModelSpec | None = None,
     progress: Progress = silent,
 ) -> Cut:
-    """Cut a stock graph in memory; one that is cut already is brought to edgekit's names and NHWC.
+    """Cut a stock graph in memory; one that is cut already is brought to edgekit's names and to NHWC.
 
-    known: a sidecar that came with the graph. Raises ModelError saying what was looked for and not found.
+    Args:
+        model: A stock export or a cut graph; it is not changed.
+        options: Input size, branch and what to keep.
+        known: The sidecar that came with a cut graph.
+        progress: Called with each stage.
+
+    Returns:
+        The cut graph, its sidecar and what was dropped.
+
+    Raises:
+        ModelError: No head that edgekit decodes; the message says what was looked for.
     """
     if is_horizon(model):
         raise ModelError(

@@ -45,7 +45,17 @@ class GraphIndex:
 
 
 def load_model(path: Path) -> onnx.ModelProto:
-    """Read an ONNX file; raises ModelError where it is missing, empty, no ONNX or not a valid graph."""
+    """Read an ONNX file, external data included.
+
+    Args:
+        path: The file.
+
+    Returns:
+        The checked model: names unique and text, tensors as large as their shapes say, nodes in topological order.
+
+    Raises:
+        ModelError: The file is missing, empty, no ONNX or not a valid graph.
+    """
     path = Path(path)
     again = "give the .onnx file that `yolo export format=onnx opset=11` wrote"
     if not path.is_file():
@@ -165,7 +175,14 @@ def extract(model: onnx.ModelProto, inputs: Mapping[str, Sequence[int]], outputs
 
 
 def open_session(model: onnx.ModelProto) -> Run:
-    """A function that runs `model` on onnxruntime, one thread: feeds by input name to values by output name."""
+    """Open a model on onnxruntime with one thread, which makes its results repeatable.
+
+    Args:
+        model: The float graph.
+
+    Returns:
+        A function of feeds by input name to a dict of values by output name.
+    """
     import onnxruntime as ort
 
     options = ort.SessionOptions()

@@ -56,6 +56,16 @@ class ReadFile:
 
 
 def read_file(path: Path) -> ReadFile:
-    """Read one file; raises EdgekitError where it is missing, damaged or of no known kind."""
+    """Read one log or JSON file of the toolchain; its kind is found from its content.
+
+    Args:
+        path: The file.
+
+    Returns:
+        The path, its kind and the typed content.
+
+    Raises:
+        EdgekitError: The file is missing, damaged or of no known kind.
+    """
     kind = kind_of(path)
     return ReadFile(Path(path), kind, READERS[kind](Path(path)))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
@@ -71,20 +71,49 @@ class PtqConfig:
         return tuple(PtqInput(*row) for row in zip(*columns, strict=True))
 
 
-def load_config(path: Path) -> PtqConfig:
-    """Read a PTQ yaml; raises ConfigError naming the file, the field, its value and the legal ones."""
-    return _config_from(read_yaml(path), str(path))
+def load_config(path: Path, *, on_repeat: Callable[[str], None] | None = None) -> PtqConfig:
+    """Read a PTQ yaml.
+
+    Args:
+        path: The file.
+        on_repeat: Told of each repeated key, whose last value counts as it does for hb_mapper; without it they are
+            refused.
+
+    Returns:
+        The checked yaml.
+
+    Raises:
+        ConfigError: Names the file, the field, its value and the legal ones.
+    """
+    return _config_from(read_yaml(path, on_repeat=on_repeat), str(path))
 
 
 def parse_config(text: str, *, location: str = "the yaml") -> PtqConfig:
-    """Read the text of a PTQ yaml; raises as `load_config` does."""
+    """Read the text of a PTQ yaml.
+
+    Args:
+        text: The yaml.
+        location: What the text is, for messages.
+
+    Returns:
+        The checked yaml.
+
+    Raises:
+        ConfigError: Names the field, its value and the legal ones.
+    """
     return _config_from(parse_yaml(text, location=location), location)
 
 
 def dump_config(config: PtqConfig, *, header: str = "", comments: Mapping[str, str] | None = None) -> str:
-    """The yaml text of `config`: fields that are not set are left out; `parse_config` gives it back.
+    """Return the yaml text of `config`; `parse_config` gives it back.
 
-    `header` goes on top and `comments[field]` above its field, as comment lines.
+    Args:
+        config: The yaml; fields that are not set are left out.
+        header: Goes on top as comment lines.
+        comments: Goes above a field as comment lines, by the field's name.
+
+    Returns:
+        The text.
     """
     lines = _comment(header, "")
     for group in GROUPS:
@@ -100,12 +129,29 @@ def dump_config(config: PtqConfig, *, header: str = "", comments: Mapping[str, s
 
 
 def save_config(path: Path, config: PtqConfig, *, header: str = "", comments: Mapping[str, str] | None = None) -> None:
-    """Write `dump_config(config)` to `path`, whole or not at all."""
+    """Write `dump_config(config)` to a file, whole or not at all.
+
+    Args:
+        path: The file.
+        config: The yaml.
+        header: Goes on top as comment lines.
+        comments: Goes above a field as comment lines, by the field's name.
+
+    Raises:
+        OutputError: The file cannot be written.
+    """
     write_text(path, dump_config(config, header=header, comments=comments))
 
 
 def with_defaults(config: PtqConfig) -> PtqConfig:
-    """`config` with every unset field that has a default in the toolchain set to it."""
+    """Set every field that is not set to the toolchain's default.
+
+    Args:
+        config: The yaml.
+
+    Returns:
+        A copy with defaults.
+    """
     groups = {}
     for name in GROUPS:
         group = getattr(config, name)

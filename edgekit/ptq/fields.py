@@ -98,7 +98,7 @@ class CalibrationParameters:
 
     cal_data_dir: tuple[str, ...] | None = _optional(joined(text()))
     cal_data_type: tuple[str, ...] | None = _optional(joined(choice("float32", "uint8")))
-    calibration_type: str = _required(choice(*CALIBRATION_TYPES))
+    calibration_type: str = field(default="default", metadata={"kind": choice(*CALIBRATION_TYPES)})  # as hb_mapper
     preprocess_on: bool | None = _optional(flag(), False)
     max_percentile: float | None = _optional(number(0, 1), 1.0)
     per_channel: bool | None = _optional(flag(), False)
@@ -134,7 +134,7 @@ def read_group(kind: type[T], value: object, group: str) -> T:
     for name in value:
         if name not in specs:
             raise unknown_name(f"{group}.{shorten(str(name))[1:-1]}", "field", str(name), tuple(specs))
-    present = {name: _read(specs[name]["kind"], v, f"{group}.{name}") for name, v in value.items()}
+    present = {name: _read(specs[name]["kind"], v, f"{group}.{name}") for name, v in value.items() if v is not None}
     missing = [n for n, s in specs.items() if s.get("required") and present.get(n) in (None, ())]
     if missing:
         raise ConfigError(
@@ -161,7 +161,7 @@ def _check_fields(group: Any, group_name: str) -> None:
     """Refuse what the yaml could not carry: every value must come back equal from its yaml form."""
     for f in fields(group):
         value = getattr(group, f.name)
-        if value is None and not f.metadata.get("required"):
+        if value is None and f.default is None:
             continue
         kind: FieldKind = f.metadata["kind"]
         try:
@@ -175,8 +175,6 @@ def _check_fields(group: Any, group_name: str) -> None:
 
 
 def _read(kind: FieldKind, value: object, location: str) -> object:
-    if value is None:
-        return None
     try:
         return kind.read(value)
     except ValueError as error:

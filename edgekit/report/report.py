@@ -29,9 +29,14 @@ class Report:
 
 
 def make_report(build: Build, *, estimate: bool = True) -> Report:
-    """Draw the conclusions from a build's files; never raises for what they say or lack.
+    """Draw the conclusions from a build's files; never raises for what they contain or lack.
 
-    `estimate`: whether the quantized graph is read for the latency model, which takes a second.
+    Args:
+        build: What `collect` gathered.
+        estimate: Whether the quantized graph is read for the latency model, which takes a second.
+
+    Returns:
+        Facts, findings in the order of their weight, and the verdict.
     """
     graph = build_graph(build)
     rows = build.log.output_rows if build.log else ()

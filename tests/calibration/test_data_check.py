@@ -10,14 +10,14 @@ import cv2
 import numpy as np
 import pytest
 
-from edgekit.calibration.calibrate import calibrate
 from edgekit.calibration.data_check import check_data
+from edgekit.calibration.pipeline import calibrate
 from edgekit.compile.build import compile_model
 from edgekit.compile.job import load_job
 from edgekit.demo.assets import CALIBRATION_SEED, copy_model
 from edgekit.demo.scenes import render_image
 from edgekit.errors import DataError
-from edgekit.report.collect import collect
+from edgekit.report.gather import collect
 from edgekit.report.report import make_report
 
 IMAGES = 5

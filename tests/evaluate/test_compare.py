@@ -9,7 +9,7 @@ import pytest
 from onnx import numpy_helper
 
 import edgekit
-from edgekit.calibration.calibrate import calibrate
+from edgekit.calibration.pipeline import calibrate
 from edgekit.compile.build import CompileResult, compile_model
 from edgekit.errors import DataError, ModelError
 from edgekit.evaluate.compare import compare_models, difference_of, in_layout_of

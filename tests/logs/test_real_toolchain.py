@@ -13,7 +13,7 @@ from onnx import TensorProto, helper, numpy_helper
 from edgekit.compile.toolchain.find import Toolchain, find_toolchain
 from edgekit.compile.toolchain.run import run_command
 from edgekit.errors import ToolchainError
-from edgekit.report.collect import collect
+from edgekit.report.gather import collect
 from edgekit.report.report import make_report
 
 pytestmark = pytest.mark.toolchain

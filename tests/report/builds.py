@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from edgekit.report.build import Build
-from edgekit.report.collect import collect
+from edgekit.report.gather import collect
 from tests.logs import synthetic
 
 FOLDER_FILES = {

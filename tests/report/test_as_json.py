@@ -10,9 +10,9 @@ import pytest
 
 import edgekit.report
 from edgekit.report.as_json import report_json, reports_json
-from edgekit.report.collect import collect
 from edgekit.report.compare import COLUMNS, compare_rows
 from edgekit.report.diff import diff_json, diff_reports
+from edgekit.report.gather import collect
 from edgekit.report.report import make_report
 from tests.logs import synthetic
 from tests.logs.synthetic_bin import compiled_bin

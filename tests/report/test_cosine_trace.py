@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from edgekit.report.collect import collect
 from edgekit.report.cosine_trace import trace_flow
+from edgekit.report.gather import collect
 from edgekit.report.graph import Graph, GraphNode, block_of, build_graph
 from edgekit.report.report import make_report
 from tests.logs import synthetic

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from markupsafe import escape
 
-from edgekit.report.collect import collect
+from edgekit.report.gather import collect
 from edgekit.report.page import render_page, write_page
 from edgekit.report.report import make_report
 from tests.logs import synthetic

@@ -7,7 +7,7 @@ import pytest
 from edgekit.errors import DataError
 from edgekit.logs.failures import KNOWN_FAILURES
 from edgekit.logs.read_log import read_file
-from edgekit.report.collect import collect
+from edgekit.report.gather import collect
 from edgekit.report.report import make_report
 from tests.logs.test_failures import SAMPLES
 

@@ -192,7 +192,7 @@ def test_the_next_step_is_that_of_the_first_gravest_finding(tmp_path):
 
 
 def test_the_real_builds(shared_data):
-    from edgekit.report.collect import collect
+    from edgekit.report.gather import collect
 
     grades = {b.name: make_report(b).verdict.grade for b in collect(shared_data / "horizon" / "logs").builds}
     assert grades == {

@@ -17,7 +17,7 @@ from edgekit.logs.sensitivity import read_sensitivity
 from edgekit.report.as_json import report_json
 from edgekit.report.build import Build
 from edgekit.report.chart import sensitivity_chart
-from edgekit.report.collect import collect
+from edgekit.report.gather import collect
 from edgekit.report.page import render_page
 from edgekit.report.report import make_report
 from tests.logs import synthetic

@@ -10,7 +10,7 @@ import onnxruntime
 import pytest
 from onnx import numpy_helper
 
-from edgekit.calibration.calibrate import calibrate
+from edgekit.calibration.pipeline import calibrate
 from edgekit.tune.candidate import MAX, Setting
 from edgekit.tune.variants import corrected_graph
 from edgekit.tune.workspace import SETS, Work, base_subject

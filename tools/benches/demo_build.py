@@ -7,7 +7,7 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from edgekit.calibration.calibrate import calibrate
+from edgekit.calibration.pipeline import calibrate
 from edgekit.compile.build import compile_model
 from edgekit.demo.assets import copy_model, write_calibration_images
 

@@ -278,7 +278,7 @@ def answer_seeds() -> tuple[bytes, ...]:
 
 def check_answer(path: Path) -> None:
     from edgekit.deploy.board_answer import read_checks, read_perf
-    from edgekit.deploy.push import _failed
+    from edgekit.deploy.remote import _failed
 
     text = path.read_bytes().decode("utf-8", "replace")
     check_message(lambda: read_checks(text) if text.lstrip().startswith("[") else read_perf(text))

@@ -14,7 +14,7 @@ def report_on(path: Path) -> None:
     from rich.console import Console
 
     from edgekit.report.as_json import reports_json
-    from edgekit.report.collect import collect
+    from edgekit.report.gather import collect
     from edgekit.report.page import write_page
     from edgekit.report.report import make_report
     from edgekit.report.text import print_comparison, print_report

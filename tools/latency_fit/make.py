@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from edgekit.calibration.calibrate import calibrate
+from edgekit.calibration.pipeline import calibrate
 from edgekit.compile.build import compile_model
 from edgekit.compile.job import load_job
 from edgekit.ptq import load_config, save_config

@@ -17,13 +17,13 @@ import pytest
 import edgekit
 from edgekit.binary.bin_format import read_bin
 from edgekit.bundle import open_bundle
-from edgekit.calibration.calibrate import calibrate
+from edgekit.calibration.pipeline import calibrate
 from edgekit.compile.build import CompileResult, compile_model
 from edgekit.compile.strip import strip_bin
 from edgekit.compile.toolchain.find import Toolchain, find_toolchain
 from edgekit.compile.toolchain.install import read_record
 from edgekit.compile.toolchain.run import run_command
-from edgekit.deploy.deploy import deploy
+from edgekit.deploy.pipeline import deploy
 from edgekit.errors import EdgekitError, ToolchainError
 from edgekit.ops.image import read_image
 from edgekit.sim.device import open_sim_device

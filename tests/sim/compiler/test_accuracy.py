@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edgekit.calibration.calibrate import calibrate
+from edgekit.calibration.pipeline import calibrate
 from edgekit.compile.build import compile_model
 from edgekit.ops.boxes import box_iou
 from edgekit.ops.image import read_image

@@ -14,8 +14,8 @@ import numpy as np
 import onnx
 import pytest
 
-from edgekit.calibration import calibrate as calibrating
-from edgekit.calibration.calibrate import calibrate
+from edgekit.calibration import pipeline as calibrating
+from edgekit.calibration.pipeline import calibrate
 from edgekit.cli.main import main
 from edgekit.errors import ConfigError, DataError, EdgekitError, ModelError, OutputError
 from edgekit.files import sha256_file

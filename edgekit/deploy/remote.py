@@ -122,9 +122,23 @@ def push(
     measure: bool = True,
     progress: Progress = silent,
 ) -> Pushed:
-    """Copy everything to `folder` in the home of USER@HOST, checks versions, runs a smoke test, measures.
+    """Copy runtime and bundle to a board over ssh, check versions, run a smoke test and measure.
 
-    Raises DeviceError with the board's own two lines where a step fails, ConfigError on an impossible host.
+    Args:
+        host: USER@HOST as ssh takes it.
+        bundle_path: The bundle, or its .tar.gz.
+        folder: The folder in the home of USER.
+        threads: Measure with 1, 2, ... threads.
+        frames: Measured frames per number of threads.
+        measure: Whether to measure after the smoke test.
+        progress: Called with each stage.
+
+    Returns:
+        The checks of the board, and the measurement.
+
+    Raises:
+        DeviceError: A step failed; with the board's own two lines.
+        ConfigError: The host or folder is impossible.
     """
     remote = Remote(host, folder)
     steps = ["connect", "copy", "install", "versions", "smoke test", *(["measure"] if measure else [])]

@@ -48,9 +48,17 @@ class _Group:
 
 
 def collect(path: Path, *, progress: Progress = silent) -> Collection:
-    """Read a file, with what lies beside it and names the same model, or all builds of a folder.
+    """Gather the files of one build or of several.
 
-    Raises DataError where nothing of a build is there.
+    Args:
+        path: A file (what lies beside it and names the same model is read, too) or a folder.
+        progress: Called with each file.
+
+    Returns:
+        The builds, and the files left out with the reason.
+
+    Raises:
+        DataError: Nothing of a build is there.
     """
     path = Path(path)
     if path.is_dir():

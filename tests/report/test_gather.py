@@ -7,7 +7,7 @@ import json
 import pytest
 
 from edgekit.errors import DataError, EdgekitError, ModelError
-from edgekit.report.collect import collect
+from edgekit.report.gather import collect
 from edgekit.report.report import make_report
 from edgekit.spec import HeadSpec, InputSpec, ModelSpec, Preprocess, spec_to_dict
 from tests.logs import synthetic

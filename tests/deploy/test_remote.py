@@ -13,7 +13,7 @@ import pytest
 
 from edgekit.cli.main import main
 from edgekit.deploy.bundle_writer import write_bundle
-from edgekit.deploy.push import fill_folder, push
+from edgekit.deploy.remote import fill_folder, push
 from edgekit.errors import ConfigError, DeviceError, ModelError, OutputError
 from edgekit.files import write_bytes
 from edgekit.spec import ModelSpec, save_spec

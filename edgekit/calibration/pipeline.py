@@ -82,11 +82,32 @@ def calibrate(
     images_dir: Path | None = None,
     progress: Progress = silent,
 ) -> CalibrationResult:
-    """Write a calibration work folder for `model` (a stock export or a cut one) from the images of `source`.
+    """Write a calibration work folder: the cut model, calibration files, the PTQ yaml and a manifest.
 
-    The same call gives the same bytes. Called again on its own unfinished folder it goes on, on a finished
-    one it says so. Raises EdgekitError kinds: ModelError for the model, DataError for the source, ConfigError
-    for the options, OutputError for a folder that holds something else or a full disk.
+    The same call gives the same bytes. On an unfinished folder of the same call it resumes.
+
+    Args:
+        model: A stock export or a cut model with its sidecar.
+        source: What `edgekit.data.open_source` takes.
+        out_dir: A new or empty folder, or an unfinished one of the same call.
+        num: Number of images; fewer if the source has not as many different ones.
+        select: "diverse" (spread over brightness, color, texture and layout), "random" or "first".
+        input_kind: What the board feeds: "nv12", "rgb", "bgr", "yuv444" or "gray".
+        march: "bayes-e", "bayes" or "bernoulli2".
+        calibration: `calibration_type` of the yaml: "default", "max", "kl", "mix" or "skip".
+        max_percentile: Percentile of "max", 0..1; None is the toolchain's own.
+        seed: Of random selection and of sampling very large sources.
+        images_dir: Where the images of a COCO JSON lie.
+        progress: Called with each stage.
+
+    Returns:
+        What was chosen and written, with warnings about the images.
+
+    Raises:
+        ModelError: The model cannot be cut.
+        DataError: The source has no images.
+        ConfigError: An option is out of range.
+        OutputError: The folder holds something else, or cannot be written.
     """
     model, source, out_dir = Path(model), Path(source), Path(out_dir)
     _check_options(select, input_kind, march)

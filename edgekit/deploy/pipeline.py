@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from edgekit.calibration.calibrate import CalibrationResult, calibrate
+from edgekit.calibration.pipeline import CalibrationResult, calibrate
 from edgekit.compile.build import CompileResult, compile_model
 from edgekit.compile.registry import choose_compiler
 from edgekit.deploy.bundle_writer import WrittenBundle, check_output, write_bundle
@@ -16,7 +16,7 @@ from edgekit.files import write_json, write_text
 from edgekit.folder_lock import folder_lock
 from edgekit.progress import Progress, silent
 from edgekit.report.as_json import report_json
-from edgekit.report.collect import collect
+from edgekit.report.gather import collect
 from edgekit.report.page import write_page
 from edgekit.report.report import Report, make_report
 from edgekit.spec import ModelSpec, load_spec
@@ -52,10 +52,27 @@ def deploy(
     optimize: str | None = None,
     progress: Progress = silent,
 ) -> Deployed:
-    """Make the bundle `output` (a folder, and the same as .tar.gz) of `model`, a stock YOLO export.
+    """Make the bundle for the board from a stock YOLO export: calibrate, compile, strip, pack.
 
-    `work` (default `output`_work) keeps the calibration set and the build, so that a second call only does what
-    is missing. `images`: what `calibrate` takes. Raises EdgekitError kinds, before any work where it can.
+    Args:
+        model: A stock export.
+        images: What `edgekit.data.open_source` takes.
+        output: The bundle, a new folder; the same is packed as .tar.gz beside it.
+        work: Keeps the calibration set and the build, so that a second call does only what is missing; None is
+            `output`_work.
+        num: Number of calibration images.
+        select: "diverse", "random" or "first".
+        input_kind: What the board feeds: "nv12", "rgb", "bgr", "yuv444" or "gray".
+        march: "bayes-e", "bayes" or "bernoulli2".
+        toolchain: "auto", "hb_mapper", "docker" or "sim".
+        optimize: "O0" to "O3"; None is the yaml's.
+        progress: Called with each stage.
+
+    Returns:
+        The bundle and what each stage made.
+
+    Raises:
+        EdgekitError: Of the kind of the stage that failed, before any work where it can be known.
     """
     output = Path(output).absolute()
     work = Path(work).absolute() if work is not None else output.with_name(output.name + "_work")
