@@ -67,7 +67,6 @@ ALLOWED: dict[str, tuple[set[str], set[str]]] = {
     "tracking": (TRACKING, ARRAYS),
     "runtime": (RUNTIME, ARRAYS | {"onnxruntime"}),  # onnxruntime inside the one device that needs it
     "output": (BOARD, ARRAYS),
-    "learn": (HOST, HOST_LIBRARIES | {"torch"}),
 }
 
 OPTIONAL = {"learn": {"torch"}}  # beside the rules: packages of an extra
