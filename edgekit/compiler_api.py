@@ -43,6 +43,7 @@ class CompileJob:
         prefix: Stem of the files that are built.
         march: Architecture of the BPU.
         optimize_level: "O0" to "O3".
+        notes: What the user is to know of the yaml.
     """
 
     yaml_path: Path
@@ -57,6 +58,7 @@ class CompileJob:
     prefix: str
     march: str
     optimize_level: str
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -125,7 +125,7 @@ def _build(
     _refuse_foreign(job, [f"{job.prefix}{suffix}" for suffix in BUILT_SUFFIXES], overwrite=overwrite)
     checked = check_data(job, progress=progress)
     with _build_folder(job.working_dir) as build_dir:
-        built = _with_check(compiler.build(job, build_dir, progress=progress), checked)
+        built = _with_check(compiler.build(job, build_dir, progress=progress), checked, job.notes)
         new = _record(built, build_dir, name, inputs)
         _refuse_foreign(job, [path.name for path in build_dir.iterdir()], overwrite=overwrite)
         _publish(new, info, build_dir, job.working_dir)
@@ -174,10 +174,10 @@ def _build_folder(working_dir: Path) -> Iterator[Path]:
             working_dir.rmdir()
 
 
-def _with_check(built: Built, checked: DataCheck) -> Built:
-    """The build with what its calibration data look like: first in the notes, and in its record for the report."""
+def _with_check(built: Built, checked: DataCheck, notes: tuple[str, ...]) -> Built:
+    """The build with what its yaml and calibration data look like: first in the notes, and in its record."""
     record = {**built.record, RECORD_KEY: check_to_dict(checked)}
-    return replace(built, notes=(*checked.notes, *built.notes), record=record)
+    return replace(built, notes=(*notes, *checked.notes, *built.notes), record=record)
 
 
 def _record(built: Built, build_dir: Path, name: str, inputs: Mapping[str, str]) -> BuildInfo:

@@ -30,7 +30,8 @@ def load_job(yaml_path: Path, *, optimize: str | None = None) -> CompileJob:
     from edgekit.ptq import load_config, with_defaults
 
     yaml_path = resolved(Path(yaml_path))
-    config = with_defaults(load_config(yaml_path))
+    notes: list[str] = []
+    config = with_defaults(load_config(yaml_path, on_repeat=notes.append))
     model = config.model_parameters
     onnx_path = _onnx_file(yaml_path.parent / str(model.onnx_model), yaml_path)
     if len(config.inputs) != 1:
@@ -55,6 +56,7 @@ def load_job(yaml_path: Path, *, optimize: str | None = None) -> CompileJob:
         prefix=model.output_model_file_prefix,
         march=model.march,
         optimize_level=_optimize_level(optimize or config.compiler_parameters.optimize_level),
+        notes=tuple(f"{yaml_path.name}: {note}" for note in notes),
     )
 
 

@@ -25,6 +25,21 @@ def test_compiles_reuses_and_names_the_next_step(tmp_path: Path, capsys: pytest.
     assert Path(report["files"]["bin"]).is_file() and min(report["output_cosines"].values()) > 0.99
 
 
+def test_a_yaml_as_the_vendors_own_are_is_compiled_and_what_counts_is_said(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Without calibration_type, and with a key that stands twice."""
+    yaml = make_work(tmp_path, images=1)
+    lines = [line for line in yaml.read_text().splitlines() if "calibration_type" not in line]
+    march = next(line for line in lines if "march:" in line)
+    lines.insert(lines.index(march), march.replace("bayes-e", "bernoulli2"))
+    yaml.write_text("\n".join(lines))
+    assert main(["compile", str(yaml), "--toolchain", "sim", "--json"]) == 0
+    notes = json.loads(capsys.readouterr().out)["notes"]
+    assert any(f"{yaml.name}: key 'march' appears twice" in note and "the last one counts" in note for note in notes)
+    assert any(note.startswith("calibration: default") for note in notes), notes
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [

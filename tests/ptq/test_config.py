@@ -139,6 +139,26 @@ def test_files(tmp_path: Path) -> None:
         load_config(tmp_path / "absent.yaml")
 
 
+def test_a_yaml_without_calibration_type_means_the_default_as_it_does_for_hb_mapper() -> None:
+    for line in ("", "  calibration_type:\n"):
+        config = parse_config(edited(GOOD, "  calibration_type: 'max'\n", line).replace("max_percentile: 0.9999", ""))
+        assert config.calibration_parameters.calibration_type == "default"
+        assert "calibration_type: default" in dump_config(config)
+    with pytest.raises(ConfigError, match="calibration_type is blank"):
+        replace(parse_config(GOOD).calibration_parameters, calibration_type=None)
+
+
+def test_the_last_value_of_a_repeated_key_counts_where_somebody_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "x.yaml"
+    path.write_text(edited(GOOD, "optimize_level: 'O3'", "optimize_level: 'O3'\n  optimize_level: 'O1'"))
+    notes: list[str] = []
+    assert load_config(path, on_repeat=notes.append).compiler_parameters.optimize_level == "O1"
+    (note,) = notes
+    assert "key 'optimize_level' appears twice, in line 21 and line 22; the last one counts" in note
+    with pytest.raises(ConfigError, match="appears twice"):
+        load_config(path)
+
+
 def test_the_yaml_of_a_real_build_reads(shared_data: Path) -> None:
     for path in sorted((shared_data / "horizon").rglob("*.yaml")):
         config = load_config(path)
