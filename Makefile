@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo docs test test-board test-sanitize test-slow test-toolchain lint bench clean
+.PHONY: demo docs test test-board test-sanitize test-slow test-pythons coverage test-toolchain lint bench clean
 
 demo: $(VENV)/.edgekit-host  ## the whole way on shipped material, on the simulated device
 	$(BIN)/edgekit demo -o demo_out
@@ -21,6 +21,13 @@ test-board: ## the board ring under Python 3.10 with numpy 1.26 and cv2, everyth
 
 test-sanitize: $(VENV)/.edgekit-dev  ## the kernels under AddressSanitizer and UndefinedBehaviorSanitizer, hostile graphs too
 	BIN=$(BIN) sh tools/test_sanitize.sh
+
+test-pythons: ## the tests under Python 3.10 to 3.13, as far as they are here: make test-pythons PYTHONS="3.10 3.13"
+	sh tools/test_pythons.sh $(PYTHONS)
+
+coverage: $(VENV)/.edgekit-dev  ## line coverage of the arithmetic (ops, decode, sim) by its own tests, with a floor
+	EDGEKIT_REQUIRE_KERNELS=1 $(BIN)/pytest -q -n auto --dist loadscope tests/ops tests/decode tests/sim \
+		--cov edgekit.ops --cov edgekit.decode --cov edgekit.sim --cov-report term:skip-covered --cov-fail-under 90
 
 test-slow: $(VENV)/.edgekit-dev  ## full accuracy runs over the shared images
 	$(BIN)/pytest -q -m slow
