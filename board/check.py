@@ -29,7 +29,7 @@ def main() -> int:
             print(json.dumps(checks_to_dicts(checks), indent=2))
         else:
             for check in checks:
-                print(f"{check.state:4} {check.name}: {check.found} (expected {check.expected})")
+                print(f"{check.state:4} {check.name}: {check.value} (expected {check.expected})")
         require_compatible(checks)
     except EdgekitError as error:
         print(f"error: {error.message}\nhint: {error.hint}", file=sys.stderr)

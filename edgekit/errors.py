@@ -52,7 +52,11 @@ class ConfigError(EdgekitError):
 
 
 class DeviceError(EdgekitError):
-    """The board, its library or the simulated device cannot do what was asked."""
+    """The board, its library or the simulated device is not available, or fails."""
+
+
+class NoBoardLibrary(DeviceError):
+    """None of the board's BPU libraries is installed here."""
 
 
 class UnfitError(DeviceError):

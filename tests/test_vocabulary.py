@@ -24,7 +24,7 @@ REFUSED_ALONE = frozenset({"one", "other"})
 ALLOWED_NAMES = frozenset({"one_hot", "OneHot"})
 # Packages whose names are still to be changed.
 PENDING = frozenset(
-    "binary compile demo evaluate kernels latency learn robot runtime sim tracking tune".split()
+    "binary compile demo evaluate kernels latency learn robot sim tracking tune".split()
 )
 WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
 

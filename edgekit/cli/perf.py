@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from edgekit.runtime.hrt import HrtPerf
     from edgekit.runtime.perf import Image, PerfRun
-    from edgekit.runtime.published_results import Comparison, Figure
+    from edgekit.runtime.published_results import PublishedComparison, PublishedValue
     from edgekit.runtime.session import Session
 
 REFERENCE_FOLDER = "board/reference"  # in a checkout; board/perf.py names its own
@@ -172,7 +172,7 @@ def _model_file(args: argparse.Namespace) -> Path:
     return open_bundle(path).model_path if is_bundle(path) else path
 
 
-def _figures(args: argparse.Namespace, session: Session) -> Sequence[Figure]:
+def _figures(args: argparse.Namespace, session: Session) -> Sequence[PublishedValue]:
     """Nothing where this is no board, or no figures of it are here."""
     from edgekit.runtime.published_results import read_reference
     from edgekit.runtime.system import read_board
@@ -191,7 +191,7 @@ def _report(
     session: Session,
     runs: Sequence[PerfRun],
     vendor: Sequence[HrtPerf],
-    comparisons: Sequence[Comparison],
+    comparisons: Sequence[PublishedComparison],
     notes: list[str],
 ) -> dict[str, Any]:
     from dataclasses import asdict
@@ -249,7 +249,7 @@ def _print_tables(
     session: Session,
     runs: Sequence[PerfRun],
     vendor: Sequence[HrtPerf],
-    comparisons: Sequence[Comparison],
+    comparisons: Sequence[PublishedComparison],
     report: dict[str, Any],
 ) -> None:
     from edgekit.cli.console import print_table

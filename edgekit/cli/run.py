@@ -33,12 +33,13 @@ from edgekit.files import listed, write_json
 
 if TYPE_CHECKING:
     from edgekit.output.folder import RunFolder
-    from edgekit.runtime.recovering_session import Engine
+    from edgekit.runtime.recovering_session import RecoveringSession
     from edgekit.runtime.session import Session
     from edgekit.runtime.sources import Source
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options of the command."""
     parser.add_argument("--model", required=True, help=".bin, quantized graph, float ONNX or bundle")
     parser.add_argument(
         "--source",
@@ -81,11 +82,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
+    """Run the command and return its exit code."""
     from edgekit.cli.source import open_any_source
     from edgekit.errors import ConfigError
     from edgekit.output.folder import run_folder
     from edgekit.output.names import output_names
-    from edgekit.runtime.recovering_session import Engine
+    from edgekit.runtime.recovering_session import RecoveringSession
 
     if args.in_flight < 1 or (args.frames is not None and args.frames < 1):
         raise ConfigError("--in-flight and --frames must be 1 or more", hint="leave them away for the usual")
@@ -103,7 +105,7 @@ def run(args: argparse.Namespace) -> int:
     source = remaining(source, tracking)
     for note in (*session.notes, *source.notes):
         say(f"note: {note}")
-    engine = Engine(
+    engine = RecoveringSession(
         session,
         reopen=lambda: _open(args, args.device),
         fallback=(lambda: _open(args, args.fallback)) if args.fallback else None,
@@ -127,7 +129,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _say_replaced(out: RunFolder) -> None:
-    """Names what --overwrite replaces: beforehand what is planned, afterwards the rest."""
+    """Name what --overwrite replaces: beforehand what is planned, afterwards the rest."""
     if out.replaced:
         say(f"note: --overwrite replaces {listed(out.replaced)}")
         out.replaced.clear()
@@ -135,13 +137,13 @@ def _say_replaced(out: RunFolder) -> None:
 
 def _run_all(
     args: argparse.Namespace,
-    engine: Engine,
+    engine: RecoveringSession,
     source: Source,
     out: Outputs,
     tally: Tally,
     tracking: RunTracking | None,
 ) -> None:
-    """Runs every frame; a failure on the way is raised once the results so far are written."""
+    """Run every frame; a failure on the way is raised once the results so far are written."""
     from edgekit.cli.console import progress_bar
     from edgekit.errors import ImageError
     from edgekit.runtime.pipeline import PipelineCounts, run_pipeline
@@ -203,7 +205,7 @@ def _ending_live_runs(source: Source) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _watching(args: argparse.Namespace, engine: Engine) -> Iterator[None]:
+def _watching(args: argparse.Namespace, engine: RecoveringSession) -> Iterator[None]:
     if not args.watch:
         yield
         return

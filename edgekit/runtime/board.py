@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 
 from edgekit.decode.roles import infer_roles, task_of_heads
-from edgekit.errors import DeviceError, ModelError
+from edgekit.errors import ModelError, NoBoardLibrary
 from edgekit.labels import COCO_NAMES
 from edgekit.runtime.device import Device, TensorInfo
-from edgekit.runtime.hbm import HbmDevice
-from edgekit.runtime.pyeasy import PyeasyDevice
+from edgekit.runtime.hbm import HbmDevice, import_hbm
+from edgekit.runtime.pyeasy import PyeasyDevice, import_pyeasy
 from edgekit.runtime.system import Board, check_march, read_board
 from edgekit.spec import HeadSpec, InputSpec, ModelSpec, Preprocess
 
@@ -22,10 +23,18 @@ STALE_HINT = "put the sidecar of this very build beside the model, or compile ag
 
 
 def open_board_device(path: Path, spec: ModelSpec | None) -> tuple[Device | None, list[str]]:
-    """The model on the first board library that is here, or None with what each attempt said.
+    """Open a model on the first board library that is installed.
 
-    Raises DeviceError where a library is here and cannot load the model, and where the sidecar names another
-    march than this board's: such a model would load and compute nonsense, or crash the library.
+    Args:
+        path: The .bin.
+        spec: Its sidecar, if there is one.
+
+    Returns:
+        The device, or None without any library; and what each attempt failed with.
+
+    Raises:
+        DeviceError: A library is installed and cannot load the model, or the sidecar names another march than this
+            board's: such a model would load and compute nonsense, or crash the library.
     """
     board = read_board()
     failures: list[str] = []
@@ -34,17 +43,37 @@ def open_board_device(path: Path, spec: ModelSpec | None) -> tuple[Device | None
             if spec is not None:
                 check_march(spec, board, location=str(path))
             return library(path), failures
-        except DeviceError as error:
-            if not error.message.startswith("no BPU library"):
-                raise
+        except NoBoardLibrary as error:
             failures.append(error.message)
     return None, failures
 
 
-def fit_to_device(spec: ModelSpec, device: Device, *, location: str) -> ModelSpec:
-    """`spec` if its input and outputs are those of the device's model; raises ModelError naming the first that is not.
+def import_board_library() -> ModuleType:
+    """Return the first board library that is installed; raises NoBoardLibrary with what each attempt failed with."""
+    failures = []
+    for find in (import_pyeasy, import_hbm):
+        try:
+            return find()
+        except NoBoardLibrary as error:
+            failures.append(error.message)
+    raise NoBoardLibrary("; ".join(failures), hint="run it on the board, or --device sim elsewhere")
 
-    Scales that the library does not state come from the sidecar; scales of another build are refused.
+
+def fit_to_device(spec: ModelSpec, device: Device, *, location: str) -> ModelSpec:
+    """Check that a sidecar describes the model on the device.
+
+    Scales that the library does not report come from the sidecar; scales of another build are refused.
+
+    Args:
+        spec: The sidecar.
+        device: The opened model.
+        location: The model, for messages.
+
+    Returns:
+        `spec`.
+
+    Raises:
+        ModelError: Its inputs or outputs are not those of the device's model; names the first that is not.
     """
     inputs, outputs = ({t.name: t for t in side} for side in (device.inputs, device.outputs))
     if spec.input.name not in inputs:
@@ -58,9 +87,18 @@ def fit_to_device(spec: ModelSpec, device: Device, *, location: str) -> ModelSpe
 
 
 def assume_spec(device: Device, *, location: str, board: Board | None = None) -> ModelSpec:
-    """What the library alone says of a model without a sidecar; `notes` tells what was assumed.
+    """Describe a model without a sidecar by what the library alone reports of it.
 
-    Raises ModelError where names and shapes leave more than one reading, or the kind of input is not told.
+    Args:
+        device: The opened model.
+        location: The model, for messages.
+        board: The board; None to read it.
+
+    Returns:
+        The spec; its `notes` say what was assumed.
+
+    Raises:
+        ModelError: Names and shapes leave more than one reading, or the kind of input is not reported.
     """
     if len(device.inputs) != 1 or not device.inputs[0].kind:
         raise ModelError(
@@ -79,7 +117,7 @@ def assume_spec(device: Device, *, location: str, board: Board | None = None) ->
     )
     if any(head.role == "object" for head in heads):
         raise ModelError(
-            f"{location} has no sidecar, and its anchor boxes are not told by names and shapes",
+            f"{location} has no sidecar, and names and shapes do not say its anchor boxes",
             hint="put the sidecar that edgekit compile wrote beside the model",
         )
     classes = next(h.channels for h in heads if h.role == "class")

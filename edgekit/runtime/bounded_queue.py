@@ -10,8 +10,8 @@ from typing import Generic, TypeVar
 T = TypeVar("T")
 
 
-class Channel(Generic[T]):
-    """First in, first out; closed by either side, which wakes everybody who waits.
+class BoundedQueue(Generic[T]):
+    """First in, first out between two threads; closed by either side, which wakes everybody who waits.
 
     With `drop_oldest`, `put` never waits: the oldest entry goes to `on_drop` instead.
     """
@@ -25,7 +25,7 @@ class Channel(Generic[T]):
         self._changed = threading.Condition()
 
     def put(self, item: T) -> bool:
-        """Appends `item`; False where the channel was closed and nobody will read it."""
+        """Append `item`; returns False if the queue was closed and nobody will read it."""
         with self._changed:
             while len(self._items) >= self._size and not self._drop_oldest and not self._closed:
                 self._changed.wait()
@@ -40,20 +40,20 @@ class Channel(Generic[T]):
             return True
 
     def close(self) -> None:
-        """No more entries; what is in the channel can still be read."""
+        """Accept no more entries; those in the queue can still be read."""
         with self._changed:
             self._closed = True
             self._changed.notify_all()
 
     def cancel(self) -> None:
-        """Closes and forgets what is in the channel."""
+        """Close, and forget the entries in the queue."""
         with self._changed:
             self._closed = True
             self._items.clear()
             self._changed.notify_all()
 
     def __iter__(self) -> Iterator[T]:
-        """Entries in order until the channel is closed and empty."""
+        """Yield entries in order until the queue is closed and empty."""
         while True:
             with self._changed:
                 while not self._items and not self._closed:

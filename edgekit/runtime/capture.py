@@ -19,15 +19,19 @@ Bgr = npt.NDArray[np.uint8]
 CAMERA_RANGE = "studio"  # of the board's MIPI cameras: not verified on a board, the video standard's usual one
 BAD_FRAMES = 30  # unreadable frames in a row after which the rest of a video is given up
 REOPEN_S = 1.0  # between two attempts to open a live source again
-PATIENCE_S = 10.0  # without a frame, after which a live source is given up
+REOPEN_TIMEOUT_S = 10.0  # without a frame, after which a live source is given up
 
 
 class Grabber(Protocol):
     """What gives frames: cv2.VideoCapture or a board's camera. `read` gives None where there is no frame."""
 
-    def read(self) -> Bgr | None: ...
+    def read(self) -> Bgr | None:
+        """Return the next frame (h, w, 3) uint8 BGR; None if there is none."""
+        ...
 
-    def release(self) -> None: ...
+    def release(self) -> None:
+        """Close the source."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,14 +58,17 @@ class CvGrabber:
 
     @property
     def info(self) -> CaptureInfo:
+        """Number of frames and frames per second, as the source reports them."""
         count, fps = self._capture.get(cv2.CAP_PROP_FRAME_COUNT), self._capture.get(cv2.CAP_PROP_FPS)
         return CaptureInfo(max(0, int(count)), max(0.0, float(fps)))
 
     def read(self) -> Bgr | None:
+        """Return the next frame (h, w, 3) uint8 BGR; None if there is none."""
         good, bgr = self._capture.read()
         return np.asarray(bgr, np.uint8) if good else None
 
     def release(self) -> None:
+        """Close the source."""
         self._capture.release()
 
 
@@ -96,6 +103,7 @@ class MipiGrabber:
             )
 
     def read(self) -> Bgr | None:
+        """Return the next frame (h, w, 3) uint8 BGR; None if there is none."""
         data = self._camera.get_img(2, *self._size_wh)
         width, height = self._size_wh
         if data is None or len(data) != width * height * 3 // 2:
@@ -103,15 +111,23 @@ class MipiGrabber:
         return nv12_to_bgr(np.frombuffer(data, np.uint8), self._size_wh, color_range=CAMERA_RANGE)
 
     def release(self) -> None:
+        """Close the camera."""
         self._camera.close_cam()
 
 
 def video_frames(
     grabber: Grabber, name: str, count: int, on_skip: Callable[[ImageError], None] | None
 ) -> Iterator[Bgr]:
-    """Every frame of a file; unreadable ones in its middle go to `on_skip`, which counts them.
+    """Yield every frame of a file.
 
-    Raises ImageError where not one frame can be read.
+    Args:
+        grabber: The opened file; released at the end.
+        name: Of the file, for messages.
+        count: Its frames, as it reports them.
+        on_skip: Gets an error for each unreadable frame in its middle.
+
+    Raises:
+        ImageError: Not one frame can be read.
     """
     read = bad = bad_in_a_row = 0
     try:
@@ -138,13 +154,22 @@ def live_frames(
     name: str,
     on_skip: Callable[[ImageError], None] | None,
     *,
-    patience_s: float = PATIENCE_S,
+    timeout_s: float = REOPEN_TIMEOUT_S,
     sleep: Callable[[float], None] = time.sleep,
     clock: Callable[[], float] = time.monotonic,
 ) -> Iterator[Bgr]:
-    """Frames of a camera or stream for ever; one that stops is opened again for `patience_s` seconds.
+    """Yield the frames of a camera or stream for ever; one that stops is opened again.
 
-    Raises ImageError where it stays silent longer.
+    Args:
+        open_grabber: Opens the source.
+        name: Of the source, for messages.
+        on_skip: Gets an error whenever the source stops.
+        timeout_s: Seconds without a frame after which the source is given up.
+        sleep: Waits that many seconds.
+        clock: Seconds, monotonic.
+
+    Raises:
+        ImageError: It gives no frame for `timeout_s` seconds.
     """
     grabber: Grabber | None = open_grabber()  # a source that was never there is an error at once
     read, last = 0, clock()
@@ -157,9 +182,9 @@ def live_frames(
                 continue
             if on_skip and grabber:
                 on_skip(ImageError(f"{name}: no frame after frame {read}", hint="it is opened again"))
-            if clock() - last > patience_s:
+            if clock() - last > timeout_s:
                 raise ImageError(
-                    f"{name} has given no frame for {patience_s:.0f} s, after {read} frames",
+                    f"{name} has given no frame for {timeout_s:.0f} s, after {read} frames",
                     hint="check cable, power and network, then start again",
                 )
             grabber = _reopened(grabber, open_grabber, sleep)

@@ -18,11 +18,15 @@ Tensors = dict[str, npt.NDArray[Any]]
 
 @dataclass(frozen=True, slots=True)
 class TensorInfo:
-    """A tensor as the device states it.
+    """A tensor as the device reports it.
 
-    `shape` is the valid one; `scale` has one entry or one per channel along `axis` and is empty for floats or
-    where the device says nothing. `kind` is that of an image input (of spec.INPUT_KINDS), "" where the device
-    does not say it.
+    Attributes:
+        name: Of the tensor.
+        shape: Its valid part, without padding to aligned sizes.
+        dtype: numpy's name.
+        scale: One entry or one per channel along `axis`; empty for floats or if the device does not report it.
+        axis: Of the scales.
+        kind: Of an image input (`spec.InputKind`); "" if the device does not report it.
     """
 
     name: str
@@ -41,41 +45,48 @@ class Device(Protocol):
     outputs: tuple[TensorInfo, ...]
 
     def infer(self, inputs: Mapping[str, npt.NDArray[Any]]) -> Tensors:
-        """Runs one frame: input name -> array to output name -> array, owned by the caller.
+        """Run one frame; may be called from several threads.
 
-        Raises ModelError on inputs that do not fit, DeviceError where the device fails. May be called from
-        several threads.
+        Args:
+            inputs: Input name -> array.
+
+        Returns:
+            Output name -> array, owned by the caller.
+
+        Raises:
+            ModelError: The inputs do not fit.
+            DeviceError: The device fails.
         """
         ...
 
     def close(self) -> None:
-        """Gives the model back; the device cannot be used afterwards."""
+        """Release the model; the device cannot be used afterwards."""
         ...
 
 
 def valid_part(buffer: npt.NDArray[Any], shape: tuple[int, ...]) -> npt.NDArray[Any]:
-    """The first `shape` of a buffer that the device padded to aligned sizes, copied out of the device's memory."""
+    """Copy the first `shape` of a buffer that the device padded to aligned sizes out of the device's memory."""
     if buffer.size == int(np.prod(shape)):
         return np.array(buffer.reshape(shape))
     return np.array(buffer[tuple(slice(0, side) for side in shape)])
 
 
 def dtype_name(name: object) -> str:
-    """numpy's name of a dtype as a board library states it: "float32", "S8" or `HB_DNN_TENSOR_TYPE_S32`."""
+    """Return numpy's name of a dtype as a board library writes it: "float32", "S8" or `HB_DNN_TENSOR_TYPE_S32`."""
     text = str(name).lower().rsplit(".", 1)[-1].removeprefix("hb_dnn_tensor_type_")
     return SHORT_DTYPES.get(text, text)
 
 
 def scale_tuple(scale: object) -> tuple[float, ...]:
-    """Scales as a board library states them: an array, a list, or nothing at all."""
+    """Return scales as a board library reports them: an array, a list, or nothing at all."""
     return () if scale is None else tuple(float(s) for s in np.asarray(scale, np.float32).reshape(-1))
 
 
 def board_input(array: npt.NDArray[Any], info: TensorInfo) -> npt.NDArray[Any]:
-    """`array` as a board library takes it: contiguous, and pixels around 0 where the input is int8.
+    """Return `array` as a board library takes it: contiguous, and pixels around 0 if the input is int8.
 
-    Not verified on a board: a model with rgb input at run time is compiled for pixel - 128, and its library may
-    ask for either. What is uint8 for an int8 input is moved by 128 here, and nowhere else.
+    Not verified on a board: a model with rgb input at run time is compiled for pixel - 128, and its library may require
+    either. What is uint8 for an int8 input is moved by 128 here, and nowhere else.
     """
     if info.dtype == "int8" and array.dtype == np.uint8:
         array = (array ^ np.uint8(0x80)).view(np.int8)
@@ -83,5 +94,5 @@ def board_input(array: npt.NDArray[Any], info: TensorInfo) -> npt.NDArray[Any]:
 
 
 def closed_error() -> DeviceError:
-    """What a device says once it was closed."""
+    """Return the error of a device that was closed."""
     return DeviceError("this device is closed", hint="open the model again")

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from edgekit.errors import DeviceError, ModelError
+from edgekit.errors import DeviceError, ModelError, NoBoardLibrary
 from edgekit.ops.nv12 import check_nv12, nv12_planes
 from edgekit.runtime.device import TensorInfo, Tensors, board_input, closed_error, dtype_name, scale_tuple
 
@@ -20,20 +20,20 @@ Planes = tuple[TensorInfo, TensorInfo]  # luma (1, h, w, 1) and chroma (1, h/2, 
 
 
 def import_hbm() -> ModuleType:
-    """The vendor's module; raises DeviceError where it is absent or its libraries do not load."""
+    """Return the vendor's module; raises NoBoardLibrary if it is absent or its libraries do not load."""
     try:
         return importlib.import_module(MODULE)
     except (ImportError, OSError) as error:
-        raise DeviceError(
+        raise NoBoardLibrary(
             f"no BPU library here ({MODULE}: {error})", hint="update to RDK OS 3.5 or later; elsewhere: --device sim"
         ) from error
 
 
 class HbmDevice:
-    """A Device on the board; scales come from `output_quants`. The library may be called from several threads.
+    """A device on the board; scales come from `output_quants`. The library may be called from several threads.
 
-    The S series takes NV12 as two inputs, luma and chroma. Both stand here as one NV12 input, as on the X5, named
-    by what their names share; a packed frame is handed over as two views.
+    The S series takes NV12 as two inputs, luma and chroma. Both are one NV12 input here, as on the X5, named by what
+    their names share; a packed frame is handed over as two views.
     """
 
     kind = "bpu"
@@ -54,7 +54,7 @@ class HbmDevice:
         self.outputs = self._infos("output")
 
     def infer(self, inputs: Mapping[str, npt.NDArray[Any]]) -> Tensors:
-        """Runs one frame."""
+        """Run one frame; see `Device.infer`."""
         if self._runtime is None:
             raise closed_error()
         missing = [t.name for t in self.inputs if t.name not in inputs]
@@ -72,7 +72,7 @@ class HbmDevice:
             ) from error
 
     def close(self) -> None:
-        """The library has no unload; the model goes with the object."""
+        """Drop the model: the library has no unload, it goes with the object."""
         self._runtime = None
 
     def _feed(self, inputs: Mapping[str, npt.NDArray[Any]]) -> dict[str, npt.NDArray[Any]]:
@@ -100,7 +100,7 @@ class HbmDevice:
 
 
 def _nv12_pair(inputs: tuple[TensorInfo, ...]) -> Planes | None:
-    """Luma and chroma, in whatever order, where these are the model's two inputs."""
+    """Return luma and chroma, in whatever order, if these are the model's two inputs."""
     if len(inputs) != 2 or any(len(t.shape) != 4 for t in inputs):
         return None
     luma, chroma = sorted(inputs, key=lambda t: t.shape[3])

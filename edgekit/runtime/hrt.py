@@ -40,12 +40,24 @@ class RuntimeVersions:
 
 
 def has_hrt() -> bool:
-    """Whether the tool is on PATH."""
+    """Return whether the tool is on PATH."""
     return shutil.which(TOOL) is not None
 
 
 def run_hrt_perf(model: Path, *, threads: int, frames: int) -> HrtPerf:
-    """Measures `model` with the vendor's tool; raises DeviceError where it is absent, fails or says nothing known."""
+    """Measure a model with the vendor's tool.
+
+    Args:
+        model: The .bin.
+        threads: Frames in flight.
+        frames: How many.
+
+    Returns:
+        What the tool reports.
+
+    Raises:
+        DeviceError: The tool is absent, fails or prints nothing known.
+    """
     options = (f"--thread_num={threads}", f"--frame_count={frames}")
     return parse_hrt_perf(_run("perf", f"--model_file={model}", *options), threads=threads)
 
@@ -61,14 +73,14 @@ def parse_hrt_perf(text: str, *, threads: int) -> HrtPerf:
 
 
 def run_hrt_versions(model: Path) -> RuntimeVersions:
-    """The versions of the board's runtime and of the model's builder, as the tool prints them on loading."""
+    """Return the versions of the board's runtime and of the model's builder, as the tool prints them on loading."""
     return parse_hrt_versions(_run("model_info", f"--model_file={model}"))
 
 
 def parse_hrt_versions(text: str) -> RuntimeVersions:
     """Reads them from the tool's output."""
-    found = (pattern.search(text) for pattern in (HBRT, DNN, BUILDER))
-    return RuntimeVersions(*(match[1] if match else "" for match in found))
+    matches = (pattern.search(text) for pattern in (HBRT, DNN, BUILDER))
+    return RuntimeVersions(*(match[1] if match else "" for match in matches))
 
 
 def _run(*arguments: str) -> str:

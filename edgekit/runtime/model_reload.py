@@ -18,7 +18,7 @@ Stamp = tuple[tuple[int, int, int], ...]  # (mtime in ns, size, inode) of the mo
 
 
 class ModelWatch:
-    """Looks at a model and its sidecar; `look` opens a new version once it has held still for one look.
+    """Watches a model and its sidecar; `look` opens a new version once it has held still for one look.
 
     `on_new` gets the opened session, `on_bad` the reason why a version was refused (once for each version).
     """
@@ -38,7 +38,7 @@ class ModelWatch:
         self._ended = threading.Event()
 
     def look(self) -> None:
-        """One look; call it again and again. Whatever a new version raises is told to `on_bad`, never raised here."""
+        """Look once; to be called again and again. Errors of a new version go to `on_bad`, never to the caller."""
         stamp = self._stamp()
         settled = stamp == self._last
         self._last = stamp
@@ -55,11 +55,11 @@ class ModelWatch:
             self._on_bad(f"{self._path}: {_named(error)}; the running model goes on")
 
     def start(self) -> None:
-        """Looks every INTERVAL_S seconds on a thread of its own until `close`."""
+        """Look every INTERVAL_S seconds on a thread of its own until `close`."""
         threading.Thread(target=self._run, name="watch", daemon=True).start()
 
     def close(self) -> None:
-        """Ends the watching."""
+        """Stop watching."""
         self._ended.set()
 
     def _run(self) -> None:
@@ -82,7 +82,7 @@ class ModelWatch:
 
 
 def check_complete(path: Path) -> None:
-    """Raises ModelError unless the model is the one whose hash its sidecar holds."""
+    """Raise ModelError unless the model is the one whose hash its sidecar holds."""
     spec = load_spec(sidecar_path(path))
     recorded = spec.files.get("model")
     if recorded is None or recorded.name != path.name:
@@ -90,16 +90,16 @@ def check_complete(path: Path) -> None:
             f"{sidecar_path(path)} records no hash of {path.name}", hint="write both with edgekit compile or strip"
         )
     try:
-        found = sha256_file(path)
+        digest = sha256_file(path)
     except OSError as error:
         raise ModelError(f"{path} cannot be read ({error})", hint="copy the model again") from error
-    if found != recorded.sha256:
+    if digest != recorded.sha256:
         raise ModelError(
-            f"{path} has SHA-256 {found[:12]}..., its sidecar says {recorded.sha256[:12]}...",
+            f"{path} has SHA-256 {digest[:12]}..., its sidecar says {recorded.sha256[:12]}...",
             hint="copy the model and its sidecar together",
         )
 
 
 def _named(error: BaseException) -> str:
-    """The kind and the first words of an error that is none of ours."""
+    """Return the kind and the first words of an error that is not edgekit's."""
     return printable(f"{type(error).__name__}: {error}".replace("\n", " "), 200)

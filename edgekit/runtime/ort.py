@@ -23,26 +23,38 @@ RECORD_NODES = "session.record_ep_graph_assignment_info"  # onnxruntime 1.24 and
 
 
 class OrtDevice:
-    """A Device on one execution provider; `model` is a path or the bytes of an ONNX file.
+    """A device on one execution provider of onnxruntime; `model` is a path or the bytes of an ONNX file.
 
-    provider: the name of a device in `runtime.providers`. threads: what onnxruntime's CPU part uses within a
-    frame; 0 leaves it the choice. The provider is never replaced: DeviceError where it is not here, does not
-    start, or takes no node of the graph; `notes` says how many nodes it leaves to others.
+    The provider is never replaced: DeviceError if it is not installed, does not start, or takes no node of the graph;
+    `notes` says how many nodes it leaves to others.
     """
 
     def __init__(
         self, model: Path | bytes, *, name: str = "the model", provider: str = DEFAULT_PROVIDER, threads: int = 0
     ) -> None:
-        wanted = require_provider(provider)
+        """Open a model.
+
+        Args:
+            model: A path, or the bytes of an ONNX file.
+            name: Of the model, for messages.
+            provider: A device name of `runtime.providers`.
+            threads: What onnxruntime's CPU part uses within a frame; 0 leaves it the choice.
+
+        Raises:
+            ModelError: onnxruntime cannot load the file.
+            DeviceError: The provider is not available for it.
+            ConfigError: The provider is unknown.
+        """
+        execution = require_provider(provider)
         self.kind = FLOAT if provider == DEFAULT_PROVIDER else f"{FLOAT}-{provider}"
-        self._session: Any = _open(model, name, provider, wanted, threads)
-        self.notes = _require_in_use(self._session, name, provider, wanted)
+        self._session: Any = _open(model, name, provider, execution, threads)
+        self.notes = _require_in_use(self._session, name, provider, execution)
         self.inputs = tuple(_info(t) for t in self._session.get_inputs())
         self.outputs = tuple(_info(t) for t in self._session.get_outputs())
-        self._turn: AbstractContextManager[Any] = threading.Lock() if wanted.one_at_a_time else nullcontext()
+        self._turn: AbstractContextManager[Any] = threading.Lock() if execution.serialized else nullcontext()
 
     def infer(self, inputs: Mapping[str, npt.NDArray[Any]]) -> Tensors:
-        """Runs one batch; raises ModelError where onnxruntime refuses the inputs."""
+        """Run one batch; raises ModelError if onnxruntime refuses the inputs."""
         names = [t.name for t in self.outputs]
         session = self._session
         if session is None:
@@ -51,21 +63,21 @@ class OrtDevice:
             with self._turn:
                 values = session.run(names, dict(inputs))
         except Exception as error:
-            given = {k: (v.shape, str(v.dtype)) for k, v in inputs.items()}
+            actual = {k: (v.shape, str(v.dtype)) for k, v in inputs.items()}
             expected = {t.name: (t.shape, t.dtype) for t in self.inputs}
-            if given == expected:
+            if actual == expected:
                 raise DeviceError(
                     f"{self.kind} failed on an input of the right shape ({_first_line(error)})",
                     hint="the model may want another size, or the device more memory than is free",
                 ) from error
             raise ModelError(
-                f"onnxruntime refused the input: got {given}, expected {expected}",
+                f"onnxruntime refused the input: got {actual}, expected {expected}",
                 hint="use Session.prepare to make the input from an image",
             ) from error
         return {name: np.asarray(value) for name, value in zip(names, values, strict=True)}
 
     def close(self) -> None:
-        """Gives the model and the provider's memory back."""
+        """Release the model and the provider's memory."""
         self._session = None
 
 
@@ -74,10 +86,10 @@ def _open(model: Path | bytes, name: str, device: str, provider: Provider, threa
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.log_severity_level = 3
-    options.enable_mem_pattern = not provider.one_at_a_time  # DirectML supports neither
+    options.enable_mem_pattern = not provider.serialized  # DirectML supports neither
     options.add_session_config_entry(RECORD_NODES, "1")
     here = onnxruntime.get_available_providers()
-    providers = [provider.name, *(one for one in provider.behind if one in here)]
+    providers = [provider.name, *(name for name in provider.behind if name in here)]
     try:
         return onnxruntime.InferenceSession(
             model if isinstance(model, bytes) else str(model),
@@ -86,23 +98,23 @@ def _open(model: Path | bytes, name: str, device: str, provider: Provider, threa
             enable_fallback=0,  # it would go on without the provider
         )
     except Exception as error:  # onnxruntime has a class of its own per failure
-        said = _first_line(error)
+        reason = _first_line(error)
         if provider.name == CPU:
             raise ModelError(
-                f"{name} cannot be loaded by onnxruntime ({said})",
+                f"{name} cannot be loaded by onnxruntime ({reason})",
                 hint="check the file with onnx.checker, or export it again",
             ) from error
         raise DeviceError(
-            f"device {device!r} cannot load {name} ({said})",
+            f"device {device!r} cannot load {name} ({reason})",
             hint="check the device's driver and libraries, or choose --device cpu",
         ) from error
 
 
 def _require_in_use(session: Any, name: str, device: str, provider: Provider) -> tuple[str, ...]:
-    """What is to be said of a session's providers; raises DeviceError where the one that was asked for is not used.
+    """Return notes on a session's providers; raises DeviceError if the requested one is not used.
 
-    Onnxruntime goes on without a provider whose libraries do not load, and gives the nodes that it does not know
-    to the CPU.
+    Onnxruntime goes on without a provider whose libraries do not load, and gives the nodes that it does not know to the
+    CPU.
     """
     if provider.name not in session.get_providers():
         raise DeviceError(
@@ -118,12 +130,12 @@ def _require_in_use(session: Any, name: str, device: str, provider: Provider) ->
             f"device {device!r} takes none of the {counts.total()} nodes of {name}, expected some",
             hint="choose --device cpu, which would compute them all",
         )
-    left = ", ".join(f"{count} on {one}" for one, count in sorted(counts.items()) if one != provider.name)
+    left = ", ".join(f"{count} on {rest}" for rest, count in sorted(counts.items()) if rest != provider.name)
     return (f"{counts[provider.name]} of {counts.total()} nodes run on {provider.name}, {left}",) if left else ()
 
 
 def _nodes_by_provider(session: Any) -> Counter[str]:
-    """How many nodes each provider computes; empty where this onnxruntime does not say."""
+    """Count the nodes that each provider computes; empty if this onnxruntime does not report it."""
     try:
         parts = session.get_provider_graph_assignment_info()
     except Exception:  # older than 1.24, or built without it

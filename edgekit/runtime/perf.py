@@ -40,10 +40,18 @@ class Latency:
 
 @dataclass(frozen=True, slots=True)
 class PerfRun:
-    """One measurement. `total` runs from the raw image to the last stage; `fps` counts all threads together.
+    """One measurement.
 
-    `cpu_percent` is the processor time of this process: 100 is one core kept busy. `sensors` holds means over
-    the run; what the machine does not offer is absent.
+    Attributes:
+        threads: Frames in flight.
+        frames: How many were measured.
+        seconds: From the first frame's begin to the last one's end.
+        fps: Of all threads together.
+        cpu_percent: Processor time of this process: 100 is one core kept busy.
+        objects_per_frame: Mean number of results.
+        total: From the raw image to the last stage.
+        stages: By stage.
+        sensors: Means over the run; what the machine does not offer is absent.
     """
 
     threads: int
@@ -71,41 +79,54 @@ def measure(
     draw: bool = True,
     progress: Progress = silent,
 ) -> PerfRun:
-    """Runs `frames` frames in all over `threads` threads, each after `warmup` frames of its own.
+    """Measure a session, each thread after a warm-up of its own.
 
-    The images are taken in turn. Raises ConfigError on numbers that make no measurement; an error in a
-    thread stops the others and is raised here.
+    Args:
+        session: The model.
+        images: (h, w, 3) uint8 BGR each, taken in turn.
+        threads: Frames in flight.
+        frames: How many are measured, over all threads.
+        warmup: Frames per thread that are not.
+        draw: Whether drawing the results is a stage, too.
+        progress: Called per frame.
+
+    Returns:
+        The measurement.
+
+    Raises:
+        ConfigError: The numbers make no measurement.
+        EdgekitError: An error in a thread, which stops the others.
     """
     _check(images, threads=threads, frames=frames, warmup=warmup)
-    work = _Work(session, images, frames, draw, progress)
+    shared = _Measurement(session, images, frames, draw, progress)
     ended = [threading.Event() for _ in range(threads)]
-    workers = [threading.Thread(target=work.run, args=(warmup, event), daemon=True) for event in ended]
-    work.start = threading.Barrier(threads + 1)
+    workers = [threading.Thread(target=shared.run, args=(warmup, event), daemon=True) for event in ended]
+    shared.start = threading.Barrier(threads + 1)
     sensors = _Sensors()
     begun = 0
     try:
         for worker in workers:
             begun += 1  # before it is: Ctrl-C may come while it begins
             worker.start()
-        work.start.wait()  # one that failed in its warm-up comes here, too
+        shared.start.wait()  # one that failed in its warm-up comes here, too
         cpu = time.process_time()
         for event in ended:
             while not event.wait(0.1):  # with a limit, so that Ctrl-C reaches the main thread
                 sensors.read_when_due()
         cpu_seconds = time.process_time() - cpu
     except BaseException as error:
-        work.stop(error, ended[:begun])
+        shared.stop(error, ended[:begun])
         raise
     finally:
         for worker, event in zip(workers, ended, strict=True):
             if event.is_set():  # Python takes a thread whose join was interrupted for ended, so only then
                 worker.join()
-    if work.failure is not None:
-        raise work.failure
-    return _summary(work, threads, cpu_seconds, sensors.means())
+    if shared.failure is not None:
+        raise shared.failure
+    return _summary(shared, threads, cpu_seconds, sensors.means())
 
 
-class _Work:
+class _Measurement:
     """What the threads of one measurement share; each frame's numbers are appended as one row."""
 
     def __init__(self, session: Session, images: Sequence[Image], frames: int, draw: bool, progress: Progress) -> None:
@@ -117,19 +138,19 @@ class _Work:
         self.failure: BaseException | None = None
 
     def run(self, warmup: int, ended: threading.Event) -> None:
-        """One thread: warm up, wait for the others, then take frames until all are taken."""
+        """Warm one thread up, wait for the others, then take frames until all are taken."""
         buffers = Buffers()
         try:
             for index in range(warmup):
                 if self.failure is not None:
                     break
-                self.one_frame(self.images[index % len(self.images)], buffers)
+                self.run_frame(self.images[index % len(self.images)], buffers)
         except BaseException as error:  # handed to the main thread, which raises it
             self.failure = error
         try:
             self.start.wait()
             while self.failure is None and (ticket := next(self.tickets)) < self.frames:
-                marks, objects = self.one_frame(self.images[ticket % len(self.images)], buffers)
+                marks, objects = self.run_frame(self.images[ticket % len(self.images)], buffers)
                 self.rows.append(marks)
                 self.objects.append(objects)
                 self.progress("measure", min(len(self.rows), self.frames), self.frames)
@@ -139,14 +160,14 @@ class _Work:
             ended.set()
 
     def stop(self, error: BaseException, ended: Sequence[threading.Event]) -> None:
-        """Ends the threads with the frame that each is in: a process that ends under them is aborted."""
+        """End the threads with the frame that each is in: a process that ends under them is aborted."""
         self.failure = error
         self.start.abort()
         for event in ended:
             event.wait(STOP_SECONDS)
 
-    def one_frame(self, image: Image, buffers: Buffers) -> tuple[tuple[float, ...], int]:
-        """The clock before the first and after every stage, and how many objects were found."""
+    def run_frame(self, image: Image, buffers: Buffers) -> tuple[tuple[float, ...], int]:
+        """Return the clock before the first and after every stage, and how many objects there are."""
         clock = time.perf_counter
         begin = clock()
         inputs, letterbox = self.session.prepare(image, buffers=buffers)
@@ -174,7 +195,7 @@ class _Sensors:
             self._due = time.monotonic() + SAMPLE_SECONDS
 
     def means(self) -> dict[str, float]:
-        """The mean of every sensor that said something."""
+        """Return the mean of every sensor that reported something."""
         columns: dict[str, list[float]] = {}
         for sample in self._samples or [read_sample()]:  # shorter than one interval: now
             values = {"bpu_percent": sample.bpu_percent, "cpu_mhz": sample.cpu_mhz}
@@ -185,8 +206,8 @@ class _Sensors:
         return {name: sum(values) / len(values) for name, values in columns.items()}
 
 
-def _summary(work: _Work, threads: int, cpu_seconds: float, sensors: dict[str, float]) -> PerfRun:
-    marks = np.asarray(work.rows) * 1000
+def _summary(shared: _Measurement, threads: int, cpu_seconds: float, sensors: dict[str, float]) -> PerfRun:
+    marks = np.asarray(shared.rows) * 1000
     spans = np.diff(marks, axis=1)
     seconds = max((marks[:, -1].max() - marks[:, 0].min()) / 1000, 1e-9)
     return PerfRun(
@@ -195,7 +216,7 @@ def _summary(work: _Work, threads: int, cpu_seconds: float, sensors: dict[str, f
         seconds=float(seconds),
         fps=float(len(marks) / seconds),
         cpu_percent=float(100 * cpu_seconds / seconds),
-        objects_per_frame=float(np.mean(work.objects)),
+        objects_per_frame=float(np.mean(shared.objects)),
         total=latency_of(marks[:, -1] - marks[:, 0]),
         stages={stage: latency_of(column) for stage, column in zip(STAGES, spans.T, strict=False)},
         sensors=sensors,
@@ -203,7 +224,7 @@ def _summary(work: _Work, threads: int, cpu_seconds: float, sensors: dict[str, f
 
 
 def latency_of(milliseconds: npt.NDArray[np.float64]) -> Latency:
-    """The usual figures of (n,) measured times; percentiles interpolate between neighbours."""
+    """Return the usual statistics of measured times (n,) in ms; percentiles interpolate between neighbors."""
     p50, p90, p99 = (float(v) for v in np.percentile(milliseconds, (50, 90, 99)))
     return Latency(float(milliseconds.mean()), p50, p90, p99, float(milliseconds.min()), float(milliseconds.max()))
 

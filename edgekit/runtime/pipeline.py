@@ -16,8 +16,8 @@ from typing import Any
 
 from edgekit.errors import DeviceError, EdgekitError, ImageError
 from edgekit.results import Results
-from edgekit.runtime.bounded_queue import Channel
-from edgekit.runtime.recovering_session import Engine, Inferred
+from edgekit.runtime.bounded_queue import BoundedQueue
+from edgekit.runtime.recovering_session import Inferred, RecoveringSession
 from edgekit.runtime.sources import Frame, OnSkip, Source
 
 IN_FLIGHT = 2  # as many as the BPU works on at once; more wait for each other out of order
@@ -55,18 +55,30 @@ class _Sent:
 
 def run_pipeline(
     source: Source,
-    engine: Engine,
+    engine: RecoveringSession,
     *,
     in_flight: int = IN_FLIGHT,
     counts: PipelineCounts | None = None,
     on_skip: OnSkip | None = None,
 ) -> Generator[Done, None, None]:
-    """Yields every frame of `source` with its results, in order.
+    """Run a source's frames through a model, the stages side by side.
 
-    A live source drops its oldest waiting frames where the caller is slower; a file never does. An exception in
-    any stage stops all of them and is raised here, with the frame's number, after the frames before it. An image
-    that the model's input cannot be made of is given to `on_skip` and left out; it raises, too, without that.
-    Closing the iterator (or Ctrl-C in the caller's loop) ends the threads before it returns.
+    A live source drops its oldest waiting frames if the caller is slower; a file never does. An exception in any stage
+    stops all of them and is raised here, with the frame's number, after the frames before it. Closing the iterator (or
+    Ctrl-C in the caller's loop) ends the threads before it returns.
+
+    Args:
+        source: The frames.
+        engine: What runs them.
+        in_flight: Frames on the device at once.
+        counts: Updated as frames are read, done and dropped.
+        on_skip: Gets the error of an image that the model's input cannot be made of; without it, that is raised, too.
+
+    Yields:
+        Every frame with its results, in order.
+
+    Raises:
+        EdgekitError: A stage failed.
     """
     run = _Run(source, engine, in_flight, counts or PipelineCounts(), on_skip)
     run.start()
@@ -85,23 +97,23 @@ class _Run:
     """The threads of one run and the channels between them."""
 
     source: Source
-    engine: Engine
+    engine: RecoveringSession
     in_flight: int
     counts: PipelineCounts
     on_skip: OnSkip | None = None
     failure: Exception | None = None
-    captured: Channel[tuple[int, Frame]] = field(init=False)
-    sent: Channel[_Sent] = field(init=False)
-    decoded: Channel[Done] = field(init=False)
+    captured: BoundedQueue[tuple[int, Frame]] = field(init=False)
+    sent: BoundedQueue[_Sent] = field(init=False)
+    decoded: BoundedQueue[Done] = field(init=False)
     pool: ThreadPoolExecutor = field(init=False)
     threads: list[threading.Thread] = field(init=False)
 
     def __post_init__(self) -> None:
-        self.captured = Channel(BACKLOG, drop_oldest=self.source.live, on_drop=self._dropped)
-        self.sent = Channel(self.in_flight)
-        self.decoded = Channel(BACKLOG)
+        self.captured = BoundedQueue(BACKLOG, drop_oldest=self.source.live, on_drop=self._dropped)
+        self.sent = BoundedQueue(self.in_flight)
+        self.decoded = BoundedQueue(BACKLOG)
         self.pool = ThreadPoolExecutor(self.in_flight, thread_name_prefix="infer")
-        stages: list[tuple[Callable[[], None], Channel[Any] | None, Channel[Any]]] = [
+        stages: list[tuple[Callable[[], None], BoundedQueue[Any] | None, BoundedQueue[Any]]] = [
             (self._capture, None, self.captured),
             (self._prepare, self.captured, self.sent),
             (self._decode, self.sent, self.decoded),
@@ -157,8 +169,10 @@ class _Run:
 
         return _Sent(number, frame, times_ms, self.pool.submit(infer))
 
-    def _guarded(self, stage: Callable[[], None], upstream: Channel[Any] | None, downstream: Channel[Any]) -> None:
-        """Runs a stage; whatever ends it, the stages before and after it do not wait for it."""
+    def _guarded(
+        self, stage: Callable[[], None], upstream: BoundedQueue[Any] | None, downstream: BoundedQueue[Any]
+    ) -> None:
+        """Run a stage; whatever ends it, the stages before and after it do not wait for it."""
         try:
             stage()
         except Exception as error:
@@ -188,7 +202,7 @@ def _timing(times_ms: dict[str, float], stage: str) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _naming(number: int) -> Iterator[None]:
-    """An error of ours gets the frame's number; any other becomes one of ours."""
+    """Prefix the frame's number to errors of edgekit; any other becomes a DeviceError."""
     try:
         yield
     except EdgekitError as error:

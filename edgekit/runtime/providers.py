@@ -17,21 +17,21 @@ HOST_HINT = 'pip install "edgekit[host]"'
 class Provider:
     """One provider: `name` as onnxruntime spells it, `package` that brings it.
 
-    `behind` computes the nodes that it leaves over, before the CPU does. `one_at_a_time`: its sessions take one
+    `behind` computes the nodes that it leaves over, before the CPU does. `serialized`: its sessions take one
     frame at once.
     """
 
     name: str
     package: str = "a build of onnxruntime that has it"
     behind: tuple[str, ...] = ()
-    one_at_a_time: bool = False
+    serialized: bool = False
 
 
 PROVIDERS: dict[str, Provider] = {
     "cpu": Provider("CPUExecutionProvider", "onnxruntime"),
     "cuda": Provider("CUDAExecutionProvider", "onnxruntime-gpu"),
     "tensorrt": Provider("TensorrtExecutionProvider", "onnxruntime-gpu", behind=("CUDAExecutionProvider",)),
-    "directml": Provider("DmlExecutionProvider", "onnxruntime-directml", one_at_a_time=True),
+    "directml": Provider("DmlExecutionProvider", "onnxruntime-directml", serialized=True),
     "openvino": Provider("OpenVINOExecutionProvider", "onnxruntime-openvino"),
     "coreml": Provider("CoreMLExecutionProvider", "onnxruntime (on macOS)"),
     "migraphx": Provider("MIGraphXExecutionProvider", "onnxruntime-migraphx"),
@@ -45,7 +45,7 @@ PROVIDERS: dict[str, Provider] = {
 
 
 def import_onnxruntime() -> Any:
-    """The module; raises DeviceError where it is not installed."""
+    """Return the module; raises DeviceError if it is not installed."""
     try:
         import onnxruntime
     except ImportError as error:
@@ -54,7 +54,7 @@ def import_onnxruntime() -> Any:
 
 
 def known_providers() -> dict[str, Provider]:
-    """Every provider by the name of its device: the usual ones, and what this onnxruntime has beside them."""
+    """Return every provider by the name of its device: the usual ones, and further ones of this onnxruntime."""
     try:
         here = import_onnxruntime().get_available_providers()
     except DeviceError:
@@ -64,8 +64,8 @@ def known_providers() -> dict[str, Provider]:
     return {**PROVIDERS, **others}
 
 
-def providers_here() -> tuple[str, ...]:
-    """The devices whose provider this onnxruntime has, the CPU first; none without onnxruntime."""
+def available_providers() -> tuple[str, ...]:
+    """Return the devices whose provider this onnxruntime has, the CPU first; none without onnxruntime."""
     try:
         here = import_onnxruntime().get_available_providers()
     except DeviceError:
@@ -74,7 +74,18 @@ def providers_here() -> tuple[str, ...]:
 
 
 def require_provider(device: str) -> Provider:
-    """The provider of `device`; raises ConfigError where none has that name, DeviceError where it is not here."""
+    """Return the provider of a device.
+
+    Args:
+        device: Its name.
+
+    Returns:
+        The provider.
+
+    Raises:
+        ConfigError: None has that name.
+        DeviceError: It is not available in this onnxruntime.
+    """
     known = known_providers()
     if device not in known:
         raise ConfigError(
@@ -84,7 +95,7 @@ def require_provider(device: str) -> Provider:
     if known[device].name not in here:
         raise DeviceError(
             f"device {device!r} is not here: this onnxruntime has no {known[device].name}, expected one of "
-            f"{', '.join(providers_here())}",
+            f"{', '.join(available_providers())}",
             hint=f"install {known[device].package} in place of the onnxruntime that is here, or choose another device",
         )
     return known[device]

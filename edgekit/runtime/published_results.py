@@ -17,7 +17,7 @@ METRICS = ("infer_ms", "fps")
 
 
 @dataclass(frozen=True, slots=True)
-class Figure:
+class PublishedValue:
     """One published number. `model` is a pattern that the model file's stem must match in full."""
 
     model: str
@@ -29,35 +29,37 @@ class Figure:
 
 
 @dataclass(frozen=True, slots=True)
-class Comparison:
+class PublishedComparison:
     """A measured number beside a published one; `ratio` above 1 is better than published."""
 
-    figure: Figure
+    figure: PublishedValue
     measured: float
     ratio: float
     verdict: str
 
 
-def read_reference(path: Path) -> tuple[Figure, ...]:
-    """Reads `<board>.json`; raises DataError where a field is missing or of another kind."""
+def read_reference(path: Path) -> tuple[PublishedValue, ...]:
+    """Read `<board>.json`; raises DataError if a field is missing or of another kind."""
     data = read_json(path)
     rows = data.get("figures") if isinstance(data, Mapping) else None
     if not isinstance(rows, list):
         raise DataError(f"{path} has no list 'figures'", hint="copy board/reference from the repository again")
-    return tuple(_figure(path, row) for row in rows)
+    return tuple(_published(path, row) for row in rows)
 
 
-def compare(runs: Sequence[PerfRun], figures: Sequence[Figure], *, model_stem: str) -> list[Comparison]:
-    """Every figure for this model and a measured number of threads."""
-    found = []
+def compare(
+    runs: Sequence[PerfRun], figures: Sequence[PublishedValue], *, model_stem: str
+) -> list[PublishedComparison]:
+    """Return every published value for this model and a measured number of threads, beside the measurement."""
+    comparisons = []
     for figure in figures:
         run = next((r for r in runs if r.threads == figure.threads), None)
         if run is None or not re.fullmatch(figure.model, model_stem):
             continue
         measured = run.fps if figure.metric == "fps" else run.stages["infer"].mean
         ratio = measured / figure.value if figure.metric == "fps" else figure.value / measured
-        found.append(Comparison(figure, measured, ratio, _verdict(ratio)))
-    return found
+        comparisons.append(PublishedComparison(figure, measured, ratio, _verdict(ratio)))
+    return comparisons
 
 
 def _verdict(ratio: float) -> str:
@@ -68,9 +70,9 @@ def _verdict(ratio: float) -> str:
     return "as published"
 
 
-def _figure(path: Path, row: Any) -> Figure:
+def _published(path: Path, row: Any) -> PublishedValue:
     try:
-        figure = Figure(
+        figure = PublishedValue(
             str(row["model"]),
             str(row["metric"]),
             int(row["threads"]),

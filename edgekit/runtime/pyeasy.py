@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy.typing as npt
 
-from edgekit.errors import DeviceError, ModelError
+from edgekit.errors import DeviceError, ModelError, NoBoardLibrary
 from edgekit.runtime.device import TensorInfo, Tensors, board_input, closed_error, dtype_name, scale_tuple, valid_part
 
 MODULES = ("hobot_dnn.pyeasy_dnn", "hobot_dnn_rdkx5.pyeasy_dnn")  # the system's first, then PyPI's
@@ -22,9 +22,12 @@ TENSOR_KINDS = {"RGB": "rgb", "BGR": "bgr", "YUV444": "yuv444", "Y": "gray"}
 
 
 def import_pyeasy() -> ModuleType:
-    """The vendor's module; raises DeviceError with what was tried.
+    """Return the vendor's module.
 
     The PyPI package installs on a PC, too, and fails there with ImportError or OSError, so both count as absent.
+
+    Raises:
+        NoBoardLibrary: It is absent; says what was tried.
     """
     failures = []
     for name in MODULES:
@@ -32,17 +35,17 @@ def import_pyeasy() -> ModuleType:
             return importlib.import_module(name)
         except (ImportError, OSError) as error:
             failures.append(f"{name}: {error}")
-    raise DeviceError(
+    raise NoBoardLibrary(
         f"no BPU library here ({'; '.join(failures)})",
         hint='on the board: pip install "edgekit[board]"; elsewhere: --device sim',
     )
 
 
 class PyeasyDevice:
-    """A Device on the board.
+    """A device on the board.
 
-    The library uses a model's output buffers again with every frame, so outputs are copied out of them, and a
-    second frame at the same time gets a handle of its own: the model loaded once more.
+    The library uses a model's output buffers again with every frame, so outputs are copied out of them, and a second
+    frame at the same time gets a handle of its own: the model loaded once more.
     """
 
     kind = "bpu"
@@ -59,7 +62,7 @@ class PyeasyDevice:
         self._closed = False
 
     def infer(self, inputs: Mapping[str, npt.NDArray[Any]]) -> Tensors:
-        """Runs one frame. Inputs are bound by name and handed over in the model's order."""
+        """Run one frame; inputs are bound by name and handed over in the model's order."""
         missing = [t.name for t in self.inputs if t.name not in inputs]
         if missing:
             raise ModelError(
@@ -77,14 +80,14 @@ class PyeasyDevice:
                 ) from error
 
     def close(self) -> None:
-        """Lets go of the models; the library frees them with their last object."""
+        """Drop the models; the library frees them with their last object."""
         self._closed = True
         while not self._free.empty():
             self._free.get_nowait()
 
     @contextmanager
     def _handle(self) -> Iterator[Any]:
-        """A loaded model that no other frame is using."""
+        """Hold a loaded model that no other frame is using."""
         if self._closed:
             raise closed_error()
         model = self._take()
@@ -117,7 +120,7 @@ class PyeasyDevice:
 
 
 def _info(tensor: Any) -> TensorInfo:
-    """`validShape` is trusted, `layout` never: NHWC tensors are reported as NCHW in the field."""
+    """Describe a tensor; `validShape` is trusted, `layout` never: NHWC tensors are reported as NCHW in the field."""
     properties = tensor.properties
     valid = getattr(properties, "validShape", None)
     shape = tuple(int(side) for side in (properties.shape if valid is None else valid))

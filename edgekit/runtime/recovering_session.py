@@ -18,11 +18,11 @@ Bgr = npt.NDArray[np.uint8]
 Open = Callable[[], Session]
 
 
-class Engine:
+class RecoveringSession:
     """Gives each frame the session of the moment; every method may be called from several threads.
 
-    A device error is answered in this order: the frame again, the device reopened by `reopen`, and, only where
-    the user asked for it, `fallback`. `on_event` is told about each of these in a few words.
+    A device error is answered in this order: the frame again, the device reopened by `reopen`, and, only if the user
+    requested it, `fallback`. `on_event` gets a few words about each of these.
     """
 
     def __init__(
@@ -43,15 +43,15 @@ class Engine:
         self._recovering = threading.Lock()
 
     def current(self) -> Session:
-        """The session that the next frame uses from start to end."""
+        """Return the session that the next frame uses from start to end."""
         return self._session
 
     def replace(self, session: Session) -> None:
-        """From the next frame on, `session`; frames on their way finish with theirs."""
+        """Use `session` from the next frame on; frames on their way finish with theirs."""
         self._session = session
 
     def infer(self, session: Session, bgr: Bgr, inputs: npt.NDArray[Any], letterbox: Letterbox) -> Inferred:
-        """Runs one prepared frame; the answer names the session that did it and must decode it."""
+        """Run one prepared frame; the answer names the session that did it and must decode it."""
         try:
             return session, letterbox, session.infer(inputs)
         except DeviceError as error:

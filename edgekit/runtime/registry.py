@@ -8,12 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from edgekit.errors import ConfigError, DeviceError, EdgekitError, ModelError, UnfitError
-from edgekit.runtime.board import assume_spec, fit_to_device, open_board_device
+from edgekit.errors import ConfigError, DeviceError, EdgekitError, ModelError, NoBoardLibrary, UnfitError
+from edgekit.runtime.board import assume_spec, fit_to_device, import_board_library, open_board_device
 from edgekit.runtime.device import Device
-from edgekit.runtime.hbm import import_hbm
-from edgekit.runtime.providers import DEFAULT_PROVIDER, known_providers, providers_here, require_provider
-from edgekit.runtime.pyeasy import import_pyeasy
+from edgekit.runtime.providers import DEFAULT_PROVIDER, available_providers, known_providers, require_provider
 from edgekit.spec import ModelSpec, load_spec, sidecar_path
 
 DEVICES = ("auto", "bpu", "sim", "hbdk-sim")  # and, for float models, those of runtime.providers
@@ -43,19 +41,30 @@ class OpenModel:
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
-    """On what a model is to be opened; `threads` is 0 where the device chooses."""
+class DeviceRequest:
+    """On what a model is to be opened; `threads` is 0 if the device chooses."""
 
     device: str = "auto"
     threads: int = 0
 
 
 def open_model(path: str | Path, *, device: str = "auto", threads: int = 0) -> OpenModel:
-    """Opens a `.bin`, quantized graph, float ONNX or bundle on `device`: one of DEVICES, or of runtime.providers.
+    """Open a `.bin`, quantized graph, float ONNX or bundle.
 
-    threads: how many of this computer's threads compute one frame, on onnxruntime's CPU and the simulated device;
-    0 leaves it to them, and a board has no use for it. Raises ModelError where the file is none of these,
-    UnfitError where the device is not for such a file, DeviceError where it is not available.
+    Args:
+        path: The model file or bundle.
+        device: One of `known_devices()`.
+        threads: How many of this computer's threads compute one frame, on onnxruntime's CPU and the simulated device; 0
+            leaves it to them, and a board has no use for it.
+
+    Returns:
+        The model on its device.
+
+    Raises:
+        ModelError: The file is none of these.
+        UnfitError: The device is not for such a file.
+        DeviceError: It is not available.
+        ConfigError: No device has that name.
     """
     path = Path(path)
     if device not in DEVICES and device not in known_providers():  # only the latter loads onnxruntime
@@ -64,16 +73,20 @@ def open_model(path: str | Path, *, device: str = "auto", threads: int = 0) -> O
         raise ModelError(f"{path} does not exist, expected a model", hint="check the path of --model")
     if path.is_dir() or path.name.endswith((".tar.gz", ".tgz")):
         return open_model(host_part("bundle")(path).model_path, device=device, threads=threads)
-    return OPENERS[_kind(path)](path, Wanted(device, threads))
+    return OPENERS[_kind(path)](path, DeviceRequest(device, threads))
 
 
 def known_devices() -> tuple[str, ...]:
-    """Every name that `open_model` takes, whether the device is here or not."""
+    """List every name that `open_model` takes.
+
+    Returns:
+        The devices, whether they are on this machine or not.
+    """
     return (*DEVICES, *known_providers())
 
 
 def require_device(device: str) -> None:
-    """Raises ConfigError where no device has that name, an error of the device where it is not on this machine."""
+    """Raise ConfigError if no device has that name, an error of the device if it is not on this machine."""
     if device in PRESENCE:
         PRESENCE[device]()
     elif device in known_providers():
@@ -82,8 +95,12 @@ def require_device(device: str) -> None:
         raise _unknown(device)
 
 
-def devices_here() -> tuple[str, ...]:
-    """The devices that are on this machine, besides "auto"."""
+def available_devices() -> tuple[str, ...]:
+    """List the devices that are on this machine.
+
+    Returns:
+        Their names, besides "auto".
+    """
 
     def is_here(device: str) -> bool:
         try:
@@ -92,7 +109,7 @@ def devices_here() -> tuple[str, ...]:
             return False
         return True
 
-    return (*(name for name in DEVICES if name != "auto" and is_here(name)), *providers_here())
+    return (*(name for name in DEVICES if name != "auto" and is_here(name)), *available_providers())
 
 
 def _unknown(device: str) -> ConfigError:
@@ -102,16 +119,10 @@ def _unknown(device: str) -> ConfigError:
 
 
 def _require_board_library() -> None:
-    failures = []
-    for find in (import_pyeasy, import_hbm):
-        try:
-            find()
-            return
-        except DeviceError as error:
-            failures.append(error.message)
-    raise DeviceError(
-        f"device 'bpu' is not here: {'; '.join(failures)}", hint="run it on the board, or --device sim elsewhere"
-    )
+    try:
+        import_board_library()
+    except NoBoardLibrary as error:
+        raise NoBoardLibrary(f"device 'bpu' is not here: {error.message}", hint=error.hint) from error
 
 
 def _require_instruction_simulator() -> None:
@@ -123,28 +134,27 @@ def _require_instruction_simulator() -> None:
         )
 
 
-def _always_here() -> None:
-    """What the file asks for is found out when it is opened; the simulated device comes with edgekit."""
+def _always_available() -> None:
+    """Accept: the file decides when it is opened, and the simulated device comes with edgekit."""
 
 
 PRESENCE: dict[str, Callable[[], None]] = {
-    "auto": _always_here,
-    "sim": _always_here,
+    "auto": _always_available,
+    "sim": _always_available,
     "bpu": _require_board_library,
     "hbdk-sim": _require_instruction_simulator,
 }
 
 
 def host_part(name: str) -> Callable[..., Any]:
-    """A function of the host side; raises DeviceError naming the package that is missing."""
+    """Return a function of the host side; raises DeviceError naming the package that is missing."""
     module, function = HOST_PARTS[name].split(":")
     try:
-        found: Callable[..., Any] = getattr(importlib.import_module(module), function)
+        return getattr(importlib.import_module(module), function)
     except ModuleNotFoundError as error:
         raise DeviceError(
             f"{error.name} is not installed, expected it for {name!r}", hint='pip install "edgekit[host]"'
         ) from error
-    return found
 
 
 def _kind(path: Path) -> str:
@@ -162,31 +172,31 @@ def _kind(path: Path) -> str:
     )
 
 
-def _open_sim_bin(path: Path, wanted: Wanted) -> OpenModel:
-    if wanted.device not in ("auto", "sim"):
+def _open_sim_bin(path: Path, request: DeviceRequest) -> OpenModel:
+    if request.device not in ("auto", "sim"):
         raise UnfitError(
-            f"{path} is a simulated .bin, which {wanted.device!r} cannot run",
+            f"{path} is a simulated .bin, which {request.device!r} cannot run",
             hint="compile with the real toolchain (edgekit compile --toolchain hb_mapper), or use --device sim",
         )
     spec = host_part("describe")(path)
-    return _on_sim(path, spec, wanted)
+    return _on_sim(path, spec, request)
 
 
-def _on_sim(path: Path, spec: ModelSpec, wanted: Wanted, notes: tuple[str, ...] = ()) -> OpenModel:
-    """`path` on the simulated device, which has something to say where it is slow or not exact."""
-    given = {"threads": wanted.threads} if wanted.threads else {}
-    device = host_part("sim")(path, spec, **given)
+def _on_sim(path: Path, spec: ModelSpec, request: DeviceRequest, notes: tuple[str, ...] = ()) -> OpenModel:
+    """Open `path` on the simulated device, with its notes on speed and exactness."""
+    options = {"threads": request.threads} if request.threads else {}
+    device = host_part("sim")(path, spec, **options)
     return OpenModel(spec, device, (*notes, *spec.notes, *device.notes))
 
 
-def _open_onnx(path: Path, wanted: Wanted) -> OpenModel:
-    device = wanted.device
+def _open_onnx(path: Path, request: DeviceRequest) -> OpenModel:
+    device = request.device
     if host_part("is-quantized")(path):
         spec: ModelSpec = host_part("describe")(path)
         if device not in ("auto", "sim"):
             hint = "give the .bin instead" if device in DEVICES else "use --device sim, or give the float model"
             raise UnfitError(f"{path} is a quantized graph, which {device!r} cannot run", hint=hint)
-        return _on_sim(path, spec, wanted)
+        return _on_sim(path, spec, request)
     if device != "auto" and device in DEVICES:
         raise UnfitError(
             f"{path} is a float model, which {device!r} cannot run (onnxruntime can)",
@@ -195,12 +205,12 @@ def _open_onnx(path: Path, wanted: Wanted) -> OpenModel:
     if sidecar_path(path).exists():
         host_part("describe")(path)  # refuses one that contradicts the file
     provider = DEFAULT_PROVIDER if device == "auto" else device
-    float_spec, float_device = host_part("float")(path, provider=provider, threads=wanted.threads)
+    float_spec, float_device = host_part("float")(path, provider=provider, threads=request.threads)
     return OpenModel(float_spec, float_device, (*float_spec.notes, *float_device.notes))
 
 
-def _open_real_bin(path: Path, wanted: Wanted) -> OpenModel:
-    device = wanted.device
+def _open_real_bin(path: Path, request: DeviceRequest) -> OpenModel:
+    device = request.device
     if device not in DEVICES:
         raise UnfitError(
             f"{path} is a compiled .bin, which {device!r} cannot run (it runs float models)",
@@ -210,7 +220,7 @@ def _open_real_bin(path: Path, wanted: Wanted) -> OpenModel:
         spec = _spec_of_bin(path)
         return OpenModel(spec, host_part("hbdk-sim")(path, spec), spec.notes)
     if device == "sim":
-        return _open_quantized_of(path, wanted, ())
+        return _open_quantized_of(path, request, ())
     spec_here = load_spec(sidecar_path(path)) if sidecar_path(path).exists() else None
     board, failures = open_board_device(path, spec_here)
     if board is not None:
@@ -220,11 +230,11 @@ def _open_real_bin(path: Path, wanted: Wanted) -> OpenModel:
             f"no board runs {path} here: {'; '.join(failures)}", hint="run it on the board, or --device sim"
         )
     note = "no board here, so the model's quantized graph runs on the simulated device"
-    return _open_quantized_of(path, wanted, (note,))
+    return _open_quantized_of(path, request, (note,))
 
 
 def _on_board(path: Path, spec: ModelSpec | None, board: Device) -> OpenModel:
-    """The model on the board, described by its sidecar or, without one, by what the library says of it."""
+    """Describe a model on the board by its sidecar or, without one, by what the library reports."""
     spec = fit_to_device(spec, board, location=str(path)) if spec else assume_spec(board, location=str(path))
     return OpenModel(spec, board, spec.notes)
 
@@ -244,7 +254,7 @@ def _spec_of_bin(path: Path) -> ModelSpec:
     return built
 
 
-def _open_quantized_of(path: Path, wanted: Wanted, notes: tuple[str, ...]) -> OpenModel:
+def _open_quantized_of(path: Path, request: DeviceRequest, notes: tuple[str, ...]) -> OpenModel:
     quantized = quantized_beside(path)
     if quantized is None:
         absent = path.with_name(_prefix(path) + QUANTIZED_SUFFIX)
@@ -254,11 +264,11 @@ def _open_quantized_of(path: Path, wanted: Wanted, notes: tuple[str, ...]) -> Op
         )
     spec: ModelSpec = host_part("describe")(quantized)
     used = f"runs {quantized.name}"
-    return _on_sim(quantized, spec, wanted, (*notes, used))
+    return _on_sim(quantized, spec, request, (*notes, used))
 
 
 def quantized_beside(path: Path) -> Path | None:
-    """The quantized graph of a real `.bin`: named by its sidecar, else by the toolchain's naming."""
+    """Return the quantized graph of a real `.bin`: named by its sidecar, else by the toolchain's naming."""
     sidecar = sidecar_path(path)
     names = [_prefix(path) + QUANTIZED_SUFFIX]
     if sidecar.exists():
@@ -271,7 +281,7 @@ def _prefix(path: Path) -> str:
     return path.stem.removesuffix("_modified")
 
 
-OPENERS: dict[str, Callable[[Path, Wanted], OpenModel]] = {
+OPENERS: dict[str, Callable[[Path, DeviceRequest], OpenModel]] = {
     "sim bin": _open_sim_bin,
     "onnx": _open_onnx,
     "real bin": _open_real_bin,

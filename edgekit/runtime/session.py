@@ -33,11 +33,22 @@ FLOAT_STAGES = ("stock", "heads")
 
 
 class Session:
-    """Steps that hold nothing between them: prepare -> infer -> decode, or predict for all three."""
+    """One model on one device: prepare -> infer -> decode, or predict for all three; nothing is kept between frames."""
 
     def __init__(
         self, spec: ModelSpec, device: Device, options: DecodeOptions | None = None, notes: tuple[str, ...] = ()
     ) -> None:
+        """Bind a model's decoder.
+
+        Args:
+            spec: The model.
+            device: What computes it.
+            options: Thresholds and limits; None for the defaults.
+            notes: What was assumed on the way.
+
+        Raises:
+            ModelError: The outputs are not a whole head of the model's task.
+        """
         self.spec = spec
         self.device = device
         self.options = options or DecodeOptions()
@@ -47,10 +58,18 @@ class Session:
     def prepare(
         self, bgr: npt.NDArray[np.uint8], *, buffers: Buffers | None = None
     ) -> tuple[npt.NDArray[Any], Letterbox]:
-        """An image (h, w, 3) uint8 BGR as the model's input, and where it lies in it.
+        """Convert an image to the model's input.
 
-        uint8 for quantized models (nv12: flat), float32 in 0..1 (1, 3, h, w) for float ones. With `buffers`, one
-        set per thread, the array is that of the last frame, filled again.
+        Args:
+            bgr: (h, w, 3) uint8.
+            buffers: Memory for the result, one set per thread; the array is overwritten by the next call with them.
+
+        Returns:
+            uint8 for quantized models (nv12: flat), float32 in 0..1 (1, 3, h, w) for float ones; and where the image
+                lies in it.
+
+        Raises:
+            ImageError: `bgr` is no image.
         """
         pixels, letterbox = prepare_image(bgr, self.spec.input, self.spec.preprocess, buffers or Buffers())
         return (unit_float(pixels) if self.spec.stage in FLOAT_STAGES else pixels), letterbox
@@ -63,10 +82,22 @@ class Session:
         color_range: str | None = None,
         buffers: Buffers | None = None,
     ) -> tuple[npt.NDArray[Any], Letterbox]:
-        """A packed NV12 frame of a camera or codec (flat uint8, w*h*3/2) as the model's input, without BGR between.
+        """Convert an NV12 frame of a camera or codec to the model's input, without BGR between.
 
-        A frame of the input's size passes through untouched. `color_range` is the frame's where it differs from
-        the model's. A model that takes no NV12, or crops, gets the image its own way.
+        A frame of the input's size passes through untouched. A model that takes no NV12, or crops, gets the image its
+        own way.
+
+        Args:
+            nv12: Packed frame, flat uint8 of w * h * 3 / 2.
+            size_wh: Its size in pixels.
+            color_range: The frame's, "full" or "studio"; None for the model's.
+            buffers: Memory for the result, one set per thread.
+
+        Returns:
+            As `prepare`.
+
+        Raises:
+            ImageError: The frame has another size.
         """
         if self.spec.input.kind != "nv12" or self.spec.preprocess.fit == "crop":
             bgr = nv12_to_bgr(nv12, size_wh, color_range=color_range or self.spec.preprocess.color_range)
@@ -74,21 +105,32 @@ class Session:
         return letterbox_nv12(nv12, size_wh, self.spec.preprocess, buffers or Buffers(), color_range=color_range)
 
     def infer(self, inputs: npt.NDArray[Any] | Mapping[str, npt.NDArray[Any]]) -> Tensors:
-        """Runs the model: output name -> raw integers or floats as the device gives them."""
+        """Run the model.
+
+        Args:
+            inputs: The input, or input name -> array.
+
+        Returns:
+            Output name -> integers or floats as the device gives them.
+
+        Raises:
+            ModelError: The inputs do not fit.
+            DeviceError: The device fails.
+        """
         named = inputs if isinstance(inputs, Mapping) else {self.spec.input.name: inputs}
         return self.device.infer(named)
 
     def decode(self, heads: Mapping[str, npt.NDArray[Any]], letterbox: Letterbox) -> Results:
-        """Raw heads to results in pixels of the original image."""
+        """Decode the device's outputs to results in pixels of the original image; see `Decoder`."""
         return self.decoder(heads, letterbox)
 
     def predict(self, bgr: npt.NDArray[np.uint8]) -> Results:
-        """An image (h, w, 3) uint8 BGR to its results."""
+        """Run an image (h, w, 3) uint8 BGR to its results."""
         inputs, letterbox = self.prepare(bgr)
         return self.decode(self.infer(inputs), letterbox)
 
     def with_names(self, names: tuple[str, ...]) -> Session:
-        """The same session with other class names; raises ConfigError unless there is one per class."""
+        """Return the same session with other class names; raises ConfigError unless there is one per class."""
         if len(names) != self.spec.num_classes:
             raise ConfigError(
                 f"{len(names)} class names were given, expected {self.spec.num_classes}",
@@ -97,7 +139,7 @@ class Session:
         return Session(replace(self.spec, names=names), self.device, self.options, self.notes)
 
     def close(self) -> None:
-        """Gives the device back."""
+        """Release the device."""
         self.device.close()
 
     def __enter__(self) -> Session:

@@ -27,7 +27,12 @@ OnSkip = Callable[[ImageError], None]
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """One image: (h, w, 3) uint8 BGR, and its name (a path relative to the source, or a frame number)."""
+    """One image.
+
+    Attributes:
+        bgr: (h, w, 3) uint8.
+        name: A path relative to the source, or a frame number.
+    """
 
     bgr: npt.NDArray[np.uint8]
     name: str
@@ -35,10 +40,17 @@ class Frame:
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Frames in order. `kind` is "images", "video" or "camera"; `count` is 0 where it is not known.
+    """Frames in order.
 
-    A `live` source goes on whether or not anybody reads it. `names` are those of all images, skipped ones too, each
-    once; `files` is what is read, so that nothing is written over it; `notes` is what the user should know.
+    Attributes:
+        kind: "images", "video" or "camera".
+        count: 0 if it is not known.
+        fps: Frames per second; 0 for images.
+        frames: Opens the source and yields its frames.
+        live: Whether it goes on whether or not anybody reads it.
+        names: Those of all images, skipped ones too, each once.
+        files: What is read, so that nothing is written over it.
+        notes: What the user should know.
     """
 
     kind: str
@@ -52,16 +64,22 @@ class Source:
 
 
 def names_images(source: str) -> bool:
-    """Whether a source is a file that names images, by its ending: a list, COCO JSON or dataset yaml."""
+    """Return whether a source is a file that names images, by its ending: a list, COCO JSON or dataset yaml."""
     return not source.startswith(STREAM_PREFIXES) and Path(source).suffix.lower() in LIST_SUFFIXES
 
 
 def open_source(source: str, *, on_skip: OnSkip | None = None) -> Source:
-    """Opens an image, a folder or glob of images, a video, a camera or a stream.
+    """Open an image, a folder or glob of images, a video, a camera or a stream.
 
-    Cameras: "camera" or a number; "mipi" or "mipi:1" on the board. Streams: rtsp://, http:// and the like.
-    What cannot be decoded in the middle is given to `on_skip` and left out; an image raises without it.
-    Raises ImageError where there is nothing to read.
+    Args:
+        source: A path or pattern; "camera" or a number; "mipi" or "mipi:1" on the board; rtsp://, http:// and the like.
+        on_skip: Gets the error of what cannot be decoded in the middle, which is left out; without it, an image raises.
+
+    Returns:
+        The source.
+
+    Raises:
+        ImageError: There is nothing to read.
     """
     if source == "camera" or _is_number(source):
         number = _camera_number(source) if source != "camera" else 0
@@ -83,10 +101,10 @@ def open_source(source: str, *, on_skip: OnSkip | None = None) -> Source:
 
 
 def image_source(
-    paths: Sequence[Path], *, said: str, on_skip: OnSkip | None = None, notes: tuple[str, ...] = ()
+    paths: Sequence[Path], *, named_by: str, on_skip: OnSkip | None = None, notes: tuple[str, ...] = ()
 ) -> Source:
-    """Open images that a list, COCO JSON or dataset yaml named; `said` is that file, for messages."""
-    return replace(_images(Path(), list(paths), on_skip, said), notes=notes)
+    """Open images that a list, COCO JSON or dataset yaml named; `named_by` is that file, for messages."""
+    return replace(_images(Path(), list(paths), on_skip, named_by), notes=notes)
 
 
 def _is_number(text: str) -> bool:
@@ -103,18 +121,18 @@ def _camera_number(text: str) -> int:
 
 
 def is_glob(source: str) -> bool:
-    """Whether a source is a pattern with *, ? or [, and not the name of what is there."""
+    """Return whether a source is a pattern with *, ? or [, and not the name of an existing path."""
     return any(c in source for c in "*?[") and not exists(Path(source))
 
 
 def glob_images(pattern: str) -> list[Path]:
-    """Every image that a pattern matches ("**" for folders below), by its suffix, sorted."""
-    found = sorted(Path(name) for name in glob.glob(pattern, recursive=True))  # noqa: PTH207
-    return [path for path in found if path.suffix.lower() in IMAGE_SUFFIXES and is_file(path)]
+    """Return every image that a pattern matches ("**" for folders below), by its suffix, sorted."""
+    matches = sorted(Path(name) for name in glob.glob(pattern, recursive=True))  # noqa: PTH207
+    return [path for path in matches if path.suffix.lower() in IMAGE_SUFFIXES and is_file(path)]
 
 
 def find_images(folder: Path) -> list[Path]:
-    """Every image below `folder` by its suffix, sorted; hidden files and folders are left out."""
+    """Return every image below `folder` by its suffix, sorted; hidden files and folders are left out."""
     return sorted(
         path
         for path in folder.rglob("*")
@@ -124,10 +142,10 @@ def find_images(folder: Path) -> list[Path]:
     )
 
 
-def _images(root: Path, paths: list[Path], on_skip: OnSkip | None, said: str = "") -> Source:
+def _images(root: Path, paths: list[Path], on_skip: OnSkip | None, named_by: str = "") -> Source:
     if not paths:
         raise ImageError(
-            f"{said or root} holds no image, expected files ending in {', '.join(IMAGE_SUFFIXES)}",
+            f"{named_by or root} holds no image, expected files ending in {', '.join(IMAGE_SUFFIXES)}",
             hint="check the path of --source",
         )
     by_name = _by_name(root, paths)
@@ -147,7 +165,7 @@ def _images(root: Path, paths: list[Path], on_skip: OnSkip | None, said: str = "
 
 
 def _read(path: Path) -> npt.NDArray[np.uint8]:
-    """The image; whatever reading it raises is an ImageError that names it, so that the others go on."""
+    """Read an image; whatever that raises becomes an ImageError that names it, so that the others go on."""
     try:
         return read_image(path)
     except ImageError:
@@ -159,12 +177,12 @@ def _read(path: Path) -> npt.NDArray[np.uint8]:
 
 
 def _by_name(root: Path, paths: list[Path]) -> dict[str, Path]:
-    """Names below the folder that all paths share, so that none leaves the output folder; each image once."""
+    """Return names below the folder that all paths share, so that none leaves the output folder; each image once."""
     absolute = [Path(os.path.normpath(path.absolute())) for path in paths]
     shared = Path(os.path.normpath(root.absolute()))
     if str(root) == ".":
         shared = Path(os.path.commonpath([path.parent for path in absolute]))
-    return {path.relative_to(shared).as_posix(): given for path, given in zip(absolute, paths, strict=True)}
+    return {path.relative_to(shared).as_posix(): original for path, original in zip(absolute, paths, strict=True)}
 
 
 def _video(source: str, on_skip: OnSkip | None) -> Source:

@@ -64,22 +64,22 @@ class Sample:
 
 
 def read_board(root: Path | None = None) -> Board:
-    """Who this machine is, from its device tree and socinfo."""
+    """Identify this machine from its device tree and socinfo."""
     model = read_text(MODEL_FILE, root)
-    found = BOARD_NAME.search(model)
-    name = f"rdk_{(found[1] or found[2]).lower()}" if found else ""
+    match = BOARD_NAME.search(model)
+    name = f"rdk_{(match[1] or match[2]).lower()}" if match else ""
     return Board(
         name,
         MARCH_OF_BOARD.get(name, ""),
         model,
         read_text(BOARD_ID_FILE, root),
         read_text(SOM_NAME_FILE, root),
-        read_text(OS_VERSION_FILE, root) if found else "",
+        read_text(OS_VERSION_FILE, root) if match else "",
     )
 
 
 def check_march(spec: ModelSpec, board: Board, *, location: str) -> None:
-    """Raises DeviceError where the model at `location` was compiled for another march than this board's.
+    """Raise DeviceError if the model at `location` was compiled for another march than this board's.
 
     An unknown board or a sidecar without a march says nothing, so nothing is refused.
     """
@@ -91,7 +91,7 @@ def check_march(spec: ModelSpec, board: Board, *, location: str) -> None:
 
 
 def read_sample(root: Path | None = None) -> Sample:
-    """BPU load, CPU clock and temperatures now."""
+    """Read BPU load, CPU clock and temperatures now."""
     milli = {name: _number(path, root) for name, path in TEMPERATURES.items()}
     khz = _number(CLOCK_FILE, root)
     return Sample(
@@ -102,12 +102,12 @@ def read_sample(root: Path | None = None) -> Sample:
 
 
 def governor(root: Path | None = None) -> str:
-    """The CPU's frequency governor, "" where there is none."""
+    """Return the CPU's frequency governor, "" if there is none."""
     return read_text(GOVERNOR_FILE, root)
 
 
 def describe_machine(root: Path | None = None) -> dict[str, str | None]:
-    """Board, operating system, Python, CPU and governor as plain JSON values; None is "not available"."""
+    """Describe board, operating system, Python, CPU and governor as plain JSON values; None is "not available"."""
     board = read_board(root)
     values: dict[str, Callable[[], str]] = {
         "board": lambda: board.name,
@@ -126,7 +126,7 @@ def describe_machine(root: Path | None = None) -> dict[str, str | None]:
 
 
 def read_text(path: str, root: Path | None = None) -> str:
-    """The text of a file of the system without white space and zero bytes around it; "" where it cannot be read."""
+    """Read a file of the system, without white space and zero bytes around it; "" if it cannot be read."""
     try:
         with ((root or ROOT) / path).open("rb") as stream:
             return stream.read(4096).decode("utf-8", "replace").strip("\0 \t\r\n")

@@ -12,7 +12,7 @@ import pytest
 from edgekit.deploy.board_answer import ask, read_checks, read_perf
 from edgekit.errors import DeviceError
 
-CHECK = {"state": "ok", "name": "HBRT", "found": "3.15", "expected": "at least 3.15"}
+CHECK = {"state": "ok", "name": "HBRT", "value": "3.15", "expected": "at least 3.15"}
 RUN: dict[str, Any] = {"threads": 1, "fps": 90.5, "cpu_percent": 60, "stages": {"infer": {"p50": 6.4}}}
 ESCAPES = "\x1b]0;owned\x07\x1b[2J\x9b31m\u202egnp"
 
@@ -29,7 +29,7 @@ NO_JSON = ["", "hello", "Welcome to RDK\n[]", "[" * 100_000, "{" * 100_000, '{"a
     [
         *NO_JSON,
         *answers(None, 3, "x", {}, [1], [[]], [None], [{}], {"checks": []}),
-        *answers([{**CHECK, "state": 3}], [{**CHECK, "found": None}], [{**CHECK, "expected": [[]]}]),
+        *answers([{**CHECK, "state": 3}], [{**CHECK, "value": None}], [{**CHECK, "expected": [[]]}]),
     ],
     ids=lambda text: text[:30],
 )
@@ -62,8 +62,8 @@ def test_what_the_scripts_print_is_read() -> None:
 
 
 def test_escape_sequences_never_reach_the_terminal() -> None:
-    (check,) = read_checks(json.dumps([{**CHECK, "found": ESCAPES + "\nok   all: fine"}]))
-    assert check["found"].isprintable() and "\n" not in check["found"]
+    (check,) = read_checks(json.dumps([{**CHECK, "value": ESCAPES + "\nok   all: fine"}]))
+    assert check["value"].isprintable() and "\n" not in check["value"]
     perf = read_perf(json.dumps({"runs": [RUN], "model": ESCAPES, ESCAPES: [ESCAPES]}))
     assert all(text.isprintable() for text in (perf["model"], *perf, *(v[0] for k, v in perf.items() if "owned" in k)))
     with pytest.raises(DeviceError) as caught:

@@ -64,4 +64,4 @@ def test_an_older_runtime_than_the_builder_is_named(built: dict[str, str], state
 
     checks = compare_builder(replace(make_spec(), tools=built), parse_hrt_versions(INFO))
     assert [check.state for check in checks] == states
-    assert all("3.16" in c.expected and c.found == "3.15.55.0" and c.cure for c in checks if c.state == "bad")
+    assert all("3.16" in c.expected and c.value == "3.15.55.0" and c.fix for c in checks if c.state == "bad")

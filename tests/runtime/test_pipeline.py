@@ -10,7 +10,7 @@ import pytest
 from edgekit.errors import DeviceError, EdgekitError
 from edgekit.ops.letterbox import Letterbox
 from edgekit.runtime.pipeline import Done, PipelineCounts, run_pipeline
-from edgekit.runtime.recovering_session import Engine
+from edgekit.runtime.recovering_session import RecoveringSession
 from edgekit.runtime.session import Session
 from tests.runtime.live_parts import SPEC, CountingDevice, session_on, source_of
 
@@ -27,7 +27,7 @@ def no_threads_left() -> bool:
 @pytest.mark.parametrize("in_flight", [1, 2, 5])
 def test_order_is_kept_and_nothing_is_lost(in_flight: int) -> None:
     device = CountingDevice(delay_s=0.002)
-    done = list(run_pipeline(source_of(40), Engine(session_on(device)), in_flight=in_flight))
+    done = list(run_pipeline(source_of(40), RecoveringSession(session_on(device)), in_flight=in_flight))
     assert [d.number for d in done] == list(range(40))
     assert [d.frame.name for d in done] == [f"frame {i}" for i in range(40)]
     assert classes(done) == [i % 3 for i in range(40)]
@@ -38,13 +38,13 @@ def test_order_is_kept_and_nothing_is_lost(in_flight: int) -> None:
 
 def test_several_frames_are_on_the_device_at_once() -> None:
     device = CountingDevice(delay_s=0.01)
-    list(run_pipeline(source_of(12), Engine(session_on(device)), in_flight=2))
+    list(run_pipeline(source_of(12), RecoveringSession(session_on(device)), in_flight=2))
     assert device.most_busy == 2
 
 
 def test_a_slow_sink_never_loses_frames_of_a_file() -> None:
     numbers = []
-    for done in run_pipeline(source_of(15), Engine(session_on(CountingDevice()))):
+    for done in run_pipeline(source_of(15), RecoveringSession(session_on(CountingDevice()))):
         time.sleep(0.005)
         numbers.append(done.number)
     assert numbers == list(range(15))
@@ -53,7 +53,7 @@ def test_a_slow_sink_never_loses_frames_of_a_file() -> None:
 def test_a_slow_sink_drops_the_oldest_of_a_live_source() -> None:
     counts = PipelineCounts()
     numbers = []
-    for done in run_pipeline(source_of(150, live=True), Engine(session_on(CountingDevice())), counts=counts):
+    for done in run_pipeline(source_of(150, live=True), RecoveringSession(session_on(CountingDevice())), counts=counts):
         time.sleep(0.004)
         numbers.append(done.number)
     assert numbers == sorted(numbers)
@@ -80,7 +80,7 @@ def test_an_exception_anywhere_stops_everything_with_the_frame_s_number(
         monkeypatch.setattr(Session, stage, fail)
     seen = []
     with pytest.raises((EdgekitError, RuntimeError)) as caught:
-        for done in run_pipeline(source, Engine(session_on(device)), in_flight=1):
+        for done in run_pipeline(source, RecoveringSession(session_on(device)), in_flight=1):
             seen.append(done.number)
     assert seen == list(range(5))
     assert stage == "source" or "frame 5" in str(caught.value)
@@ -88,30 +88,30 @@ def test_an_exception_anywhere_stops_everything_with_the_frame_s_number(
 
 
 def test_closing_early_ends_the_threads() -> None:
-    frames = run_pipeline(source_of(10_000), Engine(session_on(CountingDevice())))
+    frames = run_pipeline(source_of(10_000), RecoveringSession(session_on(CountingDevice())))
     assert [d.number for d in islice(frames, 3)] == [0, 1, 2]
     frames.close()
     assert no_threads_left()
 
 
 def test_an_empty_source() -> None:
-    assert list(run_pipeline(source_of(0), Engine(session_on(CountingDevice())))) == []
+    assert list(run_pipeline(source_of(0), RecoveringSession(session_on(CountingDevice())))) == []
 
 
-def run_engine(engine: Engine, count: int) -> list[str]:
+def run_engine(engine: RecoveringSession, count: int) -> list[str]:
     return [d.results.device for d in run_pipeline(source_of(count), engine, in_flight=1)]
 
 
 def test_one_failure_is_retried() -> None:
     events: list[str] = []
-    engine = Engine(session_on(CountingDevice(fails=lambda call: call == 3)), on_event=events.append)
+    engine = RecoveringSession(session_on(CountingDevice(fails=lambda call: call == 3)), on_event=events.append)
     assert run_engine(engine, 6) == ["bpu"] * 6
     assert events == ["device error, frame retried: call 3 failed"]
 
 
 def test_a_device_that_stays_broken_is_reopened() -> None:
     events: list[str] = []
-    engine = Engine(
+    engine = RecoveringSession(
         session_on(CountingDevice(fails=lambda call: call >= 3)),
         reopen=lambda: session_on(CountingDevice()),
         on_event=events.append,
@@ -125,15 +125,15 @@ def test_the_fallback_is_marked_in_every_result_and_only_taken_when_asked_for() 
         return session_on(CountingDevice(fails=lambda call: True))
 
     start = session_on(CountingDevice(fails=lambda call: call >= 3))
-    engine = Engine(start, reopen=broken, fallback=lambda: session_on(CountingDevice("sim")))
+    engine = RecoveringSession(start, reopen=broken, fallback=lambda: session_on(CountingDevice("sim")))
     assert run_engine(engine, 6) == ["bpu", "bpu", "sim", "sim", "sim", "sim"]
     start = session_on(CountingDevice(fails=lambda call: call >= 3))
     with pytest.raises(DeviceError, match="frame 2"):
-        run_engine(Engine(start, reopen=broken), 6)
+        run_engine(RecoveringSession(start, reopen=broken), 6)
 
 
 def test_a_replaced_model_loses_no_frame() -> None:
-    engine = Engine(session_on(CountingDevice()))
+    engine = RecoveringSession(session_on(CountingDevice()))
     renamed = Session(SPEC, CountingDevice("sim"))
     seen = []
     for done in run_pipeline(source_of(30), engine):
@@ -148,7 +148,7 @@ def test_a_replaced_model_loses_no_frame() -> None:
 
 
 def test_recovery_prepares_the_frame_again_for_the_session_that_takes_it() -> None:
-    engine = Engine(session_on(CountingDevice()))
+    engine = RecoveringSession(session_on(CountingDevice()))
     old = session_on(CountingDevice(fails=lambda call: True))
     bgr = np.full((64, 96, 3), 1, np.uint8)
     inputs, letterbox = old.prepare(bgr)

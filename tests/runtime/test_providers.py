@@ -6,7 +6,7 @@ import pytest
 
 from edgekit.errors import ConfigError, DeviceError
 from edgekit.runtime import providers
-from edgekit.runtime.providers import known_providers, providers_here, require_provider
+from edgekit.runtime.providers import available_providers, known_providers, require_provider
 
 
 class Stub:
@@ -23,9 +23,9 @@ def here(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_what_is_here_has_names_the_cpu_first_and_what_computes_nothing_has_none(here: None) -> None:
-    assert providers_here() == ("cpu", "directml", "quick")
+    assert available_providers() == ("cpu", "directml", "quick")
     assert require_provider("quick").name == "QuickExecutionProvider"
-    assert require_provider("directml").one_at_a_time
+    assert require_provider("directml").serialized
     assert "azure" not in known_providers()
 
 
@@ -45,6 +45,6 @@ def test_without_onnxruntime_the_names_are_known_and_nothing_is_here(monkeypatch
         raise DeviceError("onnxruntime is not installed", hint="install it")
 
     monkeypatch.setattr(providers, "import_onnxruntime", absent)
-    assert "cuda" in known_providers() and providers_here() == ()
+    assert "cuda" in known_providers() and available_providers() == ()
     with pytest.raises(DeviceError, match="not installed"):
         require_provider("cpu")

@@ -12,8 +12,8 @@ pytest.importorskip("onnxruntime")  # a board has none, and no simulated device
 from edgekit.compile.build import compile_model
 from edgekit.errors import ConfigError, DeviceError, UnfitError
 from edgekit.files import write_bytes
-from edgekit.runtime import registry
-from edgekit.runtime.registry import devices_here, open_model, require_device
+from edgekit.runtime import board
+from edgekit.runtime.registry import available_devices, open_model, require_device
 from tests.sim.compiler.works import make_work
 from tests.tiny_yolo import save_tiny_yolo
 
@@ -68,10 +68,10 @@ def test_an_unknown_device_is_named_with_those_there_are(tmp_path: Path) -> None
 
 def test_what_is_here(monkeypatch: pytest.MonkeyPatch) -> None:
     require_device("auto")
-    assert "bpu" not in devices_here() and {"sim", "cpu"} <= set(devices_here())
+    assert "bpu" not in available_devices() and {"sim", "cpu"} <= set(available_devices())
     with pytest.raises(DeviceError, match="'bpu' is not here: no BPU library here"):
         require_device("bpu")
-    monkeypatch.setattr(registry, "import_hbm", lambda: None)
+    monkeypatch.setattr(board, "import_hbm", lambda: None)
     require_device("bpu")
 
 

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from edgekit.runtime.pipeline import run_pipeline
-from edgekit.runtime.recovering_session import Engine
+from edgekit.runtime.recovering_session import RecoveringSession
 from edgekit.runtime.session import Session
 from edgekit.runtime.sources import Frame
 from tests.runtime.live_parts import CountingDevice, session_on, source_of
@@ -43,7 +43,9 @@ def test_a_long_run_loses_no_frame_and_no_memory() -> None:
             index += 1
 
     events: list[str] = []
-    engine = Engine(flaky(), reopen=flaky, fallback=lambda: session_on(CountingDevice("sim")), on_event=events.append)
+    engine = RecoveringSession(
+        flaky(), reopen=flaky, fallback=lambda: session_on(CountingDevice("sim")), on_event=events.append
+    )
     early = 0.0
     expected = 0
     for done in run_pipeline(replace(source_of(0), frames=frames), engine):

@@ -17,7 +17,7 @@ import numpy as np
 
 from edgekit.runtime.device import TensorInfo, Tensors
 from edgekit.runtime.pipeline import run_pipeline
-from edgekit.runtime.recovering_session import Engine
+from edgekit.runtime.recovering_session import RecoveringSession
 from edgekit.runtime.session import Session
 from edgekit.runtime.sources import Frame, Source
 from edgekit.spec import HeadSpec, InputSpec, ModelSpec, Preprocess
@@ -154,7 +154,7 @@ def pipeline_rate(
     session: Session, frames: list[np.ndarray], seconds: float, slots: int
 ) -> tuple[float, tuple[float, float]]:
     start = time.perf_counter()
-    stamps = [time.perf_counter() for _ in run_pipeline(endless(frames, seconds), Engine(session), in_flight=slots)]
+    stamps = [time.perf_counter() for _ in run_pipeline(endless(frames, seconds), RecoveringSession(session), in_flight=slots)]
     total = time.perf_counter() - start
     first = sum(stamp - start < total / 2 for stamp in stamps)
     return len(stamps) / total, (first / (total / 2), (len(stamps) - first) / (total / 2))

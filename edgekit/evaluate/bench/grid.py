@@ -9,7 +9,7 @@ from pathlib import Path
 
 from edgekit.errors import ConfigError, EdgekitError, ModelError
 from edgekit.runtime.perf import MAX_THREADS
-from edgekit.runtime.registry import devices_here, require_device
+from edgekit.runtime.registry import available_devices, require_device
 
 MAX_CELLS = 1000
 
@@ -84,5 +84,5 @@ def _require(device: str) -> None:
     except ConfigError:
         raise
     except EdgekitError as error:
-        here = ", ".join(("auto", *devices_here()))
+        here = ", ".join(("auto", *available_devices()))
         raise type(error)(error.message, hint=f"{error.hint} (on this machine: {here})") from error
