@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import functools
+import html
 import ipaddress
+import math
 import select
 import socket
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -27,10 +31,24 @@ POLL_S = 0.1  # how often a viewer without a newer image is looked at: is it sti
 PAGE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
 <title>edgekit preview</title>
-<style>body{margin:0;background:#111;color:#ccc;font:16px sans-serif;text-align:center}
-img{max-width:100vw;max-height:94vh}</style></head>
-<body><img src="/stream" alt="the newest annotated image"><p>edgekit preview</p></body></html>
+<style>body{{margin:0;background:#111;color:#ccc;font:16px sans-serif;text-align:center}}
+main{{display:grid;grid-template-columns:repeat({columns},1fr)}}figure{{margin:4px}}
+img{{max-width:100%;max-height:{height}vh}}</style></head>
+<body><main>{figures}</main><p>edgekit preview</p></body></html>
 """
+FIGURE = (
+    """<figure><img src="{address}" alt="the newest annotated image{of}"><figcaption>{title}</figcaption></figure>"""
+)
+STREAM = "/stream"
+
+
+@dataclass(slots=True)
+class _Newest:
+    """The newest image of one title, its number, and its JPEG once a viewer wants it."""
+
+    image: npt.NDArray[np.uint8] = field(default_factory=lambda: np.zeros((0, 0, 3), np.uint8))
+    jpeg: bytes = b""
+    number: int = 0
 
 
 class Preview:
@@ -40,12 +58,12 @@ class Preview:
     answered; others may come from a web page whose name was bound to this address (DNS rebinding), and get 403.
     """
 
-    def __init__(self, port: int, *, host: str = LOOPBACK, names: Iterable[str] = ()) -> None:
+    def __init__(
+        self, port: int, *, host: str = LOOPBACK, names: Iterable[str] = (), titles: Sequence[str] = ("",)
+    ) -> None:
         self._names = LOOPBACK_NAMES | {host_name(name) for name in names}
         self._changed = threading.Condition()
-        self._image = np.zeros((0, 0, 3), np.uint8)
-        self._jpeg = b""
-        self._number = 0
+        self._newest = {title: _Newest() for title in titles}
         self._open = True
         try:
             self._server = _server_class(host)((host, port), _handler(self))
@@ -62,11 +80,17 @@ class Preview:
         host, port = self._server.server_address[:2]
         return f"http://[{host!s}]:{port}/" if ":" in str(host) else f"http://{host!s}:{port}/"
 
-    def show(self, bgr: npt.NDArray[np.uint8]) -> None:
-        """Make `bgr` (h, w, 3) uint8 the newest image; returns at once."""
+    @property
+    def titles(self) -> tuple[str, ...]:
+        """What the images on the page are called, one per source."""
+        return tuple(self._newest)
+
+    def show(self, bgr: npt.NDArray[np.uint8], title: str = "") -> None:
+        """Make `bgr` (h, w, 3) uint8 the newest image of `title`; returns at once."""
         with self._changed:
-            self._image, self._jpeg = bgr, b""
-            self._number += 1
+            newest = self._newest[title]
+            newest.image, newest.jpeg = bgr, b""
+            newest.number += 1
             self._changed.notify_all()
 
     def close(self) -> None:
@@ -81,26 +105,43 @@ class Preview:
         """Return whether a request with these Host headers, which came in at `address`, is answered."""
         return len(hosts) == 1 and host_name(hosts[0]) in self._names | {host_name(address)}
 
-    def images(self, is_gone: Callable[[], bool] = lambda: False) -> Iterator[bytes]:
-        """Yield JPEGs of the newest image, one whenever there is a newer one; a slow viewer misses some.
+    def images(self, is_gone: Callable[[], bool] = lambda: False, title: str = "") -> Iterator[bytes]:
+        """Yield JPEGs of the newest image of `title`, one whenever there is a newer one; a slow viewer misses some.
 
         Ends when the preview is closed, or the viewer `is_gone`.
         """
-        shown = 0
+        newest, shown = self._newest[title], 0
         while True:
             with self._changed:
-                while self._open and self._number == shown:
+                while self._open and newest.number == shown:
                     self._changed.wait(POLL_S)
                     if is_gone():
                         return
                 if not self._open:
                     return
-                shown = self._number
-                if not self._jpeg:  # encoded once, by the first viewer that wants it
+                shown = newest.number
+                if not newest.jpeg:  # encoded once, by the first viewer that wants it
                     options = [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY]
-                    self._jpeg = cv2.imencode(".jpg", self._image, options)[1].tobytes()
-                jpeg = self._jpeg
+                    newest.jpeg = cv2.imencode(".jpg", newest.image, options)[1].tobytes()
+                jpeg = newest.jpeg
             yield jpeg
+
+
+def _page_of(titles: Sequence[str]) -> str:
+    """Return the page with an image per title, in as many columns as rows."""
+    columns = math.ceil(math.sqrt(len(titles)))
+    figures = [
+        FIGURE.format(address=address, of=f" of {html.escape(title)}" if title else "", title=html.escape(title))
+        for address, title in _streams(titles).items()
+    ]
+    return PAGE.format(columns=columns, height=94 // math.ceil(len(titles) / columns), figures="".join(figures))
+
+
+def _streams(titles: Sequence[str]) -> dict[str, str]:
+    """Return the address of every stream -> its title."""
+    if len(titles) == 1:
+        return {STREAM: titles[0]}
+    return {f"{STREAM}/{number}": title for number, title in enumerate(titles)}
 
 
 def _server_class(host: str) -> type[ThreadingHTTPServer]:
@@ -144,11 +185,14 @@ def _is_gone(connection: socket.socket) -> bool:
 
 
 def _handler(preview: Preview) -> type[BaseHTTPRequestHandler]:
+    streams = _streams(preview.titles)
+
     class Handler(BaseHTTPRequestHandler):
         timeout = VIEWER_TIMEOUT_S
 
         def do_GET(self) -> None:
-            pages: dict[str, Callable[[], None]] = {"/": self._page, "/stream": self._stream}
+            pages: dict[str, Callable[[], None]] = {"/": self._page}
+            pages |= {where: functools.partial(self._stream, title) for where, title in streams.items()}
             with contextlib.suppress(ConnectionError, TimeoutError):  # a viewer that went away
                 if preview.answers_to(self.headers.get_all("Host", []), self.connection.getsockname()[0]):
                     pages.get(self.path.split("?")[0], self._missing)()
@@ -156,16 +200,16 @@ def _handler(preview: Preview) -> type[BaseHTTPRequestHandler]:
                     self.send_error(HTTPStatus.FORBIDDEN, explain="start edgekit run with --preview-host NAME")
 
         def _page(self) -> None:
-            body = PAGE.encode()
+            body = _page_of(preview.titles).encode()
             self._begin("text/html; charset=utf-8")
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
             self.wfile.write(body)
 
-        def _stream(self) -> None:
+        def _stream(self, title: str) -> None:
             self._begin(f"multipart/x-mixed-replace; boundary={BOUNDARY}")
             self.end_headers()
-            for jpeg in preview.images(lambda: _is_gone(self.connection)):
+            for jpeg in preview.images(lambda: _is_gone(self.connection), title):
                 head = f"--{BOUNDARY}\r\nContent-Type: image/jpeg\r\nContent-Length: {len(jpeg)}\r\n\r\n"
                 self.wfile.write(head.encode() + jpeg + b"\r\n")
 

@@ -170,3 +170,22 @@ def test_a_viewer_that_leaves_frees_its_thread_though_no_image_comes(preview: Pr
     while viewer_threads() > before and time.monotonic() < deadline:
         time.sleep(0.02)
     assert viewer_threads() == before
+
+
+def test_a_page_with_an_image_per_source() -> None:
+    preview = Preview(0, titles=("front", "<yard>", "c"))
+    try:
+        with urllib.request.urlopen(preview.url) as page:
+            text = page.read().decode()
+        assert text.count("<img") == 3
+        assert "&lt;yard&gt;" in text and "<yard>" not in text
+        for number, (title, value) in enumerate((("front", 10), ("<yard>", 120), ("c", 240))):
+            assert f'src="/stream/{number}"' in text
+            preview.show(image(value), title)
+        for number, value in enumerate((10, 120, 240)):
+            with urllib.request.urlopen(f"{preview.url}stream/{number}", timeout=60) as viewer:
+                assert abs(int(read_jpeg(viewer).mean()) - value) < 5
+        with pytest.raises(urllib.error.HTTPError):
+            urllib.request.urlopen(preview.url + "stream/3")
+    finally:
+        preview.close()
