@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from edgekit.kernels.library import Kernels
+
 ROOT = Path(__file__).resolve().parent.parent
 SHARED = Path(os.environ.get("EDGEKIT_SHARED_DATA", ROOT.parent / "shared" / "data"))
 
@@ -27,14 +29,24 @@ def pytest_configure(config: pytest.Config) -> None:
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
     config.addinivalue_line("markers", "needs_kernels: enters the compiled kernels; skipped where there are none")
+    config.addinivalue_line(
+        "markers", "needs_decode_kernels: enters the kernels that decode; skipped where there are none"
+    )
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Without kernels a test that needs them is skipped; in the gate, which requires them, it fails."""
-    if item.get_closest_marker("needs_kernels") is None:
-        return
-    from edgekit.sim.fast.build import kernels
+    if item.get_closest_marker("needs_kernels") is not None:
+        from edgekit.sim.fast.build import kernels
 
-    if kernels().library is None:
+        _require(kernels())
+    if item.get_closest_marker("needs_decode_kernels") is not None:
+        from edgekit.kernels.decoding import decode_kernels
+
+        _require(decode_kernels())
+
+
+def _require(kernels: Kernels) -> None:
+    if kernels.library is None:
         end = pytest.fail if os.environ.get(KERNELS_REQUIRED) else pytest.skip
-        end(f"no kernels: {kernels().reason}")
+        end(f"no kernels: {kernels.reason}")

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from edgekit.decode.candidates import Candidates, pick_classes
+from edgekit.decode.candidates import Candidates, pick_classes, without_nan
 from edgekit.decode.heads import Floats, Head, Heads, RawHeads
 from edgekit.decode.score_filter import Cells, ScoreFilter
 from edgekit.ops.math import sigmoid
@@ -66,7 +66,7 @@ class AnchorFreeHeads:
         for grid in self.grids:
             cells, logits = grid.select(grid.classes.rows(raw))
             if len(cells) or grid is self.grids[-1]:  # so that no candidates have columns, too
-                yield grid, cells, logits
+                yield grid, cells, without_nan(logits)
 
     def candidates(self, raw: RawHeads, *, multi_label: bool = False) -> Candidates:
         """Decode the cells above the score threshold.
@@ -94,7 +94,7 @@ class AnchorFreeHeads:
         scores = sigmoid(logits[index, class_ids])
         if multi_label:
             boxes, strides, cells = boxes[index], strides[index], cells[index]
-        return Candidates(boxes, scores, class_ids, strides, cells)
+        return Candidates(boxes, scores, class_ids, strides, cells).finite()
 
     def extra_rows(self, raw: RawHeads, candidates: Candidates) -> Floats:
         """Read the task's extra head at the candidates' own cells: (n, channels) float32."""

@@ -44,6 +44,11 @@ class Candidates:
             self.cells.take(index),
         )
 
+    def finite(self) -> Candidates:
+        """Return the candidates whose boxes hold neither NaN nor infinity: others are no objects."""
+        finite = np.isfinite(self.boxes_xyxy).all(axis=1)
+        return self if finite.all() else self.take(finite.nonzero()[0])
+
     def best(self, count: int) -> Candidates:
         """Return the `count` highest scores, best first; equal scores keep their order."""
         return self.take(np.argsort(-self.scores, kind="stable")[:count])
@@ -64,6 +69,11 @@ def join_candidates(parts: Sequence[Candidates]) -> Candidates:
     """Concatenate the candidates of several grids."""
     names = ("boxes_xyxy", "scores", "class_ids", "strides", "cells")
     return Candidates(*(np.concatenate([getattr(part, name) for part in parts]) for name in names))
+
+
+def without_nan(logits: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    """Return `logits` with NaN as -infinity: it is no class, and hides none."""
+    return np.where(np.isnan(logits), np.float32(-np.inf), logits) if np.isnan(logits).any() else logits
 
 
 def pick_classes(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from edgekit.decode.compiled import compiled_decoder
 from edgekit.decode.heads import RawHeads
 from edgekit.decode.plan import DecodeOptions, make_plan
 from edgekit.decode.tasks import TASKS
@@ -35,6 +36,7 @@ class Decoder:
         task = TASKS[spec.task]
         self.plan = make_plan(spec, options or DecodeOptions(), extra_role=task.extra_role or "", device=device)
         self._decode = task.decode
+        self._compiled = compiled_decoder(self.plan)
 
     def __call__(self, heads: RawHeads, letterbox: Letterbox) -> Results:
         """Decode one frame.
@@ -49,6 +51,8 @@ class Decoder:
         Raises:
             ModelError: An output is missing or has another shape or dtype than the sidecar says.
         """
+        if self._compiled is not None:
+            return self._compiled(heads, letterbox)
         self.plan.outputs.check(heads)
         return self._decode(self.plan, heads, letterbox)
 

@@ -24,6 +24,8 @@ def decode_obb(plan: Plan, raw: RawHeads, letterbox: Letterbox) -> RotatedDetect
     assert isinstance(plan.heads, AnchorFreeHeads)  # no family has rotated anchor boxes: the sidecar was checked
     parts = [_grid_boxes(plan, raw, *selected) for selected in plan.heads.selected(raw)]
     boxes, scores, class_ids = (np.concatenate(column) for column in zip(*parts, strict=True))
+    finite = np.isfinite(boxes).all(axis=1)  # others are no objects
+    boxes, scores, class_ids = boxes[finite], scores[finite], class_ids[finite]
     options = plan.options
     if plan.spec.end_to_end:
         keep = np.argsort(-scores, kind="stable")[: options.max_detections]
@@ -31,11 +33,16 @@ def decode_obb(plan: Plan, raw: RawHeads, letterbox: Letterbox) -> RotatedDetect
         keep = rotated_nms(
             boxes, scores, class_ids, iou_threshold=options.iou_threshold, max_detections=options.max_detections
         )
-    rotated = undo_rotated(long_side_first(boxes[keep]), letterbox)
+    return rotated_detections(plan, letterbox, boxes[keep], scores[keep], class_ids[keep])
+
+
+def rotated_detections(
+    plan: Plan, letterbox: Letterbox, boxes_xywhr: Floats, scores: Floats, class_ids: npt.NDArray[np.int32]
+) -> RotatedDetections:
+    """Return the results of boxes (n, 5) in input pixels, with their scores and class ids (n,)."""
+    rotated = undo_rotated(long_side_first(boxes_xywhr), letterbox)
     upright = np.clip(enclosing_boxes(rotated), 0, np.tile(np.asarray(letterbox.source_wh, np.float32), 2))
-    return RotatedDetections(
-        upright, scores[keep], class_ids[keep], plan.spec.names, letterbox.source_wh, plan.device, rotated
-    )
+    return RotatedDetections(upright, scores, class_ids, plan.spec.names, letterbox.source_wh, plan.device, rotated)
 
 
 def undo_rotated(boxes_xywhr: Floats, letterbox: Letterbox) -> Floats:

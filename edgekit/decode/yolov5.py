@@ -89,7 +89,7 @@ class AnchorHeads:
         for grid in self.grids:
             slots = grid.passing(raw, self.score_threshold)
             rows = grid.floats(raw, slots)
-            scores = self.scores(rows)
+            scores = np.fmax(self.scores(rows), 0)  # NaN is no class
             if multi_label:
                 index, class_ids = np.nonzero(scores > self.score_threshold)
             else:
@@ -99,7 +99,7 @@ class AnchorHeads:
             strides = np.full(len(index), grid.head.spec.stride, np.int32)
             boxes = grid.boxes(rows[index], slots[index])
             parts.append(Candidates(boxes, scores[index, class_ids], class_ids.astype(np.int32), strides, slots[index]))
-        return join_candidates(parts)
+        return join_candidates(parts).finite()
 
     def extra_rows(self, raw: RawHeads, candidates: Candidates) -> Floats:
         """Read the last columns of the candidates' own slots, their mask coefficients: (n, masks) float32."""

@@ -87,7 +87,8 @@ def failure_text(compiler: str, extra: Sequence[str], error: Exception) -> str:
 def _key(source: KernelSource, compiler: str, extra: Sequence[str]) -> str:
     """Hash everything that decides the library's contents: sources, flags, compiler, processor."""
     version = subprocess.run([compiler, "--version"], capture_output=True, check=True, timeout=TIMEOUT_S).stdout
-    texts = [source.path.read_bytes(), CPU_HEADER.read_bytes(), source.layout_checks.encode()]
+    headers = [path.read_bytes() for path in sorted(source.path.parent.glob("*.h"))]
+    texts = [source.path.read_bytes(), *headers, CPU_HEADER.read_bytes(), source.layout_checks.encode()]
     parts = [*texts, repr((*FLAGS, *extra)).encode(), version, processor().encode()]
     return _digest(b"\0".join(parts))
 

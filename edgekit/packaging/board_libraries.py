@@ -14,7 +14,7 @@ from edgekit.kernels.shipped import FOLDER
 from edgekit.packaging.libraries import PURE, build_libraries, target_machine
 
 BOARD_MACHINE = "aarch64"
-BOARD_SOURCES: tuple[str, ...] = ()  # names of the kernel sources that the board ring calls
+BOARD_SOURCES = ("decode",)  # names of the kernel sources that the board ring calls
 CROSS_COMPILER = "{machine}-linux-gnu-gcc"  # as Debian's gcc-aarch64-linux-gnu names it
 
 

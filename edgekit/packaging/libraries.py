@@ -17,7 +17,10 @@ from edgekit.kernels.levels import LEVELS, library_name, machine_name
 from edgekit.kernels.source import KernelSource
 
 PACKAGE = Path(__file__).resolve().parents[1]
-SOURCES = {"bpu": ("sim/fast/bpu.c", "sim/fast/structs.py")}  # name -> C source, the module with its structs
+SOURCES = {  # name -> C source, the module with its structs
+    "bpu": ("sim/fast/bpu.c", "sim/fast/structs.py"),
+    "decode": ("kernels/decode.c", "kernels/decode_structs.py"),
+}
 PURE = "EDGEKIT_PURE_WHEEL"  # set to anything: a wheel without compiled kernels
 HINT = f"set CC to a working C compiler, or {PURE}=1 for a wheel without compiled kernels"
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ctypes
 
+from edgekit.kernels import struct_checks
+
 OUT_U8, OUT_S16, OUT_S32, OUT_F32 = range(4)
 TABLE_NONE, TABLE_8_TO_8, TABLE_16_TO_16, TABLE_16_TO_8, TABLE_16_TO_F32 = range(5)
 E_NONE, E_U8, E_S16, E_S32 = range(4)
@@ -59,12 +61,5 @@ ENUMS = (
 
 def layout_checks() -> str:
     """Return C that does not compile unless every field, size and number mirrored here is what `bpu.c` has."""
-    lines = [f'_Static_assert({name} == {globals()[name]}, "{name}");' for name in ENUMS]
-    for kind, c_type in ((Strides, "Strides"), (ConvBlock, "Conv"), (MapBlock, "Map")):
-        lines.append(f'_Static_assert(sizeof({c_type}) == {ctypes.sizeof(kind)}, "{c_type}");')
-        for name, field_type in kind._fields_:  # type: ignore[misc]
-            member = C_NAMES.get(name, name)
-            offset, size = getattr(kind, name).offset, ctypes.sizeof(field_type)
-            lines.append(f'_Static_assert(offsetof({c_type}, {member}) == {offset}, "{c_type}.{member}");')
-            lines.append(f'_Static_assert(sizeof((({c_type} *)0)->{member}) == {size}, "{c_type}.{member}");')
-    return "\n".join(lines) + "\n"
+    structs = {"Strides": Strides, "Conv": ConvBlock, "Map": MapBlock}
+    return struct_checks.layout_checks(structs, {name: globals()[name] for name in ENUMS}, C_NAMES)

@@ -1,0 +1,193 @@
+"""Decoding by compiled kernels: pure functions on arrays, whose sizes and types are checked before C is entered."""
+
+from __future__ import annotations
+
+import ctypes
+import functools
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from edgekit.errors import DeviceError
+from edgekit.kernels.decode_layout import TYPES, PlanLayout, plan_block
+from edgekit.kernels.decode_structs import (
+    ABI,
+    KIND_ROTATED,
+    AxisBlock,
+    FrameBlock,
+    ObjectsBlock,
+    layout_checks,
+)
+from edgekit.kernels.library import Kernels, load_kernels
+from edgekit.kernels.source import KernelSource
+
+Floats = npt.NDArray[np.float32]
+NO_MEMORY_HINT = "close other programs, or use a smaller model"
+
+
+@functools.cache
+def decode_kernels() -> Kernels:
+    """Return the kernels for this machine, or the reason why there are none; never raises."""
+    return load_kernels(decode_source())
+
+
+def decode_source() -> KernelSource:
+    """Return `decode.c` and what its library must offer."""
+    return KernelSource("decode", Path(__file__).with_name("decode.c"), layout_checks(), ABI, _declare)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Objects:
+    """The objects of one frame, best first.
+
+    Attributes:
+        boxes: (n, 4) float32 xyxy input pixels; rotated: (n, 5) center x, y, width, height, angle.
+        image_boxes: (n, 4) float32 xyxy source pixels, clipped to the image; not for rotated boxes.
+        scores: (n,) float32, 0..1.
+        class_ids: (n,) int32.
+        extra: (n, channels) float32: mask coefficients, or key points with x, y in source pixels.
+        windows: (n, 4) int64 prototype cells x1, y1, x2, y2 where there are prototypes.
+        window_cells: Cells of all windows together.
+    """
+
+    boxes: Floats
+    image_boxes: Floats
+    scores: Floats
+    class_ids: npt.NDArray[np.int32]
+    extra: Floats
+    windows: npt.NDArray[np.int64]
+    window_cells: int
+
+
+class ObjectKernel:
+    """Turns the heads of one frame after the other into objects; nothing is kept between them."""
+
+    def __init__(self, layout: PlanLayout, library: ctypes.CDLL) -> None:
+        """Bind a model's heads.
+
+        Raises:
+            ValueError: where the layout contradicts itself.
+        """
+        self._block, self._arrays = plan_block(layout)
+        self._heads = tuple(head for grid in layout.grids for head in grid.heads)
+        self._capacity = layout.max_objects
+        self._function = library.edgekit_objects
+        self._numbers = 5 if self._block.kind == KIND_ROTATED else 4
+
+    def __call__(self, heads: Sequence[npt.NDArray[Any] | None], frame: FrameBlock) -> Objects:
+        """Decode one frame.
+
+        Args:
+            heads: Classes, box and extra tensor of every grid in the layout's order; None where there is none.
+            frame: Where the image lies in the model's input.
+
+        Raises:
+            ValueError: where an array has another dtype or size than the layout says, or is not contiguous.
+            DeviceError: where no memory is left.
+        """
+        pointers = (ctypes.c_void_p * len(self._heads))()
+        for i, (head, array) in enumerate(zip(self._heads, heads, strict=True)):
+            if head is not None:
+                if array is None:
+                    raise ValueError(f"tensor {i} is missing, expected {head.shape}")
+                pointers[i] = head.address(array)
+        capacity, channels = self._capacity, self._block.extra_channels
+        boxes, image_boxes = np.empty((capacity, self._numbers), np.float32), np.empty((capacity, 4), np.float32)
+        scores, extra = np.empty(capacity, np.float32), np.empty((capacity, channels), np.float32)
+        integers, longs = np.empty((2, capacity), np.int32), np.empty((5, capacity), np.int64)
+        arrays = (boxes, image_boxes, scores, extra, integers[0], integers[1], longs[4], longs[:4])
+        out = ObjectsBlock(*(address(array) for array in arrays), capacity, 0)
+        count = self._function(ctypes.byref(self._block), pointers, ctypes.byref(frame), ctypes.byref(out))
+        if count < 0:
+            raise DeviceError("no memory is left to decode a frame", hint=NO_MEMORY_HINT)
+        return Objects(
+            boxes[:count],
+            image_boxes[:count],
+            scores[:count],
+            integers[0, :count],
+            extra[:count],
+            longs[:4].reshape(-1, 4)[:count],
+            int(out.window_cells),
+        )
+
+
+def mask_logits(
+    library: ctypes.CDLL, proto: npt.NDArray[Any], coefficients: Floats, windows: npt.NDArray[np.int64]
+) -> tuple[Floats, ...]:
+    """Return coefficients . prototypes in each object's own window: (h, w) float32 each.
+
+    Args:
+        library: The loaded kernels.
+        proto: (height, width, k) float32, int8, int16 or int32, contiguous.
+        coefficients: (n, k) float32, contiguous.
+        windows: (n, 4) int64 x1, y1, x2, y2 in cells, contiguous.
+
+    Raises:
+        ValueError: where the arrays do not fit together, or a window is empty or outside the prototypes.
+        DeviceError: where no memory is left.
+    """
+    count = len(windows)
+    if count == 0:
+        return ()
+    height, width, k = proto.shape
+    corners = windows.tolist()
+    if any(not (0 <= x1 < x2 <= width and 0 <= y1 < y2 <= height) for x1, y1, x2, y2 in corners):
+        raise ValueError(f"windows reach beyond the prototypes of {width}x{height} cells, or are empty")
+    if coefficients.shape != (count, k) or coefficients.dtype != np.float32 or windows.dtype != np.int64:
+        raise ValueError(f"coefficients are {coefficients.shape} {coefficients.dtype}, expected ({count}, {k}) float32")
+    if not all(array.flags.c_contiguous and array.flags.aligned for array in (proto, coefficients, windows)):
+        raise ValueError("arrays must be contiguous")
+    out = np.empty(sum((x2 - x1) * (y2 - y1) for x1, y1, x2, y2 in corners), np.float32)
+    arguments = (TYPES[proto.dtype], height, width, k, address(coefficients), address(windows), count)
+    if library.edgekit_mask_logits(address(proto), *arguments, address(out)):
+        raise DeviceError("no memory is left for the masks of a frame", hint=NO_MEMORY_HINT)
+    parts, begin = [], 0
+    for x1, y1, x2, y2 in corners:
+        end = begin + (x2 - x1) * (y2 - y1)
+        parts.append(out[begin:end].reshape(y2 - y1, x2 - x1))
+        begin = end
+    return tuple(parts)
+
+
+def fill_mask(
+    library: ctypes.CDLL, window: Floats, x_axis: AxisBlock, y_axis: AxisBlock, out: npt.NDArray[np.bool_]
+) -> None:
+    """Set the pixels of `out` where the logit interpolated between a window's cells is above 0.
+
+    Args:
+        library: The loaded kernels.
+        window: (h, w) float32 logits, contiguous.
+        x_axis: Where columns lie in the window; its `count` is w.
+        y_axis: Where rows lie in the window; its `count` is h.
+        out: (height, width) of the image; pixels of both axes from `first` to `last` are written.
+
+    Raises:
+        ValueError: where sizes do not fit together.
+        DeviceError: where no memory is left.
+    """
+    height, width = out.shape
+    fits = 0 <= x_axis.first < x_axis.last <= width and 0 <= y_axis.first < y_axis.last <= height
+    if not fits or window.shape != (y_axis.count, x_axis.count) or 0 in window.shape:
+        raise ValueError(f"a window of {window.shape} cells does not fit an image of {width}x{height} pixels")
+    if not (window.flags.c_contiguous and out.flags.c_contiguous and window.dtype == np.float32 and out.itemsize == 1):
+        raise ValueError("arrays must be contiguous float32 and bool")
+    start = address(out) + y_axis.first * width + x_axis.first
+    if library.edgekit_fill_mask(address(window), ctypes.byref(x_axis), ctypes.byref(y_axis), start, width):
+        raise DeviceError("no memory is left for a mask", hint=NO_MEMORY_HINT)
+
+
+def address(array: npt.NDArray[Any]) -> int:
+    """Return where an array's first number lies."""
+    return int(array.__array_interface__["data"][0])
+
+
+def _declare(library: ctypes.CDLL) -> None:
+    pointer, i32, i64 = ctypes.c_void_p, ctypes.c_int32, ctypes.c_int64
+    library.edgekit_objects.argtypes = [pointer] * 4
+    library.edgekit_objects.restype = i64
+    library.edgekit_mask_logits.argtypes = [pointer, i32, i32, i32, i32, pointer, pointer, i64, pointer]
+    library.edgekit_fill_mask.argtypes = [pointer, pointer, pointer, pointer, i64]
