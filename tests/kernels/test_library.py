@@ -16,7 +16,7 @@ from edgekit.kernels.cache import cache_folder
 from edgekit.kernels.compiler import find_compiler, processor
 from edgekit.kernels.library import EXTRA_FLAGS, OFF, compile_kernels, load_kernels
 from edgekit.sim.fast.build import bpu_source, kernels
-from edgekit.sim.fast.structs import ConvBlock, layout_checks
+from edgekit.sim.fast.structs import ConvParams, layout_checks
 from tests.conftest import KERNELS_REQUIRED
 
 COMPILER = find_compiler()
@@ -34,13 +34,13 @@ def test_the_kernels_compile_wherever_a_compiler_is() -> None:
 def test_a_field_that_python_lays_out_otherwise_does_not_compile(tmp_path: Path) -> None:
     assert COMPILER is not None
     right = layout_checks()
-    assert f"offsetof(Conv, threads) == {ConvBlock.threads.offset}" in right
-    swapped = right.replace("offsetof(Conv, relu)", "offsetof(Conv, MARK)").replace(
-        "offsetof(Conv, bits)", "offsetof(Conv, relu)"
+    assert f"offsetof(ConvParams, threads) == {ConvParams.threads.offset}" in right
+    swapped = right.replace("offsetof(ConvParams, relu)", "offsetof(ConvParams, MARK)").replace(
+        "offsetof(ConvParams, bits)", "offsetof(ConvParams, relu)"
     )
     source = replace(bpu_source(), layout_checks=swapped.replace("MARK", "bits"))
     built = compile_kernels(source, COMPILER, [()], tmp_path)
-    assert built.library is None and "Conv.bits" in built.reason
+    assert built.library is None and "ConvParams.relu" in built.reason
 
 
 @needs_compiler

@@ -11,7 +11,7 @@ from edgekit.kernels.source import KernelSource
 from edgekit.sim.fast.structs import ABI, layout_checks
 
 KERNELS = (
-    "edgekit_conv", "edgekit_depthwise", "edgekit_map", "edgekit_pairs", "edgekit_blend", "edgekit_copy",
+    "edgekit_conv", "edgekit_depthwise", "edgekit_lut", "edgekit_lut2", "edgekit_eltwise", "edgekit_copy",
     "edgekit_max_pool",
 )  # fmt: skip
 

@@ -10,9 +10,11 @@ from typing import Any
 import numpy as np
 
 from edgekit.sim.executor import check_inputs, wanted_tensors
-from edgekit.sim.fast.kernel_call import Frame, KernelStep
+from edgekit.sim.fast.arena import ALIGN
+from edgekit.sim.fast.kernel_call import Frame, KernelCall
+from edgekit.sim.fast.kernel_set import KernelSet
 from edgekit.sim.fast.plan import Plan, make_plan
-from edgekit.sim.fast.tensor_view import ALIGN, flip
+from edgekit.sim.fast.tensor_view import flip
 from edgekit.sim.graph import Graph
 
 MAX_PLANS = 4  # plans kept: one per set of intermediate tensors asked for
@@ -27,8 +29,7 @@ class FastExecutor:
 
     def __init__(self, graph: Graph, library: Any, *, threads: int = 2) -> None:
         self.graph = graph
-        self._library = library
-        self._threads = threads
+        self._kernels = KernelSet(library, threads)
         self._lock = threading.Lock()
         self._plans: dict[frozenset[str], Plan] = {}
         self._idle: list[np.ndarray] = []
@@ -41,44 +42,47 @@ class FastExecutor:
             if key not in self._plans:
                 if len(self._plans) >= MAX_PLANS:
                     del self._plans[next(k for k in self._plans if k)]
-                self._plans[key] = make_plan(self.graph, key, self._library, self._threads)
+                self._plans[key] = make_plan(self.graph, key, self._kernels)
             return self._plans[key]
 
     def run(self, inputs: Mapping[str, np.ndarray], keep: Collection[str] = ()) -> dict[str, np.ndarray]:
         """As ReferenceExecutor.run: all outputs by public name and the tensors `keep`, owned by the caller."""
-        wanted = wanted_tensors(self.graph, keep)
+        requested = wanted_tensors(self.graph, keep)
         plan = self.plan(keep)
-        frame = self._begin(plan, inputs)
-        for step in plan.steps:
-            step.run(frame)
-        results = {name: _own(frame.read(plan.places[tensor]), inputs.get(tensor)) for name, tensor in wanted.items()}
-        self._give_back(frame)
+        frame = self._begin_frame(plan, inputs)
+        for call in plan.calls:
+            call.run(frame)
+        results = {
+            name: _owned_result(frame.read(plan.views[tensor]), inputs.get(tensor))
+            for name, tensor in requested.items()
+        }
+        self._return_arena(frame)
         return results
 
     def timed(self, inputs: Mapping[str, np.ndarray]) -> list[tuple[str, float]]:
         """Runs a frame; gives each step's node name and its seconds."""
         plan = self.plan()
-        frame = self._begin(plan, inputs)
+        frame = self._begin_frame(plan, inputs)
         times = []
-        for step in plan.steps:
+        for call in plan.calls:
             started = time.perf_counter()
-            step.run(frame)
-            times.append((step.name, time.perf_counter() - started))
-        self._give_back(frame)
+            call.run(frame)
+            times.append((call.name, time.perf_counter() - started))
+        self._return_arena(frame)
         return times
 
     def reference_nodes(self) -> tuple[str, ...]:
         """Names of the nodes that have no fast form."""
-        return tuple(step.name for step in self.plan().steps if not isinstance(step, KernelStep))
+        return tuple(call.name for call in self.plan().calls if not isinstance(call, KernelCall))
 
-    def _begin(self, plan: Plan, inputs: Mapping[str, np.ndarray]) -> Frame:
+    def _begin_frame(self, plan: Plan, inputs: Mapping[str, np.ndarray]) -> Frame:
         check_inputs(self.graph, inputs)
-        frame = Frame(self._take_arena(plan.arena_bytes), plan.offsets, plan.own)
+        frame = Frame(self._take_arena(plan.arena_bytes), plan.offsets, plan.owned)
         for name, value in inputs.items():
             frame.arrays[name] = np.asarray(flip(value), order="C")
         return frame
 
-    def _give_back(self, frame: Frame) -> None:
+    def _return_arena(self, frame: Frame) -> None:
         with self._lock:
             self._idle.append(frame.arena)
 
@@ -94,9 +98,9 @@ class FastExecutor:
         return aligned
 
 
-def _own(stored: np.ndarray, given: np.ndarray | None) -> np.ndarray:
+def _owned_result(stored: np.ndarray, caller_input: np.ndarray | None) -> np.ndarray:
     """A result in its true dtype, sharing no memory with the arena or the caller's input."""
-    if given is not None:
-        return given.copy()
+    if caller_input is not None:
+        return caller_input.copy()
     result: np.ndarray = flip(stored) if stored.dtype == np.uint8 else np.asarray(stored, order="C")
     return result

@@ -8,19 +8,19 @@ from typing import Any
 
 import numpy as np
 
-from edgekit.sim.fast.conv_steps import Tail, conv_steps, is_depthwise, is_patchwise, transpose_steps
-from edgekit.sim.fast.kernel_call import Step
-from edgekit.sim.fast.map_steps import blend_step, copy_step, map_step, pair_step, pool_step
+from edgekit.sim.fast.conv_calls import OutputStage, conv_calls, is_depthwise, is_patchwise, transpose_calls
+from edgekit.sim.fast.kernel_call import Call
+from edgekit.sim.fast.kernel_set import KernelSet
 from edgekit.sim.fast.tables import (
     PAIRWISE,
     UNARY,
-    blend_numbers,
     channel_tables,
+    eltwise_numbers,
     is_uniform,
-    pair_table,
+    lut2_table,
     unary_table,
 )
-from edgekit.sim.fast.tensor_view import Place
+from edgekit.sim.fast.tensor_view import TensorView
 from edgekit.sim.node import Node
 from edgekit.sim.ops.conv import Conv
 from edgekit.sim.ops.conv_transpose import ConvTranspose
@@ -35,31 +35,30 @@ MAX_TABLES = 1 << 12  # tables of one operator: more channels are left to other 
 MAX_TAPS = 1 << 12  # of a convolution's window, for each of which its kernel keeps a list of pointers
 SMALL = (np.dtype(np.int8), np.dtype(np.int16))
 
-Build = Callable[[Sequence[Place], Place], list[Step]]  # operands' places, result's place
+Lowering = Callable[[Sequence[TensorView], TensorView], list[Call]]  # operands, result -> calls
 
 
 @dataclass(frozen=True, slots=True)
-class Subject:
+class FusedNode:
     """A node with the nodes fused behind it, and what the kernels need."""
 
     node: Node
     chain: tuple[Node, ...]
     operands: tuple[TensorType, ...]
-    library: Any
-    threads: int
+    kernels: KernelSet
 
     @property
     def result(self) -> TensorType:
         return (self.chain[-1] if self.chain else self.node).operator.outputs[0]
 
 
-def fast_form(subject: Subject) -> Build | None:
+def lower(fused: FusedNode) -> Lowering | None:
     """How kernels compute the node and its chain; None where only the reference can."""
-    for operand in (*subject.operands, subject.result):
+    for operand in (*fused.operands, fused.result):
         if len(operand.shape) != 4:
             return None
-    form = next((make for kinds, make in FORMS if isinstance(subject.node.operator, kinds)), None)
-    return form(subject) if form else None
+    lowering = next((make for kinds, make in LOWERINGS if isinstance(fused.node.operator, kinds)), None)
+    return lowering(fused) if lowering else None
 
 
 def can_fuse_into(node: Node) -> bool:
@@ -82,17 +81,17 @@ def can_fuse(node: Node, dtype: np.dtype[np.generic], chained: bool) -> bool:
     return out.dtype == dtype or (dtype == np.int16 and out.dtype == np.int8)
 
 
-def _conv(subject: Subject) -> Build | None:
-    conv = subject.node.operator
+def _conv(fused: FusedNode) -> Lowering | None:
+    conv = fused.node.operator
     assert isinstance(conv, Conv)
     if not _has_kernel(conv):
         return None
-    if _is_channel_map(conv) and not subject.chain and subject.operands[0].dtype == np.int8:
+    if _is_channel_map(conv) and not fused.chain and fused.operands[0].dtype == np.int8:
         table = channel_tables(conv, conv.group)
-        return lambda sources, target: [map_step(*_common(subject), table, sources[0], target, per_channel=True)]
-    tail = _tail(subject)
+        return lambda sources, target: [fused.kernels.lut(fused.node.name, table, sources[0], target, per_channel=True)]
+    stage = _output_stage(fused)
     return lambda sources, target: list(
-        conv_steps(*_common(subject), conv, tail, sources[0], target, sources[1] if conv.sum_in else None)
+        conv_calls(fused.kernels, fused.node.name, conv, stage, sources[0], target, sources[1] if conv.sum_in else None)
     )
 
 
@@ -106,89 +105,89 @@ def _is_channel_map(conv: Conv) -> bool:
     return is_depthwise(conv) and pointwise and alone and conv.epilogue.bits == 8
 
 
-def _transposed(subject: Subject) -> Build | None:
-    conv = subject.node.operator
+def _transposed(fused: FusedNode) -> Lowering | None:
+    conv = fused.node.operator
     assert isinstance(conv, ConvTranspose)
     if not is_patchwise(conv):
         return None
-    tail = _tail(subject)
-    return lambda sources, target: list(transpose_steps(*_common(subject), conv, tail, sources[0], target))
+    stage = _output_stage(fused)
+    return lambda sources, target: list(
+        transpose_calls(fused.kernels, fused.node.name, conv, stage, sources[0], target)
+    )
 
 
-def _tail(subject: Subject) -> Tail:
+def _output_stage(fused: FusedNode) -> OutputStage:
     """The chain behind a convolution as one table, or as the unit of its accumulator."""
-    if not subject.chain:
-        return Tail()
-    last = subject.chain[-1].operator
-    ending = subject.node.operator.epilogue  # type: ignore[attr-defined]
+    if not fused.chain:
+        return OutputStage()
+    last = fused.chain[-1].operator
+    ending = fused.node.operator.epilogue  # type: ignore[attr-defined]
     if isinstance(ending, Accumulator):
         assert isinstance(last, Dequantize)
-        return Tail(unit=np.broadcast_to(last.scale, (subject.result.channels,)))
-    dtype = subject.node.operator.outputs[0].dtype
-    return Tail(table=unary_table([node.operator for node in subject.chain], dtype))
+        return OutputStage(float_scale=np.broadcast_to(last.scale, (fused.result.channels,)))
+    dtype = fused.node.operator.outputs[0].dtype
+    return OutputStage(table=unary_table([node.operator for node in fused.chain], dtype))
 
 
-def _unary(subject: Subject) -> Build | None:
-    operator, source, result = subject.node.operator, subject.operands[0], subject.result
+def _unary(fused: FusedNode) -> Lowering | None:
+    operator, source, result = fused.node.operator, fused.operands[0], fused.result
     if source.dtype not in SMALL or result.dtype not in SMALL:
         return None
     if getattr(operator, "axis", CHANNELS) != CHANNELS and not is_uniform(operator):
         return None  # parameters along another axis than the channels
     if is_uniform(operator):
         table = unary_table([operator], source.dtype)
-        return lambda sources, target: [map_step(*_common(subject), table, sources[0], target)]
+        return lambda sources, target: [fused.kernels.lut(fused.node.name, table, sources[0], target)]
     if source.dtype == np.int8 and result.dtype == np.int8 and source.channels <= MAX_TABLES:
         tables = channel_tables(operator, source.channels)
-        return lambda sources, target: [map_step(*_common(subject), tables, sources[0], target, per_channel=True)]
+        return lambda sources, target: [
+            fused.kernels.lut(fused.node.name, tables, sources[0], target, per_channel=True)
+        ]
     return None
 
 
-def _pairs(subject: Subject) -> Build | None:
-    x, e = subject.operands
-    shape = subject.result.shape
-    e_fits = e.shape == shape or e.shape == (shape[0], 1, 1, shape[3])
-    widths = {x.dtype, e.dtype, subject.result.dtype}
-    if not widths <= set(SMALL) or x.shape != shape or not e_fits:
+def _pairs(fused: FusedNode) -> Lowering | None:
+    x, rhs = fused.operands
+    shape = fused.result.shape
+    rhs_fits = rhs.shape == shape or rhs.shape == (shape[0], 1, 1, shape[3])
+    widths = {x.dtype, rhs.dtype, fused.result.dtype}
+    if not widths <= set(SMALL) or x.shape != shape or not rhs_fits:
         return None
-    operator = subject.node.operator
+    operator = fused.node.operator
     by_table = widths == {np.dtype(np.int8)} and is_uniform(operator)
-    numbers = pair_table(operator) if by_table else blend_numbers(operator, shape[CHANNELS], e.dtype.itemsize)
+    numbers = lut2_table(operator) if by_table else eltwise_numbers(operator, shape[CHANNELS], rhs.dtype.itemsize)
     if numbers is None:
         return None
-    step = pair_step if by_table else blend_step
+    kernel = fused.kernels.lut2 if by_table else fused.kernels.eltwise
     return lambda sources, target: [
-        step(
-            *_common(subject),
+        kernel(
+            fused.node.name,
             numbers,
             sources[0],
-            sources[1] if e.shape == shape else sources[1].broadcast(shape),
+            sources[1] if rhs.shape == shape else sources[1].broadcast(shape),
             target,
         )
     ]
 
 
-def _pool(subject: Subject) -> Build | None:
-    pool = subject.node.operator
+def _pool(fused: FusedNode) -> Lowering | None:
+    pool = fused.node.operator
     assert isinstance(pool, MaxPool)
     if pool.window.dilations != (1, 1):
         return None
-    return lambda sources, target: [pool_step(*_common(subject), pool.window, sources[0], target)]
+    return lambda sources, target: [fused.kernels.max_pool(fused.node.name, pool.window, sources[0], target)]
 
 
-def _upsample(subject: Subject) -> Build | None:
-    operator = subject.node.operator
+def _upsample(fused: FusedNode) -> Lowering | None:
+    operator = fused.node.operator
     assert isinstance(operator, Upsample)
-    return lambda sources, target: [copy_step(*_common(subject), sources[0], target, operator.factor_hw)]
+    return lambda sources, target: [fused.kernels.copy(fused.node.name, sources[0], target, operator.factor_hw)]
 
 
-def _common(subject: Subject) -> tuple[Any, int, str]:
-    return subject.library, subject.threads, subject.node.name
-
-
-FORMS: tuple[tuple[Any, Callable[[Subject], Build | None]], ...] = (
+LOWERINGS: tuple[tuple[Any, Callable[[FusedNode], Lowering | None]], ...] = (
     (Conv, _conv),
     (ConvTranspose, _transposed),
-    (Dequantize, lambda subject: None),
+    (Dequantize, lambda fused: None),
     (UNARY, _unary),
     (PAIRWISE, _pairs),
     (MaxPool, _pool),

@@ -5,15 +5,15 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
+from edgekit.sim.fast.arena import Lifetime, arrange
 from edgekit.sim.fast.bounds import check_bounds
-from edgekit.sim.fast.kernel_call import ReferenceStep, Step
-from edgekit.sim.fast.lowering import CHANNELS, SMALL, Build, Subject, can_fuse, can_fuse_into, fast_form
-from edgekit.sim.fast.map_steps import copy_step
-from edgekit.sim.fast.tensor_view import Lifetime, Place, arrange, whole
+from edgekit.sim.fast.kernel_call import Call, ReferenceCall
+from edgekit.sim.fast.kernel_set import KernelSet
+from edgekit.sim.fast.lowering import CHANNELS, SMALL, FusedNode, Lowering, can_fuse, can_fuse_into, lower
+from edgekit.sim.fast.tensor_view import TensorView, contiguous
 from edgekit.sim.graph import Graph, needed_nodes
 from edgekit.sim.node import Node
 from edgekit.sim.ops.layout import Concat, Slice, Split
@@ -21,42 +21,42 @@ from edgekit.sim.ops.layout import Concat, Slice, Split
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The steps of one frame; `offsets` place shared buffers in the arena, `own` are arrays of their own."""
+    """The steps of one frame; `offsets` place shared buffers in the arena, `owned` are arrays of their own."""
 
-    steps: tuple[Step, ...]
-    places: Mapping[str, Place]
+    calls: tuple[Call, ...]
+    views: Mapping[str, TensorView]
     offsets: Mapping[str, int]
-    own: Mapping[str, Place]
+    owned: Mapping[str, TensorView]
     arena_bytes: int
 
 
-def make_plan(graph: Graph, keep: Collection[str], library: Any, threads: int) -> Plan:
+def make_plan(graph: Graph, keep: Collection[str], kernels: KernelSet) -> Plan:
     """A plan that gives all outputs of `graph` and the tensors `keep`; those are never fused away."""
-    planner = _Planner(graph, keep, library, threads)
+    planner = _Planner(graph, keep, kernels)
     planner.fuse()
-    planner.build_forms()
-    planner.find_homes()
-    planner.lay_steps()
+    planner.lower_nodes()
+    planner.assign_concat_slots()
+    planner.emit_calls()
     return planner.finished()
 
 
 class _Planner:
     """Collects the plan; the methods run once each, in the order of make_plan."""
 
-    def __init__(self, graph: Graph, keep: Collection[str], library: Any, threads: int) -> None:
-        self.graph, self.library, self.threads = graph, library, threads
-        self.wanted = {*keep, *(output.tensor for output in graph.outputs.values())}
-        self.nodes = needed_nodes(graph, self.wanted)
-        self.users: dict[str, list[Node]] = {}
+    def __init__(self, graph: Graph, keep: Collection[str], kernels: KernelSet) -> None:
+        self.graph, self.kernels = graph, kernels
+        self.requested = {*keep, *(output.tensor for output in graph.outputs.values())}
+        self.nodes = needed_nodes(graph, self.requested)
+        self.consumers: dict[str, list[Node]] = {}
         for node in self.nodes:
             for name in dict.fromkeys(node.operands):
-                self.users.setdefault(name, []).append(node)
+                self.consumers.setdefault(name, []).append(node)
         # Keyed by the node itself (its id), never by what a file calls it.
         self.chains: dict[int, tuple[Node, ...]] = {}  # convolution -> nodes its kernel takes along
-        self.forms: dict[int, Build] = {}  # node -> how kernels compute it
-        self.homes: dict[str, tuple[str, int]] = {}  # tensor -> (result of the Concat it lies in, first channel)
-        self.places: dict[str, Place] = {}
-        self.steps: list[Step] = []
+        self.lowerings: dict[int, Lowering] = {}  # node -> how kernels compute it
+        self.concat_slots: dict[str, tuple[str, int]] = {}  # tensor -> (result of the Concat it lies in, first channel)
+        self.views: dict[str, TensorView] = {}
+        self.calls: list[Call] = []
 
     def fuse(self) -> None:
         for node in self.nodes:
@@ -70,33 +70,35 @@ class _Planner:
         last = node
         while True:
             tensor, kind = last.outputs[0], last.operator.outputs[0]
-            users = self.users.get(tensor, [])
-            if len(users) != 1 or tensor in self.wanted or not can_fuse(users[0], kind.dtype, bool(chain)):
+            consumers = self.consumers.get(tensor, [])
+            if len(consumers) != 1 or tensor in self.requested or not can_fuse(consumers[0], kind.dtype, bool(chain)):
                 return tuple(chain)
-            last = users[0]
+            last = consumers[0]
             chain.append(last)
 
-    def build_forms(self) -> None:
+    def lower_nodes(self) -> None:
         for node in self.nodes:
             if any(name in self.graph.constants for name in node.operands):
                 continue
             operands = tuple(self.graph.types[name] for name in node.operands)
-            subject = Subject(node, self.chains.get(id(node), ()), operands, self.library, self.threads)
-            form = fast_form(subject)
-            if form is not None:
-                self.forms[id(node)] = form
+            fused = FusedNode(node, self.chains.get(id(node), ()), operands, self.kernels)
+            lowering = lower(fused)
+            if lowering is not None:
+                self.lowerings[id(node)] = lowering
 
-    def find_homes(self) -> None:
+    def assign_concat_slots(self) -> None:
         """Kernels write the operands of a Concat straight into its result, so that nothing is copied."""
-        makers = {self._result(node): node for node in self.nodes}
+        producers = {self._result(node): node for node in self.nodes}
         for node in self.nodes:
             if not self._joins_channels(node):
                 continue
             channel = 0
             for name in node.operands:
-                by_kernel = name in makers and (id(makers[name]) in self.forms or self._joins_channels(makers[name]))
-                if by_kernel and name not in self.wanted and name not in self.homes:
-                    self.homes[name] = (node.outputs[0], channel)
+                by_kernel = name in producers and (
+                    id(producers[name]) in self.lowerings or self._joins_channels(producers[name])
+                )
+                if by_kernel and name not in self.requested and name not in self.concat_slots:
+                    self.concat_slots[name] = (node.outputs[0], channel)
                 channel += self.graph.types[name].channels
 
     def _result(self, node: Node) -> str:
@@ -108,37 +110,37 @@ class _Planner:
         computed = all(name in self.graph.types for name in node.operands)
         return isinstance(operator, Concat) and operator.axis == CHANNELS and len(out.shape) == 4 and computed
 
-    def lay_steps(self) -> None:
+    def emit_calls(self) -> None:
         for name, kind in self.graph.inputs.items():
-            self.places[name] = whole(name, kind.shape, kind.dtype)
+            self.views[name] = contiguous(name, kind.shape, kind.dtype)
         for node in self.nodes:
-            if id(node) in self.forms:
-                sources = [self.places[name] for name in node.operands]
-                self.steps += self.forms[id(node)](sources, self._place(self._result(node)))
+            if id(node) in self.lowerings:
+                sources = [self.views[name] for name in node.operands]
+                self.calls += self.lowerings[id(node)](sources, self._view(self._result(node)))
             elif self._joins_channels(node):
-                self._join(node)
+                self._emit_concat(node)
             elif not self._as_view(node):
-                self._by_reference(node)
+                self._emit_reference(node)
 
-    def _place(self, name: str) -> Place:
+    def _view(self, name: str) -> TensorView:
         """Where `name` lies: inside the Concat that it belongs to, else in a buffer of its own."""
-        if name not in self.places:
+        if name not in self.views:
             kind = self.graph.types[name]
-            if name in self.homes:
-                outer, channel = self.homes[name]
-                self.places[name] = self._place(outer).channels(channel, kind.channels)
+            if name in self.concat_slots:
+                outer, channel = self.concat_slots[name]
+                self.views[name] = self._view(outer).channels(channel, kind.channels)
             else:
-                self.places[name] = whole(name, kind.shape, kind.dtype)
-        return self.places[name]
+                self.views[name] = contiguous(name, kind.shape, kind.dtype)
+        return self.views[name]
 
-    def _join(self, node: Node) -> None:
+    def _emit_concat(self, node: Node) -> None:
         """A Concat copies only what does not lie in its result already."""
-        target, channel = self._place(node.outputs[0]), 0
+        target, channel = self._view(node.outputs[0]), 0
         for name in node.operands:
-            source = self.places[name]
+            source = self.views[name]
             part = target.channels(channel, source.shape[CHANNELS])
-            if self.homes.get(name) != (node.outputs[0], channel):
-                self.steps.append(copy_step(self.library, self.threads, node.name, source, part))
+            if self.concat_slots.get(name) != (node.outputs[0], channel):
+                self.calls.append(self.kernels.copy(node.name, source, part))
             channel += source.shape[CHANNELS]
 
     def _as_view(self, node: Node) -> bool:
@@ -146,47 +148,49 @@ class _Planner:
         spans = _channel_spans(node)
         if (
             spans is None
-            or any(name in self.wanted for name in node.outputs)
+            or any(name in self.requested for name in node.outputs)
             or node.operands[0] in self.graph.constants
         ):
             return False
-        source = self.places[node.operands[0]]
+        source = self.views[node.operands[0]]
         for name, (first, count) in zip(node.outputs, spans, strict=True):
-            self.places[name] = source.channels(first, count)
+            self.views[name] = source.channels(first, count)
         return True
 
-    def _by_reference(self, node: Node) -> None:
+    def _emit_reference(self, node: Node) -> None:
         sources = tuple(
-            self.graph.constants.get(n) if n in self.graph.constants else self.places[n] for n in node.operands
+            self.graph.constants.get(n) if n in self.graph.constants else self.views[n] for n in node.operands
         )
         targets = tuple(
-            whole(name, self.graph.types[name].shape, self.graph.types[name].dtype) for name in node.outputs
+            contiguous(name, self.graph.types[name].shape, self.graph.types[name].dtype) for name in node.outputs
         )
-        self.places.update(zip(node.outputs, targets, strict=True))
-        self.steps.append(ReferenceStep(node, sources, targets))  # type: ignore[arg-type]
+        self.views.update(zip(node.outputs, targets, strict=True))
+        self.calls.append(ReferenceCall(node, sources, targets))  # type: ignore[arg-type]
 
     def finished(self) -> Plan:
         """Buffers that only kernels touch, and that nobody wants, go to the arena."""
-        roots = {place.root: self.places[place.root] for place in self.places.values()}
-        sizes = {root: _bytes(place) for root, place in roots.items()}
-        check_bounds(self.steps, sizes)
-        foreign = {p.root for step in self.steps if isinstance(step, ReferenceStep) for p in step.writes()}
-        outside = (
-            {self.places[name].root for name in self.wanted if name in self.places} | set(self.graph.inputs) | foreign
+        roots = {view.root: self.views[view.root] for view in self.views.values()}
+        sizes = {root: _bytes(view) for root, view in roots.items()}
+        check_bounds(self.calls, sizes)
+        by_reference = {p.root for call in self.calls if isinstance(call, ReferenceCall) for p in call.writes()}
+        not_in_arena = (
+            {self.views[name].root for name in self.requested if name in self.views}
+            | set(self.graph.inputs)
+            | by_reference
         )
         lifetimes: dict[str, Lifetime] = {}
-        for index, step in enumerate(self.steps):
-            for place in (*step.reads(), *step.writes()):
-                if place.root not in outside:
-                    life = lifetimes.get(place.root)
-                    lifetimes[place.root] = Lifetime(sizes[place.root], life.first if life else index, index)
+        for index, call in enumerate(self.calls):
+            for view in (*call.reads(), *call.writes()):
+                if view.root not in not_in_arena:
+                    life = lifetimes.get(view.root)
+                    lifetimes[view.root] = Lifetime(sizes[view.root], life.first if life else index, index)
         offsets, arena_bytes = arrange(lifetimes)
-        own = {root: place for root, place in roots.items() if root not in offsets}
-        return Plan(tuple(self.steps), dict(self.places), offsets, own, arena_bytes)
+        owned = {root: view for root, view in roots.items() if root not in offsets}
+        return Plan(tuple(self.calls), dict(self.views), offsets, owned, arena_bytes)
 
 
-def _bytes(place: Place) -> int:
-    return math.prod(place.shape) * place.dtype.itemsize
+def _bytes(view: TensorView) -> int:
+    return math.prod(view.shape) * view.dtype.itemsize
 
 
 def _channel_spans(node: Node) -> list[tuple[int, int]] | None:

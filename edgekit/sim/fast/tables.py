@@ -43,7 +43,7 @@ def unary_table(operators: Sequence[Operator], dtype: np.dtype[Any]) -> np.ndarr
     low, high = np.iinfo(dtype).min, np.iinfo(dtype).max
     values = np.arange(low, high + 1, dtype=dtype).reshape(-1, 1, 1, 1)
     for operator in operators:
-        values = _one_channel(operator).run(values)[0]
+        values = _single_channel(operator).run(values)[0]
     return np.ascontiguousarray(flip(values.reshape(-1)))
 
 
@@ -54,40 +54,40 @@ def channel_tables(operator: Operator, channels: int) -> np.ndarray:
     return np.ascontiguousarray(flip(operator.run(columns)[0][0, 0].T.copy()))
 
 
-def pair_table(operator: Operator) -> np.ndarray:
+def lut2_table(operator: Operator) -> np.ndarray:
     """(256, 256) bytes: what a uniform operator of two int8 operands gives for every pair."""
     values = np.arange(-128, 128, dtype=np.int8)
-    x, e = np.meshgrid(values, values, indexing="ij")
-    result = _one_channel(operator).run(x[..., None], e[..., None])[0][..., 0]
+    x, rhs = np.meshgrid(values, values, indexing="ij")
+    result = _single_channel(operator).run(x[..., None], rhs[..., None])[0][..., 0]
     return np.ascontiguousarray(flip(result.copy()))
 
 
-def blend_numbers(operator: Operator, channels: int, e_bytes: int) -> np.ndarray | None:
-    """The operation and its numbers per channel as `blend_task` of bpu.c reads them; None where 32 bits overflow."""
+def eltwise_numbers(operator: Operator, channels: int, rhs_bytes: int) -> np.ndarray | None:
+    """The operation and its numbers per channel as `EltwiseNumbers` of bpu.h has them; None where 32 bits overflow."""
     assert isinstance(operator, PAIRWISE)
-    end = operator.rescale
-    if np.abs(end.scale).max() > SCALE_LIMIT or end.out_shift.max() > SHIFT_LIMIT:
+    rescale = operator.rescale
+    if np.abs(rescale.scale).max() > SCALE_LIMIT or rescale.out_shift.max() > SHIFT_LIMIT:
         return None
     zero = np.zeros(1, np.int64)
     x_shift, e_scale, e_shift = (getattr(operator, name, zero) for name in ("x_shift", "e_scale", "e_shift"))
-    rows = (x_shift, e_scale, e_shift, end.rounding_bias, end.right_shift, end.scale, end.out_shift)
-    wide = np.concatenate([np.broadcast_to(row, (channels,)) for row in rows])
-    head = np.array([PAIRWISE.index(type(operator)), end.to_nearest, e_bytes], np.int64)
-    return np.concatenate([head, wide]).astype(np.int32)  # modulo 2^32, as the accumulator is
+    rows = (x_shift, e_scale, e_shift, rescale.rounding_bias, rescale.right_shift, rescale.scale, rescale.out_shift)
+    per_channel = np.concatenate([np.broadcast_to(row, (channels,)) for row in rows])
+    head = np.array([PAIRWISE.index(type(operator)), rescale.to_nearest, rhs_bytes], np.int64)
+    return np.concatenate([head, per_channel]).astype(np.int32)  # modulo 2^32, as the accumulator is
 
 
 def _channel_arrays(operator: Any) -> list[np.ndarray]:
-    found = []
+    arrays = []
     for field in fields(operator):
         value = getattr(operator, field.name)
         if isinstance(value, np.ndarray):
-            found.append(value)
+            arrays.append(value)
         elif isinstance(value, Rescale):
-            found.extend(_channel_arrays(value))
-    return found
+            arrays.extend(_channel_arrays(value))
+    return arrays
 
 
-def _one_channel(operator: Any) -> Any:
+def _single_channel(operator: Any) -> Any:
     """The uniform `operator` for tensors with one channel."""
     if isinstance(operator, PER_ELEMENT):
         return operator
@@ -97,5 +97,5 @@ def _one_channel(operator: Any) -> Any:
         if isinstance(value, np.ndarray):
             changes[field.name] = value.reshape(-1)[:1]
         elif isinstance(value, Rescale):
-            changes[field.name] = _one_channel(value)
+            changes[field.name] = _single_channel(value)
     return replace(operator, **changes)

@@ -9,14 +9,14 @@ from edgekit.sim.fast.structs import LANES
 STEP_BYTES = 4  # activations that a dot product takes at once
 
 
-def pack_weights(weight: np.ndarray, *, wide: bool) -> np.ndarray:
+def pack_weights(weight: np.ndarray, *, int16: bool) -> np.ndarray:
     """(O, kh, kw, I) int8 to [block of 16 outputs][tap][step][output][activation of the step].
 
     A step is 4 int8 or 2 int16 activations. Where a pixel's channels are no whole number of steps, all taps
     count as one long tap. Missing outputs and activations get weight 0.
     """
     outputs, taps = weight.shape[0], weight.shape[1] * weight.shape[2]
-    dtype = np.dtype(np.int16 if wide else np.int8)
+    dtype = np.dtype(np.int16 if int16 else np.int8)
     per_step = STEP_BYTES // dtype.itemsize
     rows = weight.reshape(outputs, taps, -1)
     if rows.shape[2] % per_step:
@@ -41,7 +41,7 @@ def per_lane(values: np.ndarray) -> np.ndarray:
     return padded
 
 
-def centred_bias(weight: np.ndarray, bias: np.ndarray) -> np.ndarray:
+def centered_bias(weight: np.ndarray, bias: np.ndarray) -> np.ndarray:
     """`bias` for activations stored as x + 128: sum (x + 128) * w = sum x*w + 128 * sum w."""
-    centred: np.ndarray = bias - 128 * weight.reshape(weight.shape[0], -1).sum(axis=1, dtype=np.int64)
-    return centred
+    centered: np.ndarray = bias - 128 * weight.reshape(weight.shape[0], -1).sum(axis=1, dtype=np.int64)
+    return centered

@@ -19,8 +19,8 @@ from edgekit.sim.executor import ReferenceExecutor
 from edgekit.sim.fast import make_executor
 from edgekit.sim.fast.build import bpu_source, kernels
 from edgekit.sim.fast.executor import FastExecutor
-from edgekit.sim.fast.tables import blend_numbers
-from edgekit.sim.fast.tensor_view import Lifetime, arrange
+from edgekit.sim.fast.tables import eltwise_numbers
+from edgekit.sim.fast.arena import Lifetime, arrange
 from edgekit.sim.graph import Graph, load_graph
 from edgekit.sim.ops.elementwise_mul import ElementwiseMul
 from edgekit.sim.ops.rescale import Rescale
@@ -60,7 +60,7 @@ def test_numbers_that_32_bits_cannot_hold_are_left_to_the_reference() -> None:
     def numbers(scale: int, shift: int) -> np.ndarray | None:
         one = np.ones(1, np.int64)
         end = Rescale(one, one * scale, one * shift, 0 * one, True, 16)
-        return blend_numbers(ElementwiseMul(end, ()), 4, 2)
+        return eltwise_numbers(ElementwiseMul(end, ()), 4, 2)
 
     assert numbers(32768, 20) is None and numbers(-32768, 20) is None and numbers(5, 31) is None
     held = numbers(-32767, 30)
@@ -157,7 +157,7 @@ def test_a_fused_plan(channels: int) -> None:
     graph = block(channels)
     executor = make_executor(graph)
     assert isinstance(executor, FastExecutor)
-    assert len(executor.plan().steps) < len(graph.nodes)
+    assert len(executor.plan().calls) < len(graph.nodes)
     assert_same(graph, frame(3), executor)
 
 
