@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from edgekit.cli.run_delivery import chosen_encoder
 from edgekit.cli.run_summary import say
 from edgekit.files import is_file, is_folder, resolved
 from edgekit.output.names import numbered
@@ -39,6 +40,7 @@ class Outputs:
 
 
 def output_folder(args: argparse.Namespace, source: Source) -> Path:
+    """Return the folder of a run's outputs: the requested one, or the first unused default."""
     from edgekit.errors import OutputError
 
     out = Path(args.output) if args.output else _unused(Path(DEFAULT_OUTPUT))
@@ -93,14 +95,17 @@ def _journal(
 
 
 def image_sinks(args: argparse.Namespace, source: Source, out: Outputs, stack: contextlib.ExitStack) -> list[ImageSink]:
+    """Open what takes the annotated images: files or a video, the preview, a window."""
     from edgekit.output.sinks import VIDEO_NAME, image_sink, preview_sink, video_sink, window_sink
 
     sinks: list[ImageSink] = []
     if not args.no_images:
-        images = source.kind == "images"
-        first = _first_unused(VIDEO_NAME, out.folder.folder) if args.resume else 1
-        video = video_sink(out.folder, fps=source.fps, first=first)
-        sinks.append(image_sink(out.folder, out.names) if images else stack.enter_context(video))
+        if source.kind == "images":
+            sinks.append(image_sink(out.folder, out.names))
+        else:
+            first = _first_unused(VIDEO_NAME, out.folder.folder) if args.resume else 1
+            encoder = chosen_encoder(args.codec)
+            sinks.append(stack.enter_context(video_sink(out.folder, fps=source.fps, first=first, encoder=encoder)))
     if args.preview is not None:
         ready: Callable[[str], None] = lambda url: say(f"preview: {url}")  # noqa: E731
         sinks.append(stack.enter_context(preview_sink(args.preview, names=args.preview_host, on_ready=ready)))
@@ -112,6 +117,7 @@ def image_sinks(args: argparse.Namespace, source: Source, out: Outputs, stack: c
 def export_sinks(
     args: argparse.Namespace, out: Outputs, stack: contextlib.ExitStack
 ) -> list[Callable[[str, Results], None]]:
+    """Open what takes the results besides JSON: COCO results and label files."""
     from edgekit.output.coco import coco_sink
     from edgekit.output.labels_txt import label_sink
 

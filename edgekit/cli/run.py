@@ -19,7 +19,7 @@ from edgekit.cli.outputs import (
     planned_outputs,
     row_sinks,
 )
-from edgekit.cli.run_delivery import Delivery
+from edgekit.cli.run_delivery import Delivery, add_delivery
 from edgekit.cli.run_summary import Tally, say
 from edgekit.cli.run_tracking import (
     COUNTS_NAME,
@@ -33,6 +33,7 @@ from edgekit.files import listed, write_json
 
 if TYPE_CHECKING:
     from edgekit.output.folder import RunFolder
+    from edgekit.output.sending import Sending
     from edgekit.runtime.recovering_session import RecoveringSession
     from edgekit.runtime.session import Session
     from edgekit.runtime.sources import Source
@@ -65,6 +66,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--no-images", action="store_true", help="write results only, draw nothing")
     add_json(parser, "the results")
     add_tracking(parser)
+    add_delivery(parser)
     live = parser.add_argument_group("live runs")
     live.add_argument("--preview", type=int, metavar="PORT", help="show the newest image in a browser")
     live.add_argument(
@@ -146,6 +148,7 @@ def _run_all(
     """Run every frame; a failure on the way is raised once the results so far are written."""
     from edgekit.cli.console import progress_bar
     from edgekit.errors import ImageError
+    from edgekit.output.draw_times import FrameRate
     from edgekit.runtime.pipeline import PipelineCounts, run_pipeline
 
     counts = PipelineCounts()
@@ -154,7 +157,9 @@ def _run_all(
     with contextlib.ExitStack() as stack:
         rows = row_sinks(args, engine.current(), source, out, stack, tracking)
         images = image_sinks(args, source, out, stack)
-        delivery = Delivery(images, rows, export_sinks(args, out, stack), args.masks, tracking)
+        exports, sending = export_sinks(args, out, stack), stack.enter_context(_sending(args))
+        rate = FrameRate() if args.draw_times else None
+        delivery = Delivery(images, rows, exports, args.masks, tracking, sending, rate)
         report = stack.enter_context(progress_bar())
         frames = stack.enter_context(
             contextlib.closing(
@@ -181,11 +186,24 @@ def _run_all(
         tally.dropped = counts.dropped
         if failure is None and not tally.images:  # raised in here, so that no empty results are left behind
             raise ImageError(f"{args.source} holds no readable image", hint="see the lines above")
+    tally.messages = sending.summary()
     if tracking:
         _finish_tracking(tracking, out)
     if failure is not None:
         say(f"note: the results of the {tally.images} images before the error are kept in {out.folder.folder}")
         raise failure
+
+
+def _sending(args: argparse.Namespace) -> contextlib.AbstractContextManager[Sending]:
+    from edgekit.errors import ConfigError
+    from edgekit.output.sending import EVENTS, RESULTS, open_sending
+
+    if args.publish and not (args.mqtt or args.webhook):
+        raise ConfigError("--publish says what is sent, and nobody gets it", hint="add --mqtt or --webhook")
+    if args.publish == EVENTS and not (args.line or args.zone):
+        raise ConfigError("--publish events needs lines or zones, where they happen", hint="add --track and --line")
+    published = args.publish or (EVENTS if args.line or args.zone else RESULTS)
+    return open_sending(args.mqtt, args.webhook, published=published, on_note=lambda note: say(f"note: {note}"))
 
 
 def _finish_tracking(tracking: RunTracking, out: Outputs) -> None:

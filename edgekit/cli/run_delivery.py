@@ -2,17 +2,68 @@
 
 from __future__ import annotations
 
+import argparse
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from edgekit.cli.run_summary import say
+
 if TYPE_CHECKING:
     from edgekit.cli.run_tracking import RunTracking
+    from edgekit.output.draw_times import FrameRate
+    from edgekit.output.h264 import H264Encoder
+    from edgekit.output.sending import Sending
     from edgekit.output.sinks import ImageSink, RowSink
     from edgekit.results import Results
     from edgekit.runtime.pipeline import Done
     from edgekit.tracking.counting import Event
+
+
+CODECS = ("auto", "h264", "mp4v")
+
+
+def add_delivery(parser: argparse.ArgumentParser) -> None:
+    """Add how videos are encoded, what is drawn besides results, and where messages go."""
+    group = parser.add_argument_group("videos and messages")
+    group.add_argument(
+        "--codec",
+        default="auto",
+        choices=CODECS,
+        help="of annotated videos: h264 by ffmpeg, mp4v by OpenCV (default: auto, h264 where ffmpeg is installed)",
+    )
+    group.add_argument("--draw-times", action="store_true", help="write milliseconds and frames/s on each image")
+    group.add_argument("--mqtt", default="", metavar="URL", help="send to mqtt://[USER:PASSWORD@]HOST[:PORT]/TOPIC")
+    group.add_argument("--webhook", default="", metavar="URL", help="send to this address, a POST each")
+    group.add_argument(
+        "--publish",
+        choices=("events", "results"),
+        help="what is sent: the events at lines and zones, or every frame's results (default: events where there are "
+        "lines or zones, else results)",
+    )
+
+
+def chosen_encoder(codec: str) -> H264Encoder | None:
+    """Return the ffmpeg that encodes H.264; None for OpenCV's mp4v, which is said where nobody asked for it.
+
+    Raises:
+        ConfigError: Where H.264 is required and there is no ffmpeg that encodes it.
+    """
+    from edgekit.errors import ConfigError
+    from edgekit.output.h264 import find_h264
+
+    if codec == "mp4v":
+        return None
+    encoder = find_h264()
+    if encoder is None and codec == "h264":
+        raise ConfigError(
+            "--codec h264 needs ffmpeg with an H.264 encoder, and there is none on PATH",
+            hint="install ffmpeg, or leave --codec away",
+        )
+    if encoder is None:
+        say("note: no ffmpeg with an H.264 encoder here, so videos are mp4v, which browsers do not play")
+    return encoder
 
 
 @dataclass(slots=True)
@@ -25,6 +76,8 @@ class Delivery:
         exports: What takes a frame's name and its results.
         masks: How masks stand in the JSON.
         tracking: The run's tracker, if it has one.
+        sending: What sends messages, if anything does.
+        rate: Measures frames per second, which is then written on the images with the times.
     """
 
     images: Sequence[ImageSink]
@@ -32,6 +85,8 @@ class Delivery:
     exports: Sequence[Callable[[str, Results], None]]
     masks: str
     tracking: RunTracking | None = None
+    sending: Sending | None = None
+    rate: FrameRate | None = None
 
     def deliver(self, done: Done) -> Done:
         """Hand a frame on to everybody; returns it as it was delivered, with its track ids and times."""
@@ -42,6 +97,8 @@ class Delivery:
         row = self._row(done, events)
         for write in self.rows:
             write(row)
+        if self.sending:
+            self.sending.send(row, frame=done.frame.name)
         for export in self.exports:
             export(done.frame.name, done.results)
         if self.tracking:
@@ -55,6 +112,10 @@ class Delivery:
         image = done.results.draw(done.frame.bgr)
         if self.tracking:
             self.tracking.draw(image)
+        if self.rate:
+            from edgekit.output.draw_times import draw_times
+
+            draw_times(image, done.times_ms, self.rate.tick())
         for show in self.images:
             show(done.frame.name, image)
         done.times_ms["draw"] = (time.perf_counter() - start) * 1000

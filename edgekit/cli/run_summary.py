@@ -29,9 +29,10 @@ class Tally:
     skipped: int = 0
     devices: set[str] = field(default_factory=set)
     times_ms: dict[str, list[float]] = field(default_factory=dict)
+    messages: Sequence[str] = ()
 
     def add(self, done: Done) -> None:
-        """Counts a finished image."""
+        """Count a finished image."""
         self.images += 1
         self.objects += len(done.results)
         self.devices.add(done.results.device)
@@ -40,7 +41,7 @@ class Tally:
             del self.times_ms[stage][:-KEPT_TIMES]
 
     def skip(self, message: str) -> None:
-        """Counts an image that could not be read; says which."""
+        """Count an image that could not be read; says which."""
         self.skipped += 1
         say(f"skipped: {message}")
 
@@ -57,7 +58,7 @@ class Tally:
         counts = ((self.skipped, "skipped, unreadable"), (self.dropped, "dropped, the source was faster"))
         lines[1:1] = tracked
         lines += [f"{count} images {what}" for count, what in counts if count]
-        return "\n".join([*lines, f"results are in {out}"])
+        return "\n".join([*lines, *self.messages, f"results are in {out}"])
 
 
 def _device_words(kind: str) -> str:
