@@ -6,11 +6,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from edgekit.artifacts import MANIFEST_NAME
 from edgekit.errors import DataError
 from edgekit.files import is_file, read_json, sha256_file
 from edgekit.text import shorten
-
-MANIFEST_NAME = "manifest.json"
 
 
 def check_manifest(folder: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 from pathlib import Path
 
+from edgekit.artifacts import MANIFEST_NAME
 from edgekit.errors import EdgekitError
 from edgekit.files import read_json
 from edgekit.ops.image import IMAGE_SUFFIXES
@@ -26,7 +27,7 @@ def trial_command(model: Path, work: Path) -> str:
 
     Without them it measures the model, for which images are made up.
     """
-    source = _calibration_source(work / "manifest.json")
+    source = _calibration_source(work / MANIFEST_NAME)
     if source is None:
         return edgekit_command("perf", "--model", model)
     return edgekit_command("run", "--model", model, "--source", source, "--frames", str(TRIAL_FRAMES))

@@ -28,6 +28,7 @@ BASE = {
     "labels",
     "lazy",
     "board_ring",
+    "artifacts",
     "device_kinds",
 }
 OPS = BASE | {"kernels", "ops"}
@@ -53,6 +54,7 @@ ALLOWED: dict[str, tuple[set[str], set[str]]] = {
     "labels": (set(), set()),
     "lazy": (set(), set()),
     "board_ring": (set(), set()),
+    "artifacts": (set(), set()),
     "device_kinds": (set(), set()),
     "text": ({"errors"}, set()),
     "datapath": (set(), set()),

@@ -8,10 +8,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from edgekit.artifacts import MANIFEST_NAME
 from edgekit.calibration.checks import Warned, check_selection
 from edgekit.calibration.manifest import build_manifest
 from edgekit.calibration.select import SELECTIONS, Selection, select_images
-from edgekit.calibration.workdir import MANIFEST_NAME, Work, open_work
+from edgekit.calibration.workdir import Work, open_work
 from edgekit.calibration.write import plan_files, remove_leftovers, write_files
 from edgekit.data.image_source import Source, open_source
 from edgekit.errors import ConfigError, ModelError, OutputError

@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from edgekit.artifacts import MANIFEST_NAME
 from edgekit.calibration.checks import Warned
 from edgekit.calibration.features import ImageStats
 from edgekit.calibration.select import Chosen, Dropped, Selection
@@ -23,7 +24,6 @@ from edgekit.text import check_integer, check_number, shorten
 from edgekit.typed import build
 
 STATE_NAME = ".edgekit-calibrate.json"
-MANIFEST_NAME = "manifest.json"
 MANIFEST_VERSION = 1
 SAVE_EVERY = 8  # files between two savings of the state; a killed run writes at most these again
 

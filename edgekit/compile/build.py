@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from edgekit.artifacts import BUILT_SUFFIXES
 from edgekit.calibration.data_check import RECORD_KEY, DataCheck, check_data, check_to_dict
 from edgekit.compile.buildinfo import (
     BUILDINFO_NAME,
@@ -33,11 +34,6 @@ from edgekit.spec import sidecar_path
 
 REQUIRED_PARTS = ("bin", "quantized", "log")
 BUILD_FOLDER = ".edgekit-build"
-# What every build makes, behind the yaml's output_model_file_prefix.
-BUILT_SUFFIXES = (
-    *(".bin", ".json", "_modified.bin", "_modified.json"),
-    *("_quantized_model.onnx", "_quantized_model.json", "_quant_info.json"),
-)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from collections.abc import Collection
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from edgekit.artifacts import MODIFIED, quantized_path
 from edgekit.binary.bin_format import BinInfo, read_bin
 from edgekit.binary.bin_sidecar import bin_spec
 from edgekit.compile.strip_plan import STRIPPED_ROLES, StripPlan, plan_strip
@@ -20,7 +21,6 @@ from edgekit.files import atomic_path
 from edgekit.logs.lines import parse_line
 from edgekit.spec import HEAD_DTYPES, ModelSpec, file_ref, save_spec, sidecar_path
 
-MODIFIED_SUFFIX = "_modified"
 CONSOLE_LOG = "strip_console.log"
 TOOL_LOGS = ("hb_model_modifier.log", "hb_model_info.log", CONSOLE_LOG)
 DELETED_NODE = re.compile(r"deleted nodes: (\S+)")
@@ -39,7 +39,7 @@ class Stripped:
 
 def modified_path(model: Path) -> Path:
     """Where the stripped model goes unless something else is asked for."""
-    return model.with_name(f"{model.stem}{MODIFIED_SUFFIX}{model.suffix}")
+    return model.with_name(f"{model.stem}{MODIFIED}{model.suffix}")
 
 
 def plan_for_bin(model: Path, spec: ModelSpec | None, *, roles: Collection[str] = STRIPPED_ROLES) -> StripPlan:
@@ -161,7 +161,7 @@ def _copied_logs(folder: Path, logs_to: Path | None) -> tuple[Path, ...]:
 
 def _write_sidecar(output: Path, model: Path, spec: ModelSpec) -> Path:
     files = {**{part: ref for part, ref in spec.files.items() if part != "model"}, "model": file_ref(output)}
-    quantized = model.with_name(f"{model.stem}_quantized_model.onnx")
+    quantized = quantized_path(model)
     if quantized.is_file():
         files["quantized"] = file_ref(quantized)
     save_spec(sidecar_path(output), replace(spec, files=files))

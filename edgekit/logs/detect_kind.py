@@ -6,6 +6,7 @@ import json
 import re
 from pathlib import Path
 
+from edgekit.artifacts import SIM_MAGIC
 from edgekit.binary.bin_format import looks_like_bin
 from edgekit.errors import DataError
 from edgekit.files import read_json
@@ -14,7 +15,7 @@ from edgekit.logs.failures import recognise_line
 from edgekit.logs.lines import LogLine, read_head, read_lines
 from edgekit.logs.quant_info import is_quant_info
 from edgekit.logs.sensitivity import is_sensitivity
-from edgekit.logs.sidecar import SIM_MAGIC, is_sidecar
+from edgekit.logs.sidecar import is_sidecar
 from edgekit.logs.static_perf import is_static_perf
 
 # The file that a line of a log file names as its source; tool_utils.py and the like belong to several.

@@ -5,13 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from edgekit.artifacts import MODIFIED, model_prefix
 from edgekit.errors import ModelError
 from edgekit.spec import ModelSpec, load_spec, sidecar_path
 
-SIM_MAGIC = b"EDGEKIT-SIM"  # how a simulated .bin begins
 COMPILED_STAGES = ("quantized", "bin")
-MODIFIED = "_modified"
-QUANTIZED = "_quantized_model"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,9 +35,8 @@ def read_sidecar(path: Path) -> Sidecar:
             f"{path} is a simulated .bin without its sidecar {beside.name}",
             hint="copy both, or report on the folder where edgekit compile wrote them",
         )
-    stem = path.stem
     return Sidecar(
-        name=stem.removesuffix(MODIFIED).removesuffix(QUANTIZED),
-        stripped=stem.endswith(MODIFIED),
+        name=model_prefix(path),
+        stripped=path.stem.endswith(MODIFIED),
         spec=load_spec(beside),
     )

@@ -18,8 +18,6 @@ from edgekit.logs.sensitivity import Sensitivity
 from edgekit.logs.sidecar import Sidecar
 from edgekit.logs.static_perf import StaticPerf
 
-MODIFIED = "_modified"  # hb_model_modifier's suffix of a stripped model
-
 
 @dataclass(frozen=True, slots=True)
 class Build:

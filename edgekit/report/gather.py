@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from edgekit.artifacts import MODIFIED, QUANT_INFO_SUFFIX, QUANTIZED_SUFFIX
 from edgekit.binary.bin_format import BinInfo
 from edgekit.errors import DataError, EdgekitError
 from edgekit.logs.detect_kind import ForeignFileError
@@ -18,12 +19,10 @@ from edgekit.logs.read_log import ReadFile, read_file
 from edgekit.logs.sensitivity import SENSITIVITY, Sensitivity
 from edgekit.logs.sidecar import Sidecar
 from edgekit.progress import Progress, silent
-from edgekit.report.build import MODIFIED, Build, make_build
+from edgekit.report.build import Build, make_build
 from edgekit.report.data_record import data_check_of
 
 SUFFIXES = {".log", ".txt", ".json", ".bin"}
-QUANTIZED = "_quantized_model.onnx"
-QUANT_INFO = "_quant_info.json"
 MAX_DEPTH = 4
 MAX_FILES = 2000
 MANY_FILES = 30  # fewer are read before a progress bar could be seen
@@ -87,7 +86,7 @@ def model_name(file: ReadFile) -> str:
         return content.model.removesuffix(MODIFIED)
     if isinstance(content, ModifierLog):
         return (content.model or content.saved_as).rpartition("/")[2].removesuffix(".bin").removesuffix(MODIFIED)
-    return file.path.name.removesuffix(QUANT_INFO) if file.path.name.endswith(QUANT_INFO) else ""
+    return file.path.name.removesuffix(QUANT_INFO_SUFFIX) if file.path.name.endswith(QUANT_INFO_SUFFIX) else ""
 
 
 def _neighbours(file: ReadFile, name: str) -> list[ReadFile]:
@@ -96,7 +95,7 @@ def _neighbours(file: ReadFile, name: str) -> list[ReadFile]:
         return []
     indices = []
     for folder in (file.path.parent, file.path.parent / "model_output"):
-        candidate = folder / f"{name}{QUANT_INFO}"
+        candidate = folder / f"{name}{QUANT_INFO_SUFFIX}"
         if name and candidate.is_file():
             indices.append(candidate)
     return [read for path in indices[:1] if (read := _try(path)) is not None]
@@ -174,7 +173,7 @@ def _files(folder: Path) -> tuple[list[Path], list[Path]]:
         location = Path(current)
         folders[:] = sorted(d for d in folders if not d.startswith(".")) if _depth(location, root_depth) else []
         for name in sorted(names):
-            if name.endswith(QUANTIZED):
+            if name.endswith(QUANTIZED_SUFFIX):
                 onnx.append(location / name)
             elif Path(name).suffix in SUFFIXES and name not in SKIPPED_NAMES and not name.startswith("."):
                 indices.append(location / name)
@@ -260,14 +259,14 @@ def _names(groups: Sequence[_Group], root: Path) -> list[str]:
 
 
 def _nearest_onnx(paths: Sequence[Path], group: _Group) -> Path | None:
-    name = f"{group.prefix}{QUANTIZED}"
+    name = f"{group.prefix}{QUANTIZED_SUFFIX}"
     matching = [path for path in paths if path.name == name and _shared(group.folder, path.parent) is not None]
     return max(matching, key=lambda path: _closeness(group.folder, path.parent)) if matching else None
 
 
 def _quantized(folder: Path, name: str) -> Path | None:
     for location in (folder, folder / "model_output"):
-        path = location / f"{name}{QUANTIZED}"
+        path = location / f"{name}{QUANTIZED_SUFFIX}"
         if name and path.is_file():
             return path
     return None

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from edgekit.artifacts import SIM_MAGIC, quantized_path
 from edgekit.errors import ConfigError, DeviceError, EdgekitError, ModelError, NoBoardLibrary, UnfitError
 from edgekit.runtime.board import assume_spec, fit_to_device, import_board_library, open_board_device
 from edgekit.runtime.device import Device
@@ -15,8 +16,6 @@ from edgekit.runtime.providers import DEFAULT_PROVIDER, available_providers, kno
 from edgekit.spec import ModelSpec, load_spec, sidecar_path
 
 DEVICES = ("auto", "bpu", "sim", "hbdk-sim")  # and, for float models, those of runtime.providers
-SIM_MAGIC = b"EDGEKIT-SIM"  # how the simulated compiler's .bin begins
-QUANTIZED_SUFFIX = "_quantized_model.onnx"
 
 # What lives outside the board ring, by name, so that a board without these packages never imports them.
 HOST_PARTS = {
@@ -257,7 +256,7 @@ def _spec_of_bin(path: Path) -> ModelSpec:
 def _open_quantized_of(path: Path, request: DeviceRequest, notes: tuple[str, ...]) -> OpenModel:
     quantized = quantized_beside(path)
     if quantized is None:
-        absent = path.with_name(_prefix(path) + QUANTIZED_SUFFIX)
+        absent = quantized_path(path)
         raise DeviceError(
             f"{path} needs a board, and neither a BPU library nor its quantized graph {absent.name} is here",
             hint=f"put {absent.name} beside the model, or run it on the board",
@@ -270,15 +269,11 @@ def _open_quantized_of(path: Path, request: DeviceRequest, notes: tuple[str, ...
 def quantized_beside(path: Path) -> Path | None:
     """Return the quantized graph of a real `.bin`: named by its sidecar, else by the toolchain's naming."""
     sidecar = sidecar_path(path)
-    names = [_prefix(path) + QUANTIZED_SUFFIX]
+    names = [quantized_path(path).name]
     if sidecar.exists():
         named = load_spec(sidecar).files.get("quantized")
         names = [named.name] if named else names
     return next((path.with_name(name) for name in names if path.with_name(name).is_file()), None)
-
-
-def _prefix(path: Path) -> str:
-    return path.stem.removesuffix("_modified")
 
 
 OPENERS: dict[str, Callable[[Path, DeviceRequest], OpenModel]] = {

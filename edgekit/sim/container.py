@@ -13,13 +13,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from edgekit.artifacts import SIM_MAGIC as MAGIC
 from edgekit.errors import ModelError
 from edgekit.files import write_bytes
 from edgekit.spec import INPUT_KINDS, MARCHES
 from edgekit.text import parse_json
 from edgekit.version import __version__
 
-MAGIC = b"EDGEKIT-SIM"
 VERSION = 1
 PREFIX_BYTES = len(MAGIC) + len(" 01 00000000\n")
 MAX_HEADER_BYTES = 1 << 20

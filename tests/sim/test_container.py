@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from edgekit.artifacts import SIM_MAGIC as MAGIC
 from edgekit.errors import ModelError
-from edgekit.sim.container import MAGIC, is_sim_bin, read_sim_bin, write_sim_bin
+from edgekit.sim.container import is_sim_bin, read_sim_bin, write_sim_bin
 from tests.sim.test_graph import conv_graph, stripped_graph
 
 

@@ -95,7 +95,8 @@ def mutate_sim_bin(rng: Random, data: bytes) -> bytes:
     """Damage the header, the graph with a right hash, or the bytes."""
     import hashlib
 
-    from edgekit.sim.container import MAGIC, PREFIX_BYTES, VERSION
+    from edgekit.artifacts import SIM_MAGIC as MAGIC
+    from edgekit.sim.container import PREFIX_BYTES, VERSION
 
     draw = rng.random()
     if draw < 0.3:

@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from edgekit.artifacts import PART_SUFFIXES, part_name
 from edgekit.binary.bin_format import read_bin
 from edgekit.binary.bin_sidecar import bin_spec
 from edgekit.compile.toolchain.find import Toolchain
@@ -81,17 +82,11 @@ def _link(source: Path, target: Path) -> None:
 
 
 def _parts(job: CompileJob, folder: Path) -> dict[str, str]:
-    named = {
-        "bin": f"{job.prefix}.bin",
-        "quantized": f"{job.prefix}_quantized_model.onnx",
-        "modified_bin": f"{job.prefix}_modified.bin",
+    named: dict[str, str] = {
+        **{part: part_name(job.prefix, part) for part in PART_SUFFIXES},
         "log": MAPPER_LOG,
         "checker_log": CHECKER_LOG,
         "console_log": f"makertbin{CONSOLE}",
-        "quant_info": f"{job.prefix}_quant_info.json",
-        "calibrated": f"{job.prefix}_calibrated_model.onnx",
-        "optimized": f"{job.prefix}_optimized_float_model.onnx",
-        "original": f"{job.prefix}_original_float_model.onnx",
         "yaml": job.yaml_path.name,
         **STRIP_LOGS,
     }

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from edgekit.artifacts import part_name
 from edgekit.binary.bin_format import read_bin
 from edgekit.compile.buildinfo import BUILDINFO_NAME, job_fingerprint, read_buildinfo
 from edgekit.compile.strip import modified_path, strip_bin
@@ -112,7 +113,7 @@ def _makertbin(
     watch = StageWatch(progress)
     arguments = ("makertbin", "--model-type", "onnx", "--config", str(yaml_path))
     record = _run_mapper(job, toolchain, stages, folder, "makertbin", arguments, watch.feed, "compiling the model")
-    for name in (f"{job.prefix}.bin", f"{job.prefix}_quantized_model.onnx", MAPPER_LOG):
+    for name in (part_name(job.prefix, "bin"), part_name(job.prefix, "quantized"), MAPPER_LOG):
         if not (folder / name).is_file():
             raise ToolchainError(
                 f"hb_mapper ended well, but wrote no {name}",

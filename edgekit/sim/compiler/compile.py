@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from edgekit.artifacts import Part, part_name
 from edgekit.calibration.samples import evenly_spaced
 from edgekit.compiler_api import Built
 from edgekit.files import write_bytes, write_json, write_text
@@ -28,7 +29,9 @@ if TYPE_CHECKING:
 
 LOG_NAME = "edgekit_sim_compile.log"
 REPORT_IMAGES = 4  # on which the cosines of all nodes are measured
-QUANTIZED_PART, BIN_PART, MODIFIED_PART = "quantized", "bin", "modified_bin"
+QUANTIZED_PART: Part = "quantized"
+BIN_PART: Part = "bin"
+MODIFIED_PART: Part = "modified_bin"
 
 
 class SimCompiler:
@@ -92,7 +95,7 @@ def _write(
     outputs = output_rows(graph, distances)
     parts = _write_models(prepared, quantized, build_dir)
     info = quant_info(graph, quantized, prepared.plan, scales, distances)
-    parts |= {"quant_info": f"{job.prefix}_quant_info.json", "log": LOG_NAME}
+    parts |= {"quant_info": part_name(job.prefix, "quant_info"), "log": LOG_NAME}
     write_json(build_dir / parts["quant_info"], info)
     log.add_nodes(nodes)
     log.add_outputs(outputs)
@@ -115,16 +118,12 @@ def _write_models(prepared: PreparedModel, quantized: QuantizedGraph, build_dir:
     data = quantized.model.SerializeToString(deterministic=True)
     spec = quantized_spec(prepared.job, prepared.graph, prepared.image)
     raw = raw_heads(spec, prepared.graph, quantized)
-    paths = {
-        QUANTIZED_PART: build_dir / f"{prefix}_quantized_model.onnx",
-        BIN_PART: build_dir / f"{prefix}.bin",
-        MODIFIED_PART: build_dir / f"{prefix}_modified.bin",
-    }
+    paths = {part: build_dir / part_name(prefix, part) for part in (QUANTIZED_PART, BIN_PART, MODIFIED_PART)}
     removed = dequantize_nodes(prepared.graph, raw)
     write_bytes(paths[QUANTIZED_PART], data)
     write_sim_bin(paths[BIN_PART], data, march=march, input_kind=kind)
     write_sim_bin(paths[MODIFIED_PART], data, march=march, input_kind=kind, removed=removed)
-    related = {QUANTIZED_PART: paths[QUANTIZED_PART]}
+    related: dict[str, Path] = {QUANTIZED_PART: paths[QUANTIZED_PART]}
     specs: dict[str, ModelSpec] = {
         QUANTIZED_PART: replace(spec, files={"model": file_ref(paths[QUANTIZED_PART])}),
         BIN_PART: bin_spec(spec, {"model": paths[BIN_PART], **related}),
