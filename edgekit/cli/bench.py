@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import shutil
 import sys
 from pathlib import Path
 
 from edgekit.cli.console import print_json, progress_bar, say_replaced
 from edgekit.cli.earlier import refuse_others_files, with_sidecars
-from edgekit.cli.options import add_json, add_output, add_overwrite, add_thresholds
+from edgekit.cli.options import add_json, add_output, add_overwrite, add_thresholds, add_workers
 
 DEFAULT_OUTPUT = Path("edgekit_bench")
 DEVICES_HELP = (
@@ -57,7 +58,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--warmup", type=int, default=10, help="frames before timing (default 10)")
     add_thresholds(parser)
     parser.add_argument("--resamples", type=int, default=1000, help="bootstrap draws for the intervals (default 1000)")
-    parser.add_argument("--no-plot", action="store_true", help="leave the plot out")
+    add_workers(parser, what=" that score models; times are always taken in this one", default="this process")
+    parser.add_argument("--no-plot", action="store_true", help="draw no plot")
     add_output(
         parser,
         "bench.md, .csv, .json, .png and the growing bench.log; an interrupted run resumes there",
@@ -76,17 +78,18 @@ def run(args: argparse.Namespace) -> int:
     """Run the command and return its exit code."""
     from edgekit.cli.cut import parse_imgsz
     from edgekit.evaluate.bench.grid import make_grid
-    from edgekit.evaluate.bench.measure import Settings
+    from edgekit.evaluate.bench.measure import BenchOptions
     from edgekit.evaluate.bench.report import KIND
-    from edgekit.evaluate.bench.run import Data, run_bench
+    from edgekit.evaluate.bench.run import BenchData, run_bench
     from edgekit.evaluate.bench.store import CSV_NAME, JSON_NAME, MARKDOWN_NAME, PLOT_NAME
     from edgekit.evaluate.bench.table import text_table
+    from edgekit.workers import open_workers
 
     sizes = [size for size in map(parse_imgsz, args.imgsz) if size is not None]
     cells = make_grid(args.model, sizes_hw=sizes, devices=args.device, threads=args.threads)
 
     def resumed(done: int) -> None:
-        print(f"going on with an interrupted run: {done} of {len(cells)} are measured", file=sys.stderr)
+        print(f"resuming an interrupted run: {done} of {len(cells)} cells are measured", file=sys.stderr)
 
     outputs = [args.output / name for name in (JSON_NAME, CSV_NAME, MARKDOWN_NAME, PLOT_NAME)]
     say_replaced(
@@ -98,12 +101,15 @@ def run(args: argparse.Namespace) -> int:
             overwrite=args.overwrite,
         )
     )
-    with progress_bar() as progress:
+    paths = [*args.model, *filter(None, [args.data, args.images])]
+    workers = open_workers(args.workers, args.scheduler, paths=paths)
+    with progress_bar() as progress, contextlib.closing(workers):
         report, files = run_bench(
             cells,
             args.output,
-            data=Data(args.data, args.images, args.split, args.limit),
-            settings=Settings(args.frames, args.warmup, args.conf, args.iou, args.resamples),
+            data=BenchData(args.data, args.images, args.split, args.limit),
+            options=BenchOptions(args.frames, args.warmup, args.conf, args.iou, args.resamples),
+            workers=workers,
             plot=not args.no_plot,
             progress=progress,
             on_resume=resumed,

@@ -11,7 +11,8 @@ from edgekit.cli.earlier import files_of, refuse_others_files, with_sidecars
 from edgekit.cli.options import add_json, add_output, add_overwrite
 
 if TYPE_CHECKING:
-    from edgekit.evaluate.compare import Comparison, DetectionDiff
+    from edgekit.evaluate.compare import ModelComparison
+    from edgekit.evaluate.detection_diff import DetectionDiff
     from edgekit.evaluate.tensor_metrics import TensorMetrics
 
 REPORTED = 0.98  # cosine below which a layer is named where no threshold is given
@@ -70,16 +71,16 @@ def run(args: argparse.Namespace) -> int:
     return GATE_FAILED if args.threshold is not None and not result.passes else 0
 
 
-def _print(result: Comparison, *, show_all: bool) -> None:
+def _print(result: ModelComparison, *, show_all: bool) -> None:
     print(f"A {result.a}\nB {result.b}\n{result.images} images")
     columns = ["", "cosine", "SQNR dB", "MSE", "max abs"]
     print_table("heads", columns, [[name, *_cells(f)] for name, f in sorted(result.heads.items())])
     if result.layers:
         shown = list(result.layers)
         if not show_all:
-            shown = sorted(shown, key=lambda layer: layer.figures.cosine)[:WORST]
+            shown = sorted(shown, key=lambda layer: layer.metrics.cosine)[:WORST]
         what = "every layer" if show_all else f"the {len(shown)} worst of {len(result.layers)} layers"
-        print_table(what, ["node", *columns[1:]], [[layer.node, *_cells(layer.figures)] for layer in shown])
+        print_table(what, ["node", *columns[1:]], [[layer.node, *_cells(layer.metrics)] for layer in shown])
         _print_first(result)
     else:
         print("layers: none that both sides show")
@@ -96,12 +97,12 @@ def _print(result: Comparison, *, show_all: bool) -> None:
             print("images side by side: with -o DIR")
 
 
-def _print_first(result: Comparison) -> None:
+def _print_first(result: ModelComparison) -> None:
     first = result.first_below
     if first is None:
         print(f"no layer's cosine is below {result.threshold:g}")
     else:
-        print(f"first below {result.threshold:g}: {first.node} ({first.op}), cosine {first.figures.cosine:.5f}")
+        print(f"first below {result.threshold:g}: {first.node} ({first.op}), cosine {first.metrics.cosine:.5f}")
 
 
 def _print_difference(difference: DetectionDiff) -> None:
@@ -113,5 +114,5 @@ def _print_difference(difference: DetectionDiff) -> None:
             print(f"  {verb}: {detection.name} {detection.score:.2f} at [{box}]{iou}")
 
 
-def _cells(figures: TensorMetrics) -> list[str]:
-    return [f"{figures.cosine:.5f}", f"{figures.sqnr_db:.1f}", f"{figures.mse:.3g}", f"{figures.max_abs:.3g}"]
+def _cells(metrics: TensorMetrics) -> list[str]:
+    return [f"{metrics.cosine:.5f}", f"{metrics.sqnr_db:.1f}", f"{metrics.mse:.3g}", f"{metrics.max_abs:.3g}"]

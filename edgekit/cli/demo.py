@@ -37,7 +37,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _report(result: DemoResult) -> dict[str, Any]:
-    from edgekit.demo.run import measured_to_dict
+    from edgekit.demo.run import metrics_to_dict
 
     return {
         "device": result.device,
@@ -48,7 +48,7 @@ def _report(result: DemoResult) -> dict[str, Any]:
         "bin": str(result.compiled.bin_path),
         "log": str(result.compiled.log_path),
         "images": [{"image": str(path), "objects": count} for path, count in result.objects.items()],
-        **measured_to_dict(result.measured),
+        **metrics_to_dict(result.measured),
         "seconds": result.seconds,
         "next": list(NEXT_STEPS),
     }
@@ -66,14 +66,14 @@ def _print(result: DemoResult) -> None:
     print(f"images  {len(result.objects)} in {_shown(folder)}, with {sum(result.objects.values())} objects drawn")
     rows = sorted(measured.output_cosines.items())
     print_table("", ("output", "cosine of float and int8"), rows)
-    again = measured.agreement
+    agreement = measured.agreement
     print(
-        f"found again by int8: {again.count} of {again.total} objects of the float model ({again.share:.1%}; "
+        f"matched by int8: {agreement.count} of {agreement.total} objects of the float model ({agreement.share:.1%}; "
         f"score >= {CONFIDENT}, same class, box IoU >= {MIN_IOU})"
     )
     detected, kept = measured.true_float, measured.true_int8
     print(
-        f"truly in the images: {detected.total} things; float found {detected.count}, int8 {kept.count} "
+        f"objects in the scenes: {detected.total}; float detects {detected.count}, int8 {kept.count} "
         f"(same class, box IoU >= {TRUE_IOU})"
     )
     print(f"time: {sum(result.seconds.values()):.0f} s on this computer")

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edgekit.cli.console import print_json, print_table, progress_bar, say_replaced
 from edgekit.cli.earlier import refuse_others_files, with_sidecars
-from edgekit.cli.options import add_device, add_json, add_output, add_overwrite, add_seed, add_thresholds
+from edgekit.cli.options import add_device, add_json, add_output, add_overwrite, add_seed, add_thresholds, add_workers
 
 if TYPE_CHECKING:
     from edgekit.evaluate.bootstrap import Interval
     from edgekit.evaluate.labels import Labels
-    from edgekit.evaluate.run import Evaluation, ModelScores
+    from edgekit.evaluate.options import EvaluateOptions
+    from edgekit.evaluate.scores import Evaluation, ModelScores
 
 DEFAULT_OUTPUT = Path("edgekit_eval")
 KINDS = {
@@ -28,6 +31,7 @@ KINDS = {
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options of the command."""
     parser.add_argument(
         "--model", type=Path, required=True, metavar="M", help=".bin, quantized graph, cut heads or float ONNX"
     )
@@ -70,19 +74,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_seed(parser, "the bootstrap")
     parser.add_argument("--classes", action="store_true", help="show every class")
     add_output(parser, "predictions and report.json", default=str(DEFAULT_OUTPUT))
+    add_workers(parser, default="this process")
     add_overwrite(parser, "files in the output folder that no earlier call wrote")
     add_json(parser)
 
 
 def run(args: argparse.Namespace) -> int:
+    """Run the command and return its exit code."""
     from edgekit.errors import ConfigError
-    from edgekit.evaluate.agreement import SHOWN
-    from edgekit.evaluate.run import MODEL_ZOO, PUBLISHED, evaluate
+    from edgekit.evaluate.run import evaluate
+    from edgekit.workers import open_workers
 
     if args.limit is not None and args.limit < 1:
-        raise ConfigError(f"--limit is {args.limit}, expected 1 or more", hint="leave it out for all images")
-    settings = {"published": PUBLISHED, "model-zoo": MODEL_ZOO}[args.settings]
-    thresholds = {name: value for name, value in (("conf", args.conf), ("iou", args.iou)) if value is not None}
+        raise ConfigError(f"--limit is {args.limit}, expected 1 or more", hint="remove it for all images")
     say_replaced(
         refuse_others_files(
             [args.output / "report.json"],
@@ -92,36 +96,47 @@ def run(args: argparse.Namespace) -> int:
             overwrite=args.overwrite,
         )
     )
-    truth = _truth(args)
-    if args.data is None:  # agreement counts nothing below what a user sees
-        settings = {**settings, "conf": SHOWN}
-    with progress_bar() as progress:
+    labels = _labels(args)
+    paths = list(filter(None, [args.model, args.against, args.data, args.images]))
+    workers = open_workers(args.workers, args.scheduler, paths=paths)
+    with progress_bar() as progress, contextlib.closing(workers):
         result = evaluate(
             args.model,
-            truth,
+            labels,
             args.output,
             against=args.against,
             device=args.device,
-            settings={**settings, **thresholds},
-            masks=args.masks,
-            resamples=args.resamples,
-            seed=args.seed,
+            options=_options(args),
+            workers=workers,
             progress=progress,
         )
     print_json(result.to_dict()) if args.json else _print(result, args.output, show_classes=args.classes)
     return 0
 
 
-def _truth(args: argparse.Namespace) -> Labels:
-    """The labels, or without --data the images alone."""
+def _options(args: argparse.Namespace) -> EvaluateOptions:
+    """Return the settings with what single options say instead; agreement counts nothing below what a user sees."""
+    from edgekit.evaluate.agreement import SHOWN
+    from edgekit.evaluate.options import MODEL_ZOO, PUBLISHED
+
+    options = {"published": PUBLISHED, "model-zoo": MODEL_ZOO}[args.settings]
+    options = replace(options, masks=args.masks, resamples=args.resamples, seed=args.seed)
+    if args.data is None:
+        options = replace(options, conf=SHOWN)
+    thresholds = {name: value for name, value in (("conf", args.conf), ("iou", args.iou)) if value is not None}
+    return replace(options, **thresholds)
+
+
+def _labels(args: argparse.Namespace) -> Labels:
+    """Return the labels, or without --data only the images."""
     from edgekit.errors import ConfigError
-    from edgekit.evaluate.labels import load_labels, unlabelled_images
+    from edgekit.evaluate.label_reader import load_labels, unlabelled_images
 
     if args.data is not None:
         return load_labels(args.data, split=args.split, images_dir=args.images, limit=args.limit, strict=args.strict)
     if args.images is None or args.against is None:
         raise ConfigError(
-            "neither --data nor both of --images and --against were given",
+            "there is neither --data nor both of --images and --against, expected one of them",
             hint="give labels with --data, or images with --images and a reference model with --against",
         )
     return unlabelled_images(args.images, split=args.split, limit=args.limit)
@@ -142,7 +157,7 @@ def _print(result: Evaluation, out: Path, *, show_classes: bool) -> None:
         for note in side.notes:
             print(f"note: {side.model}: {note}")
         for error in side.unread:
-            print(f"warning: left out: {error}")
+            print(f"warning: skipped: {error}")
     print(f"report: {out / 'report.json'}")
 
 
@@ -191,13 +206,11 @@ def _print_comparison(result: Evaluation) -> None:
     if result.agreement is None:
         return
     agreement = result.agreement
-    if not agreement.truth:
-        print(f"agreement: {result.reference.model} finds nothing with score >= 0.4 on these images")
+    if not agreement.reference:
+        print(f"agreement: {result.reference.model} detects nothing with score >= 0.4 on these images")
         return
-    shares = ", ".join(
-        f"{_percent(share.value)} % {_range(share)} at IoU {iou:g}" for iou, share in agreement.matched
-    )
-    print(f"agreement: of {agreement.truth} detections of {result.reference.model} with score >= 0.4, found again:")
+    shares = ", ".join(f"{_percent(share.value)} % {_range(share)} at IoU {iou:g}" for iou, share in agreement.matched)
+    print(f"agreement: of {agreement.reference} detections of {result.reference.model} with score >= 0.4, matched:")
     print(f"  {shares}")
     masks = "" if math.isnan(agreement.mask_iou) else f", mask IoU {agreement.mask_iou:.3f}"
     print(f"  panoptic quality of all shown boxes {_percent(agreement.quality.value)} % {_range(agreement.quality)}")

@@ -125,9 +125,17 @@ def add_timing(parser: argparse.ArgumentParser, *, frames: int = 200, threads: i
     )
 
 
-def add_workers(parser: argparse.ArgumentParser) -> None:
-    """Add `--workers` and `--scheduler`: where the work of a command runs."""
-    parser.add_argument("--workers", type=int, metavar="N", help="processes on this computer (default: one per core)")
+def add_workers(parser: argparse.ArgumentParser, *, what: str = "", default: str = "one per core") -> None:
+    """Add `--workers` and `--scheduler`: where the work of a command runs; the results are the same.
+
+    Args:
+        parser: Of the command.
+        what: What they do, if not all of the work.
+        default: What runs without them.
+    """
+    parser.add_argument(
+        "--workers", type=int, metavar="N", help=f"processes on this computer{what} (default: {default})"
+    )
     parser.add_argument(
         "--scheduler",
         metavar="ADDRESS",

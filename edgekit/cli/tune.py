@@ -1,4 +1,4 @@
-"""`edgekit tune`: find the cheapest setting that keeps the accuracy, and write it for any compiler."""
+"""`edgekit tune`: find the cheapest candidate that keeps the accuracy, and write it for any compiler."""
 
 from __future__ import annotations
 
@@ -12,10 +12,9 @@ from edgekit.cli.options import add_input, add_json, add_march, add_output, add_
 
 if TYPE_CHECKING:
     from edgekit.evaluate.bootstrap import Interval
-    from edgekit.tune.records import Scored, Step
-    from edgekit.tune.report import Tuned
+    from edgekit.tune import SearchStep, Trial, TuneResult
 
-SHOWN_UNITS = 8
+SHOWN_POINTS = 8
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -34,10 +33,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--split", default="val", help="split of a YOLO dataset (default val)")
     parser.add_argument("--images-dir", type=Path, metavar="DIR", help="where the images of a COCO JSON lie")
     parser.add_argument(
-        "--budget",
+        "--minutes",
         type=float,
         default=30,
-        metavar="MINUTES",
+        metavar="N",
         help="how thorough: the plan that takes about so long on a two-core computer (default 30)",
     )
     parser.add_argument(
@@ -48,7 +47,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=float,
         default=0.25,
         metavar="SHARE",
-        help="most time that 16-bit places may add on the board, estimated (default 0.25; 0: int8 alone)",
+        help="most time that int16 layers may add on the board, estimated (default 0.25; 0: int8 only)",
     )
     add_input(parser)
     add_march(parser)
@@ -60,95 +59,86 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Run the command and return its exit code."""
-    from edgekit.errors import ConfigError
-    from edgekit.tune.run import tune
+    from edgekit.tune import TuneOptions, tune
 
-    if args.scheduler and args.workers:
-        raise ConfigError(
-            f"--workers {args.workers} and --scheduler {args.scheduler} were both given, expected one of them",
-            hint="a Dask cluster has its own number of workers: leave --workers out",
-        )
+    options = TuneOptions(
+        data=args.data,
+        split=args.split,
+        images_dir=args.images_dir,
+        minutes=args.minutes,
+        retention=args.retention,
+        max_extra_cost=args.max_extra_cost,
+        input_kind=args.input,
+        march=args.march,
+        seed=args.seed,
+        workers=args.workers,
+        scheduler=args.scheduler,
+    )
     with progress_bar() as progress:
-        tuned = tune(
-            args.model,
-            args.images,
-            args.output,
-            data=args.data,
-            split=args.split,
-            images_dir=args.images_dir,
-            minutes=args.budget,
-            retention=args.retention,
-            max_extra_cost=args.max_extra_cost,
-            input_kind=args.input,
-            march=args.march,
-            seed=args.seed,
-            workers=args.workers,
-            scheduler=args.scheduler,
-            progress=progress,
-        )
-    print_json(tuned.to_dict()) if args.json else _print(tuned)
+        result = tune(args.model, args.images, args.output, options, progress=progress)
+    print_json(result.to_json()) if args.json else _print(result)
     return 0
 
 
-def _print(tuned: Tuned) -> None:
+def _print(result: TuneResult) -> None:
     from edgekit.next_command import edgekit_command
 
-    columns = ["what", "output error", "where objects are", "time on the board (estimate)", "tried"]
-    print_table("steps", columns, [[step.what, *_errors(step), str(step.tried)] for step in tuned.steps])
-    if tuned.front:
-        print_table("what 16 bits bring", columns[:-1], [[step.what, *_errors(step)] for step in tuned.front])
-    units = [
+    columns = ["change", "output error", "weighted by score", "time on the board (estimate)", "tried"]
+    print_table("steps", columns, [[step.change, *_errors(step), str(step.tried)] for step in result.steps])
+    if result.front:
+        print_table("what int16 brings", columns[:-1], [[step.change, *_errors(step)] for step in result.front])
+    points = [
         [
-            unit.node,
-            unit.op,
-            f"{unit.loss_alone:.3f}",
-            _gain(unit.gain_float),
-            _gain(unit.gain_int16),
-            f"{100 * unit.extra_cost:.1f} %",
+            point.node,
+            point.op,
+            f"{point.loss_alone:.3f}",
+            _gain(point.gain_float),
+            _gain(point.gain_int16),
+            f"{100 * point.extra_cost:.1f} %",
         ]
-        for unit in tuned.units[:SHOWN_UNITS]
+        for point in result.points[:SHOWN_POINTS]
     ]
-    columns = ["node", "what", "loss alone in 8 bits", "gain alone in float", "in 16 bits", "cost of 16"]
-    print_table(f"the {len(units)} most sensitive of {len(tuned.units)} places", columns, units)
-    print_table("simulated, on the tuning images", *_scores(tuned))
-    outputs = [[name, _ratio(measurement)] for name, measurement in tuned.ratios]
+    columns = ["node", "operations", "loss alone in int8", "gain alone in float", "in int16", "cost of int16"]
+    print_table(f"the {len(points)} most sensitive of {len(result.points)} layers", columns, points)
+    print_table("simulated, on the tuning images", *_scores(result))
+    outputs = [[name, _ratio(ratio)] for name, ratio in result.ratios]
     print_table("error over the untuned default's", ["output", "ratio [95 %]"], outputs)
-    for note in tuned.notes:
+    for note in result.notes:
         print(f"note: {note}")
-    if not tuned.met:
-        print("warning: not every wish could be met; this is the best that was found")
-    print(f"tuned: {tuned.yaml}")
-    print(f"next: {edgekit_command('compile', tuned.yaml)}")
+    if not result.targets_met:
+        print("warning: not every target could be reached; this is the nearest candidate")
+    print(f"tuned: {result.yaml}")
+    print(f"next: {edgekit_command('compile', result.yaml)}")
 
 
-def _errors(step: Step) -> list[str]:
-    return [f"{step.error:.4f}", f"{step.seen_error:.4f}", f"{100 * step.extra_cost:+.1f} %"]
+def _errors(step: SearchStep) -> list[str]:
+    return [f"{step.error:.4f}", f"{step.weighted_error:.4f}", f"{100 * step.extra_cost:+.1f} %"]
 
 
 def _gain(gain: float | None) -> str:
     return "-" if gain is None else f"{gain:+.3f}"
 
 
-def _scores(tuned: Tuned) -> tuple[list[str], list[list[str]]]:
-    kinds = list(tuned.chosen.kept)
+def _scores(result: TuneResult) -> tuple[list[str], list[list[str]]]:
+    kinds = list(result.chosen.kept)
     columns = ["build", *(f"{kind} kept" for kind in kinds), "disagreement with float", "over untuned"]
     rows = [
         [
             name,
-            *(_kept(scored, kind) for kind in kinds),
-            f"{100 * scored.disagreement:.1f} %",
-            _ratio(scored.disagreement_over(tuned.untuned)),
+            *(_kept(trial, kind) for kind in kinds),
+            f"{100 * trial.disagreement:.1f} %",
+            _ratio(trial.disagreement_over(result.untuned)),
         ]
-        for name, scored in (("untuned default", tuned.untuned), ("tuned", tuned.chosen))
+        for name, trial in (("untuned default", result.untuned), ("tuned", result.chosen))
     ]
     return columns, rows
 
 
-def _kept(scored: Scored, kind: str) -> str:
-    measurement = scored.report["kept"][kind]
-    low, high = (math.nan if measurement[name] is None else 100 * measurement[name] for name in ("low", "high"))
-    return f"{100 * measurement['value']:.1f} % [{low:.1f}, {high:.1f}]"
+def _kept(trial: Trial, kind: str) -> str:
+    share = trial.report["kept"][kind]
+    low, high = (math.nan if share[name] is None else 100 * share[name] for name in ("low", "high"))
+    return f"{100 * share['value']:.1f} % [{low:.1f}, {high:.1f}]"
 
 
-def _ratio(measurement: Interval) -> str:
-    return f"{measurement.value:.2f} [{measurement.low:.2f}, {measurement.high:.2f}]"
+def _ratio(ratio: Interval) -> str:
+    return f"{ratio.value:.2f} [{ratio.low:.2f}, {ratio.high:.2f}]"

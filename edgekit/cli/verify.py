@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 from pathlib import Path
 from typing import Any
 
-from edgekit.cli.options import add_json
+from edgekit.cli.options import add_json, add_workers
 
 ORACLES = ("hb_mapper",)
 
@@ -23,6 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--stats", action="store_true", help="range used and saturated share of every tensor")
     parser.add_argument("--profile", action="store_true", help="time per operator of the fast execution")
+    add_workers(parser, what=" that compare frames", default="this process")
     add_json(parser)
 
 
@@ -31,10 +33,15 @@ def run(args: argparse.Namespace) -> int:
     from edgekit.cli.console import print_json, progress_bar
     from edgekit.errors import ConfigError
     from edgekit.sim.verify_model import verified_to_dict, verify_model
+    from edgekit.workers import open_workers
 
     if args.num < 1:
-        raise ConfigError(f"--num is {args.num}, expected 1 or more", hint="leave it away for one frame")
-    with progress_bar() as progress:
+        raise ConfigError(f"--num is {args.num}, expected 1 or more", hint="remove it for one frame")
+    paths = [args.model.absolute()] if args.scheduler else []
+    with (
+        contextlib.closing(open_workers(args.workers, args.scheduler, paths=paths)) as workers,
+        progress_bar() as progress,
+    ):
         verified = verify_model(
             args.model,
             images=args.images,
@@ -42,6 +49,7 @@ def run(args: argparse.Namespace) -> int:
             oracle=args.oracle,
             stats=args.stats,
             profile=args.profile,
+            workers=workers,
             progress=progress,
         )
     if args.json:

@@ -16,14 +16,14 @@ MODEL_NAME = "demo_seg.onnx"
 RECORD_NAME = "demo_seg.record.json"  # hash, scores and training of the model, written by tools/train_demo_model.py
 CALIBRATION_SEED, CALIBRATION_COUNT = 20_000, 36
 CALIBRATION_SIZES = ((400, 300), (300, 400), (400, 225), (320, 320))
-WIDE, TALL, PANORAMA, SQUARE, CLASSIC = (640, 480), (480, 640), (640, 360), (512, 512), (640, 427)
+LANDSCAPE, TALL, PANORAMA, SQUARE, CLASSIC = (640, 480), (480, 640), (640, 360), (512, 512), (640, 427)
 IMAGES = {  # seed: size; chosen by eye for variety before there was a model to see them
-    100: WIDE,
+    100: LANDSCAPE,
     104: CLASSIC,
-    105: WIDE,
+    105: LANDSCAPE,
     106: TALL,
     109: CLASSIC,
-    110: WIDE,
+    110: LANDSCAPE,
     117: PANORAMA,
     118: SQUARE,
     119: CLASSIC,
@@ -34,46 +34,46 @@ IMAGES = {  # seed: size; chosen by eye for variety before there was a model to 
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Image:
-    """A generated image on disk, and what is truly in it."""
+class RenderedImage:
+    """A generated image on disk, and the scene that it shows."""
 
     path: Path
     scene: Scene
 
 
 def shipped_model() -> Path:
-    """The demo model's stock-shaped ONNX; raises ModelError where it is not the one that was shipped."""
+    """Return the demo model, shaped as a stock export; raise ModelError if it is not the one that was shipped."""
     folder = Path(__file__).parent
     path, record = folder / MODEL_NAME, read_json(folder / RECORD_NAME)
     expected = record.get("sha256") if isinstance(record, dict) else None
-    found = sha256_file(path) if path.is_file() else "nothing"
-    if found != expected:
+    digest = sha256_file(path) if path.is_file() else "nothing"
+    if digest != expected:
         raise ModelError(
-            f"the demo model {path} has the SHA-256 {found[:16]}, expected {str(expected)[:16]}",
+            f"the demo model {path} has the SHA-256 {digest[:16]}, expected {str(expected)[:16]}",
             hint="install edgekit again: pip install --force-reinstall edgekit",
         )
     return path
 
 
 def copy_model(target: Path) -> Path:
-    """Copies the demo model to `target`."""
+    """Copy the demo model to `target`, and return that."""
     write_bytes(target, shipped_model().read_bytes())
     return target
 
 
-def write_calibration_images(folder: Path, *, progress: Progress = silent) -> list[Image]:
-    """Renders the images to calibrate with into `folder`."""
+def write_calibration_images(folder: Path, *, progress: Progress = silent) -> list[RenderedImage]:
+    """Render the images to calibrate with into `folder`."""
     seeds = range(CALIBRATION_SEED, CALIBRATION_SEED + CALIBRATION_COUNT)
     sizes = {seed: CALIBRATION_SIZES[seed % len(CALIBRATION_SIZES)] for seed in seeds}
     return _write(folder, sizes, "calibration images", progress)
 
 
-def write_images(folder: Path, *, progress: Progress = silent) -> list[Image]:
-    """Renders the images to run on into `folder`; no calibration image is among them."""
+def write_images(folder: Path, *, progress: Progress = silent) -> list[RenderedImage]:
+    """Render the images to run on into `folder`; no calibration image is among them."""
     return _write(folder, IMAGES, "images", progress)
 
 
-def _write(folder: Path, sizes: dict[int, tuple[int, int]], stage: str, progress: Progress) -> list[Image]:
+def _write(folder: Path, sizes: dict[int, tuple[int, int]], stage: str, progress: Progress) -> list[RenderedImage]:
     images = []
     for done, (seed, size_wh) in enumerate(sorted(sizes.items())):
         progress(stage, done, len(sizes))
@@ -82,6 +82,6 @@ def _write(folder: Path, sizes: dict[int, tuple[int, int]], stage: str, progress
         with atomic_path(path) as temporary:
             if not cv2.imwrite(str(temporary), scene.bgr):
                 raise OutputError(f"{path} cannot be written by OpenCV", hint="free some disk space")
-        images.append(Image(path, scene))
+        images.append(RenderedImage(path, scene))
     progress(stage, len(sizes), len(sizes))
     return images

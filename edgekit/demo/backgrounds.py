@@ -1,4 +1,4 @@
-"""What lies behind the things: walls, clouds, wood, tiles and cloth."""
+"""Backgrounds of the scenes: walls, clouds, wood, tiles and cloth."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from edgekit.demo.texture import clouds, value_noise
 
 
 def paint_background(rng: Rng, size_wh: tuple[int, int]) -> np.ndarray:
-    """One of the backgrounds, (H, W, 3) float32 RGB in about 0..1."""
+    """Return one of the backgrounds, (H, W, 3) float32 RGB in about 0..1."""
     base = random_color(rng, most_vivid=0.45)
-    other = jitter(rng, base, 0.25)
-    return _mix(rng.pick(BACKGROUNDS)(rng, size_wh), base, other)
+    accent = jitter(rng, base, 0.25)
+    return _mix(rng.pick(BACKGROUNDS)(rng, size_wh), base, accent)
 
 
 def _wall(rng: Rng, size_wh: tuple[int, int]) -> np.ndarray:
@@ -55,9 +55,9 @@ def _cloth(rng: Rng, size_wh: tuple[int, int]) -> np.ndarray:
     return weave * rng.between(0.2, 0.7) + clouds(rng, size_wh, 0.4 * min(size_wh))
 
 
-def _mix(amount: np.ndarray, base: Rgb, other: Rgb) -> np.ndarray:
+def _mix(amount: np.ndarray, base: Rgb, accent: Rgb) -> np.ndarray:
     amount = amount.astype(np.float32)[..., None]
-    return np.asarray(base, np.float32) * (1 - amount) + np.asarray(other, np.float32) * amount
+    return np.asarray(base, np.float32) * (1 - amount) + np.asarray(accent, np.float32) * amount
 
 
 def _frame(size_wh: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:

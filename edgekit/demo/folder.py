@@ -1,4 +1,4 @@
-"""The demo's output folder: made again each time, and never at the cost of anything that no demo wrote."""
+"""The demo's output folder: replaced each time, but never anything that no demo wrote."""
 
 from __future__ import annotations
 
@@ -16,10 +16,17 @@ MARK = "demo"
 
 @contextlib.contextmanager
 def replaced_folder(out: Path, parts: tuple[str, ...]) -> Iterator[None]:
-    """Empties `out` of an earlier demo; on any failure, Ctrl-C included, empties it of this one.
+    """Empty `out` of an earlier demo; on any failure, Ctrl-C included, empty it of this one.
 
-    `parts` are the names that a demo writes into it. Raises OutputError where `out` holds anything else, or
-    nothing can be written there.
+    Args:
+        out: The folder.
+        parts: Names that a demo writes into it.
+
+    Yields:
+        Nothing, while the demo is written.
+
+    Raises:
+        OutputError: If `out` holds anything else, or cannot be written.
     """
     check_replaceable(out, parts)
     try:
@@ -29,7 +36,7 @@ def replaced_folder(out: Path, parts: tuple[str, ...]) -> Iterator[None]:
     except OSError as error:
         raise OutputError(
             f"{out} cannot be written ({error.strerror or error})",
-            hint="free some disk space or choose another place with -o",
+            hint="free some disk space or choose another folder with -o",
         ) from error
     try:
         yield
@@ -40,21 +47,21 @@ def replaced_folder(out: Path, parts: tuple[str, ...]) -> Iterator[None]:
 
 
 def write_record(out: Path, summary: dict[str, object]) -> None:
-    """Writes demo.json: the summary and the names of all files; without it the folder counts as unfinished."""
+    """Write demo.json: the summary and the names of all files; without it the folder counts as unfinished."""
     write_json(out / RECORD, {"edgekit": MARK, "finished": True, **summary, "files": _files(out)})
 
 
 def check_replaceable(out: Path, parts: tuple[str, ...]) -> None:
-    """Raises OutputError unless `out` is absent, empty, or holds an earlier demo's files and nothing else."""
+    """Raise OutputError unless `out` is absent, empty, or holds only an earlier demo's files."""
     if out.exists() and not out.is_dir():
-        raise OutputError(f"{out} is a file, expected a folder to make", hint="choose another place with -o")
+        raise OutputError(f"{out} is a file, expected a folder to make", hint="choose another folder with -o")
     if not out.is_dir() or not any(out.iterdir()):
         return
     record = _record(out)
-    stranger = next((name for name in _files(out) if not _is_ours(name, record, parts)), None)
-    if stranger is not None:
+    foreign = next((name for name in _files(out) if not _is_ours(name, record, parts)), None)
+    if foreign is not None:
         raise OutputError(
-            f"{out} is not empty: it holds {stranger}, which no demo wrote",
+            f"{out} is not empty: it holds {foreign}, which no demo wrote",
             hint="choose another folder with -o, or move that elsewhere",
         )
 
@@ -65,11 +72,11 @@ def _is_ours(name: str, record: dict[str, object] | None, parts: tuple[str, ...]
     if record.get("finished") is True:
         files = record.get("files")
         return isinstance(files, list) and name in files
-    return name.split("/")[0] in (*parts, RECORD)  # killed on its way: it could not note its files
+    return name.split("/")[0] in (*parts, RECORD)  # it was killed before it could record its files
 
 
 def _record(out: Path) -> dict[str, object] | None:
-    """What demo.json says; None where there is none, or it is of something else."""
+    """Return what demo.json holds; None if there is none, or it is of something else."""
     try:
         record = read_json(out / RECORD)
     except DataError:
@@ -78,7 +85,7 @@ def _record(out: Path) -> dict[str, object] | None:
 
 
 def _clear(out: Path) -> None:
-    """Removes what is in `out`; the folder itself stays, it may be the user's own."""
+    """Remove what is in `out`; the folder itself stays, it may be the user's own."""
     for path in sorted(out.iterdir()) if out.is_dir() else ():
         if path.is_dir() and not path.is_symlink():
             shutil.rmtree(path)

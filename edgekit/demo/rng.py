@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 T = TypeVar("T")
-FIGURES = 6  # libm may differ in the last bit between machines; rounded, it does not
+DIGITS = 6  # libm may differ in the last bit between machines; rounded, it does not
 
 
 class Rng:
@@ -24,29 +24,31 @@ class Rng:
         self._rng = np.random.Generator(np.random.PCG64(seed))
 
     def between(self, low: float, high: float) -> float:
-        """Uniform in [low, high)."""
+        """Return a number uniform in [low, high)."""
         return low + (high - low) * float(self._rng.random())
 
     def log_between(self, low: float, high: float) -> float:
-        """Log-uniform in [low, high): as many small ones as large ones."""
+        """Return a number log-uniform in [low, high): as many small ones as large ones."""
         part = float(self._rng.random())
-        return round(low * math.pow(high / low, part), FIGURES)
+        return round(low * math.pow(high / low, part), DIGITS)
 
-    def whole(self, low: int, high: int) -> int:
-        """A whole number in low..high, both included."""
+    def integer(self, low: int, high: int) -> int:
+        """Return an integer in low..high, both included."""
         return int(self._rng.integers(low, high + 1))
 
     def pick(self, choices: Sequence[T]) -> T:
-        return choices[self.whole(0, len(choices) - 1)]
+        """Return one of the choices."""
+        return choices[self.integer(0, len(choices) - 1)]
 
     def chance(self, probability: float) -> bool:
+        """Return True with this probability."""
         return float(self._rng.random()) < probability
 
     def field(self, *shape: int) -> npt.NDArray[np.float32]:
-        """Float32 in [0, 1) of this shape."""
+        """Return float32 in [0, 1) of this shape."""
         return self._rng.random(shape, dtype=np.float32)
 
 
 def turn(angle: float) -> tuple[float, float]:
-    """Cosine and sine of an angle in radians, rounded so that every machine agrees."""
-    return round(math.cos(angle), FIGURES), round(math.sin(angle), FIGURES)
+    """Return cosine and sine of an angle in radians, rounded so that every machine agrees."""
+    return round(math.cos(angle), DIGITS), round(math.sin(angle), DIGITS)

@@ -1,4 +1,4 @@
-"""Image-like images of known things, made from a seed, with their true classes, masks and boxes."""
+"""Generated images of known objects, made from a seed, with their true classes, masks and boxes."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from edgekit.demo.backgrounds import paint_background
 from edgekit.demo.rng import Rng, turn
 from edgekit.demo.shapes import (
     CLASS_NAMES,
+    PAINTERS,
     STANDING,
-    THINGS,
     Painted,
     Style,
     make_style,
@@ -24,16 +24,16 @@ from edgekit.errors import ConfigError
 
 MIN_SIDE, MAX_SIDE = 32, 4096
 SAMPLES = 2  # per pixel and direction, so that edges are smooth
-MIN_VISIBLE = 0.45  # of a thing's own area; more hidden things are not placed
-MIN_AREA = 40.0  # pixels that must be seen of a thing, in an image of REFERENCE_SIDE
+MIN_VISIBLE = 0.45  # of an object's own area; objects hidden more are not painted
+MIN_AREA = 40.0  # pixels of an object that must be visible, in an image of REFERENCE_SIDE
 REFERENCE_SIDE = 288
 RADII = (0.05, 0.36)  # of the shorter side
-MAX_THINGS = 7
+MAX_OBJECTS = 7
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Instance:
-    """One thing in an image: class, visible pixels (H, W) bool, and their box in pixels (right, bottom open)."""
+    """One object in an image: class, visible pixels (H, W) bool, and their box in pixels (right, bottom open)."""
 
     class_id: int
     mask: np.ndarray
@@ -41,24 +41,26 @@ class Instance:
 
     @property
     def name(self) -> str:
+        """Name of its class."""
         return CLASS_NAMES[self.class_id]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Scene:
-    """An image (H, W, 3) uint8 BGR and the things in it, from back to front."""
+    """An image (H, W, 3) uint8 BGR and the objects in it, from back to front."""
 
     bgr: np.ndarray
     instances: tuple[Instance, ...]
 
     @property
     def size_wh(self) -> tuple[int, int]:
+        """Width and height in pixels."""
         return self.bgr.shape[1], self.bgr.shape[0]
 
 
 @dataclass(frozen=True, slots=True)
 class Pose:
-    """Where a thing lies: centre and radii in pixels, turned by `angle` radians."""
+    """Where an object lies: centre and radii in pixels, turned by `angle` radians."""
 
     center_xy: tuple[float, float]
     radii_uv: tuple[float, float]
@@ -66,23 +68,31 @@ class Pose:
 
 
 def render_image(seed: int, size_wh: tuple[int, int]) -> Scene:
-    """Renders the image of this seed and size; the same bytes on every machine.
+    """Render an image; the same bytes on every machine.
 
-    Raises ConfigError where a side is not within 32..4096 pixels or the seed is negative.
+    Args:
+        seed: 0 or more.
+        size_wh: Sides of 32..4096 pixels.
+
+    Returns:
+        The image and its objects.
+
+    Raises:
+        ConfigError: If seed or size are out of range.
     """
     _check(seed, size_wh)
     rng = Rng(seed)
     canvas = paint_background(rng, size_wh)
     cos, sin = turn(rng.between(0, 2 * math.pi))
     light = (0.6 * cos, 0.6 * sin, 0.8)
-    owner = np.zeros(canvas.shape[:2], np.uint8)  # 0 nothing, n the n-th thing placed
+    owner = np.zeros(canvas.shape[:2], np.uint8)  # 0 nothing, n the n-th object
     classes: list[int] = []
     areas: list[int] = []
-    for _ in range(rng.whole(0, 3)):
-        _place_clutter(rng, canvas, light)
-    for _ in range(rng.whole(1, MAX_THINGS)):
-        class_id = rng.whole(0, len(CLASS_NAMES) - 1)
-        if area := _place_thing(rng, canvas, owner, areas, light, CLASS_NAMES[class_id]):
+    for _ in range(rng.integer(0, 3)):
+        _paint_clutter(rng, canvas, light)
+    for _ in range(rng.integer(1, MAX_OBJECTS)):
+        class_id = rng.integer(0, len(CLASS_NAMES) - 1)
+        if area := _paint_object(rng, canvas, owner, areas, light, CLASS_NAMES[class_id]):
             classes.append(class_id)
             areas.append(area)
     return Scene(_develop(rng, canvas), _instances(owner, classes))
@@ -98,7 +108,7 @@ def _check(seed: int, size_wh: tuple[int, int]) -> None:
         raise ConfigError(f"seed is {seed}, expected 0 or more", hint="choose another seed")
 
 
-def _place_thing(
+def _paint_object(
     rng: Rng,
     canvas: np.ndarray,
     owner: np.ndarray,
@@ -106,12 +116,12 @@ def _place_thing(
     light: tuple[float, float, float],
     name: str,
 ) -> int:
-    """Paints a thing into `canvas` and `owner`; gives its area, or 0 where it found no fitting place."""
+    """Paint an object into `canvas` and `owner`; return its area, 0 if no position fits."""
     least = MIN_AREA * (min(owner.shape) / REFERENCE_SIDE) ** 2
     for _ in range(4):
         pose = _pose(rng, owner.shape, upright=name in STANDING and rng.chance(0.75))
         style = make_style(rng, name, light, pose.angle)
-        window, alpha, rgb = _sample(pose, owner.shape, THINGS[name], style)
+        window, alpha, rgb = _sample(pose, owner.shape, PAINTERS[name], style)
         solid = alpha >= 0.5
         area = int(np.count_nonzero(solid))
         if area >= least and not _hides(owner, window, solid, areas):
@@ -122,7 +132,7 @@ def _place_thing(
     return 0
 
 
-def _place_clutter(rng: Rng, canvas: np.ndarray, light: tuple[float, float, float]) -> None:
+def _paint_clutter(rng: Rng, canvas: np.ndarray, light: tuple[float, float, float]) -> None:
     pose = _pose(rng, canvas.shape[:2], upright=False)
     style = make_style(rng, "clutter", light, pose.angle)
     window, alpha, rgb = _sample(pose, canvas.shape[:2], paint_clutter, style)
@@ -131,7 +141,7 @@ def _place_clutter(rng: Rng, canvas: np.ndarray, light: tuple[float, float, floa
 
 
 def _pose(rng: Rng, shape_hw: tuple[int, ...], *, upright: bool) -> Pose:
-    """A random place, size and turn; up to a quarter of the thing may leave the image."""
+    """Return a random position, size and turn; up to a quarter of the object may leave the image."""
     height, width = shape_hw[:2]
     radius = rng.log_between(*RADII) * min(width, height)
     margin = min(0.5 * radius, min(width, height) / 3)
@@ -143,7 +153,7 @@ def _pose(rng: Rng, shape_hw: tuple[int, ...], *, upright: bool) -> Pose:
 def _sample(
     pose: Pose, shape_hw: tuple[int, ...], paint: Callable[[np.ndarray, np.ndarray, Style], Painted], style: Style
 ) -> tuple[tuple[slice, slice], np.ndarray, np.ndarray]:
-    """Paints a thing in its window of the image: coverage (h, w) in 0..1 and colour (h, w, 3)."""
+    """Paint an object in its window of the image: coverage (h, w) in 0..1 and colour (h, w, 3)."""
     window = _window(pose, shape_hw)
     cos, sin = turn(pose.angle)
     dx = _samples(window[1], pose.center_xy[0])[None]
@@ -179,13 +189,13 @@ def _pool(samples: np.ndarray) -> np.ndarray:
 
 
 def _hides(owner: np.ndarray, window: tuple[slice, slice], solid: np.ndarray, areas: list[int]) -> bool:
-    """Whether painting `solid` would hide too much of a thing placed before."""
+    """Return whether painting `solid` would hide too much of an object painted before."""
     if not areas:
         return False
     after = owner.copy()
     after[window][solid] = 0
-    seen = np.bincount(after.ravel(), minlength=len(areas) + 1)[1:]
-    return any(count < MIN_VISIBLE * area for count, area in zip(seen, areas, strict=True))
+    visible = np.bincount(after.ravel(), minlength=len(areas) + 1)[1:]
+    return any(count < MIN_VISIBLE * area for count, area in zip(visible, areas, strict=True))
 
 
 def _cast_shadow(
@@ -234,10 +244,10 @@ def _develop(rng: Rng, canvas: np.ndarray) -> np.ndarray:
 
 
 def _instances(owner: np.ndarray, classes: list[int]) -> tuple[Instance, ...]:
-    found = []
+    instances = []
     for index, class_id in enumerate(classes, start=1):
         mask = owner == index
         columns, rows = np.flatnonzero(mask.any(axis=0)), np.flatnonzero(mask.any(axis=1))
         box = (int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1)
-        found.append(Instance(class_id, mask, box))
-    return tuple(found)
+        instances.append(Instance(class_id, mask, box))
+    return tuple(instances)

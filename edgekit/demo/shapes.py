@@ -1,7 +1,7 @@
-"""The things that the demo model knows, each painted by a function of its own coordinates.
+"""The objects that the demo model knows, each painted by a function of its own coordinates.
 
-A painter takes `u`, `v` (h, w) float32, the place of each sample in the thing's own frame (the thing fills
--1..1), and a `Style`; it gives `inside` (h, w) bool and `rgb` (h, w, 3) float32 in 0..1.
+A painter takes `u`, `v` (h, w) float32, the position of each sample in the object's own frame (the object fills -1..1),
+and a `Style`; it returns `inside` (h, w) bool and `rgb` (h, w, 3) float32 in 0..1.
 """
 
 from __future__ import annotations
@@ -22,17 +22,17 @@ AMBIENT = 0.42
 
 @dataclass(frozen=True, slots=True)
 class Style:
-    """How one thing looks: two colours, where the light comes from, gloss, and four free numbers in 0..1."""
+    """How an object looks: two colours, where the light comes from, gloss, and four free numbers in 0..1."""
 
     base: Rgb
     accent: Rgb
-    light: tuple[float, float, float]  # unit vector in the thing's frame, z towards the viewer
+    light: tuple[float, float, float]  # unit vector in the object's frame, z towards the viewer
     gloss: float
     shape: tuple[float, float, float, float]
 
 
 def paint_ball(u: np.ndarray, v: np.ndarray, style: Style) -> Painted:
-    """A sphere: plain, with a band, or with stripes."""
+    """Paint a sphere: plain, with a band, or with stripes."""
     square = u * u + v * v
     height = np.sqrt(np.maximum(1 - square, 0))
     pattern = style.shape[0]
@@ -47,7 +47,7 @@ def paint_ball(u: np.ndarray, v: np.ndarray, style: Style) -> Painted:
 
 
 def paint_ring(u: np.ndarray, v: np.ndarray, style: Style) -> Painted:
-    """A torus seen from above, the background showing through its hole."""
+    """Paint a torus seen from above, the background showing through its hole."""
     half_width = 0.15 + 0.14 * style.shape[0]
     radius = np.sqrt(u * u + v * v) + 1e-6
     across = (radius - (1 - half_width)) / half_width
@@ -58,7 +58,7 @@ def paint_ring(u: np.ndarray, v: np.ndarray, style: Style) -> Painted:
 
 
 def paint_star(u: np.ndarray, v: np.ndarray, style: Style) -> Painted:
-    """A star of five or six arms folded along their ridges, each facet lit by its own slope."""
+    """Paint a star of five or six arms folded along their ridges, each facet lit by its own slope."""
     points = 10 if style.shape[0] < 0.7 else 12
     inner = 0.38 + 0.14 * style.shape[1]
     rise = 0.3 + 0.3 * style.shape[2]
@@ -78,7 +78,7 @@ def paint_star(u: np.ndarray, v: np.ndarray, style: Style) -> Painted:
 
 
 def paint_leaf(u: np.ndarray, v: np.ndarray, style: Style) -> Painted:
-    """A pointed blade along u with a stem, a midrib and slanting veins."""
+    """Paint a pointed blade along u with a stem, a midrib and slanting veins."""
     along = (u + 0.68) / 1.68
     width = (0.34 + 0.22 * style.shape[0]) * 4 * along * (1 - along) * (1.25 - 0.5 * along)
     if style.shape[1] > 0.5:
@@ -96,7 +96,7 @@ def paint_leaf(u: np.ndarray, v: np.ndarray, style: Style) -> Painted:
 
 
 def paint_bottle(u: np.ndarray, v: np.ndarray, style: Style) -> Painted:
-    """A bottle standing along v: cap, neck, shoulder, and a body with a label."""
+    """Paint a bottle standing along v: cap, neck, shoulder, and a body with a label."""
     body, neck = 0.3 + 0.1 * style.shape[0], 0.1 + 0.04 * style.shape[1]
     shoulder = -0.5 + 0.15 * style.shape[2]
     half = neck + (body - neck) * smoothstep((v - shoulder) / 0.28)
@@ -113,7 +113,7 @@ def paint_bottle(u: np.ndarray, v: np.ndarray, style: Style) -> Painted:
 
 
 def paint_mug(u: np.ndarray, v: np.ndarray, style: Style) -> Painted:
-    """A mug with its handle at +u, the background showing between handle and body."""
+    """Paint a mug with its handle at +u, the background showing between handle and body."""
     body, shift = 0.56 + 0.08 * style.shape[0], 0.24
     s = (u + shift) / (body * (1 - 0.08 * style.shape[1] * (v + 0.7)))
     bulge = 0.16 * np.sqrt(np.maximum(1 - s * s, 0))
@@ -133,7 +133,7 @@ def paint_mug(u: np.ndarray, v: np.ndarray, style: Style) -> Painted:
 
 
 def paint_clutter(u: np.ndarray, v: np.ndarray, style: Style) -> Painted:
-    """What the model must leave alone: a box, a stick, a triangle or a cross."""
+    """Paint what the model must ignore: a box, a stick, a triangle or a cross."""
     kind, slim = style.shape[0], 0.2 + 0.7 * style.shape[1]
     box = (np.abs(u) < 0.9) & (np.abs(v) < slim)
     if kind < 0.4:
@@ -150,8 +150,8 @@ def paint_clutter(u: np.ndarray, v: np.ndarray, style: Style) -> Painted:
     return inside, rgb
 
 
-# Class id is the place in this table.
-THINGS: dict[str, Callable[[np.ndarray, np.ndarray, Style], Painted]] = {
+# The class id is the index in this table.
+PAINTERS: dict[str, Callable[[np.ndarray, np.ndarray, Style], Painted]] = {
     "ball": paint_ball,
     "bottle": paint_bottle,
     "leaf": paint_leaf,
@@ -159,13 +159,13 @@ THINGS: dict[str, Callable[[np.ndarray, np.ndarray, Style], Painted]] = {
     "ring": paint_ring,
     "star": paint_star,
 }
-CLASS_NAMES = tuple(THINGS)
+CLASS_NAMES = tuple(PAINTERS)
 STANDING = ("bottle", "mug")  # mostly upright, as gravity has it
 LEAF_COLORS: tuple[Rgb, ...] = ((0.3, 0.6, 0.2), (0.55, 0.65, 0.15), (0.75, 0.5, 0.15), (0.7, 0.25, 0.15))
 
 
 def make_style(rng: Rng, name: str, light_xyz: tuple[float, float, float], angle: float) -> Style:
-    """A random look for a thing turned by `angle`, lit from `light_xyz` in the image's frame."""
+    """Return a random look for an object turned by `angle`, lit from `light_xyz` in the image's frame."""
     cos, sin = turn(angle)
     x, y, z = light_xyz
     base = jitter(rng, rng.pick(LEAF_COLORS)) if name == "leaf" else random_color(rng)
@@ -175,14 +175,14 @@ def make_style(rng: Rng, name: str, light_xyz: tuple[float, float, float], angle
 
 
 def random_color(rng: Rng, *, most_vivid: float = 0.9) -> Rgb:
-    """A colour between grey and vivid, rarely near black."""
+    """Return a colour between grey and vivid, rarely near black."""
     grey, vivid = rng.between(0.15, 0.95), rng.between(0.1, most_vivid)
     mixed = [grey * (1 - vivid) + rng.between(0.05, 1) * vivid for _ in range(3)]
     return mixed[0], mixed[1], mixed[2]
 
 
 def jitter(rng: Rng, color: tuple[float, ...], amount: float = 0.12) -> Rgb:
-    """The colour, moved a little."""
+    """Return the colour, moved a little."""
     moved = [min(max(c + rng.between(-amount, amount), 0.02), 1.0) for c in color]
     return moved[0], moved[1], moved[2]
 

@@ -11,11 +11,11 @@ import numpy.typing as npt
 
 from edgekit.demo.rng import Rng
 
-Floats = npt.NDArray[np.float32]
+Float32Array = npt.NDArray[np.float32]
 
 
-def value_noise(rng: Rng, size_wh: tuple[int, int], cell_wh: tuple[float, float]) -> Floats:
-    """Smooth noise (H, W) float32 in 0..1 whose bumps are about `cell_wh` pixels large."""
+def value_noise(rng: Rng, size_wh: tuple[int, int], cell_wh: tuple[float, float]) -> Float32Array:
+    """Return smooth noise (H, W) float32 in 0..1 whose bumps are about `cell_wh` pixels large."""
     (width, height), (cell_w, cell_h) = size_wh, cell_wh
     grid = rng.field(int(height / cell_h) + 2, int(width / cell_w) + 2)
     left, across = _steps(width, cell_w)
@@ -25,9 +25,9 @@ def value_noise(rng: Rng, size_wh: tuple[int, int], cell_wh: tuple[float, float]
     return _f32(rows[top] * (1 - down) + rows[top + 1] * down)
 
 
-def clouds(rng: Rng, size_wh: tuple[int, int], cell_px: float, *, octaves: int = 3) -> Floats:
-    """Noise (H, W) float32 in 0..1 with ever finer detail added at half the strength."""
-    total: Floats = np.zeros((size_wh[1], size_wh[0]), np.float32)
+def clouds(rng: Rng, size_wh: tuple[int, int], cell_px: float, *, octaves: int = 3) -> Float32Array:
+    """Return noise (H, W) float32 in 0..1 with ever finer detail added at half the strength."""
+    total: Float32Array = np.zeros((size_wh[1], size_wh[0]), np.float32)
     weight, sum_of_weights = 1.0, 0.0
     for octave in range(octaves):
         cell = max(cell_px / 2**octave, 2.0)
@@ -37,33 +37,33 @@ def clouds(rng: Rng, size_wh: tuple[int, int], cell_px: float, *, octaves: int =
     return _f32(total / sum_of_weights)
 
 
-def grain(rng: Rng, shape: tuple[int, ...]) -> Floats:
-    """Sensor noise, float32, mean 0 and deviation 1: the sum of four uniform fields, near enough to normal."""
+def grain(rng: Rng, shape: tuple[int, ...]) -> Float32Array:
+    """Return sensor noise, float32, mean 0 and deviation 1: the sum of four uniform fields, near enough to normal."""
     total = rng.field(*shape) + rng.field(*shape) + rng.field(*shape) + rng.field(*shape)
     return _f32((total - 2.0) * 1.7320508)
 
 
-def box_blur(image: Floats, radius: int) -> Floats:
-    """Mean over a square of 2 * radius + 1 pixels; edges repeat. (H, W) or (H, W, C) float32."""
+def box_blur(image: Float32Array, radius: int) -> Float32Array:
+    """Return the mean over a square of 2 * radius + 1 pixels, edges repeated; (H, W) or (H, W, C) float32."""
     for axis in (0, 1):
         if radius:
             image = _blur_along(image, radius, axis)
     return image
 
 
-def smoothstep(t: npt.NDArray[np.floating]) -> Floats:
-    """0 below 0, 1 above 1, smooth between."""
+def smoothstep(t: npt.NDArray[np.floating]) -> Float32Array:
+    """Return 0 below 0, 1 above 1, smooth between."""
     part = _f32(np.clip(t, 0, 1))
     return _f32(part * part * (3 - 2 * part))
 
 
-def _steps(length: int, cell: float) -> tuple[npt.NDArray[np.int64], Floats]:
-    place = _f32(np.arange(length, dtype=np.float32) / cell)
-    index = place.astype(np.int64)
-    return index, smoothstep(place - index.astype(np.float32))
+def _steps(length: int, cell: float) -> tuple[npt.NDArray[np.int64], Float32Array]:
+    position = _f32(np.arange(length, dtype=np.float32) / cell)
+    index = position.astype(np.int64)
+    return index, smoothstep(position - index.astype(np.float32))
 
 
-def _blur_along(image: Floats, radius: int, axis: int) -> Floats:
+def _blur_along(image: Float32Array, radius: int, axis: int) -> Float32Array:
     padding = [(0, 0)] * image.ndim
     padding[axis] = (radius, radius)
     padded = np.pad(image, padding, mode="edge")
@@ -75,6 +75,6 @@ def _blur_along(image: Floats, radius: int, axis: int) -> Floats:
     return _f32(total / (2 * radius + 1))
 
 
-def _f32(values: npt.NDArray[np.floating]) -> Floats:
+def _f32(values: npt.NDArray[np.floating]) -> Float32Array:
     """For the type checker, which cannot see that plain numbers leave float32 as it is."""
     return np.asarray(values, np.float32)

@@ -1,4 +1,4 @@
-"""Which class of the model is which category of the labels: by name, never by luck."""
+"""Which class of the model is which category of the labels: by name."""
 
 from __future__ import annotations
 
@@ -7,10 +7,18 @@ from dataclasses import dataclass
 
 from edgekit.errors import DataError
 
+__all__ = ["ClassMap", "MergedCategories", "match_classes", "merge_categories"]
+
 
 @dataclass(frozen=True, slots=True)
 class ClassMap:
-    """`category_of[class id]` for the classes that the labels have; `notes` says who was left out."""
+    """Which class of a model is which category.
+
+    Attributes:
+        category_of: Class id -> category id, for the classes that the labels have.
+        names: Category id -> name.
+        notes: Which classes and categories have no counterpart.
+    """
 
     category_of: Mapping[int, int]
     names: Mapping[int, str]
@@ -19,7 +27,13 @@ class ClassMap:
 
 @dataclass(frozen=True, slots=True)
 class MergedCategories:
-    """`categories` (id, name) with every name once; `kept[id]` is the id that a category counts as."""
+    """Categories with every name once.
+
+    Attributes:
+        categories: (id, name).
+        kept: Category id -> the id that it counts as.
+        notes: Which were merged.
+    """
 
     categories: tuple[tuple[int, str], ...]
     kept: Mapping[int, int]
@@ -27,9 +41,15 @@ class MergedCategories:
 
 
 def merge_categories(categories: Sequence[tuple[int, str]]) -> MergedCategories:
-    """Makes categories of one name one class, that of the lowest id: no name could tell them apart.
+    """Merge categories of equal names into the one with the lowest id: no name could tell them apart.
 
     Roboflow's exports have such a pair (the data set's own name as category 0), as have files merged of several.
+
+    Args:
+        categories: (id, name).
+
+    Returns:
+        The merged categories.
     """
     groups: dict[str, list[int]] = {}
     names = dict(sorted(categories))
@@ -45,9 +65,17 @@ def merge_categories(categories: Sequence[tuple[int, str]]) -> MergedCategories:
 
 
 def match_classes(model_names: Sequence[str], categories: Sequence[tuple[int, str]]) -> ClassMap:
-    """Matches names without regard to case; without any match but equal counts, the order of the ids.
+    """Match class names without regard to case; without any match but equal counts, by the order of the ids.
 
-    `categories`: (id, name). Raises DataError where neither fits.
+    Args:
+        model_names: Names of the model's classes, by class id.
+        categories: (id, name) of the labels.
+
+    Returns:
+        The map.
+
+    Raises:
+        DataError: If neither names nor counts match.
     """
     by_name = {_key(name): (category, name) for category, name in reversed(categories)}
     matched = {i: by_name[_key(name)] for i, name in enumerate(model_names) if _key(name) in by_name}
@@ -61,12 +89,12 @@ def match_classes(model_names: Sequence[str], categories: Sequence[tuple[int, st
             )
         matched = dict(enumerate(sorted(categories)))
         notes = ("no class name of the model is among the labels'; classes are matched by their order",)
-    strangers = [name for i, name in enumerate(model_names) if i not in matched]
-    unseen = [name for category, name in categories if category not in {c for c, _ in matched.values()}]
-    if strangers:
-        notes += (f"the labels do not have {len(strangers)} classes of the model: {_few(strangers)}",)
-    if unseen:
-        notes += (f"the model does not have {len(unseen)} categories of the labels: {_few(unseen)}; not scored",)
+    unknown = [name for i, name in enumerate(model_names) if i not in matched]
+    unmatched = [name for category, name in categories if category not in {c for c, _ in matched.values()}]
+    if unknown:
+        notes += (f"the labels do not have {len(unknown)} classes of the model: {_few(unknown)}",)
+    if unmatched:
+        notes += (f"the model does not have {len(unmatched)} categories of the labels: {_few(unmatched)}; not scored",)
     return ClassMap({i: category for i, (category, _) in matched.items()}, dict(matched.values()), notes)
 
 

@@ -1,4 +1,4 @@
-"""Scoring with pycocotools: who matches whom, then precision by COCO's definition."""
+"""Matching detections with labels by pycocotools, for precision by COCO's definition."""
 
 from __future__ import annotations
 
@@ -14,38 +14,56 @@ from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval, Params
 
 from edgekit.evaluate.classes import ClassMap
+from edgekit.evaluate.detections import ImageDetections
 from edgekit.evaluate.labels import Labels
 from edgekit.evaluate.precision import ClassMatches
-from edgekit.evaluate.predictions import ImageDetections
 from edgekit.ops.boxes import xyxy_to_ltwh
+
+__all__ = ["AREAS", "Matches", "match"]
 
 AREAS = ("all", "small", "medium", "large")  # below 32^2 pixels, below 96^2, above
 IOU_TYPES = {"box": "bbox", "mask": "segm", "keypoint": "keypoints"}
-COUNTED = {"box": 100, "mask": 100, "keypoint": 20}  # detections per image and class, as COCO counts
-NEEDED = {"mask": "segmentation", "keypoint": "keypoints"}  # what a label must have to be scored
+MAX_DETECTIONS = {"box": 100, "mask": 100, "keypoint": 20}  # per image and class, as COCO counts
+REQUIRED_KEYS = {"mask": "segmentation", "keypoint": "keypoints"}  # of a label, to be scored
 AREAS_OF = {"keypoint": ("all", "medium", "large")}  # COCO marks no key points on small people
 
 
 @dataclass(frozen=True, slots=True)
 class Matches:
-    """Per area range and category id, who matched; `image_ids` are the columns of the bootstrap's weights."""
+    """Which detections match which labels.
+
+    Attributes:
+        image_ids: The columns of the bootstrap's weights.
+        by_area: Area range -> category id -> matches.
+        objects: Category id -> number of objects.
+    """
 
     image_ids: tuple[int, ...]
     by_area: Mapping[str, Mapping[int, ClassMatches]]
     objects: Mapping[int, int]
 
 
-def match(truth: Labels, found: Iterable[ImageDetections], classes: ClassMap, *, kind: str) -> Matches:
-    """Matches detections with labels, kind "box", "mask" or "keypoint". Images not read are left out."""
+def match(labels: Labels, detections: Iterable[ImageDetections], classes: ClassMap, *, kind: str) -> Matches:
+    """Match detections with labels; images that could not be read are skipped.
+
+    Args:
+        labels: The labels.
+        detections: Of each image.
+        classes: Which class of the model is which category.
+        kind: "box", "mask" or "keypoint".
+
+    Returns:
+        The matches.
+    """
     images: list[dict[str, Any]] = []
     results: list[dict[str, Any]] = []
-    for image in found:
+    for image in detections:
         if image.error:
             continue
         width, height = image.size_wh
         images.append({"id": image.image_id, "width": width, "height": height})
         results += _results(image, classes, kind, first_id=len(results) + 1)
-    return _evaluate(images, _labels(truth, {i["id"] for i in images}, classes, kind), results, classes, kind)
+    return _evaluate(images, _coco_labels(labels, {i["id"] for i in images}, classes, kind), results, classes, kind)
 
 
 def _evaluate(
@@ -60,7 +78,7 @@ def _evaluate(
     known = [row for row in results if (row["image_id"], row["category_id"]) in labelled]
     with contextlib.redirect_stdout(io.StringIO()):  # pycocotools talks
         evaluation = COCOeval(_coco(images, labels, categories), _coco(images, known, categories), IOU_TYPES[kind])
-        evaluation.params.maxDets = [COUNTED[kind]]
+        evaluation.params.maxDets = [MAX_DETECTIONS[kind]]
         if kind == "keypoint":
             evaluation.params.kpt_oks_sigmas = keypoint_sigmas(labels, evaluation.params.kpt_oks_sigmas)
         evaluation.evaluate()
@@ -68,12 +86,12 @@ def _evaluate(
     areas = AREAS_OF.get(kind, AREAS)
     strays = stray_rows(results, labelled, areas, evaluation.params)
     tables = _tables(evaluation.evalImgs, categories, areas, image_ids, strays)
-    objects = {category: int(one.objects.sum()) for category, one in tables["all"].items()}
+    objects = {category: int(table.objects.sum()) for category, table in tables["all"].items()}
     return Matches(image_ids, tables, objects)
 
 
 def keypoint_sigmas(labels: list[dict[str, Any]], of_people: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """How exactly each point can be placed: COCO's for its 17 points of a person, else alike (Ultralytics)."""
+    """Return the sigma of each point: COCO's for its 17 points of a person, else equal ones (Ultralytics)."""
     points = len(labels[0]["keypoints"]) // 3 if labels else len(of_people)
     return of_people if points == len(of_people) else np.full(points, 1 / points)
 
@@ -90,7 +108,7 @@ def _coco(images: list[dict[str, Any]], annotations: list[dict[str, Any]], categ
 
 
 def _results(image: ImageDetections, classes: ClassMap, kind: str, *, first_id: int) -> list[dict[str, Any]]:
-    """COCO's result rows; areas as pycocotools' loadRes gives them: of the box, or of the mask."""
+    """Return COCO's result rows; areas as pycocotools' loadRes gives them: of the box, or of the mask."""
     from pycocotools import mask as coco_mask
 
     boxes = xyxy_to_ltwh(image.boxes_xyxy).astype(float).tolist()
@@ -119,35 +137,35 @@ def _results(image: ImageDetections, classes: ClassMap, kind: str, *, first_id: 
 
 
 def _keypoint_fields(image: ImageDetections, index: int) -> dict[str, Any]:
-    """As loadRes: the box around the points gives the size, and that of the detection does not count."""
+    """Return what loadRes adds: the box around the points gives the size, and that of the detection does not count."""
     assert image.keypoints is not None
     points = image.keypoints[index].astype(float)
     (x1, y1), (x2, y2) = points[:, :2].min(axis=0), points[:, :2].max(axis=0)
     return {"keypoints": points.ravel().tolist(), "area": (x2 - x1) * (y2 - y1), "bbox": [x1, y1, x2 - x1, y2 - y1]}
 
 
-def _labels(truth: Labels, image_ids: set[int], classes: ClassMap, kind: str) -> list[dict[str, Any]]:
+def _coco_labels(labels: Labels, image_ids: set[int], classes: ClassMap, kind: str) -> list[dict[str, Any]]:
     known = set(classes.category_of.values())
     return [
         dict(a)
-        for a in truth.annotations
-        if a["image_id"] in image_ids and a["category_id"] in known and (kind == "box" or a.get(NEEDED[kind]))
+        for a in labels.annotations
+        if a["image_id"] in image_ids and a["category_id"] in known and (kind == "box" or a.get(REQUIRED_KEYS[kind]))
     ]
 
 
 def stray_rows(
     results: list[dict[str, Any]], labelled: set[tuple[int, int]], areas: tuple[str, ...], params: Params
 ) -> dict[tuple[int, str, int], dict[str, Any]]:
-    """Detections of a class that their image has no label of, as `evaluateImg` of pycocotools gives them, in no time.
+    """Return detections of classes that their image has no label of, as pycocotools' `evaluateImg` would, but fast.
 
-    By category, area range and image: all are misses, and those outside the range do not count. They are most of
-    the rows at a low score threshold.
+    By category, area range and image: all are misses, and those outside the range do not count. They are most of the
+    rows at a low score threshold.
     """
     groups: dict[tuple[int, int], list[dict[str, Any]]] = {}
     for row in results:
-        place = row["image_id"], row["category_id"]
-        if place not in labelled:
-            groups.setdefault(place, []).append(row)
+        key = row["image_id"], row["category_id"]
+        if key not in labelled:
+            groups.setdefault(key, []).append(row)
     ranges = dict(zip(areas, params.areaRng, strict=True))
     rows: dict[tuple[int, str, int], dict[str, Any]] = {}
     for (image_id, category), group in groups.items():
@@ -173,17 +191,17 @@ def _tables(
     image_ids: tuple[int, ...],
     strays: Mapping[tuple[int, str, int], dict[str, Any]],
 ) -> dict[str, dict[int, ClassMatches]]:
-    """pycocotools' flat list, ordered by category, area range, image, as one table per area and category."""
+    """Return pycocotools' flat list, ordered by category, area range, image, as one table per area and category."""
     tables: dict[str, dict[int, ClassMatches]] = {area: {} for area in areas}
     images = len(image_ids)
     for c, category in enumerate(categories):
         for a, area in enumerate(areas):
             start = (c * len(areas) + a) * images
-            own = [
+            of_class = [
                 strays.get((category, area, image_id)) if row is None else row
                 for image_id, row in zip(image_ids, rows[start : start + images], strict=True)
             ]
-            tables[area][category] = _table(own, images)
+            tables[area][category] = _table(of_class, images)
     return tables
 
 

@@ -71,50 +71,50 @@ def read_annotations(
     if not isinstance(value, list):
         raise DataError(f"{path} has no list `annotations`, expected one", hint="take the full annotation file")
     annotations: list[dict[str, Any]] = []
-    places: list[str] = []
-    seen: set[bytes] = set()
+    locations: list[str] = []
+    contents: set[bytes] = set()
     for i, entry in enumerate(value):
-        place = f"annotations[{i}]"
-        annotation = _annotation(entry, place, sizes_wh, category_of, faults)
+        location = f"annotations[{i}]"
+        annotation = _annotation(entry, location, sizes_wh, category_of, faults)
         if annotation is None:
             continue
         content = hashlib.sha256(repr(annotation).encode()).digest()
-        if content in seen:
-            faults.add(place, {k: annotation[k] for k in ("category_id", "bbox")}, UNIQUE, effect=ONCE)
+        if content in contents:
+            faults.add(location, {k: annotation[k] for k in ("category_id", "bbox")}, UNIQUE, effect=ONCE)
             continue
-        seen.add(content)
+        contents.add(content)
         annotations.append({"id": i + 1, **annotation})  # COCOeval takes an id of 0 for "no match"
-        places.append(place)
-    _even_keypoints(annotations, places, faults)
+        locations.append(location)
+    _even_keypoints(annotations, locations, faults)
     return tuple(annotations)
 
 
 def _annotation(
-    entry: object, place: str, sizes_wh: Sizes, category_of: Mapping[int, int], faults: Faults
+    entry: object, location: str, sizes_wh: Sizes, category_of: Mapping[int, int], faults: Faults
 ) -> dict[str, Any] | None:
     if not isinstance(entry, dict):
-        faults.add(place, entry, "an object")
+        faults.add(location, entry, "an object")
         return None
     category, image_id = as_integer(entry.get("category_id")), as_integer(entry.get("image_id"))
     if category is None or category not in category_of:
-        faults.add(f"{place}.category_id", entry.get("category_id"), "an id in `categories`")
+        faults.add(f"{location}.category_id", entry.get("category_id"), "an id in `categories`")
         return None
     if image_id is None or image_id not in sizes_wh:
-        faults.add(f"{place}.image_id", entry.get("image_id"), "an id in `images`")
+        faults.add(f"{location}.image_id", entry.get("image_id"), "an id in `images`")
         return None
-    box, crowd = _box(entry.get("bbox")), _flag(entry.get("iscrowd"))
+    box, iscrowd = _box(entry.get("bbox")), _flag(entry.get("iscrowd"))
     if box is None:
-        faults.add(f"{place}.bbox", entry.get("bbox"), "[x, y, width, height] with sides above 0")
+        faults.add(f"{location}.bbox", entry.get("bbox"), "[x, y, width, height] with sides above 0")
         return None
-    if crowd is None:
-        faults.add(f"{place}.iscrowd", entry.get("iscrowd"), "0 or 1")
+    if iscrowd is None:
+        faults.add(f"{location}.iscrowd", entry.get("iscrowd"), "0 or 1")
         return None
-    outline = clean_segmentation(entry.get("segmentation"), sizes_wh[image_id], f"{place}.segmentation", faults)
-    annotation = {"image_id": image_id, "category_id": category_of[category], "bbox": box, "iscrowd": crowd}
-    annotation["area"] = _area(entry.get("area"), box, outline, sizes_wh[image_id], place, faults)
+    outline = clean_segmentation(entry.get("segmentation"), sizes_wh[image_id], f"{location}.segmentation", faults)
+    annotation = {"image_id": image_id, "category_id": category_of[category], "bbox": box, "iscrowd": iscrowd}
+    annotation["area"] = _area(entry.get("area"), box, outline, sizes_wh[image_id], location, faults)
     if outline is not None:
         annotation["segmentation"] = outline
-    points = _keypoints(entry.get("keypoints"), f"{place}.keypoints", faults)
+    points = _keypoints(entry.get("keypoints"), f"{location}.keypoints", faults)
     if points is not None:
         annotation |= {"keypoints": points, "num_keypoints": sum(v > 0 for v in points[2::3])}
     return annotation
@@ -133,33 +133,35 @@ def _flag(value: object) -> int | None:
     return int(value) if isinstance(value, bool) else 0 if value is None else as_integer(value, low=0, high=1)
 
 
-def _area(value: object, box: list[float], outline: Any, size_wh: tuple[int, int], place: str, faults: Faults) -> float:
+def _area(
+    value: object, box: list[float], outline: Any, size_wh: tuple[int, int], location: str, faults: Faults
+) -> float:
     """The area that the file says; else that of the mask, as COCO has it, or of the box."""
     area = as_number(value, low=0, high=1e18)
     if area is not None:
         return area
     if value is not None:
-        faults.add(f"{place}.area", value, "a number of 0 or more", effect="computed")
+        faults.add(f"{location}.area", value, "a number of 0 or more", effect="computed")
     return mask_area(outline, size_wh) if outline is not None else box[2] * box[3]
 
 
-def _keypoints(value: object, place: str, faults: Faults) -> list[float] | None:
+def _keypoints(value: object, location: str, faults: Faults) -> list[float] | None:
     if value is None or value == []:
         return None
     numbers = [as_number(v) for v in value] if isinstance(value, list) and len(value) <= 3 * MAX_KEYPOINTS else [None]
     if None in numbers or len(numbers) % 3:
-        faults.add(place, value, "x, y, visibility for every point", effect="used without key points")
+        faults.add(location, value, "x, y, visibility for every point", effect="used without key points")
         return None
     return numbers  # type: ignore[return-value]
 
 
-def _even_keypoints(annotations: list[dict[str, Any]], places: list[str], faults: Faults) -> None:
+def _even_keypoints(annotations: list[dict[str, Any]], locations: list[str], faults: Faults) -> None:
     """Takes the key points off those that have another number of them than most: points are compared one by one."""
     counts = Counter(len(a["keypoints"]) for a in annotations if "keypoints" in a)
     usual = counts.most_common(1)[0][0] if counts else 0
-    for annotation, place in zip(annotations, places, strict=True):
+    for annotation, location in zip(annotations, locations, strict=True):
         points = annotation.get("keypoints")
         if points is not None and len(points) != usual:
             expected = f"{usual // 3} points as most have"
-            faults.add(f"{place}.keypoints", points, expected, effect="used without key points")
+            faults.add(f"{location}.keypoints", points, expected, effect="used without key points")
             del annotation["keypoints"], annotation["num_keypoints"]

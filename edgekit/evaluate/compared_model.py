@@ -1,4 +1,4 @@
-"""One side of a comparison: a model whose every tensor can be read, or a folder of outputs dumped on a board."""
+"""A model to compare: one whose every tensor can be read, or a folder of outputs dumped on a board."""
 
 from __future__ import annotations
 
@@ -19,17 +19,26 @@ from edgekit.spec import HeadSpec
 if TYPE_CHECKING:
     from edgekit.sim.graph import Graph
 
-QUANTIZED_SUFFIX = "_quantized"  # how the compilers name the integer form of a float tensor
+INTEGER_TENSOR_SUFFIX = "_quantized"  # how the compilers name the integer form of a float tensor
 MAX_DUMP_BYTES = 1 << 30
 
 Arrays = Mapping[str, npt.NDArray[Any]]
 OutputScales = Mapping[str, tuple[npt.NDArray[np.float32], int]]
 NO_SCALES: OutputScales = MappingProxyType({})
 
+__all__ = ["ComparedModel", "InnerTensor", "head_values", "open_compared"]
+
 
 @dataclass(frozen=True, slots=True)
-class Tensor:
-    """An inner tensor: its own name, the node that makes it, and the name that both sides know it by."""
+class InnerTensor:
+    """An inner tensor.
+
+    Attributes:
+        name: Its own name.
+        node: The node that makes it.
+        op: The operator of that node.
+        key: The name that both models know it by.
+    """
 
     name: str
     node: str
@@ -38,28 +47,39 @@ class Tensor:
 
 
 class ComparedModel(Protocol):
-    """What is compared. `session` prepares and decodes; None for dumps, which only have heads.
+    """What is compared.
 
-    `units`: scale and axis of integers that a dump may hold where this side gives floats, by output name.
+    Attributes:
+        session: Prepares and decodes; None for dumps, which only have heads.
     """
-
-    @property
-    def name(self) -> str: ...
 
     session: Session | None
 
     @property
-    def tensors(self) -> tuple[Tensor, ...]: ...
+    def name(self) -> str:
+        """Name of the file or folder."""
 
     @property
-    def units(self) -> OutputScales: ...
+    def tensors(self) -> tuple[InnerTensor, ...]:
+        """The inner tensors that can be read."""
+
+    @property
+    def output_scales(self) -> OutputScales:
+        """Output name -> scale and axis of the integers that a dump may hold where this model gives floats."""
 
     def run(self, image: str, inputs: npt.NDArray[Any] | None, keep: Sequence[str]) -> Arrays:
-        """Heads by output name and the tensors `keep`; `image` is its file stem."""
+        """Return heads by output name, and the tensors `keep`; `image` is the stem of its file."""
 
 
 def open_compared(path: Path) -> ComparedModel:
-    """A float ONNX, quantized graph or `.bin` (as `edgekit.load` takes it), or a folder of .npz dumps."""
+    """Open a model to compare.
+
+    Args:
+        path: A float ONNX, quantized graph or `.bin` (as `edgekit.load` takes it), or a folder of .npz dumps.
+
+    Returns:
+        The model.
+    """
     path = Path(path)
     if path.is_dir() and any(path.glob("*.npz")):
         return DumpedOutputs(path)
@@ -75,7 +95,7 @@ class FloatModel:
     """A float model with all its tensors, on onnxruntime."""
 
     session: Session | None
-    units = NO_SCALES
+    output_scales = NO_SCALES
 
     def __init__(self, path: Path, session: Session) -> None:
         from edgekit.export import cut_graph
@@ -87,7 +107,7 @@ class FloatModel:
         if not {head.name for head in session.spec.outputs} <= names:
             self._model = cut_graph(self._model).model
         self.tensors = tuple(
-            Tensor(name, node.name, node.op_type, name)
+            InnerTensor(name, node.name, node.op_type, name)
             for node in self._model.graph.node
             if node.op_type != "Constant"
             for name in node.output
@@ -95,12 +115,13 @@ class FloatModel:
         self._opened: tuple[frozenset[str], Any] | None = None
 
     def run(self, image: str, inputs: npt.NDArray[Any] | None, keep: Sequence[str]) -> Arrays:
+        """Return heads by output name, and the tensors `keep`."""
         from edgekit.graph.onnx_graph import extract, open_session
 
         assert self.session is not None and inputs is not None
-        wanted = frozenset([*(head.name for head in self.session.spec.outputs), *keep])
-        if self._opened is None or self._opened[0] != wanted:
-            self._opened = wanted, open_session(extract(self._model, {}, sorted(wanted)))
+        outputs = frozenset([*(head.name for head in self.session.spec.outputs), *keep])
+        if self._opened is None or self._opened[0] != outputs:
+            self._opened = outputs, open_session(extract(self._model, {}, sorted(outputs)))
         values: Arrays = self._opened[1]({self.session.spec.input.name: inputs})
         return values
 
@@ -117,25 +138,32 @@ class QuantizedModel:
         self.name, self.session = path.name, session
         self._device = session.device
         self.tensors = sim_tensors(self._device.graph)
-        self.units = head_scales(self._device.graph)
+        self.output_scales = head_scales(self._device.graph)
 
     def run(self, image: str, inputs: npt.NDArray[Any] | None, keep: Sequence[str]) -> Arrays:
+        """Return heads by output name, and the tensors `keep`."""
         assert self.session is not None and inputs is not None
         return self._device.infer({self.session.spec.input.name: inputs}, keep)
 
 
-def sim_tensors(graph: Graph) -> tuple[Tensor, ...]:
-    """The tensors of a quantized graph whose values can be read.
+def sim_tensors(graph: Graph) -> tuple[InnerTensor, ...]:
+    """Return the tensors of a quantized graph whose values can be read.
 
-    A head's integers have a unit per channel: the float that its Dequantize makes stands for them, and where
-    that node was removed, they are compared as heads alone.
+    A head's integers have a scale per channel: the float that its Dequantize makes stands for them; if that node was
+    removed, they are compared only as heads.
+
+    Args:
+        graph: The integer graph.
+
+    Returns:
+        In the order of computing.
     """
     from edgekit.sim.ops.dequantize import Dequantize
 
     floats = {n.operands[0]: n.outputs[0] for n in graph.nodes if isinstance(n.operator, Dequantize)}
     hidden = {out.tensor for out in graph.outputs.values() if out.scale.size} | set(floats.values())
     return tuple(
-        Tensor(floats.get(name, name), node.name, node.op_type, name.removesuffix(QUANTIZED_SUFFIX))
+        InnerTensor(floats.get(name, name), node.name, node.op_type, name.removesuffix(INTEGER_TENSOR_SUFFIX))
         for node in graph.nodes
         for name in node.outputs
         if name not in hidden
@@ -143,7 +171,14 @@ def sim_tensors(graph: Graph) -> tuple[Tensor, ...]:
 
 
 def head_scales(graph: Graph) -> OutputScales:
-    """Scale and axis of each output that a Dequantize makes: the board gives its integers where that was removed."""
+    """Return the scale of each output that a Dequantize makes: the board gives its integers if that was removed.
+
+    Args:
+        graph: The integer graph.
+
+    Returns:
+        Output name -> scale (channels,) or (1,), and its axis.
+    """
     from edgekit.sim.ops.dequantize import Dequantize
 
     return {
@@ -157,13 +192,14 @@ class OutputsOnly:
     """A model of which only the outputs can be read, such as one on the board."""
 
     session: Session | None
-    tensors: tuple[Tensor, ...] = ()
-    units = NO_SCALES
+    tensors: tuple[InnerTensor, ...] = ()
+    output_scales = NO_SCALES
 
     def __init__(self, path: Path, session: Session) -> None:
         self.name, self.session = path.name, session
 
     def run(self, image: str, inputs: npt.NDArray[Any] | None, keep: Sequence[str]) -> Arrays:
+        """Return heads by output name, and the tensors `keep`."""
         assert self.session is not None and inputs is not None
         return self.session.infer(inputs)
 
@@ -172,13 +208,14 @@ class DumpedOutputs:
     """Outputs saved elsewhere: `<image's stem>.npz` per image, arrays by output name."""
 
     session: Session | None = None
-    tensors: tuple[Tensor, ...] = ()
-    units = NO_SCALES
+    tensors: tuple[InnerTensor, ...] = ()
+    output_scales = NO_SCALES
 
     def __init__(self, folder: Path) -> None:
         self.name, self._folder = folder.name, folder
 
     def run(self, image: str, inputs: npt.NDArray[Any] | None, keep: Sequence[str]) -> Arrays:
+        """Return heads by output name, and the tensors `keep`."""
         path = self._folder / f"{image}.npz"
         if not path.is_file():
             raise DataError(
@@ -202,43 +239,51 @@ def _unpacked_bytes(path: Path) -> int:
         raise DataError(f"{path} is no .npz file ({error})", hint="save it with numpy.savez") from error
 
 
-def _unit(head: HeadSpec, side: ComparedModel, like: ComparedModel) -> tuple[npt.NDArray[np.float32], int]:
+def _scale_of(head: HeadSpec, model: ComparedModel, like: ComparedModel) -> tuple[npt.NDArray[np.float32], int]:
     if head.scale:
         return np.asarray(head.scale, np.float32), head.axis
-    for one in (side, like):
-        if head.name in one.units:
-            return one.units[head.name]
+    for known in (model, like):
+        if head.name in known.output_scales:
+            return known.output_scales[head.name]
     raise ModelError(
-        f"{side.name}: output {head.name!r} holds integers, and neither side knows their scale, expected floats",
+        f"{model.name}: output {head.name!r} holds integers, and neither model knows their scale, expected floats",
         hint="compare with the quantized graph or the .bin that they come from, or dump floats",
     )
 
 
-def head_values(raw: Arrays, side: ComparedModel, like: ComparedModel) -> dict[str, npt.NDArray[np.float32]]:
-    """Heads as floats by role and stride ("box_8"), integers by the scales of the sidecar.
+def head_values(raw: Arrays, model: ComparedModel, like: ComparedModel) -> dict[str, npt.NDArray[np.float32]]:
+    """Return heads as floats, integers by the scales of the sidecar.
 
-    A dump has no sidecar: its arrays are read with that of `like`, by name. Raises ModelError where a head is
-    missing or of another shape.
+    Args:
+        raw: Heads by output name.
+        model: That gave them.
+        like: The other model, whose sidecar is used for a dump, which has none.
+
+    Returns:
+        By role and stride, such as "box_8".
+
+    Raises:
+        ModelError: If a head is missing or of another shape.
     """
     from edgekit.ops.quant import dequantize
 
-    session = side.session or like.session
+    session = model.session or like.session
     if session is None:
         raise ModelError(
-            f"{side.name} and {like.name} are both dumps, expected a model on one side at least",
+            f"{model.name} and {like.name} are both dumps, expected at least one model",
             hint="give the model whose outputs were dumped",
         )
     values = {}
     for head in session.spec.outputs:
         if head.name not in raw or raw[head.name].size != int(np.prod(head.shape)):
-            found = raw[head.name].shape if head.name in raw else f"only {', '.join(sorted(raw))[:120]}"
+            shape = raw[head.name].shape if head.name in raw else f"only {', '.join(sorted(raw))[:120]}"
             raise ModelError(
-                f"{side.name}: output {head.name!r} is {found}, expected {head.shape}",
+                f"{model.name}: output {head.name!r} is {shape}, expected {head.shape}",
                 hint="compare outputs of the same model; a dump holds its arrays by output name",
             )
         array = raw[head.name].reshape(head.shape)
         if np.issubdtype(array.dtype, np.integer):
-            scale, axis = _unit(head, side, like)
+            scale, axis = _scale_of(head, model, like)
             array = dequantize(array, scale, axis)
         values[f"{head.role}_{head.stride}" if head.stride else head.role] = array.astype(np.float32)
     return values

@@ -2,7 +2,7 @@
 
 It cuts the padding off the prototypes in whole cells and stretches what is left over the image. Where the padding is
 no multiple of a cell (4 pixels), masks move by up to a cell: on the 129 images of COCO that edgekit is measured with,
-half a point of mask mAP is lost. edgekit's own masks (`ops/masks.py`) keep the exact place.
+half a point of mask mAP is lost. edgekit's own masks (`ops/masks.py`) are placed exactly.
 """
 
 from __future__ import annotations
@@ -25,20 +25,36 @@ MASKS = ("edgekit", "ultralytics")
 
 
 def require_masks(session: Session, masks: str) -> None:
-    """Raises ConfigError unless `masks` is one of MASKS and the model has masks to place."""
+    """Check that a model has masks to place.
+
+    Args:
+        session: The opened model.
+        masks: "edgekit" or "ultralytics".
+
+    Raises:
+        ConfigError: If `masks` is neither, or the model has no masks.
+    """
     if masks not in MASKS:
         raise ConfigError(f"masks is {masks!r}, expected one of {', '.join(MASKS)}", hint="edgekit is the default")
     if masks != "edgekit" and session.spec.task != "segment":
         raise ConfigError(
             f"masks is {masks!r}, but the model does {session.spec.task!r}, expected 'segment'",
-            hint="leave --masks out: only segmentation models have masks",
+            hint="remove --masks: only segmentation models have masks",
         )
 
 
-def predict_native(session: Session, bgr: npt.NDArray[np.uint8]) -> Results:
-    """`session.predict`, an image (h, w, 3) uint8 BGR to its results, with masks placed in whole cells."""
+def predict_native(session: Session, image_bgr: npt.NDArray[np.uint8]) -> Results:
+    """Predict an image as `session.predict` does, with masks placed in whole cells.
+
+    Args:
+        session: A segmentation model.
+        image_bgr: (h, w, 3) uint8.
+
+    Returns:
+        The results.
+    """
     spec = session.spec
-    inputs, letterbox = session.prepare(bgr)
+    inputs, letterbox = session.prepare(image_bgr)
     raw, plan = session.infer(inputs), session.decoder.plan
     plan.outputs.check(raw)
     objects = plan.objects(raw)
@@ -51,9 +67,16 @@ def predict_native(session: Session, bgr: npt.NDArray[np.uint8]) -> Results:
 
 
 def whole_cells(proto: npt.NDArray[Any], letterbox: Letterbox) -> tuple[npt.NDArray[Any], Letterbox]:
-    """`proto` (h, w, k) without the cells that are padding, and how the image lies in it: all over it.
+    """Return prototypes without the cells that are padding, and the letterbox in which the image fills them.
 
     The gain and both cuts are truncated as `scale_masks` of Ultralytics does.
+
+    Args:
+        proto: (h, w, k).
+        letterbox: Of the image.
+
+    Returns:
+        The cells and their letterbox.
     """
     (height, width), (source_w, source_h) = proto.shape[:2], letterbox.source_wh
     gain = min(height / source_h, width / source_w)
@@ -68,7 +91,7 @@ def whole_cells(proto: npt.NDArray[Any], letterbox: Letterbox) -> tuple[npt.NDAr
 def native_masks_reference(
     coefficients: Floats, proto: Floats, image_boxes_xyxy: Floats, letterbox: Letterbox
 ) -> npt.NDArray[np.bool_]:
-    """The same masks (n, height, width) the plain way: every logit, cut, resized by OpenCV, cropped; the oracle."""
+    """Return the same masks (n, height, width) the plain way, as an oracle: every logit, cut, resized, cropped."""
     width, height = letterbox.source_wh
     cells, _ = whole_cells(np.einsum("nk,hwk->hwn", coefficients, proto), letterbox)
     planes = [cv2.resize(np.ascontiguousarray(cells[..., i]), (width, height)) for i in range(len(coefficients))]

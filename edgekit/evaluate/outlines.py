@@ -1,4 +1,4 @@
-"""Outlines and run lengths of masks that somebody else wrote, checked before pycocotools draws them.
+"""Outlines and run lengths of masks from foreign files, checked before pycocotools draws them.
 
 pycocotools walks along every edge in fifths of a pixel and holds all these steps at once, so a small file can ask
 for gigabytes; and it reads anything that is no outline of three points as something else.
@@ -26,13 +26,13 @@ OUTLINE = (
 DRAWABLE = f"at most {MAX_POINTS} points and {MAX_LENGTH} pixels of outline"
 
 
-def clean_segmentation(value: object, size_wh: tuple[int, int], place: str, faults: Faults) -> Any:
+def clean_segmentation(value: object, size_wh: tuple[int, int], location: str, faults: Faults) -> Any:
     """Return a COCO `segmentation` that pycocotools can draw, or None where there is none.
 
     Args:
         value: What the file has: outlines, run lengths, or anything.
         size_wh: The image's size, 0 where it is not known.
-        place: Where it stands, for messages.
+        location: Where it stands, for messages.
         faults: Takes what is wrong; the object is then used without its outline, or without a part of it.
     """
     if not value:
@@ -40,39 +40,56 @@ def clean_segmentation(value: object, size_wh: tuple[int, int], place: str, faul
     if isinstance(value, dict):
         runs = _clean_runs(value, size_wh)
         if runs is None:
-            said = f" on an image of {size_wh[0]}x{size_wh[1]} pixels" if all(size_wh) else ""
-            faults.add(place, words(f"{_few(value)}{said}"), OUTLINE, effect=WITHOUT)
+            declared = f" on an image of {size_wh[0]}x{size_wh[1]} pixels" if all(size_wh) else ""
+            faults.add(location, words(f"{_few(value)}{declared}"), OUTLINE, effect=WITHOUT)
         return runs
     if not isinstance(value, list):
-        faults.add(place, value, OUTLINE, effect=WITHOUT)
+        faults.add(location, value, OUTLINE, effect=WITHOUT)
         return None
     if sum(len(part) for part in value if isinstance(part, list)) > 2 * MAX_POINTS:
-        faults.add(place, words(f"an outline of over {MAX_POINTS} points"), DRAWABLE, effect=WITHOUT)
+        faults.add(location, words(f"an outline of over {MAX_POINTS} points"), DRAWABLE, effect=WITHOUT)
         return None
     parts = [_clean_outline(part) for part in value if part != []]
     sound = [part for part in parts if part is not None]
     if len(sound) < len(parts):
-        faults.add(place, value, OUTLINE, effect="used without that part" if sound else WITHOUT)
+        faults.add(location, value, OUTLINE, effect="used without that part" if sound else WITHOUT)
     if not sound:
         return None
-    return sound if is_drawable(sound, place, faults) else None
+    return sound if is_drawable(sound, location, faults) else None
 
 
-def is_drawable(outlines: Sequence[Sequence[float]], place: str, faults: Faults) -> bool:
-    """Whether drawing `outlines` (x, y, ... in pixels) takes little memory; if not, `faults` gets to know."""
+def is_drawable(outlines: Sequence[Sequence[float]], location: str, faults: Faults) -> bool:
+    """Return whether drawing `outlines` (x, y, ... in pixels) takes little memory; if not, record a fault.
+
+    Args:
+        outlines: Of one object.
+        location: Where they stand, for messages.
+        faults: Collects what is wrong.
+
+    Returns:
+        True if pycocotools can draw them.
+    """
     points = sum(len(outline) for outline in outlines) // 2
     if points > MAX_POINTS:
-        faults.add(place, words(f"an outline of {points} points"), DRAWABLE, effect=WITHOUT)
+        faults.add(location, words(f"an outline of {points} points"), DRAWABLE, effect=WITHOUT)
         return False
     length = sum(_length(outline) for outline in outlines)
     if length > MAX_LENGTH:
-        faults.add(place, words(f"an outline {length:.0f} pixels long"), DRAWABLE, effect=WITHOUT)
+        faults.add(location, words(f"an outline {length:.0f} pixels long"), DRAWABLE, effect=WITHOUT)
         return False
     return True
 
 
 def mask_area(segmentation: Any, size_wh: tuple[int, int]) -> float:
-    """The pixels of a segmentation that `clean_segmentation` returned: its `area` in COCO's files."""
+    """Return the area of a segmentation, as COCO's files have it.
+
+    Args:
+        segmentation: As `clean_segmentation` returned it.
+        size_wh: The image's size; 0 if it is not known.
+
+    Returns:
+        Pixels.
+    """
     if isinstance(segmentation, dict):
         height, width = segmentation["size"]
         packed = isinstance(segmentation["counts"], str)
@@ -85,13 +102,20 @@ def mask_area(segmentation: Any, size_wh: tuple[int, int]) -> float:
 
 
 def outline_area(outline: Sequence[float]) -> float:
-    """The area inside an outline x, y, ... by the shoelace formula."""
+    """Return the area inside an outline, by the shoelace formula.
+
+    Args:
+        outline: x, y, ... in pixels.
+
+    Returns:
+        Pixels.
+    """
     x, y = np.asarray(outline, np.float64).reshape(-1, 2).T
     return abs(float(x @ np.roll(y, -1) - np.roll(x, -1) @ y)) / 2
 
 
 def _length(outline: Sequence[float]) -> float:
-    """The steps along an outline in pixels, each edge counted along its longer side."""
+    """Return the steps along an outline in pixels, each edge counted along its longer side."""
     points = np.asarray(outline, np.float64).reshape(-1, 2)
     return float(np.abs(points - np.roll(points, 1, axis=0)).max(axis=1).sum())
 
@@ -121,9 +145,15 @@ def _clean_runs(value: Mapping[str, Any], size_wh: tuple[int, int]) -> dict[str,
 
 
 def packed_pixels(counts: str) -> int:
-    """How many pixels compressed run lengths fill; -1 where they are none. Nothing of that size is allocated.
+    """Return how many pixels compressed run lengths fill, without allocating anything of that size.
 
     Groups of 5 bits, lowest first; from the fourth run on, the difference to the one two before (cocoapi, maskApi.c).
+
+    Args:
+        counts: As COCO's files have them.
+
+    Returns:
+        Pixels; -1 if they are no run lengths.
     """
     runs: list[int] = []
     value = shift = 0

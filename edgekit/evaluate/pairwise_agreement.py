@@ -7,12 +7,23 @@ from collections.abc import Sequence
 import numpy as np
 
 from edgekit.evaluate.agreement import SHOWN, Agreement, agree_on_image, summarise
-from edgekit.evaluate.bootstrap import Floats, Interval, interval
-from edgekit.evaluate.predictions import ImageDetections, Predictions
+from edgekit.evaluate.bootstrap import Float64Array, Interval, interval
+from edgekit.evaluate.detections import ImageDetections
+from edgekit.evaluate.predictions import Predictions
+
+__all__ = ["agree_on_all", "agreement_blocker", "same_class_draws"]
 
 
 def agreement_blocker(model: Predictions, reference: Predictions) -> str:
-    """Why agreement cannot be measured; empty where it can."""
+    """Return why agreement cannot be measured.
+
+    Args:
+        model: Predictions of the model.
+        reference: Predictions of the reference.
+
+    Returns:
+        A sentence, "" if it can be measured.
+    """
     counts = len(model.names), len(reference.names)
     if counts[0] != counts[1]:
         return f"agreement cannot be measured: the models have {counts[0]} and {counts[1]} classes, expected the same"
@@ -26,21 +37,36 @@ def agree_on_all(
     model: Predictions,
     reference: Predictions,
     images: Sequence[tuple[ImageDetections, ImageDetections]],
-    weights: Floats,
+    weights: Float64Array,
 ) -> tuple[Agreement | None, Interval | None]:
-    """Agreement of detections, or for classifiers the share of images with the same first class.
+    """Measure the agreement of detections, or of classifiers the share of images with the same first class.
 
-    `images`: what both found on each; `weights` (1 + b, p). Neither is there where `agreement_blocker` has a reason.
+    Args:
+        model: Predictions of the model.
+        reference: Predictions of the reference.
+        images: Detections of both on each of p images.
+        weights: (1 + b, p) how often each image counts.
+
+    Returns:
+        The agreement, and the share; None for what does not apply.
     """
     if agreement_blocker(model, reference):
         return None, None
     if model.task == "classify":
         return None, interval(same_class_draws(images, weights))
-    rows = [agree_on_image(one, other) for one, other in images]
+    rows = [agree_on_image(*pair) for pair in images]
     return summarise(rows, weights, has_masks=model.has_masks and reference.has_masks), None
 
 
-def same_class_draws(images: Sequence[tuple[ImageDetections, ImageDetections]], weights: Floats) -> Floats:
-    """(1 + b,): the share of images whose first class both classifiers give alike, for `weights` (1 + b, p)."""
-    same = np.asarray([float(np.array_equal(one.class_ids[:1], other.class_ids[:1])) for one, other in images])
+def same_class_draws(images: Sequence[tuple[ImageDetections, ImageDetections]], weights: Float64Array) -> Float64Array:
+    """Return the share of images with the same first class.
+
+    Args:
+        images: Best classes of both classifiers on each of p images.
+        weights: (1 + b, p) how often each image counts.
+
+    Returns:
+        (1 + b,).
+    """
+    same = np.asarray([float(np.array_equal(a.class_ids[:1], b.class_ids[:1])) for a, b in images])
     return np.asarray(weights @ same / weights.sum(axis=1))

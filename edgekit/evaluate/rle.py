@@ -10,11 +10,21 @@ from pycocotools import mask as coco_mask
 
 from edgekit.ops.masks import InstanceMasks
 
+__all__ = ["crop_to_rle", "masks_to_rles"]
+
 
 def crop_to_rle(crop: npt.NDArray[np.bool_], corner_xy: tuple[int, int], size_wh: tuple[int, int]) -> dict[str, Any]:
-    """The compressed RLE of a full image that is off but for `crop` (h, w), whose top-left is `corner_xy`.
+    """Return the compressed RLE of a mask that is on only inside a crop.
 
     COCO counts pixels down the columns, so each column of the crop gives its runs at (x * height + y).
+
+    Args:
+        crop: (h, w) of the mask.
+        corner_xy: Its top-left corner in the image.
+        size_wh: Of the image.
+
+    Returns:
+        "size" (height, width) and "counts", as COCO has them.
     """
     width, height = size_wh
     x, y = corner_xy
@@ -34,7 +44,15 @@ def crop_to_rle(crop: npt.NDArray[np.bool_], corner_xy: tuple[int, int], size_wh
 
 
 def masks_to_rles(masks: InstanceMasks, size_wh: tuple[int, int]) -> list[dict[str, Any]]:
-    """The RLE of every mask; a cell that shows several classes has one mask for all, which is made once."""
+    """Return the RLE of every mask; a mask that several detections share is encoded once.
+
+    Args:
+        masks: Of one image.
+        size_wh: Of the image.
+
+    Returns:
+        One RLE per mask.
+    """
     made: dict[tuple[bytes, bytes], dict[str, Any]] = {}
     rles = []
     for i, window in enumerate(masks.windows):

@@ -1,4 +1,4 @@
-"""Matching rotated boxes with labels: ProbIoU in the place of IoU, otherwise as COCO matches."""
+"""Matching rotated boxes with labels: ProbIoU in place of IoU, otherwise as COCO matches."""
 
 from __future__ import annotations
 
@@ -12,43 +12,63 @@ import numpy.typing as npt
 
 from edgekit.evaluate.classes import ClassMap
 from edgekit.evaluate.coco import Matches
+from edgekit.evaluate.detections import ImageDetections
 from edgekit.evaluate.labels import Labels
 from edgekit.evaluate.precision import IOU_THRESHOLDS, ClassMatches
-from edgekit.evaluate.predictions import ImageDetections
 from edgekit.ops.rotated import rotated_iou
 
-Rotated = npt.NDArray[np.float32]
+__all__ = ["match_rotated", "outline_to_xywhr"]
+
+RotatedBox = npt.NDArray[np.float32]  # (5,): x, y, width, height, angle
+MAX_DETECTIONS = 100  # per image and class, as COCO counts
 
 
-def match_rotated(truth: Labels, found: Iterable[ImageDetections], classes: ClassMap) -> Matches:
-    """Matches oriented detections with oriented labels, class by class and image by image."""
-    readable = [image for image in found if not image.error]
-    labels = _labels_by_place(truth)
+def match_rotated(labels: Labels, detections: Iterable[ImageDetections], classes: ClassMap) -> Matches:
+    """Match oriented detections with oriented labels, class by class and image by image.
+
+    Args:
+        labels: Outlines, or boxes as boxes with an angle of 0.
+        detections: Of each image; those that could not be read are skipped.
+        classes: Which class of the model is which category.
+
+    Returns:
+        The matches, of the area range "all".
+    """
+    readable = [image for image in detections if not image.error]
+    boxes = _boxes_by_image(labels)
     tables = {
-        category: _table([_image_rows(p, labels, category, classes) for p in readable])
+        category: _table([_image_rows(image, boxes, category, classes) for image in readable])
         for category in sorted(set(classes.category_of.values()))
     }
-    objects = {category: int(one.objects.sum()) for category, one in tables.items()}
-    return Matches(tuple(p.image_id for p in readable), {"all": tables}, objects)
+    objects = {category: int(table.objects.sum()) for category, table in tables.items()}
+    return Matches(tuple(image.image_id for image in readable), {"all": tables}, objects)
 
 
-def outline_to_xywhr(points: Sequence[float]) -> Rotated:
-    """The rotated box (5,) of an outline x1, y1, x2, y2, ... in pixels; the angle in radians."""
+def outline_to_xywhr(points: Sequence[float]) -> RotatedBox:
+    """Return the smallest rotated box around an outline.
+
+    Args:
+        points: x1, y1, x2, y2, ... in pixels.
+
+    Returns:
+        float32 (5,): x, y, width, height in pixels, angle in radians.
+    """
     corners = np.asarray(points, np.float32).reshape(-1, 2)
     (x, y), (width, height), degrees = cv2.minAreaRect(corners)
     return np.asarray([x, y, width, height, math.radians(degrees)], np.float32)
 
 
-def _labels_by_place(truth: Labels) -> Mapping[tuple[int, int], Rotated]:
-    rows: dict[tuple[int, int], list[Rotated]] = {}
-    for annotation in truth.annotations:
-        place = annotation["image_id"], annotation["category_id"]
-        rows.setdefault(place, []).append(_rotated_label(annotation))
-    return {place: np.stack(boxes) for place, boxes in rows.items()}
+def _boxes_by_image(labels: Labels) -> Mapping[tuple[int, int], RotatedBox]:
+    """Return the boxes (n, 5) by image and category."""
+    rows: dict[tuple[int, int], list[RotatedBox]] = {}
+    for annotation in labels.annotations:
+        key = annotation["image_id"], annotation["category_id"]
+        rows.setdefault(key, []).append(_rotated_label(annotation))
+    return {key: np.stack(boxes) for key, boxes in rows.items()}
 
 
-def _rotated_label(annotation: Mapping[str, Any]) -> Rotated:
-    """The outline's box; a label with an upright box alone is one with an angle of 0."""
+def _rotated_label(annotation: Mapping[str, Any]) -> RotatedBox:
+    """Return the outline's box; a label with only an upright box has an angle of 0."""
     outlines = annotation.get("segmentation")
     if isinstance(outlines, list) and outlines and len(outlines[0]) >= 6:
         return outline_to_xywhr(outlines[0])
@@ -57,18 +77,18 @@ def _rotated_label(annotation: Mapping[str, Any]) -> Rotated:
 
 
 def _image_rows(
-    image: ImageDetections, labels: Mapping[tuple[int, int], Rotated], category: int, classes: ClassMap
+    image: ImageDetections, boxes: Mapping[tuple[int, int], RotatedBox], category: int, classes: ClassMap
 ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.bool_], int]:
-    """Scores (n,), hits (t, n) of one class on one image, best first, and how many objects there are."""
-    truth = labels.get((image.image_id, category), np.zeros((0, 5), np.float32))
-    mine = [i for i, c in enumerate(image.class_ids.tolist()) if classes.category_of.get(c) == category]
-    order = sorted(mine, key=lambda i: -float(image.scores[i]))[:100]
+    """Return scores (n,) and hits (t, n) of one class on one image, best first, and the number of its objects."""
+    expected = boxes.get((image.image_id, category), np.zeros((0, 5), np.float32))
+    of_class = [i for i, c in enumerate(image.class_ids.tolist()) if classes.category_of.get(c) == category]
+    order = sorted(of_class, key=lambda i: -float(image.scores[i]))[:MAX_DETECTIONS]
     assert image.rotated_xywhr is not None
-    return image.scores[order], greedy_hits(rotated_iou(image.rotated_xywhr[order], truth)), len(truth)
+    return image.scores[order], greedy_hits(rotated_iou(image.rotated_xywhr[order], expected)), len(expected)
 
 
 def greedy_hits(overlaps: npt.NDArray[np.float32]) -> npt.NDArray[np.bool_]:
-    """(t, n) of overlaps (n, m): each detection in turn takes the best free object above the threshold."""
+    """Return hits (t, n) of overlaps (n, m): each detection in turn takes the best free object above the threshold."""
     hits = np.zeros((len(IOU_THRESHOLDS), overlaps.shape[0]), np.bool_)
     for t, threshold in enumerate(IOU_THRESHOLDS):
         free = np.ones(overlaps.shape[1], np.bool_)

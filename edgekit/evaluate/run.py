@@ -1,218 +1,155 @@
-"""The whole evaluation: run the models, score them on labels, compare them, say how sure the figures are."""
+"""The whole evaluation: run the models, score them on labels, compare them, with confidence intervals."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from edgekit.errors import ConfigError, DataError, ModelError
-from edgekit.evaluate.agreement import SHOWN, Agreement
-from edgekit.evaluate.bootstrap import Floats, Interval, difference, image_weights, interval, ratio
+from edgekit.evaluate.agreement import SHOWN
+from edgekit.evaluate.bootstrap import Float64Array, difference, image_weights, interval, ratio
 from edgekit.evaluate.classes import ClassMap, match_classes
 from edgekit.evaluate.coco import Matches, match
+from edgekit.evaluate.detections import ImageDetections
 from edgekit.evaluate.labels import Labels
+from edgekit.evaluate.options import PUBLISHED, EvaluateOptions
 from edgekit.evaluate.pairwise_agreement import agree_on_all, agreement_blocker
 from edgekit.evaluate.precision import mean_precision, mean_precisions
+from edgekit.evaluate.predict_tasks import ModelRun, rows_by_workers
 from edgekit.evaluate.predictions import Predictions, predict_images
 from edgekit.evaluate.rotated import match_rotated
+from edgekit.evaluate.scores import Evaluation, ModelScores, Score
 from edgekit.evaluate.topk import top_hits
 from edgekit.files import write_json
 from edgekit.progress import Progress, silent
-from edgekit.runtime.session import Session, load
+from edgekit.runtime.session import Session
+from edgekit.workers import Workers
 
-# What published mAPs of YOLO are made with, and what the board vendor's model zoo takes.
-PUBLISHED = {"conf": 0.001, "iou": 0.7, "max_detections": 300, "multi_label": True}
-MODEL_ZOO = {"conf": 0.25, "iou": 0.7, "max_detections": 300, "multi_label": False}
-TOPS = {"top-1": 1, "top-5": 5}
+__all__ = ["evaluate", "predictions_by_id"]
 
-
-@dataclass(frozen=True, slots=True)
-class Score:
-    """One model's figures of one kind, in 0..1, with intervals over images.
-
-    `overall` is the `measure`: mAP50-95, or accuracy for classifiers, which have no `map50` and no sizes.
-    """
-
-    measure: str
-    overall: Interval
-    draws: Floats
-    map50: Interval | None = None
-    by_area: Mapping[str, float] = field(default_factory=dict)
-    by_class: Mapping[str, tuple[float, int]] = field(default_factory=dict)  # name: (overall, objects)
-
-    def to_dict(self) -> dict[str, Any]:
-        return {
-            self.measure: self.overall.to_dict(),
-            **({"mAP50": self.map50.to_dict()} if self.map50 else {}),
-            "by_size": {name: _or_none(value) for name, value in self.by_area.items()},
-            "by_class": {
-                name: {self.measure: _or_none(value), "objects": count}
-                for name, (value, count) in self.by_class.items()
-            },
-        }
-
-
-@dataclass(frozen=True, slots=True)
-class ModelScores:
-    """Everything measured of one model."""
-
-    model: str
-    device: str
-    images: int
-    unread: tuple[str, ...]
-    scores: Mapping[str, Score]
-    notes: tuple[str, ...]
-
-    def to_dict(self) -> dict[str, Any]:
-        return {
-            "model": self.model,
-            "device": self.device,
-            "simulated": self.device == "sim",
-            "images": self.images,
-            "unread": list(self.unread),
-            "scores": {kind: score.to_dict() for kind, score in self.scores.items()},
-            "notes": list(self.notes),
-        }
-
-
-@dataclass(frozen=True, slots=True)
-class Evaluation:
-    """`model` and, where asked for, `reference` over the same images; `kept` is model / reference."""
-
-    model: ModelScores
-    reference: ModelScores | None = None
-    kept: Mapping[str, Interval] | None = None
-    difference: Mapping[str, Interval] | None = None
-    agreement: Agreement | None = None
-    same_class: Interval | None = None  # of classifiers: the images whose first class is the reference's
-
-    def to_dict(self) -> dict[str, Any]:
-        values: dict[str, Any] = {"model": self.model.to_dict()}
-        if self.reference is not None:
-            values["reference"] = self.reference.to_dict()
-            values["kept"] = {k: v.to_dict() for k, v in (self.kept or {}).items()}
-            values["difference"] = {k: v.to_dict() for k, v in (self.difference or {}).items()}
-        if self.agreement is not None:
-            values["agreement"] = self.agreement.to_dict()
-        if self.same_class is not None:
-            values["same_class"] = self.same_class.to_dict()
-        return values
+TOP_COUNTS = {"top-1": 1, "top-5": 5}
 
 
 def evaluate(
     model: Path,
-    truth: Labels,
-    out_dir: Path,
+    labels: Labels,
+    output: Path,
     *,
     against: Path | None = None,
     device: str = "auto",
-    settings: Mapping[str, float] = PUBLISHED,
-    masks: str = "edgekit",
-    resamples: int = 1000,
-    seed: int = 0,
+    options: EvaluateOptions = PUBLISHED,
+    workers: Workers | None = None,
     progress: Progress = silent,
 ) -> Evaluation:
-    """Scores `model` on `truth` and compares it with `against` on the same images.
+    """Score a model on labels and compare it with a reference on the same images.
 
-    A `truth` of images alone (`truth.unlabelled_images`) has no scores: the agreement with `against` is measured.
-    Predictions go to `out_dir`, one file per model; a second call goes on with them. `masks`: see
-    `predict_images`. `report.json` is written last. Raises EdgekitError kinds for models and labels that do not fit.
+    Predictions are written to `output`, one file per model, and resumed by a second call; `report.json` comes last.
+
+    Args:
+        model: A `.bin`, quantized graph, cut heads or float ONNX.
+        labels: Labels; those with images alone (`unlabelled_images`) give the agreement with `against`, no scores.
+        output: A folder.
+        against: The reference.
+        device: Of `model`, as `load` takes it.
+        options: How both are run.
+        workers: Where images are predicted; None: in this process. The result is the same.
+        progress: Called with stage, done and total.
+
+    Returns:
+        The evaluation.
+
+    Raises:
+        EdgekitError: For models and labels that do not fit.
     """
-    _require_measurable(truth, against, settings, resamples)
-    paths = [Path(model)] if against is None else [Path(model), Path(against)]
-    measured: list[ModelScores] = []
+    _require_measurable(labels, against, options)
+    runs = [ModelRun(Path(model), device, options)]
+    if against is not None:
+        runs.append(ModelRun(Path(against), "auto", options))
     predictions: list[Predictions] = []
-    for path, role, where in zip(paths, ("model", "reference"), (device, "auto"), strict=False):
-        with _open(path, where, settings) as session:
-            _require_fitting(session, path, truth, predictions)
-            file = Path(out_dir) / f"{role}_{path.stem}.predictions.jsonl"
-            predictions.append(predict_images(session, path, truth.images, file, masks=masks, progress=progress))
+    for run, role in zip(runs, ("model", "reference"), strict=False):
+        with run.open() as session:
+            _require_fitting(session, run.model, labels, predictions)
+            rows = None if workers is None else rows_by_workers(workers, run, session.device.kind)
+            file = Path(output) / f"{role}_{run.model.stem}.predictions.jsonl"
+            predictions.append(
+                predict_images(
+                    session, run.model, labels.images, file, masks=options.masks, predict_rows=rows, progress=progress
+                )
+            )
     unread = _unread(predictions)
-    kept_ids = [p.image_id for p in truth.images if p.image_id not in unread]
-    if not kept_ids:
+    readable = sum(image.image_id not in unread for image in labels.images)
+    if not readable:
         raise DataError("none of the images could be read", hint="check the images")
-    weights = image_weights(len(kept_ids), resamples, seed=seed)
-    for one in predictions:
-        measured.append(_score(one, truth, unread, weights, progress))
-    result = _evaluation(measured, predictions, unread, weights)
-    write_json(Path(out_dir) / "report.json", result.to_dict())
+    weights = image_weights(readable, options.resamples, seed=options.seed)
+    scores = [_score(of_model, labels, unread, weights, progress) for of_model in predictions]
+    result = _evaluation(scores, predictions, unread, weights)
+    write_json(Path(output) / "report.json", result.to_dict())
     return result
 
 
-def _require_measurable(truth: Labels, against: Path | None, settings: Mapping[str, float], resamples: int) -> None:
-    if not truth.categories and against is None:
+def _require_measurable(labels: Labels, against: Path | None, options: EvaluateOptions) -> None:
+    if not labels.categories and against is None:
         raise ConfigError(
-            "neither labels nor a reference were given, expected at least one to measure with",
+            "there are neither labels nor a reference, expected at least one of them to measure with",
             hint="give labels with --data, or a reference such as the float ONNX with --against",
         )
-    if not truth.categories and settings["conf"] > SHOWN:
+    if not labels.categories and options.conf > SHOWN:
         raise ConfigError(
-            f"the score threshold is {settings['conf']:g}, expected {SHOWN} at most: agreement counts from there",
-            hint="leave --conf out",
+            f"the score threshold is {options.conf:g}, expected {SHOWN} at most: agreement counts from there",
+            hint="remove --conf",
         )
-    image_weights(1, resamples)  # refuses a wrong number before the work
+    image_weights(1, options.resamples)  # refuses a wrong number before the work
 
 
-def _open(path: Path, device: str, settings: Mapping[str, float]) -> Session:
-    return load(
-        path,
-        device,
-        conf=float(settings["conf"]),
-        iou=float(settings["iou"]),
-        max_detections=int(settings["max_detections"]),
-        multi_label=bool(settings["multi_label"]),
-    )
-
-
-def _require_fitting(session: Session, path: Path, truth: Labels, earlier: list[Predictions]) -> None:
-    """Raises DataError or ModelError, before hours of work, where labels or the other model are of another kind."""
+def _require_fitting(session: Session, path: Path, labels: Labels, earlier: Sequence[Predictions]) -> None:
+    """Raise DataError or ModelError, before hours of work, if labels or the other model are of another kind."""
     task, names = session.spec.task, session.spec.names
-    if truth.categories and (task == "classify") == any("bbox" in label for label in truth.annotations):
-        wanted = "a folder per class" if task == "classify" else "objects with boxes"
+    if labels.categories and (task == "classify") == any("bbox" in label for label in labels.annotations):
+        expected = "a folder per class" if task == "classify" else "objects with boxes"
         raise DataError(
-            f"{path.name} does {task!r}, which is scored on {wanted}", hint="give --data labels of that kind"
+            f"{path.name} does {task!r}, which is scored on {expected}", hint="give --data labels of that kind"
         )
-    if truth.categories:
-        match_classes(names, truth.categories)
-    points = {len(label["keypoints"]) // 3 for label in truth.annotations if label.get("keypoints")}
+    if labels.categories:
+        match_classes(names, labels.categories)
+    points = {len(label["keypoints"]) // 3 for label in labels.annotations if label.get("keypoints")}
     if task == "pose" and points and points != set(session.spec.keypoint_shape[:1]):
         raise DataError(
-            f"{path.name} finds {session.spec.keypoint_shape[0]} key points on each object, the labels have "
+            f"{path.name} predicts {session.spec.keypoint_shape[0]} key points per object, the labels have "
             f"{' or '.join(map(str, sorted(points)))}",
             hint="give --data labels of the model's key points",
         )
-    for one in earlier:
-        if one.task != task:
+    for predictions in earlier:
+        if predictions.task != task:
             raise ModelError(
-                f"{one.header['model']} does {one.task!r}, but {path.name} {task!r}",
+                f"{predictions.header['model']} does {predictions.task!r}, but {path.name} {task!r}",
                 hint="compare models of the same task",
             )
-        if not truth.categories and len(one.names) != len(names):
+        if not labels.categories and len(predictions.names) != len(names):
             raise ModelError(
-                f"{one.header['model']} has {len(one.names)} classes, but {path.name} {len(names)}, expected the same",
+                f"{predictions.header['model']} has {len(predictions.names)} classes, but {path.name} {len(names)}, "
+                "expected the same",
                 hint="compare models of the same classes, or give labels with --data",
             )
 
 
 def _score(
-    predictions: Predictions, truth: Labels, unread: Mapping[int, str], weights: Floats, progress: Progress
+    predictions: Predictions, labels: Labels, unread: Mapping[int, str], weights: Float64Array, progress: Progress
 ) -> ModelScores:
-    classes = match_classes(predictions.names, truth.categories) if truth.categories else ClassMap({}, {})
-    kinds = _kinds(predictions.task, truth)
+    classes = match_classes(predictions.names, labels.categories) if labels.categories else ClassMap({}, {})
+    kinds = _kinds(predictions.task, labels)
     scores = {}
     for i, kind in enumerate(kinds):
         progress(f"scoring {predictions.header['model']}", i, len(kinds))
-        found = (one for one in predictions if one.image_id not in unread)
-        if kind in TOPS:
-            scores[kind] = _accuracy(top_hits(truth, found, classes, TOPS[kind]), weights)
+        detections = (of_image for of_image in predictions if of_image.image_id not in unread)
+        if kind in TOP_COUNTS:
+            scores[kind] = _accuracy(top_hits(labels, detections, classes, TOP_COUNTS[kind]), weights)
         elif kind == "rotated box":
-            scores[kind] = _score_of(match_rotated(truth, found, classes), classes, weights)
+            scores[kind] = _score_of(match_rotated(labels, detections, classes), classes, weights)
         else:
-            scores[kind] = _score_of(match(truth, found, classes, kind=kind), classes, weights)
+            scores[kind] = _score_of(match(labels, detections, classes, kind=kind), classes, weights)
     progress(f"scoring {predictions.header['model']}", len(kinds), len(kinds))
     return ModelScores(
         model=str(predictions.header["model"]),
@@ -220,52 +157,53 @@ def _score(
         images=weights.shape[1],
         unread=tuple(unread.values()),
         scores=scores,
-        notes=(*predictions.header["notes"], *classes.notes, *truth.notes, *_warnings(scores, predictions, truth)),
+        notes=(*predictions.header["notes"], *classes.notes, *labels.notes, *_warnings(scores, predictions, labels)),
     )
 
 
-def _warnings(scores: Mapping[str, Score], predictions: Predictions, truth: Labels) -> list[str]:
-    """What makes the figures doubtful: nothing to find, or images that are not those of the labels."""
+def _warnings(scores: Mapping[str, Score], predictions: Predictions, labels: Labels) -> list[str]:
+    """Return what makes the metrics doubtful: no objects, or images that are not those of the labels."""
     notes = []
     if scores and all(np.isnan(score.overall.value) for score in scores.values()):
         notes.append("the labels have no object of the model's classes that counts (crowd regions do not)")
-    other = [f for f in predictions if not f.error and not _same_size(f.size_wh, truth.sizes_wh.get(f.image_id))]
-    if other:
-        first, said = other[0], truth.sizes_wh[other[0].image_id]
+    differing = [d for d in predictions if not d.error and not _same_size(d.size_wh, labels.sizes_wh.get(d.image_id))]
+    if differing:
+        first, declared = differing[0], labels.sizes_wh[differing[0].image_id]
         notes.append(
-            f"{len(other)} images are not of the size that the labels say (image {first.image_id} has "
-            f"{first.size_wh[0]}x{first.size_wh[1]} pixels, said {said[0]}x{said[1]}): do the labels belong to them?"
+            f"{len(differing)} images are not of the size that the labels declare (image {first.image_id} has "
+            f"{first.size_wh[0]}x{first.size_wh[1]} pixels, declared {declared[0]}x{declared[1]}): do the labels "
+            "belong to them?"
         )
     return notes
 
 
-def _same_size(found_wh: tuple[int, int], said_wh: tuple[int, int] | None) -> bool:
-    return said_wh is None or not all(said_wh) or said_wh == found_wh
+def _same_size(size_wh: tuple[int, int], declared_wh: tuple[int, int] | None) -> bool:
+    return declared_wh is None or not all(declared_wh) or declared_wh == size_wh
 
 
-def _kinds(task: str, truth: Labels) -> list[str]:
-    """What can be scored: what the task gives and the labels have."""
-    if not truth.categories:
+def _kinds(task: str, labels: Labels) -> list[str]:
+    """Return what can be scored: what the task gives and the labels have."""
+    if not labels.categories:
         return []
-    extra = {"segment": ("mask", truth.has_masks), "pose": ("keypoint", truth.has_keypoints)}
+    extra = {"segment": ("mask", labels.has_masks), "pose": ("keypoint", labels.has_keypoints)}
     if task == "classify":
-        return list(TOPS)
+        return list(TOP_COUNTS)
     if task == "obb":
         return ["rotated box"]
     kind, there = extra.get(task, ("", False))
     return ["box", kind] if there else ["box"]
 
 
-def _accuracy(hits: Floats, weights: Floats) -> Score:
+def _accuracy(hits: Float64Array, weights: Float64Array) -> Score:
     draws = weights @ hits / weights.sum(axis=1)
     return Score("accuracy", interval(draws), draws)
 
 
-def _score_of(matches: Matches, classes: ClassMap, weights: Floats) -> Score:
+def _score_of(matches: Matches, classes: ClassMap, weights: Float64Array) -> Score:
     plain = weights[:1]
     per_class = {
-        classes.names[category]: (float(mean_precision({category: one}, plain)[0]), matches.objects[category])
-        for category, one in matches.by_area["all"].items()
+        classes.names[category]: (float(mean_precision({category: of_class}, plain)[0]), matches.objects[category])
+        for category, of_class in matches.by_area["all"].items()
         if matches.objects[category]
     }
     draws, draws50 = mean_precisions(matches.by_area["all"], weights, (None, 0.5))
@@ -280,7 +218,10 @@ def _score_of(matches: Matches, classes: ClassMap, weights: Floats) -> Score:
 
 
 def _evaluation(
-    measured: list[ModelScores], predictions: list[Predictions], unread: Mapping[int, str], weights: Floats
+    measured: Sequence[ModelScores],
+    predictions: Sequence[Predictions],
+    unread: Mapping[int, str],
+    weights: Float64Array,
 ) -> Evaluation:
     if len(measured) == 1:
         return Evaluation(measured[0])
@@ -302,14 +243,17 @@ def _evaluation(
     )
 
 
-def predictions_by_id(predictions: list[Predictions]) -> list[list[Any]]:
-    """The rows of each file in the order of the images' ids."""
-    return [sorted(one, key=lambda found: found.image_id) for one in predictions]
+def predictions_by_id(predictions: Sequence[Predictions]) -> list[list[ImageDetections]]:
+    """Return the rows of each file in the order of the images' ids.
+
+    Args:
+        predictions: Files over the same images.
+
+    Returns:
+        One list of detections per file.
+    """
+    return [sorted(rows, key=lambda detections: detections.image_id) for rows in predictions]
 
 
-def _unread(predictions: list[Predictions]) -> dict[int, str]:
-    return {found.image_id: found.error for one in predictions for found in one if found.error}
-
-
-def _or_none(value: float) -> float | None:
-    return round(value, 6) if np.isfinite(value) else None
+def _unread(predictions: Sequence[Predictions]) -> dict[int, str]:
+    return {image.image_id: image.error for rows in predictions for image in rows if image.error}

@@ -1,4 +1,4 @@
-"""How near two streams of arrays are: cosine, mean square error, signal to noise, largest difference."""
+"""How near two streams of arrays are: cosine, mean squared error, signal to noise, largest difference."""
 
 from __future__ import annotations
 
@@ -9,13 +9,21 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+__all__ = ["MetricSums", "TensorMetrics"]
+
 
 @dataclass(frozen=True, slots=True)
 class TensorMetrics:
-    """One tensor's figures over all images. `sqnr_db` is the signal to quantization noise ratio in decibel.
+    """Metrics of one tensor over all images.
 
-    Where integers have no recorded unit the best-fitting one is taken; `fitted` says so. `unequal` counts
-    differing elements where both sides are integers, else it is None.
+    Attributes:
+        cosine: Cosine similarity, -1..1.
+        mse: Mean squared error.
+        sqnr_db: Signal to quantization noise ratio in decibel.
+        max_abs: Largest absolute difference.
+        fitted: Whether integers have no recorded scale, so that the best-fitting one was taken.
+        unequal: Differing elements if both are integers, else None.
+        elements: Number of elements.
     """
 
     cosine: float
@@ -27,11 +35,12 @@ class TensorMetrics:
     elements: int
 
     def to_dict(self) -> dict[str, Any]:
+        """Return plain JSON values; what is not finite as None."""
         values = {name: getattr(self, name) for name in self.__slots__}
         return {k: (None if isinstance(v, float) and not math.isfinite(v) else v) for k, v in values.items()}
 
 
-class Sums:
+class MetricSums:
     """Running sums of a pair of tensors; memory does not grow with the images."""
 
     def __init__(self) -> None:
@@ -41,7 +50,7 @@ class Sums:
         self._fit = False
 
     def add(self, a: npt.NDArray[Any], b: npt.NDArray[Any], *, fit: bool) -> None:
-        """One image's tensors of equal shape; `fit`: their units differ by a factor nobody recorded."""
+        """Add one image's tensors of equal shape; `fit`: their scales differ by a factor that nobody recorded."""
         integers = np.issubdtype(a.dtype, np.integer) and np.issubdtype(b.dtype, np.integer)
         if not integers:
             self._unequal = None
@@ -55,7 +64,8 @@ class Sums:
         self._elements += x.size
         self._fit = fit
 
-    def figures(self) -> TensorMetrics:
+    def metrics(self) -> TensorMetrics:
+        """Return the metrics of what was added."""
         length = math.sqrt(self._aa * self._bb)
         equal_zeros = self._aa == self._bb == 0
         cosine = 1.0 if equal_zeros else (self._ab / length if length else 0.0)

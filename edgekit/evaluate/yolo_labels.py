@@ -26,14 +26,14 @@ LINE = "a class and 4 numbers (a box) or 6 and more (an outline) in 0..1, with a
 class YoloLine:
     """One object of a label file: class and box (cx, cy, w, h) or outline (x, y, ...), all in 0..1.
 
-    `keypoints` are x, y, visibility (0, 1 or 2) for every point; `place` is its file and line.
+    `keypoints` are x, y, visibility (0, 1 or 2) for every point; `location` is its file and line.
     """
 
     class_id: int
     box_cxcywh: tuple[float, float, float, float] | None
     outline: tuple[float, ...] = ()
     keypoints: tuple[float, ...] = ()
-    place: str = field(default="", compare=False)
+    location: str = field(default="", compare=False)
 
 
 def read_labels(path: Path, faults: Faults, *, keypoint_shape: tuple[int, ...] = ()) -> list[YoloLine] | None:
@@ -63,7 +63,7 @@ def read_labels(path: Path, faults: Faults, *, keypoint_shape: tuple[int, ...] =
             continue
         read = _line(line, f"{path}:{i}", keypoint_shape, faults)
         if read is not None and read in objects:
-            faults.add(read.place, line.strip(), UNIQUE, effect=ONCE)
+            faults.add(read.location, line.strip(), UNIQUE, effect=ONCE)
         elif read is not None:
             objects[read] = None
     return list(objects)
@@ -84,18 +84,18 @@ def yolo_annotation(line: YoloLine, image_id: int, size_wh: tuple[int, int], fau
     low, high = scaled.min(axis=0), scaled.max(axis=0)
     points = scaled.ravel().tolist()
     base |= {"bbox": [*low.tolist(), *(high - low).tolist()], "area": outline_area(points)}
-    return {**base, "segmentation": [points]} if is_drawable([points], line.place, faults) else base
+    return {**base, "segmentation": [points]} if is_drawable([points], line.location, faults) else base
 
 
-def _line(line: str, place: str, keypoint_shape: tuple[int, ...], faults: Faults) -> YoloLine | None:
+def _line(line: str, location: str, keypoint_shape: tuple[int, ...], faults: Faults) -> YoloLine | None:
     if len(line) > 4 * MAX_POINTS and len(line.split()) > 2 * MAX_POINTS + 1:
-        faults.add(place, words(f"an outline of over {MAX_POINTS} points"), DRAWABLE)
+        faults.add(location, words(f"an outline of over {MAX_POINTS} points"), DRAWABLE)
         return None
     parts = line.split()
     points, dims = keypoint_shape or (0, 0)
     if keypoint_shape and len(parts) != 5 + points * dims:
         expected = f"{5 + points * dims} (a class, a box, {points} points of {dims})"
-        faults.add(place, words(f"{len(parts)} numbers"), expected)
+        faults.add(location, words(f"{len(parts)} numbers"), expected)
         return None
     plain = parts[:5] if keypoint_shape else parts
     class_id = as_number(plain[0], low=0, high=MAX_CLASS)
@@ -104,16 +104,16 @@ def _line(line: str, place: str, keypoint_shape: tuple[int, ...], faults: Faults
     outlined = len(plain) >= 7 and len(plain) % 2 == 1
     good = class_id is not None and class_id.is_integer() and (boxed or outlined)
     if class_id is None or shares is None or not good or not _has_size(shares):
-        faults.add(place, line.strip(), LINE)
+        faults.add(location, line.strip(), LINE)
         return None
     if not boxed:
-        return YoloLine(int(class_id), None, shares, place=place)
+        return YoloLine(int(class_id), None, shares, location=location)
     values = _numbers(parts[5:])
     if values is None:
-        faults.add(place, line.strip(), "numbers for its key points")
+        faults.add(location, line.strip(), "numbers for its key points")
         return None
     box = (shares[0], shares[1], shares[2], shares[3])
-    return YoloLine(int(class_id), box, keypoints=_with_visibility(values, keypoint_shape), place=place)
+    return YoloLine(int(class_id), box, keypoints=_with_visibility(values, keypoint_shape), location=location)
 
 
 def _numbers(parts: Sequence[str], *, low: float = -1e6, high: float = 1e6) -> tuple[float, ...] | None:

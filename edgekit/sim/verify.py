@@ -14,11 +14,12 @@ from edgekit.progress import Progress, silent
 from edgekit.sim.executor import ReferenceExecutor
 from edgekit.sim.fast import make_executor
 from edgekit.sim.fast.executor import FastExecutor
-from edgekit.sim.graph import Graph, GraphOutput, strip_dequantize
+from edgekit.sim.graph import Graph, GraphOutput, load_graph, strip_dequantize
 from edgekit.sim.ops.dequantize import Dequantize
 from edgekit.sim.ops.float_op import FloatOp
 from edgekit.sim.ops.operator import run_checked
 from edgekit.sim.vendor_executor import vendor_tensors
+from edgekit.workers import Workers, completed
 
 Tensors = Mapping[str, np.ndarray]
 
@@ -77,6 +78,12 @@ class _Tally:
             gap = np.abs(expected[differs].astype(np.float64) - found[differs].astype(np.float64))
             row[3] = max(row[3], float(gap.max()))
 
+    def merge(self, added: _Tally) -> None:
+        """Add the counts of other frames."""
+        for key, (tensors, elements, differing, largest) in added._rows.items():
+            row = self._rows.get(key, [0, 0, 0, 0.0])
+            self._rows[key] = [row[0] + tensors, row[1] + elements, row[2] + differing, max(row[3], largest)]
+
     def comparison(self) -> Comparison:
         rows = sorted(self._rows.items())
         return Comparison(
@@ -95,20 +102,63 @@ def verify_graph(
     *,
     source: Path | bytes | None = None,
     toolchain: Toolchain | None = None,
+    workers: Workers | None = None,
     progress: Progress = silent,
 ) -> tuple[Comparison, ...]:
-    """Compares on every frame: fast with reference, as it runs and tensor by tensor; with a toolchain, the vendor.
+    """Compare on every frame: fast with reference, as it runs and tensor by tensor; with a toolchain, the vendor.
 
-    frames: inputs as ReferenceExecutor.run takes them. With `toolchain` and `source` (the graph's file or
-    bytes), every operator is compared with the vendor's executor on the vendor's own operands, so that a
-    difference shows at the node that makes it and nowhere else.
+    Args:
+        graph: The integer graph.
+        frames: Inputs as ReferenceExecutor.run takes them.
+        source: The graph's file or bytes, for the vendor's executor and for workers.
+        toolchain: Every operator is compared with its executor, too, on the vendor's own operands, so that a difference
+            shows at the node that makes it and nowhere else.
+        workers: Where frames are compared; None: in this process. The result is the same.
+        progress: Called with stage, done and total.
+
+    Returns:
+        One comparison per pair of executions.
     """
-    tallies = [
-        _Tally("fast, as it runs, against the reference"),
-        _Tally("fast, tensor by tensor, against the reference"),
-    ]
-    if toolchain:
-        tallies.append(_Tally("reference against the vendor's executor"))
+    tallies = _tallies(toolchain)
+    if workers is None or workers.at_once == 1 or source is None:
+        _verify_frames(graph, frames, tallies, source, toolchain, progress)
+    else:
+        location = source.absolute() if isinstance(source, Path) else source
+        tasks = [_FrameTask(location, inputs, toolchain) for inputs in frames]
+        for done, (_, counted) in enumerate(completed(workers, _verify_frame, tasks), 1):
+            for tally, added in zip(tallies, counted, strict=True):
+                tally.merge(added)
+            progress("frames", done, len(frames))
+    return tuple(tally.comparison() for tally in tallies)
+
+
+@dataclass(frozen=True, slots=True)
+class _FrameTask:
+    source: Path | bytes
+    inputs: Tensors
+    toolchain: Toolchain | None
+
+
+def _verify_frame(task: _FrameTask) -> list[_Tally]:
+    """Compare one frame where a worker is."""
+    tallies = _tallies(task.toolchain)
+    _verify_frames(load_graph(task.source), [task.inputs], tallies, task.source, task.toolchain, silent)
+    return tallies
+
+
+def _tallies(toolchain: Toolchain | None) -> list[_Tally]:
+    kinds = ["fast, as it runs, against the reference", "fast, tensor by tensor, against the reference"]
+    return [_Tally(kind) for kind in (*kinds, *(["reference against the vendor's executor"] if toolchain else []))]
+
+
+def _verify_frames(
+    graph: Graph,
+    frames: Sequence[Tensors],
+    tallies: Sequence[_Tally],
+    source: Path | bytes | None,
+    toolchain: Toolchain | None,
+    progress: Progress,
+) -> None:
     raw = raw_outputs(graph)
     fast, fast_raw, reference = make_executor(graph), make_executor(raw), ReferenceExecutor(graph)
     tensors = [name for node in graph.nodes for name in node.outputs]
@@ -124,7 +174,6 @@ def verify_graph(
             theirs = {**vendor_tensors(source, graph, inputs, toolchain=toolchain), **inputs}
             _compare_nodes(graph, theirs, tallies[2])
     progress("frames", len(frames), len(frames))
-    return tuple(tally.comparison() for tally in tallies)
 
 
 def compare_integers(kind: str, expected: Tensors, found: Tensors) -> Comparison:

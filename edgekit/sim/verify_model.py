@@ -20,6 +20,7 @@ from edgekit.sim.provenance import execution_notes
 from edgekit.sim.tensor_stats import OpTime, TensorStats, fast_profile, tensor_stats
 from edgekit.sim.verify import Comparison, compare_integers, comparison_to_dict, raw_outputs, verify_graph
 from edgekit.sim.verify_inputs import generated_frames, generated_images, image_frames, image_inputs
+from edgekit.workers import Workers
 
 HBDK_KIND = "simulated device against the instructions of the .bin (hbdk-sim)"
 
@@ -50,6 +51,7 @@ def verify_model(
     oracle: str | None = None,
     stats: bool = False,
     profile: bool = False,
+    workers: Workers | None = None,
     progress: Progress = silent,
 ) -> Verified:
     """Compares the executions of a quantized graph, a simulated `.bin` or a real `.bin` on `num` frames.
@@ -62,7 +64,9 @@ def verify_model(
     graph = load_graph(source)
     toolchain = find_toolchain() if oracle else None
     frames = list(image_frames(graph, path, images, num) if images else generated_frames(graph, num))
-    comparisons = list(verify_graph(graph, frames, source=source, toolchain=toolchain, progress=progress))
+    comparisons = list(
+        verify_graph(graph, frames, source=source, toolchain=toolchain, workers=workers, progress=progress)
+    )
     if real_bin:
         comparisons.append(_verify_bin(path, graph, images, num, progress))
     return Verified(

@@ -1,4 +1,4 @@
-"""The float model with single tensors rounded to 8 bits: what one place alone loses."""
+"""Fake quantization: the float model with single tensors rounded to int8 and back."""
 
 from __future__ import annotations
 
@@ -13,57 +13,76 @@ from edgekit.bpu import INT_MAX
 if TYPE_CHECKING:
     import onnx
 
+__all__ = ["fake_quantized_model", "fake_quantized_session"]
+
 STEPS = ("Div", "Round", "Clip", "Mul")
 
 
-def rounded_session(path: Path, scales: Mapping[str, float], *, threads: int) -> Any:
-    """An onnxruntime session of the float model `path`, with each tensor of `scales` as int8 of that unit."""
+def fake_quantized_session(path: Path, scales: Mapping[str, float], *, threads: int) -> Any:
+    """Open a float model on onnxruntime with some of its tensors fake-quantized.
+
+    Args:
+        path: The ONNX file.
+        scales: Tensor -> scale of its int8 form.
+        threads: Of onnxruntime.
+
+    Returns:
+        An onnxruntime.InferenceSession.
+    """
     import onnx
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.log_severity_level = 3
-    model = rounded_model(onnx.load(path), scales)
+    model = fake_quantized_model(onnx.load(path), scales)
     return onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
 
 
-def rounded_model(model: onnx.ModelProto, scales: Mapping[str, float]) -> onnx.ModelProto:
-    """A copy of `model` whose readers of each tensor of `scales` get it rounded and saturated to int8."""
+def fake_quantized_model(model: onnx.ModelProto, scales: Mapping[str, float]) -> onnx.ModelProto:
+    """Return a copy of a model whose readers of some tensors get them rounded and saturated to int8.
+
+    Args:
+        model: A float model.
+        scales: Tensor -> scale of its int8 form.
+
+    Returns:
+        The copy.
+    """
     import onnx
 
-    copy = onnx.ModelProto()
-    copy.CopyFrom(model)
-    nodes, made = [], {value.name for value in copy.graph.input}
+    result = onnx.ModelProto()
+    result.CopyFrom(model)
+    nodes, made = [], {value.name for value in result.graph.input}
     renamed: dict[str, str] = {}
     for node in [None, *model.graph.node]:
         if node is not None:
-            own = onnx.NodeProto()
-            own.CopyFrom(node)
-            own.input[:] = [renamed.get(name, name) for name in node.input]
-            nodes.append(own)
+            copied = onnx.NodeProto()
+            copied.CopyFrom(node)
+            copied.input[:] = [renamed.get(name, name) for name in node.input]
+            nodes.append(copied)
             made = set(node.output)
         for name in sorted(made & set(scales)):
-            nodes += _rounding(copy, name, scales[name])
+            nodes += _fake_quantize(result, name, scales[name])
             renamed[name] = _step(name, STEPS[-1])
-    del copy.graph.node[:]
-    copy.graph.node.extend(nodes)
-    return copy
+    del result.graph.node[:]
+    result.graph.node.extend(nodes)
+    return result
 
 
-def _rounding(model: onnx.ModelProto, name: str, scale: float) -> list[onnx.NodeProto]:
+def _fake_quantize(model: onnx.ModelProto, name: str, scale: float) -> list[onnx.NodeProto]:
     from onnx import helper, numpy_helper
 
-    constants = {"unit": scale, "low": -INT_MAX[8] - 1, "high": INT_MAX[8]}
+    constants = {"scale": scale, "low": -INT_MAX[8] - 1, "high": INT_MAX[8]}
     for key, value in constants.items():
         model.graph.initializer.append(numpy_helper.from_array(np.array(value, np.float32), _step(name, key)))
-    unit, low, high = (_step(name, key) for key in constants)
+    scale_name, low, high = (_step(name, key) for key in constants)
     divided, rounded, clipped, result = (_step(name, step) for step in STEPS)
     return [
-        helper.make_node("Div", [name, unit], [divided]),
+        helper.make_node("Div", [name, scale_name], [divided]),
         helper.make_node("Round", [divided], [rounded]),
         helper.make_node("Clip", [rounded, low, high], [clipped]),
-        helper.make_node("Mul", [clipped, unit], [result]),
+        helper.make_node("Mul", [clipped, scale_name], [result]),
     ]
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import cv2
 import numpy as np
 
+from edgekit.artifacts import MANIFEST_NAME
 from edgekit.calibration.pipeline import calibrate
 from edgekit.compile.build import compile_model
 from edgekit.data.image_loader import map_images
@@ -82,7 +83,7 @@ def prepare(model: Path, images: Path, folder: Path, options: TuneOptions, progr
     plan = plan_for(options.minutes, giga_macs=giga_macs(base.graph), points=len(choices))
     sets = tuple(dict.fromkeys([default, *(make(strategy, num) for strategy, num in plan.sets)]))
     held_out, notes = _write_image_list(workspace, images, options, sets, plan)
-    _write_float_heads(workspace, base.job.onnx_path, held_out, progress=progress)
+    write_float_heads(workspace, base.job.onnx_path, held_out, progress=progress)
     untuned = _untuned_candidate(workspace, default, progress)
     return Prepared(workspace, plan, sets, choices, untuned, held_out, notes)
 
@@ -149,7 +150,7 @@ def _images_to_measure(
 
 def _calibration_images(workspace: Workspace, calibration_set: str) -> list[tuple[Path, int]]:
     """Return the images of a set, from its manifest."""
-    manifest: Any = read_json(workspace.yaml(calibration_set).parent / "manifest.json")
+    manifest: Any = read_json(workspace.yaml(calibration_set).parent / MANIFEST_NAME)
     return [(Path(row["path"]), int(row["frame"])) for row in manifest["selection"]["chosen"]]
 
 
@@ -177,7 +178,7 @@ def _frame_path(workspace: Workspace, image: Image) -> Path:
     return workspace.folder / FRAMES / f"{image.stem}.png"
 
 
-def _write_float_heads(workspace: Workspace, model: Path, images: int, *, progress: Progress) -> None:
+def write_float_heads(workspace: Workspace, model: Path, images: int, *, progress: Progress) -> None:
     """Run the float model over the first `images`, once: every task compares with the same numbers."""
     paths = workspace.images()[:images]
     stamp = workspace.folder / FLOATS / STAMP_NAME

@@ -1,4 +1,4 @@
-"""What tuning tried and took, step by step: the report of what each step bought."""
+"""What tuning tried and kept: steps of the search, sensitivities of layers, scored trials."""
 
 from __future__ import annotations
 
@@ -10,47 +10,63 @@ from typing import Any
 import numpy as np
 
 from edgekit.evaluate.bootstrap import Interval, ratio
-from edgekit.tune.candidate import Setting
+from edgekit.tune.candidate import Candidate
+
+__all__ = ["QuantPoint", "SearchStep", "Trial"]
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
-    """A setting taken: what was changed, what it costs, and the mean relative error of the outputs with it.
+class SearchStep:
+    """A candidate that was kept, and what measuring it gave.
 
-    `error` is taken over all cells, `seen_error` where objects are. `loss` is what the search brings down and `worst`
-    what its wishes are held against (`figures.py`; both are 1 for the untuned default). `tried` counts the candidates
-    that were measured for it. `extra_cost` is a share of the int8 build's work.
+    Attributes:
+        change: What was changed, in words.
+        candidate: The candidate.
+        error: Mean relative error of the outputs over all cells.
+        weighted_error: The same, weighted by detection score.
+        loss: What the search minimizes; 1 for the untuned default.
+        constraint_value: What is compared with the targets; 1 for the untuned default.
+        extra_cost: Estimated time of its int16 tensors on the board, as a share of the int8 build's.
+        tried: Number of candidates measured for it.
     """
 
-    what: str
-    setting: Setting
+    change: str
+    candidate: Candidate
     error: float
-    seen_error: float
+    weighted_error: float
     loss: float
-    worst: float
+    constraint_value: float
     extra_cost: float
     tried: int
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, Any]:
+        """Return plain JSON values."""
         return {
-            "what": self.what,
+            "change": self.change,
             "error": round(self.error, 6),
-            "seen_error": round(self.seen_error, 6),
+            "weighted_error": round(self.weighted_error, 6),
             "loss": round(self.loss, 6),
-            "worst": round(self.worst, 6),
+            "constraint_value": round(self.constraint_value, 6),
             "extra_cost": round(self.extra_cost, 5),
             "tried": self.tried,
-            "setting": self.setting.to_dict(),
+            "candidate": self.candidate.to_json(),
         }
 
 
 @dataclass(frozen=True, slots=True)
-class Unit:
-    """A place that can be computed in 16 bits, and what measuring it alone gave.
+class QuantPoint:
+    """Tensors that can be computed in 16 bits together, and their sensitivity.
 
-    Losses are those of the search, 1 for the whole untuned build. `loss_alone`: with this place alone in 8 bits;
-    `gain_int16`, `gain_float`: how much goes from the loss of the int8 build when this place alone has 16 bits, or
-    stays in float; None where it was not tried. `extra_cost` is what the 16 bits cost.
+    Losses are those of the search, 1 for the untuned build.
+
+    Attributes:
+        node: The node that they belong to.
+        tensors: Names of the float tensors.
+        op: The operations that make them.
+        loss_alone: With only these tensors in int8, all others in float.
+        gain_int16: By how much the loss of the int8 build falls with only these in int16; None if not measured.
+        gain_float: The same with only these in float.
+        extra_cost: Estimated time of their 16 bits, as a share of the int8 build's.
     """
 
     node: str
@@ -63,37 +79,38 @@ class Unit:
 
 
 @dataclass(frozen=True, slots=True)
-class Scored:
-    """A step after scoring on images: what is kept of every metric, and the agreement with the float model."""
+class Trial:
+    """A step scored on images: what is kept of every metric, and the agreement with the float model."""
 
-    step: Step
+    step: SearchStep
     report: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def kept(self) -> dict[str, float]:
         """Metric -> share of the float model's; empty without labels."""
-        return {kind: float(one["value"]) for kind, one in (self.report.get("kept") or {}).items()}
+        return {kind: float(share["value"]) for kind, share in (self.report.get("kept") or {}).items()}
 
-    def is_kept(self, share: float, confidence: float) -> bool:
-        """Whether every metric keeps at least `share`, also in `confidence` of all draws of the images."""
-        draws = [np.asarray(one, np.float64) for one in self.report.get("kept_draws", {}).values()]
-        return all(one[0] >= share and (one[1:] >= share).mean() >= confidence for one in draws)
+    def keeps(self, share: float, confidence: float) -> bool:
+        """Return whether every metric keeps at least `share`, also in `confidence` of all draws of the images."""
+        draws = [np.asarray(values, np.float64) for values in self.report.get("kept_draws", {}).values()]
+        return all(values[0] >= share and (values[1:] >= share).mean() >= confidence for values in draws)
 
     @property
     def disagreement(self) -> float:
-        """What is missing to full panoptic quality with the float model's detections as truth.
+        """What is missing to a panoptic quality of 1 with the float model's detections as ground truth.
 
-        Of classifiers the share of images with another first class, NaN where labels decide.
+        Of classifiers the share of images with another first class; NaN if labels alone decide.
         """
         draws = self.report.get("disagreement_draws") or [None]
         return float("nan") if draws[0] is None else float(draws[0])
 
-    def disagreement_over(self, other: Scored) -> Interval:
-        """The disagreement over that of `other` on the same images, with its paired interval."""
-        both = (np.asarray(one.report.get("disagreement_draws", [np.nan]), np.float64) for one in (self, other))
-        return ratio(*both)
+    def disagreement_over(self, reference: Trial) -> Interval:
+        """Return the disagreement over that of `reference` on the same images, with its paired interval."""
+        draws = (np.asarray(t.report.get("disagreement_draws", [np.nan]), np.float64) for t in (self, reference))
+        return ratio(*draws)
 
-    def to_dict(self) -> dict[str, Any]:
-        lost = None if math.isnan(self.disagreement) else round(self.disagreement, 6)
+    def to_json(self) -> dict[str, Any]:
+        """Return plain JSON values, without the draws."""
+        disagreement = None if math.isnan(self.disagreement) else round(self.disagreement, 6)
         scores = {name: value for name, value in self.report.items() if not name.endswith("_draws")}
-        return {**self.step.to_dict(), "scores": scores, "disagreement": lost}
+        return {**self.step.to_json(), "scores": scores, "disagreement": disagreement}

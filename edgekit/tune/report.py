@@ -1,4 +1,4 @@
-"""What tuning found, as the report and as what `edgekit report` joins to a build's page."""
+"""What tuning found: the report, and what `edgekit report` joins to a build's page."""
 
 from __future__ import annotations
 
@@ -7,69 +7,88 @@ from pathlib import Path
 from typing import Any
 
 from edgekit.evaluate.bootstrap import Interval
-from edgekit.tune.output_error import Errors
-from edgekit.tune.records import Scored, Step, Unit
-from edgekit.tune.time_budget import Plan
+from edgekit.tune.measurement import Measurement
+from edgekit.tune.records import QuantPoint, SearchStep, Trial
+from edgekit.tune.time_budget import SearchPlan
 from edgekit.version import __version__
+
+__all__ = ["TuneResult", "sensitivity_json"]
 
 
 @dataclass(frozen=True, slots=True)
-class Tuned:
-    """What tuning found; `untuned` and `chosen` are scored on the tuning images, never on others.
+class TuneResult:
+    """What tuning found; scores are those on the tuning images, never on others.
 
-    `front`: more and more places in 16 bits, those that lose less than every cheaper one. `built`: the chosen
-    setting's output errors measured on the build that its written folder gives; `ratios` those over the untuned
-    default's, with paired intervals. `met`: whether every wish was reached.
+    Attributes:
+        yaml: Of the tuned work folder, for any compiler.
+        plan: How much was tried.
+        steps: The candidates that were kept, from the untuned default on.
+        front: The Pareto front of int16, by cost.
+        points: Quantization points, the most sensitive first.
+        untuned: The untuned default, scored.
+        chosen: The candidate that was written, scored.
+        built: Its output errors, measured on the build of the written folder.
+        ratios: Per output those over the untuned default's, with paired intervals.
+        targets_met: Whether every target was reached.
+        notes: What else is to know.
     """
 
     yaml: Path
-    plan: Plan
-    steps: tuple[Step, ...]
-    front: tuple[Step, ...]
-    units: tuple[Unit, ...]
-    untuned: Scored
-    chosen: Scored
-    built: Errors
+    plan: SearchPlan
+    steps: tuple[SearchStep, ...]
+    front: tuple[SearchStep, ...]
+    points: tuple[QuantPoint, ...]
+    untuned: Trial
+    chosen: Trial
+    built: Measurement
     ratios: tuple[tuple[str, Interval], ...]
-    met: bool
+    targets_met: bool
     notes: tuple[str, ...] = ()
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, Any]:
+        """Return the report as plain JSON values."""
         return {
             "edgekit": __version__,
             "yaml": self.yaml.name,
-            "plan": self.plan.to_dict(),
-            "steps": [step.to_dict() for step in self.steps],
-            "front": [step.to_dict() for step in self.front],
-            "untuned": self.untuned.to_dict(),
-            "chosen": self.chosen.to_dict(),
+            "plan": self.plan.to_json(),
+            "steps": [step.to_json() for step in self.steps],
+            "front": [step.to_json() for step in self.front],
+            "untuned": self.untuned.to_json(),
+            "chosen": self.chosen.to_json(),
             "error_by_output": {
                 name: {"error": round(float(error), 6), "over_untuned": ratio.to_dict()}
                 for (name, ratio), error in zip(self.ratios, self.built.everywhere.by_output(), strict=True)
             },
             "disagreement_over_untuned": self.chosen.disagreement_over(self.untuned).to_dict(),
-            "met": self.met,
+            "targets_met": self.targets_met,
             "notes": list(self.notes),
         }
 
 
-def sensitivity_to_dict(tuned: Tuned) -> dict[str, Any]:
-    """The sensitivity of every place, as `edgekit report` joins it to the build's page."""
-    wide = set(tuned.chosen.step.setting.wide)
+def sensitivity_json(result: TuneResult) -> dict[str, Any]:
+    """Return the sensitivity of every quantization point, as `edgekit report` reads it.
+
+    Args:
+        result: What tuning found.
+
+    Returns:
+        Plain JSON values.
+    """
+    int16 = set(result.chosen.step.candidate.int16)
     return {
         "measure": "relative RMS errors of the outputs over the untuned build's",
-        "baseline": {"int8": round(tuned.steps[0].loss, 6), "tuned": round(tuned.chosen.step.loss, 6)},
+        "baseline": {"int8": round(result.steps[0].loss, 6), "tuned": round(result.chosen.step.loss, 6)},
         "nodes": [
             {
-                "node": unit.node,
-                "tensors": sorted(unit.tensors),
-                "op": unit.op,
-                "loss_alone": round(unit.loss_alone, 6),
-                "gain_int16": None if unit.gain_int16 is None else round(unit.gain_int16, 6),
-                "gain_float": None if unit.gain_float is None else round(unit.gain_float, 6),
-                "extra_cost": round(unit.extra_cost, 6),
-                "chosen": "int16" if unit.tensors <= wide else "",
+                "node": point.node,
+                "tensors": sorted(point.tensors),
+                "op": point.op,
+                "loss_alone": round(point.loss_alone, 6),
+                "gain_int16": None if point.gain_int16 is None else round(point.gain_int16, 6),
+                "gain_float": None if point.gain_float is None else round(point.gain_float, 6),
+                "extra_cost": round(point.extra_cost, 6),
+                "chosen": "int16" if point.tensors <= int16 else "",
             }
-            for unit in tuned.units
+            for point in result.points
         ],
     }

@@ -1,7 +1,8 @@
-"""Errors weighed by what a detection is made of: most cells of an image show nothing, and theirs move no result.
+"""Quantization error weighted by detection score.
 
-An integer graph can be near to the float model on average and far from it where the objects are: saturation costs
-most where activations are largest. Both are measured, everywhere (`figures.py`) and here.
+Background cells do not affect results, so their error is weighted down by the float model's class score. An integer
+graph can be near to the float model on average and far from it at the objects: saturation costs most where activations
+are largest. Both are measured, everywhere and here.
 """
 
 from __future__ import annotations
@@ -13,67 +14,63 @@ import numpy as np
 import numpy.typing as npt
 
 from edgekit.decode.anchorfree import dfl_distances
-from edgekit.decode.yolov5 import CLASSES, OBJECT
+from edgekit.decode.cell_scores import cell_scores, has_scores, head_rows
 from edgekit.ops.math import sigmoid, softmax
 from edgekit.spec import HeadSpec, ModelSpec
 
+__all__ = ["Heads", "squared_error", "weighted_squared_error"]
+
 Heads = Mapping[str, npt.NDArray[Any]]
-Rows = npt.NDArray[np.float32]
 
 
-def squared_error(spec: ModelSpec, truth: Heads, found: Heads) -> dict[str, tuple[float, float]]:
-    """Output -> sums of squares (of the difference, of `truth`) over all raw numbers alike."""
+def squared_error(spec: ModelSpec, reference: Heads, heads: Heads) -> dict[str, tuple[float, float]]:
+    """Return sums of squares over all raw numbers alike.
+
+    Args:
+        spec: Names the outputs.
+        reference: The float model's heads, by output name.
+        heads: The build's heads as floats, of the same shapes.
+
+    Returns:
+        Output -> sums of squares (of the difference, of the reference).
+    """
     sums = {}
     for head in spec.outputs:
-        true = truth[head.name].astype(np.float64)
-        differences = found[head.name] - true
-        sums[head.name] = (float(np.vdot(differences, differences)), float(np.vdot(true, true)))
+        expected = reference[head.name].astype(np.float64)
+        differences = heads[head.name] - expected
+        sums[head.name] = (float(np.vdot(differences, differences)), float(np.vdot(expected, expected)))
     return sums
 
 
-def weighted_squared_error(spec: ModelSpec, truth: Heads, found: Heads) -> dict[str, tuple[float, float]]:
-    """Output -> sums of squares (of the difference, of `truth`) in what a detection is made of.
+def weighted_squared_error(spec: ModelSpec, reference: Heads, heads: Heads) -> dict[str, tuple[float, float]]:
+    """Return sums of squares of what a detection is decoded from, weighted by the reference's scores.
 
-    `truth` and `found` are float heads as the sidecar `spec` names them, `truth` the float model's. Classes count as
-    scores; boxes as DFL distances; these and everything else at a cell by the square of the cell's best score in
-    `truth`; prototypes belong to no cell and count alike.
+    Classes count as scores and boxes as DFL distances. These and everything else at a cell are weighted by the square
+    of the cell's best score in `reference`; class scores and prototypes, which belong to no cell, count alike.
+
+    Args:
+        spec: Names the outputs and their roles.
+        reference: The float model's heads, by output name.
+        heads: The build's heads as floats, of the same shapes.
+
+    Returns:
+        Output -> sums of squares (of the difference, of the reference).
     """
-    scores = {head.stride: cell_scores(head, spec, truth[head.name]) for head in spec.outputs if has_scores(head)}
+    scores = {head.stride: cell_scores(head, spec, reference[head.name]) for head in spec.outputs if has_scores(head)}
     sums = {}
     for head in spec.outputs:
-        true, other = (_meaning(head, spec, heads[head.name]) for heads in (truth, found))
-        weights = np.float32(1)
+        expected, values = (_decoded(head, spec, arrays[head.name]) for arrays in (reference, heads))
+        weights: Any = np.float32(1)
         if head.role not in ("class", "proto"):
             weights = scores[head.stride][:, None]
-        differences, true = weights * (other - true), weights * true
-        sums[head.name] = (float(np.vdot(differences, differences)), float(np.vdot(true, true)))
+        differences, expected = weights * (values - expected), weights * expected
+        sums[head.name] = (float(np.vdot(differences, differences)), float(np.vdot(expected, expected)))
     return sums
 
 
-def has_scores(head: HeadSpec) -> bool:
-    """Whether a head holds the scores of cells."""
-    return head.role in ("class", "object")
-
-
-def _meaning(head: HeadSpec, spec: ModelSpec, values: npt.NDArray[Any]) -> Rows:
-    """The head's numbers as rows of what they stand for."""
-    rows = _rows(head, spec, values)
+def _decoded(head: HeadSpec, spec: ModelSpec, values: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
+    """Return the head's numbers as rows of scores, distances or what else they stand for."""
+    rows = head_rows(head, spec, values)
     if head.role == "class":
         return softmax(rows) if spec.task == "classify" else sigmoid(rows)
     return dfl_distances(rows, reg_max=spec.reg_max) if head.role == "box" else rows
-
-
-def _rows(head: HeadSpec, spec: ModelSpec, values: npt.NDArray[Any]) -> Rows:
-    """A row per cell; of anchored heads a row per cell and anchor."""
-    rows = values.astype(np.float32, copy=False)
-    if head.role == "object":
-        return rows.reshape(-1, values.shape[-1] // len(spec.anchors[spec.strides.index(head.stride)]))
-    return rows.reshape(-1, values.shape[-1])
-
-
-def cell_scores(head: HeadSpec, spec: ModelSpec, values: npt.NDArray[Any]) -> Rows:
-    """The best class' score per row of the heads of this stride."""
-    rows = _rows(head, spec, values)
-    if head.role == "object":
-        return sigmoid(rows[:, OBJECT]) * sigmoid(rows[:, CLASSES : CLASSES + spec.num_classes]).max(axis=1)
-    return sigmoid(rows).max(axis=1)

@@ -8,31 +8,43 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from edgekit.artifacts import MANIFEST_NAME
 from edgekit.files import atomic_path, sha256_file, write_json
-from edgekit.manifest import MANIFEST_NAME
 from edgekit.next_command import edgekit_command
 from edgekit.ptq import PtqConfig, load_config, save_config
 from edgekit.ptq.presets import CALIBRATION_DIR, reasons
 from edgekit.sim.compiler.mixed_precision import node_info_for
 from edgekit.spec import file_ref, load_spec, save_spec, sidecar_path
-from edgekit.tune.candidate import MAX, Setting
-from edgekit.tune.workspace import Work, base_subject, needed_limits
+from edgekit.tune.builds import candidate_model, effective_clip_ranges
+from edgekit.tune.candidate import Candidate
+from edgekit.tune.workspace import Workspace
 from edgekit.version import __version__
 
 if TYPE_CHECKING:
     import onnx
 
-REASON_OF_NODES = "measured by edgekit tune: the places whose 8 bits cost the outputs most, in 16 bits"
+__all__ = ["write_tuned"]
+
+REASON_OF_NODES = "measured by edgekit tune: the layers whose int8 costs the outputs most, in int16"
 
 
-def write_tuned(work: Work, setting: Setting, folder: Path) -> Path:
-    """Writes `folder` again for `setting`; returns the yaml. The manifest comes last and stands for the whole."""
-    source = work.yaml(setting.images)
-    config = tuned_config(work, setting, load_config(source))
+def write_tuned(workspace: Workspace, candidate: Candidate, folder: Path) -> Path:
+    """Write the work folder of a candidate; the manifest comes last.
+
+    Args:
+        workspace: The tuning folder.
+        candidate: What to write.
+        folder: Where; its files are replaced.
+
+    Returns:
+        The yaml.
+    """
+    source = workspace.yaml(candidate.calibration_set)
+    config = _tuned_config(workspace, candidate, load_config(source))
     model = folder / Path(config.model_parameters.onnx_model).name
     original = source.parent / model.name
     with atomic_path(model) as temporary:
-        _save(tuned_model(work, setting), temporary)
+        _save(_tuned_model(workspace, candidate), temporary)
     spec = load_spec(sidecar_path(original))
     save_spec(sidecar_path(model), replace(spec, files={**spec.files, "model": file_ref(model)}))
     data = _link_data(source.parent / CALIBRATION_DIR, folder / CALIBRATION_DIR)
@@ -41,34 +53,31 @@ def write_tuned(work: Work, setting: Setting, folder: Path) -> Path:
     save_config(yaml, config, header=header, comments={**reasons(config), "node_info": REASON_OF_NODES})
     files = [model, sidecar_path(model), yaml, *data]
     rows = [{"name": path.relative_to(folder).as_posix(), "sha256": sha256_file(path)} for path in files]
-    write_json(folder / MANIFEST_NAME, {"edgekit": __version__, "setting": setting.to_dict(), "files": rows})
+    write_json(folder / MANIFEST_NAME, {"edgekit": __version__, "candidate": candidate.to_json(), "files": rows})
     return yaml
 
 
-def tuned_config(work: Work, setting: Setting, config: PtqConfig) -> PtqConfig:
-    """`config` with what the setting chose: the calibrator and the nodes in 16 bits."""
-    subject = base_subject(work.folder, setting.images, setting.graph)
-    nodes = node_info_for(subject.graph, setting.wide) if setting.wide else None
-    percentile = setting.percentile if setting.calibration_type == MAX else None
+def _tuned_config(workspace: Workspace, candidate: Candidate, config: PtqConfig) -> PtqConfig:
+    """Return `config` with the candidate's calibrator and int16 nodes."""
+    graph = candidate_model(workspace, candidate).graph
+    nodes = node_info_for(graph, candidate.int16) if candidate.int16 else None
     return replace(
         config,
         model_parameters=replace(config.model_parameters, node_info=nodes),
-        calibration_parameters=replace(
-            config.calibration_parameters, calibration_type=setting.calibration_type, max_percentile=percentile
-        ),
+        calibration_parameters=replace(config.calibration_parameters, **candidate.calibrator.yaml_fields()),
     )
 
 
-def tuned_model(work: Work, setting: Setting) -> onnx.ModelProto:
-    """The setting's float graph with its thresholds as Clips, which the compilers absorb."""
+def _tuned_model(workspace: Workspace, candidate: Candidate) -> onnx.ModelProto:
+    """Return the candidate's float graph with its clip ranges as Clips, which the compilers absorb."""
     import onnx
 
     from edgekit.tune.fold.clip import clip_outputs
 
-    subject = base_subject(work.folder, setting.images, setting.graph)
-    model = onnx.load(subject.job.onnx_path)
-    limits = needed_limits(setting, subject)
-    return clip_outputs(model, limits) if limits else model
+    prepared = candidate_model(workspace, candidate)
+    model = onnx.load(prepared.job.onnx_path)
+    clip_ranges = effective_clip_ranges(candidate, prepared)
+    return clip_outputs(model, clip_ranges) if clip_ranges else model
 
 
 def _save(model: onnx.ModelProto, path: Path) -> None:
@@ -78,7 +87,7 @@ def _save(model: onnx.ModelProto, path: Path) -> None:
 
 
 def _link_data(source: Path, target: Path) -> list[Path]:
-    """The set's files, as links where the disk allows it: nobody writes to them."""
+    """Link the set's files, or copy them if the file system has no links: nobody writes to them."""
     shutil.rmtree(target, ignore_errors=True)
     target.mkdir(parents=True)
     paths = []

@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from edgekit.demo.agreement import CosineSum, MatchCount, count_matches, float_heads, model_detections, scene_detections
+from edgekit.demo.agreement import CosineSum, MatchCount, count_matches, float_heads, scene_detections
 from edgekit.demo.scenes import render_image
-from edgekit.evaluate.predictions import ImageDetections
+from edgekit.evaluate.detection_diff import as_image_detections
+from edgekit.evaluate.detections import ImageDetections
 from edgekit.results import Detections
 from edgekit.spec import HeadSpec, InputSpec, ModelSpec, Preprocess
 
@@ -15,7 +16,7 @@ from edgekit.spec import HeadSpec, InputSpec, ModelSpec, Preprocess
 def found(boxes: list[list[float]], classes: list[int], scores: list[float] | None = None) -> ImageDetections:
     columns = np.asarray(boxes, np.float32).reshape(-1, 4), np.asarray(scores or [0.9] * len(boxes), np.float32)
     results = Detections(*columns, np.asarray(classes, np.int32), ("a", "b"), (100, 100), "sim")
-    return model_detections(results)
+    return as_image_detections(results)
 
 
 def test_found_needs_class_and_overlap() -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from edgekit.demo.rng import Rng
 from edgekit.demo.scenes import MIN_VISIBLE, Scene, render_image
-from edgekit.demo.shapes import CLASS_NAMES, THINGS, Style
+from edgekit.demo.shapes import CLASS_NAMES, PAINTERS, Style
 from edgekit.demo.texture import box_blur, clouds, value_noise
 from edgekit.errors import ConfigError
 
@@ -64,8 +64,8 @@ def test_a_ring_shows_what_lies_behind() -> None:
     """The hole of a ring and the gap of a mug's handle belong to nothing."""
     u, v = np.meshgrid(*[np.linspace(-1, 1, 41, dtype=np.float32)] * 2)
     style = Style((0.5, 0.5, 0.5), (0.2, 0.2, 0.2), (0.0, 0.0, 1.0), 0.2, (0.5, 0.5, 0.5, 0.5))
-    ring, _ = THINGS["ring"](u, v, style)
-    mug, _ = THINGS["mug"](u, v, style)
+    ring, _ = PAINTERS["ring"](u, v, style)
+    mug, _ = PAINTERS["mug"](u, v, style)
     assert not ring[20, 20] and ring[20].any()
     row = mug[20]
     assert np.count_nonzero(np.diff(row.astype(int)) == 1) == 2, "body, gap, handle"
@@ -76,7 +76,7 @@ def test_painters_give_finite_colours_within_the_frame(name: str) -> None:
     u, v = np.meshgrid(*[np.linspace(-1.7, 1.7, 60, dtype=np.float32)] * 2)
     style = Style((0.9, 0.1, 0.4), (0.1, 0.9, 0.4), (0.6, 0.0, 0.8), 0.8, (0.1, 0.9, 0.4, 0.6))
     with np.errstate(all="raise", under="ignore"):
-        inside, rgb = THINGS[name](u, v, style)
+        inside, rgb = PAINTERS[name](u, v, style)
     assert inside.dtype == bool and inside.shape == u.shape and rgb.shape == (*u.shape, 3)
     assert np.isfinite(rgb).all() and rgb[inside].min() >= 0 and rgb[inside].max() < 2
     assert not inside[(np.abs(u) > 1.25) | (np.abs(v) > 1.25)].any()

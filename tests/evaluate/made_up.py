@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from edgekit.evaluate.classes import ClassMap
-from edgekit.evaluate.labels import Labels
-from edgekit.evaluate.predictions import Image, ImageDetections
+from edgekit.evaluate.detections import ImageDetections
+from edgekit.evaluate.labels import ImageEntry, Labels
 from edgekit.evaluate.rle import crop_to_rle
 
 SIZE_WH = (200, 160)
@@ -61,5 +61,5 @@ def random_set(seed: int, images: int = 12, *, masks: bool = False) -> tuple[Lab
         detections.append(found(image_id, rows, masks=masks))
     categories = tuple(sorted(CLASSES.names.items()))
     ids = range(1, images + 1)
-    truth = Labels(tuple(Image(i, Path(f"{i}.jpg")) for i in ids), tuple(annotations), categories, {})
+    truth = Labels(tuple(ImageEntry(i, Path(f"{i}.jpg")) for i in ids), tuple(annotations), categories, {})
     return truth, detections

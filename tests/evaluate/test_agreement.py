@@ -23,7 +23,7 @@ def test_by_hand() -> None:
         masks=True,
     )
     one = agree_on_image(ours, REFERENCE)
-    assert (one.truth, one.found, one.confident, one.gained) == (2, (1, 1, 0), 3, 1)
+    assert (one.reference, one.matched, one.confident, one.gained) == (2, (1, 1, 0), 3, 1)
     assert one.iou_sum == pytest.approx(0.85, abs=1e-6)
     assert one.mask_iou_sum == pytest.approx(0.85, abs=1e-6)
     assert one.score_shift == pytest.approx(0.2, abs=1e-6)
@@ -33,12 +33,12 @@ def test_by_hand() -> None:
 def test_each_detection_answers_for_one_object_alone() -> None:
     twice = found(1, [(0, 0, 100, 100, 0.9, 0), (2, 2, 100, 100, 0.8, 0)])
     once = found(1, [(1, 1, 100, 100, 0.9, 0)])
-    assert agree_on_image(once, twice).found == (1, 1, 1)
+    assert agree_on_image(once, twice).matched == (1, 1, 1)
 
 
 def test_what_falls_below_the_shown_score_is_lost() -> None:
     faint = found(1, [(0, 0, 100, 100, 0.24, 0)])
-    assert agree_on_image(faint, REFERENCE).found[0] == 0
+    assert agree_on_image(faint, REFERENCE).matched[0] == 0
 
 
 def test_a_model_agrees_with_itself() -> None:
@@ -56,4 +56,4 @@ def test_nothing_to_agree_on() -> None:
     one = agree_on_image(nothing, nothing)
     result = summarise([one], image_weights(1, 10), has_masks=True)
     assert np.isnan(result.quality.value) and result.to_dict()["panoptic_quality"]["value"] is None
-    assert result.truth == 0 and np.isnan(result.matched[0][1].value)
+    assert result.reference == 0 and np.isnan(result.matched[0][1].value)

@@ -13,7 +13,8 @@ from pycocotools import mask as coco_mask
 from edgekit.data.label_faults import Faults
 from edgekit.errors import DataError
 from edgekit.evaluate.coco_labels import read_categories
-from edgekit.evaluate.labels import Labels, load_labels
+from edgekit.evaluate.label_reader import load_labels
+from edgekit.evaluate.labels import Labels
 from tests.images import write_images
 
 SOUND = {"image_id": 5, "category_id": 1, "bbox": [0, 0, 9, 9]}
@@ -56,7 +57,7 @@ def test_whole_numbers_may_be_floats_or_text(tmp_path: Path) -> None:
         {"image_id": "7", "category_id": 2.0, "bbox": [1, 2, 3, 4], "iscrowd": True, "area": "5.5"},
     ]
     truth = load(tmp_path, coco(annotations, images=images))
-    assert truth.notes == ("1 labels have no outline and count for boxes alone",)
+    assert truth.notes == ("1 labels have no outline and count only as boxes",)
     assert dict(truth.sizes_wh) == {7: (96, 72), 1353: (96, 72)}
     first, second = truth.annotations
     assert (first["image_id"], first["category_id"], first["bbox"], first["iscrowd"]) == (1353, 1, [1, 2, 3, 4], 0)

@@ -12,7 +12,7 @@ import edgekit
 from edgekit.calibration.pipeline import calibrate
 from edgekit.compile.build import CompileResult, compile_model
 from edgekit.errors import DataError, ModelError
-from edgekit.evaluate.compare import compare_models, difference_of, in_layout_of
+from edgekit.evaluate.compare import compare_models, diff_detections, in_layout_of
 from edgekit.evaluate.compared_model import open_compared
 from edgekit.results import Detections
 from tests.images import write_images
@@ -41,7 +41,7 @@ def built(folder: Path, model: Path) -> CompileResult:
 def test_float_against_itself_is_the_same_everywhere(model: Path, folder: Path) -> None:
     result = compare_models(model, model, folder / "images", num=2)
     assert len(result.layers) > 20 and len(result.heads) == 10
-    assert min(layer.figures.cosine for layer in result.layers) == pytest.approx(1, abs=1e-9)
+    assert min(layer.metrics.cosine for layer in result.layers) == pytest.approx(1, abs=1e-9)
     assert all(figures.max_abs == 0 for figures in result.heads.values())
     assert result.passes and result.first_below is None
     assert sum(one.changes for one in result.differences) == 0
@@ -50,12 +50,12 @@ def test_float_against_itself_is_the_same_everywhere(model: Path, folder: Path) 
 def test_float_against_its_quantized_graph_layer_by_layer(model: Path, built: CompileResult, folder: Path) -> None:
     result = compare_models(model, built.quantized_path, folder / "images", num=3)
     assert len(result.layers) > 10 and len(result.heads) == 10
-    cosines = [layer.figures.cosine for layer in result.layers]
+    cosines = [layer.metrics.cosine for layer in result.layers]
     assert min(cosines) > 0.9 and max(cosines) < 1
     assert all(figures.cosine > 0.95 for figures in result.heads.values())
     assert result.layers[0].node.startswith("/model")
     first = replace(result, threshold=sorted(cosines)[len(cosines) // 2]).first_below
-    assert first is not None and first.figures.cosine < sorted(cosines)[len(cosines) // 2]
+    assert first is not None and first.metrics.cosine < sorted(cosines)[len(cosines) // 2]
     assert not replace(result, threshold=1.0).passes
     assert result.to_dict()["layers"][0]["node"] == result.layers[0].node
 
@@ -63,7 +63,7 @@ def test_float_against_its_quantized_graph_layer_by_layer(model: Path, built: Co
 def test_the_graph_against_its_bin_is_equal_to_the_last_integer(built: CompileResult, folder: Path) -> None:
     result = compare_models(built.quantized_path, built.bin_path, folder / "images", num=1)
     assert result.heads and all(figures.max_abs < 1e-6 for figures in result.heads.values())
-    assert result.layers and all(layer.figures.unequal in (0, None) for layer in result.layers)
+    assert result.layers and all(layer.metrics.unequal in (0, None) for layer in result.layers)
 
 
 def test_the_node_where_a_graph_was_damaged_is_named(model: Path, folder: Path, tmp_path: Path) -> None:
@@ -109,7 +109,7 @@ def test_integers_of_a_board_are_read_by_the_scales_of_the_graph_that_gives_floa
     floats = side.run(path.stem, inputs, [])
     ints = {}
     for name in (head.name for head in side.session.spec.outputs):
-        scale, axis = side.units[name]
+        scale, axis = side.output_scales[name]
         factors = scale.reshape([-1 if i == axis and scale.size > 1 else 1 for i in range(4)])
         ints[name] = np.round(floats[name] / factors).astype(np.int32)
     assert np.abs(ints["box_8"]).max() > 100
@@ -142,12 +142,12 @@ def detections(rows: list[tuple[float, ...]]) -> Detections:
 def test_detections_in_the_users_terms() -> None:
     a = detections([(0, 0, 50, 50, 0.9, 0), (100, 100, 150, 150, 0.8, 1), (0, 100, 50, 150, 0.6, 0)])
     b = detections([(0, 0, 50, 50, 0.7, 0), (100, 100, 150, 139, 0.8, 1), (60, 0, 90, 40, 0.5, 1)])
-    one = difference_of("x.jpg", a, b)
+    one = diff_detections("x.jpg", a, b)
     assert [(s.name, s.score) for s in one.lost] == [("cat", pytest.approx(0.6))]
     assert [s.box_xyxy for s in one.gained] == [(60, 0, 90, 40)]
     assert [s.iou for s in one.moved] == [pytest.approx(0.78)]
     assert (one.kept, one.changes) == (1, 3)
-    empty = difference_of("x.jpg", detections([]), detections([]))
+    empty = diff_detections("x.jpg", detections([]), detections([]))
     assert empty.changes == empty.kept == 0
 
 

@@ -7,8 +7,10 @@ from pathlib import Path
 import pytest
 
 from edgekit.errors import DataError
-from edgekit.evaluate.labels import load_labels
+from edgekit.evaluate.label_reader import load_labels
+from edgekit.evaluate.options import EvaluateOptions
 from edgekit.evaluate.run import Evaluation, evaluate
+from edgekit.export import cut_file
 
 
 @pytest.fixture(scope="module")
@@ -24,26 +26,34 @@ def out(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("out")  # of all: the images are the same, so the model runs on them once
 
 
-def score(field: Path, out: Path, name: str) -> Evaluation:
+@pytest.fixture(scope="module")
+def model(field: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Cut here once: a stock export would be cut for every file of labels."""
+    heads = tmp_path_factory.mktemp("model") / "heads.onnx"
+    cut_file(field.parent / "models" / "yolov8n-seg.onnx", heads)
+    return heads
+
+
+def score(field: Path, model: Path, out: Path, name: str) -> Evaluation:
     shared = field.parent
     truth = load_labels(field / f"{name}.json", images_dir=shared / "coco" / "images" / "val")
-    return evaluate(shared / "models" / "yolov8n-seg.onnx", truth, out, resamples=10)
+    return evaluate(model, truth, out, options=EvaluateOptions(resamples=10))
 
 
 def overall(result: Evaluation, kind: str) -> float:
     return result.model.scores[kind].overall.value
 
 
-def test_harmless_faults_of_real_files_change_no_figure(field: Path, out: Path) -> None:
-    base = score(field, out, "coco_base")
+def test_harmless_faults_of_real_files_change_no_figure(field: Path, model: Path, out: Path) -> None:
+    base = score(field, model, out, "coco_base")
     assert overall(base, "box") == pytest.approx(0.4549, abs=2e-3)
     assert overall(base, "mask") == pytest.approx(0.403, abs=2e-3)
     for name in ("dup_cat_name", "float_ids", "string_ids", "null_area"):
-        result = score(field, out, f"coco_{name}")
+        result = score(field, model, out, f"coco_{name}")
         assert {k: s.to_dict() for k, s in result.model.scores.items()} == {
             k: s.to_dict() for k, s in base.model.scores.items()
         }, name
-    roboflow = score(field, out, "coco_roboflow_dup_first")  # its outlines are empty, so boxes alone
+    roboflow = score(field, model, out, "coco_roboflow_dup_first")  # its outlines are empty, so boxes alone
     assert roboflow.model.scores["box"].to_dict() == base.model.scores["box"].to_dict()
     assert "the categories 0, 1 are all called 'person' and count as one class" in roboflow.model.notes
 
@@ -57,9 +67,9 @@ def test_harmless_faults_of_real_files_change_no_figure(field: Path, out: Path) 
     ],
 )
 def test_one_bad_label_of_a_real_file_is_named_and_the_rest_is_scored(
-    field: Path, out: Path, name: str, place: str, labels: int
+    field: Path, model: Path, out: Path, name: str, place: str, labels: int
 ) -> None:
-    base, result = score(field, out, "coco_base"), score(field, out, f"coco_{name}")
+    base, result = score(field, model, out, "coco_base"), score(field, model, out, f"coco_{name}")
     file = field / f"coco_{name}.json"
     assert any(note.startswith(f"{file} has 1 fault: {place}") for note in result.model.notes)
     images = field.parent / "coco" / "images" / "val"

@@ -13,7 +13,7 @@ from pycocotools import mask as coco_mask
 
 from edgekit.data.label_faults import Faults
 from edgekit.errors import DataError, EdgekitError
-from edgekit.evaluate.labels import load_labels
+from edgekit.evaluate.label_reader import load_labels
 from edgekit.evaluate.outlines import packed_pixels
 from edgekit.evaluate.yolo_labels import read_labels
 from tests.images import write_images
@@ -128,7 +128,7 @@ def test_outlines_and_both_kinds_of_run_lengths_are_masks_and_an_empty_one_is_no
     ]
     truth = load_labels(write(tmp_path, coco(annotations=[label(segmentation=one) for one in masks])))
     assert [a.get("segmentation") for a in truth.annotations] == [*masks[:3], None]
-    assert truth.notes == ("1 labels have no outline and count for boxes alone",)
+    assert truth.notes == ("1 labels have no outline and count only as boxes",)
 
 
 @given(st.integers(0, 2**32 - 1), st.integers(1, 40), st.integers(1, 40), st.floats(0, 1))

@@ -9,8 +9,9 @@ from pycocotools import mask as coco_mask
 import edgekit
 from edgekit.decode.segment import mask_parts
 from edgekit.errors import ConfigError
+from edgekit.evaluate.labels import ImageEntry
 from edgekit.evaluate.native_masks import native_masks_reference, predict_native, whole_cells
-from edgekit.evaluate.predictions import Image, predict_images
+from edgekit.evaluate.predictions import predict_images
 from edgekit.ops.letterbox import Letterbox, letterbox_of
 from edgekit.results import Segmentations
 from edgekit.spec import Preprocess
@@ -58,7 +59,7 @@ def test_masks_in_their_windows_are_those_of_the_plain_way(tmp_path: Path, seed:
 
 def test_the_file_says_which_masks_it_holds_and_is_written_again_for_others(tmp_path: Path) -> None:
     model = save_tiny_yolo(tmp_path / "tiny.onnx", family="yolov8", task="segment")
-    images = [Image(i, path) for i, path in enumerate(write_images(tmp_path / "images", 2), 1)]
+    images = [ImageEntry(i, path) for i, path in enumerate(write_images(tmp_path / "images", 2), 1)]
     session = edgekit.load(model, conf=0.3)
     exact = predict_images(session, model, images, tmp_path / "p.jsonl")
     of_exact = [found.rles for found in exact]

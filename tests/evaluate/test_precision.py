@@ -9,10 +9,10 @@ import pytest
 from pycocotools.cocoeval import COCOeval
 
 from edgekit.evaluate.bootstrap import image_weights
-from edgekit.evaluate.coco import AREAS, IOU_TYPES, _coco, _labels, _results, match
+from edgekit.evaluate.coco import AREAS, IOU_TYPES, _coco, _coco_labels, _results, match
+from edgekit.evaluate.detections import ImageDetections
 from edgekit.evaluate.labels import Labels
 from edgekit.evaluate.precision import ClassMatches, average_precision, mean_precision, mean_precisions
-from edgekit.evaluate.predictions import ImageDetections
 from tests.evaluate.made_up import CLASSES, SIZE_WH, found, random_set
 
 
@@ -52,7 +52,7 @@ def coco_figures(truth: Labels, detections: list[ImageDetections], kind: str) ->
         rows += _results(one, CLASSES, kind, first_id=len(rows) + 1)
     categories = sorted(CLASSES.names)
     with contextlib.redirect_stdout(io.StringIO()):
-        labels = _labels(truth, {f.image_id for f in detections}, CLASSES, kind)
+        labels = _coco_labels(truth, {f.image_id for f in detections}, CLASSES, kind)
         run = COCOeval(_coco(images, labels, categories), _coco(images, rows, categories), IOU_TYPES[kind])
         run.evaluate()
         run.accumulate()
@@ -127,5 +127,5 @@ def test_resamples_in_blocks_are_the_same_as_at_once(monkeypatch: pytest.MonkeyP
     matches = match(truth, detections, CLASSES, kind="box").by_area["all"]
     weights = image_weights(len(detections), 40)
     at_once = mean_precision(matches, weights)
-    monkeypatch.setattr("edgekit.evaluate.precision.BLOCK", 1)
+    monkeypatch.setattr("edgekit.evaluate.precision.BOOTSTRAP_BLOCK", 1)
     assert np.array_equal(mean_precision(matches, weights), at_once, equal_nan=True)

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from edgekit.evaluate.labels import load_labels
+from edgekit.evaluate.label_reader import load_labels
+from edgekit.evaluate.options import EvaluateOptions
 from edgekit.evaluate.run import Evaluation, evaluate
 
 # mAP50-95 (box, mask) on the 129 images, by the vendor's executor and pycocotools; and how near we must come. Their
@@ -20,7 +21,13 @@ def scored(shared_data: Path, out: Path, model: Path, masks: str) -> Evaluation:
     truth = load_labels(shared_data / "coco" / "instances_val.json")
     assert len(truth.images) == 129
     float_model = shared_data / "models" / "yolov8n-seg.onnx"
-    return evaluate(model, truth, out / masks, against=None if model == float_model else float_model, masks=masks)
+    return evaluate(
+        model,
+        truth,
+        out / masks,
+        against=None if model == float_model else float_model,
+        options=EvaluateOptions(masks=masks),
+    )
 
 
 def quantized(shared_data: Path, build: str) -> Path:

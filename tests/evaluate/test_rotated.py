@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from edgekit.evaluate.classes import ClassMap
-from edgekit.evaluate.labels import Labels
+from edgekit.evaluate.detections import ImageDetections
+from edgekit.evaluate.labels import ImageEntry, Labels
 from edgekit.evaluate.precision import mean_precision
-from edgekit.evaluate.predictions import Image, ImageDetections
 from edgekit.evaluate.rotated import greedy_hits, match_rotated, outline_to_xywhr
 from edgekit.ops.rotated import rotated_corners, rotated_iou
 
@@ -39,7 +39,7 @@ def truth_and_found() -> tuple[Labels, list[ImageDetections], ClassMap]:
         {"id": i, "image_id": 1, "category_id": 4, "bbox": [0, 0, 1, 1], "segmentation": [corners.ravel().tolist()]}
         for i, corners in enumerate(rotated_corners(BOXES), 1)
     ]
-    truth = Labels((Image(1, Path("a")), Image(2, Path("b"))), tuple(labels), ((4, "ship"),), {})
+    truth = Labels((ImageEntry(1, Path("a")), ImageEntry(2, Path("b"))), tuple(labels), ((4, "ship"),), {})
     one = ImageDetections(
         1, (200, 200), BOXES[:, :4], np.asarray([0.9, 0.8, 0.7], np.float32), np.zeros(3, np.int32), rotated_xywhr=BOXES
     )

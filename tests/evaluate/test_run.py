@@ -11,26 +11,32 @@ import pytest
 import edgekit
 from edgekit.errors import DataError, OutputError
 from edgekit.evaluate import predictions as predicting
-from edgekit.evaluate.labels import Labels
-from edgekit.evaluate.predictions import Image, Predictions, predict_images
-from edgekit.evaluate.run import PUBLISHED, evaluate
+from edgekit.evaluate.labels import ImageEntry, Labels
+from edgekit.evaluate.options import PUBLISHED
+from edgekit.evaluate.predictions import Predictions, predict_images
+from edgekit.evaluate.run import evaluate
+from edgekit.export import cut_file
 from tests.images import write_images
 from tests.tiny_yolo import save_tiny_yolo
 
-QUICK = {**PUBLISHED, "conf": 0.1}  # the tiny model finds hundreds of things at the published 0.001
+QUICK = replace(PUBLISHED, conf=0.1)  # the tiny model finds hundreds of things at the published 0.001
 
 
 @pytest.fixture(scope="module")
 def models(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """Two models, cut here once: a stock export would be cut wherever it is opened."""
     folder = tmp_path_factory.mktemp("models")
-    return [save_tiny_yolo(folder / f"tiny{seed}.onnx", family="yolov8", task="segment", seed=seed) for seed in (0, 1)]
+    heads = [folder / f"tiny{seed}.onnx" for seed in (0, 1)]
+    for seed, path in enumerate(heads):
+        cut_file(save_tiny_yolo(folder / f"stock{seed}.onnx", family="yolov8", task="segment", seed=seed), path)
+    return heads
 
 
-def images_of(tmp_path: Path, count: int = 6) -> tuple[Image, ...]:
-    return tuple(Image(10 + i, path) for i, path in enumerate(write_images(tmp_path / "images", count)))
+def images_of(tmp_path: Path, count: int = 4) -> tuple[ImageEntry, ...]:
+    return tuple(ImageEntry(10 + i, path) for i, path in enumerate(write_images(tmp_path / "images", count)))
 
 
-def scene_detections(model: Path, images: tuple[Image, ...], tmp_path: Path) -> Labels:
+def scene_detections(model: Path, images: tuple[ImageEntry, ...], tmp_path: Path) -> Labels:
     """Labels that are what the model itself finds with a score of 0.5: it must score 1 on them."""
     session = edgekit.load(model, conf=0.5, multi_label=True)
     found = list(predict_images(session, model, images, tmp_path / "truth.jsonl"))
@@ -58,7 +64,7 @@ def test_a_model_scores_full_marks_on_its_own_findings_and_keeps_all_of_itself(
     models: list[Path], tmp_path: Path
 ) -> None:
     truth = scene_detections(models[0], images_of(tmp_path), tmp_path)
-    result = evaluate(models[0], truth, tmp_path / "out", against=models[0], resamples=50, settings=QUICK)
+    result = evaluate(models[0], truth, tmp_path / "out", against=models[0], options=replace(QUICK, resamples=50))
     assert result.model.scores["box"].overall.value == pytest.approx(1, abs=1e-9)
     assert result.model.scores["mask"].map50.value > 0.9  # empty masks overlap with nothing
     assert result.kept is not None and result.agreement is not None
@@ -71,7 +77,7 @@ def test_a_model_scores_full_marks_on_its_own_findings_and_keeps_all_of_itself(
 
 def test_another_model_scores_less_and_agrees_less(models: list[Path], tmp_path: Path) -> None:
     truth = scene_detections(models[0], images_of(tmp_path), tmp_path)
-    result = evaluate(models[1], truth, tmp_path / "out", against=models[0], resamples=20, settings=QUICK)
+    result = evaluate(models[1], truth, tmp_path / "out", against=models[0], options=replace(QUICK, resamples=20))
     assert result.kept is not None and result.agreement is not None
     assert result.kept["box"].value < 0.9 and result.agreement.matched[0][1].value < 0.9
 
@@ -103,7 +109,7 @@ def test_a_file_of_another_run_is_written_again(models: list[Path], tmp_path: Pa
     if other == "junk":
         path.write_bytes(b"\x00\xffnot json\n")
     model = models[1 if other == "model" else 0]
-    images = images[:4] if other == "images" else images
+    images = images[:3] if other == "images" else images
     session = edgekit.load(model, conf=0.6 if other == "conf" else 0.3)
     again = predict_images(session, model, images, path)
     fresh = predict_images(session, model, images, tmp_path / "fresh.jsonl")
@@ -126,13 +132,13 @@ def test_unreadable_images_are_left_out_of_both_sides_and_named(models: list[Pat
     images = images_of(tmp_path)
     truth = scene_detections(models[0], images, tmp_path)
     images[2].path.write_bytes(b"broken")
-    result = evaluate(models[0], truth, tmp_path / "out", resamples=10, settings=QUICK)
-    assert result.model.images == 5 and "image_002" in result.model.unread[0]
+    result = evaluate(models[0], truth, tmp_path / "out", options=replace(QUICK, resamples=10))
+    assert result.model.images == 3 and "image_002" in result.model.unread[0]
     assert result.model.scores["box"].overall.value == pytest.approx(1, abs=1e-9)
     for image in images:
         image.path.write_bytes(b"broken")
     with pytest.raises(DataError, match="none of the images could be read"):
-        evaluate(models[0], truth, tmp_path / "out2", resamples=10, settings=QUICK)
+        evaluate(models[0], truth, tmp_path / "out2", options=replace(QUICK, resamples=10))
 
 
 def test_one_image_has_a_score_and_an_interval_of_no_width(models: list[Path], tmp_path: Path) -> None:
@@ -140,7 +146,7 @@ def test_one_image_has_a_score_and_an_interval_of_no_width(models: list[Path], t
     one = replace(
         truth, images=truth.images[:1], annotations=tuple(a for a in truth.annotations if a["image_id"] == 10)
     )
-    result = evaluate(models[0], one, tmp_path / "out", resamples=10, settings=QUICK)
+    result = evaluate(models[0], one, tmp_path / "out", options=replace(QUICK, resamples=10))
     score = result.model.scores["box"].overall
     assert score.value == score.low == score.high == pytest.approx(1, abs=1e-9)
 
@@ -158,13 +164,13 @@ def test_a_full_disk_says_so_and_what_is_done_is_kept(
         patch.setattr(predicting, "_row", failing)
         predict_images(session, models[0], images, tmp_path / "p.jsonl")
     assert isinstance(predict_images(session, models[0], images, tmp_path / "p.jsonl"), Predictions)
-    assert PUBLISHED["conf"] == 0.001
+    assert PUBLISHED.conf == 0.001
 
 
 def test_figures_that_mean_nothing_say_so(models: list[Path], tmp_path: Path) -> None:
     truth = scene_detections(models[0], images_of(tmp_path), tmp_path)
     crowds = replace(truth, annotations=tuple({**a, "iscrowd": 1} for a in truth.annotations))
-    result = evaluate(models[0], crowds, tmp_path / "crowds", resamples=10, settings=QUICK)
+    result = evaluate(models[0], crowds, tmp_path / "crowds", options=replace(QUICK, resamples=10))
     assert np.isnan(result.model.scores["box"].overall.value)
     assert "no object of the model's classes that counts" in result.model.notes[-1]
     assert json.loads((tmp_path / "crowds" / "report.json").read_text())["model"]["scores"]["box"]["mAP50"] == {
@@ -173,15 +179,16 @@ def test_figures_that_mean_nothing_say_so(models: list[Path], tmp_path: Path) ->
         "high": None,
     }
     other = replace(truth, sizes_wh={image.image_id: (5, 7) for image in truth.images[:2]})
-    result = evaluate(models[0], other, tmp_path / "other", resamples=10, settings=QUICK)
+    result = evaluate(models[0], other, tmp_path / "other", options=replace(QUICK, resamples=10))
     assert "2 images are not of the size that the labels say (image 10 has 96x72" in result.model.notes[-1]
     fitting = replace(truth, sizes_wh={image.image_id: (96, 72) for image in truth.images})
-    assert not any("size" in n for n in evaluate(models[0], fitting, tmp_path / "other", resamples=10).model.notes)
+    result = evaluate(models[0], fitting, tmp_path / "other", options=replace(QUICK, resamples=10))
+    assert not any("size" in note for note in result.model.notes)
 
 
 def test_two_entries_of_one_image_get_a_row_each(models: list[Path], tmp_path: Path) -> None:
     (image,) = images_of(tmp_path, 1)
-    twice = (image, Image(77, image.path))
+    twice = (image, ImageEntry(77, image.path))
     rows = list(predict_images(edgekit.load(models[0], conf=0.3), models[0], twice, tmp_path / "p.jsonl"))
     assert [row.image_id for row in rows] == [10, 77]
     assert np.array_equal(rows[0].boxes_xyxy, rows[1].boxes_xyxy) and len(rows[0].scores)
@@ -192,7 +199,7 @@ def test_predictions_for_other_images_of_the_same_ids_are_made_again(models: lis
     path = tmp_path / "p.jsonl"
     session = edgekit.load(models[0], conf=0.3)
     predict_images(session, models[0], images, path)
-    others = tuple(Image(10 + i, p) for i, p in enumerate(write_images(tmp_path / "others", 3, first=20)))
+    others = tuple(ImageEntry(10 + i, p) for i, p in enumerate(write_images(tmp_path / "others", 3, first=20)))
     again = predict_images(session, models[0], others, path)
     fresh = predict_images(session, models[0], others, tmp_path / "fresh.jsonl")
     assert again.path.read_bytes() == fresh.path.read_bytes()

@@ -13,8 +13,11 @@ import pytest
 import edgekit
 from edgekit.data.label_faults import Faults
 from edgekit.errors import DataError, ModelError
-from edgekit.evaluate.labels import Labels, load_labels
-from edgekit.evaluate.predictions import Image, ImageDetections, predict_images
+from edgekit.evaluate.detections import ImageDetections
+from edgekit.evaluate.label_reader import load_labels
+from edgekit.evaluate.labels import ImageEntry, Labels
+from edgekit.evaluate.options import EvaluateOptions
+from edgekit.evaluate.predictions import predict_images
 from edgekit.evaluate.run import evaluate
 from edgekit.evaluate.yolo_labels import read_labels
 from edgekit.ops.rotated import rotated_corners
@@ -22,14 +25,14 @@ from tests.images import write_images
 from tests.tiny_yolo import save_tiny_yolo
 
 
-def own_findings(model: Path, tmp_path: Path) -> tuple[tuple[Image, ...], list[ImageDetections], tuple[str, ...]]:
-    images = tuple(Image(i, path) for i, path in enumerate(write_images(tmp_path / "images", 4), 1))
+def own_findings(model: Path, tmp_path: Path) -> tuple[tuple[ImageEntry, ...], list[ImageDetections], tuple[str, ...]]:
+    images = tuple(ImageEntry(i, path) for i, path in enumerate(write_images(tmp_path / "images", 4), 1))
     session = edgekit.load(model, conf=0.5, max_detections=15)  # COCO counts 20 poses of an image
     return images, list(predict_images(session, model, images, tmp_path / "own.jsonl")), session.spec.names
 
 
 def scene_detections(
-    images: tuple[Image, ...], found: list[ImageDetections], names: tuple[str, ...], extra: Any
+    images: tuple[ImageEntry, ...], found: list[ImageDetections], names: tuple[str, ...], extra: Any
 ) -> Labels:
     annotations = []
     for image in found:
@@ -60,11 +63,13 @@ def test_pose(tmp_path: Path) -> None:
         return {"keypoints": points.astype(float).ravel().tolist(), "num_keypoints": len(points)}
 
     truth = scene_detections(images, found, names, extra)
-    scores = evaluate(model, truth, tmp_path / "out", resamples=10).model.scores
+    scores = evaluate(model, truth, tmp_path / "out", options=EvaluateOptions(resamples=10)).model.scores
     assert set(scores) == {"box", "keypoint"}
     assert scores["keypoint"].overall.value > 0.8 and set(scores["keypoint"].by_area) == {"medium", "large"}
     moved = tuple({**a, "keypoints": [v + 60 for v in a["keypoints"]]} for a in truth.annotations)
-    worse = evaluate(model, Labels(images, moved, truth.categories, {}), tmp_path / "out", resamples=10)
+    worse = evaluate(
+        model, Labels(images, moved, truth.categories, {}), tmp_path / "out", options=EvaluateOptions(resamples=10)
+    )
     assert worse.model.scores["keypoint"].overall.value < scores["keypoint"].overall.value / 2
 
 
@@ -94,7 +99,7 @@ def test_classify(tmp_path: Path) -> None:
         name = right if image.image_id != 2 else wrong
         shutil.copy(tmp_path / "images" / f"image_{image.image_id - 1:03d}.png", tmp_path / "data" / "val" / name)
     truth = load_labels(tmp_path / "data")
-    result = evaluate(model, truth, tmp_path / "out", against=model, resamples=10)
+    result = evaluate(model, truth, tmp_path / "out", against=model, options=EvaluateOptions(resamples=10))
     assert result.model.scores["top-1"].overall.value == 0.75
     assert result.model.scores["top-5"].overall.value == 1
     assert result.model.to_dict()["scores"]["top-1"]["accuracy"]["value"] == 0.75
@@ -109,10 +114,10 @@ def test_labels_and_models_of_different_tasks_are_refused(tmp_path: Path) -> Non
     images, found, names = own_findings(detector, tmp_path)
     truth = scene_detections(images, found, names, lambda image, i: {})
     with pytest.raises(DataError, match="scored on a folder per class"):
-        evaluate(classifier, truth, tmp_path / "out", resamples=10)
+        evaluate(classifier, truth, tmp_path / "out", options=EvaluateOptions(resamples=10))
     pose = save_tiny_yolo(tmp_path / "pose.onnx", family="yolov8", task="pose")
     with pytest.raises(ModelError, match="does 'detect', but"):
-        evaluate(detector, truth, tmp_path / "out", against=pose, resamples=10)
+        evaluate(detector, truth, tmp_path / "out", against=pose, options=EvaluateOptions(resamples=10))
 
 
 def test_yolo_pose_labels(tmp_path: Path) -> None:
@@ -154,5 +159,5 @@ def test_labels_of_other_key_points_than_the_models_are_refused_before_the_work(
     images, found, names = own_findings(model, tmp_path)
     truth = scene_detections(images, found, names, lambda image, i: {"keypoints": [1, 2, 2] * 4, "num_keypoints": 4})
     with pytest.raises(DataError, match=r"pose\.onnx finds \d+ key points on each object, the labels have 4"):
-        evaluate(model, truth, tmp_path / "out", resamples=10)
+        evaluate(model, truth, tmp_path / "out", options=EvaluateOptions(resamples=10))
     assert not (tmp_path / "out").exists()

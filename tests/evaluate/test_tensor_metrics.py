@@ -7,13 +7,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgekit.evaluate.tensor_metrics import Sums
+from edgekit.evaluate.tensor_metrics import MetricSums
 
 
 def figures(a: np.ndarray, b: np.ndarray, *, fit: bool = False):  # type: ignore[no-untyped-def]
-    sums = Sums()
+    sums = MetricSums()
     sums.add(a, b, fit=fit)
-    return sums.figures()
+    return sums.metrics()
 
 
 def test_by_hand() -> None:
@@ -50,9 +50,9 @@ def test_integers_of_both_sides_are_counted_where_they_differ() -> None:
 def test_sums_over_images_are_the_figures_of_all_at_once(seed: int, images: int) -> None:
     rng = np.random.default_rng(seed)
     a, b = rng.normal(size=(images, 40)), rng.normal(size=(images, 40))
-    sums = Sums()
+    sums = MetricSums()
     for x, y in zip(a, b, strict=True):
         sums.add(x, y, fit=False)
-    streamed, once = sums.figures(), figures(a.ravel(), b.ravel())
+    streamed, once = sums.metrics(), figures(a.ravel(), b.ravel())
     assert streamed.cosine == pytest.approx(once.cosine, abs=1e-12)
     assert streamed.mse == pytest.approx(once.mse) and streamed.max_abs == once.max_abs

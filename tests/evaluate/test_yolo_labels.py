@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,13 +12,14 @@ import pytest
 
 from edgekit.data.label_faults import Faults
 from edgekit.errors import DataError
-from edgekit.evaluate.labels import load_labels
-from edgekit.evaluate.run import PUBLISHED, evaluate
+from edgekit.evaluate.label_reader import load_labels
+from edgekit.evaluate.options import PUBLISHED
+from edgekit.evaluate.run import evaluate
 from edgekit.evaluate.yolo_labels import read_labels
 from tests.images import write_images
 from tests.tiny_yolo import save_tiny_yolo
 
-QUICK = {**PUBLISHED, "conf": 0.1}
+QUICK = replace(PUBLISHED, conf=0.1)
 BOX = "0 0.5 0.5 0.2 0.4"
 
 
@@ -52,8 +54,9 @@ def test_the_figures_are_those_of_the_lines_without_their_doubles(tmp_path: Path
     lines = ["0 0.5 0.5 0.4 0.4", "1 0.3 0.3 0.3 0.3", "2 0.6 0.4 0.5 0.5"]
     single = dataset(tmp_path / "a", {i: "\n".join(lines) for i in range(3)}, names="[a, b, c]")
     double = dataset(tmp_path / "b", {i: "\n".join(lines * 2) for i in range(3)}, names="[a, b, c]")
+    options = replace(QUICK, resamples=10)
     of_single, of_double = (
-        evaluate(model, load_labels(path), path.parent / "out", resamples=10, settings=QUICK).model.scores["box"]
+        evaluate(model, load_labels(path), path.parent / "out", options=options).model.scores["box"]
         for path in (single, double)
     )
     assert of_single.to_dict() == of_double.to_dict()
@@ -105,7 +108,7 @@ def test_a_image_that_cannot_be_read_does_not_end_the_evaluation(tmp_path: Path)
     (tmp_path / "images" / "image_001.png").write_bytes(b"\x89PNG broken")
     truth = load_labels(path)
     assert [a["image_id"] for a in truth.annotations] == [1, 3]
-    result = evaluate(model, truth, tmp_path / "out", resamples=10, settings=QUICK)
+    result = evaluate(model, truth, tmp_path / "out", options=replace(QUICK, resamples=10))
     assert result.model.images == 2 and "image_001.png" in result.model.unread[0]
     assert result.model.scores["box"].by_class["a"][1] == 2
     for i in (0, 2):

@@ -11,12 +11,14 @@ import numpy as np
 
 from edgekit.compile.build import compile_model
 from edgekit.data.image_source import Image
-from edgekit.evaluate.bootstrap import Floats, Interval
-from edgekit.evaluate.labels import load_labels
+from edgekit.evaluate.bootstrap import Float64Array, Interval
+from edgekit.evaluate.label_reader import load_labels
 from edgekit.evaluate.run import evaluate
-from edgekit.tune.measure import built_job, run_job
-from edgekit.tune.output_error import Errors, errors_from
-from edgekit.tune.workspace import Work, write_float_heads, write_images
+from edgekit.files import sha256_file
+from edgekit.tune.measurement import Measurement, measurement_from_json
+from edgekit.tune.prepare import write_float_heads, write_images
+from edgekit.tune.tasks import MeasureBuild
+from edgekit.tune.workspace import Workspace
 
 COMPILERS = ("sim", "hb_mapper")
 
@@ -27,9 +29,9 @@ class Measured:
 
     kept: dict[str, Interval]
     quality: Interval
-    missing: Floats  # 1 - panoptic quality, in every draw of the images
-    lost: tuple[float, ...]  # confident detections not found again, by IoU
-    errors: Errors
+    missing: Float64Array  # 1 - panoptic quality, in every draw of the images
+    lost: tuple[float, ...]  # confident detections not matched, by IoU
+    errors: Measurement
 
     def __str__(self) -> str:
         kept = ", ".join(
@@ -38,7 +40,7 @@ class Measured:
         lost = " / ".join(f"{100 * one:.1f}" for one in self.lost)
         return (
             f"kept % {kept}; disagreement {100 * (1 - self.quality.value):.1f} %; lost % at IoU .5/.8/.9 {lost}; "
-            f"output error {self.errors.everywhere.mean:.4f}, where objects are {self.errors.seen.mean:.4f}"
+            f"output error {self.errors.everywhere.mean:.4f}, where objects are {self.errors.weighted.mean:.4f}"
         )
 
 
@@ -49,17 +51,17 @@ class ValImages:
         self.float_model = shared / "models/yolov8n-seg.onnx"
         self.truth = load_labels(shared / "coco/instances_val.json", images_dir=shared / "coco/images/val")
         self.folder = folder
-        self.work = Work(folder / "floats")
-        write_images(self.work, [Image(image.path, image.path.name) for image in self.truth.images])
-        write_float_heads(self.work, cut, len(self.truth.images), progress=lambda *_: None)
+        self.workspace = Workspace(folder / "floats")
+        write_images(self.workspace, [Image(image.path, image.path.name) for image in self.truth.images])
+        write_float_heads(self.workspace, cut, len(self.truth.images), progress=lambda *_: None)
 
     def measure(self, build: Path, name: str) -> Measured:
         result = evaluate(build, self.truth, self.folder / name, against=self.float_model)
-        images = range(len(self.truth.images))
-        found = errors_from(run_job({"folder": str(self.work.folder)}, built_job(build, images)))
+        task = MeasureBuild(build, sha256_file(build), len(self.truth.images))
+        measured = measurement_from_json(task.run(self.workspace))
         assert result.agreement is not None and result.kept is not None
         lost = tuple(1 - one.value for _, one in result.agreement.matched)
-        return Measured(dict(result.kept), result.agreement.quality, 1 - result.agreement.draws, lost, found)
+        return Measured(dict(result.kept), result.agreement.quality, 1 - result.agreement.draws, lost, measured)
 
 
 def compile_both(yaml: Path, folder: Path) -> dict[str, Path]:

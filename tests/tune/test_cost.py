@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from edgekit.sim.compiler.float_graph import FloatGraph, Node
-from edgekit.tune.cost import WIDE_ELEMENT, WIDE_MACS, extra_cost, giga_macs
+from edgekit.tune.cost import INT16_ELEMENT, INT16_MACS, extra_cost, giga_macs
 
 # (1, 4, 10, 10) -conv 3x3-> (1, 8, 10, 10) -table-> -conv 1x1-> (1, 2, 10, 10)
 GRAPH = FloatGraph(
@@ -27,11 +27,11 @@ def test_multiplications() -> None:
     assert giga_macs(GRAPH) == pytest.approx(MACS / 1e9)
 
 
-def test_nothing_wide_costs_nothing() -> None:
+def test_int8_costs_nothing() -> None:
     assert extra_cost(GRAPH, ()) == 0
 
 
-def test_a_wide_tensor_is_moved_and_multiplied_twice() -> None:
-    assert extra_cost(GRAPH, {"a"}) == pytest.approx(800 * WIDE_ELEMENT / MACS)
-    assert extra_cost(GRAPH, {"b"}) == pytest.approx((800 * WIDE_ELEMENT + 1600 * (WIDE_MACS - 1)) / MACS)
+def test_an_int16_tensor_is_moved_and_multiplied_twice() -> None:
+    assert extra_cost(GRAPH, {"a"}) == pytest.approx(800 * INT16_ELEMENT / MACS)
+    assert extra_cost(GRAPH, {"b"}) == pytest.approx((800 * INT16_ELEMENT + 1600 * (INT16_MACS - 1)) / MACS)
     assert extra_cost(GRAPH, {"a", "b"}) == pytest.approx(extra_cost(GRAPH, {"a"}) + extra_cost(GRAPH, {"b"}))

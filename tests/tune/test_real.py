@@ -10,10 +10,11 @@ import onnx
 import pytest
 
 from edgekit.compile.build import compile_model
-from edgekit.tune.measure import built_job, run_job
-from edgekit.tune.output_error import errors_from
+from edgekit.files import sha256_file
+from edgekit.tune.measurement import measurement_from_json
 from edgekit.tune.run import SEARCH_DIR
-from edgekit.tune.workspace import Work
+from edgekit.tune.tasks import MeasureBuild
+from edgekit.tune.workspace import Workspace
 from edgekit.tune.write import write_tuned
 from tests.tune.test_tune import material, tuned_in
 
@@ -23,9 +24,9 @@ __all__ = ["material"]  # a fixture
 
 @dataclass(frozen=True)
 class Both:
-    """One setting with 16-bit places, compiled by both compilers; `wide`: its tensors, `search`: the tuning folder."""
+    """One candidate with int16 layers, compiled by both compilers; `int16`: its tensors, `search`: the workspace."""
 
-    wide: tuple[str, ...]
+    int16: tuple[str, ...]
     search: Path
     simulated: Path
     real: Path
@@ -34,34 +35,34 @@ class Both:
 @pytest.fixture(scope="module")
 def both(material: Path, tmp_path_factory: pytest.TempPathFactory) -> Both:
     tuned = tuned_in(material, material / "real", max_extra_cost=3.0)
-    search, setting = material / "real" / SEARCH_DIR, tuned.chosen.step.setting
-    for unit in tuned.units[:4]:
-        setting = setting.with_wide(unit.tensors)
+    search, candidate = material / "real" / SEARCH_DIR, tuned.chosen.step.candidate
+    for point in tuned.points[:4]:
+        candidate = candidate.with_int16(point.tensors)
     builds = {}
     for compiler in ("sim", "hb_mapper"):
-        yaml = write_tuned(Work(search), setting, tmp_path_factory.mktemp(compiler))
+        yaml = write_tuned(Workspace(search), candidate, tmp_path_factory.mktemp(compiler))
         builds[compiler] = compile_model(yaml, toolchain=compiler, optimize="O0").quantized_path
-    return Both(setting.wide, search, builds["sim"], builds["hb_mapper"])
+    return Both(candidate.int16, search, builds["sim"], builds["hb_mapper"])
 
 
-def test_the_places_chosen_are_wide_on_the_board(both: Both) -> None:
+def test_the_chosen_layers_are_int16_on_the_board(both: Both) -> None:
     bits = {}
     for node in onnx.load(both.real).graph.node:
         width = next((a.i for a in node.attribute if a.name == "output_bit"), None)
         if width is not None:
             bits |= {name.removesuffix("_quantized"): width for name in node.output}
-    checked = [name for name in both.wide if name in bits]
+    checked = [name for name in both.int16 if name in bits]
     assert len(checked) >= 4
     assert {bits[name] for name in checked} == {16}
 
 
 def test_the_real_build_is_as_near_as_the_simulated_one(both: Both) -> None:
     real, simulated = (
-        errors_from(run_job({"folder": str(both.search)}, built_job(p, range(4)))) for p in _graphs(both)
+        measurement_from_json(MeasureBuild(p, sha256_file(p), 4).run(Workspace(both.search))) for p in _graphs(both)
     )
     print(f"\nmean output error: simulated {simulated.everywhere.mean:.4f}, real {real.everywhere.mean:.4f}")
     assert real.everywhere.outputs == simulated.everywhere.outputs
-    for one, other in ((real.everywhere, simulated.everywhere), (real.seen, simulated.seen)):
+    for one, other in ((real.everywhere, simulated.everywhere), (real.weighted, simulated.weighted)):
         assert np.all(one.by_output() < 1.5 * other.by_output() + 0.005)
 
 

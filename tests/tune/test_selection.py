@@ -1,20 +1,22 @@
-"""The last rung: the cheapest setting that keeps what was asked for, surely enough."""
+"""The last rung: the cheapest candidate that reaches every target, with confidence."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import pytest
 
-from edgekit.tune.candidate import Setting
-from edgekit.tune.records import Scored, Step
-from edgekit.tune.selection import CONFIDENCE, choose, is_met
-from edgekit.tune.time_budget import PLANS
+from edgekit.tune.candidate import Candidate
+from edgekit.tune.records import SearchStep, Trial
+from edgekit.tune.search import SearchState
+from edgekit.tune.selection import CONFIDENCE, is_met, select
 
 
-def step(cost: float, loss: float = 0.4) -> Step:
-    return Step(f"at {cost}", Setting(f"set {cost}"), 0.05, 0.05, loss, loss, cost, 1)
+def step(cost: float, loss: float = 0.4) -> SearchStep:
+    return SearchStep(f"at {cost}", Candidate(f"set {cost}"), 0.05, 0.05, loss, loss, cost, 1)
 
 
 def report(kept: float, disagreement: float, spread: float = 0.01) -> dict[str, Any]:
@@ -26,7 +28,7 @@ def report(kept: float, disagreement: float, spread: float = 0.01) -> dict[str, 
     }
 
 
-FIRST = Scored(step(0.0, 1.0), report(0.95, 0.12))
+UNTUNED = Trial(step(0.0, 1.0), report(0.95, 0.12))
 
 
 @pytest.mark.parametrize(
@@ -39,68 +41,56 @@ FIRST = Scored(step(0.0, 1.0), report(0.95, 0.12))
         (0.999, 0.01, 0.09, False),  # disagrees nearly as much as untuned
     ],
 )
-def test_a_wish_is_met_surely(kept: float, spread: float, disagreement: float, met: bool) -> None:
-    assert is_met(Scored(step(1.0), report(kept, disagreement, spread)), FIRST, 0.99) == met
+def test_targets_are_met_with_confidence(kept: float, spread: float, disagreement: float, met: bool) -> None:
+    assert is_met(Trial(step(1.0), report(kept, disagreement, spread)), UNTUNED, 0.99) == met
     assert 0.5 < CONFIDENCE < 1
 
 
 def test_without_labels_the_agreement_decides() -> None:
-    alone = Scored(step(1.0), {"disagreement_draws": [0.07, 0.07]})
-    assert is_met(alone, FIRST, 0.99)
-    assert not is_met(Scored(step(1.0), {"disagreement_draws": [0.09, 0.09]}), FIRST, 0.99)
-    assert is_met(Scored(step(1.0), {"disagreement_draws": [0.09, 0.09]}), FIRST, 0.9)
+    near, far = (Trial(step(1.0), {"disagreement_draws": [value, value]}) for value in (0.07, 0.09))
+    assert is_met(near, UNTUNED, 0.99)
+    assert not is_met(far, UNTUNED, 0.99)
+    assert is_met(far, UNTUNED, 0.9)
 
 
-class Rounds:
-    """A search that widens as often as `losses` has entries, and jobs that score by `reports` of a step's cost."""
+@dataclass
+class Promotions:
+    """Promotes to the front first, then by one step of `further` per call; scores by `reports` of a step's cost."""
 
-    def __init__(self, finalists: list[Step], further: list[Step], reports: dict[float, dict[str, Any]]) -> None:
-        self.steps, self._finalists, self._further, self._reports = [finalists[-1]], finalists, further, reports
-        self.tightened, self.widened = 0, 0
+    front: list[SearchStep]
+    further: list[SearchStep]
+    reports: dict[float, dict[str, Any]]
+    targets: list[float] = field(default_factory=list)
 
-    @property
-    def best(self) -> Step:
-        return self.steps[-1]
+    def promote(self, state: SearchState, error_ratio: float) -> SearchState:
+        self.targets.append(error_ratio)
+        if len(self.targets) > 1:
+            return state.kept(self.further.pop(0)) if self.further else state
+        return SearchState((*state.steps, self.front[-1]), front=tuple(self.front), untuned=state.untuned)
 
-    def widths(self, units: object) -> bool:
-        self.widened += 1
-        if self.widened > 1 and self._further:
-            self.steps.append(self._further.pop(0))
-            return True
-        return self.widened == 1
-
-    def tighten(self, factor: float) -> None:
-        self.tightened += 1
-
-    def finalists(self, count: int) -> list[Step]:
-        return self._finalists[:count]
-
-    def take(self, one: Step, what: str) -> Step:
-        self.steps.append(one)
-        return one
-
-    def run(self, stage: str, jobs: list[dict[str, Any]]) -> list[dict[str, Any]]:
-        return [self._reports[float(job["setting"]["images"].split()[1])] for job in jobs]
+    def score(self, steps: Sequence[SearchStep]) -> list[Trial]:
+        return [Trial(of_step, self.reports[of_step.extra_cost]) for of_step in steps]
 
 
-def chosen_of(rounds: Rounds) -> tuple[float, bool]:
-    one, met = choose(rounds, (), rounds, PLANS[0], FIRST, 0.99)  # type: ignore[arg-type]
-    assert rounds.best.setting == one.step.setting
-    return one.step.extra_cost, met
+def chosen_of(promotions: Promotions) -> tuple[float, bool]:
+    start = SearchState((UNTUNED.step,), untuned=UNTUNED)
+    state = select(start, promotions.promote, promotions.score, error_ratio=0.5, retention=0.99)
+    assert state.chosen is not None and state.incumbent == state.chosen.step
+    return state.incumbent.extra_cost, state.targets_met
 
 
-def test_the_cheapest_that_meets_the_wish() -> None:
+def test_the_cheapest_that_reaches_the_targets() -> None:
     reports = {0.2: report(0.97, 0.05), 0.5: report(0.999, 0.06), 0.9: report(1.0, 0.04)}
-    assert chosen_of(Rounds([step(0.2), step(0.5), step(0.9)], [], reports)) == (0.5, True)
+    assert chosen_of(Promotions([step(0.2), step(0.5), step(0.9)], [], reports)) == (0.5, True)
 
 
-def test_more_is_tried_where_none_meets_it() -> None:
+def test_more_is_promoted_if_none_reaches_them() -> None:
     reports = {0.2: report(0.97, 0.05), 0.5: report(0.98, 0.05), 1.1: report(1.0, 0.03)}
-    rounds = Rounds([step(0.2), step(0.5)], [step(1.1)], reports)
-    assert chosen_of(rounds) == (1.1, True)
-    assert rounds.tightened == 1
+    promotions = Promotions([step(0.2), step(0.5)], [step(1.1)], reports)
+    assert chosen_of(promotions) == (1.1, True)
+    assert promotions.targets == [0.5, 0.4]
 
 
-def test_the_nearest_to_float_where_nothing_helps() -> None:
+def test_the_nearest_to_float_if_nothing_helps() -> None:
     reports = {0.2: report(0.97, 0.05), 0.5: report(0.98, 0.07)}
-    assert chosen_of(Rounds([step(0.2), step(0.5)], [], reports)) == (0.2, False)
+    assert chosen_of(Promotions([step(0.2), step(0.5)], [], reports)) == (0.2, False)

@@ -11,24 +11,24 @@ import pytest
 from onnx import numpy_helper
 
 from edgekit.calibration.pipeline import calibrate
-from edgekit.tune.candidate import MAX, Setting
-from edgekit.tune.variants import corrected_graph
-from edgekit.tune.workspace import SETS, Work, base_subject
+from edgekit.tune.candidate import Candidate
+from edgekit.tune.variants import write_corrected
+from edgekit.tune.workspace import SETS, Workspace
 from tests.tune.test_tune import material
 
 __all__ = ["material"]  # a fixture
-SETTING = Setting("some", MAX)
+CANDIDATE = Candidate("some")
 
 
 @pytest.fixture
-def work(material: Path, tmp_path: Path) -> Work:
+def workspace(material: Path, tmp_path: Path) -> Workspace:
     calibrate(material / "tiny.onnx", material / "images", tmp_path / SETS / "some", num=12, input_kind="rgb")
-    return Work(tmp_path)
+    return Workspace(tmp_path)
 
 
-def channel_means(model: onnx.ModelProto, work: Work) -> list[np.ndarray]:
+def channel_means(model: onnx.ModelProto, workspace: Workspace) -> list[np.ndarray]:
     """The mean of every output channel over the calibration images."""
-    job = base_subject(work.folder, "some", SETTING.graph).job
+    job = workspace.model("some", CANDIDATE.graph).job
     session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
     found = []
     for path in job.calibration_files:
@@ -50,19 +50,19 @@ def rounded(model: onnx.ModelProto) -> onnx.ModelProto:
     return copy
 
 
-def test_the_corrected_graph_has_the_float_models_means(work: Work) -> None:
-    model = onnx.load(base_subject(work.folder, "some", SETTING.graph).job.onnx_path)
-    assert corrected_graph(work, SETTING, "corrected") > 10
-    corrected = onnx.load(work.graph("corrected"))
-    truth, plain, better = (channel_means(one, work) for one in (model, rounded(model), rounded(corrected)))
+def test_the_corrected_graph_has_the_float_models_means(workspace: Workspace) -> None:
+    model = onnx.load(workspace.model("some", CANDIDATE.graph).job.onnx_path)
+    assert write_corrected(workspace, CANDIDATE, "corrected") > 10
+    corrected = onnx.load(workspace.graph_path("corrected"))
+    truth, plain, better = (channel_means(one, workspace) for one in (model, rounded(model), rounded(corrected)))
     shift, left = (
         np.sqrt(np.mean([np.mean((a - b) ** 2) for a, b in zip(one, truth, strict=True)])) for one in (plain, better)
     )
     assert left < 0.5 * shift
 
 
-def test_weights_on_an_int8_grid_need_no_correction(work: Work) -> None:
-    path = base_subject(work.folder, "some", SETTING.graph).job.onnx_path
+def test_weights_on_an_int8_grid_need_no_correction(workspace: Workspace) -> None:
+    path = workspace.model("some", CANDIDATE.graph).job.onnx_path
     grid = rounded(onnx.load(path))
     transposed = {node.input[1] for node in grid.graph.node if node.op_type == "ConvTranspose"}
     for tensor in grid.graph.initializer:
@@ -72,6 +72,6 @@ def test_weights_on_an_int8_grid_need_no_correction(work: Work) -> None:
             whole = np.rint(values / np.abs(values).max(axis=axes, keepdims=True) * 127)
             tensor.CopyFrom(numpy_helper.from_array((whole / 128).astype(np.float32), tensor.name))
     onnx.save(grid, str(path))
-    base_subject.cache_clear()
-    assert corrected_graph(work, SETTING, "none") == 0
-    assert not work.graph("none").exists()
+    workspace = Workspace(workspace.folder)
+    assert write_corrected(workspace, CANDIDATE, "none") == 0
+    assert not workspace.graph_path("none").exists()

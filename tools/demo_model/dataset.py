@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 
 from edgekit.demo.rng import Rng
-from edgekit.demo.scenes import MAX_THINGS, render_image
+from edgekit.demo.scenes import MAX_OBJECTS, render_image
 from edgekit.files import atomic_path
 from edgekit.ops.letterbox import letterbox_image
 from edgekit.spec import Preprocess
@@ -99,8 +99,8 @@ def _write_shard(path: Path, seeds: range, size_of: Callable[[int], tuple[int, i
     width, height = SIZE_WH
     rgb = np.empty((len(seeds), height, width, 3), np.uint8)
     owner = np.zeros((len(seeds), height, width), np.uint8)
-    classes = np.full((len(seeds), MAX_THINGS), -1, np.int64)
-    boxes = np.zeros((len(seeds), MAX_THINGS, 4), np.float32)
+    classes = np.full((len(seeds), MAX_OBJECTS), -1, np.int64)
+    boxes = np.zeros((len(seeds), MAX_OBJECTS, 4), np.float32)
     for i, seed in enumerate(seeds):
         scene = render_image(seed, size_of(seed))
         bgr, letterbox = letterbox_image(scene.bgr, PREPROCESS)

@@ -78,7 +78,7 @@ def place_coco(data: bytes, folder: Path) -> Path:
 def check_truth(path: Path) -> None:
     """Read the labels, draw what the evaluation draws of them, match them with the labels themselves."""
     from edgekit.data.image_source import open_source
-    from edgekit.evaluate.labels import load_labels
+    from edgekit.evaluate.label_reader import load_labels
 
     truth = load_labels(path)
     _score(truth)
@@ -91,7 +91,7 @@ def _score(truth: Any) -> None:
 
     from edgekit.evaluate.classes import match_classes
     from edgekit.evaluate.coco import match
-    from edgekit.evaluate.predictions import ImageDetections
+    from edgekit.evaluate.detections import ImageDetections
 
     classes = match_classes([name for _, name in truth.categories][:80], truth.categories)
     box, score, class_id = np.full((1, 4), 9, np.float32), np.full(1, 0.9, np.float32), np.zeros(1, np.int32)

@@ -166,26 +166,26 @@ def check_state(path: Path) -> None:
 
 
 def store_seeds() -> tuple[bytes, ...]:
-    from edgekit.tune.result_cache import FORMAT
+    from edgekit.workers.memo import SCHEMA
 
-    head = json.dumps({"format": FORMAT, **ABOUT}, sort_keys=True)
-    rows = [json.dumps({"job": f"j{i}", "stage": "s", "result": {"a": i / 3}}) for i in range(4)]
+    head = json.dumps({"schema": SCHEMA, **ABOUT}, sort_keys=True)
+    rows = [json.dumps({"task": f"j{i}", "stage": "s", "result": {"a": i / 3}}) for i in range(4)]
     return (("\n".join([head, *rows]) + "\n").encode(),)
 
 
 def check_store(path: Path) -> None:
-    from edgekit.tune.result_cache import ResultStore
+    from edgekit.workers.memo import ResultFile
 
-    store = ResultStore(path, ABOUT)
+    store = ResultFile(path, ABOUT)
     store.add("new", "s", {"a": 1})
     store.close()
-    again = ResultStore(path, ABOUT)
+    again = ResultFile(path, ABOUT)
     assert "new" in again, "a result that was added is not there"
     again.close()
 
 
 def bench_seeds() -> tuple[bytes, ...]:
-    from edgekit.evaluate.bench.report import Report
+    from edgekit.evaluate.bench.report import BenchReport
     from edgekit.evaluate.bench.row import Metric, Row
     from edgekit.runtime.perf import Latency
 
@@ -195,18 +195,22 @@ def bench_seeds() -> tuple[bytes, ...]:
             stages={"infer": latency}, scores={"box": Metric("mAP", 0.5, 0.4, 0.6, 0.7)}, images=3),
         Row("n", "n.onnx", "cpu", status="failed", error="e", hint="h"),
     ]  # fmt: skip
-    report = Report(rows=rows, started="2026-01-01", machine={"cpus": "2"}, request=REQUEST, timing_images="p", total=3)
+    report = BenchReport(
+        rows=rows, started="2026-01-01", machine={"cpus": "2"}, request=REQUEST, timing_images="p", total=3
+    )
     return (json.dumps(report.to_dict()).encode(),)
 
 
 def check_bench(path: Path) -> None:
-    from edgekit.evaluate.bench.report import Report, rows_of_unfinished
+    from edgekit.evaluate.bench.report import BenchReport, rows_of_unfinished
     from edgekit.evaluate.bench.store import read_report
     from edgekit.evaluate.bench.table import csv_text, markdown, text_table
 
     rows = rows_of_unfinished(read_report(path.parent), REQUEST)
     if rows:
-        report = Report(rows=list(rows), started="", machine={}, request=REQUEST, timing_images="p", total=len(rows))
+        report = BenchReport(
+            rows=list(rows), started="", machine={}, request=REQUEST, timing_images="p", total=len(rows)
+        )
         for write in (text_table, markdown, csv_text):
             write(report)
         json.dumps(report.to_dict())

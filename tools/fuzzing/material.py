@@ -16,7 +16,7 @@ SIZES_WH = ((64, 48), (48, 64), (40, 40))
 
 HEAVY = (
     "cv2", "onnx", "onnxruntime", "yaml", "pycocotools.mask", "jinja2", "rich.console", "edgekit.export",
-    "edgekit.report.page", "edgekit.report.text", "edgekit.sim.verify", "edgekit.evaluate.labels",
+    "edgekit.report.page", "edgekit.report.text", "edgekit.sim.verify", "edgekit.evaluate.label_reader",
     "edgekit.evaluate.coco", "edgekit.runtime.session", "edgekit.runtime.ort", "edgekit.calibration.samples",
     "edgekit.compile.build", "tests.tiny_yolo", "tests.sim.random_ops", "tests.report.test_sensitivity",
 )  # fmt: skip

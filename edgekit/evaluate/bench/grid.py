@@ -48,7 +48,7 @@ def make_grid(
             raise ModelError(f"{path} does not exist, expected a model", hint="check the path of --model")
     for count in threads:
         if not 1 <= count <= MAX_THREADS:
-            raise ConfigError(f"--threads has {count}, expected 1..{MAX_THREADS}", hint="leave it out for all cores")
+            raise ConfigError(f"--threads has {count}, expected 1..{MAX_THREADS}", hint="remove it for all cores")
     for device in devices:
         _require(device)
     cells = tuple(
@@ -67,7 +67,7 @@ def make_grid(
 
 
 def thread_words(count: int) -> str:
-    """ "1 thread", "2 threads"."""
+    """Return "1 thread", "2 threads"."""
     return f"{count} thread{'s' * (count != 1)}"
 
 

@@ -1,4 +1,4 @@
-"""Measures one cell: how long a frame takes, and what the model scores on labels."""
+"""Measure one cell: how long a frame takes, and what the model scores on labels."""
 
 from __future__ import annotations
 
@@ -7,30 +7,44 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from edgekit.artifacts import QUANTIZED_SUFFIX
 from edgekit.bundle import ARCHIVE_SUFFIXES, is_bundle, open_bundle
 from edgekit.device_kinds import FLOAT
 from edgekit.errors import EdgekitError, OutputError, UnfitError
 from edgekit.evaluate.bench.grid import Cell, cores
 from edgekit.evaluate.bench.row import FAILED, NO_SCORE, UNFIT, Metric, Row
 from edgekit.evaluate.bench.sizes import model_at_size, require_size
-from edgekit.evaluate.bench.timing_images import Images
+from edgekit.evaluate.bench.timing_images import TimingImages
 from edgekit.evaluate.labels import Labels
-from edgekit.evaluate.run import ModelScores, Score, evaluate
+from edgekit.evaluate.options import EvaluateOptions
+from edgekit.evaluate.run import evaluate
+from edgekit.evaluate.scores import ModelScores, Score
 from edgekit.files import sha256_file
 from edgekit.latency.estimate import estimate_model
 from edgekit.progress import Progress, silent
 from edgekit.runtime.perf import measure
 from edgekit.runtime.session import FLOAT_STAGES, Session, load
+from edgekit.workers import Workers
+
+__all__ = ["Bench", "BenchOptions", "measure_cell"]
 
 # Devices that this computer's cores are: threads compute one frame. Elsewhere they keep as many frames on their way.
 OWN_CORES = (FLOAT, "sim")
-QUANTIZED_SUFFIX = "_quantized_model.onnx"
 OWN_CORE_NAMES = ("auto", "cpu", "sim")
 
 
 @dataclass(frozen=True, slots=True)
-class Settings:
-    """How all cells are measured; `conf` and `iou` are those of the timed frames, scores take the published ones."""
+class BenchOptions:
+    """How all cells are measured; `conf` and `iou` are those of the timed frames, scores take the published ones.
+
+    Attributes:
+        frames: Timed frames per cell.
+        warmup: Frames before them.
+        conf: Score threshold, 0..1.
+        iou: Overlap threshold of the NMS, 0..1.
+        resamples: Bootstrap draws for the intervals of the scores.
+        seed: Of the draws.
+    """
 
     frames: int = 100
     warmup: int = 10
@@ -42,20 +56,40 @@ class Settings:
 
 @dataclass(slots=True)
 class Bench:
-    """What the cells share. `scored` holds what a model scored, since threads do not change that."""
+    """What the cells share.
+
+    Attributes:
+        folder: Of the results.
+        images: To time on.
+        labels: To score on, None for times only.
+        data_key: Stands for the labels in names of folders.
+        options: How all cells are measured.
+        workers: Where models are scored, None for this process; times are always taken in this process.
+        scored: What a model scored, since threads do not change that.
+    """
 
     folder: Path
-    images: Images
-    truth: Labels | None = None
+    images: TimingImages
+    labels: Labels | None = None
     data_key: str = ""
-    settings: Settings = field(default_factory=Settings)
+    options: BenchOptions = field(default_factory=BenchOptions)
+    workers: Workers | None = None
     scored: dict[Path, ModelScores | EdgekitError] = field(default_factory=dict)
 
 
 def measure_cell(bench: Bench, cell: Cell, *, progress: Progress = silent) -> Row:
-    """The row of `cell`; one that fails says why and raises nothing.
+    """Measure a cell; one that fails gives a row that says why.
 
-    OutputError alone is raised: where results cannot be written, no other cell will fare better.
+    Args:
+        bench: What the cells share.
+        cell: Model, size, device and threads.
+        progress: Called with stage, done and total.
+
+    Returns:
+        The row.
+
+    Raises:
+        OutputError: If results cannot be written: no other cell will fare better.
     """
     row = Row(cell.model.name, str(cell.model), cell.device, threads=cell.threads, format=_format(cell.model))
     row = replace(row, size_wh=(cell.size_hw[1], cell.size_hw[0]) if cell.size_hw else None)
@@ -69,15 +103,15 @@ def measure_cell(bench: Bench, cell: Cell, *, progress: Progress = silent) -> Ro
         return _failed(replace(row, threads=0), error, UNFIT)
     except Exception as error:  # whatever it is, the other cells go on
         return _failed(row, error, FAILED)
-    if bench.truth is None:
+    if bench.labels is None:
         return row
     try:
         scores = _scored(bench, row, path, cell.device, progress)
         return replace(
             row,
-            scores={kind: _figure(score) for kind, score in scores.scores.items()},
+            scores={kind: _metric(score) for kind, score in scores.scores.items()},
             images=scores.images,
-            notes=tuple(dict.fromkeys((*row.notes, *scores.notes, *(f"left out: {one}" for one in scores.unread)))),
+            notes=tuple(dict.fromkeys((*row.notes, *scores.notes, *(f"skipped: {error}" for error in scores.unread)))),
         )
     except Exception as error:
         return _failed(row, error, NO_SCORE)
@@ -94,14 +128,14 @@ def _static_ms(path: Path) -> float | None:
 
 
 def _timed(bench: Bench, cell: Cell, row: Row, path: Path, progress: Progress) -> Row:
-    own = cell.device in OWN_CORE_NAMES
-    settings = bench.settings
+    computes_here = cell.device in OWN_CORE_NAMES
+    options = bench.options
     with load(
         path,
         cell.device,
-        conf=settings.conf,
-        iou=settings.iou,
-        threads=(cell.threads or cores()) if own else 0,
+        conf=options.conf,
+        iou=options.iou,
+        threads=(cell.threads or cores()) if computes_here else 0,
     ) as session:
         require_size(cell.model, session.spec, cell.size_hw)
         row = _described(row, session)
@@ -111,8 +145,8 @@ def _timed(bench: Bench, cell: Cell, row: Row, path: Path, progress: Progress) -
             session,
             bench.images.bgr,
             threads=1 if computing else row.threads,
-            frames=settings.frames,
-            warmup=settings.warmup,
+            frames=options.frames,
+            warmup=options.warmup,
             draw=False,
             progress=lambda _, done, total: progress("timing", done, total),
         )
@@ -138,22 +172,22 @@ def _described(row: Row, session: Session) -> Row:
 
 
 def _scored(bench: Bench, row: Row, path: Path, device: str, progress: Progress) -> ModelScores:
-    """Scores of the model on this device, computed once; an error is remembered as well."""
-    assert bench.truth is not None
+    """Return the scores of the model on this device, computed once; an error is kept as well."""
+    assert bench.labels is not None
     key = f"{path.stem}_{sha256_file(path)[:8]}_{row.device}"
     folder = bench.folder / "accuracy" / bench.data_key / key
     if folder not in bench.scored:
         try:
-            found = evaluate(
+            evaluation = evaluate(
                 path,
-                bench.truth,
+                bench.labels,
                 folder,
                 device=device,
-                resamples=bench.settings.resamples,
-                seed=bench.settings.seed,
+                options=EvaluateOptions(resamples=bench.options.resamples, seed=bench.options.seed),
+                workers=bench.workers,
                 progress=lambda stage, done, total: progress(stage.split()[0], done, total),
             )
-            bench.scored[folder] = found.model
+            bench.scored[folder] = evaluation.model
         except OutputError:
             raise
         except EdgekitError as error:
@@ -164,7 +198,7 @@ def _scored(bench: Bench, row: Row, path: Path, device: str, progress: Progress)
     return known
 
 
-def _figure(score: Score) -> Metric:
+def _metric(score: Score) -> Metric:
     overall = score.overall
     values: Mapping[str, float] = {"value": overall.value, "low": overall.low, "high": overall.high}
     map50 = score.map50.value if score.map50 else math.nan
@@ -176,17 +210,17 @@ def _failed(row: Row, error: Exception, status: str) -> Row:
         raise error
     if isinstance(error, EdgekitError):
         return replace(row, status=status, error=error.message, hint=error.hint)
-    said = (str(error).strip().splitlines() or [""])[0][:200]
+    reason = (str(error).strip().splitlines() or [""])[0][:200]
     return replace(
         row,
         status=status,
-        error=f"{type(error).__name__} while measuring {row.model} ({said})",
-        hint="no mistake of yours: edgekit perf --debug --model with this model shows where it comes from",
+        error=f"{type(error).__name__} while measuring {row.model} ({reason})",
+        hint="this is no mistake of yours: edgekit perf --debug --model MODEL shows where it comes from",
     )
 
 
 def _format(path: Path) -> str:
-    """What kind of file it is, by its name alone."""
+    """Return what kind of file it is, by its name."""
     if path.is_dir() or path.name.endswith(ARCHIVE_SUFFIXES):
         return "bundle"
     return "ONNX" if path.suffix == ".onnx" else path.suffix or "-"

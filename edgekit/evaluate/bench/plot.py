@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from edgekit.evaluate.bench.grid import thread_words
-from edgekit.evaluate.bench.report import Report
+from edgekit.evaluate.bench.report import BenchReport
 from edgekit.evaluate.bench.row import Row
 from edgekit.evaluate.bench.table import display_names, long_score
 from edgekit.files import atomic_path
@@ -24,8 +24,8 @@ PANEL_INCH, LEGEND_LINE_INCH, DPI = (8.0, 4.6), 0.17, 150
 MAX_PANELS = 2  # box and mask; what comes behind stands in the table
 
 
-def save_plot(path: Path, report: Report) -> bool:
-    """Writes the plot as PNG; False, and no file, where nothing was measured."""
+def save_plot(path: Path, report: BenchReport) -> bool:
+    """Write the plot as PNG; return False, without a file, if nothing was measured."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -59,13 +59,13 @@ def save_plot(path: Path, report: Report) -> bool:
 
 def _series(rows: Sequence[Row]) -> list[list[Row]]:
     """The rows of each model on each device, fastest first: the points of one line."""
-    found: dict[tuple[str, str], list[Row]] = {}
+    series: dict[tuple[str, str], list[Row]] = {}
     for row in rows:
-        found.setdefault((row.file, row.device), []).append(row)
-    return [sorted(members, key=_latency_ms) for members in found.values()]
+        series.setdefault((row.file, row.device), []).append(row)
+    return [sorted(members, key=_latency_ms) for members in series.values()]
 
 
-def _scatter(axes: Axes, report: Report, series: Sequence[Sequence[Row]], kind: str) -> None:
+def _scatter(axes: Axes, report: BenchReport, series: Sequence[Sequence[Row]], kind: str) -> None:
     """One panel: a colour per model, a marker per device, hollow where simulated; bars for the 95 % intervals."""
     names = display_names(report.rows)
     rows = [row for members in series for row in members]
@@ -101,9 +101,9 @@ def _label_points(axes: Axes, shown: Sequence[Row], labels: dict[int, str], kind
     """Neighbouring lines have their labels on different sides."""
     for row in shown:
         if text := labels[id(row)]:
-            place = (_latency_ms(row), _percent(row, kind))
+            point = (_latency_ms(row), _percent(row, kind))
             side = (6, 5) if above else (6, -11)
-            axes.annotate(text, place, side, textcoords="offset points", fontsize=7, color=GREY)
+            axes.annotate(text, point, side, textcoords="offset points", fontsize=7, color=GREY)
 
 
 def _latency_axis(axes: Axes, latencies_ms: Sequence[float]) -> None:
@@ -127,24 +127,24 @@ def _plain(axes: Axes, grid: Literal["both", "x"]) -> None:
         axes.spines[side].set_visible(False)
 
 
-def _bars(axes: Axes, report: Report, rows: Sequence[Row]) -> None:
+def _bars(axes: Axes, report: BenchReport, rows: Sequence[Row]) -> None:
     """Latencies without scores: the median as a bar, p90 and p99 as ticks behind it."""
     names = display_names(report.rows)
-    for place, row in enumerate(reversed(rows)):
+    for y, row in enumerate(reversed(rows)):
         assert row.total is not None
         face = "white" if row.simulated else PALETTE[0]
-        axes.barh(place, row.total.p50, height=0.55, color=face, edgecolor=PALETTE[0])
-        axes.plot([row.total.p50, row.total.p99], [place, place], color=GREY, linewidth=1)
-        axes.plot([row.total.p90, row.total.p99], [place, place], "|", color=GREY, markersize=9)
+        axes.barh(y, row.total.p50, height=0.55, color=face, edgecolor=PALETTE[0])
+        axes.plot([row.total.p50, row.total.p99], [y, y], color=GREY, linewidth=1)
+        axes.plot([row.total.p90, row.total.p99], [y, y], "|", color=GREY, markersize=9)
         text = f"{row.total.p50:.3g}"
-        axes.annotate(text, (row.total.p99, place), (6, -3), textcoords="offset points", fontsize=8, color=GREY)
+        axes.annotate(text, (row.total.p99, y), (6, -3), textcoords="offset points", fontsize=8, color=GREY)
     axes.set_yticks(range(len(rows)), [_bar_name(row, names) for row in reversed(rows)], fontsize=8)
     axes.set_xlabel("ms per image, from pixels to boxes: bar p50, ticks p90 and p99")
     axes.set_xlim(0, max(row.total.p99 for row in rows if row.total) * 1.12)
     _plain(axes, "x")
 
 
-def _title(report: Report, scored: bool) -> list[str]:
+def _title(report: BenchReport, scored: bool) -> list[str]:
     """What is shown, on which machine, and what must be known to read it."""
     cores = f"{report.machine['cpus']} cores" if report.machine.get("cpus") else ""
     machine = ", ".join(text for text in (report.machine.get("board") or report.machine.get("cpu"), cores) if text)
@@ -186,11 +186,11 @@ def _percent(row: Row, kind: str) -> float:
 def _reaches(shown: Sequence[Row], kind: str) -> list[list[float]]:
     """How far the intervals reach below and above; drawn once where threads share one score."""
     reaches: list[list[float]] = [[], []]
-    seen: set[tuple[int, int] | None] = set()
+    drawn: set[tuple[int, int] | None] = set()
     for row in shown:
         figure, value = row.scores[kind], _percent(row, kind)
-        ends = (figure.low, figure.high) if row.size_wh not in seen else (None, None)
+        ends = (figure.low, figure.high) if row.size_wh not in drawn else (None, None)
         for side, end in enumerate(ends):
             reaches[side].append(math.nan if end is None else max(0.0, (value - 100 * end) * (1 - 2 * side)))
-        seen.add(row.size_wh)
+        drawn.add(row.size_wh)
     return reaches

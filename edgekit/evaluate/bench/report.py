@@ -16,11 +16,17 @@ NOTHING_MEASURED = 1  # exit codes: 0 all measured, or unfit alone
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
-    """`request` is what was asked for, in plain values: the same request is the same measurement.
+class BenchReport:
+    """What a run of the bench measured.
 
-    `machine` describes the computer, `started` is its local time with offset. `finished` is False while cells are
-    missing.
+    Attributes:
+        request: What was requested, in plain values: the same request is the same measurement.
+        machine: The computer.
+        started: Its local time with offset.
+        timing_images: What times were taken on, in words.
+        rows: One per cell so far.
+        total: Number of cells.
+        notes: What must be known to read them.
     """
 
     request: Mapping[str, Any]
@@ -33,11 +39,12 @@ class Report:
 
     @property
     def finished(self) -> bool:
+        """Whether every cell has a row."""
         return len(self.rows) == self.total
 
     @property
     def shown(self) -> tuple[Row, ...]:
-        """The rows of the table: what does not fit is said once for all numbers of threads."""
+        """The rows of the table: what does not fit appears once for all numbers of threads."""
         return tuple(row for i, row in enumerate(self.rows) if not i or row != self.rows[i - 1])
 
     @property
@@ -47,13 +54,14 @@ class Report:
 
     @property
     def simulated(self) -> bool:
+        """Whether any times are those of a simulation."""
         return any(row.simulated and row.total for row in self.rows)
 
     @property
     def troubles(self) -> tuple[Row, ...]:
-        """Rows that have something to say for themselves, the same thing once."""
-        said = {(row.status, row.error, row.hint): row for row in reversed(self.rows) if row.status != OK}
-        return tuple(reversed(said.values()))
+        """The rows with an error or a status other than ok, equal ones once."""
+        troubles = {(row.status, row.error, row.hint): row for row in reversed(self.rows) if row.status != OK}
+        return tuple(reversed(troubles.values()))
 
     @property
     def exit_code(self) -> int:
@@ -62,7 +70,7 @@ class Report:
         return NOTHING_MEASURED if failed or all(row.status == UNFIT for row in self.rows) else 0
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain JSON values."""
+        """Return plain JSON values."""
         return {
             "edgekit": KIND,
             "version": VERSION,
@@ -78,7 +86,15 @@ class Report:
 
 
 def rows_of_unfinished(document: object, request: Mapping[str, Any]) -> tuple[Row, ...]:
-    """The rows that an interrupted run of the same request left; none where it is another, finished or damaged."""
+    """Return the rows that an interrupted run of the same request left.
+
+    Args:
+        document: Of its bench.json.
+        request: Of this run.
+
+    Returns:
+        None if the request is another one, or the document is finished or damaged.
+    """
     if not isinstance(document, Mapping) or document.get("edgekit") != KIND or document.get("version") != VERSION:
         return ()
     if document.get("finished") is not False or document.get("request") != request:

@@ -16,14 +16,14 @@ UNFIT = "unfit"  # the model is not made for this size or device
 NO_SCORE = "no mAP"  # the times are there, the score is not
 FAILED = "failed"
 STATUSES = (OK, UNFIT, NO_SCORE, FAILED)
-PLACE = "the row"  # what a damaged one is called
+LOCATION, STAGES_LOCATION = "the row", "the row.stages"  # what a damaged one is called
 OPTIONAL = ("size_mb", "fps", "objects_per_frame", "static_ms")
 SCORE_FIELDS = ("value", "low", "high", "map50")
 
 
 @dataclass(frozen=True, slots=True)
 class Metric:
-    """A score in 0..1 and its 95 % interval over images; None where it is not defined or was not asked for."""
+    """A score in 0..1 and its 95 % interval over images; None if it is not defined or was not measured."""
 
     measure: str
     value: float | None
@@ -34,16 +34,34 @@ class Metric:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """`device` is what ran it, `asked` what was asked for; `threads` as `bench.measure` says.
+    """What was measured of one cell, or why not.
 
-    `total` is the time of a frame from the image to its boxes and `stages` its parts, in milliseconds; both are
-    empty unless it was measured. `size_mb` counts 10^6 bytes; `static_ms` is the latency model's frame on the BPU,
-    None for float models. A failed one says `error` and `hint`.
+    Attributes:
+        model: Name of its file.
+        file: Its path.
+        requested: The device that was requested.
+        status: "ok", "unfit", "no mAP" or "failed".
+        format: What kind of file it is.
+        precision: "float" or "int8".
+        device: Kind of the device that ran it.
+        size_wh: Of the model's input.
+        threads: That compute one frame, or frames on their way at once.
+        size_mb: Of the file, in 10^6 bytes.
+        frames: Timed frames.
+        fps: Frames per second.
+        objects_per_frame: Detections per timed frame.
+        total: Milliseconds of a frame from the image to its boxes.
+        stages: Its parts.
+        scores: By kind.
+        images: That the scores are of.
+        error: What failed.
+        hint: The way out.
+        notes: What else is to know.
     """
 
     model: str
     file: str
-    asked: str
+    requested: str
     status: str = OK
     format: str = ""
     precision: str = ""
@@ -73,7 +91,7 @@ class Row:
         """The device as the command line calls it: onnxruntime's providers by their own names."""
         if is_float_kind(self.device):
             return self.device.removeprefix(FLOAT).removeprefix("-") or "cpu"
-        return self.device or self.asked
+        return self.device or self.requested
 
     @property
     def main_score(self) -> Metric | None:
@@ -81,13 +99,13 @@ class Row:
         return next(iter(self.scores.values()), None)
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain JSON values."""
+        """Return plain JSON values."""
         values = {**asdict(self), "simulated": self.simulated}
         return {**values, "size_wh": list(self.size_wh) if self.size_wh else None, "notes": list(self.notes)}
 
 
 def row_from_dict(value: object) -> Row:
-    """Make a row of what `to_dict` gave.
+    """Return the row that `to_dict` wrote.
 
     Args:
         value: The parsed JSON.
@@ -98,36 +116,44 @@ def row_from_dict(value: object) -> Row:
     Raises:
         DataError, ModelError: Where a field is missing, unknown or of another type than it is written with.
     """
-    data = {**as_mapping(value, PLACE)}
+    data = {**as_mapping(value, LOCATION)}
     data.pop("simulated", None)
     size, scores, stages = data.pop("size_wh", None), data.pop("scores", {}), data.pop("stages", {})
     total, optional = data.pop("total", None), {name: data.pop(name, None) for name in OPTIONAL}
-    row = build(Row, data, PLACE)
+    row = build(Row, data, LOCATION)
     if row.status not in STATUSES:
-        raise unexpected(PLACE, "status", row.status, f"one of {', '.join(STATUSES)}")
-    numbers: dict[str, Any] = {k: None if v is None else check_number(v, f"{PLACE}.{k}") for k, v in optional.items()}
+        raise unexpected(LOCATION, "status", row.status, f"one of {', '.join(STATUSES)}")
+    numbers: dict[str, Any] = {
+        k: None if v is None else check_number(v, f"{LOCATION}.{k}") for k, v in optional.items()
+    }
     return replace(
         row,
         **numbers,
         size_wh=None if size is None else _size(size),
-        total=None if total is None else build(Latency, total, f"{PLACE}.total"),
-        stages={k: build(Latency, v, f"{PLACE}.stages") for k, v in as_mapping(stages, f"{PLACE}.stages").items()},
-        scores={k: _figure(v) for k, v in as_mapping(scores, f"{PLACE}.scores").items()},
+        total=None if total is None else build(Latency, total, f"{LOCATION}.total"),
+        stages={
+            k: build(Latency, v, f"{LOCATION}.stages") for k, v in as_mapping(stages, f"{LOCATION}.stages").items()
+        },
+        scores={k: _metric(v) for k, v in as_mapping(scores, f"{LOCATION}.scores").items()},
     )
 
 
+def _number(value: object, location: str) -> float | None:
+    return None if value is None else check_number(value, location)
+
+
 def _size(value: object) -> tuple[int, int]:
-    sides = as_list(value, f"{PLACE}.size_wh")
+    sides = as_list(value, f"{LOCATION}.size_wh")
     if len(sides) != 2:
-        raise unexpected(PLACE, "size_wh", value, "width and height")
-    width, height = (check_integer(side, f"{PLACE}.size_wh", low=1) for side in sides)
+        raise unexpected(LOCATION, "size_wh", value, "width and height")
+    width, height = (check_integer(side, f"{LOCATION}.size_wh", low=1) for side in sides)
     return width, height
 
 
-def _figure(value: object) -> Metric:
-    place = f"{PLACE}.scores"
-    data = as_mapping(value, place)
+def _metric(value: object) -> Metric:
+    location = f"{LOCATION}.scores"
+    data = as_mapping(value, location)
     measure, numbers = data.get("measure"), {k: v for k, v in data.items() if k != "measure"}
     if not isinstance(measure, str) or "value" not in data or not numbers.keys() <= set(SCORE_FIELDS):
-        raise unexpected(place, "figure", dict(data), f"measure and {', '.join(SCORE_FIELDS)}")
-    return Metric(measure, **{k: None if v is None else check_number(v, f"{place}.{k}") for k, v in numbers.items()})
+        raise unexpected(location, "metric", dict(data), f"measure and {', '.join(SCORE_FIELDS)}")
+    return Metric(measure, **{k: None if v is None else check_number(v, f"{location}.{k}") for k, v in numbers.items()})

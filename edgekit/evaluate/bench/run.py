@@ -16,30 +16,34 @@ from typing import Any
 
 from edgekit.errors import ConfigError
 from edgekit.evaluate.bench.grid import Cell, cores
-from edgekit.evaluate.bench.measure import Bench, Settings, measure_cell
-from edgekit.evaluate.bench.report import Report, rows_of_unfinished
+from edgekit.evaluate.bench.measure import Bench, BenchOptions, measure_cell
+from edgekit.evaluate.bench.report import BenchReport, rows_of_unfinished
 from edgekit.evaluate.bench.row import OK, UNFIT, Row
 from edgekit.evaluate.bench.store import finish, read_report, save_rows
 from edgekit.evaluate.bench.timing_images import (
-    Images,
+    TimingImages,
     generated_images,
     images_of_labels,
     images_of_source,
 )
-from edgekit.evaluate.labels import Labels, load_labels
+from edgekit.evaluate.label_reader import load_labels
+from edgekit.evaluate.labels import Labels
 from edgekit.files import sha256_file
 from edgekit.progress import Progress, silent
 from edgekit.runtime.providers import import_onnxruntime
 from edgekit.runtime.system import describe_machine, read_text
 from edgekit.version import __version__
+from edgekit.workers import Workers
+
+__all__ = ["BenchData", "run_bench"]
 
 BUSY_SHARE = 0.5  # load per core from which on times are not to be trusted
 MACHINE_FACTS = ("board", "march", "rdk_os", "machine", "cpus", "governor", "python")
 
 
 @dataclass(frozen=True, slots=True)
-class Data:
-    """Labels to score on, and where the images lie; `images` alone are images to take times on."""
+class BenchData:
+    """Labels to score on, and where the images lie; without labels, `images` are those to take times on."""
 
     labels: Path | None = None
     images: Path | None = None
@@ -47,35 +51,50 @@ class Data:
     limit: int | None = None
 
 
-NO_DATA = Data()
-DEFAULT_SETTINGS = Settings()
+NO_DATA = BenchData()
+DEFAULT_OPTIONS = BenchOptions()
 
 
 def run_bench(
     cells: Sequence[Cell],
     folder: Path,
     *,
-    data: Data = NO_DATA,
-    settings: Settings = DEFAULT_SETTINGS,
+    data: BenchData = NO_DATA,
+    options: BenchOptions = DEFAULT_OPTIONS,
+    workers: Workers | None = None,
     plot: bool = True,
     progress: Progress = silent,
     on_resume: Callable[[int], None] = lambda done: None,
-) -> tuple[Report, tuple[Path, ...]]:
-    """Measures `cells` and writes the results to `folder`; returns the report and the files.
+) -> tuple[BenchReport, tuple[Path, ...]]:
+    """Measure cells and write the results; an interrupted run of the same request is resumed.
 
-    An interrupted run of the same request is gone on with; `on_resume` hears how many rows were there. A cell that
-    fails is a row that says so. Raises ConfigError for numbers that make no measurement, DataError or ImageError
-    for labels and images that cannot be used, before anything runs, and OutputError where the disk is full.
+    Args:
+        cells: What is measured; a cell that fails is a row that says so.
+        folder: Where the results go.
+        data: Labels and images.
+        options: How all cells are measured.
+        workers: Where models are scored; None: in this process, where times are always taken.
+        plot: Whether to draw one.
+        progress: Called with stage, done and total.
+        on_resume: Called with the number of rows that an interrupted run left.
+
+    Returns:
+        The report and the files written.
+
+    Raises:
+        ConfigError: For numbers that make no measurement.
+        DataError, ImageError: For labels and images that cannot be used, before anything runs.
+        OutputError: If the disk is full.
     """
-    _check(settings, data, plot)
-    truth, images = _material(data)
-    request = _request(cells, data, settings)
+    _check(options, data, plot)
+    labels, images = _material(data)
+    request = _request(cells, data, options)
     known = rows_of_unfinished(read_report(folder), request)
     if known:
         on_resume(sum(row.status == OK for row in known))
-    bench = Bench(folder, images, truth, _data_key(request), settings)
+    bench = Bench(folder, images, labels, _data_key(request), options, workers)
     started = datetime.datetime.now().astimezone().isoformat(sep=" ", timespec="seconds")
-    empty = Report(request, _machine(), started, images.words, total=len(cells), notes=_busy())
+    empty = BenchReport(request, _machine(), started, images.words, total=len(cells), notes=_busy())
     rows: list[Row] = []
     for index, cell in enumerate(cells):
         if index < len(known) and known[index].status == OK:
@@ -84,24 +103,24 @@ def run_bench(
         if rows and rows[-1].status == UNFIT and replace(cells[index - 1], threads=cell.threads) == cell:
             rows.append(rows[-1])  # other threads do not make it fit
             continue
-        rows.append(measure_cell(bench, cell, progress=_told(progress, index + 1, len(cells), cell)))
+        rows.append(measure_cell(bench, cell, progress=_labelled(progress, index + 1, len(cells), cell)))
         if len(rows) < len(cells):
             save_rows(folder, replace(empty, rows=(*rows, *known[len(rows) :])))
     report = replace(empty, rows=tuple(rows))
     return report, finish(folder, report, plot=plot)
 
 
-def _check(settings: Settings, data: Data, plot: bool) -> None:
+def _check(options: BenchOptions, data: BenchData, plot: bool) -> None:
     for name, value, low, high in (
-        ("--frames", settings.frames, 1, 1_000_000),
-        ("--warmup", settings.warmup, 0, 1_000_000),
+        ("--frames", options.frames, 1, 1_000_000),
+        ("--warmup", options.warmup, 0, 1_000_000),
         ("--limit", 1 if data.limit is None else data.limit, 1, 10_000_000),
-        ("--resamples", settings.resamples, 0, 100_000),
-        ("--conf", settings.conf, 0, 1),
-        ("--iou", settings.iou, 0, 1),
+        ("--resamples", options.resamples, 0, 100_000),
+        ("--conf", options.conf, 0, 1),
+        ("--iou", options.iou, 0, 1),
     ):
         if not low <= value <= high:
-            raise ConfigError(f"{name} is {value}, expected {low}..{high}", hint="leave it out for the default")
+            raise ConfigError(f"{name} is {value}, expected {low}..{high}", hint="remove it for the default")
     if plot and importlib.util.find_spec("matplotlib") is None:
         raise ConfigError(
             "matplotlib is not installed, expected it for the plot",
@@ -109,15 +128,15 @@ def _check(settings: Settings, data: Data, plot: bool) -> None:
         )
 
 
-def _material(data: Data) -> tuple[Labels | None, Images]:
+def _material(data: BenchData) -> tuple[Labels | None, TimingImages]:
     if data.labels is not None:
-        truth = load_labels(data.labels, split=data.split, images_dir=data.images, limit=data.limit)
-        return truth, images_of_labels(truth)
+        labels = load_labels(data.labels, split=data.split, images_dir=data.images, limit=data.limit)
+        return labels, images_of_labels(labels)
     return None, images_of_source(data.images) if data.images is not None else generated_images()
 
 
-def _request(cells: Sequence[Cell], data: Data, settings: Settings) -> dict[str, Any]:
-    """Everything that decides the result, in plain values."""
+def _request(cells: Sequence[Cell], data: BenchData, options: BenchOptions) -> dict[str, Any]:
+    """Return everything that decides the result, in plain values."""
     prints = {str(path): fingerprint(path) for path in dict.fromkeys(cell.model for cell in cells)}
     return {
         "edgekit": __version__,
@@ -139,7 +158,7 @@ def _request(cells: Sequence[Cell], data: Data, settings: Settings) -> dict[str,
             "split": data.split,
             "limit": data.limit,
         },
-        "settings": asdict(settings),
+        "settings": asdict(options),
     }
 
 
@@ -161,10 +180,10 @@ def _data_key(request: Mapping[str, Any]) -> str:
 def _machine() -> dict[str, str | None]:
     """The computer in words; the processor by name where the system tells it."""
     facts = describe_machine()
-    said = {name: facts[name] for name in MACHINE_FACTS}
+    described = {name: facts[name] for name in MACHINE_FACTS}
     return {
         "cpu": _processor() or None,
-        **said,
+        **described,
         "onnxruntime": str(import_onnxruntime().__version__),
         "edgekit": __version__,
     }
@@ -179,9 +198,9 @@ def _busy() -> tuple[str, ...]:
 
 
 def _processor() -> str:
-    found = re.search(r"^(?:model name|Hardware)\s*:\s*(.+)$", read_text("proc/cpuinfo"), re.MULTILINE)
-    return found[1].strip() if found else platform.processor()
+    match = re.search(r"^(?:model name|Hardware)\s*:\s*(.+)$", read_text("proc/cpuinfo"), re.MULTILINE)
+    return match[1].strip() if match else platform.processor()
 
 
-def _told(progress: Progress, number: int, total: int, cell: Cell) -> Progress:
+def _labelled(progress: Progress, number: int, total: int, cell: Cell) -> Progress:
     return lambda stage, done, of: progress(f"[{number}/{total}] {cell.label}: {stage}", done, of)

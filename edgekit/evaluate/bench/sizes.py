@@ -13,10 +13,19 @@ FLOAT_SUFFIX = ".onnx"
 
 
 def model_at_size(path: Path, size_hw: tuple[int, int] | None, folder: Path) -> Path:
-    """`path` itself, or where its height and width are open, a copy of it in `folder` with this size.
+    """Return a model with a fixed input size.
 
-    Without a size the one that the export was made for is taken. Raises ModelError where it does not say one.
-    Whether a model of fixed size has the wanted one is for `require_size`.
+    Args:
+        path: The model.
+        size_hw: None for the size that the export was made for.
+        folder: Where a copy goes.
+
+    Returns:
+        `path` itself, or if its height and width are open, a copy of this size. Whether a model of fixed size has
+        that size is for `require_size`.
+
+    Raises:
+        ModelError: If the size is open, none is requested, and the export records none.
     """
     if path.suffix != FLOAT_SUFFIX:
         return path
@@ -43,13 +52,13 @@ def model_at_size(path: Path, size_hw: tuple[int, int] | None, folder: Path) -> 
     return target
 
 
-def require_size(path: Path, spec: ModelSpec, wanted_hw: tuple[int, int] | None) -> None:
-    """Raises UnfitError where the model takes images of another size than wanted."""
+def require_size(path: Path, spec: ModelSpec, size_hw: tuple[int, int] | None) -> None:
+    """Raise UnfitError if the model takes images of another size."""
     width, height = spec.preprocess.size_wh
-    if wanted_hw is not None and wanted_hw != (height, width):
+    if size_hw is not None and size_hw != (height, width):
         is_float = spec.stage in FLOAT_STAGES
         way = "export it at that size, or with dynamic=True" if is_float else "export and compile it at that size"
         raise UnfitError(
-            f"{path.name} takes {height},{width} (height, width) alone, expected {wanted_hw[0]},{wanted_hw[1]}",
+            f"{path.name} takes {height},{width} (height, width) alone, expected {size_hw[0]},{size_hw[1]}",
             hint=f"{way}; --imgsz {height},{width} is its own",
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from edgekit.errors import DataError, OutputError
-from edgekit.evaluate.bench.report import Report
+from edgekit.evaluate.bench.report import BenchReport
 from edgekit.evaluate.bench.table import csv_text, markdown, text_table
 from edgekit.files import read_json, write_json, write_text
 
@@ -14,22 +14,22 @@ PLOT_NAME, LOG_NAME = "bench.png", "bench.log"
 
 
 def read_report(folder: Path) -> object:
-    """What bench.json of `folder` holds; None where there is none that can be read."""
+    """Return what bench.json of `folder` holds; None if there is none that can be read."""
     try:
         return read_json(folder / JSON_NAME)
     except DataError:
         return None
 
 
-def save_rows(folder: Path, report: Report) -> None:
-    """Writes bench.json with the rows so far, from which an interrupted run goes on."""
+def save_rows(folder: Path, report: BenchReport) -> None:
+    """Write bench.json with the rows so far, from which an interrupted run resumes."""
     write_json(folder / JSON_NAME, report.to_dict())
 
 
-def finish(folder: Path, report: Report, *, plot: bool) -> tuple[Path, ...]:
-    """Writes table and plot, each whole or not at all, and adds the table to the log; returns the files.
+def finish(folder: Path, report: BenchReport, *, plot: bool) -> tuple[Path, ...]:
+    """Write table and plot, each whole or not at all, add the table to the log, and return the files.
 
-    A plot of an earlier run goes where this one has none, so that nobody takes it for this run's.
+    The plot of an earlier run is removed if this one has none.
     """
     plotted = plot and _plot(folder / PLOT_NAME, report)
     if not plotted:
@@ -42,8 +42,8 @@ def finish(folder: Path, report: Report, *, plot: bool) -> tuple[Path, ...]:
     return tuple(folder / name for name in names)
 
 
-def append_log(path: Path, report: Report) -> None:
-    """Adds the report's table to the log at `path`; where that cannot be done the log stays as it was."""
+def append_log(path: Path, report: BenchReport) -> None:
+    """Add the report's table to the log at `path`; if that fails, the log stays as it was."""
     machine = ", ".join(f"{name} {value}" for name, value in report.machine.items() if value)
     block = f"{report.started}  {machine}\n{text_table(report)}\n\n".encode()
     try:
@@ -60,11 +60,11 @@ def append_log(path: Path, report: Report) -> None:
     except OSError as error:
         raise OutputError(
             f"{path} cannot be written ({error.strerror or error})",
-            hint="free some disk space or choose another place with -o",
+            hint="free some disk space or choose another folder with -o",
         ) from error
 
 
-def _plot(path: Path, report: Report) -> bool:
+def _plot(path: Path, report: BenchReport) -> bool:
     from edgekit.evaluate.bench.plot import save_plot
 
     return save_plot(path, report)

@@ -1,4 +1,4 @@
-"""The table of a bench: as text for terminal and log, as Markdown, and as CSV with every figure."""
+"""The table of a bench: as text for terminal and log, as Markdown, and as CSV with every metric."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from edgekit.artifacts import QUANTIZED_SUFFIX
 from edgekit.evaluate.bench.grid import thread_words
-from edgekit.evaluate.bench.report import SIM_NOTE, Report
+from edgekit.evaluate.bench.report import SIM_NOTE, BenchReport
 from edgekit.evaluate.bench.row import Metric, Row
 
 SCORE_NAMES = {
@@ -23,7 +24,7 @@ SCORE_NAMES = {
 NO_SCORES = "mAP50-95"  # the column's name where nothing was scored
 NONE = "-"
 GAP = "  "
-NAME_ENDINGS = ("_quantized_model.onnx", ".onnx", ".bin", ".hbm", ".tar.gz", ".tgz")
+NAME_ENDINGS = (QUANTIZED_SUFFIX, ".onnx", ".bin", ".hbm", ".tar.gz", ".tgz")
 PERCENTILES = ("p50", "p90", "p99")
 ESTIMATE_LEGEND = "BPU ms: static estimate of a frame on the BPU (edgekit estimate), not a measurement"
 LEGEND = "ms per image from pixels to boxes: p50, p90, p99; infer: the model's own part (p50); MB: 10^6 bytes of file"
@@ -40,7 +41,7 @@ class Column:
     long_name: str = ""  # where there is room
 
 
-def columns_of(report: Report, *, intervals: bool = False) -> tuple[Column, ...]:
+def columns_of(report: BenchReport, *, intervals: bool = False) -> tuple[Column, ...]:
     """The columns that this report has figures for; with `intervals` the scores say how sure they are."""
     names = display_names(report.shown)
     kinds = list(dict.fromkeys(kind for row in report.rows for kind in row.scores))
@@ -80,7 +81,7 @@ def display_names(rows: Sequence[Row]) -> dict[str, str]:
     return {file: name if len(taken[name, formats[file]]) == 1 else file for file, name in short.items()}
 
 
-def text_table(report: Report, *, width: int | None = None) -> str:
+def text_table(report: BenchReport, *, width: int | None = None) -> str:
     """The table with its legend and what went wrong; `width` is the room, for which some columns are given up."""
     columns = list(columns_of(report))
     lines = _aligned(columns, report.shown)
@@ -90,19 +91,19 @@ def text_table(report: Report, *, width: int | None = None) -> str:
     return "\n".join([headline(report), *lines, *notes_of(report), *trouble_lines(report)])
 
 
-def headline(report: Report) -> str:
+def headline(report: BenchReport) -> str:
     """What the table is of, in one line."""
     scored = f"mAP50-95 in % on {report.images} images" if report.images else "no mAP without labels (--data)"
     return f"{scored}; times on {report.timing_images}"
 
 
-def notes_of(report: Report) -> list[str]:
+def notes_of(report: BenchReport) -> list[str]:
     """What must be known before a figure is read."""
     estimated = any(row.static_ms is not None for row in report.rows)
     return [LEGEND, *([ESTIMATE_LEGEND] if estimated else []), *([SIM_NOTE] if report.simulated else []), *report.notes]
 
 
-def trouble_lines(report: Report) -> list[str]:
+def trouble_lines(report: BenchReport) -> list[str]:
     """Two lines for each row that is not as asked for."""
     lines = []
     for row in report.troubles:
@@ -116,7 +117,7 @@ def title_of(row: Row) -> str:
     return f"{row.model}{size} on {row.device_name}" + (f" with {thread_words(row.threads)}" if row.threads else "")
 
 
-def markdown(report: Report, *, plot: str = "") -> str:
+def markdown(report: BenchReport, *, plot: str = "") -> str:
     """The whole report as a page; `plot` is the name of the image beside it."""
     columns = columns_of(report, intervals=True)
     machine = ", ".join(f"{name} {value}" for name, value in report.machine.items() if value)
@@ -148,7 +149,7 @@ def markdown(report: Report, *, plot: str = "") -> str:
     return "\n".join(lines) + "\n"
 
 
-def csv_text(report: Report) -> str:
+def csv_text(report: BenchReport) -> str:
     """One line per row with every figure; empty fields where there is none."""
     flat = [_flat(row) for row in report.shown]
     names = dict.fromkeys(name for row in flat for name in row)
@@ -176,8 +177,8 @@ def _flat(row: Row) -> dict[str, Any]:
         "size_mb": row.size_mb,
         "static_estimate_ms": row.static_ms,
     }
-    for kind, figure in row.scores.items():
-        values |= _flat_figure(kind.replace(" ", "_"), figure)
+    for kind, metric in row.scores.items():
+        values |= _flat_metric(kind.replace(" ", "_"), metric)
     for stage, latency in ({**row.stages, "total": row.total} if row.total else {}).items():
         assert latency is not None
         prefix = "" if stage == "total" else f"{stage}_"
@@ -187,12 +188,12 @@ def _flat(row: Row) -> dict[str, Any]:
     return {**values, "images": row.images or "", "error": row.error, "hint": row.hint}
 
 
-def _flat_figure(kind: str, figure: Metric) -> dict[str, Any]:
+def _flat_metric(kind: str, metric: Metric) -> dict[str, Any]:
     values = {
-        f"{figure.measure}_{kind}": figure.value,
-        f"{figure.measure}_{kind}_low": figure.low,
-        f"{figure.measure}_{kind}_high": figure.high,
-        f"mAP50_{kind}": figure.map50,
+        f"{metric.measure}_{kind}": metric.value,
+        f"{metric.measure}_{kind}_low": metric.low,
+        f"{metric.measure}_{kind}_high": metric.high,
+        f"mAP50_{kind}": metric.map50,
     }
     return {name: value for name, value in values.items() if value is not None}
 
@@ -212,11 +213,11 @@ def _aligned(columns: Sequence[Column], rows: Sequence[Row]) -> list[str]:
 
 def _score_text(kind: str, intervals: bool) -> Callable[[Row], str]:
     def text(row: Row) -> str:
-        figure = row.scores.get(kind)
-        if figure is None or figure.value is None:
+        metric = row.scores.get(kind)
+        if metric is None or metric.value is None:
             return NONE
-        sure = f" [{100 * figure.low:.1f}, {100 * figure.high:.1f}]" if figure.low is not None and figure.high else ""
-        return f"{100 * figure.value:.1f}" + (sure if intervals else "")
+        sure = f" [{100 * metric.low:.1f}, {100 * metric.high:.1f}]" if metric.low is not None and metric.high else ""
+        return f"{100 * metric.value:.1f}" + (sure if intervals else "")
 
     return text
 

@@ -21,39 +21,39 @@ GENERATED_SHAPE = (480, 640, 3)
 
 
 @dataclass(frozen=True, slots=True)
-class Images:
+class TimingImages:
     """`bgr` images and in words where they come from."""
 
     bgr: Sequence[Image]
     words: str
 
 
-def images_of_labels(truth: Labels) -> Images:
+def images_of_labels(labels: Labels) -> TimingImages:
     """The first images of the data set that can be read; raises ImageError where none can."""
-    found: list[Image] = []
+    images: list[Image] = []
     failure: ImageError | None = None
-    for image in truth.images[:MAX_IMAGES]:
+    for image in labels.images[:MAX_IMAGES]:
         try:
-            found.append(read_image(image.path))
+            images.append(read_image(image.path))
         except ImageError as error:
             failure = error
-    if not found and failure is not None:
+    if not images and failure is not None:
         raise failure
-    return Images(found, f"{len(found)} images of the data set")
+    return TimingImages(images, f"{len(images)} images of the data set")
 
 
-def images_of_source(source: Path) -> Images:
+def images_of_source(source: Path) -> TimingImages:
     """The first images or frames of whatever `open_any_source` takes; raises ImageError where there is none."""
     skipped: list[ImageError] = []
     frames = open_any_source(str(source), on_skip=skipped.append).frames()
-    found = [frame.bgr for frame in islice(frames, MAX_IMAGES)]
-    if not found:
+    images = [frame.bgr for frame in islice(frames, MAX_IMAGES)]
+    if not images:
         raise skipped[0] if skipped else ImageError(f"{source} holds no image", hint="check the path of --images")
-    return Images(found, f"{len(found)} images of {source.name}")
+    return TimingImages(images, f"{len(images)} images of {source.name}")
 
 
-def generated_images() -> Images:
+def generated_images() -> TimingImages:
     """Noise of a camera's size: it costs what an image costs, but for the boxes that are not in it."""
     rng = np.random.default_rng(0)
     bgr = [rng.integers(0, 256, GENERATED_SHAPE, np.uint8) for _ in range(GENERATED)]
-    return Images(bgr, f"{GENERATED} generated images without objects")
+    return TimingImages(bgr, f"{GENERATED} generated images without objects")

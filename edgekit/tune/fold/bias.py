@@ -19,12 +19,21 @@ WEIGHT_MAX = 127  # int8, symmetric
 
 
 def add_to_biases(model: onnx.ModelProto, shifts: Mapping[str, npt.NDArray[np.floating]]) -> onnx.ModelProto:
-    """`model` with constants added to what convolutions write: output tensor name to (C,), one per channel.
+    """Return a copy of a model with constants added to the biases of convolutions.
 
-    A convolution without bias gets one; a bias that other nodes read, too, is copied first. To undo a shift that
-    quantization brings, add it with the sign turned.
-    Raises ConfigError where a name is no output of a Conv or ConvTranspose with constant float32 weights and bias,
-    or where a shift is not (C,) or not finite.
+    A convolution without bias gets one; a bias that other nodes read, too, is copied first. To correct a shift that
+    quantization brings, add its negative.
+
+    Args:
+        model: A float model.
+        shifts: Output tensor of a convolution -> (C,), one constant per channel.
+
+    Returns:
+        The copy.
+
+    Raises:
+        ConfigError: If a name is no output of a Conv or ConvTranspose with constant float32 weights and bias, or a
+            shift is not (C,) or not finite.
     """
     result = onnx.ModelProto()
     result.CopyFrom(model)

@@ -14,10 +14,10 @@ from edgekit.tune.fold.convolution import Convolution, read_convolution
 
 CHANNEL_AXIS, RANK = 1, 4
 
-Labels = npt.NDArray[np.int64]  # (C,): per channel of a tensor, the set that it belongs to
+SetIds = npt.NDArray[np.int64]  # (C,): per channel of a tensor, the set that it belongs to
 
 
-class Sets:
+class DisjointSets:
     """Disjoint sets of the integers 0..n-1 that can be joined."""
 
     def __init__(self, count: int = 0) -> None:
@@ -26,40 +26,54 @@ class Sets:
     def __len__(self) -> int:
         return len(self._parent)
 
-    def fresh(self, count: int) -> Labels:
-        """`count` new members, each a set of its own."""
+    def fresh(self, count: int) -> SetIds:
+        """Return `count` new members, each a set of its own."""
         start = len(self._parent)
         self._parent.extend(range(start, start + count))
         return np.arange(start, start + count)
 
     def find(self, member: int) -> int:
+        """Return the representative of a member's set."""
         while self._parent[member] != member:
             self._parent[member] = member = self._parent[self._parent[member]]
         return member
 
-    def join(self, a: Labels, b: Labels) -> None:
-        for one, other in zip(a.tolist(), b.tolist(), strict=True):
-            self._parent[self.find(other)] = self.find(one)
+    def join(self, a: SetIds, b: SetIds) -> None:
+        """Join the sets of `a[i]` and `b[i]`, for every i."""
+        for first, second in zip(a.tolist(), b.tolist(), strict=True):
+            self._parent[self.find(second)] = self.find(first)
 
-    def roots(self, members: Labels) -> Labels:
+    def roots(self, members: SetIds) -> SetIds:
+        """Return the representatives of members' sets."""
         return np.array([self.find(m) for m in members.tolist()], np.int64)
 
 
 @dataclass(frozen=True, slots=True)
 class Channels:
-    """labels: per 4-D tensor the set of each channel; free: per set whether a factor other than 1 changes no output;
-    convolutions: those with constant weights, in running order."""
+    """Channels and the factors that they may get.
 
-    labels: dict[str, Labels]
+    Attributes:
+        labels: Per 4-D tensor the set of each channel.
+        free: Per set whether a factor other than 1 changes no output.
+        convolutions: Those with constant weights, in running order.
+    """
+
+    labels: dict[str, SetIds]
     free: npt.NDArray[np.bool_]
     convolutions: tuple[Convolution, ...]
 
 
 def trace_channels(model: onnx.ModelProto) -> Channels:
-    """The channel sets of `model` (NCHW).
+    """Trace the channel sets of a model (NCHW).
 
-    A set is free where its channels are made by convolutions only, read by convolutions only, and pass on the way
-    only operations with f(s * x) = s * f(x) for s > 0; it ends at a graph input or output and at everything else.
+    A set is free if its channels are made only by convolutions, read only by convolutions, and pass on the way only
+    operations with f(s * x) = s * f(x) for s > 0; it ends at a graph input or output and at everything else.
+
+    Args:
+        model: A float model.
+
+    Returns:
+        The channels.
     """
     trace = _Trace(model)
     for value in graph_inputs(model):
@@ -78,9 +92,9 @@ def trace_channels(model: onnx.ModelProto) -> Channels:
 class _Trace:
     def __init__(self, model: onnx.ModelProto) -> None:
         self.index: GraphIndex = index_graph(model)
-        self.sets = Sets()
-        self.labels: dict[str, Labels] = {}
-        self.frozen: list[Labels] = []
+        self.sets = DisjointSets()
+        self.labels: dict[str, SetIds] = {}
+        self.frozen: list[SetIds] = []
         self.convolutions: list[Convolution] = []
         self._channels = _declared_channels(model)
 
@@ -104,12 +118,12 @@ class _Trace:
 
 def _declared_channels(model: onnx.ModelProto) -> dict[str, int]:
     inferred = onnx.shape_inference.infer_shapes(model).graph
-    found = {}
+    channels = {}
     for value in [*inferred.value_info, *inferred.input, *inferred.output]:
         dims = value.type.tensor_type.shape.dim
         if len(dims) == RANK and dims[CHANNEL_AXIS].dim_value > 0:
-            found[value.name] = int(dims[CHANNEL_AXIS].dim_value)
-    return found
+            channels[value.name] = int(dims[CHANNEL_AXIS].dim_value)
+    return channels
 
 
 def _follow(trace: _Trace, node: onnx.NodeProto) -> None:
@@ -139,20 +153,20 @@ def _inner_reads(node: onnx.NodeProto) -> Iterator[str]:
 
 
 # What each rule returns: the labels of the node's outputs, or None where this node does not commute.
-Rule = Callable[[_Trace, onnx.NodeProto], "list[Labels] | None"]
+Rule = Callable[[_Trace, onnx.NodeProto], "list[SetIds] | None"]
 
 
-def _each_channel(trace: _Trace, node: onnx.NodeProto) -> list[Labels] | None:
+def _each_channel(trace: _Trace, node: onnx.NodeProto) -> list[SetIds] | None:
     """One data input, one output, channel by channel; MaxPool's second output, the indices, is not followed."""
     labels = trace.labels.get(node.input[0])
     return None if labels is None or len(node.output) > 1 else [labels]
 
 
-def _prelu(trace: _Trace, node: onnx.NodeProto) -> list[Labels] | None:
+def _prelu(trace: _Trace, node: onnx.NodeProto) -> list[SetIds] | None:
     return _each_channel(trace, node) if trace.constant(node, 1) is not None else None
 
 
-def _resize(trace: _Trace, node: onnx.NodeProto) -> list[Labels] | None:
+def _resize(trace: _Trace, node: onnx.NodeProto) -> list[SetIds] | None:
     labels = trace.labels.get(node.input[0])
     if labels is None or attributes(node).get("coordinate_transformation_mode") == b"tf_crop_and_resize":
         return None  # the crop may fill in a constant
@@ -163,7 +177,7 @@ def _resize(trace: _Trace, node: onnx.NodeProto) -> list[Labels] | None:
     return [labels] if sizes and sizes[CHANNEL_AXIS] == len(labels) else None
 
 
-def _joined(trace: _Trace, node: onnx.NodeProto) -> list[Labels] | None:
+def _joined(trace: _Trace, node: onnx.NodeProto) -> list[SetIds] | None:
     inputs = _all_inputs(trace, node)
     if inputs is None or len({len(labels) for labels in inputs}) > 1:
         return None
@@ -172,14 +186,14 @@ def _joined(trace: _Trace, node: onnx.NodeProto) -> list[Labels] | None:
     return [inputs[0]]
 
 
-def _concat(trace: _Trace, node: onnx.NodeProto) -> list[Labels] | None:
+def _concat(trace: _Trace, node: onnx.NodeProto) -> list[SetIds] | None:
     if attributes(node)["axis"] % RANK != CHANNEL_AXIS:
         return _joined(trace, node)
     inputs = _all_inputs(trace, node)
     return None if inputs is None else [np.concatenate(inputs)]
 
 
-def _split(trace: _Trace, node: onnx.NodeProto) -> list[Labels] | None:
+def _split(trace: _Trace, node: onnx.NodeProto) -> list[SetIds] | None:
     labels, options, count = trace.labels.get(node.input[0]), attributes(node), len(node.output)
     if labels is None:
         return None
@@ -194,7 +208,7 @@ def _split(trace: _Trace, node: onnx.NodeProto) -> list[Labels] | None:
     return [np.asarray(part) for part in np.split(labels, ends[:-1])]
 
 
-def _slice(trace: _Trace, node: onnx.NodeProto) -> list[Labels] | None:
+def _slice(trace: _Trace, node: onnx.NodeProto) -> list[SetIds] | None:
     labels = trace.labels.get(node.input[0])
     starts, ends = trace.constant(node, 1), trace.constant(node, 2)
     if labels is None or starts is None or ends is None:
@@ -211,7 +225,7 @@ def _slice(trace: _Trace, node: onnx.NodeProto) -> list[Labels] | None:
     return [labels]
 
 
-def _all_inputs(trace: _Trace, node: onnx.NodeProto) -> list[Labels] | None:
+def _all_inputs(trace: _Trace, node: onnx.NodeProto) -> list[SetIds] | None:
     inputs = [trace.labels[name] for name in node.input if name in trace.labels]
     return inputs if len(inputs) == len(node.input) else None
 

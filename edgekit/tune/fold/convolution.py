@@ -1,4 +1,4 @@
-"""A convolution's constants seen the same way for Conv and ConvTranspose, and written back without side effects."""
+"""A convolution's constants, read the same way for Conv and ConvTranspose, and written back without side effects."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Array = npt.NDArray[Any]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Convolution:
-    """A 2-D convolution with constant float32 weights; `bias` is None where it has none."""
+    """A 2-D convolution with constant float32 weights; `bias` is None if it has none."""
 
     node: onnx.NodeProto
     weight: Array
@@ -30,27 +30,32 @@ class Convolution:
 
     @property
     def transposed(self) -> bool:
+        """Whether it is a ConvTranspose."""
         return bool(self.node.op_type == "ConvTranspose")
 
     @property
     def input(self) -> str:
+        """Name of the data input."""
         return str(self.node.input[0])
 
     @property
     def output(self) -> str:
+        """Name of the output."""
         return str(self.node.output[0])
 
     @property
     def out_channels(self) -> int:
+        """Number of output channels."""
         return int(self.weight.shape[1] * self.group if self.transposed else self.weight.shape[0])
 
     @property
     def in_channels(self) -> int:
+        """Number of input channels."""
         return int(self.weight.shape[0] if self.transposed else self.weight.shape[1] * self.group)
 
 
 def read_convolution(index: GraphIndex, node: onnx.NodeProto) -> Convolution | None:
-    """The node as a Convolution, or None where it is something else or its weights are not constant float32."""
+    """Return the node as a Convolution; None if it is something else or its weights are not constant float32."""
     if node.op_type not in CONVOLUTIONS or node.domain not in ("", "ai.onnx"):
         return None
     weight = index.constants.get(node.input[WEIGHT])
@@ -62,24 +67,24 @@ def read_convolution(index: GraphIndex, node: onnx.NodeProto) -> Convolution | N
 
 
 def bias_name(node: onnx.NodeProto) -> str:
-    """The tensor that holds the convolution's bias, "" where it has none."""
+    """Return the tensor that holds the convolution's bias, "" if it has none."""
     return str(node.input[BIAS]) if len(node.input) > BIAS else ""
 
 
 def by_group(weight: Array, *, group: int, transposed: bool) -> Array:
-    """(group, outputs, inputs, kh, kw) from ONNX's Conv (O, I / group, ...) or ConvTranspose (I, O / group, ...)."""
+    """Return (group, outputs, inputs, kh, kw) of a Conv (O, I / group, ...) or ConvTranspose (I, O / group, ...)."""
     split = weight.reshape(group, weight.shape[0] // group, *weight.shape[1:])
     return split.swapaxes(1, 2) if transposed else split
 
 
 def from_groups(grouped: Array, *, transposed: bool) -> Array:
-    """The inverse of `by_group`."""
+    """Return ONNX's weights from (group, outputs, inputs, kh, kw): the inverse of `by_group`."""
     split = grouped.swapaxes(1, 2) if transposed else grouped
     return np.ascontiguousarray(split.reshape(-1, *split.shape[2:]))
 
 
 def set_constant(model: onnx.ModelProto, node: onnx.NodeProto, position: int, value: Array, new_name: str) -> None:
-    """Makes `value` the node's input at `position`, in `model`, for this node alone.
+    """Make `value` the node's input at `position`, in `model`, only for this node.
 
     An initializer that only this node reads is overwritten and keeps its name; otherwise (shared, made by a Constant
     node, or not there yet) the node reads a new initializer called `new_name`, or nearly so where that is taken.
@@ -94,11 +99,11 @@ def set_constant(model: onnx.ModelProto, node: onnx.NodeProto, position: int, va
     node.input[position] = add_initializer(model, new_name, value)
 
 
-def add_initializer(model: onnx.ModelProto, wanted: str, value: Array) -> str:
-    """Adds a constant to `model` and returns its name: `wanted`, numbered where that is taken."""
-    taken, name, count = tensor_names(model), wanted, 1
+def add_initializer(model: onnx.ModelProto, preferred: str, value: Array) -> str:
+    """Add a constant to `model` and return its name: `preferred`, numbered if that is taken."""
+    taken, name, count = tensor_names(model), preferred, 1
     while name in taken:
-        name, count = f"{wanted}_{count}", count + 1
+        name, count = f"{preferred}_{count}", count + 1
     model.graph.initializer.append(numpy_helper.from_array(value, name))
     if model.ir_version < LISTED_INPUTS_BELOW_IR:
         listed = onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, list(value.shape))
@@ -107,7 +112,7 @@ def add_initializer(model: onnx.ModelProto, wanted: str, value: Array) -> str:
 
 
 def tensor_names(model: onnx.ModelProto) -> set[str]:
-    """Every tensor name in use."""
+    """Return every tensor name in use."""
     graph = model.graph
     made = {name for node in graph.node for names in (node.input, node.output) for name in names}
     return made | {v.name for values in (graph.initializer, graph.input, graph.output) for v in values}

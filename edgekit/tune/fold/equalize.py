@@ -13,7 +13,7 @@ import numpy.typing as npt
 import onnx
 
 from edgekit.errors import ConfigError
-from edgekit.tune.fold.channel_groups import Channels, Labels, Sets, trace_channels
+from edgekit.tune.fold.channel_groups import Channels, DisjointSets, SetIds, trace_channels
 from edgekit.tune.fold.convolution import (
     BIAS,
     WEIGHT,
@@ -45,7 +45,7 @@ class Equalized:
 def equalize(
     model: onnx.ModelProto, ranges: Mapping[str, npt.NDArray[np.floating]] | None = None
 ) -> tuple[onnx.ModelProto, tuple[Equalized, ...]]:
-    """`model` with every channel scaled where that is exact, and what was scaled, in running order.
+    """Scale every channel of a model where that is exact.
 
     A channel made by convolutions is divided by s and the weights of the convolutions that read it are multiplied by
     s; between them may stand only operations that commute with s (`channels.trace_channels`). Nothing moves through
@@ -58,7 +58,15 @@ def equalize(
     nothing in the producer, and in the reader no more than `FACTOR_LIMIT` allows. s stays within 1 / FACTOR_LIMIT and
     FACTOR_LIMIT; channels without range keep 1. After it, a measured range is the old one divided by s.
 
-    Raises ConfigError for ranges of an unknown tensor, of another shape than (C,), negative or not finite.
+    Args:
+        model: A float model.
+        ranges: Tensor -> (C,) largest |activation| of each channel; None to equalize weights.
+
+    Returns:
+        The scaled model, and what was scaled, in running order.
+
+    Raises:
+        ConfigError: For ranges of an unknown tensor, of another shape than (C,), negative or not finite.
     """
     channels = trace_channels(model)
     if ranges is None:
@@ -93,7 +101,7 @@ def _from_weights(channels: Channels) -> Factors:
 def _from_ranges(channels: Channels, ranges: Mapping[str, npt.NDArray[np.floating]]) -> Factors:
     """Per channel set the logarithm of s, from measured activations."""
     count = len(channels.free)
-    width, read, together = np.zeros(count), np.zeros(count, bool), Sets(count)
+    width, read, together = np.zeros(count), np.zeros(count, bool), DisjointSets(count)
     for name in sorted(ranges):
         labels = channels.labels.get(name)
         if labels is not None:
@@ -119,8 +127,8 @@ class _View:
     """A convolution's peaks over the kernel, (group, outputs, inputs), and the sets of its channels."""
 
     peaks: npt.NDArray[np.float64]
-    inputs: Labels
-    outputs: Labels
+    inputs: SetIds
+    outputs: SetIds
 
     def scaled_peaks(self, logs: Factors) -> npt.NDArray[np.float64]:
         return self.peaks * _weight_factors(logs, self.inputs, self.outputs, len(self.peaks))
@@ -132,7 +140,7 @@ def _view(convolution: Convolution, channels: Channels) -> _View:
     return _View(peaks, channels.labels[convolution.input], channels.labels[convolution.output])
 
 
-def _weight_factors(logs: Factors, inputs: Labels, outputs: Labels, group: int) -> Factors:
+def _weight_factors(logs: Factors, inputs: SetIds, outputs: SetIds, group: int) -> Factors:
     """(group, outputs, inputs): the input channel's s over the output channel's."""
     factors: Factors = np.exp(logs[inputs].reshape(group, 1, -1) - logs[outputs].reshape(group, -1, 1))
     return factors
@@ -145,7 +153,7 @@ def _applied(
     result.CopyFrom(model)
     logs = np.where(np.abs(logs) < UNCHANGED, 0.0, logs)
     nodes = {node.output[0]: node for node in result.graph.node if node.output}
-    found = []
+    equalized = []
     for convolution in channels.convolutions:
         inputs, outputs = channels.labels[convolution.input], channels.labels[convolution.output]
         node = nodes[convolution.output]
@@ -158,8 +166,8 @@ def _applied(
             if convolution.bias is not None:
                 bias = (convolution.bias * np.exp(-logs[outputs])).astype(np.float32)
                 set_constant(result, node, BIAS, bias, f"{bias_name(node)}_equalized")
-            found.append(Equalized(convolution.output, float(np.exp(np.abs(logs[outputs]).max()))))
-    return result, tuple(found)
+            equalized.append(Equalized(convolution.output, float(np.exp(np.abs(logs[outputs]).max()))))
+    return result, tuple(equalized)
 
 
 def _check_ranges(model: onnx.ModelProto, channels: Channels, ranges: Mapping[str, npt.NDArray[np.floating]]) -> None:

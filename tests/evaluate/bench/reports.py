@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from edgekit.evaluate.bench.report import Report
+from edgekit.evaluate.bench.report import BenchReport
 from edgekit.evaluate.bench.row import Metric, Row
 from edgekit.runtime.perf import Latency
 
@@ -21,7 +21,7 @@ def row(model: str = "yolo.onnx", p50: float = 20.0, *, box: float | None = 0.4,
     values: dict[str, Any] = {
         "model": model,
         "file": f"models/{model}",
-        "asked": "auto",
+        "requested": "auto",
         "format": "ONNX",
         "precision": "float",
         "device": "onnxruntime",
@@ -49,8 +49,8 @@ def failed(model: str = "broken.onnx", status: str = "failed", **changes: Any) -
     return row(model, box=None, status=status, **{**nothing, **says, **changes})
 
 
-def report(*rows: Row, total: int | None = None, **changes: Any) -> Report:
-    return Report(
+def report(*rows: Row, total: int | None = None, **changes: Any) -> BenchReport:
+    return BenchReport(
         request=REQUEST,
         machine={"cpu": "A Processor", "board": None, "cpus": "8"},
         started="2026-01-02 03:04:05+00:00",

@@ -12,16 +12,17 @@ from edgekit.compile.build import compile_model
 from edgekit.errors import OutputError
 from edgekit.evaluate.bench import measure
 from edgekit.evaluate.bench.grid import Cell, cores
-from edgekit.evaluate.bench.measure import Bench, Settings, _static_ms, measure_cell
+from edgekit.evaluate.bench.measure import Bench, BenchOptions, _static_ms, measure_cell
 from edgekit.evaluate.bench.timing_images import generated_images
-from edgekit.evaluate.labels import Labels, load_labels
+from edgekit.evaluate.label_reader import load_labels
+from edgekit.evaluate.labels import Labels
 from edgekit.evaluate.run import evaluate
 from edgekit.latency.estimate import estimate_model
 from tests.latency.graphs import two_convs
 from tests.sim.compiler.works import make_work
 from tests.tiny_yolo import save_tiny_yolo
 
-SETTINGS = Settings(frames=3, warmup=1, resamples=20)
+SETTINGS = BenchOptions(frames=3, warmup=1, resamples=20)
 
 
 @pytest.fixture
@@ -158,7 +159,7 @@ def test_whatever_happens_in_a_cell_stays_there_but_a_full_disk(
 
 
 def test_a_score_that_is_not_defined_is_none(tmp_path: Path, model: Path, truth: Labels) -> None:
-    without = Bench(tmp_path / "out", generated_images(), truth, "data", Settings(frames=1, warmup=0, resamples=0))
+    without = Bench(tmp_path / "out", generated_images(), truth, "data", BenchOptions(frames=1, warmup=0, resamples=0))
     figure = measure_cell(without, Cell(model, None, "auto", 1)).scores["box"]
     assert figure.value is not None and math.isfinite(figure.value)
     assert (figure.low, figure.high) == (None, None)

@@ -8,7 +8,7 @@ import pytest
 from matplotlib.figure import Figure as Canvas
 
 from edgekit.evaluate.bench.plot import save_plot
-from edgekit.evaluate.bench.report import Report
+from edgekit.evaluate.bench.report import BenchReport
 from edgekit.evaluate.bench.row import Metric
 from tests.evaluate.bench.reports import failed, report, row, simulated
 
@@ -25,7 +25,7 @@ def drawn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):  # type: ignore[no-u
 
     monkeypatch.setattr(Canvas, "savefig", keep)
 
-    def draw(one: Report) -> Canvas:
+    def draw(one: BenchReport) -> Canvas:
         assert save_plot(tmp_path / "p.png", one)
         image = cv2.imread(str(tmp_path / "p.png"))
         assert image.shape[0] > 300 and image.shape[1] > 1000 and image.std() > 5

@@ -5,11 +5,11 @@ from typing import Any
 
 import pytest
 
-from edgekit.evaluate.bench.report import Report, rows_of_unfinished
+from edgekit.evaluate.bench.report import BenchReport, rows_of_unfinished
 from tests.evaluate.bench.reports import REQUEST, failed, report, row, simulated
 
 
-def document(one: Report) -> dict[str, Any]:
+def document(one: BenchReport) -> dict[str, Any]:
     return json.loads(json.dumps(one.to_dict()))
 
 

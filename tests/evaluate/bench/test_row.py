@@ -17,7 +17,7 @@ def test_a_row_comes_back_from_json_as_it_was(one) -> None:  # type: ignore[no-u
 def test_devices_by_the_names_of_the_command_line() -> None:
     assert row().device_name == "cpu"
     assert row(device="onnxruntime-cuda").device_name == "cuda"
-    assert failed(asked="bpu").device_name == "bpu"
+    assert failed(requested="bpu").device_name == "bpu"
     assert simulated().simulated and row(device="hbdk-sim").simulated
     assert not row().simulated and not row(device="bpu").simulated
 

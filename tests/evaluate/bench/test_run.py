@@ -9,12 +9,12 @@ import pytest
 from edgekit.errors import ConfigError, DataError, ImageError
 from edgekit.evaluate.bench import run
 from edgekit.evaluate.bench.grid import Cell, make_grid
-from edgekit.evaluate.bench.measure import Bench, Settings, measure_cell
+from edgekit.evaluate.bench.measure import Bench, BenchOptions, measure_cell
 from edgekit.evaluate.bench.row import Row
-from edgekit.evaluate.bench.run import Data, fingerprint, run_bench
+from edgekit.evaluate.bench.run import BenchData, fingerprint, run_bench
 from tests.tiny_yolo import save_tiny_yolo
 
-SETTINGS = Settings(frames=2, warmup=1, resamples=10)
+SETTINGS = BenchOptions(frames=2, warmup=1, resamples=10)
 
 
 @pytest.fixture
@@ -35,7 +35,7 @@ def test_a_failed_cell_does_not_stop_the_others(tmp_path: Path, cells: tuple[Cel
     report, files = run_bench(
         cells,
         tmp_path / "out",
-        data=Data(labels),
+        data=BenchData(labels),
         settings=SETTINGS,
         progress=lambda stage, done, total: told.append(stage),
     )
@@ -86,7 +86,7 @@ def test_a_finished_run_and_another_request_are_measured_again(
     assert count == 2
     document = {**saved(tmp_path / "out"), "finished": False}
     (tmp_path / "out" / "bench.json").write_text(json.dumps(document))
-    run_bench(cells[:1], tmp_path / "out", settings=Settings(frames=3, warmup=1), plot=False)
+    run_bench(cells[:1], tmp_path / "out", settings=BenchOptions(frames=3, warmup=1), plot=False)
     assert count == 3
 
 
@@ -104,13 +104,13 @@ def test_unfit_models_are_opened_once_for_all_threads(
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"settings": Settings(frames=0)}, "--frames is 0"),
-        ({"settings": Settings(warmup=-1)}, "--warmup is -1"),
-        ({"settings": Settings(conf=1.5)}, "--conf is 1.5"),
-        ({"settings": Settings(resamples=-1)}, "--resamples is -1"),
-        ({"data": Data(limit=0)}, "--limit is 0"),
-        ({"data": Data(labels=Path("none.json"))}, "none.json does not exist"),
-        ({"data": Data(images=Path("none"))}, "none"),
+        ({"settings": BenchOptions(frames=0)}, "--frames is 0"),
+        ({"settings": BenchOptions(warmup=-1)}, "--warmup is -1"),
+        ({"settings": BenchOptions(conf=1.5)}, "--conf is 1.5"),
+        ({"settings": BenchOptions(resamples=-1)}, "--resamples is -1"),
+        ({"data": BenchData(limit=0)}, "--limit is 0"),
+        ({"data": BenchData(labels=Path("none.json"))}, "none.json does not exist"),
+        ({"data": BenchData(images=Path("none"))}, "none"),
     ],
 )
 def test_mistakes_are_found_before_anything_runs(

@@ -12,7 +12,7 @@ from edgekit.evaluate.bench.timing_images import (
     images_of_labels,
     images_of_source,
 )
-from edgekit.evaluate.labels import load_labels
+from edgekit.evaluate.label_reader import load_labels
 from tests.images import scene, write_images
 
 

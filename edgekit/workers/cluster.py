@@ -1,28 +1,35 @@
-"""A Dask cluster as workers, for searches that outgrow one computer."""
+"""A Dask cluster as workers, for work that outgrows one computer."""
 
 from __future__ import annotations
 
 import asyncio
 import socket
 import threading
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Sequence
+from concurrent.futures import CancelledError, Executor
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 from edgekit.errors import ConfigError, DeviceError
-from edgekit.tune.workers import AGAIN, Call, as_completed, call
+from edgekit.files import resolved
 from edgekit.version import __version__
+from edgekit.workers.local import RESUME_HINT
 
-CONNECT_SECONDS = 5  # for a scheduler that is there; one that is not should be told before anybody waits
-JOBS_PER_THREAD = 2  # one runs while the next one waits beside it
+__all__ = ["DaskCluster"]
+
+CONNECT_SECONDS = 5  # a scheduler that is not there is reported before a long wait
+TASKS_PER_THREAD = 2  # while one runs, the next waits beside it
 
 
 class DaskCluster:
-    """The workers of a Dask scheduler; they need this version of edgekit and the work folder under the same path."""
+    """The workers of a Dask scheduler; they need this version of edgekit, and `paths` under the same names.
 
-    def __init__(self, address: str, shared: Mapping[str, Any]) -> None:
-        """Connects and asks every worker; raises ConfigError where that cannot work."""
+    Raises:
+        ConfigError: If the scheduler cannot be reached, has no workers, or one of them differs in version or paths.
+    """
+
+    def __init__(self, address: str, paths: Sequence[Path] = ()) -> None:
         try:
             import distributed
         except ImportError as error:
@@ -41,39 +48,39 @@ class DaskCluster:
                 hint="start one with `dask scheduler` and give its address, such as tcp://192.168.1.10:8786",
             ) from error
         try:
-            self._check(str(shared.get("folder", "")))
+            self._check([str(resolved(path)) for path in paths])
         except BaseException:
             self._client.close()
             raise
+        self._executor: Executor = self._client.get_executor(pure=False)
 
-    def results(self, calls: Sequence[Call]) -> Generator[tuple[int, str], None, None]:
-        at_once = max(1, JOBS_PER_THREAD * sum(self._client.nthreads().values()))
-        try:
-            failed = yield from as_completed(self._submit, self._wait, calls, at_once=at_once)
-        except (OSError, asyncio.TimeoutError, self._dask.CancelledError) as error:  # a closed connection is an OSError
-            raise self._lost(error) from error
-        if isinstance(failed, (self._dask.KilledWorker, self._dask.CancelledError)):
-            raise self._lost(failed) from failed
-        if failed is not None:
-            raise failed
+    @property
+    def at_once(self) -> int:
+        """Two tasks for each thread of the workers that are there now."""
+        return max(1, TASKS_PER_THREAD * sum(self._client.nthreads().values()))
 
-    def _wait(self, futures: Sequence[Any], *, return_when: str) -> Any:
-        with self._client.as_current():
-            return self._dask.wait(futures, return_when=return_when)
+    def executor(self) -> Executor:
+        """Return the executor of the connected client."""
+        return self._executor
 
-    def _lost(self, error: BaseException) -> DeviceError:
+    def failure(self, error: BaseException) -> BaseException:
+        """Return a DeviceError if the cluster lost the task, else the exception of the task."""
+        lost = (self._dask.KilledWorker, self._dask.CancelledError, CancelledError)
+        if not isinstance(error, lost):
+            return error
         return DeviceError(
-            f"the Dask cluster at {self._address} lost a job ({type(error).__name__}), expected its result",
-            hint=f"look at the logs of its workers (out of memory?); then {AGAIN}",
+            f"the Dask cluster at {self._address} lost a task ({type(error).__name__}), expected its result",
+            hint=f"look at the logs of its workers (out of memory?); then {RESUME_HINT}",
         )
 
-    def _submit(self, arguments: Call) -> Any:
-        return self._client.submit(call, *arguments, pure=False)
+    def stop(self) -> None:
+        """Do nothing: tasks that wait were cancelled, those that run end on the cluster."""
 
     def close(self) -> None:
+        """Disconnect."""
         self._client.close()
 
-    def _check(self, folder: str) -> None:
+    def _check(self, paths: Sequence[str]) -> None:
         try:
             self._client.wait_for_workers(1, timeout=CONNECT_SECONDS)
         except (TimeoutError, asyncio.TimeoutError) as error:
@@ -82,27 +89,27 @@ class DaskCluster:
                 hint=f"start them: dask worker {self._address}",
             ) from error
         try:
-            told: dict[str, tuple[str, bool]] = self._client.run(_describe, folder)
+            reported: dict[str, tuple[str, list[str]]] = self._client.run(_describe, paths)
         except ImportError as error:
             raise ConfigError(
                 f"the Dask workers at {self._address} have no edgekit ({error}), expected version {__version__}",
                 hint=f'pip install "edgekit[tune]=={__version__}" where they run, and start them again',
             ) from error
-        for worker, (version, has_folder) in sorted(told.items()):
+        for worker, (version, absent) in sorted(reported.items()):
             if version != __version__:
                 raise ConfigError(
                     f"the Dask worker {worker} has edgekit {version}, expected {__version__} as here",
                     hint="install the same version on every machine and start the workers again",
                 )
-            if not has_folder:
+            if absent:
                 raise ConfigError(
-                    f"the Dask worker {worker} does not see the folder {folder}, expected it under the same path",
-                    hint="work in a folder that all machines share, and give it by its full path",
+                    f"the Dask worker {worker} does not see {absent[0]}, expected it under the same path",
+                    hint="work in a folder that all machines share, and give its full path",
                 )
 
 
 def _client(make: Callable[..., Any], address: str) -> Any:
-    """Connects in a thread of its own: where something else than Dask listens, its constructor never returns."""
+    """Connect in a thread of its own: if something other than Dask listens there, the constructor never returns."""
     made: list[Any] = []
 
     def connect() -> None:
@@ -113,7 +120,7 @@ def _client(make: Callable[..., Any], address: str) -> Any:
 
     thread = threading.Thread(target=connect, daemon=True)
     thread.start()
-    thread.join(2 * CONNECT_SECONDS)  # its own timeout comes first, where it comes at all
+    thread.join(2 * CONNECT_SECONDS)  # its own timeout comes first, if it comes at all
     if not made:
         raise TimeoutError("something else listens there")
     if isinstance(made[0], Exception):
@@ -122,13 +129,13 @@ def _client(make: Callable[..., Any], address: str) -> Any:
 
 
 def _check_reachable(address: str) -> None:
-    """Raises ValueError where it is no address, OSError where nobody listens there."""
+    """Raise ValueError if it is no address, OSError if nobody listens there."""
     parts = urlsplit(address if "://" in address else f"tcp://{address}")
     if parts.scheme not in ("tcp", "tls") or not parts.hostname or not parts.port:
         raise ValueError("expected tcp://HOST:PORT")
     socket.create_connection((parts.hostname, parts.port), timeout=CONNECT_SECONDS).close()
 
 
-def _describe(folder: str) -> tuple[str, bool]:
-    """On a Dask worker: the version there, and whether the work folder is there."""
-    return __version__, not folder or Path(folder).is_dir()
+def _describe(paths: Sequence[str]) -> tuple[str, list[str]]:
+    """Return, on a Dask worker, the version there and which of the paths are absent."""
+    return __version__, [path for path in paths if not Path(path).exists()]
