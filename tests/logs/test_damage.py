@@ -61,7 +61,7 @@ def scratch(tmp_path_factory):
 @pytest.mark.parametrize("kind", MAPPER_LOGS)
 def test_a_log_cut_at_any_byte(kind, scratch):
     """A sample of places, denser from the estimate on, where numbers stand."""
-    check_cuts(kind, scratch, step_before=41, step_behind=5 if kind == "2025 file" else 17)
+    check_cuts(kind, scratch, step_before=97, step_behind=11 if kind == "2025 file" else 41)
 
 
 @pytest.mark.slow
@@ -84,7 +84,7 @@ def test_a_log_that_begins_at_any_byte(kind, scratch):
     data = MAPPER_LOGS[kind].encode()
     whole = facts(read(scratch, data))
     rows = {fact for fact in whole if fact[0] in ("node", "output", "estimate")}
-    for start in range(0, len(data), 29):
+    for start in range(0, len(data), 61):
         log = read(scratch, data[start:])
         found = {fact for fact in facts(log) if fact[0] in ("node", "output", "estimate")} if log else set()
         assert found <= rows, data[start : start + 60]
@@ -132,7 +132,7 @@ def test_numbers_of_the_other_logs_are_never_cut(kind, scratch):
     parse, text = OTHER_LOGS[kind]
     scratch.write_text(text)
     whole = repr(parse(read_lines(scratch))) + repr(95.6)  # the rate before the summary line replaces it
-    for end in range(1, len(text), 7):
+    for end in range(1, len(text), 13):
         scratch.write_text(text[:end])
         found = parse(read_lines(scratch))
         for number in numbers(found):

@@ -141,16 +141,28 @@ def test_sizes_are_checked(tmp_path, monkeypatch):
         read_sensitivity(path)
 
 
+REQUESTED = (".", "model_output", "model_output/x.log")
+
+
+@pytest.fixture
+def build_folder(tmp_path):
+    return write_files(tmp_path, {"model_output/x.log": synthetic.makertbin(), "model.yaml": ""})
+
+
 @pytest.mark.parametrize("kind", DAMAGED)
-@pytest.mark.parametrize("asked", [".", "model_output", "model_output/x.log"])
-def test_a_damaged_file_is_a_line_and_the_report_goes_on(tmp_path, capsys, kind, asked):
-    write_files(tmp_path, {"model_output/x.log": synthetic.makertbin(), "model.yaml": ""})
-    write(tmp_path, DAMAGED[kind][0])
-    found = collect(tmp_path / asked)
-    assert [build.sensitivity for build in found.builds] == [None]
-    assert [path.name for path, _ in found.left_aside] == ["sensitivity.json"]
+def test_a_damaged_file_is_left_aside(build_folder, kind):
+    write(build_folder, DAMAGED[kind][0])
+    for requested in REQUESTED:
+        found = collect(build_folder / requested)
+        assert [build.sensitivity for build in found.builds] == [None]
+        assert [path.name for path, _ in found.left_aside] == ["sensitivity.json"]
+
+
+@pytest.mark.parametrize("requested", REQUESTED)
+def test_a_damaged_file_is_a_line_and_the_report_goes_on(build_folder, capsys, requested):
+    write(build_folder, DAMAGED["cut"][0])
     for options in ([], ["--json"]):
-        assert main(["report", str(tmp_path / asked), *options]) == 0
+        assert main(["report", str(build_folder / requested), *options]) == 0
         assert capsys.readouterr().err.count("left aside sensitivity.json: ") == 1
 
 
