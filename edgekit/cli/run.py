@@ -20,6 +20,7 @@ from edgekit.cli.outputs import (
     row_sinks,
 )
 from edgekit.cli.run_delivery import Delivery, add_delivery
+from edgekit.cli.run_robot import run_robot
 from edgekit.cli.run_summary import Tally, say
 from edgekit.cli.run_tracking import (
     COUNTS_NAME,
@@ -41,12 +42,16 @@ if TYPE_CHECKING:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of the command."""
-    parser.add_argument("--model", required=True, help=".bin, quantized graph, float ONNX or bundle")
+    parser.add_argument("--model", help=".bin, quantized graph, float ONNX or bundle")
     parser.add_argument(
         "--source",
-        required=True,
         help="image, folder, glob, list (.txt), COCO JSON, dataset yaml, video, stream URL, or a camera "
         "(number, 'camera', 'mipi')",
+    )
+    parser.add_argument(
+        "--config",
+        metavar="YAML",
+        help="several models on several sources, in place of --model and --source: a yaml or JSON file, see the README",
     )
     add_output(parser, f"folder for images and results (default: {DEFAULT_OUTPUT}, numbered)")
     add_overwrite(parser, "files in a folder that is not empty, all of them named; never one that is read")
@@ -91,6 +96,11 @@ def run(args: argparse.Namespace) -> int:
     from edgekit.output.names import output_names
     from edgekit.runtime.recovering_session import RecoveringSession
 
+    if args.config:
+        return run_robot(args)
+    missing = [f"--{name}" for name in ("model", "source") if getattr(args, name) is None]
+    if missing:
+        raise ConfigError(f"{' and '.join(missing)} is missing", hint="name a model and a source, or a --config")
     if args.in_flight < 1 or (args.frames is not None and args.frames < 1):
         raise ConfigError("--in-flight and --frames must be 1 or more", hint="leave them away for the usual")
     tally = Tally()

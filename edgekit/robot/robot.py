@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from edgekit.errors import ConfigError, EdgekitError
 from edgekit.robot.config import RobotConfig, TaskConfig
@@ -29,6 +30,38 @@ class RobotReport:
 
     sources: Mapping[str, SourceCounts]
     shares: Mapping[str, Share]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the report as plain JSON values."""
+        sources = {
+            name: {
+                **{f: getattr(counts, f) for f in ("read", "done", "dropped", "failed", "deaths")},
+                "failure": None if counts.failure is None else str(counts.failure),
+            }
+            for name, counts in self.sources.items()
+        }
+        tasks = {
+            name: {"inferences": share.jobs, "busy_s": round(share.busy_s, 4), "waited_s": round(share.waited_s, 4)}
+            for name, share in self.shares.items()
+        }
+        return {"sources": sources, "tasks": tasks}
+
+    def summary(self) -> list[str]:
+        """Return the lines that end a run."""
+        lines = []
+        for name, counts in self.sources.items():
+            parts = [f"{counts.done} frames"]
+            kinds = ((counts.dropped, "dropped"), (counts.failed, "failures"), (counts.deaths, "times it died"))
+            parts += [f"{count} {kind}" for count, kind in kinds if count]
+            lines.append(f"{name}: {', '.join(parts)}")
+        busy_s = sum(share.busy_s for share in self.shares.values()) or 1.0
+        for name, share in self.shares.items():
+            wait_ms = 1000 * share.waited_s / max(1, share.jobs)
+            lines.append(
+                f"{name}: {share.jobs} inferences, {share.busy_s / busy_s:.0%} of the device's time, "
+                f"waited {wait_ms:.1f} ms for it"
+            )
+        return lines
 
     def failures(self) -> dict[str, Exception]:
         """Return what ended sources that did not end by themselves."""
@@ -126,6 +159,10 @@ class Robot:
                     break
         finally:
             self._end(started)
+        return self.report()
+
+    def report(self) -> RobotReport:
+        """Return what has happened so far."""
         return RobotReport({name: run.counts for name, run in self.runs.items()}, self._scheduler.shares())
 
     def stop(self) -> None:

@@ -71,6 +71,23 @@ class HbmDevice:
                 f"the BPU failed on this frame ({error})", hint="check the input's size; restart if it repeats"
             ) from error
 
+    def schedule(self, priority: int, core: int | None) -> None:
+        """Set the model's priority (0..255) and core (None: any) for all frames from now on.
+
+        Raises:
+            DeviceError: The library refuses them.
+        """
+        if self._runtime is None:
+            raise closed_error()
+        cores = {} if core is None else {"bpu_cores": {self._model: [core]}}
+        try:
+            self._runtime.set_scheduling_params(priority={self._model: priority}, **cores)
+        except Exception as error:
+            raise DeviceError(
+                f"the BPU library refuses priority {priority} and core {core} ({error})",
+                hint="leave priority and core away, or use those that this board has",
+            ) from error
+
     def close(self) -> None:
         """Drop the model: the library has no unload, it goes with the object."""
         self._runtime = None

@@ -60,6 +60,7 @@ class PyeasyDevice:
         self._handles = 1
         self._growing = threading.Lock()
         self._closed = False
+        self._scheduling: dict[str, int] = {}  # as `forward` takes it; nothing unless it was set
 
     def infer(self, inputs: Mapping[str, npt.NDArray[Any]]) -> Tensors:
         """Run one frame; inputs are bound by name and handed over in the model's order."""
@@ -71,13 +72,20 @@ class PyeasyDevice:
         arrays = [board_input(inputs[t.name], t) for t in self.inputs]
         with self._handle() as model:
             try:
-                outputs = model.forward(arrays[0] if len(arrays) == 1 else arrays)
+                outputs = model.forward(arrays[0] if len(arrays) == 1 else arrays, **self._scheduling)
                 by_name = {t.name: t.buffer for t in outputs}
                 return {t.name: valid_part(by_name[t.name], t.shape) for t in self.outputs}
             except Exception as error:
                 raise DeviceError(
                     f"the BPU failed on this frame ({error})", hint="check the input's size; restart if it repeats"
                 ) from error
+
+    def schedule(self, priority: int, core: int | None) -> None:
+        """Set the model's priority (0..255) and core (None: any) for all frames from now on.
+
+        The library counts cores from 1; 0 is any of them.
+        """
+        self._scheduling = {"core_id": 0 if core is None else core + 1, "priority": priority}
 
     def close(self) -> None:
         """Drop the models; the library frees them with their last object."""
