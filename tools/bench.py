@@ -19,11 +19,11 @@ BENCHES: dict[str, tuple[str, str]] = {
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     names = parser.add_subparsers(dest="name", required=True)
-    wanted = next((a for a in sys.argv[1:] if a in BENCHES), None)
-    module = importlib.import_module(BENCHES[wanted][0]) if wanted else None
+    requested = next((a for a in sys.argv[1:] if a in BENCHES), None)
+    module = importlib.import_module(BENCHES[requested][0]) if requested else None
     for name, (_, what) in BENCHES.items():
         sub = names.add_parser(name, help=what, description=what)
-        if module and name == wanted:
+        if module and name == requested:
             module.add_arguments(sub)
     args = parser.parse_args()
     assert module

@@ -69,8 +69,8 @@ def _print(title: str, scenes: Sequence[Scene], rounds: int) -> None:
         rounds,
     )
     ours = times["edgekit"]
-    found = [len(_decode(s)) for s in scenes]
-    print(f"{title}: {len(scenes)} images, median {np.median(found):.0f} objects, conf 0.25")
+    counts = [len(_decode(s)) for s in scenes]
+    print(f"{title}: {len(scenes)} images, median {np.median(counts):.0f} objects, conf 0.25")
     print(f"  best ms of {rounds} rounds, median over the images")
     for name in ("max", "max of each cell", "edgekit", "plain flow"):
         print(f"  {name:18s} {np.median(times[name]):8.3f}")
@@ -78,8 +78,8 @@ def _print(title: str, scenes: Sequence[Scene], rounds: int) -> None:
     print(f"  edgekit / one max pass, a maximum for each cell   {np.median(ours / times['max of each cell']):6.2f}")
     print(f"  plain flow / edgekit                              {np.median(times['plain flow'] / ours):6.2f}")
     print(f"  {MANY} / {FEW} cells through the gate                    {np.median(times['many'] / times['few']):6.2f}")
-    crowd = np.median(times["many objects"] / times["few objects"])
-    print(f"  {MANY} / {FEW} small objects, generated, all kept        {crowd:6.2f}")
+    ratio = np.median(times["many objects"] / times["few objects"])
+    print(f"  {MANY} / {FEW} small objects, generated, all kept        {ratio:6.2f}")
 
 
 def _decode(scene: Scene, options: DecodeOptions | None = None) -> Results:

@@ -130,13 +130,13 @@ def _generated(seed: int) -> Scene:
         centre = -9.0 if role == "class" else 0.0
         heads[head.name] = rng.normal(centre, 1.0, head.shape).astype(np.float32)
         outputs.append(head)
-    for place in _places(rng):
-        stride, y, x, class_id = place
+    for cell in _object_cells(rng):
+        stride, y, x, class_id = cell
         heads[f"class_{stride}"][0, y : y + 2, x : x + 3, class_id] = rng.uniform(0, 3, (2, 3))
     return Scene(f"generated {seed}", heads, _spec(tuple(outputs)), letterbox_of((SIDE, 480), Preprocess(SIDE, SIDE)))
 
 
-def _places(rng: np.random.Generator) -> Iterator[tuple[int, int, int, int]]:
+def _object_cells(rng: np.random.Generator) -> Iterator[tuple[int, int, int, int]]:
     for _ in range(6):
         stride = int(rng.choice(STRIDES))
         y, x = (int(v) for v in rng.integers(0, SIDE // stride - 3, 2))

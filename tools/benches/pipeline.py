@@ -154,7 +154,9 @@ def pipeline_rate(
     session: Session, frames: list[np.ndarray], seconds: float, slots: int
 ) -> tuple[float, tuple[float, float]]:
     start = time.perf_counter()
-    stamps = [time.perf_counter() for _ in run_pipeline(endless(frames, seconds), RecoveringSession(session), in_flight=slots)]
+    stamps = [
+        time.perf_counter() for _ in run_pipeline(endless(frames, seconds), RecoveringSession(session), in_flight=slots)
+    ]
     total = time.perf_counter() - start
     first = sum(stamp - start < total / 2 for stamp in stamps)
     return len(stamps) / total, (first / (total / 2), (len(stamps) - first) / (total / 2))

@@ -83,8 +83,8 @@ def _check_same(graph: Graph, inputs: Mapping[str, np.ndarray], threads: int) ->
     """Speed counts only for the same integers."""
     raw = strip_dequantize(graph, [n.name for n in graph.nodes if _ends_in_output(graph, n.operator, n.outputs[0])])
     expected = ReferenceExecutor(raw).run(inputs)
-    found = make_executor(raw, threads=threads).run(inputs)
-    differing = sum(int(np.sum(expected[name] != found[name])) for name in expected)
+    integers = make_executor(raw, threads=threads).run(inputs)
+    differing = sum(int(np.sum(expected[name] != integers[name])) for name in expected)
     print(f"{sum(v.size for v in expected.values())} integers compared with the reference, {differing} differ")
     if differing:
         raise SystemExit(1)

@@ -15,10 +15,10 @@ from torch import Tensor
 
 from demo_model.network import REG_MAX, STRIDES, anchor_grid
 
-TOP_CELLS = 10  # cells that a thing may claim
+TOP_CELLS = 10  # cells that an instance may claim
 SCORE_POWER, IOU_POWER = 0.5, 6.0
 BOX_GAIN, DFL_GAIN, CLASS_GAIN, MASK_GAIN = 7.0, 1.5, 1.0, 4.0
-SMALLEST_SIDE = 14.0  # px: a thing smaller than the finest cells still owns the cells this near
+SMALLEST_SIDE = 14.0  # px: an instance smaller than the finest cells still owns the cells this near
 EPS = 1e-7
 
 
@@ -34,10 +34,10 @@ class Truth:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Assignment:
-    """Per cell (B, A): whether it has a thing, which one, and how good (0..1) its answer is held to be."""
+    """Per cell (B, A): whether it has an instance, which one, and how good (0..1) its answer is held to be."""
 
     taken: Tensor
-    thing: Tensor
+    instance: Tensor
     quality: Tensor
 
 
@@ -49,24 +49,24 @@ def segment_loss(outputs: tuple[Tensor, ...], truth: Truth) -> dict[str, Tensor]
     bins = raw_boxes.transpose(1, 2)  # (B, A, 64)
     boxes = decode_boxes(bins, centers, strides)
     with torch.no_grad():
-        found = assign(logits.sigmoid().transpose(1, 2), boxes, centers * strides, truth)
-    wanted = torch.zeros_like(logits).transpose(1, 2)
-    batch, cell = torch.nonzero(found.taken, as_tuple=True)
-    thing = found.thing[batch, cell]
-    quality = found.quality[batch, cell]
-    wanted[batch, cell, truth.classes[batch, thing]] = quality
-    total = wanted.sum().clamp(min=1)
+        assignment = assign(logits.sigmoid().transpose(1, 2), boxes, centers * strides, truth)
+    target = torch.zeros_like(logits).transpose(1, 2)
+    batch, cell = torch.nonzero(assignment.taken, as_tuple=True)
+    instance = assignment.instance[batch, cell]
+    quality = assignment.quality[batch, cell]
+    target[batch, cell, truth.classes[batch, instance]] = quality
+    total = target.sum().clamp(min=1)
     parts = {
-        "class": CLASS_GAIN * F.binary_cross_entropy_with_logits(logits.transpose(1, 2), wanted, reduction="sum"),
+        "class": CLASS_GAIN * F.binary_cross_entropy_with_logits(logits.transpose(1, 2), target, reduction="sum"),
         "box": torch.zeros(()),
         "dfl": torch.zeros(()),
         "mask": torch.zeros(()),
     }
     if len(batch):
-        goal = truth.boxes_xyxy[batch, thing]
+        goal = truth.boxes_xyxy[batch, instance]
         parts["box"] = BOX_GAIN * ((1 - ciou(boxes[batch, cell], goal)) * quality).sum()
         parts["dfl"] = DFL_GAIN * (_dfl(bins[batch, cell], goal, centers[cell], strides[cell]) * quality).sum()
-        parts["mask"] = MASK_GAIN * (_mask_loss(masks, proto, batch, cell, thing, truth) * quality).sum()
+        parts["mask"] = MASK_GAIN * (_mask_loss(masks, proto, batch, cell, instance, truth) * quality).sum()
     return {name: value / total for name, value in parts.items()}
 
 
@@ -79,7 +79,7 @@ def decode_boxes(bins: Tensor, centers: Tensor, strides: Tensor) -> Tensor:
 
 
 def assign(scores: Tensor, boxes: Tensor, points: Tensor, truth: Truth) -> Assignment:
-    """Gives each thing the cells inside it whose score and box fit it best; a cell serves one thing.
+    """Gives each instance the cells inside it whose score and box fit it best; a cell serves one instance.
 
     `scores` (B, A, nc), `boxes` (B, A, 4) px, `points` (A, 2) px.
     """
@@ -94,7 +94,7 @@ def assign(scores: Tensor, boxes: Tensor, points: Tensor, truth: Truth) -> Assig
     metric = score**SCORE_POWER * overlap**IOU_POWER * inside
     best = metric.topk(TOP_CELLS, dim=-1).indices
     chosen = torch.zeros_like(inside).scatter_(-1, best, True) & inside & (metric > 0)
-    winner = torch.where(chosen, overlap, -1.0).argmax(1, keepdim=True)  # several things want it: best overlap
+    winner = torch.where(chosen, overlap, -1.0).argmax(1, keepdim=True)  # several instances want it: best overlap
     chosen &= torch.zeros_like(chosen).scatter_(1, winner, True)
     metric = metric * chosen
     peak = (overlap * chosen).amax(-1, keepdim=True)
@@ -132,18 +132,18 @@ def _dfl(bins: Tensor, goal: Tensor, centers: Tensor, strides: Tensor) -> Tensor
     return -(at_lower * (1 - share) + at_upper * share).mean(-1)
 
 
-def _mask_loss(masks: Tensor, proto: Tensor, batch: Tensor, cell: Tensor, thing: Tensor, truth: Truth) -> Tensor:
+def _mask_loss(masks: Tensor, proto: Tensor, batch: Tensor, cell: Tensor, instance: Tensor, truth: Truth) -> Tensor:
     """Mean BCE inside the true box at the prototypes' size, where a pixel may be partly covered; (n,)."""
     losses = torch.zeros(len(batch))
     height, width = proto.shape[2:]
     y, x = torch.arange(height)[:, None] + 0.5, torch.arange(width)[None] + 0.5
     for b in batch.unique().tolist():
         rows = torch.nonzero(batch == b)[:, 0]
-        things, which = thing[rows].unique(return_inverse=True)
-        solid = (truth.owner[b][None] == (things + 1)[:, None, None]).float()
+        instances, which = instance[rows].unique(return_inverse=True)
+        solid = (truth.owner[b][None] == (instances + 1)[:, None, None]).float()
         cover = F.interpolate(solid[:, None], (height, width), mode="area")[:, 0][which]
         logits = (masks[b, :, cell[rows]].T @ proto[b].flatten(1)).view(-1, height, width)
-        box = truth.boxes_xyxy[b, thing[rows]] / 4
+        box = truth.boxes_xyxy[b, instance[rows]] / 4
         x1, y1, x2, y2 = (edge[:, None, None] for edge in box.unbind(-1))
         inside = ((x > x1 - 0.5) & (x < x2 + 0.5) & (y > y1 - 0.5) & (y < y2 + 0.5)).float()
         each = F.binary_cross_entropy_with_logits(logits, cover, reduction="none") * inside

@@ -24,15 +24,15 @@ MIN_SCORE, IOU_THRESHOLD = 0.001, 0.7
 def score_onnx(path: Path, images: Images) -> dict[str, float]:
     """mAP50-95 and mAP50 of boxes and masks, at the size of the model's input, as fractions of 1."""
     session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
-    found: list[dict[str, Any]] = []
+    rows: list[dict[str, Any]] = []
     for i in range(len(images)):
         image = images.rgb[i].transpose(2, 0, 1)[None].astype(np.float32) / 255
-        found += detections(i, *session.run(None, {session.get_inputs()[0].name: image}))
+        rows += detections(i, *session.run(None, {session.get_inputs()[0].name: image}))
     truth = _ground_truth(images)
     scores = {}
     with contextlib.redirect_stdout(io.StringIO()):
         for kind, label in (("bbox", "box"), ("segm", "mask")):
-            judge = COCOeval(truth, truth.loadRes(found), kind)
+            judge = COCOeval(truth, truth.loadRes(rows), kind)
             judge.evaluate()
             judge.accumulate()
             judge.summarize()
