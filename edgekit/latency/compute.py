@@ -8,7 +8,7 @@ from edgekit.latency.features import features, group_of
 from edgekit.latency.layer import Layer
 from edgekit.latency.parameters import Parameters
 
-__all__ = ["LEAST_US", "UNKNOWN_FACTOR", "compute_us", "factors_of"]
+__all__ = ["LEAST_US", "UNKNOWN", "compute_us", "factors_of", "kin_of"]
 
 LEAST_US = 0.3  # of any layer that the BPU starts
 UNKNOWN_FACTOR = 2.0  # passes through the vector unit that an operation without fitted factors counts as
@@ -27,11 +27,14 @@ def compute_us(layer: Layer, parameters: Parameters) -> float:
 def factors_of(layer: Layer, parameters: Parameters) -> tuple[Mapping[str, float], bool]:
     """Return the factors of the layer's group, and whether it was seen in the fit.
 
-    A group in 16 bits that was not seen takes the factors of 8 bits, whose features count bytes; an operation that
-    was never seen passes through the vector unit twice.
+    A group that was not seen takes the factors of its next of kin: the same operation in 8 bits, then the plain
+    one, whose features count bytes and products; an operation that was never seen passes through the vector unit twice.
     """
     name = group_of(layer)
-    if name in parameters.groups:
-        return parameters.groups[name], True
-    narrow = parameters.groups.get(name.removesuffix(" int16"))
-    return (narrow or UNKNOWN), False
+    found = next((kin for kin in kin_of(name) if kin in parameters.groups), None)
+    return (parameters.groups[found] if found else UNKNOWN), found == name
+
+
+def kin_of(group: str) -> tuple[str, ...]:
+    """Return the group and those whose factors stand in for it, the nearest first."""
+    return group, group.removesuffix(" int16"), group.partition(" ")[0]

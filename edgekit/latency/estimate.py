@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edgekit.errors import ModelError
+from edgekit.latency.band import Rated, error_band
 from edgekit.latency.compute import compute_us, factors_of
 from edgekit.latency.features import group_of, unit_of
 from edgekit.latency.frame import frame_timeline
@@ -18,8 +19,6 @@ __all__ = ["MEMORY", "Estimate", "LayerEstimate", "estimate_layers", "estimate_m
 
 MEMORY = "memory"
 WAITING = 0.5  # of a layer's time from which the memory bounds it
-OUTSIDE = 1.5  # what the band grows by for frames shorter or longer than any in the fit
-SMALL = 0.005  # of the frame: layers of unknown kinds below this need no remark
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +130,8 @@ def estimate_layers(
         raise ModelError(f"{place} has no layer that runs on the BPU, expected a quantized graph", hint=COMPILE)
     rows, frame_us = _rows(on_bpu, found)
     cpu = _inner_cpu(layers)
-    band, more = _band(on_bpu, rows, frame_us, cpu, found)
+    rated = [Rated(group_of(layer), row.seen, row.bits, row.frame_us) for layer, row in zip(on_bpu, rows, strict=True)]
+    band, more = error_band(rated, frame_us, cpu, found)
     return Estimate(
         march=found.march,
         task=task,
@@ -183,32 +183,3 @@ def _inner_cpu(layers: Sequence[Layer]) -> tuple[str, ...]:
     """CPU nodes with work of the BPU before and behind them."""
     places = [index for index, layer in enumerate(layers) if not layer.on_cpu]
     return tuple(layer.name for layer in layers[places[0] : places[-1]] if layer.on_cpu and layer.op != "Dequantize")
-
-
-def _band(
-    layers: Sequence[Layer], rows: Sequence[LayerEstimate], frame_us: float, cpu: Sequence[str], found: Parameters
-) -> tuple[float, list[str]]:
-    """How far the frame may be off, and the reasons for anything beyond the usual."""
-    wide = any(layer.bits > 8 for layer in layers)
-    notes: list[str] = []
-    band = (found.int16 if wide else found.int8).band
-    strange = {group_of(layer): 0.0 for layer, row in zip(layers, rows, strict=True) if not row.seen}
-    for layer, row in zip(layers, rows, strict=True):
-        if not row.seen:
-            strange[group_of(layer)] += row.frame_us
-    share = sum(strange.values()) / frame_us
-    if share > SMALL:
-        band += share
-        notes.append(
-            f"kinds of layers that the fit has not seen: {', '.join(sorted(strange))}; the band is wider for it"
-        )
-    low, high = found.frame_us
-    if not low <= frame_us <= high:
-        band *= OUTSIDE
-        notes.append(f"outside the fitted frames of {low / 1e3:.1f} to {high / 1e3:.1f} ms; the band is wider for it")
-    if cpu:
-        band *= OUTSIDE
-        notes.append(
-            f"{len(cpu)} nodes run on the CPU in between, the first {cpu[0]}: their time and copies are not counted"
-        )
-    return band, notes

@@ -22,6 +22,7 @@ KERNEL_OUT_BLOCK, POINTWISE_OUT_BLOCK = 16, 32  # output channels of a convoluti
 FIRST_CHANNELS = 5.5  # what the three channels of an image count as
 STRIDED = {6: 1.92}  # products of a strided kernel over its taps, by its size: pixels between the steps, too
 STRIDED_USUAL = 1.2
+MATRIX_BLOCK = 16
 SHORT_ROW = 32  # elements
 NARROW_OUT = 12  # what up to eight output channels of a kernel count as
 DEPTHWISE_PER_US = 550e3  # products of a depthwise convolution
@@ -79,7 +80,9 @@ def _kind_of_reshape(layer: Layer) -> str:
     """Whether rows are joined, divided, or divided into rows shorter than the copy unit's."""
     if _rows(layer.outputs[0]) <= _rows(layer.inputs[0]):
         return "Reshape"
-    return "Reshape short" if layer.outputs[0].nhwc[3] < SHORT_ROW else "Reshape divide"
+    if layer.outputs[0].nhwc[3] >= SHORT_ROW:
+        return "Reshape divide"
+    return "Reshape product" if layer.reads_matmul else "Reshape short"
 
 
 def unit_of(layer: Layer) -> str:
@@ -94,7 +97,8 @@ def features(layer: Layer) -> Mapping[str, float]:
         Microseconds at nominal rates: "products", "out" and "in" (bytes written and read), "strided"
         (outputs written once more for such readers), "sums" (32-bit sums of 16-bit operands), "split" (16-bit
         operands of a strided kernel), "added" (a map added to the sums); and counts: "rows_out", "rows_in"
-        (thousands of separate runs of elements), "start" (1).
+        (thousands of separate runs of elements), "columns" (of runs with the channels in front), "plane" (elements of
+        one head), "start" (1).
     """
     out, read = (sum(map(_padded, maps)) for maps in (layer.outputs, layer.inputs))
     found = {
@@ -107,17 +111,19 @@ def features(layer: Layer) -> Mapping[str, float]:
         "leaving": out if layer.is_output and layer.outputs[0].bits < 32 else 0.0,
         "rows_out": sum(map(_rows, layer.outputs)) / 1e3,
         "rows_in": sum(map(_rows, layer.inputs)) / 1e3,
+        "columns": sum(map(_front_rows, layer.outputs)) / 1e3,
+        "plane": math.prod(layer.inputs[0].nhwc[2:]) / 1e3 if layer.op == "Reshape" else 0.0,
         "elements": sum(math.prod(one.shape) for one in layer.outputs) / 1e3,
     }
     if layer.inputs[0].nhwc[0] > 1:
         found["batched"] = max(found["rows_in"], found["rows_out"])
-    if layer.reads_matmul:
-        found |= {"rows_product": found["rows_out"], "elements_product": found["elements"]}
+    if layer.untransposed_readers:
+        found["untransposed"] = found["rows_in"]
     count = PRODUCTS.get(group_of(layer).partition(" ")[0])
     if count is not None:
         found["products"] = count(layer) * (2 if layer.bits > 8 else 1)
     if layer.op == "Matmul":
-        found |= {"second": _padded(layer.inputs[1]), "first": _padded(layer.inputs[0]), "heads": _heads(layer)}
+        found |= _matmul_sizes(layer)
     if max(layer.stride) > 1:
         found["strided_in"] = _padded(layer.inputs[0])
     if layer.op in ("Conv", "ConvTranspose"):
@@ -127,9 +133,22 @@ def features(layer: Layer) -> Mapping[str, float]:
     return found
 
 
-def _heads(layer: Layer) -> float:
-    n, heads, _, _ = layer.inputs[0].nhwc
-    return float(n * heads)
+def _matmul_sizes(layer: Layer) -> Mapping[str, float]:
+    """Thousands of elements of both operands and the result as a matrix product stores them, and its number."""
+    n, heads, rows, depth = layer.inputs[0].nhwc
+    columns = layer.outputs[0].nhwc[3]
+    count, width = n * heads * layer.bits / 8, _matmul_side(columns)
+    return {
+        "first": count * rows * _matmul_side(depth) / 1e3,
+        "second": count * _matmul_side(depth) * width / 1e3,
+        "product": count * rows * width / 1e3,
+        "heads": float(n * heads),
+    }
+
+
+def _matmul_side(size: int) -> int:
+    """A side of a matrix product: multiples of 16 stay, others grow to a power of two."""
+    return size if size % MATRIX_BLOCK == 0 else 1 << (size - 1).bit_length()
 
 
 def _conv(layer: Layer) -> float:

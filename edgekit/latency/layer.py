@@ -51,9 +51,9 @@ class Layer:
 
     `kernel`, `stride` are (vertical, horizontal), (1, 1) where there is no window; `strided_readers`: whether a
     strided window reads an output, which has it written a second way; `transposed_readers`: the same for one that
-    moves the channels to the front; `reads_matmul`: whether it reads what a matrix product wrote.
-    `reduced_readers`: the same for one that sums or compares along the channels.
-    `is_input`, `is_output`: the map comes from or leaves to the CPU. `on_cpu`: not run by the BPU at all.
+    moves the channels to the front, `untransposed_readers` back to the end, `reduced_readers` for one that sums or
+    compares along them; `reads_matmul`: whether it reads what a matrix product wrote. `is_input`, `is_output`: the map
+    comes from or leaves to the CPU. `on_cpu`: not run by the BPU at all.
     """
 
     name: str
@@ -66,6 +66,7 @@ class Layer:
     weight_bytes: int = 0
     strided_readers: bool = False
     transposed_readers: bool = False
+    untransposed_readers: bool = False
     reduced_readers: bool = False
     reads_matmul: bool = False
     is_input: bool = False
@@ -136,6 +137,7 @@ def _layer(graph: Graph, node: Node, chains: Mapping[str, Node]) -> Layer:
         weight_bytes=_weight_bytes(node) if is_conv else 0,
         strided_readers=any(_is_strided(reader) for reader in readers),
         transposed_readers=any(_moves_channels(reader) and reader.name not in chains for reader in readers),
+        untransposed_readers=any(_restores_channels(reader) for reader in readers),
         reduced_readers=any(isinstance(reader.operator, Reduce) for reader in readers),
         reads_matmul=_reads_matmul(graph, node),
         is_input=any(name in graph.inputs for name in node.operands) and not cpu,
@@ -151,6 +153,10 @@ def _transposition(node: Node) -> str:
 
 def _moves_channels(node: Node) -> bool:
     return node.op_type == "Transpose" and _transposition(node) == "ToChannelsFirst"
+
+
+def _restores_channels(node: Node) -> bool:
+    return node.op_type == "Transpose" and _transposition(node) == "ToChannelsLast"
 
 
 def _reads_matmul(graph: Graph, node: Node) -> bool:

@@ -47,7 +47,8 @@ class Parameters:
 
     `groups`: per group of layers (`features.group_of`) the factor of each feature; `scales`: per unit, what the
     compiler's order of layers makes of the sum of their times; `spill`: bytes of maps that wait on the chip;
-    `frame_us`: the shortest and longest frames that the bands hold for.
+    `frame_us`: the shortest and longest frames that the bands hold for; `wide_share`: the largest share of a frame that
+    layers with 16-bit operands took in the fit.
     """
 
     version: int
@@ -60,6 +61,7 @@ class Parameters:
     int8: ErrorBand
     int16: ErrorBand
     frame_us: tuple[float, float]
+    wide_share: float
     builds: tuple[BuildError, ...]
 
     def to_dict(self) -> dict[str, Any]:
@@ -76,6 +78,7 @@ class Parameters:
             "int8": asdict(self.int8),
             "int16": asdict(self.int16),
             "frame_us": list(self.frame_us),
+            "wide_share": self.wide_share,
             "builds": [asdict(one) for one in self.builds],
         }
 
@@ -101,5 +104,6 @@ def parameters_from_dict(value: Mapping[str, Any]) -> Parameters:
         int8=ErrorBand(**value["int8"]),
         int16=ErrorBand(**value["int16"]),
         frame_us=(low, high),
+        wide_share=value["wide_share"],
         builds=tuple(BuildError(**row) for row in value["builds"]),
     )

@@ -48,7 +48,7 @@ def test_sixteen_bits_cost_more_and_have_their_own_band() -> None:
     assert wide_estimate.layers[1].compute_us > 2 * narrow_estimate.layers[1].compute_us
     assert wide_estimate.frame_us > narrow_estimate.frame_us
     parameters = load_parameters()
-    strict = replace(parameters, int16=replace(parameters.int16, band=0.5), frame_us=(0.0, 1e9))
+    strict = replace(parameters, int16=replace(parameters.int16, band=0.5), frame_us=(0.0, 1e9), wide_share=1.0)
     assert estimate_layers(wide, parameters=strict).band == pytest.approx(0.5)
 
 
@@ -63,6 +63,15 @@ def test_a_frame_outside_the_fit_widens_the_band() -> None:
     inside = estimate_layers(layers, parameters=replace(parameters, frame_us=(0.0, 1e9)))
     outside = estimate_layers(layers, parameters=replace(parameters, frame_us=(1e8, 1e9)))
     assert outside.band > inside.band and "outside the fitted frames" in outside.notes[-1]
+
+
+def test_more_sixteen_bits_than_in_any_fitted_build_widen_the_band() -> None:
+    layers = [layer.with_bits(frozenset({"a"})) for layer in graph_layers(load_graph(two_convs()))]
+    parameters = replace(load_parameters(), frame_us=(0.0, 1e9))
+    usual, wider = (estimate_layers(layers, parameters=replace(parameters, wide_share=share)) for share in (1.0, 0.1))
+    share = wider.layers[1].frame_us / wider.frame_us
+    assert wider.band == pytest.approx(usual.band + share - 0.1)
+    assert "16-bit operands take" in wider.notes[-1] and not any("16-bit" in note for note in usual.notes)
 
 
 def test_kinds_that_the_fit_has_not_seen_are_named_and_widen_the_band() -> None:

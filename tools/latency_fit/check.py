@@ -48,6 +48,7 @@ def make_parameters(builds: tuple[Build, ...], errors: Sequence[BuildError]) -> 
         ),
         int8=_band([one for one in errors if not one.wide]),
         int16=_band(wide),
+        wide_share=_short(max((_wide_share(fit, build) for build in builds if build.frame_us), default=0.0)),
         frame_us=(_short(min(frames) / FRAMES_OUTSIDE), _short(max(frames) * FRAMES_OUTSIDE)),
         builds=tuple(errors),
     )
@@ -81,6 +82,12 @@ def _error(fit: Fit, build: Build) -> BuildError:
         left_out_us=round(fit.frame_us(build.layers, computed), 1),
         rank=round(rank_correlation(*zip(*pairs, strict=True)), 4) if pairs else None,
     )
+
+
+def _wide_share(fit: Fit, build: Build) -> float:
+    """The share of a build's computing that layers with 16-bit operands take."""
+    times = [(layer.bits, fit.layer_us(layer)) for layer in build.layers]
+    return sum(time for bits, time in times if bits > 8) / sum(time for _, time in times)
 
 
 def _band(errors: Sequence[BuildError]) -> ErrorBand:

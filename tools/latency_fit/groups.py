@@ -16,24 +16,36 @@ FEATURES: Mapping[str, Sequence[str]] = {
     "Depthwise": ("products", "strided", "strided_in", "out", "start"),
     "Depthwise int16": WIDE_CONV,
     "Scale": ("out", "start"),
-    "Matmul": ("products", "out", "first", "second", "rows_in", "heads", "start"),
-    "Matmul int16": ("products", "out", "first", "second", "start"),
+    "Matmul": ("products", "product", "first", "second", "heads", "start"),
+    "Matmul int16": ("products", "product", "first", "second", "heads", "start"),
     "Pool": ("products", "out", "strided", "start"),
     "Pool int16": ("products", "start"),
     "Reshape": ("rows_in", "elements", "out", "start"),
-    "Reshape short": ("rows_out", "elements", "rows_product", "elements_product", "start"),
-    "Reshape divide": ("rows_out", "elements", "start"),
+    "Reshape short": ("rows_out", "plane", "elements", "start"),
+    "Reshape product": ("rows_out", "elements", "start"),
+    "Reshape divide": ("rows_out", "columns", "elements", "start"),
     "ToChannelsFirst": ("rows_out", "batched", "elements", "start"),
     "ToChannelsLast": ("rows_in", "batched", "elements", "start"),
     "Transpose": ("rows_out", "rows_in", "batched", "out", "start"),
-    "Split": ("in", "rows_in", "rows_out", "batched", "elements", "start"),
+    "Split": ("in", "rows_in", "rows_out", "untransposed", "batched", "elements", "start"),
     "Resize": ("out", "in", "rows_out", "strided", "start"),
     "Mul": ("out", "in", "rows_out", "batched", "start"),
     "Reduce": ("in", "rows_in", "start"),
 }
 # Groups whose large layers matter more than that every row fits: what attention moves about.
-EVEN = ("Matmul", "Mul", "Reduce", "Reshape short", "Reshape divide", "Split", "ToChannelsFirst", "ToChannelsLast",
-        "Transpose", "Pool int16")  # fmt: skip
+EVEN = (
+    "Matmul",
+    "Mul",
+    "Pool int16",
+    "Reduce",
+    "Reshape divide",
+    "Reshape product",
+    "Reshape short",
+    "Split",
+    "ToChannelsFirst",
+    "ToChannelsLast",
+    "Transpose",
+)
 
 
 def features_of(group: str) -> Sequence[str]:

@@ -90,7 +90,7 @@ def _read(folder: Path) -> Build:
         times_us=tuple(_time(times, layer.name) for layer in layers if not layer.on_cpu),
         frame_us=frame.latency_us if frame else 0.0,
         second_us=second.latency_us if second else 0.0,
-        ddr_bytes=frame.ddr_bytes if frame else 0,
+        ddr_bytes=next((static.ddr_bytes for static in (frame, second) if static), 0),
     )
 
 

@@ -74,8 +74,8 @@ def search(loss: Callable[[Channel, float, Mapping[str, float]], float], start: 
         The best that was found.
     """
     best = start
-    for _, step in itertools.product(range(3), (1.2, 1.07, 1.02)):
-        for name in ("bytes_per_us", "start_us", "buffer_bytes", "on_chip", *start.scales):
+    for _, step in itertools.product(range(2), (1.15, 1.05, 1.02)):
+        for name in ("bytes_per_us", "start_us", "buffer_bytes", *start.scales):
             for factor in (step, 1 / step):
                 tried = _changed(best, name, factor)
                 found = loss(tried.channel, tried.on_chip, tried.scales)
@@ -88,8 +88,6 @@ def _changed(base: Frames, name: str, factor: float) -> Frames:
     if name in base.scales:
         scales = {**base.scales, name: base.scales[name] * factor}
         return Frames(base.channel, base.on_chip, scales, base.loss)
-    if name == "on_chip":
-        return Frames(base.channel, base.on_chip * factor, base.scales, base.loss)
     values = {
         "bytes_per_us": base.channel.bytes_per_us,
         "start_us": base.channel.start_us,
