@@ -49,6 +49,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="SHARE",
         help="most time that int16 layers may add on the board, estimated (default 0.25; 0: int8 only)",
     )
+    parser.add_argument(
+        "--max-extra-ms", type=float, metavar="MS", help="the same in milliseconds a frame, by the static estimate"
+    )
+    parser.add_argument("--fps", type=float, metavar="N", help="least frames per second, by the static estimate")
+    parser.add_argument(
+        "--prove",
+        action="store_true",
+        help="compile the three best candidates with the vendor's compiler at O3 (minutes each) and say what they take",
+    )
     add_input(parser)
     add_march(parser)
     add_seed(parser, "the order of the images")
@@ -68,6 +77,9 @@ def run(args: argparse.Namespace) -> int:
         minutes=args.minutes,
         retention=args.retention,
         max_extra_cost=args.max_extra_cost,
+        max_extra_ms=args.max_extra_ms,
+        fps=args.fps,
+        prove=args.prove,
         input_kind=args.input,
         march=args.march,
         seed=args.seed,
@@ -83,7 +95,7 @@ def run(args: argparse.Namespace) -> int:
 def _print(result: TuneResult) -> None:
     from edgekit.next_command import edgekit_command
 
-    columns = ["change", "output error", "weighted by score", "time on the board (estimate)", "tried"]
+    columns = ["change", "output error", "weighted by score", "int16 adds", "frame (static estimate)", "tried"]
     print_table("steps", columns, [[step.change, *_errors(step), str(step.tried)] for step in result.steps])
     if result.front:
         print_table("what int16 brings", columns[:-1], [[step.change, *_errors(step)] for step in result.front])
@@ -94,7 +106,7 @@ def _print(result: TuneResult) -> None:
             f"{point.loss_alone:.3f}",
             _gain(point.gain_float),
             _gain(point.gain_int16),
-            f"{100 * point.extra_cost:.1f} %",
+            f"{100 * point.extra_cost:.1f} %" + ("" if point.extra_ms is None else f", {point.extra_ms:.2f} ms"),
         ]
         for point in result.points[:SHOWN_POINTS]
     ]
@@ -103,6 +115,17 @@ def _print(result: TuneResult) -> None:
     print_table("simulated, on the tuning images", *_scores(result))
     outputs = [[name, _ratio(ratio)] for name, ratio in result.ratios]
     print_table("error over the untuned default's", ["output", "ratio [95 %]"], outputs)
+    if result.proofs:
+        rows = [
+            [proof.change, _milliseconds(proof.estimated_ms), _milliseconds(proof.compiled_ms), _off(proof.off)]
+            for proof in result.proofs
+        ]
+        print_table("compiled at O3", ["candidate", "static estimate", "compiled", "estimate off by"], rows)
+    elif result.band is not None:
+        print(
+            f"milliseconds are static estimates, within {100 * result.band:.0f} % for nine of ten builds; "
+            "--prove compiles the best"
+        )
     for note in result.notes:
         print(f"note: {note}")
     if not result.targets_met:
@@ -112,7 +135,16 @@ def _print(result: TuneResult) -> None:
 
 
 def _errors(step: SearchStep) -> list[str]:
-    return [f"{step.error:.4f}", f"{step.weighted_error:.4f}", f"{100 * step.extra_cost:+.1f} %"]
+    frame = _milliseconds(step.milliseconds)
+    return [f"{step.error:.4f}", f"{step.weighted_error:.4f}", f"{100 * step.extra_cost:+.1f} %", frame]
+
+
+def _milliseconds(value: float | None) -> str:
+    return "-" if value is None else f"{value:.2f} ms"
+
+
+def _off(share: float | None) -> str:
+    return "-" if share is None else f"{100 * share:+.1f} %"
 
 
 def _gain(gain: float | None) -> str:

@@ -11,6 +11,8 @@ from edgekit.workers.tasks import check_workers
 
 __all__ = ["TuneOptions", "check_options"]
 
+MOST = 1e5  # milliseconds or frames per second that anybody means
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TuneOptions:
@@ -23,6 +25,9 @@ class TuneOptions:
         minutes: How thorough: the plan that takes about so long on a two-core computer.
         retention: Share of every metric of the float model to keep, above 0 and up to 1.
         max_extra_cost: Most time that int16 tensors may add on the board, as a share of the int8 build's, estimated.
+        max_extra_ms: The same in milliseconds of a frame; None: no limit.
+        fps: Least frames per second of the static estimate; None: no limit.
+        prove: Whether the vendor's compiler compiles the three best candidates at O3.
         input_kind: What the board will feed: nv12, rgb, bgr, yuv444 or gray.
         march: Architecture of the BPU.
         seed: Of the order of the images; the same seed chooses the same.
@@ -36,6 +41,9 @@ class TuneOptions:
     minutes: float = 30
     retention: float = 0.99
     max_extra_cost: float = 0.25
+    max_extra_ms: float | None = None
+    fps: float | None = None
+    prove: bool = False
     input_kind: str = "nv12"
     march: str = "bayes-e"
     seed: int = 0
@@ -68,6 +76,11 @@ def check_options(options: TuneOptions) -> list[str]:
         raise ConfigError(
             f"--max-extra-cost is {options.max_extra_cost:g}, expected 0 (int8 only) to 10", hint="0.25 is a quarter"
         )
+    for option, value in (("--max-extra-ms", options.max_extra_ms), ("--fps", options.fps)):
+        if value is not None and not 0 < value <= MOST:
+            raise ConfigError(
+                f"{option} is {value:g}, expected more than 0 and up to {MOST:g}", hint="leave it out for no limit"
+            )
     if not options.minutes > 0:
         raise ConfigError(f"--minutes is {options.minutes:g}, expected more than 0", hint="30 is usual")
     check_workers(options.workers, options.scheduler)

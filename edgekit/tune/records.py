@@ -28,6 +28,7 @@ class SearchStep:
         constraint_value: What is compared with the targets; 1 for the untuned default.
         extra_cost: Estimated time of its int16 tensors on the board, as a share of the int8 build's.
         tried: Number of candidates measured for it.
+        milliseconds: The whole frame by the static estimate; None for a march without a latency model.
     """
 
     change: str
@@ -38,6 +39,7 @@ class SearchStep:
     constraint_value: float
     extra_cost: float
     tried: int
+    milliseconds: float | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON values."""
@@ -48,6 +50,7 @@ class SearchStep:
             "loss": round(self.loss, 6),
             "constraint_value": round(self.constraint_value, 6),
             "extra_cost": round(self.extra_cost, 5),
+            "milliseconds": None if self.milliseconds is None else round(self.milliseconds, 4),
             "tried": self.tried,
             "candidate": self.candidate.to_json(),
         }
@@ -67,6 +70,7 @@ class QuantPoint:
         gain_int16: By how much the loss of the int8 build falls with only these in int16; None if not measured.
         gain_float: The same with only these in float.
         extra_cost: Estimated time of their 16 bits, as a share of the int8 build's.
+        extra_ms: The same in milliseconds; None for a march without a latency model.
     """
 
     node: str
@@ -76,6 +80,7 @@ class QuantPoint:
     gain_int16: float | None
     gain_float: float | None
     extra_cost: float
+    extra_ms: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from typing import Any
 
 from edgekit.evaluate.bootstrap import Interval
 from edgekit.tune.measurement import Measurement
+from edgekit.tune.prove import Proof
 from edgekit.tune.records import QuantPoint, SearchStep, Trial
 from edgekit.tune.time_budget import SearchPlan
 from edgekit.version import __version__
@@ -31,6 +32,8 @@ class TuneResult:
         ratios: Per output those over the untuned default's, with paired intervals.
         targets_met: Whether every target was reached.
         notes: What else is to know.
+        band: What the milliseconds may be off, as a share; None without a latency model.
+        proofs: Candidates that the vendor's compiler compiled.
     """
 
     yaml: Path
@@ -44,6 +47,8 @@ class TuneResult:
     ratios: tuple[tuple[str, Interval], ...]
     targets_met: bool
     notes: tuple[str, ...] = ()
+    band: float | None = None
+    proofs: tuple[Proof, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """Return the report as plain JSON values."""
@@ -61,6 +66,8 @@ class TuneResult:
             },
             "disagreement_over_untuned": self.chosen.disagreement_over(self.untuned).to_dict(),
             "targets_met": self.targets_met,
+            "latency": {"kind": "static estimate", "error_band": self.band},
+            "proofs": [proof.to_json() for proof in self.proofs],
             "notes": list(self.notes),
         }
 
@@ -78,6 +85,7 @@ def sensitivity_json(result: TuneResult) -> dict[str, Any]:
     return {
         "measure": "relative RMS errors of the outputs over the untuned build's",
         "baseline": {"int8": round(result.steps[0].loss, 6), "tuned": round(result.chosen.step.loss, 6)},
+        "front": [_point_json(step, result) for step in (*result.front, result.steps[0], result.chosen.step)],
         "nodes": [
             {
                 "node": point.node,
@@ -87,8 +95,19 @@ def sensitivity_json(result: TuneResult) -> dict[str, Any]:
                 "gain_int16": None if point.gain_int16 is None else round(point.gain_int16, 6),
                 "gain_float": None if point.gain_float is None else round(point.gain_float, 6),
                 "extra_cost": round(point.extra_cost, 6),
+                "extra_ms": None if point.extra_ms is None else round(point.extra_ms, 4),
                 "chosen": "int16" if point.tensors <= int16 else "",
             }
             for point in result.points
         ],
+    }
+
+
+def _point_json(step: SearchStep, result: TuneResult) -> dict[str, Any]:
+    """Return a candidate of the plot of accuracy over milliseconds."""
+    return {
+        "what": step.change,
+        "loss": round(step.loss, 6),
+        "milliseconds": None if step.milliseconds is None else round(step.milliseconds, 4),
+        "chosen": step.candidate == result.chosen.step.candidate,
     }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +13,12 @@ from edgekit.errors import OutputError
 from edgekit.evaluate.bootstrap import RESAMPLES
 from edgekit.files import is_folder, sha256_file, write_json
 from edgekit.progress import Progress, silent
+from edgekit.tune.candidate import PLAIN
 from edgekit.tune.measurement import error_intervals, measurement_from_json
 from edgekit.tune.options import TuneOptions, check_options
 from edgekit.tune.prepare import Prepared, prepare
+from edgekit.tune.price import make_price, most_share
+from edgekit.tune.prove import best_of_front, prove, require_compiler
 from edgekit.tune.report import TuneResult, sensitivity_json
 from edgekit.tune.search import SearchContext, SearchState, Targets, run_stages, start_search
 from edgekit.tune.stages import STAGES
@@ -24,7 +28,7 @@ from edgekit.workers import MemoizedRunner, open_workers
 
 __all__ = ["tune"]
 
-SEARCH_DIR, TUNED_DIR = "search", "tuned"
+SEARCH_DIR, TUNED_DIR, PROOF_DIR = "search", "tuned", "proof"
 REPORT_NAME, SENSITIVITY_NAME, RESULTS_NAME = "tune.json", "sensitivity.json", "results.jsonl"
 ERROR_RATIO = 0.5  # of the untuned error: less than the 2/3 that is promised, so that other images reach those, too
 DEFAULT_OPTIONS = TuneOptions()
@@ -56,6 +60,8 @@ def tune(
         EdgekitError: For options, models, images and labels that do not fit, before the search begins.
     """
     notes = check_options(options)
+    if options.prove:
+        require_compiler()
     _refuse_foreign(output)
     prepared = prepare(Path(model), Path(images), output / SEARCH_DIR, options, progress)
     workers = open_workers(*_workers(options), paths=_paths(prepared, options))
@@ -64,6 +70,10 @@ def tune(
         context = _context(prepared, runner, options, progress)
         state = run_stages(context, start_search(context), STAGES)
         result = _written(context, state, output / TUNED_DIR, options.seed, (*notes, *prepared.notes))
+    if options.prove:
+        steps = best_of_front(result.chosen.step, result.front)
+        proofs = prove(prepared.workspace, result.yaml, steps, output / PROOF_DIR, progress=progress)
+        result = replace(result, proofs=proofs)
     write_json(output / TUNED_DIR / SENSITIVITY_NAME, sensitivity_json(result))
     write_json(output / TUNED_DIR / REPORT_NAME, result.to_json())
     return result
@@ -105,12 +115,17 @@ def _about(prepared: Prepared, options: TuneOptions) -> Mapping[str, Any]:
 
 
 def _context(prepared: Prepared, runner: MemoizedRunner, options: TuneOptions, progress: Progress) -> SearchContext:
-    max_extra_cost = options.max_extra_cost if options.allows_int16 else 0.0
+    workspace, default = prepared.workspace, prepared.calibration_sets[0]
+    int8 = compile_model(workspace.yaml(default), toolchain="sim", progress=progress)
+    price = make_price(options.march, int8.quantized_path, workspace.model(default, PLAIN).graph)
+    most = most_share(price, max_extra_cost=options.max_extra_cost, max_extra_ms=options.max_extra_ms, fps=options.fps)
+    max_extra_cost = most if options.allows_int16 else 0.0
     return SearchContext(
         workspace=prepared.workspace,
         runner=runner,
         plan=prepared.plan,
         targets=Targets(ERROR_RATIO, max_extra_cost, options.retention),
+        price=price,
         untuned=prepared.untuned,
         calibration_sets=prepared.calibration_sets,
         choices=prepared.choices,
@@ -138,4 +153,5 @@ def _written(context: SearchContext, state: SearchState, folder: Path, seed: int
         ratios=tuple(error_intervals(built.everywhere, context.reference().everywhere, seed=seed)),
         targets_met=state.targets_met,
         notes=notes,
+        band=context.price.band,
     )

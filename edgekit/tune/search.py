@@ -15,8 +15,8 @@ from edgekit.progress import Progress, silent
 from edgekit.sim.compiler.float_graph import FloatGraph
 from edgekit.sim.compiler.mixed_precision import PrecisionGroup
 from edgekit.tune.candidate import Candidate
-from edgekit.tune.cost import extra_cost
 from edgekit.tune.measurement import Measurement, constraint_value, loss, measurement_from_json
+from edgekit.tune.price import Price
 from edgekit.tune.records import QuantPoint, SearchStep, Trial
 from edgekit.tune.tasks import MeasureCandidate, TuneTask, run_task
 from edgekit.tune.time_budget import SearchPlan
@@ -58,6 +58,7 @@ class SearchContext:
         runner: Runs tasks.
         plan: How much is tried.
         targets: What is to be reached.
+        price: What 16 bits cost.
         untuned: The untuned default.
         calibration_sets: Names of the calibration sets, the default first.
         choices: Tensors that can be promoted to int16 together.
@@ -69,6 +70,7 @@ class SearchContext:
     runner: TrialRunner
     plan: SearchPlan
     targets: Targets
+    price: Price
     untuned: Candidate
     calibration_sets: tuple[str, ...]
     choices: tuple[PrecisionGroup, ...]
@@ -105,7 +107,7 @@ class SearchContext:
 
     def cost(self, candidate: Candidate) -> float:
         """Return the estimated extra time of a candidate."""
-        return extra_cost(self.graph, candidate.int16)
+        return self.price.share(candidate.int16)
 
     def step(self, change: str, candidate: Candidate, measured: Measurement, tried: int) -> SearchStep:
         """Return the step that takes a candidate measured on all images."""
@@ -119,6 +121,7 @@ class SearchContext:
             constraint_value=constraint_value(measured, reference),
             extra_cost=self.cost(candidate),
             tried=tried,
+            milliseconds=self.price.milliseconds(candidate.int16),
         )
 
 

@@ -9,8 +9,8 @@ from edgekit.ptq.calibrator import Calibrator
 from edgekit.sim.compiler.mixed_precision import PrecisionGroup
 from edgekit.tune.builds import candidate_model, clippable_tensors, tensor_percentile
 from edgekit.tune.candidate import Candidate
-from edgekit.tune.cost import extra_cost
 from edgekit.tune.measurement import loss, measurement_from_json
+from edgekit.tune.price import extra_ms
 from edgekit.tune.promotion import clipped_at
 from edgekit.tune.records import QuantPoint
 from edgekit.tune.search import SearchContext, SearchState, Stage, keep_best
@@ -123,7 +123,8 @@ def measure_sensitivity(context: SearchContext, state: SearchState) -> SearchSta
             loss_alone=losses[i],
             gain_int16=gains_int16.get(choices[i].node),
             gain_float=gains_float.get(choices[i].node),
-            extra_cost=extra_cost(context.graph, choices[i].tensors),
+            extra_cost=context.price.share(choices[i].tensors),
+            extra_ms=extra_ms(context.price, choices[i].tensors),
         )
         for i in order
     )
