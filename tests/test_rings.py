@@ -35,7 +35,8 @@ OPS = BASE | {"kernels", "ops"}
 DECODE = OPS | {"results", "decode"}
 RUNTIME = DECODE | {"runtime", "bundle"}
 TRACKING = OPS | {"results", "tracking"}
-BOARD = RUNTIME | {"tracking", "output"}
+OUTPUT = RUNTIME | {"tracking", "output"}
+BOARD = OUTPUT | {"robot"}
 STAGES = {
     "data", "graph", "export", "next_command", "folder_lock", "binary", "logs", "ptq", "calibration", "compile",
     "deploy", "sim", "latency", "report", "evaluate", "tune", "demo", "packaging", "learn",
@@ -68,7 +69,8 @@ ALLOWED: dict[str, tuple[set[str], set[str]]] = {
     "decode": (DECODE, ARRAYS),
     "tracking": (TRACKING, ARRAYS),
     "runtime": (RUNTIME, ARRAYS | {"onnxruntime"}),  # onnxruntime inside the one device that needs it
-    "output": (BOARD, ARRAYS),
+    "output": (OUTPUT, ARRAYS),
+    "robot": (BOARD, ARRAYS),
 }
 
 OPTIONAL = {"learn": {"torch"}}  # beside the rules: packages of an extra

@@ -12,4 +12,4 @@ if [ ! -x "$VENV/bin/python" ]; then
 fi
 "$VENV/bin/pip" install -q "numpy==1.26.*" opencv-python pytest "setuptools>=77"
 PYTHONPATH=. "$VENV/bin/python" -m pytest -q -p tests.board_only -p no:cacheprovider \
-    tests/ops tests/decode tests/runtime tests/tracking tests/output tests/test_spec.py tests/test_files.py tests/test_results.py tests/board
+    tests/ops tests/decode tests/runtime tests/tracking tests/output tests/test_spec.py tests/test_files.py tests/results tests/robot tests/board
