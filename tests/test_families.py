@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import edgekit
-from edgekit.compile.build import compile_model
+from edgekit.compilation.build import compile_model
 from edgekit.decode.families import FAMILIES
 from edgekit.results import Classifications, Detections, Poses, RotatedDetections, Segmentations
 from tests.sim.compiler.works import image, make_work

@@ -38,8 +38,8 @@ TRACKING = OPS | {"results", "tracking"}
 OUTPUT = RUNTIME | {"tracking", "output"}
 BOARD = OUTPUT | {"robot"}
 STAGES = {
-    "data", "graph", "export", "next_command", "folder_lock", "binary", "logs", "ptq", "calibration", "compile",
-    "deploy", "sim", "latency", "report", "evaluate", "tune", "demo", "packaging", "learn",
+    "data", "graph", "export", "next_command", "folder_lock", "binary", "logs", "ptq", "calibration", "compilation",
+    "deploy", "sim", "latency", "report", "evaluation", "tuning", "demo", "packaging", "learn",
     "bpu", "manifest", "compiler_api", "plugins", "workers",
 }  # fmt: skip
 HOST = BOARD | STAGES | {"edgekit"}

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from edgekit.compile.toolchain import find
-from tests.compile.toolchain.stand_in import StandIn, make_stand_in, make_work, small_spec
+from edgekit.compilation.toolchain import find
+from tests.compilation.toolchain.stand_in import StandIn, make_stand_in, make_work, small_spec
 
 
 @pytest.fixture

@@ -47,7 +47,7 @@ def make_ops() -> None:
 
 def make_demo() -> None:
     from edgekit.calibration.pipeline import calibrate
-    from edgekit.compile.build import compile_model
+    from edgekit.compilation.build import compile_model
     from edgekit.demo.assets import copy_model, write_calibration_images, write_images
     from edgekit.sim.graph import load_graph
     from edgekit.sim.vendor_executor import vendor_tensors

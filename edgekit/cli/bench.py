@@ -77,12 +77,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Run the command and return its exit code."""
     from edgekit.cli.cut import parse_imgsz
-    from edgekit.evaluate.bench.grid import make_grid
-    from edgekit.evaluate.bench.measure import BenchOptions
-    from edgekit.evaluate.bench.report import KIND
-    from edgekit.evaluate.bench.run import BenchData, run_bench
-    from edgekit.evaluate.bench.store import CSV_NAME, JSON_NAME, MARKDOWN_NAME, PLOT_NAME
-    from edgekit.evaluate.bench.table import text_table
+    from edgekit.evaluation.bench.grid import make_grid
+    from edgekit.evaluation.bench.measure import BenchOptions
+    from edgekit.evaluation.bench.report import KIND
+    from edgekit.evaluation.bench.run import BenchData, run_bench
+    from edgekit.evaluation.bench.store import CSV_NAME, JSON_NAME, MARKDOWN_NAME, PLOT_NAME
+    from edgekit.evaluation.bench.table import text_table
     from edgekit.workers import open_workers
 
     sizes = [size for size in map(parse_imgsz, args.imgsz) if size is not None]

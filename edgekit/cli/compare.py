@@ -11,9 +11,9 @@ from edgekit.cli.earlier import files_of, refuse_others_files, with_sidecars
 from edgekit.cli.options import add_json, add_output, add_overwrite
 
 if TYPE_CHECKING:
-    from edgekit.evaluate.compare import ModelComparison
-    from edgekit.evaluate.detection_diff import DetectionDiff
-    from edgekit.evaluate.tensor_metrics import TensorMetrics
+    from edgekit.evaluation.compare import ModelComparison
+    from edgekit.evaluation.detection_diff import DetectionDiff
+    from edgekit.evaluation.tensor_metrics import TensorMetrics
 
 REPORTED = 0.98  # cosine below which a layer is named where no threshold is given
 WORST = 10
@@ -41,7 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Run the command and return its exit code."""
     from edgekit.errors import ConfigError
-    from edgekit.evaluate.compare import compare_models
+    from edgekit.evaluation.compare import compare_models
     from edgekit.files import write_json
 
     if args.num < 1:

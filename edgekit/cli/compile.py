@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from edgekit.cli.options import add_json, add_overwrite
 
 if TYPE_CHECKING:
-    from edgekit.compile.build import CompileResult
+    from edgekit.compilation.build import CompileResult
 
 WORST_NODES = 5
 WORST_BELOW = 0.99  # nodes nearer to the float model than this are no news
@@ -36,7 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Run the command and return its exit code."""
     from edgekit.cli.console import print_json, progress_bar
-    from edgekit.compile.build import compile_model
+    from edgekit.compilation.build import compile_model
 
     with progress_bar() as progress:
         result = compile_model(
@@ -74,7 +74,7 @@ def worst_nodes(result: CompileResult) -> list[tuple[str, float]]:
 
 def _print(result: CompileResult, *, work: Path, requested: str) -> None:
     from edgekit.cli.console import print_table
-    from edgekit.compile.registry import why_simulated
+    from edgekit.compilation.registry import why_simulated
     from edgekit.next_command import edgekit_command, trial_command
 
     how = "simulated: runs off the board only" if result.simulated else "for the board"

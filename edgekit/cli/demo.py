@@ -56,7 +56,7 @@ def _report(result: DemoResult) -> dict[str, Any]:
 
 def _print(result: DemoResult) -> None:
     from edgekit.demo.run import MIN_IOU, TRUE_IOU
-    from edgekit.evaluate.agreement import CONFIDENT
+    from edgekit.evaluation.agreement import CONFIDENT
 
     measured = result.measured
     folder = next(iter(result.objects)).parent

@@ -14,10 +14,10 @@ from edgekit.cli.earlier import refuse_others_files, with_sidecars
 from edgekit.cli.options import add_device, add_json, add_output, add_overwrite, add_seed, add_thresholds, add_workers
 
 if TYPE_CHECKING:
-    from edgekit.evaluate.bootstrap import Interval
-    from edgekit.evaluate.labels import Labels
-    from edgekit.evaluate.options import EvaluateOptions
-    from edgekit.evaluate.scores import Evaluation, ModelScores
+    from edgekit.evaluation.bootstrap import Interval
+    from edgekit.evaluation.labels import Labels
+    from edgekit.evaluation.options import EvaluateOptions
+    from edgekit.evaluation.scores import Evaluation, ModelScores
 
 DEFAULT_OUTPUT = Path("edgekit_eval")
 KINDS = {
@@ -82,7 +82,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Run the command and return its exit code."""
     from edgekit.errors import ConfigError
-    from edgekit.evaluate.run import evaluate
+    from edgekit.evaluation.run import evaluate
     from edgekit.workers import open_workers
 
     if args.limit is not None and args.limit < 1:
@@ -116,8 +116,8 @@ def run(args: argparse.Namespace) -> int:
 
 def _options(args: argparse.Namespace) -> EvaluateOptions:
     """Return the settings with what single options say instead; agreement counts nothing below what a user sees."""
-    from edgekit.evaluate.agreement import SHOWN
-    from edgekit.evaluate.options import MODEL_ZOO, PUBLISHED
+    from edgekit.evaluation.agreement import SHOWN
+    from edgekit.evaluation.options import MODEL_ZOO, PUBLISHED
 
     options = {"published": PUBLISHED, "model-zoo": MODEL_ZOO}[args.settings]
     options = replace(options, masks=args.masks, resamples=args.resamples, seed=args.seed)
@@ -130,7 +130,7 @@ def _options(args: argparse.Namespace) -> EvaluateOptions:
 def _labels(args: argparse.Namespace) -> Labels:
     """Return the labels, or without --data only the images."""
     from edgekit.errors import ConfigError
-    from edgekit.evaluate.label_reader import load_labels, unlabelled_images
+    from edgekit.evaluation.label_reader import load_labels, unlabelled_images
 
     if args.data is not None:
         return load_labels(args.data, split=args.split, images_dir=args.images, limit=args.limit, strict=args.strict)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from edgekit.cli.options import add_json, add_output, add_overwrite
 
 if TYPE_CHECKING:
-    from edgekit.compile.strip_plan import StripPlan
+    from edgekit.compilation.strip_plan import StripPlan
     from edgekit.spec import ModelSpec
 
 
@@ -34,7 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Plans, and does it unless only the plan or the command was asked for."""
-    from edgekit.compile.strip_plan import STRIPPED_ROLES
+    from edgekit.compilation.strip_plan import STRIPPED_ROLES
     from edgekit.errors import ConfigError
 
     if (args.model is None) == (args.log is None):
@@ -44,7 +44,7 @@ def run(args: argparse.Namespace) -> int:
         return _plan_from_log(args, roles)
     spec = _sidecar(args)
     if args.print_command:
-        from edgekit.compile.strip import modified_path, plan_for_bin
+        from edgekit.compilation.strip import modified_path, plan_for_bin
 
         _refuse_simulated(args.model)
         plan = plan_for_bin(args.model, spec, roles=roles)
@@ -53,9 +53,9 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _plan_from_log(args: argparse.Namespace, roles: tuple[str, ...]) -> int:
-    from edgekit.compile.modifier_log import read_removable_nodes
-    from edgekit.compile.strip import modified_path
-    from edgekit.compile.strip_plan import plan_strip
+    from edgekit.compilation.modifier_log import read_removable_nodes
+    from edgekit.compilation.strip import modified_path
+    from edgekit.compilation.strip_plan import plan_strip
 
     name, nodes = read_removable_nodes(args.log)
     plan = plan_strip(nodes, _sidecar(args), roles=roles)
@@ -65,8 +65,8 @@ def _plan_from_log(args: argparse.Namespace, roles: tuple[str, ...]) -> int:
 
 def _strip(args: argparse.Namespace, spec: ModelSpec | None, roles: tuple[str, ...]) -> int:
     from edgekit.cli.console import say_replaced
-    from edgekit.compile.strip import modified_path, strip_bin
-    from edgekit.compile.toolchain.find import find_toolchain
+    from edgekit.compilation.strip import modified_path, strip_bin
+    from edgekit.compilation.toolchain.find import find_toolchain
     from edgekit.files import refuse_replacing
     from edgekit.sim.container import is_sim_bin
     from edgekit.spec import sidecar_path

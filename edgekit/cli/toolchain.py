@@ -31,9 +31,9 @@ def run(args: argparse.Namespace) -> int:
 
 def _install(args: argparse.Namespace) -> int:
     from edgekit.cli.console import progress_bar
-    from edgekit.compile.toolchain.find import private_folder
-    from edgekit.compile.toolchain.install import check_machine, install, read_record
-    from edgekit.compile.toolchain.recipe import DISK_MB
+    from edgekit.compilation.toolchain.find import private_folder
+    from edgekit.compilation.toolchain.install import check_machine, install, read_record
+    from edgekit.compilation.toolchain.recipe import DISK_MB
 
     check_machine()
     record = read_record()
@@ -55,7 +55,7 @@ def _install(args: argparse.Namespace) -> int:
 
 def _status(args: argparse.Namespace) -> int:
     from edgekit.cli.console import print_json, print_table
-    from edgekit.compile.toolchain.status import toolchain_status
+    from edgekit.compilation.toolchain.status import toolchain_status
 
     status = toolchain_status()
     if args.json:
@@ -68,8 +68,8 @@ def _status(args: argparse.Namespace) -> int:
 
 
 def _uninstall(args: argparse.Namespace) -> int:
-    from edgekit.compile.toolchain.find import private_folder
-    from edgekit.compile.toolchain.install import folder_bytes, uninstall
+    from edgekit.compilation.toolchain.find import private_folder
+    from edgekit.compilation.toolchain.install import folder_bytes, uninstall
 
     folder = private_folder()
     if not folder.is_dir():

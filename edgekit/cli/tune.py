@@ -11,8 +11,8 @@ from edgekit.cli.console import print_json, print_table, progress_bar
 from edgekit.cli.options import add_input, add_json, add_march, add_output, add_seed, add_workers
 
 if TYPE_CHECKING:
-    from edgekit.evaluate.bootstrap import Interval
-    from edgekit.tune import SearchStep, Trial, TuneResult
+    from edgekit.evaluation.bootstrap import Interval
+    from edgekit.tuning import SearchStep, Trial, TuneResult
 
 SHOWN_POINTS = 8
 
@@ -68,7 +68,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Run the command and return its exit code."""
-    from edgekit.tune import TuneOptions, tune
+    from edgekit.tuning import TuneOptions, tune
 
     options = TuneOptions(
         data=args.data,

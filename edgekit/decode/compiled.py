@@ -17,7 +17,7 @@ from edgekit.decode.score_filter import raw_limits
 from edgekit.decode.yolov5 import AnchorGrid, AnchorHeads
 from edgekit.kernels.decode_layout import GridLayout, HeadLayout, PlanLayout
 from edgekit.kernels.decode_structs import FrameBlock
-from edgekit.kernels.decoding import ObjectKernel, Objects, decode_kernels, mask_logits
+from edgekit.kernels.decoding import ObjectKernel, Objects, decode_kernels, object_masks
 from edgekit.ops.letterbox import Letterbox
 from edgekit.ops.masks import InstanceMasks
 from edgekit.ops.math import logit
@@ -36,6 +36,7 @@ class CompiledDecoder:
         self._kernel = ObjectKernel(layout, library)
         self._names = _tensor_names(plan)
         self._proto = plan.outputs.get("proto") if plan.spec.task == "segment" else None
+        self._proto_layout = None if self._proto is None else _head(self._proto)
         self._results = RESULTS[plan.spec.task]
         self._frame: tuple[Letterbox | None, FrameBlock] = (None, FrameBlock())
 
@@ -58,8 +59,8 @@ class CompiledDecoder:
         if of is not letterbox:
             frame = frame_block(letterbox)
             self._frame = (letterbox, frame)  # one assignment: threads see both or neither
-        if self._proto is not None:
-            _head(self._proto).address(raw[self._proto.spec.name])
+        if self._proto is not None and self._proto_layout is not None:
+            self._proto_layout.address(raw[self._proto.spec.name])
         return self._kernel([None if name is None else raw[name] for name in self._names], frame)
 
     def detections(self, raw: RawHeads, objects: Objects, letterbox: Letterbox) -> Detections:
@@ -74,7 +75,7 @@ class CompiledDecoder:
         plan, head = self._plan, self._proto
         assert head is not None  # bound with the task
         proto = raw[head.spec.name].reshape(head.spec.shape[1:])
-        parts = mask_logits(self._library, proto, objects.extra, objects.windows)
+        parts = object_masks(self._library, proto, objects)
         boxes, proto_wh = objects.image_boxes, (head.spec.shape[2], head.spec.shape[1])
         masks = InstanceMasks(parts, objects.windows[:, :2], boxes, proto_wh, letterbox)
         return Segmentations(

@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from edgekit.demo.scenes import Scene
-from edgekit.evaluate.agreement import match_detections
-from edgekit.evaluate.detections import ImageDetections
+from edgekit.evaluation.agreement import match_detections
+from edgekit.evaluation.detections import ImageDetections
 from edgekit.ops.quant import dequantize
 from edgekit.spec import ModelSpec
 

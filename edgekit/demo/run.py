@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from edgekit.calibration.pipeline import CalibrationResult, calibrate
-from edgekit.compile.build import CompileResult, compile_model
+from edgekit.compilation.build import CompileResult, compile_model
 from edgekit.demo.agreement import (
     CosineSum,
     Float32Array,
@@ -20,8 +20,8 @@ from edgekit.demo.agreement import (
 )
 from edgekit.demo.assets import RenderedImage, copy_model, write_calibration_images, write_images
 from edgekit.demo.folder import replaced_folder, write_record
-from edgekit.evaluate.agreement import CONFIDENT
-from edgekit.evaluate.detection_diff import as_image_detections
+from edgekit.evaluation.agreement import CONFIDENT
+from edgekit.evaluation.detection_diff import as_image_detections
 from edgekit.files import write_json
 from edgekit.output.writer import write_image
 from edgekit.progress import Progress, silent

@@ -63,7 +63,11 @@ PACKAGES = (
 
 
 def examine() -> tuple[Check, ...]:
-    """All checks, in the order in which a user needs them; takes some seconds, since commands are asked."""
+    """Check this machine; takes some seconds, because commands are called.
+
+    Returns:
+        All checks in the order in which a user needs them.
+    """
     return tuple(check for group in GROUPS for check in group())
 
 
@@ -137,7 +141,7 @@ def _installed_version(name: str) -> str:
 
 
 def _toolchain() -> Iterator[Check]:
-    from edgekit.compile.toolchain.status import toolchain_status
+    from edgekit.compilation.toolchain.status import toolchain_status
     from edgekit.errors import EdgekitError
 
     try:

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from edgekit.calibration.pipeline import CalibrationResult, calibrate
-from edgekit.compile.build import CompileResult, compile_model
-from edgekit.compile.registry import choose_compiler
+from edgekit.compilation.build import CompileResult, compile_model
+from edgekit.compilation.registry import choose_compiler
 from edgekit.deploy.bundle_writer import WrittenBundle, check_output, write_bundle
 from edgekit.errors import DataError
 from edgekit.files import write_json, write_text

@@ -7,6 +7,8 @@
  */
 #include "decode.h"
 
+#include "decode_lanes.h"
+
 #include "decode_select.h"
 
 #include "decode_boxes.h"
@@ -127,7 +129,7 @@ static void write_object(const Plan *plan, const Frame *frame, const void *const
 int64_t edgekit_objects(const Plan *plan, const void *const *heads, const Frame *frame, Objects *out) {
     check_plan(plan, heads, out);
     Candidates all = {NULL, 0, 0};
-    float *row = malloc(sizeof(float) * (size_t)plan->row_floats);
+    float *row = malloc(sizeof(float) * (size_t)(plan->row_floats + 4 * plan->reg_max));
     int64_t *kept = malloc(sizeof(int64_t) * (size_t)(out->capacity + 1)), count = row && kept ? 0 : -1;
     for (int grid = 0; grid < plan->grid_count && count == 0; grid++) {
         const int done = plan->kind == KIND_ANCHORED ? find_in_anchors(plan, grid, heads[3 * grid], row, &all)

@@ -26,46 +26,81 @@ static int push(Candidates *all, const Candidate *one) {
     return 1;
 }
 
-/* exp(x) for x <= 0 within 2 units in the last place (Cephes' polynomial); NaN stays NaN. */
+typedef union { float number; uint32_t bits; } FloatBits;
+
+/* exp(x) for x <= 0 within 2 units in the last place (Cephes' polynomial), 0 below e^-88; below -1e6 it may be NaN. */
 INLINE float exp_negative(float x) {
     const float magic = 12582912.0f; /* 1.5 * 2^23: adding it rounds to an integer in the lowest bits */
-    x = x < -87.0f ? -87.0f : x;
-    const float shifted = x * 1.44269504f + magic, n = shifted - magic;
-    const float r = (x - n * 0.693359375f) - n * -2.12194440e-4f;
+    const FloatBits shifted = {x * 1.44269504f + magic};
+    const float n = shifted.number - magic, r = (x - n * 0.693359375f) - n * -2.12194440e-4f;
     float p = 1.9875691500e-4f;
     p = p * r + 1.3981999507e-3f;
     p = p * r + 8.3334519073e-3f;
     p = p * r + 4.1665795894e-2f;
     p = p * r + 1.6666665459e-1f;
     p = p * r + 5.0000001201e-1f;
-    p = p * r * r + r + 1.0f;
-    uint32_t bits;
-    float power;
-    memcpy(&bits, &shifted, sizeof bits);
-    bits = (bits - 0x4b400000u + 127u) << 23;
-    memcpy(&power, &bits, sizeof power);
-    return p * power;
+    int32_t exponent = (int32_t)(shifted.bits - 0x4b400000u);
+    exponent = exponent < -127 ? -127 : exponent;
+    const FloatBits power = {.bits = (uint32_t)(exponent + 127) << 23};
+    return (p * r * r + r + 1.0f) * power.number;
 }
 
-/* left, top, right, bottom in cells from 4 * reg_max bins, which are overwritten: edgekit.decode.anchorfree.dfl_distances */
-static void dfl_distances(float *restrict bins, int reg_max, float *restrict distances) {
+/* The largest of n numbers, at least 4 of them or one by one. */
+INLINE float largest(const float *p, int n) {
+    float most[4] = {p[0], p[0], p[0], p[0]};
+    int i = 0;
+    for (; i + 4 <= n; i += 4)
+        for (int j = 0; j < 4; j++) most[j] = p[i + j] > most[j] ? p[i + j] : most[j];
+    for (; i < n; i++) most[0] = p[i] > most[0] ? p[i] : most[0];
+    most[0] = most[1] > most[0] ? most[1] : most[0];
+    most[2] = most[3] > most[2] ? most[3] : most[2];
+    return most[2] > most[0] ? most[2] : most[0];
+}
+
+/* The expectation of one side's bins as it is defined: for numbers that are too far apart for exp_negative, or NaN. */
+static float expectation(const float *bins, int n) {
+    const float most = largest(bins, n);
+    float total = 0, sum = 0;
+    for (int i = 0; i < n; i++) {
+        const float weight = expf(bins[i] - most);
+        total += weight;
+        sum += (float)i * weight;
+    }
+    return sum / total;
+}
+
+/* left, top, right, bottom in cells from 4 * reg_max bins: edgekit.decode.anchorfree.dfl_distances. `weights` has room for as
+   many numbers. */
+static void dfl_distances(const float *restrict bins, int reg_max, float *restrict weights, float *restrict distances) {
     if (reg_max == 1) {
         memcpy(distances, bins, 4 * sizeof(float));
         return;
     }
+    Lanes totals[4], sums[4];
+    float total[4], sum[4];
+    const int whole = reg_max / LANES * LANES;
     for (int side = 0; side < 4; side++) {
-        float *own = bins + side * reg_max, most = own[0];
-        for (int i = 1; i < reg_max; i++) most = own[i] > most ? own[i] : most;
-        for (int i = 0; i < reg_max; i++) own[i] -= most;
-    }
-    for (int i = 0; i < 4 * reg_max; i++) bins[i] = exp_negative(bins[i]);
-    float total[4] = {0, 0, 0, 0}, sum[4] = {0, 0, 0, 0};
-    for (int i = 0; i < reg_max; i++)
-        for (int side = 0; side < 4; side++) {
-            total[side] += bins[side * reg_max + i];
-            sum[side] += (float)i * bins[side * reg_max + i];
+        const float *own = bins + side * reg_max, most = largest(own, reg_max);
+        float *to = weights + side * reg_max;
+        for (int i = 0; i < reg_max; i++) to[i] = exp_negative(own[i] - most);
+        totals[side] = sums[side] = (Lanes){0};
+        Lanes bin = FIRST_LANES;
+        for (int i = 0; i < whole; i += LANES, bin += (float)LANES) {
+            const Lanes weight = load_lanes(to + i);
+            totals[side] += weight;
+            sums[side] += weight * bin;
         }
-    for (int side = 0; side < 4; side++) distances[side] = sum[side] / total[side];
+    }
+    sum_four(totals[0], totals[1], totals[2], totals[3], total);
+    sum_four(sums[0], sums[1], sums[2], sums[3], sum);
+    for (int side = 0; side < 4; side++) {
+        for (int i = whole; i < reg_max; i++) {
+            total[side] += weights[side * reg_max + i];
+            sum[side] += (float)i * weights[side * reg_max + i];
+        }
+        distances[side] = sum[side] / total[side];
+        if (!isfinite(distances[side])) distances[side] = expectation(bins + side * reg_max, reg_max);
+    }
 }
 
 static void upright_box(const Grid *g, const float *distances, int64_t cell, float *box) {
@@ -89,13 +124,13 @@ static void rotated_box(const Plan *plan, const Grid *g, const float *distances,
     box[4] = angle;
 }
 
-/* The candidates of one cell above the threshold. `row` has room for the longest row of any head. */
+/* The candidates of one cell above the threshold. `row` has room for the longest row of any head and the bins of a box. */
 static int decode_cell(const Plan *plan, int grid, const void *const *data, int64_t cell, float *row, Candidates *all) {
     const Grid *g = plan->grids + grid;
     Candidate one = {.grid = grid, .cell = cell};
     float distances[4], angle = 0;
     read_values(&g->box, row_of(&g->box, data[1], cell), 0, 4 * plan->reg_max, row);
-    dfl_distances(row, plan->reg_max, distances);
+    dfl_distances(row, plan->reg_max, row + plan->row_floats, distances);
     if (plan->kind == KIND_ROTATED) {
         read_values(&g->extra, row_of(&g->extra, data[2], cell), 0, 1, &angle);
         rotated_box(plan, g, distances, angle, cell, one.box);

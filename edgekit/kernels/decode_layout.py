@@ -53,14 +53,15 @@ class HeadLayout:
         """Numbers per cell."""
         return self.shape[-1]
 
-    def address(self, array: npt.NDArray[Any]) -> int:
+    def address(self, array: npt.NDArray[Any] | None) -> int:
         """Return where a tensor's numbers lie.
 
         Raises:
             ValueError: where it has another shape or dtype, or is not contiguous.
         """
-        if array.shape != self.shape or array.dtype != self.dtype:
-            raise ValueError(f"a tensor is {array.shape} {array.dtype}, expected {self.shape} {self.dtype}")
+        if array is None or array.shape != self.shape or array.dtype != self.dtype:
+            actual = "missing" if array is None else f"{array.shape} {array.dtype}"
+            raise ValueError(f"a tensor is {actual}, expected {self.shape} {self.dtype}")
         flags = array.flags
         if not (flags.c_contiguous and flags.aligned):
             raise ValueError(f"a tensor of {array.shape} is not contiguous")

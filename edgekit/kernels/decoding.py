@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import ctypes
 import functools
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 import numpy.typing as npt
@@ -63,8 +64,15 @@ class Objects:
     window_cells: int
 
 
+class _Room(threading.local):
+    """What one thread's frames are decoded into, before as much as there is of it is copied out."""
+
+    block: ObjectsBlock | None = None
+    arrays: tuple[npt.NDArray[Any], ...] = ()
+
+
 class ObjectKernel:
-    """Turns the heads of one frame after the other into objects; nothing is kept between them."""
+    """Turns the heads of one frame after the other into objects; several threads may share it."""
 
     def __init__(self, layout: PlanLayout, library: ctypes.CDLL) -> None:
         """Bind a model's heads.
@@ -74,9 +82,10 @@ class ObjectKernel:
         """
         self._block, self._arrays = plan_block(layout)
         self._heads = tuple(head for grid in layout.grids for head in grid.heads)
+        self._pointers = ctypes.c_void_p * len(self._heads)
         self._capacity = layout.max_objects
         self._function = library.edgekit_objects
-        self._numbers = 5 if self._block.kind == KIND_ROTATED else 4
+        self._room = _Room()
 
     def __call__(self, heads: Sequence[npt.NDArray[Any] | None], frame: FrameBlock) -> Objects:
         """Decode one frame.
@@ -89,36 +98,60 @@ class ObjectKernel:
             ValueError: where an array has another dtype or size than the layout says, or is not contiguous.
             DeviceError: where no memory is left.
         """
-        pointers = (ctypes.c_void_p * len(self._heads))()
+        pointers = self._pointers()
         for i, (head, array) in enumerate(zip(self._heads, heads, strict=True)):
             if head is not None:
-                if array is None:
-                    raise ValueError(f"tensor {i} is missing, expected {head.shape}")
                 pointers[i] = head.address(array)
-        capacity, channels = self._capacity, self._block.extra_channels
-        boxes, image_boxes = np.empty((capacity, self._numbers), np.float32), np.empty((capacity, 4), np.float32)
-        scores, extra = np.empty(capacity, np.float32), np.empty((capacity, channels), np.float32)
-        integers, longs = np.empty((2, capacity), np.int32), np.empty((5, capacity), np.int64)
-        arrays = (boxes, image_boxes, scores, extra, integers[0], integers[1], longs[4], longs[:4])
-        out = ObjectsBlock(*(address(array) for array in arrays), capacity, 0)
+        out = self._room.block or self._make_room()
         count = self._function(ctypes.byref(self._block), pointers, ctypes.byref(frame), ctypes.byref(out))
         if count < 0:
             raise DeviceError("no memory is left to decode a frame", hint=NO_MEMORY_HINT)
-        return Objects(
-            boxes[:count],
-            image_boxes[:count],
-            scores[:count],
-            integers[0, :count],
-            extra[:count],
-            longs[:4].reshape(-1, 4)[:count],
-            int(out.window_cells),
-        )
+        columns = [array[:count].copy() for array in self._room.arrays]
+        return Objects(*columns, out.window_cells)
+
+    def _make_room(self) -> ObjectsBlock:
+        n, channels = self._capacity, self._block.extra_channels
+        numbers = 5 if self._block.kind == KIND_ROTATED else 4
+        boxes, image_boxes = np.empty((n, numbers), np.float32), np.empty((n, 4), np.float32)
+        scores, extra, class_ids = np.empty(n, np.float32), np.empty((n, channels), np.float32), np.empty(n, np.int32)
+        windows, unused = np.empty((n, 4), np.int64), (np.empty(n, np.int32), np.empty(n, np.int64))
+        arrays = (boxes, image_boxes, scores, extra, class_ids, *unused, windows)
+        self._room.block = block = ObjectsBlock(*(address(array) for array in arrays), n, 0)
+        self._room.arrays = (boxes, image_boxes, scores, class_ids, extra, windows)
+        block.unused = unused  # as long as the block
+        return block
+
+
+class WindowLogits(Sequence[Floats]):
+    """Logits (h, w) float32 of every object in its own window: views of one array, made when they are asked for."""
+
+    def __init__(self, flat: Floats, windows: npt.NDArray[np.int64]) -> None:
+        """Take the logits of all windows behind each other, and the windows (n, 4) x1, y1, x2, y2."""
+        self._flat, self._windows = flat, windows
+        self._ends: list[int] | None = None
+
+    def __len__(self) -> int:
+        return len(self._windows)
+
+    @overload
+    def __getitem__(self, index: int) -> Floats: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> tuple[Floats, ...]: ...
+
+    def __getitem__(self, index: int | slice) -> Floats | tuple[Floats, ...]:
+        if isinstance(index, slice):
+            return tuple(self[i] for i in range(*index.indices(len(self))))
+        if self._ends is None:
+            self._ends = (self._windows[:, 2:] - self._windows[:, :2]).prod(axis=1).cumsum().tolist()
+        end, (x1, y1, x2, y2) = self._ends[index], self._windows[index].tolist()
+        return self._flat[end - (x2 - x1) * (y2 - y1) : end].reshape(y2 - y1, x2 - x1)
 
 
 def mask_logits(
     library: ctypes.CDLL, proto: npt.NDArray[Any], coefficients: Floats, windows: npt.NDArray[np.int64]
-) -> tuple[Floats, ...]:
-    """Return coefficients . prototypes in each object's own window: (h, w) float32 each.
+) -> WindowLogits:
+    """Return coefficients . prototypes in each object's own window.
 
     Args:
         library: The loaded kernels.
@@ -130,27 +163,39 @@ def mask_logits(
         ValueError: where the arrays do not fit together, or a window is empty or outside the prototypes.
         DeviceError: where no memory is left.
     """
-    count = len(windows)
-    if count == 0:
-        return ()
     height, width, k = proto.shape
-    corners = windows.tolist()
-    if any(not (0 <= x1 < x2 <= width and 0 <= y1 < y2 <= height) for x1, y1, x2, y2 in corners):
+    low, high = windows[:, :2], windows[:, 2:]
+    if (low < 0).any() or (low >= high).any() or (high > (width, height)).any():
         raise ValueError(f"windows reach beyond the prototypes of {width}x{height} cells, or are empty")
-    if coefficients.shape != (count, k) or coefficients.dtype != np.float32 or windows.dtype != np.int64:
-        raise ValueError(f"coefficients are {coefficients.shape} {coefficients.dtype}, expected ({count}, {k}) float32")
+    if coefficients.shape != (len(windows), k) or coefficients.dtype != np.float32 or windows.dtype != np.int64:
+        raise ValueError(f"coefficients are {coefficients.shape} {coefficients.dtype}, expected ({len(windows)}, {k})")
     if not all(array.flags.c_contiguous and array.flags.aligned for array in (proto, coefficients, windows)):
         raise ValueError("arrays must be contiguous")
-    out = np.empty(sum((x2 - x1) * (y2 - y1) for x1, y1, x2, y2 in corners), np.float32)
-    arguments = (TYPES[proto.dtype], height, width, k, address(coefficients), address(windows), count)
-    if library.edgekit_mask_logits(address(proto), *arguments, address(out)):
+    return _mask_logits(library, proto, coefficients, windows, int((high - low).prod(axis=1).sum()))
+
+
+def object_masks(library: ctypes.CDLL, proto: npt.NDArray[Any], objects: Objects) -> WindowLogits:
+    """Return the mask logits of the objects that `ObjectKernel` found; their windows lie in its prototypes.
+
+    Args:
+        library: The loaded kernels.
+        proto: The prototypes (height, width, k) of the kernel's layout, checked.
+        objects: What the kernel returned.
+
+    Raises:
+        DeviceError: where no memory is left.
+    """
+    return _mask_logits(library, proto, objects.extra, objects.windows, objects.window_cells)
+
+
+def _mask_logits(
+    library: ctypes.CDLL, proto: npt.NDArray[Any], coefficients: Floats, windows: npt.NDArray[np.int64], cells: int
+) -> WindowLogits:
+    flat = np.empty(cells, np.float32)
+    arguments = (TYPES[proto.dtype], *proto.shape, address(coefficients), address(windows), len(windows))
+    if library.edgekit_mask_logits(address(proto), *arguments, address(flat)):
         raise DeviceError("no memory is left for the masks of a frame", hint=NO_MEMORY_HINT)
-    parts, begin = [], 0
-    for x1, y1, x2, y2 in corners:
-        end = begin + (x2 - x1) * (y2 - y1)
-        parts.append(out[begin:end].reshape(y2 - y1, x2 - x1))
-        begin = end
-    return tuple(parts)
+    return WindowLogits(flat, windows)
 
 
 def fill_mask(

@@ -12,7 +12,7 @@ import torch
 from edgekit.data.image_loader import map_images
 from edgekit.data.image_source import Image
 from edgekit.errors import ImageError
-from edgekit.evaluate.bootstrap import Interval, image_weights, ratio
+from edgekit.evaluation.bootstrap import Interval, image_weights, ratio
 from edgekit.learn.losses import output_losses, total_loss
 from edgekit.learn.network import Network
 from edgekit.ops.pixels import unit_float

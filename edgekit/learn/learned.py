@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import onnx
 
-from edgekit.compile.job import load_job
+from edgekit.compilation.job import load_job
 from edgekit.compiler_api import CompileJob
 from edgekit.data.image_source import Source
 from edgekit.errors import ConfigError
@@ -24,13 +24,13 @@ from edgekit.sim.compiler.calibration.search import Thresholds, calibrated, thre
 from edgekit.sim.compiler.calibration.thresholds import max_threshold
 from edgekit.sim.compiler.log import BuildLog
 from edgekit.sim.compiler.prepared_model import PreparedModel, prepare_model
-from edgekit.tune.clips import FRACTIONS, boundable, clipped_thresholds, observe_positive, positive_bounds
-from edgekit.tune.cost import giga_macs
-from edgekit.tune.fold.clip import clip_outputs
+from edgekit.tuning.clips import FRACTIONS, boundable, clipped_thresholds, observe_positive, positive_bounds
+from edgekit.tuning.cost import giga_macs
+from edgekit.tuning.fold.clip import clip_outputs
 from edgekit.version import __version__
 
 if TYPE_CHECKING:
-    from edgekit.evaluate.bootstrap import Interval
+    from edgekit.evaluation.bootstrap import Interval
     from edgekit.learn.image_pool import ImagePool
     from edgekit.learn.judge import Losses
     from edgekit.learn.training import Task

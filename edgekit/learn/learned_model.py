@@ -11,7 +11,7 @@ import onnx
 
 from edgekit.graph.onnx_graph import index_graph
 from edgekit.sim.compiler.float_graph import FloatGraph
-from edgekit.tune.fold.convolution import BIAS, WEIGHT, Convolution, read_convolution, set_constant
+from edgekit.tuning.fold.convolution import BIAS, WEIGHT, Convolution, read_convolution, set_constant
 
 Weights = Mapping[str, tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]]  # node name -> (weight, bias)
 

@@ -12,7 +12,7 @@ from edgekit.learn.operations import TABLES
 from edgekit.sim.compiler.emit.lut import table_function
 from edgekit.sim.compiler.float_graph import FloatGraph, Node
 from edgekit.sim.compiler.scales import ScalePlan, keeps_scale
-from edgekit.tune.clips import FLAT_BELOW_ZERO
+from edgekit.tuning.clips import FLAT_BELOW_ZERO
 
 NEGATIVE = np.linspace(-20, 0, 2001)  # where the activations' negative lobes lie
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from edgekit.calibration.data_check import DataCheck, check_from_record
-from edgekit.compile.buildinfo import read_buildinfo
+from edgekit.compilation.buildinfo import read_buildinfo
 from edgekit.errors import ModelError
 from edgekit.logs.read_log import ReadFile
 from edgekit.manifest import is_unchanged

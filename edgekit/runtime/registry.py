@@ -19,14 +19,14 @@ DEVICES = ("auto", "bpu", "sim", "hbdk-sim")  # and, for float models, those of 
 
 # What lives outside the board ring, by name, so that a board without these packages never imports them.
 HOST_PARTS = {
-    "describe": "edgekit.compile.describe:describe_model",
-    "is-quantized": "edgekit.compile.describe:is_quantized",
+    "describe": "edgekit.compilation.describe:describe_model",
+    "is-quantized": "edgekit.compilation.describe:is_quantized",
     "as-built": "edgekit.binary.bin_sidecar:spec_as_built",
     "float": "edgekit.export.float_device:open_float_model",
     "sim": "edgekit.sim.device:open_sim_device",
     "hbdk-sim": "edgekit.sim.hbdk:open_hbdk_sim",
     "bundle": "edgekit.bundle:open_bundle",
-    "toolchain": "edgekit.compile.toolchain.find:find_toolchain",
+    "toolchain": "edgekit.compilation.toolchain.find:find_toolchain",
 }
 
 

@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 
 from edgekit.binary.bin_format import BinInfo, BinInput, BinOutput, read_bin
-from edgekit.compile.toolchain.find import Toolchain, find_toolchain
-from edgekit.compile.toolchain.run import run_command
+from edgekit.compilation.toolchain.find import Toolchain, find_toolchain
+from edgekit.compilation.toolchain.run import run_command
 from edgekit.errors import DeviceError, ModelError, ToolchainError
 from edgekit.ops.quant import dequantize
 from edgekit.runtime.device import TensorInfo, Tensors

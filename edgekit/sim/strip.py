@@ -6,7 +6,7 @@ from collections.abc import Collection
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from edgekit.compile.strip_plan import STRIPPED_ROLES, StripPlan, plan_strip
+from edgekit.compilation.strip_plan import STRIPPED_ROLES, StripPlan, plan_strip
 from edgekit.errors import ModelError, OutputError
 from edgekit.sim.container import SimBin, read_sim_bin, write_sim_bin
 from edgekit.sim.device import open_sim_device

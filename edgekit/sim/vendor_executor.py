@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from edgekit.compile.toolchain.find import Toolchain, find_toolchain
-from edgekit.compile.toolchain.run import run_command
+from edgekit.compilation.toolchain.find import Toolchain, find_toolchain
+from edgekit.compilation.toolchain.run import run_command
 from edgekit.errors import ToolchainError
 from edgekit.files import write_bytes, write_text
 from edgekit.sim.graph import Graph

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from edgekit.compile.toolchain.find import Toolchain
+from edgekit.compilation.toolchain.find import Toolchain
 from edgekit.progress import Progress, silent
 from edgekit.sim.executor import ReferenceExecutor
 from edgekit.sim.fast import make_executor

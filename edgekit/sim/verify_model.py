@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from edgekit.compile.toolchain.find import find_toolchain
+from edgekit.compilation.toolchain.find import find_toolchain
 from edgekit.errors import ConfigError, ModelError
 from edgekit.progress import Progress, silent
 from edgekit.runtime.registry import quantized_beside

@@ -11,7 +11,7 @@ from edgekit.binary.bin_format import BinInfo, read_bin
 from edgekit.binary.bin_sidecar import bin_spec
 from edgekit.errors import ModelError
 from edgekit.spec import InputSpec, Preprocess
-from tests.compile.toolchain.stand_in import HEADS, compiled_bin, small_spec
+from tests.compilation.toolchain.stand_in import HEADS, compiled_bin, small_spec
 
 
 def info_of(tmp_path: Path, **options: object) -> BinInfo:

@@ -12,8 +12,8 @@ import pytest
 
 from edgekit.calibration.data_check import check_data
 from edgekit.calibration.pipeline import calibrate
-from edgekit.compile.build import compile_model
-from edgekit.compile.job import load_job
+from edgekit.compilation.build import compile_model
+from edgekit.compilation.job import load_job
 from edgekit.demo.assets import CALIBRATION_SEED, copy_model
 from edgekit.demo.scenes import render_image
 from edgekit.errors import DataError

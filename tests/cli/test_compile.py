@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from edgekit.cli.main import main
-from edgekit.compile import registry
+from edgekit.compilation import registry
 from tests.sim.compiler.works import make_work
 
 

@@ -112,3 +112,10 @@ def test_a_real_bin_needs_its_graph(tmp_path: Path, capsys: pytest.CaptureFixtur
     (tmp_path / "real.bin").write_bytes(b"\x08\x05" + bytes(40))
     assert main(["verify", str(tmp_path / "real.bin")]) == 2
     assert "no quantized graph beside it" in capsys.readouterr().err
+
+
+@pytest.mark.needs_kernels
+def test_workers_equal_one_process(quantized: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    expected = report(capsys, quantized, "--num", 3)
+    assert report(capsys, quantized, "--num", 3, "--workers", 2) == expected
+    assert expected[0] == 0 and expected[1]["frames"] == 3

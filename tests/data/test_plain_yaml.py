@@ -52,7 +52,7 @@ def test_an_empty_text_is_nothing() -> None:
 )
 def test_what_is_not_plain_is_refused_with_its_place(text: str, message: str) -> None:
     with pytest.raises(ConfigError, match=r"some\.yaml") as caught:
-        parse_yaml(text, place="some.yaml")
+        parse_yaml(text, location="some.yaml")
     assert message in caught.value.message
     assert "\n" not in caught.value.message and caught.value.hint
 

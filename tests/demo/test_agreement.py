@@ -7,8 +7,8 @@ import pytest
 
 from edgekit.demo.agreement import CosineSum, MatchCount, count_matches, float_heads, scene_detections
 from edgekit.demo.scenes import render_image
-from edgekit.evaluate.detection_diff import as_image_detections
-from edgekit.evaluate.detections import ImageDetections
+from edgekit.evaluation.detection_diff import as_image_detections
+from edgekit.evaluation.detections import ImageDetections
 from edgekit.results import Detections
 from edgekit.spec import HeadSpec, InputSpec, ModelSpec, Preprocess
 

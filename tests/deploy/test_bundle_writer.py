@@ -12,7 +12,7 @@ from edgekit.bundle import BUNDLE_NAME, open_bundle
 from edgekit.deploy import bundle_writer as module
 from edgekit.deploy.bundle_writer import write_bundle
 from edgekit.errors import ModelError, OutputError
-from tests.compile.toolchain.stand_in import small_spec
+from tests.compilation.toolchain.stand_in import small_spec
 
 
 @pytest.fixture
@@ -27,8 +27,8 @@ def parts(tmp_path: Path) -> dict[str, Path]:
 
 def test_folder_and_archive_open_to_the_same(tmp_path: Path, parts: dict[str, Path]) -> None:
     written = write_bundle(tmp_path / "out" / "b", parts, small_spec(march="bayes-e"))
-    for place in (written.folder, written.archive):
-        opened = open_bundle(place, unpack_to=tmp_path / "unpacked")
+    for location in (written.folder, written.archive):
+        opened = open_bundle(location, unpack_to=tmp_path / "unpacked")
         assert {part: path.read_text() for part, path in opened.files.items()} == {
             part: path.name for part, path in parts.items()
         }

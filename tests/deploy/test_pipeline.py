@@ -9,11 +9,11 @@ import pytest
 
 from edgekit.bundle import open_bundle
 from edgekit.cli.main import main
-from edgekit.compile.strip_plan import STRIPPED_ROLES
+from edgekit.compilation.strip_plan import STRIPPED_ROLES
 from edgekit.deploy.pipeline import Deployed, deploy
 from edgekit.errors import OutputError, ToolchainError
 from edgekit.spec import load_spec
-from tests.compile.toolchain.stand_in import StandIn, compiled_bin
+from tests.compilation.toolchain.stand_in import StandIn, compiled_bin
 from tests.images import write_images
 from tests.tiny_yolo import save_tiny_yolo
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from edgekit.compile.toolchain.find import Toolchain, find_toolchain
-from edgekit.compile.toolchain.run import run_command
+from edgekit.compilation.toolchain.find import Toolchain, find_toolchain
+from edgekit.compilation.toolchain.run import run_command
 from edgekit.errors import ToolchainError
 from edgekit.export import CutOptions, cut_model
 from edgekit.logs.mapper_log import MapperLog

@@ -9,7 +9,7 @@ import numpy as np
 import onnx
 import pytest
 
-from edgekit.compile.job import load_job
+from edgekit.compilation.job import load_job
 from edgekit.learn.learned_model import learnable_convolutions, with_weights
 from edgekit.sim.compiler.float_runner import FloatRunner
 from edgekit.sim.compiler.prepared_model import prepare_model

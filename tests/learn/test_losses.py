@@ -10,7 +10,7 @@ import pytest
 
 torch = pytest.importorskip("torch", minversion="2.1")
 
-from edgekit.compile.job import load_job  # noqa: E402
+from edgekit.compilation.job import load_job  # noqa: E402
 from edgekit.decode import DecodeOptions, Decoder  # noqa: E402
 from edgekit.learn.head_rows import head_rows  # noqa: E402
 from edgekit.learn.losses import PART_WEIGHTS, output_losses, total_loss  # noqa: E402

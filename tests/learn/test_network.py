@@ -12,7 +12,7 @@ import pytest
 torch = pytest.importorskip("torch", minversion="2.1")
 
 from edgekit.calibration.samples import normalisation_of, read_sample  # noqa: E402
-from edgekit.compile.job import load_job  # noqa: E402
+from edgekit.compilation.job import load_job  # noqa: E402
 from edgekit.errors import ModelError  # noqa: E402
 from edgekit.learn.fake_quantization import round_weight, weight_step  # noqa: E402
 from edgekit.learn.network import Network  # noqa: E402

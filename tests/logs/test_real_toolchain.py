@@ -10,8 +10,8 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from edgekit.compile.toolchain.find import Toolchain, find_toolchain
-from edgekit.compile.toolchain.run import run_command
+from edgekit.compilation.toolchain.find import Toolchain, find_toolchain
+from edgekit.compilation.toolchain.run import run_command
 from edgekit.errors import ToolchainError
 from edgekit.report.gather import collect
 from edgekit.report.report import make_report

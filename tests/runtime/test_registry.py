@@ -9,7 +9,7 @@ import pytest
 
 pytest.importorskip("onnxruntime")  # a board has none, and no simulated device
 
-from edgekit.compile.build import compile_model
+from edgekit.compilation.build import compile_model
 from edgekit.errors import ConfigError, DeviceError, UnfitError
 from edgekit.files import write_bytes
 from edgekit.runtime import board
@@ -76,8 +76,8 @@ def test_what_is_here(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_toolchain_without_the_instruction_simulator(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    from edgekit.compile.toolchain.find import Toolchain
+    from edgekit.compilation.toolchain.find import Toolchain
 
-    monkeypatch.setattr("edgekit.compile.toolchain.find.find_toolchain", lambda: Toolchain("path", str(tmp_path)))
+    monkeypatch.setattr("edgekit.compilation.toolchain.find.find_toolchain", lambda: Toolchain("path", str(tmp_path)))
     with pytest.raises(DeviceError, match="'hbdk-sim' is not here"):
         require_device("hbdk-sim")

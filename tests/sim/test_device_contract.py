@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edgekit.compile.build import compile_model
+from edgekit.compilation.build import compile_model
 from edgekit.runtime.device import Device
 from edgekit.sim.device import open_sim_device
 from edgekit.spec import ModelSpec, load_spec, sidecar_path

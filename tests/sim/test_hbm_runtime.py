@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edgekit.compile.build import compile_model
+from edgekit.compilation.build import compile_model
 from edgekit.errors import ConfigError, ImageError, ModelError
 from edgekit.runtime.device import Device
 from edgekit.runtime.hbm import HbmDevice

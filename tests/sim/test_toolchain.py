@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edgekit.compile.toolchain.find import Toolchain, find_toolchain
+from edgekit.compilation.toolchain.find import Toolchain, find_toolchain
 from edgekit.errors import ToolchainError
 from edgekit.sim.graph import load_graph
 from edgekit.sim.hbdk import HbdkSimDevice

@@ -8,7 +8,7 @@ import tempfile
 from pathlib import Path
 
 from edgekit.calibration.pipeline import calibrate
-from edgekit.compile.build import compile_model
+from edgekit.compilation.build import compile_model
 from edgekit.demo.assets import copy_model, write_calibration_images
 
 

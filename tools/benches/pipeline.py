@@ -51,10 +51,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--slots", type=int, default=2, help="frames that the device runs at once")
     parser.add_argument("--source", default="640x480", help="size of the source's frames")
     parser.add_argument("--task", default="segment", choices=("detect", "segment"))
+    parser.add_argument("--only", choices=("one", "robot"), help="one model alone, or two models on three sources")
 
 
 def run(args: argparse.Namespace) -> None:
     width, height = (int(side) for side in args.source.split("x"))
+    if args.only != "robot":
+        run_one(args, width, height)
+    if args.only != "one":
+        from benches.robot import run_robot
+
+        run_robot(args.seconds, args.frame_ms / 1000, args.slots, (width, height))
+
+
+def run_one(args: argparse.Namespace, width: int, height: int) -> None:
     spec = make_spec(args.task)
     device = TimedDevice(make_heads(spec), frame_s=args.frame_ms / 1000, slots=args.slots)
     session = Session(spec, device)

@@ -78,7 +78,7 @@ def place_coco(data: bytes, folder: Path) -> Path:
 def check_truth(path: Path) -> None:
     """Read the labels, draw what the evaluation draws of them, match them with the labels themselves."""
     from edgekit.data.image_source import open_source
-    from edgekit.evaluate.label_reader import load_labels
+    from edgekit.evaluation.label_reader import load_labels
 
     truth = load_labels(path)
     _score(truth)
@@ -89,9 +89,9 @@ def _score(truth: Any) -> None:
     """Match one detection per image with the labels."""
     import numpy as np
 
-    from edgekit.evaluate.classes import match_classes
-    from edgekit.evaluate.coco import match
-    from edgekit.evaluate.detections import ImageDetections
+    from edgekit.evaluation.classes import match_classes
+    from edgekit.evaluation.coco import match
+    from edgekit.evaluation.detections import ImageDetections
 
     classes = match_classes([name for _, name in truth.categories][:80], truth.categories)
     box, score, class_id = np.full((1, 4), 9, np.float32), np.full(1, 0.9, np.float32), np.zeros(1, np.int32)

@@ -94,7 +94,7 @@ def place_ptq(data: bytes, folder: Path) -> Path:
 def check_ptq(path: Path) -> None:
     """Read a yaml, write it again, and make the job of it; then read its samples."""
     from edgekit.calibration.samples import normalisation_of, read_sample
-    from edgekit.compile.job import load_job
+    from edgekit.compilation.job import load_job
     from edgekit.ptq import load_config
     from edgekit.ptq.config import dump_config
 
@@ -185,8 +185,8 @@ def check_store(path: Path) -> None:
 
 
 def bench_seeds() -> tuple[bytes, ...]:
-    from edgekit.evaluate.bench.report import BenchReport
-    from edgekit.evaluate.bench.row import Metric, Row
+    from edgekit.evaluation.bench.report import BenchReport
+    from edgekit.evaluation.bench.row import Metric, Row
     from edgekit.runtime.perf import Latency
 
     latency = Latency(*(float(i + 1) for i in range(len(Latency.__dataclass_fields__))))
@@ -202,9 +202,9 @@ def bench_seeds() -> tuple[bytes, ...]:
 
 
 def check_bench(path: Path) -> None:
-    from edgekit.evaluate.bench.report import BenchReport, rows_of_unfinished
-    from edgekit.evaluate.bench.store import read_report
-    from edgekit.evaluate.bench.table import csv_text, markdown, text_table
+    from edgekit.evaluation.bench.report import BenchReport, rows_of_unfinished
+    from edgekit.evaluation.bench.store import read_report
+    from edgekit.evaluation.bench.table import csv_text, markdown, text_table
 
     rows = rows_of_unfinished(read_report(path.parent), REQUEST)
     if rows:
@@ -234,7 +234,7 @@ def mutate_lines(rng: Random, data: bytes) -> bytes:
 
 
 def check_predictions(path: Path) -> None:
-    from edgekit.evaluate.predictions import Predictions, _resume
+    from edgekit.evaluation.predictions import Predictions, _resume
 
     head = json.loads(predictions_seeds()[0].splitlines()[0])
     _resume(path, head)
@@ -245,7 +245,7 @@ def check_predictions(path: Path) -> None:
 def buildinfo_seeds() -> tuple[bytes, ...]:
     from dataclasses import asdict
 
-    from edgekit.compile.buildinfo import BuildInfo
+    from edgekit.compilation.buildinfo import BuildInfo
 
     digest = "0" * 64
     info = BuildInfo(
@@ -255,7 +255,7 @@ def buildinfo_seeds() -> tuple[bytes, ...]:
 
 
 def check_buildinfo(path: Path) -> None:
-    from edgekit.compile.buildinfo import read_buildinfo, still_valid, write_buildinfo
+    from edgekit.compilation.buildinfo import read_buildinfo, still_valid, write_buildinfo
 
     info = read_buildinfo(path.parent)
     if info is not None:

@@ -16,9 +16,9 @@ SIZES_WH = ((64, 48), (48, 64), (40, 40))
 
 HEAVY = (
     "cv2", "onnx", "onnxruntime", "yaml", "pycocotools.mask", "jinja2", "rich.console", "edgekit.export",
-    "edgekit.report.page", "edgekit.report.text", "edgekit.sim.verify", "edgekit.evaluate.label_reader",
-    "edgekit.evaluate.coco", "edgekit.runtime.session", "edgekit.runtime.ort", "edgekit.calibration.samples",
-    "edgekit.compile.build", "tests.tiny_yolo", "tests.sim.random_ops", "tests.report.test_sensitivity",
+    "edgekit.report.page", "edgekit.report.text", "edgekit.sim.verify", "edgekit.evaluation.label_reader",
+    "edgekit.evaluation.coco", "edgekit.runtime.session", "edgekit.runtime.ort", "edgekit.calibration.samples",
+    "edgekit.compilation.build", "tests.tiny_yolo", "tests.sim.random_ops", "tests.report.test_sensitivity",
 )  # fmt: skip
 
 
@@ -92,7 +92,7 @@ def work() -> Path:
 @functools.cache
 def built(family: str = "yolov8", task: str = "detect") -> Path:
     """The simulated `.bin` that a tiny model compiles to, its sidecar beside it."""
-    from edgekit.compile.build import compile_model
+    from edgekit.compilation.build import compile_model
     from tests.sim.compiler.works import make_work
 
     yaml = make_work(folder() / f"built-{family}-{task}", images=2, family=family, task=task)

@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 
 from edgekit.calibration.pipeline import calibrate
-from edgekit.compile.build import compile_model
-from edgekit.compile.job import load_job
+from edgekit.compilation.build import compile_model
+from edgekit.compilation.job import load_job
 from edgekit.ptq import load_config, save_config
 from edgekit.sim.compiler.mixed_precision import node_info_for, precision_groups
 from edgekit.sim.compiler.prepared_model import prepare_model

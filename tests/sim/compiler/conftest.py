@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from edgekit.compile.build import CompileResult, compile_model
+from edgekit.compilation.build import CompileResult, compile_model
 from tests.sim.compiler.works import make_work
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from edgekit.calibration.pipeline import calibrate
-from edgekit.compile.build import compile_model
+from edgekit.compilation.build import compile_model
 from edgekit.ops.boxes import box_iou
 from edgekit.ops.image import read_image
 from edgekit.results import Results

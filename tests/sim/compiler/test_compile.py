@@ -10,7 +10,7 @@ import onnx
 import pytest
 
 import edgekit
-from edgekit.compile.build import compile_model
+from edgekit.compilation.build import compile_model
 from edgekit.errors import ConfigError, DataError, EdgekitError, ModelError
 from edgekit.files import sha256_file
 from edgekit.logs.lines import read_lines

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from edgekit.compile.build import compile_model
+from edgekit.compilation.build import compile_model
 from edgekit.sim.verify_model import verify_model
 from tests.sim.compiler.works import make_work
 

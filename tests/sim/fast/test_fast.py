@@ -17,10 +17,10 @@ from edgekit.errors import ConfigError
 from edgekit.kernels.library import OFF, compile_kernels
 from edgekit.sim.executor import ReferenceExecutor
 from edgekit.sim.fast import make_executor
+from edgekit.sim.fast.arena import Lifetime, arrange
 from edgekit.sim.fast.build import bpu_source, kernels
 from edgekit.sim.fast.executor import FastExecutor
 from edgekit.sim.fast.tables import eltwise_numbers
-from edgekit.sim.fast.arena import Lifetime, arrange
 from edgekit.sim.graph import Graph, load_graph
 from edgekit.sim.ops.elementwise_mul import ElementwiseMul
 from edgekit.sim.ops.rescale import Rescale

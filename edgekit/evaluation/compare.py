@@ -1,0 +1,264 @@
+"""Two models on the same images: layer by layer, head by head, and in detections lost, gained and moved."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from edgekit.data.image_source import open_source
+from edgekit.errors import DataError, ModelError
+from edgekit.evaluation.compared_model import ComparedModel, InnerTensor, head_values, open_compared
+from edgekit.evaluation.detection_diff import DetectionDiff, diff_detections
+from edgekit.evaluation.side_by_side import side_by_side
+from edgekit.evaluation.tensor_metrics import MetricSums, TensorMetrics
+from edgekit.files import ReadFiles
+from edgekit.ops.image import read_image
+from edgekit.output.writer import write_image
+from edgekit.progress import Progress, silent
+from edgekit.results import Detections
+
+__all__ = ["LayerDiff", "ModelComparison", "compare_models", "pair_tensors"]
+
+DRAWN_IMAGES = 5  # side by side, of the images that differ most
+NHWC_TO_NCHW, NCHW_TO_NHWC = (0, 3, 1, 2), (0, 2, 3, 1)
+
+
+@dataclass(frozen=True, slots=True)
+class LayerDiff:
+    """An inner tensor that both models have, and how near it is.
+
+    Attributes:
+        node: That makes it in B.
+        op: Of that node.
+        tensor: Name that both know it by.
+        metrics: Over all images.
+    """
+
+    node: str
+    op: str
+    tensor: str
+    metrics: TensorMetrics
+
+
+@dataclass(frozen=True, slots=True)
+class ModelComparison:
+    """Two models compared on the same images.
+
+    Attributes:
+        a: Name of the reference.
+        b: Name of the other model.
+        images: Number of images.
+        layers: In the order in which B computes them.
+        heads: By role and stride.
+        differences: Of detections, per image.
+        threshold: Cosine that every layer and head should reach.
+    """
+
+    a: str
+    b: str
+    images: int
+    layers: tuple[LayerDiff, ...]
+    heads: Mapping[str, TensorMetrics]
+    differences: tuple[DetectionDiff, ...]
+    threshold: float
+
+    @property
+    def first_below(self) -> LayerDiff | None:
+        """The first layer, in the order of computing, whose cosine is below the threshold."""
+        return next((layer for layer in self.layers if layer.metrics.cosine < self.threshold), None)
+
+    @property
+    def passes(self) -> bool:
+        """Whether every layer and head reaches the threshold."""
+        metrics = [layer.metrics for layer in self.layers] + list(self.heads.values())
+        return all(metric.cosine >= self.threshold for metric in metrics)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the report as plain JSON values."""
+        first = self.first_below
+        return {
+            "a": self.a,
+            "b": self.b,
+            "images": self.images,
+            "threshold": self.threshold,
+            "passes": self.passes,
+            "first_below": _layer_dict(first) if first else None,
+            "heads": {name: metrics.to_dict() for name, metrics in self.heads.items()},
+            "layers": [_layer_dict(layer) for layer in self.layers],
+            "detections": [difference.to_dict() for difference in self.differences],
+        }
+
+
+@dataclass(slots=True)
+class _RunningSums:
+    """Sums over the images so far."""
+
+    layers: dict[str, MetricSums] = field(default_factory=dict)
+    heads: dict[str, MetricSums] = field(default_factory=dict)
+    differences: list[DetectionDiff] = field(default_factory=list)
+
+
+def compare_models(
+    a: Path,
+    b: Path,
+    source: Path,
+    *,
+    num: int = 8,
+    threshold: float = 0.98,
+    images_dir: Path | None = None,
+    progress: Progress = silent,
+) -> ModelComparison:
+    """Run two models on the same images and compare everything that they share.
+
+    Args:
+        a: The reference, usually the float model.
+        b: The other model, or a folder of dumped outputs (.npz).
+        source: A folder, list or COCO JSON of images.
+        num: How many of them.
+        threshold: Cosine that every layer and head should reach.
+        images_dir: Where side-by-side images go of those that differ most; None: nowhere.
+        progress: Called with stage, done and total.
+
+    Returns:
+        The comparison.
+
+    Raises:
+        EdgekitError: If either is no model, or they share no head.
+    """
+    model_a, model_b = open_compared(a), open_compared(b)
+    _require_same_kind(model_a, model_b)
+    _share_names(model_a, model_b)
+    images = [image.path for image in open_source(source, frames=1).images if image.frame < 0][:num]
+    if not images:
+        raise DataError(f"{source} has no images, expected some", hint="give a folder, list or COCO JSON of images")
+    pairs = pair_tensors(model_a.tensors, model_b.tensors)
+    running = _RunningSums()
+    for count, path in enumerate(images, 1):
+        _compare_image(path, model_a, model_b, pairs, running)
+        progress("comparing", count, len(images))
+    layers = tuple(
+        LayerDiff(tensor.node, tensor.op, tensor.key, running.layers[tensor.key].metrics())
+        for _, tensor in pairs
+        if tensor.key in running.layers
+    )
+    differences = tuple(running.differences)
+    if images_dir is not None and model_a.session and model_b.session:
+        differences = _draw_images(differences, images, model_a, model_b, images_dir)
+    heads = {name: sums.metrics() for name, sums in running.heads.items()}
+    return ModelComparison(model_a.name, model_b.name, len(images), layers, heads, differences, threshold)
+
+
+def _require_same_kind(a: ComparedModel, b: ComparedModel) -> None:
+    if a.session is None or b.session is None:
+        return
+    spec_a, spec_b = a.session.spec, b.session.spec
+    if (spec_a.task, spec_a.num_classes) != (spec_b.task, spec_b.num_classes):
+        raise ModelError(
+            f"{a.name} does {spec_a.task!r} with {spec_a.num_classes} classes, but {b.name} {spec_b.task!r} with "
+            f"{spec_b.num_classes}, expected the same",
+            hint="compare two forms of the same model",
+        )
+
+
+def _share_names(a: ComparedModel, b: ComparedModel) -> None:
+    """Give an export that only numbers its classes the names of the other model."""
+    for model, named in ((a, b), (b, a)):
+        session, names = model.session, named.session.spec.names if named.session else ()
+        if session and len(session.spec.names) == len(names) and all(name.isdigit() for name in session.spec.names):
+            model.session = session.with_names(names)
+
+
+def pair_tensors(a: Sequence[InnerTensor], b: Sequence[InnerTensor]) -> list[tuple[InnerTensor, InnerTensor]]:
+    """Return the tensors that two models name alike.
+
+    Args:
+        a: Of the reference.
+        b: Of the other model.
+
+    Returns:
+        Pairs in the order in which `b` computes them.
+    """
+    by_key = {tensor.key: tensor for tensor in a}
+    return [(by_key[tensor.key], tensor) for tensor in b if tensor.key in by_key]
+
+
+def _compare_image(
+    path: Path, a: ComparedModel, b: ComparedModel, pairs: list[tuple[InnerTensor, InnerTensor]], running: _RunningSums
+) -> None:
+    image_bgr = read_image(path)
+    raws, results = [], []
+    for index, model in enumerate((a, b)):
+        keep = [pair[index].name for pair in pairs]
+        if model.session is None:
+            raws.append(model.run(path.stem, None, keep))
+            continue
+        inputs, letterbox = model.session.prepare(image_bgr)
+        raw = model.run(path.stem, inputs, keep)
+        raws.append(raw)
+        results.append(model.session.decode({h.name: raw[h.name] for h in model.session.spec.outputs}, letterbox))
+    for tensor_a, tensor_b in pairs:
+        _add_layer(running.layers, tensor_b.key, raws[0][tensor_a.name], raws[1][tensor_b.name])
+    heads_a, heads_b = head_values(raws[0], a, b), head_values(raws[1], b, a)
+    for name in heads_a.keys() & heads_b.keys():
+        if heads_a[name].shape == heads_b[name].shape:
+            running.heads.setdefault(name, MetricSums()).add(heads_a[name], heads_b[name], fit=False)
+    detections = [of_model for of_model in results if isinstance(of_model, Detections)]
+    if len(detections) == 2:
+        running.differences.append(diff_detections(path.name, *detections))
+
+
+def _add_layer(layers: dict[str, MetricSums], key: str, a: npt.NDArray[Any], b: npt.NDArray[Any]) -> None:
+    aligned = in_layout_of(a, b)
+    if aligned is None or a.dtype == np.bool_:
+        return
+    fit = np.issubdtype(a.dtype, np.floating) != np.issubdtype(b.dtype, np.floating)
+    layers.setdefault(key, MetricSums()).add(a, aligned, fit=fit)
+
+
+def in_layout_of(a: npt.NDArray[Any], b: npt.NDArray[Any]) -> npt.NDArray[Any] | None:
+    """Return `b` with the axes of `a`: as it is, NHWC to NCHW or back; None if no order fits."""
+    if a.ndim == b.ndim == 4:
+        as_nchw, as_nhwc = b.transpose(NHWC_TO_NCHW), b.transpose(NCHW_TO_NHWC)
+        mixed = np.issubdtype(a.dtype, np.floating) and np.issubdtype(b.dtype, np.integer)
+        order = (as_nchw, b, as_nhwc) if mixed else (b, as_nchw, as_nhwc)  # integer graphs are NHWC, floats NCHW
+        return next((c for c in order if c.shape == a.shape), None)
+    return b if a.shape == b.shape else None
+
+
+def _draw_images(
+    differences: tuple[DetectionDiff, ...], images: Sequence[Path], a: ComparedModel, b: ComparedModel, folder: Path
+) -> tuple[DetectionDiff, ...]:
+    """Draw A left and B right, for the images that differ most."""
+    order = sorted(range(len(differences)), key=lambda i: -differences[i].changes)
+    drawn = {i for i in order[:DRAWN_IMAGES] if differences[i].changes}
+    assert a.session is not None and b.session is not None
+    rows: list[DetectionDiff] = []
+    read = ReadFiles(images)
+    for i, difference in enumerate(differences):
+        if i not in drawn:
+            rows.append(difference)
+            continue
+        image_bgr = read_image(images[i])
+        results = [session.predict(image_bgr) for session in (a.session, b.session)]
+        assert isinstance(results[0], Detections) and isinstance(results[1], Detections)
+        name = _image_name(images[i], {row.drawing for row in rows})
+        read.refuse(folder / name)
+        write_image(folder / name, side_by_side(image_bgr, results[0], results[1], difference))
+        rows.append(replace(difference, drawing=name))
+    return tuple(rows)
+
+
+def _image_name(image: Path, taken: Collection[str]) -> str:
+    """Return a name after the image's that no other image has: with its suffix or a number if stems are equal."""
+    stems = itertools.chain((image.stem, image.name), (f"{image.name}-{n}" for n in itertools.count(2)))
+    return next(name for stem in stems if (name := f"{stem}_compare.jpg") not in taken)
+
+
+def _layer_dict(layer: LayerDiff) -> dict[str, Any]:
+    return {"node": layer.node, "op": layer.op, "tensor": layer.tensor, **layer.metrics.to_dict()}

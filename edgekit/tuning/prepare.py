@@ -1,0 +1,205 @@
+"""What a search is made on: calibration sets, the images to measure on, the untuned default."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+
+from edgekit.artifacts import MANIFEST_NAME
+from edgekit.calibration.pipeline import calibrate
+from edgekit.compilation.build import compile_model
+from edgekit.data.image_loader import map_images
+from edgekit.data.image_source import Image, open_source
+from edgekit.errors import DataError, ImageError
+from edgekit.files import atomic_path, read_json, sha256_file, write_bytes, write_json
+from edgekit.ops.image import read_image
+from edgekit.progress import Progress
+from edgekit.ptq.calibrator import CALIBRATOR_KEY, calibrator_from_json
+from edgekit.runtime.session import load
+from edgekit.sim.compiler.mixed_precision import PrecisionGroup, precision_groups
+from edgekit.tuning.candidate import PLAIN, Candidate
+from edgekit.tuning.cost import giga_macs
+from edgekit.tuning.options import TuneOptions
+from edgekit.tuning.time_budget import SearchPlan, plan_for
+from edgekit.tuning.workspace import FLOATS, FRAMES, IMAGES_NAME, SETS, LabelSource, Workspace
+
+__all__ = ["Prepared", "prepare"]
+
+MIN_HELD_OUT = 8  # images outside the calibration sets; with fewer, all are measured on
+DEFAULT_SET = ("diverse", 50)  # what `edgekit calibrate` chooses by default
+STAMP_NAME = "made_of.sha256"
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """What a search is made on.
+
+    Attributes:
+        workspace: The tuning folder, filled.
+        plan: How much is tried.
+        calibration_sets: Names, the default first.
+        choices: Tensors that can be promoted to int16 together.
+        untuned: The untuned default.
+        images: Number of images to measure on.
+        notes: For the report.
+    """
+
+    workspace: Workspace
+    plan: SearchPlan
+    calibration_sets: tuple[str, ...]
+    choices: tuple[PrecisionGroup, ...]
+    untuned: Candidate
+    images: int
+    notes: tuple[str, ...]
+
+
+def prepare(model: Path, images: Path, folder: Path, options: TuneOptions, progress: Progress) -> Prepared:
+    """Fill a workspace; what an earlier run left there is used.
+
+    Args:
+        model: A stock export, or a cut model.
+        images: Images to calibrate with, as `calibrate` takes them.
+        folder: Of the workspace.
+        options: Checked options.
+        progress: Called with stage, done and total.
+
+    Returns:
+        What the search is made on.
+
+    Raises:
+        EdgekitError: For models, images and labels that cannot be used, and for too few minutes.
+    """
+    labels = LabelSource(options.data, options.split, options.images_dir) if options.data else None
+    workspace = Workspace(folder, labels)
+    make = _SetMaker(model, images, workspace, options, progress)
+    default = make(*DEFAULT_SET)
+    base = workspace.model(default, PLAIN)
+    choices = tuple(precision_groups(base.graph, base.plan))
+    plan = plan_for(options.minutes, giga_macs=giga_macs(base.graph), points=len(choices))
+    sets = tuple(dict.fromkeys([default, *(make(strategy, num) for strategy, num in plan.sets)]))
+    held_out, notes = _write_image_list(workspace, images, options, sets, plan)
+    write_float_heads(workspace, base.job.onnx_path, held_out, progress=progress)
+    untuned = _untuned_candidate(workspace, default, progress)
+    return Prepared(workspace, plan, sets, choices, untuned, held_out, notes)
+
+
+@dataclass(frozen=True, slots=True)
+class _SetMaker:
+    """Makes calibration sets of one model; each is named by strategy and requested number of images."""
+
+    model: Path
+    images: Path
+    workspace: Workspace
+    options: TuneOptions
+    progress: Progress
+
+    def __call__(self, strategy: str, num: int) -> str:
+        name = f"{strategy}_{num}"
+        calibrate(
+            self.model,
+            self.images,
+            self.workspace.folder / SETS / name,
+            num=num,
+            select=strategy,
+            input_kind=self.options.input_kind,
+            march=self.options.march,
+            seed=self.options.seed,
+            images_dir=self.options.images_dir if self.images.suffix == ".json" else None,
+            progress=self.progress,
+        )
+        return name
+
+
+def _write_image_list(
+    workspace: Workspace, source: Path, options: TuneOptions, sets: Sequence[str], plan: SearchPlan
+) -> tuple[int, tuple[str, ...]]:
+    """Write the images to measure on, those of no calibration set first; return how many are used, and notes."""
+    images, notes = _images_to_measure(workspace, source, options, plan)
+    used = {(path.resolve(), frame) for name in sets for path, frame in _calibration_images(workspace, name)}
+    order = [images[i] for i in np.random.default_rng(options.seed).permutation(len(images))]
+    held_out = [image for image in order if (image.path.resolve(), image.frame) not in used]
+    calibrated = [image for image in order if (image.path.resolve(), image.frame) in used]
+    if len(held_out) < MIN_HELD_OUT and calibrated:
+        notes += (
+            f"only {len(held_out)} images are outside the calibration sets: candidates were measured on those that "
+            "calibrate, too; give more images",
+        )
+        held_out, calibrated = order, []
+    write_images(workspace, [*held_out, *calibrated])
+    return min(len(held_out), plan.rungs[-1]), notes
+
+
+def _images_to_measure(
+    workspace: Workspace, source: Path, options: TuneOptions, plan: SearchPlan
+) -> tuple[list[Image], tuple[str, ...]]:
+    notes: tuple[str, ...] = ()
+    if workspace.label_source is not None:
+        images = [Image(entry.path, entry.path.name) for entry in workspace.labels(None).images]
+    else:
+        notes = ("without labels candidates were chosen by their agreement with the float model",)
+        images = list(open_source(source, frames=plan.rungs[-1] * 2, images_dir=options.images_dir).images)
+    if not images:
+        raise DataError("there is no image to measure candidates on", hint="give labelled images with --data")
+    return images, notes
+
+
+def _calibration_images(workspace: Workspace, calibration_set: str) -> list[tuple[Path, int]]:
+    """Return the images of a set, from its manifest."""
+    manifest: Any = read_json(workspace.yaml(calibration_set).parent / MANIFEST_NAME)
+    return [(Path(row["path"]), int(row["frame"])) for row in manifest["selection"]["chosen"]]
+
+
+def write_images(workspace: Workspace, images: Sequence[Image]) -> None:
+    """Write the list of the images that candidates are measured on; frames of a video become files.
+
+    Args:
+        workspace: The tuning folder.
+        images: In the order in which they are measured.
+
+    Raises:
+        ImageError: If a frame cannot be read.
+    """
+    frames = [image for image in images if image.frame >= 0]
+    for image, bgr in map_images(frames, lambda frame: frame):
+        if isinstance(bgr, ImageError):
+            raise bgr
+        _, data = cv2.imencode(".png", bgr)
+        write_bytes(_frame_path(workspace, image), data.tobytes())
+    paths = [image.path.resolve() if image.frame < 0 else _frame_path(workspace, image) for image in images]
+    write_json(workspace.folder / IMAGES_NAME, [str(path) for path in paths])
+
+
+def _frame_path(workspace: Workspace, image: Image) -> Path:
+    return workspace.folder / FRAMES / f"{image.stem}.png"
+
+
+def write_float_heads(workspace: Workspace, model: Path, images: int, *, progress: Progress) -> None:
+    """Run the float model over the first `images`, once: every task compares with the same numbers."""
+    paths = workspace.images()[:images]
+    stamp = workspace.folder / FLOATS / STAMP_NAME
+    digest = f"{sha256_file(model)} {sha256_file(workspace.folder / IMAGES_NAME)}"
+    if not stamp.is_file() or stamp.read_text() != digest:
+        for old in workspace.folder.glob(f"{FLOATS}/*.npz"):
+            old.unlink()
+        with atomic_path(stamp) as temporary:
+            temporary.write_text(digest)
+    with load(model) as session:
+        for i, path in enumerate(paths):
+            progress("float model", i, len(paths))
+            if not workspace.heads_path(i).is_file():
+                inputs, _ = session.prepare(read_image(path))
+                with atomic_path(workspace.heads_path(i)) as temporary:
+                    heads: dict[str, Any] = {k: np.asarray(v, np.float32) for k, v in session.infer(inputs).items()}
+                    np.savez(temporary, **heads)
+    progress("float model", len(paths), len(paths))
+
+
+def _untuned_candidate(workspace: Workspace, default: str, progress: Progress) -> Candidate:
+    """Return what `edgekit compile` makes of the default yaml: the calibrator is its own choice."""
+    build = compile_model(workspace.yaml(default), toolchain="sim", progress=progress)
+    return Candidate(default, calibrator_from_json(build.record.get(CALIBRATOR_KEY)))

@@ -1,0 +1,109 @@
+"""The price of 16 bits: milliseconds of the board's latency model where there is one for the march, else a share."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from pathlib import Path
+from typing import Protocol
+
+from edgekit.errors import ConfigError
+from edgekit.latency.layer import graph_layers
+from edgekit.latency.parameters import load_parameters
+from edgekit.latency.price import WidthPrice
+from edgekit.sim.compiler.float_graph import FloatGraph
+from edgekit.sim.graph import load_graph
+from edgekit.tuning.cost import extra_cost
+
+__all__ = ["Price", "SharePrice", "extra_ms", "make_price", "most_share"]
+
+
+class Price(Protocol):
+    """What a choice of 16-bit tensors costs."""
+
+    @property
+    def band(self) -> float | None:
+        """Return the share that the milliseconds may be off; None where there are none."""
+
+    def share(self, wide: Collection[str]) -> float:
+        """Return what `wide` adds to the frame in 8 bits, as a share of it."""
+
+    def milliseconds(self, wide: Collection[str]) -> float | None:
+        """Return the frame with `wide`, in milliseconds of a static estimate; None where no model says it."""
+
+
+class SharePrice:
+    """Work alone, counted on the float graph: for marches that no latency model is fitted to."""
+
+    def __init__(self, graph: FloatGraph) -> None:
+        self._graph = graph
+
+    @property
+    def band(self) -> float | None:
+        """None: there are no milliseconds."""
+        return None
+
+    def share(self, wide: Collection[str]) -> float:
+        """Return the work that `wide` adds, as a share of the graph's in 8 bits."""
+        return extra_cost(self._graph, wide)
+
+    def milliseconds(self, wide: Collection[str]) -> float | None:
+        """Return None: no model says them."""
+        return None
+
+
+def make_price(march: str, quantized: Path, graph: FloatGraph) -> Price:
+    """Choose the price for a march.
+
+    Args:
+        march: The board's.
+        quantized: The quantized graph of the build in 8 bits.
+        graph: Its float graph.
+
+    Returns:
+        The latency model's price where the march is its own, else the share of the work.
+    """
+    if march == load_parameters().march:
+        return WidthPrice(graph_layers(load_graph(quantized)))
+    return SharePrice(graph)
+
+
+def extra_ms(price: Price, wide: Collection[str]) -> float | None:
+    """Return what `wide` adds to the frame in 8 bits, in milliseconds; None where no model says it."""
+    base, wider = price.milliseconds(()), price.milliseconds(wide)
+    return None if base is None or wider is None else wider - base
+
+
+def most_share(price: Price, *, max_extra_cost: float, max_extra_ms: float | None, fps: float | None) -> float:
+    """Join the limits on a frame's time to one share.
+
+    Args:
+        price: What says the milliseconds.
+        max_extra_cost: Most share that 16 bits may add.
+        max_extra_ms: Most milliseconds that they may add, where asked for.
+        fps: Least frames per second by the static estimate, where asked for.
+
+    Returns:
+        The smallest of the limits, as a share of the frame in 8 bits.
+
+    Raises:
+        ConfigError: where milliseconds are asked for that no model says, or `fps` is out of reach in 8 bits already.
+    """
+    if max_extra_ms is None and fps is None:
+        return max_extra_cost
+    base = price.milliseconds(())
+    if base is None:
+        raise ConfigError(
+            "--max-extra-ms and --fps need a latency model, which this march has none of",
+            hint="give --max-extra-cost, a share of the work, in their place",
+        )
+    limits = [max_extra_cost]
+    if max_extra_ms is not None:
+        limits.append(max_extra_ms / base)
+    if fps is not None:
+        limits.append(1000 / fps / base - 1)
+        if limits[-1] < 0:
+            raise ConfigError(
+                f"--fps is {fps:g}, expected at most {1000 / base:.0f}: the static estimate of the build in 8 bits",
+                hint="a smaller input or a smaller model is faster; edgekit report names what would save most",
+            )
+    return min(limits)

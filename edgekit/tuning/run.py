@@ -1,0 +1,157 @@
+"""The whole tuning: a workspace, the stages of the search, and the work folder that it chose."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from edgekit.compilation.build import compile_model
+from edgekit.errors import OutputError
+from edgekit.evaluation.bootstrap import RESAMPLES
+from edgekit.files import is_folder, sha256_file, write_json
+from edgekit.progress import Progress, silent
+from edgekit.tuning.candidate import PLAIN
+from edgekit.tuning.measurement import error_intervals, measurement_from_json
+from edgekit.tuning.options import TuneOptions, check_options
+from edgekit.tuning.prepare import Prepared, prepare
+from edgekit.tuning.price import make_price, most_share
+from edgekit.tuning.prove import best_of_front, prove, require_compiler
+from edgekit.tuning.report import TuneResult, sensitivity_json
+from edgekit.tuning.search import SearchContext, SearchState, Targets, run_stages, start_search
+from edgekit.tuning.stages import STAGES
+from edgekit.tuning.tasks import MeasureBuild
+from edgekit.tuning.write import write_tuned
+from edgekit.workers import MemoizedRunner, open_workers
+
+__all__ = ["tune"]
+
+SEARCH_DIR, TUNED_DIR, PROOF_DIR = "search", "tuned", "proof"
+REPORT_NAME, SENSITIVITY_NAME, RESULTS_NAME = "tune.json", "sensitivity.json", "results.jsonl"
+ERROR_RATIO = 0.5  # of the untuned error: less than the 2/3 that is promised, so that other images reach those, too
+DEFAULT_OPTIONS = TuneOptions()
+
+
+def tune(
+    model: Path,
+    images: Path,
+    output: Path,
+    options: TuneOptions = DEFAULT_OPTIONS,
+    *,
+    progress: Progress = silent,
+) -> TuneResult:
+    """Find the cheapest candidate that keeps the accuracy, and write `output`/tuned for any compiler.
+
+    A second call with the same options resumes a run that was interrupted.
+
+    Args:
+        model: A stock export, or a cut model.
+        images: Images to calibrate with, as `calibrate` takes them.
+        output: Folder of the search and of what it finds.
+        options: What is to be reached, on what, and where it runs.
+        progress: Called with stage, done and total.
+
+    Returns:
+        What was found.
+
+    Raises:
+        EdgekitError: For options, models, images and labels that do not fit, before the search begins.
+    """
+    notes = check_options(options)
+    if options.prove:
+        require_compiler()
+    _refuse_foreign(output)
+    prepared = prepare(Path(model), Path(images), output / SEARCH_DIR, options, progress)
+    workers = open_workers(*_workers(options), paths=_paths(prepared, options))
+    about = _about(prepared, options)
+    with MemoizedRunner(output / SEARCH_DIR / RESULTS_NAME, about, workers, progress=progress) as runner:
+        context = _context(prepared, runner, options, progress)
+        state = run_stages(context, start_search(context), STAGES)
+        result = _written(context, state, output / TUNED_DIR, options.seed, (*notes, *prepared.notes))
+    if options.prove:
+        steps = best_of_front(result.chosen.step, result.front)
+        proofs = prove(prepared.workspace, result.yaml, steps, output / PROOF_DIR, progress=progress)
+        result = replace(result, proofs=proofs)
+    write_json(output / TUNED_DIR / SENSITIVITY_NAME, sensitivity_json(result))
+    write_json(output / TUNED_DIR / REPORT_NAME, result.to_json())
+    return result
+
+
+def _refuse_foreign(output: Path) -> None:
+    """Raise OutputError if a folder that no tuning wrote lies where the tuned one goes."""
+    tuned = output / TUNED_DIR
+    if os.path.lexists(tuned) and not is_folder(output / SEARCH_DIR):
+        raise OutputError(
+            f"{tuned} exists already, and {output} holds no earlier tuning", hint="choose another folder with -o"
+        )
+
+
+def _workers(options: TuneOptions) -> tuple[int | None, str | None]:
+    """Return the number of processes, one per core unless the options say otherwise, and the scheduler."""
+    if options.scheduler is not None:
+        return options.workers, options.scheduler
+    return options.workers if options.workers is not None else os.cpu_count(), None
+
+
+def _paths(prepared: Prepared, options: TuneOptions) -> list[Path]:
+    return [path for path in (prepared.workspace.folder, options.data, options.images_dir) if path is not None]
+
+
+def _about(prepared: Prepared, options: TuneOptions) -> Mapping[str, Any]:
+    """Return what every result depends on besides its task."""
+    workspace = prepared.workspace
+    return {
+        "model": sha256_file(workspace.job(prepared.calibration_sets[0]).onnx_path),
+        "images": workspace.fingerprint(),
+        "data": str(options.data.resolve()) if options.data else None,
+        "split": options.split,
+        "images_dir": str(options.images_dir.resolve()) if options.images_dir else None,
+        "resamples": RESAMPLES,
+        "input": options.input_kind,
+        "march": options.march,
+    }
+
+
+def _context(prepared: Prepared, runner: MemoizedRunner, options: TuneOptions, progress: Progress) -> SearchContext:
+    workspace, default = prepared.workspace, prepared.calibration_sets[0]
+    int8 = compile_model(workspace.yaml(default), toolchain="sim", progress=progress)
+    price = make_price(options.march, int8.quantized_path, workspace.model(default, PLAIN).graph)
+    most = most_share(price, max_extra_cost=options.max_extra_cost, max_extra_ms=options.max_extra_ms, fps=options.fps)
+    max_extra_cost = most if options.allows_int16 else 0.0
+    return SearchContext(
+        workspace=prepared.workspace,
+        runner=runner,
+        plan=prepared.plan,
+        targets=Targets(ERROR_RATIO, max_extra_cost, options.retention),
+        price=price,
+        untuned=prepared.untuned,
+        calibration_sets=prepared.calibration_sets,
+        choices=prepared.choices,
+        images=prepared.images,
+        progress=progress,
+    )
+
+
+def _written(context: SearchContext, state: SearchState, folder: Path, seed: int, notes: tuple[str, ...]) -> TuneResult:
+    """Write the chosen candidate and measure the build of what was written."""
+    assert state.untuned is not None and state.chosen is not None, "the precision was chosen"
+    yaml = write_tuned(context.workspace, state.chosen.step.candidate, folder)
+    build = compile_model(yaml, toolchain="sim", progress=context.progress)
+    task = MeasureBuild(build.quantized_path, sha256_file(build.quantized_path), context.images)
+    built = measurement_from_json(context.run("as written", [task])[0])
+    return TuneResult(
+        yaml=yaml,
+        plan=context.plan,
+        steps=state.steps,
+        front=state.front,
+        points=state.points,
+        untuned=state.untuned,
+        chosen=state.chosen,
+        built=built,
+        ratios=tuple(error_intervals(built.everywhere, context.reference().everywhere, seed=seed)),
+        targets_met=state.targets_met,
+        notes=notes,
+        band=context.price.band,
+    )

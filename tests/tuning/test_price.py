@@ -1,0 +1,65 @@
+"""What 16 bits may cost: the price by march; limits in shares, milliseconds and frames per second as one share."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from pathlib import Path
+
+import pytest
+
+from edgekit.errors import ConfigError
+from edgekit.latency.price import WidthPrice
+from edgekit.tuning.price import SharePrice, make_price, most_share
+from tests.latency.graphs import two_convs
+from tests.tuning.test_cost import GRAPH
+
+
+class FourMilliseconds:
+    """A frame of 4 ms in 8 bits."""
+
+    band = 0.1
+
+    def share(self, wide: Collection[str]) -> float:
+        return 0.25 * len(wide)
+
+    def milliseconds(self, wide: Collection[str]) -> float | None:
+        return 4.0 * (1 + self.share(wide))
+
+
+def test_the_march_of_the_latency_model_has_milliseconds(tmp_path: Path) -> None:
+    quantized = tmp_path / "m_quantized_model.onnx"
+    quantized.write_bytes(two_convs())
+    price = make_price("bayes-e", quantized, GRAPH)
+    assert isinstance(price, WidthPrice) and price.milliseconds(()) == price.base_ms and price.band
+
+
+def test_other_marches_have_a_share_of_the_work(tmp_path: Path) -> None:
+    price = make_price("bayes", tmp_path / "not_read.onnx", GRAPH)
+    assert isinstance(price, SharePrice) and price.band is None
+    assert price.share({"a"}) > 0 and price.milliseconds({"a"}) is None
+
+
+@pytest.mark.parametrize(
+    ("options", "share"),
+    [
+        ({}, 0.25),
+        ({"max_extra_ms": 0.4}, 0.1),
+        ({"max_extra_ms": 4.0}, 0.25),
+        ({"fps": 200.0}, 0.25),
+        ({"fps": 240.0}, 1000 / 240 / 4 - 1),
+        ({"fps": 240.0, "max_extra_ms": 0.04}, 0.01),
+    ],
+)
+def test_the_smallest_limit_counts(options: dict[str, float], share: float) -> None:
+    limits = {"max_extra_cost": 0.25, "max_extra_ms": None, "fps": None, **options}
+    assert most_share(FourMilliseconds(), **limits) == pytest.approx(share)  # type: ignore[arg-type]
+
+
+def test_frames_per_second_out_of_reach_are_refused() -> None:
+    with pytest.raises(ConfigError, match="--fps is 300, expected at most 250"):
+        most_share(FourMilliseconds(), max_extra_cost=0.25, max_extra_ms=None, fps=300)
+
+
+def test_milliseconds_without_a_latency_model_are_refused() -> None:
+    with pytest.raises(ConfigError, match="need a latency model"):
+        most_share(SharePrice(GRAPH), max_extra_cost=0.25, max_extra_ms=1.0, fps=None)

@@ -1,0 +1,96 @@
+"""The last rung: the cheapest candidate that reaches every target, with confidence."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pytest
+
+from edgekit.tuning.candidate import Candidate
+from edgekit.tuning.records import SearchStep, Trial
+from edgekit.tuning.search import SearchState
+from edgekit.tuning.selection import CONFIDENCE, is_met, select
+
+
+def step(cost: float, loss: float = 0.4) -> SearchStep:
+    return SearchStep(f"at {cost}", Candidate(f"set {cost}"), 0.05, 0.05, loss, loss, cost, 1)
+
+
+def report(kept: float, disagreement: float, spread: float = 0.01) -> dict[str, Any]:
+    draws = np.linspace(kept - spread, kept + spread, 100)
+    return {
+        "kept": {"box": {"value": kept, "low": draws[0], "high": draws[-1]}},
+        "kept_draws": {"box": [kept, *draws.tolist()]},
+        "disagreement_draws": [disagreement] * 101,
+    }
+
+
+UNTUNED = Trial(step(0.0, 1.0), report(0.95, 0.12))
+
+
+@pytest.mark.parametrize(
+    ("kept", "spread", "disagreement", "met"),
+    [
+        (0.999, 0.01, 0.06, True),
+        (0.991, 0.01, 0.06, False),  # kept, but hardly more often than not
+        (0.991, 0.0005, 0.06, True),
+        (0.98, 0.0, 0.06, False),
+        (0.999, 0.01, 0.09, False),  # disagrees nearly as much as untuned
+    ],
+)
+def test_targets_are_met_with_confidence(kept: float, spread: float, disagreement: float, met: bool) -> None:
+    assert is_met(Trial(step(1.0), report(kept, disagreement, spread)), UNTUNED, 0.99) == met
+    assert 0.5 < CONFIDENCE < 1
+
+
+def test_without_labels_the_agreement_decides() -> None:
+    near, far = (Trial(step(1.0), {"disagreement_draws": [value, value]}) for value in (0.07, 0.09))
+    assert is_met(near, UNTUNED, 0.99)
+    assert not is_met(far, UNTUNED, 0.99)
+    assert is_met(far, UNTUNED, 0.9)
+
+
+@dataclass
+class Promotions:
+    """Promotes to the front first, then by one step of `further` per call; scores by `reports` of a step's cost."""
+
+    front: list[SearchStep]
+    further: list[SearchStep]
+    reports: dict[float, dict[str, Any]]
+    targets: list[float] = field(default_factory=list)
+
+    def promote(self, state: SearchState, error_ratio: float) -> SearchState:
+        self.targets.append(error_ratio)
+        if len(self.targets) > 1:
+            return state.kept(self.further.pop(0)) if self.further else state
+        return SearchState((*state.steps, self.front[-1]), front=tuple(self.front), untuned=state.untuned)
+
+    def score(self, steps: Sequence[SearchStep]) -> list[Trial]:
+        return [Trial(of_step, self.reports[of_step.extra_cost]) for of_step in steps]
+
+
+def chosen_of(promotions: Promotions) -> tuple[float, bool]:
+    start = SearchState((UNTUNED.step,), untuned=UNTUNED)
+    state = select(start, promotions.promote, promotions.score, error_ratio=0.5, retention=0.99)
+    assert state.chosen is not None and state.incumbent == state.chosen.step
+    return state.incumbent.extra_cost, state.targets_met
+
+
+def test_the_cheapest_that_reaches_the_targets() -> None:
+    reports = {0.2: report(0.97, 0.05), 0.5: report(0.999, 0.06), 0.9: report(1.0, 0.04)}
+    assert chosen_of(Promotions([step(0.2), step(0.5), step(0.9)], [], reports)) == (0.5, True)
+
+
+def test_more_is_promoted_if_none_reaches_them() -> None:
+    reports = {0.2: report(0.97, 0.05), 0.5: report(0.98, 0.05), 1.1: report(1.0, 0.03)}
+    promotions = Promotions([step(0.2), step(0.5)], [step(1.1)], reports)
+    assert chosen_of(promotions) == (1.1, True)
+    assert promotions.targets == [0.5, 0.4]
+
+
+def test_the_nearest_to_float_if_nothing_helps() -> None:
+    reports = {0.2: report(0.97, 0.05), 0.5: report(0.98, 0.07)}
+    assert chosen_of(Promotions([step(0.2), step(0.5)], [], reports)) == (0.2, False)
