@@ -101,7 +101,7 @@ def _headline(found: Estimate, parameters: Parameters) -> list[str]:
     )
     return [
         f"static estimate: {found.fps:.1f} FPS, {found.frame_us / 1e3:.2f} ms a frame "
-        f"[{found.low_us / 1e3:.2f}, {found.high_us / 1e3:.2f}], {found.ddr_bytes / 1e6:.1f} MB of DDR a frame "
+        f"[{found.low_us / 1e3:.2f}, {found.high_us / 1e3:.2f}], at least {found.ddr_bytes / 1e6:.1f} MB of DDR "
         f"({parameters.march}, {parameters.compiler})",
         f"board, by measured offsets: two threads {board.two_threads_fps:.0f} FPS "
         f"[{board.low_fps:.0f}, {board.high_fps:.0f}], {single}",

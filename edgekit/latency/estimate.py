@@ -48,7 +48,8 @@ class Estimate:
     """A frame at O3 on one BPU at full clock, as the compiler's static performance file would give it.
 
     `band`: nine of ten compiled builds lie within this share of the estimate, by cross-validation over families and
-    widened for what the fit did not see; `cpu_nodes`: nodes between parts of the BPU's work, not in `frame_us`.
+    widened for what the fit did not see; `ddr_bytes`: weights, images, results and maps that cannot wait on the chip
+    (compiled builds move 3 to 45 % more); `cpu_nodes`: nodes between parts of the BPU's work, not in `frame_us`.
     """
 
     march: str

@@ -41,7 +41,11 @@ def _predicted(facts: Facts) -> str:
         return ""
     found = facts.predicted.estimate
     compiled = facts.build.estimate
-    off = f", {100 * (found.frame_us / compiled.latency_us - 1):+.1f} % off" if compiled and compiled.latency_us else ""
+    off = (
+        f", {100 * (found.frame_us / compiled.latency_us - 1):+.1f} % against compiled"
+        if compiled and compiled.latency_us
+        else ""
+    )
     return (
         f"predicted for O3 {found.fps:.1f} FPS, {found.frame_us / 1e3:.2f} ms "
         f"(static estimate, within {100 * found.band:.0f} %{off})"
