@@ -31,6 +31,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "strip": ("edgekit.cli.strip", "remove the Dequantize nodes that we decode more cheaply"),
     "deploy": ("edgekit.cli.deploy", "from stock ONNX and images to a bundle for the board, in one go"),
     "run": ("edgekit.cli.run", "run a model on images, folders, videos or a camera"),
+    "replay": ("edgekit.cli.replay", "decode a recording of run --record again, and compare it bit for bit"),
     "verify": ("edgekit.cli.verify", "prove that every execution of a model gives the same integers"),
     "eval": ("edgekit.cli.eval", "measure accuracy: mAP with intervals, and what int8 keeps of float"),
     "compare": ("edgekit.cli.compare", "find the layer where two models part, and the detections it changes"),

@@ -32,9 +32,12 @@ from edgekit.cli.run_tracking import (
 )
 from edgekit.files import listed, write_json
 
+RECORD_FOLDER = "record"
+
 if TYPE_CHECKING:
     from edgekit.output.folder import RunFolder
     from edgekit.output.sending import Sending
+    from edgekit.runtime.recording import Recorder
     from edgekit.runtime.recovering_session import RecoveringSession
     from edgekit.runtime.session import Session
     from edgekit.runtime.sources import Source
@@ -101,6 +104,9 @@ def run(args: argparse.Namespace) -> int:
     missing = [f"--{name}" for name in ("model", "source") if getattr(args, name) is None]
     if missing:
         raise ConfigError(f"{' and '.join(missing)} is missing", hint="name a model and a source, or a --config")
+    for option, why in (("watch", "would change its model"), ("resume", "goes on with another run's frames")):
+        if args.record and getattr(args, option):
+            raise ConfigError(f"--record is of one run, and --{option} {why}", hint="leave one of them away")
     if args.in_flight < 1 or (args.frames is not None and args.frames < 1):
         raise ConfigError("--in-flight and --frames must be 1 or more", hint="leave them away for the usual")
     tally = Tally()
@@ -169,7 +175,8 @@ def _run_all(
         images = image_sinks(args, source, out, stack)
         exports, sending = export_sinks(args, out, stack), stack.enter_context(_sending(args))
         rate = FrameRate() if args.draw_times else None
-        delivery = Delivery(images, rows, exports, args.masks, tracking, sending, rate)
+        recorder = _recorder(engine.current(), out) if args.record else None
+        delivery = Delivery(images, rows, exports, args.masks, tracking, sending, rate, recorder)
         report = stack.enter_context(progress_bar())
         frames = stack.enter_context(
             contextlib.closing(
@@ -179,6 +186,7 @@ def _run_all(
                     in_flight=args.in_flight,
                     counts=counts,
                     on_skip=lambda error: tally.skip(error.message),
+                    keep_heads=args.record,
                 )
             )
         )
@@ -202,6 +210,14 @@ def _run_all(
     if failure is not None:
         say(f"note: the results of the {tally.images} images before the error are kept in {out.folder.folder}")
         raise failure
+
+
+def _recorder(session: Session, out: Outputs) -> Recorder:
+    from edgekit.runtime.recording import Recorder
+
+    return Recorder(
+        lambda name: out.folder.take(f"{RECORD_FOLDER}/{name}"), session, on_note=lambda note: say(f"note: {note}")
+    )
 
 
 def _sending(args: argparse.Namespace) -> contextlib.AbstractContextManager[Sending]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from edgekit.cli.run_summary import say
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from edgekit.output.sinks import ImageSink, RowSink
     from edgekit.results import Results
     from edgekit.runtime.pipeline import Done
+    from edgekit.runtime.recording import Recorder
     from edgekit.tracking.counting import Event
 
 
@@ -36,6 +37,11 @@ def add_delivery(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--draw-times", action="store_true", help="write milliseconds and frames/s on each image")
     group.add_argument("--mqtt", default="", metavar="URL", help="send to mqtt://[USER:PASSWORD@]HOST[:PORT]/TOPIC")
     group.add_argument("--webhook", default="", metavar="URL", help="send to this address, a POST each")
+    group.add_argument(
+        "--record",
+        action="store_true",
+        help="also write each frame and the raw heads to record/, for edgekit replay; ends at 4 GB",
+    )
     group.add_argument(
         "--publish",
         choices=("events", "results"),
@@ -78,6 +84,7 @@ class Delivery:
         tracking: The run's tracker, if it has one.
         sending: What sends messages, if anything does.
         rate: Measures frames per second, which is then written on the images with the times.
+        recorder: Writes frames and heads, if they are recorded.
     """
 
     images: Sequence[ImageSink]
@@ -87,10 +94,14 @@ class Delivery:
     tracking: RunTracking | None = None
     sending: Sending | None = None
     rate: FrameRate | None = None
+    recorder: Recorder | None = None
 
     def deliver(self, done: Done) -> Done:
         """Hand a frame on to everybody; returns it as it was delivered, with its track ids and times."""
         events: list[Event] = []
+        if self.recorder:
+            self.recorder.add(done)
+            done = replace(done, heads=None)  # large, and of no more use
         if self.tracking:
             done, events = self.tracking.update(done)
         self._draw(done)

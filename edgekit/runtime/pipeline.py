@@ -7,6 +7,7 @@ and the one after prepared. The sink is the caller's own loop over `run_pipeline
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import threading
 import time
 from collections.abc import Callable, Generator, Iterator
@@ -14,9 +15,12 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+
 from edgekit.errors import DeviceError, EdgekitError, ImageError
 from edgekit.results import Results
 from edgekit.runtime.bounded_queue import BoundedQueue
+from edgekit.runtime.device import Tensors
 from edgekit.runtime.recovering_session import Inferred, RecoveringSession
 from edgekit.runtime.sources import Frame, OnSkip, Source
 
@@ -26,12 +30,17 @@ BACKLOG = 4  # frames that may wait before and after the device
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """One frame's results, its number in the source and the milliseconds that each stage took."""
+    """One frame's results, its number in the source and the milliseconds that each stage took.
+
+    `heads` are what the device gave, and `input_sha256` is that of what it got, where both were to be kept.
+    """
 
     frame: Frame
     results: Results
     number: int
     times_ms: dict[str, float]
+    heads: Tensors | None = None
+    input_sha256: str = ""
 
 
 @dataclass(slots=True)
@@ -51,6 +60,7 @@ class _Sent:
     frame: Frame
     times_ms: dict[str, float]
     inferred: Future[Inferred]
+    input_sha256: str = ""
 
 
 def run_pipeline(
@@ -60,6 +70,7 @@ def run_pipeline(
     in_flight: int = IN_FLIGHT,
     counts: PipelineCounts | None = None,
     on_skip: OnSkip | None = None,
+    keep_heads: bool = False,
 ) -> Generator[Done, None, None]:
     """Run a source's frames through a model, the stages side by side.
 
@@ -73,6 +84,7 @@ def run_pipeline(
         in_flight: Frames on the device at once.
         counts: Updated as frames are read, done and dropped.
         on_skip: Gets the error of an image that the model's input cannot be made of; without it, that is raised, too.
+        keep_heads: Whether `Done` keeps what the device gave, and the digest of what it got, for a recording.
 
     Yields:
         Every frame with its results, in order.
@@ -80,7 +92,7 @@ def run_pipeline(
     Raises:
         EdgekitError: A stage failed.
     """
-    run = _Run(source, engine, in_flight, counts or PipelineCounts(), on_skip)
+    run = _Run(source, engine, in_flight, counts or PipelineCounts(), on_skip, keep_heads)
     run.start()
     try:
         for done in run.decoded:
@@ -101,6 +113,7 @@ class _Run:
     in_flight: int
     counts: PipelineCounts
     on_skip: OnSkip | None = None
+    keep_heads: bool = False
     failure: Exception | None = None
     captured: BoundedQueue[tuple[int, Frame]] = field(init=False)
     sent: BoundedQueue[_Sent] = field(init=False)
@@ -153,7 +166,7 @@ class _Run:
     def _decode(self) -> None:
         for sent in self.sent:
             with _naming(sent.number):
-                done = _finish(sent)
+                done = _finish(sent, keep_heads=self.keep_heads)
             if not self.decoded.put(done):
                 return
 
@@ -167,7 +180,8 @@ class _Run:
             with _timing(times_ms, "infer"):
                 return self.engine.infer(session, frame.bgr, inputs, letterbox)
 
-        return _Sent(number, frame, times_ms, self.pool.submit(infer))
+        digest = hashlib.sha256(np.ascontiguousarray(inputs).data).hexdigest() if self.keep_heads else ""
+        return _Sent(number, frame, times_ms, self.pool.submit(infer), digest)
 
     def _guarded(
         self, stage: Callable[[], None], upstream: BoundedQueue[Any] | None, downstream: BoundedQueue[Any]
@@ -186,11 +200,11 @@ class _Run:
         self.counts.dropped += 1
 
 
-def _finish(sent: _Sent) -> Done:
+def _finish(sent: _Sent, *, keep_heads: bool) -> Done:
     session, letterbox, heads = sent.inferred.result()
     with _timing(sent.times_ms, "decode"):
         results = session.decode(heads, letterbox)
-    return Done(sent.frame, results, sent.number, sent.times_ms)
+    return Done(sent.frame, results, sent.number, sent.times_ms, heads if keep_heads else None, sent.input_sha256)
 
 
 @contextlib.contextmanager
