@@ -14,7 +14,7 @@ def lazy_exports(package: str, modules: Mapping[str, str]) -> Callable[[str], An
 
     Args:
         package: `__name__` of the package.
-        modules: Full name of the module that defines each exported name.
+        modules: Full name of the module that defines each exported name; "module:name" if it has another name there.
 
     Returns:
         A function of an attribute's name; it raises AttributeError for a name that is not in `modules`.
@@ -23,6 +23,7 @@ def lazy_exports(package: str, modules: Mapping[str, str]) -> Callable[[str], An
     def get(name: str) -> Any:
         if name not in modules:
             raise AttributeError(f"module {package!r} has no attribute {name!r}")
-        return getattr(importlib.import_module(modules[name]), name)
+        module, _, attribute = modules[name].partition(":")
+        return getattr(importlib.import_module(module), attribute or name)
 
     return get

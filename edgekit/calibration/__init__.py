@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 from edgekit.lazy import lazy_exports
 
 if TYPE_CHECKING:
-    from edgekit.calibration.pipeline import CalibrationResult, calibrate
+    from edgekit.calibration.pipeline import CalibrationSet, calibrate
 
-__all__ = ["CalibrationResult", "calibrate"]
+__all__ = ["CalibrationSet", "calibrate"]
 
 __getattr__ = lazy_exports(
     __name__,
     {
-        "CalibrationResult": "edgekit.calibration.pipeline",
+        "CalibrationSet": "edgekit.calibration.pipeline",
         "calibrate": "edgekit.calibration.pipeline",
     },
 )

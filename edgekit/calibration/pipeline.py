@@ -35,7 +35,7 @@ CANDIDATES_PER_PICK = 8  # frames of a video to choose each image from
 
 
 @dataclass(frozen=True, slots=True)
-class CalibrationResult:
+class CalibrationSet:
     """Where the work folder's files are, what was chosen, and what to think of it.
 
     `reused`: the folder had the finished set of the same call already.
@@ -82,7 +82,7 @@ def calibrate(
     seed: int = 0,
     images_dir: Path | None = None,
     progress: Progress = silent,
-) -> CalibrationResult:
+) -> CalibrationSet:
     """Write a calibration work folder: the cut model, calibration files, the PTQ yaml and a manifest.
 
     The same call gives the same bytes. On an unfinished folder of the same call it resumes.
@@ -299,9 +299,9 @@ def _warnings(work: Work, plan: _Plan) -> tuple[Warned, ...]:
     return check_selection(work.selection, num=int(work.request["num"]), size_wh=plan.spec.preprocess.size_wh)
 
 
-def _result(work: Work, plan: _Plan, opened: Source, *, reused: bool) -> CalibrationResult:
+def _result(work: Work, plan: _Plan, opened: Source, *, reused: bool) -> CalibrationSet:
     assert work.selection is not None
-    return CalibrationResult(
+    return CalibrationSet(
         folder=work.folder,
         model_path=work.folder / plan.model_name,
         yaml_path=work.folder / plan.yaml_name,

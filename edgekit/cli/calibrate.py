@@ -10,7 +10,7 @@ from edgekit.cli.console import print_json, progress_bar
 from edgekit.cli.options import add_input, add_json, add_march, add_output, add_seed
 
 if TYPE_CHECKING:
-    from edgekit.calibration.pipeline import CalibrationResult
+    from edgekit.calibration.pipeline import CalibrationSet
 
 SHOWN = 5  # dropped images named one by one
 
@@ -75,7 +75,7 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _report(result: CalibrationResult) -> dict[str, Any]:
+def _report(result: CalibrationSet) -> dict[str, Any]:
     from dataclasses import asdict
 
     from edgekit.next_command import edgekit_command
@@ -99,7 +99,7 @@ def _report(result: CalibrationResult) -> dict[str, Any]:
     }
 
 
-def _print(result: CalibrationResult) -> None:
+def _print(result: CalibrationSet) -> None:
     from edgekit.next_command import edgekit_command
 
     selection = result.selection

@@ -81,11 +81,23 @@ def compile_model(
     overwrite: bool = False,
     progress: Progress = silent,
 ) -> CompileResult:
-    """Compiles the model that `yaml_path` describes, or reuses the build that lies there.
+    """Compile the model that a PTQ yaml describes, or reuse the build that lies there.
 
-    `toolchain`: "auto" (the real one where it is installed, else the simulated one) or a name in COMPILERS;
-    `optimize`: "O0".."O3" instead of the yaml's optimize_level. `overwrite`: replace files in working_dir that no
-    build of edgekit left there. Raises EdgekitError kinds for bad input.
+    Args:
+        yaml_path: The yaml, as `calibrate` writes it.
+        toolchain: "auto" (the vendor's if it is installed, else the simulated compiler) or a compiler's name.
+        optimize: "O0" to "O3"; None is the yaml's `optimize_level`.
+        overwrite: Whether to replace files in working_dir that no build of edgekit left there.
+        progress: Called with each stage.
+
+    Returns:
+        The files of the build, which compiler made it, and notes.
+
+    Raises:
+        ConfigError: The yaml or an option is wrong.
+        ModelError: The model cannot be compiled.
+        ToolchainError: The compiler failed, with its reason.
+        OutputError: Something else lies in the working_dir, or it cannot be written.
     """
     job = load_job(yaml_path, optimize=optimize)
     name, compiler = choose_compiler(toolchain)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from edgekit.calibration.pipeline import CalibrationResult, calibrate
+from edgekit.calibration.pipeline import CalibrationSet, calibrate
 from edgekit.compilation.build import CompileResult, compile_model
 from edgekit.demo.agreement import (
     CosineSum,
@@ -69,7 +69,7 @@ class DemoResult:
     """
 
     out: Path
-    calibrated: CalibrationResult
+    calibrated: CalibrationSet
     compiled: CompileResult
     device: str
     objects: dict[Path, int]

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from edgekit.calibration.pipeline import CalibrationResult, calibrate
+from edgekit.calibration.pipeline import CalibrationSet, calibrate
 from edgekit.compilation.build import CompileResult, compile_model
 from edgekit.compilation.registry import choose_compiler
 from edgekit.deploy.bundle_writer import WrittenBundle, check_output, write_bundle
@@ -32,7 +32,7 @@ class Deployed:
 
     bundle: WrittenBundle
     work: Path
-    calibration: CalibrationResult
+    calibration: CalibrationSet
     build: CompileResult
     spec: ModelSpec
     seconds: Mapping[str, float] = field(default_factory=dict)
@@ -133,7 +133,7 @@ def _report_of(build: CompileResult) -> Report | None:
         return None
 
 
-def _parts(build: CompileResult, calibration: CalibrationResult, extras: Mapping[str, Path]) -> dict[str, Path]:
+def _parts(build: CompileResult, calibration: CalibrationSet, extras: Mapping[str, Path]) -> dict[str, Path]:
     part = _model_part(build)
     parts = {
         "model": build.files[part],
