@@ -18,7 +18,7 @@ from fuzzing.outcome import BAD, OK
 
 from tests.fuzz.past_crashes import PAST
 
-CASES, SEED = 12, 20
+CASES, SEED = 8, 20
 NOT_READ: dict[str, int] = {"stock": 1}  # intact inputs that are refused
 
 
