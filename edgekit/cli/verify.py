@@ -32,7 +32,7 @@ def run(args: argparse.Namespace) -> int:
     """0: not one element differs; 1: some do."""
     from edgekit.cli.console import print_json, progress_bar
     from edgekit.errors import ConfigError
-    from edgekit.sim.verify_model import verified_to_dict, verify_model
+    from edgekit.sim.verify_model import verification_to_dict, verify_model
     from edgekit.workers import open_workers
 
     if args.num < 1:
@@ -53,7 +53,7 @@ def run(args: argparse.Namespace) -> int:
             progress=progress,
         )
     if args.json:
-        print_json(verified_to_dict(verified))
+        print_json(verification_to_dict(verified))
     else:
         _print(verified)
     return 0 if verified.passed else 1
@@ -70,10 +70,10 @@ def _print(verified: Any) -> None:
             print_table(comparison.kind, ("operator", "tensors", "elements", "differing", ""), rows)
     if verified.stats:
         rows = [
-            (s.name, s.op_type, s.dtype, f"{s.low}..{s.high}", s.range_used, s.saturated, f"{s.unit or 0:.3g}")
+            (s.name, s.op_type, s.dtype, f"{s.low}..{s.high}", s.range_used, s.saturated, f"{s.scale or 0:.3g}")
             for s in verified.stats
         ]
-        print_table("tensors", ("tensor", "operator", "dtype", "values", "range used", "saturated", "unit"), rows)
+        print_table("tensors", ("tensor", "operator", "dtype", "values", "range used", "saturated", "scale"), rows)
     if verified.profile:
         rows = [(t.op_type, t.nodes, t.milliseconds) for t in verified.profile]
         print_table("time per frame, fast", ("operator", "steps", "ms"), rows)

@@ -31,8 +31,8 @@ class Cost:
 class Budget:
     """Adds up what the nodes of one graph cost; raises ModelError as soon as a limit is passed."""
 
-    def __init__(self, place: str) -> None:
-        self.place = place
+    def __init__(self, location: str) -> None:
+        self.location = location
         self.factor = _factor()
         self.work = self.bytes = 0
 
@@ -59,7 +59,7 @@ class Budget:
             factor = math.ceil(value / limit)
             where = f" up to node {shorten(node, 200)}" if node else ""
             raise ModelError(
-                f"{self.place} needs {value:,} {what}{where}, expected at most {math.floor(allowed):,}",
+                f"{self.location} needs {value:,} {what}{where}, expected at most {math.floor(allowed):,}",
                 hint=f"if it really is that large, run with --graph-limit {factor}, or set {VARIABLE}={factor}",
             )
 

@@ -97,32 +97,32 @@ def read_sim_bin(path: Path) -> SimBin:
     return SimBin(graph, header["march"], header["input"], tuple(header["removed"]), header["tools"])
 
 
-def _header_length(prefix: bytes, place: str) -> int:
+def _header_length(prefix: bytes, location: str) -> int:
     if not prefix.startswith(MAGIC):
         raise ModelError(
-            f"{place} begins with {prefix[:8]!r}, expected a simulated .bin ({MAGIC.decode()})",
+            f"{location} begins with {prefix[:8]!r}, expected a simulated .bin ({MAGIC.decode()})",
             hint="a real .bin runs on the board, or through its quantized graph",
         )
     try:
         version, length = (int(part, base) for part, base in zip(prefix[len(MAGIC) :].split(), (10, 16), strict=True))
     except ValueError as error:
-        raise ModelError(f"{place} has no readable prefix, expected version and length", hint=HINT) from error
+        raise ModelError(f"{location} has no readable prefix, expected version and length", hint=HINT) from error
     if version != VERSION:
-        raise ModelError(f"{place} is of format {version}, expected {VERSION}", hint="update edgekit")
+        raise ModelError(f"{location} is of format {version}, expected {VERSION}", hint="update edgekit")
     if not 0 < length <= MAX_HEADER_BYTES:
-        raise ModelError(f"{place} has a header of {length} bytes, expected 1..{MAX_HEADER_BYTES}", hint=HINT)
+        raise ModelError(f"{location} has a header of {length} bytes, expected 1..{MAX_HEADER_BYTES}", hint=HINT)
     return length
 
 
-def _parse_header(data: bytes, place: str) -> dict[str, Any]:
-    header = parse_json(data, f"the header of {place}", error=ModelError)
-    return _checked_header(header, place)
+def _parse_header(data: bytes, location: str) -> dict[str, Any]:
+    header = parse_json(data, f"the header of {location}", error=ModelError)
+    return _checked_header(header, location)
 
 
-def _checked_header(header: Any, place: str) -> dict[str, Any]:
+def _checked_header(header: Any, location: str) -> dict[str, Any]:
     def require(good: bool, field: str, expected: str) -> None:
         if not good:
-            raise ModelError(f"{place}: header field {field!r} is wrong, expected {expected}", hint=HINT)
+            raise ModelError(f"{location}: header field {field!r} is wrong, expected {expected}", hint=HINT)
 
     require(isinstance(header, dict), "(all)", "a JSON object")
     size, digest, removed, tools = (header.get(k) for k in ("size", "sha256", "removed", "tools"))

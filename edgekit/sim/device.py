@@ -11,7 +11,7 @@ import numpy as np
 from edgekit.errors import DeviceError, ModelError
 from edgekit.runtime.device import TensorInfo, Tensors
 from edgekit.sim.container import is_sim_bin, read_sim_bin
-from edgekit.sim.executor import Executor, wanted_tensors
+from edgekit.sim.executor import Executor, requested_tensors
 from edgekit.sim.fast import make_executor
 from edgekit.sim.graph import Graph, GraphOutput, load_graph, strip_dequantize
 from edgekit.sim.input import graph_input, graph_input_kind, input_size_hw
@@ -90,7 +90,7 @@ class SimDevice:
 
     def tensors(self) -> tuple[str, ...]:
         """The names that `infer` can keep."""
-        return tuple(wanted_tensors(self.graph, self.graph.types))
+        return tuple(requested_tensors(self.graph, self.graph.types))
 
     def close(self) -> None:
         """Gives the memory back; `infer` then raises DeviceError."""

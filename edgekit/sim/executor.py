@@ -41,25 +41,25 @@ class ReferenceExecutor:
         """
         graph = self.graph
         check_inputs(graph, inputs)
-        wanted = wanted_tensors(graph, keep)
+        requested = requested_tensors(graph, keep)
         values: dict[str, np.ndarray] = {**graph.constants, **inputs}
-        nodes = needed_nodes(graph, set(wanted.values()))
+        nodes = needed_nodes(graph, set(requested.values()))
         last_use = {name: index for index, node in enumerate(nodes) for name in node.operands}
         for index, node in enumerate(nodes):
             operands = [values[name] for name in node.operands]
             results = hook(node, _call(node, operands)) if hook else run_checked(node.name, node.operator, *operands)
             values.update(zip(node.outputs, results, strict=True))
             for name in set(node.operands):
-                if last_use[name] == index and name not in wanted.values():
+                if last_use[name] == index and name not in requested.values():
                     del values[name]
-        return {name: np.array(values[tensor]) for name, tensor in wanted.items()}
+        return {name: np.array(values[tensor]) for name, tensor in requested.items()}
 
 
 def _call(node: Node, operands: list[np.ndarray]) -> Callable[[], Arrays]:
     return lambda: run_checked(node.name, node.operator, *operands)
 
 
-def wanted_tensors(graph: Graph, keep: Collection[str]) -> dict[str, str]:
+def requested_tensors(graph: Graph, keep: Collection[str]) -> dict[str, str]:
     """Result name -> tensor, for all outputs and the tensors `keep`."""
     unknown = [name for name in keep if name not in graph.types]
     if unknown:

@@ -28,9 +28,9 @@ INPUT_DTYPES = ("int8", "int16", "float32")  # pixels around 0, integers, and wh
 
 @dataclass(frozen=True, slots=True)
 class GraphOutput:
-    """An output by its public name: the tensor behind it and, for integers, their unit.
+    """An output by its public name: the tensor behind it and, for integers, their scale.
 
-    `scale` is (1,) or (C,) float32 along `axis` where a left-out Dequantize tells the unit, else empty.
+    `scale` is (1,) or (C,) float32 along `axis` where a left-out Dequantize tells the scale, else empty.
     """
 
     name: str
@@ -70,28 +70,28 @@ def load_graph(source: Path | str | bytes) -> Graph:
     Raises ModelError, with the node's name, for everything that could not be executed exactly as meant:
     unknown operators, attributes and attribute values, shifts out of range, weights of another size.
     """
-    model, place = parse_model(source)
+    model, location = parse_model(source)
     try:
-        return _load(model.graph, place)
+        return _load(model.graph, location)
     except (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError) as error:
         problem = shorten(f"{type(error).__name__}: {error}", 200)[1:-1]
-        raise ModelError(f"{place} cannot be read as a quantized graph ({problem})", hint=HINT) from error
+        raise ModelError(f"{location} cannot be read as a quantized graph ({problem})", hint=HINT) from error
     except MemoryError as error:
-        raise ModelError(f"{place} needs more memory than there is", hint="close other programs") from error
+        raise ModelError(f"{location} needs more memory than there is", hint="close other programs") from error
 
 
-def _load(proto: Any, place: str) -> Graph:
-    budget = Budget(place)
+def _load(proto: Any, location: str) -> Graph:
+    budget = Budget(location)
     budget.admit(len(proto.node))
-    _require_names([node_name(node, index) for index, node in enumerate(proto.node)], f"nodes of {place}")
-    _require_names([value.name for value in proto.input], f"inputs of {place}")
-    _require_names([value.name for value in proto.output], f"outputs of {place}")
-    constants = constant_values(proto, place)
+    _require_names([node_name(node, index) for index, node in enumerate(proto.node)], f"nodes of {location}")
+    _require_names([value.name for value in proto.input], f"inputs of {location}")
+    _require_names([value.name for value in proto.output], f"outputs of {location}")
+    constants = constant_values(proto, location)
     read = {name for node in proto.node for name in node.input} | {value.name for value in proto.output}
     inputs: dict[str, TensorType] = {}
     for value in proto.input:
         if value.name not in constants and value.name in read:  # int16 builds leave inputs behind that nothing reads
-            inputs[value.name] = _input_type(value, place)
+            inputs[value.name] = _input_type(value, location)
             budget.spend(value.name, [inputs[value.name]], Cost(0, 0))
     types = {**inputs, **{name: TensorType(value.shape, value.dtype) for name, value in constants.items()}}
     nodes = []
@@ -101,9 +101,9 @@ def _load(proto: Any, place: str) -> Graph:
         types.update(zip(node.outputs, node.operator.outputs, strict=True))
     for name in constants:
         del types[name]
-    outputs = {value.name: _output(value, types, place) for value in proto.output}
+    outputs = {value.name: _output(value, types, location) for value in proto.output}
     if not outputs or not inputs:
-        raise ModelError(f"{place} has {len(inputs)} inputs and {len(outputs)} outputs, expected some", hint=HINT)
+        raise ModelError(f"{location} has {len(inputs)} inputs and {len(outputs)} outputs, expected some", hint=HINT)
     return _graph(tuple(nodes), constants, inputs, outputs, types)
 
 
@@ -115,7 +115,7 @@ def _require_names(names: Sequence[str], what: str) -> None:
         raise ModelError(
             f"{Counter(names)[repeated]} {what} have the name {shorten(repeated)}, expected every name once", hint=HINT
         )
-    strange = next(
+    unfit = next(
         (
             name
             for name in names
@@ -123,9 +123,9 @@ def _require_names(names: Sequence[str], what: str) -> None:
         ),
         None,
     )
-    if strange is not None:
+    if unfit is not None:
         raise ModelError(
-            f"one of the {what} has the name {shorten(strange)}, expected 1..{MAX_NAME} printable characters", hint=HINT
+            f"one of the {what} has the name {shorten(unfit)}, expected 1..{MAX_NAME} printable characters", hint=HINT
         )
 
 
@@ -158,12 +158,12 @@ def strip_dequantize(graph: Graph, names: Collection[str]) -> Graph:
 
 def needed_nodes(graph: Graph, tensors: Collection[str]) -> tuple[Node, ...]:
     """The nodes that `tensors` depend on, in order."""
-    wanted = set(tensors)
+    needed = set(tensors)
     chosen = []
     for node in reversed(graph.nodes):
-        if wanted & set(node.outputs):
+        if needed & set(node.outputs):
             chosen.append(node)
-            wanted.update(node.operands)
+            needed.update(node.operands)
     return tuple(reversed(chosen))
 
 
@@ -191,28 +191,28 @@ def _graph(
     )
 
 
-def _input_type(value: Any, place: str) -> TensorType:
+def _input_type(value: Any, location: str) -> TensorType:
     shape, element = declared_shape(value), value.type.tensor_type.elem_type
     dtype = ELEMENT_DTYPES.get(element)
     good = dtype in INPUT_DTYPES and 0 < len(shape) <= MAX_RANK and all(size > 0 for size in shape)
     if not good or np.prod(shape, dtype=np.float64) > MAX_ELEMENTS:
         raise ModelError(
-            f"input {value.name!r} of {place} is {dtype or f'of element type {element}'}{shorten(list(shape))}, "
+            f"input {value.name!r} of {location} is {dtype or f'of element type {element}'}{shorten(list(shape))}, "
             f"expected {', '.join(INPUT_DTYPES)} of fixed sizes, at most 2^30 elements",
             hint=HINT,
         )
     return TensorType(shape, np.dtype(dtype))
 
 
-def _output(value: Any, types: Mapping[str, TensorType], place: str) -> GraphOutput:
+def _output(value: Any, types: Mapping[str, TensorType], location: str) -> GraphOutput:
     if value.name not in types:
-        raise ModelError(f"output {value.name!r} of {place} is written by no node", hint=HINT)
-    found, shape = types[value.name], declared_shape(value)
+        raise ModelError(f"output {value.name!r} of {location} is written by no node", hint=HINT)
+    actual, shape = types[value.name], declared_shape(value)
     declared = ELEMENT_DTYPES.get(value.type.tensor_type.elem_type, "")
-    fits = not shape or all(a in (0, b) for a, b in zip(shape, found.shape, strict=False))
-    if not fits or (shape and len(shape) != len(found.shape)) or declared not in ("", found.dtype.name):
+    fits = not shape or all(a in (0, b) for a, b in zip(shape, actual.shape, strict=False))
+    if not fits or (shape and len(shape) != len(actual.shape)) or declared not in ("", actual.dtype.name):
         raise ModelError(
-            f"output {value.name!r} of {place} is declared {declared}{list(shape)}, but its nodes give {found}",
+            f"output {value.name!r} of {location} is declared {declared}{list(shape)}, but its nodes give {actual}",
             hint=HINT,
         )
-    return GraphOutput(value.name, value.name, found, np.zeros(0, np.float32), 0)
+    return GraphOutput(value.name, value.name, actual, np.zeros(0, np.float32), 0)

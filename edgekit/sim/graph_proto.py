@@ -32,41 +32,41 @@ def parse_model(source: Path | str | bytes) -> tuple[Any, str]:
     from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 
     if isinstance(source, bytes):
-        data, place = source, "the quantized graph"
+        data, location = source, "the quantized graph"
     else:
-        data, place = read_bytes(Path(source), max_bytes=MAX_BYTES, error=ModelError), str(source)
+        data, location = read_bytes(Path(source), max_bytes=MAX_BYTES, error=ModelError), str(source)
     model = onnx.ModelProto()
     try:
         model.ParseFromString(data)
     except (DecodeError, ValueError, RecursionError) as error:
-        raise _foreign(place, "cannot be parsed as ONNX") from error
+        raise _not_quantized(location, "cannot be parsed as ONNX") from error
     if not model.graph.node:
-        raise _foreign(place, "holds no nodes")
-    return model, place
+        raise _not_quantized(location, "holds no nodes")
+    return model, location
 
 
-def _foreign(place: str, what: str) -> ModelError:
+def _not_quantized(location: str, what: str) -> ModelError:
     return ModelError(
-        f"{place} {what}, expected a quantized graph (*_quantized_model.onnx)",
+        f"{location} {what}, expected a quantized graph (*_quantized_model.onnx)",
         hint="compile the model again; the file may be truncated or of another kind",
     )
 
 
-def constant_values(graph: Any, place: str) -> Mapping[str, np.ndarray]:
+def constant_values(graph: Any, location: str) -> Mapping[str, np.ndarray]:
     """Every initializer as a read-only array; its elements must be exactly what its dims and its type say."""
     values: dict[str, np.ndarray] = {}
     for tensor in graph.initializer:
         if tensor.name in values:
-            raise ModelError(f"initializer {shorten(tensor.name)} of {place} is there twice", hint=HINT)
+            raise ModelError(f"initializer {shorten(tensor.name)} of {location} is there twice", hint=HINT)
         try:
             values[tensor.name] = _constant(tensor)
-        except _Unfit as fault:
+        except _InvalidTensor as fault:
             name = f"initializer {shorten(tensor.name)} of {_user(graph, tensor.name)}"
             raise ModelError(f"{name} {fault}", hint=HINT) from None
     return values
 
 
-class _Unfit(Exception):
+class _InvalidTensor(Exception):
     """What is wrong with an initializer, as it stands behind the initializer's name."""
 
 
@@ -74,15 +74,15 @@ def _constant(tensor: Any) -> np.ndarray:
     dtype = ELEMENT_DTYPES.get(tensor.data_type)
     dims = [int(size) for size in tensor.dims]
     if dtype is None:
-        raise _Unfit(f"is of element type {tensor.data_type}, expected float or integers")
+        raise _InvalidTensor(f"is of element type {tensor.data_type}, expected float or integers")
     if tensor.data_location or tensor.external_data:
-        raise _Unfit("lies in another file, expected it inside the graph")
+        raise _InvalidTensor("lies in another file, expected it inside the graph")
     if len(dims) > MAX_CONSTANT_RANK:
-        raise _Unfit(f"has {len(dims)} dims, expected at most {MAX_CONSTANT_RANK}")
+        raise _InvalidTensor(f"has {len(dims)} dims, expected at most {MAX_CONSTANT_RANK}")
     if any(not 0 <= size < MAX_BYTES for size in dims):
-        raise _Unfit(f"has dims {dims}, expected sizes of 0 to {MAX_BYTES - 1}")
+        raise _InvalidTensor(f"has dims {dims}, expected sizes of 0 to {MAX_BYTES - 1}")
     if math.prod(size or 1 for size in dims) > MAX_BYTES:  # numpy refuses some shapes of no elements, too
-        raise _Unfit(f"has dims {dims}, expected at most {MAX_BYTES} elements")
+        raise _InvalidTensor(f"has dims {dims}, expected at most {MAX_BYTES} elements")
     array = _elements(tensor, np.dtype(dtype), math.prod(dims)).reshape(dims)
     array.setflags(write=False)
     return array
@@ -91,24 +91,26 @@ def _constant(tensor: Any) -> np.ndarray:
 def _elements(tensor: Any, dtype: np.dtype[Any], expected: int) -> np.ndarray:
     """The elements of a TensorProto in one row, from the only field that may hold them."""
     fields = {name: getattr(tensor, name) for name in VALUE_FIELDS}
-    right = next(name for name, dtypes in VALUE_FIELDS.items() if dtype.name in dtypes)
+    expected_field = next(name for name, dtypes in VALUE_FIELDS.items() if dtype.name in dtypes)
     filled = [name for name, values in fields.items() if len(values)]
     raw = tensor.HasField("raw_data")
-    strange = [name for name in filled if raw or name != right]
-    if strange:
-        raise _Unfit(f"is {dtype.name} and holds {strange[0]}, expected {'raw_data alone' if raw else right}")
-    found = len(tensor.raw_data) / dtype.itemsize if raw else len(fields[right])
-    if found != expected:
-        raise _Unfit(f"holds {found:g} elements, expected {expected} for dims {list(tensor.dims)}")
+    unexpected = [name for name in filled if raw or name != expected_field]
+    if unexpected:
+        raise _InvalidTensor(
+            f"is {dtype.name} and holds {unexpected[0]}, expected {'raw_data alone' if raw else expected_field}"
+        )
+    count = len(tensor.raw_data) / dtype.itemsize if raw else len(fields[expected_field])
+    if count != expected:
+        raise _InvalidTensor(f"holds {count:g} elements, expected {expected} for dims {list(tensor.dims)}")
     if raw:
         return np.frombuffer(tensor.raw_data, dtype.newbyteorder("<")).astype(dtype)
     if dtype.kind == "f":
-        return np.array(fields[right], dtype)
-    wide = np.array(fields[right], np.int64)
+        return np.array(fields[expected_field], dtype)
+    values = np.array(fields[expected_field], np.int64)
     limits = np.iinfo(dtype)
-    if wide.size and not limits.min <= wide.min() <= wide.max() <= limits.max:
-        raise _Unfit(f"holds {wide.min()}..{wide.max()}, expected values that {dtype.name} can hold")
-    return wide.astype(dtype)
+    if values.size and not limits.min <= values.min() <= values.max() <= limits.max:
+        raise _InvalidTensor(f"holds {values.min()}..{values.max()}, expected values that {dtype.name} can hold")
+    return values.astype(dtype)
 
 
 def _user(graph: Any, tensor: str) -> str:
@@ -127,26 +129,26 @@ def attribute_values(node: Any, name: str) -> Mapping[str, Any]:
                 f"node {shorten(name, 200)}: attribute {shorten(attribute.name)} is there twice, expected it once",
                 hint=HINT,
             )
-        place = f"node {shorten(name, 200)}: attribute {shorten(attribute.name)[1:-1]}"
+        location = f"node {shorten(name, 200)}: attribute {shorten(attribute.name)[1:-1]}"
         try:
             value = helper.get_attribute_value(attribute)
         except ValueError as error:
-            raise ModelError(f"{place} has no value", hint=HINT) from error
-        values[attribute.name] = _plain(value, place)
+            raise ModelError(f"{location} has no value", hint=HINT) from error
+        values[attribute.name] = _plain(value, location)
     return values
 
 
-def _plain(value: Any, place: str) -> Any:
+def _plain(value: Any, location: str) -> Any:
     if isinstance(value, bytes):
         try:
             return value.decode("utf-8")
         except UnicodeDecodeError as error:
-            raise ModelError(f"{place} is no text", hint=HINT) from error
+            raise ModelError(f"{location} is no text", hint=HINT) from error
     if isinstance(value, (int, float, str)):
         return value
     if hasattr(value, "__iter__"):
-        return [_plain(item, place) for item in value]
-    raise ModelError(f"{place} is a {type(value).__name__}, expected numbers or text", hint=HINT)
+        return [_plain(item, location) for item in value]
+    raise ModelError(f"{location} is a {type(value).__name__}, expected numbers or text", hint=HINT)
 
 
 def declared_shape(value: Any) -> tuple[int, ...]:

@@ -52,12 +52,12 @@ class HbdkSimDevice:
 
     def infer_integers(self, inputs: Mapping[str, np.ndarray]) -> Tensors:
         """The integers that the BPU hands out, int64, by the names of the model's outputs."""
-        wanted = self.info.inputs[0]
-        if set(inputs) != {wanted.name}:
-            raise ModelError(f"inputs {sorted(inputs)} were given, expected [{wanted.name!r}]", hint="name the input")
+        expected = self.info.inputs[0]
+        if set(inputs) != {expected.name}:
+            raise ModelError(f"inputs {sorted(inputs)} were given, expected [{expected.name!r}]", hint="name the input")
         with tempfile.TemporaryDirectory(dir=self._folder) as scratch:
             folder = Path(scratch)
-            arguments = _input_arguments(wanted, inputs[wanted.name], folder)
+            arguments = _input_arguments(expected, inputs[expected.name], folder)
             (folder / "out").mkdir()
             self._run(
                 "hbdk-sim",
@@ -79,10 +79,10 @@ class HbdkSimDevice:
     def _extract(self, path: Path) -> Path:
         shutil.copyfile(path, self._folder / "model.bin")
         self._run("hb_extract_hbm", "model.bin", cwd=self._folder)
-        found = sorted(self._folder.rglob("*.hbm"))
-        if not found:
+        instructions = sorted(self._folder.rglob("*.hbm"))
+        if not instructions:
             raise ToolchainError(f"hb_extract_hbm found no instructions in {path}", hint=HINT)
-        return found[0]
+        return instructions[0]
 
     def _run(self, name: str, *arguments: str, cwd: Path) -> None:
         if not self._toolchain.has(name):
@@ -96,11 +96,11 @@ class HbdkSimDevice:
     def _read(self, folder: Path) -> Tensors:
         by_integer = {output.integer_name or output.name: output for output in self.info.outputs}
         by_integer |= {output.name: output for output in self.info.outputs}
-        found: Tensors = {}
+        tensors: Tensors = {}
         for index, name in enumerate(self._bpu.outputs):
             output = by_integer[name]
-            found[output.name] = _read_integers(folder, index).reshape(output.shape)
-        return found
+            tensors[output.name] = _read_integers(folder, index).reshape(output.shape)
+        return tensors
 
 
 def _only_bpu_node(info: BinInfo) -> Any:
@@ -116,21 +116,22 @@ def _only_bpu_node(info: BinInfo) -> Any:
     return bpu[0]
 
 
-def _input_arguments(wanted: BinInput, value: np.ndarray, folder: Path) -> list[str]:
+def _input_arguments(expected: BinInput, value: np.ndarray, folder: Path) -> list[str]:
     """Writes the input as the simulator takes it: packed NV12, or the BPU's integers as raw bytes."""
     value = np.asarray(value)
-    if wanted.kind == "nv12":
-        _, height, width, _ = wanted.shape
-        if value.dtype != np.uint8 or value.size != height * width * 3 // 2:
+    if expected.kind == "nv12":
+        _, height, width, _ = expected.shape
+        size = height * width * 3 // 2
+        if value.dtype != np.uint8 or value.size != size:
             raise ModelError(
-                f"input {wanted.name!r} is {value.dtype}{list(value.shape)}, expected {height * width * 3 // 2} uint8",
+                f"input {expected.name!r} is {value.dtype}{list(value.shape)}, expected {size} uint8",
                 hint="feed one packed NV12 frame",
             )
         (folder / "in.yuv").write_bytes(np.ascontiguousarray(value).tobytes())
         return ["-i", str(folder / "in.yuv"), "--yuv-size", f"{height}x{width}"]
-    if value.shape != wanted.shape or value.dtype not in (np.uint8, np.int8):
+    if value.shape != expected.shape or value.dtype not in (np.uint8, np.int8):
         raise ModelError(
-            f"input {wanted.name!r} is {value.dtype}{list(value.shape)}, expected uint8{list(wanted.shape)}",
+            f"input {expected.name!r} is {value.dtype}{list(value.shape)}, expected uint8{list(expected.shape)}",
             hint="prepare the input as the model's sidecar says",
         )
     integers = (value ^ np.uint8(0x80)).view(np.int8) if value.dtype == np.uint8 else value
@@ -140,10 +141,10 @@ def _input_arguments(wanted: BinInput, value: np.ndarray, folder: Path) -> list[
 
 def _read_integers(folder: Path, index: int) -> np.ndarray:
     """The integers of output `index`: one per line behind header lines that start with #, in NHWC order."""
-    found = sorted(folder.glob(f"hbdk_output{index}_feature_*_elem_int.txt"))
-    if len(found) != 1:
-        raise ToolchainError(f"hbdk-sim wrote {len(found)} files for output {index}, expected 1", hint=HINT)
-    text = "\n".join(line for line in found[0].read_text().splitlines() if not line.startswith("#"))
+    files = sorted(folder.glob(f"hbdk_output{index}_feature_*_elem_int.txt"))
+    if len(files) != 1:
+        raise ToolchainError(f"hbdk-sim wrote {len(files)} files for output {index}, expected 1", hint=HINT)
+    text = "\n".join(line for line in files[0].read_text().splitlines() if not line.startswith("#"))
     return np.array(text.split(), np.int64)
 
 
@@ -154,11 +155,11 @@ def _as_board(output: BinOutput, integers: np.ndarray) -> np.ndarray:
     return dequantize(integers, np.array(output.scales, np.float32), axis)
 
 
-def _input_info(wanted: BinInput) -> TensorInfo:
-    shape = wanted.shape
-    if wanted.kind == "nv12":
+def _input_info(expected: BinInput) -> TensorInfo:
+    shape = expected.shape
+    if expected.kind == "nv12":
         shape = (shape[0], 3, shape[1], shape[2])
-    return TensorInfo(wanted.name, shape, "uint8")
+    return TensorInfo(expected.name, shape, "uint8")
 
 
 def _output_info(output: BinOutput) -> TensorInfo:

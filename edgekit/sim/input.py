@@ -42,7 +42,7 @@ def graph_input(value: np.ndarray, expected: TensorType, name: str) -> np.ndarra
     fits = value.dtype == expected.dtype and value.shape[1:] == expected.shape[1:]
     if not fits or value.shape[0] == 0 or value.shape[0] % expected.shape[0]:
         raise ModelError(
-            f"input {name!r} is {value.dtype}{list(value.shape)}, expected {_wanted(expected)}",
+            f"input {name!r} is {value.dtype}{list(value.shape)}, expected {_expected_text(expected)}",
             hint="prepare the input as the model's sidecar says",
         )
     return value
@@ -61,7 +61,7 @@ def _yuv444(value: np.ndarray, expected: TensorType, name: str) -> np.ndarray:
         raise ModelError(f"input {name!r}: {error.message}", hint=error.hint) from error
 
 
-def _wanted(expected: TensorType) -> str:
+def _expected_text(expected: TensorType) -> str:
     if expected.dtype != np.int8:
         return str(expected)
     shape = list(expected.shape)

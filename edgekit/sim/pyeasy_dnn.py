@@ -72,9 +72,9 @@ class Model:
                 f"{len(listed)} inputs were given, expected {len(self.inputs)}", hint="give one array per input"
             )
         started = time.perf_counter()
-        found = self._device.infer({t.name: _shaped(a, t) for t, a in zip(self.inputs, listed, strict=True)})
+        results = self._device.infer({t.name: _shaped(a, t) for t, a in zip(self.inputs, listed, strict=True)})
         self.estimate_latency = round((time.perf_counter() - started) * 1000)
-        self.outputs = tuple(PyDNNTensor(t.name, t.properties, found[t.name]) for t in self.outputs)
+        self.outputs = tuple(PyDNNTensor(t.name, t.properties, results[t.name]) for t in self.outputs)
         return self.outputs
 
 
@@ -112,8 +112,8 @@ def open_beside(path: Path) -> SimDevice:
 
 
 def _tensor(info: TensorInfo, input_kind: str | None) -> PyDNNTensor:
-    pictured = input_kind is not None and input_kind != "featuremap"
-    kind = INPUT_TENSOR_TYPES[input_kind] if pictured and input_kind else TENSOR_TYPES[info.dtype]
+    is_image = input_kind is not None and input_kind != "featuremap"
+    kind = INPUT_TENSOR_TYPES[input_kind] if is_image and input_kind else TENSOR_TYPES[info.dtype]
     properties = TensorProperties(
         tensor_type=kind,
         dtype=info.dtype,

@@ -71,11 +71,11 @@ def _nodes(container: SimBin) -> list[SimNode]:
 def _write_sidecar(output: Path, spec: ModelSpec) -> Path:
     """`spec` with every output as the simulated device itself gives it."""
     device = open_sim_device(output)
-    found = {tensor.name: tensor for tensor in device.outputs}
+    tensors = {tensor.name: tensor for tensor in device.outputs}
     device.close()
 
     def as_built(head: HeadSpec) -> HeadSpec:
-        tensor = found[head.name]
+        tensor = tensors[head.name]
         integer = tensor.dtype != "float32"
         return replace(head, dtype=tensor.dtype, scale=tensor.scale if integer else (), axis=tensor.axis)
 

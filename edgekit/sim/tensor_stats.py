@@ -14,7 +14,7 @@ from edgekit.sim.fast.executor import FastExecutor
 from edgekit.sim.graph import Graph
 from edgekit.sim.node import Node
 from edgekit.sim.ops.operator import Arrays
-from edgekit.sim.tensor_scales import tensor_units
+from edgekit.sim.tensor_scales import tensor_scales
 
 Tensors = Mapping[str, np.ndarray]
 
@@ -23,7 +23,7 @@ Tensors = Mapping[str, np.ndarray]
 class TensorStats:
     """An integer tensor over all frames: extremes, share of its dtype's range used, share of saturated elements.
 
-    `unit`: what one step stands for in the float model (edgekit.sim.tensor_scales); None where it is not known or
+    `scale`: what one step stands for in the float model (edgekit.sim.tensor_scales); None where it is not known or
     differs by channel.
     """
 
@@ -34,7 +34,7 @@ class TensorStats:
     high: int
     range_used: float
     saturated: float
-    unit: float | None
+    scale: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,11 +52,11 @@ def tensor_stats(graph: Graph, frames: Iterable[Tensors]) -> tuple[TensorStats, 
     names = [t for node in graph.nodes for t in node.outputs if graph.types[t].dtype in (np.int8, np.int16)]
     extremes: dict[str, list[int]] = {}
     for frame in frames:
-        found = executor.run(frame, names)
+        tensors = executor.run(frame, names)
         for name in names:
-            _count(extremes, name, found[name])
-    units = tensor_units(graph)
-    return tuple(_stats(graph, name, row, units.get(name)) for name, row in extremes.items())
+            _count(extremes, name, tensors[name])
+    scales = tensor_scales(graph)
+    return tuple(_stats(graph, name, row, scales.get(name)) for name, row in extremes.items())
 
 
 def reference_profile(graph: Graph, frames: Sequence[Tensors]) -> tuple[OpTime, ...]:
@@ -107,9 +107,11 @@ def _count(extremes: dict[str, list[int]], name: str, values: np.ndarray) -> Non
     row[3] += values.size
 
 
-def _stats(graph: Graph, name: str, row: Sequence[int], unit: np.ndarray | None) -> TensorStats:
+def _stats(graph: Graph, name: str, row: Sequence[int], scale: np.ndarray | None) -> TensorStats:
     dtype = graph.types[name].dtype
     low, high, saturated, total = row
     used = (high - low) / (2 ** (dtype.itemsize * 8) - 1)
-    known = float(unit[0]) if unit is not None and unit.size == 1 else None
-    return TensorStats(name, graph.producers[name].op_type, dtype.name, low, high, used, saturated / total, known)
+    common_scale = float(scale[0]) if scale is not None and scale.size == 1 else None
+    return TensorStats(
+        name, graph.producers[name].op_type, dtype.name, low, high, used, saturated / total, common_scale
+    )

@@ -24,7 +24,7 @@ from edgekit.sim.tensor import TensorType
 
 ECHO = "edgekit_input_echo"
 TIMEOUT_SECONDS = 900.0
-ELEMENTS = {name: number for number, name in ELEMENT_DTYPES.items()}
+ELEMENT_TYPES = {name: number for number, name in ELEMENT_DTYPES.items()}
 MAPPER_CONFIG = """\
 model_parameters:
   onnx_model: 'input.onnx'
@@ -56,7 +56,7 @@ def vendor_tensors(
     inputs: as ReferenceExecutor.run takes them. Raises ToolchainError where no toolchain is here, where it
     fails, or where it does not see the input that we fed.
     """
-    found = toolchain or find_toolchain()
+    toolchain = toolchain or find_toolchain()
     if len(graph.inputs) != 1:
         raise ToolchainError(
             f"the graph has {len(graph.inputs)} inputs, expected 1 for hb_mapper infer", hint="verify without --oracle"
@@ -65,7 +65,7 @@ def vendor_tensors(
     with tempfile.TemporaryDirectory(prefix="edgekit-oracle-") as scratch:
         folder = Path(scratch)
         shapes = _write_request(folder, source, graph, name, kind, inputs[name])
-        _infer(found, folder, name)
+        _infer(toolchain, folder, name)
         tensors = {tensor: _read_dump(folder, tensor, shapes[tensor]) for tensor in shapes}
     echoed = tensors.pop(ECHO)
     if not np.array_equal(echoed, inputs[name]):
@@ -91,9 +91,9 @@ def _write_request(
     write_bytes(folder / "all_quantized_model.onnx", model.SerializeToString())
     write_bytes(folder / "input.onnx", _float_stand_in(name, fed.shape))
     (folder / "calibration").mkdir()
-    pictured = kind.dtype == np.int8
-    write_text(folder / "config.yaml", MAPPER_CONFIG.format(kind="rgb" if pictured else "featuremap"))
-    pixels = fed.astype(np.float32) + np.float32(128 if pictured else 0)  # pixels are what integers around 0 stand for
+    is_image = kind.dtype == np.int8
+    write_text(folder / "config.yaml", MAPPER_CONFIG.format(kind="rgb" if is_image else "featuremap"))
+    pixels = fed.astype(np.float32) + np.float32(128 if is_image else 0)  # pixels are what integers around 0 stand for
     write_bytes(folder / "input.bin", np.ascontiguousarray(pixels).tobytes())
     return dumped
 
@@ -110,14 +110,14 @@ def _rewire(model: Any, name: str, shape: tuple[int, ...], perm: tuple[int, ...]
     constants = {tensor.name for tensor in model.graph.initializer}
     for left_over in [v for v in model.graph.input if v.name != name and v.name not in constants]:
         model.graph.input.remove(left_over)
-    value.CopyFrom(helper.make_tensor_value_info(name, ELEMENTS[kind.dtype.name], shape))
+    value.CopyFrom(helper.make_tensor_value_info(name, ELEMENT_TYPES[kind.dtype.name], shape))
     model.graph.node.insert(0, helper.make_node("Transpose", [name], [ECHO], name=ECHO, perm=perm))
 
 
 def _value_info(name: str, kind: TensorType) -> Any:
     from onnx import helper
 
-    return helper.make_tensor_value_info(name, ELEMENTS[kind.dtype.name], kind.shape)
+    return helper.make_tensor_value_info(name, ELEMENT_TYPES[kind.dtype.name], kind.shape)
 
 
 def _float_stand_in(name: str, shape: tuple[int, ...]) -> bytes:

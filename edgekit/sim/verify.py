@@ -58,27 +58,27 @@ class Comparison:
         return sum(op.differing for op in self.ops if op.inexact)
 
 
-class _Tally:
+class _DifferenceCounter:
     def __init__(self, kind: str) -> None:
         self.kind = kind
         self._rows: dict[tuple[str, bool], list[float]] = {}
 
-    def add(self, op_type: str, expected: np.ndarray, found: np.ndarray, *, inexact: bool = False) -> None:
+    def add(self, op_type: str, expected: np.ndarray, actual: np.ndarray, *, inexact: bool = False) -> None:
         row = self._rows.setdefault((op_type, inexact), [0, 0, 0, 0.0])
         row[0] += 1
         row[1] += expected.size
-        if expected.shape != found.shape or expected.dtype != found.dtype:
+        if expected.shape != actual.shape or expected.dtype != actual.dtype:
             row[2] += expected.size
             row[3] = float("inf")
             return
-        differs = ~((expected == found) | (_nan(expected) & _nan(found)))
+        differs = ~((expected == actual) | (_nan(expected) & _nan(actual)))
         count = int(np.count_nonzero(differs))
         row[2] += count
         if count:
-            gap = np.abs(expected[differs].astype(np.float64) - found[differs].astype(np.float64))
+            gap = np.abs(expected[differs].astype(np.float64) - actual[differs].astype(np.float64))
             row[3] = max(row[3], float(gap.max()))
 
-    def merge(self, added: _Tally) -> None:
+    def merge(self, added: _DifferenceCounter) -> None:
         """Add the counts of other frames."""
         for key, (tensors, elements, differing, largest) in added._rows.items():
             row = self._rows.get(key, [0, 0, 0, 0.0])
@@ -119,17 +119,17 @@ def verify_graph(
     Returns:
         One comparison per pair of executions.
     """
-    tallies = _tallies(toolchain)
+    counters = _counters(toolchain)
     if workers is None or workers.at_once == 1 or source is None:
-        _verify_frames(graph, frames, tallies, source, toolchain, progress)
+        _verify_frames(graph, frames, counters, source, toolchain, progress)
     else:
         location = source.absolute() if isinstance(source, Path) else source
         tasks = [_FrameTask(location, inputs, toolchain) for inputs in frames]
         for done, (_, counted) in enumerate(completed(workers, _verify_frame, tasks), 1):
-            for tally, added in zip(tallies, counted, strict=True):
-                tally.merge(added)
+            for counter, added in zip(counters, counted, strict=True):
+                counter.merge(added)
             progress("frames", done, len(frames))
-    return tuple(tally.comparison() for tally in tallies)
+    return tuple(counter.comparison() for counter in counters)
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,22 +139,25 @@ class _FrameTask:
     toolchain: Toolchain | None
 
 
-def _verify_frame(task: _FrameTask) -> list[_Tally]:
+def _verify_frame(task: _FrameTask) -> list[_DifferenceCounter]:
     """Compare one frame where a worker is."""
-    tallies = _tallies(task.toolchain)
-    _verify_frames(load_graph(task.source), [task.inputs], tallies, task.source, task.toolchain, silent)
-    return tallies
+    counters = _counters(task.toolchain)
+    _verify_frames(load_graph(task.source), [task.inputs], counters, task.source, task.toolchain, silent)
+    return counters
 
 
-def _tallies(toolchain: Toolchain | None) -> list[_Tally]:
+def _counters(toolchain: Toolchain | None) -> list[_DifferenceCounter]:
     kinds = ["fast, as it runs, against the reference", "fast, tensor by tensor, against the reference"]
-    return [_Tally(kind) for kind in (*kinds, *(["reference against the vendor's executor"] if toolchain else []))]
+    return [
+        _DifferenceCounter(kind)
+        for kind in (*kinds, *(["reference against the vendor's executor"] if toolchain else []))
+    ]
 
 
 def _verify_frames(
     graph: Graph,
     frames: Sequence[Tensors],
-    tallies: Sequence[_Tally],
+    counters: Sequence[_DifferenceCounter],
     source: Path | bytes | None,
     toolchain: Toolchain | None,
     progress: Progress,
@@ -166,22 +169,22 @@ def _verify_frames(
         progress("frames", done, len(frames))
         if isinstance(fast, FastExecutor):
             expected = reference.run(inputs, tensors)
-            _compare(graph, expected, fast.run(inputs), tallies[0])
-            unfolded = {output.tensor: found for output, found in _by_output(raw, fast_raw.run(inputs))}
-            _compare(graph, expected, unfolded, tallies[0])
-            _compare(graph, expected, fast.run(inputs, tensors), tallies[1])
+            _compare(graph, expected, fast.run(inputs), counters[0])
+            unfolded = {output.tensor: actual for output, actual in _by_output(raw, fast_raw.run(inputs))}
+            _compare(graph, expected, unfolded, counters[0])
+            _compare(graph, expected, fast.run(inputs, tensors), counters[1])
         if toolchain and source is not None:
-            theirs = {**vendor_tensors(source, graph, inputs, toolchain=toolchain), **inputs}
-            _compare_nodes(graph, theirs, tallies[2])
+            vendor = {**vendor_tensors(source, graph, inputs, toolchain=toolchain), **inputs}
+            _compare_nodes(graph, vendor, counters[2])
     progress("frames", len(frames), len(frames))
 
 
-def compare_integers(kind: str, expected: Tensors, found: Tensors) -> Comparison:
+def compare_integers(kind: str, expected: Tensors, actual: Tensors) -> Comparison:
     """Two sets of outputs, element by element."""
-    tally = _Tally(kind)
+    counter = _DifferenceCounter(kind)
     for name in expected:
-        tally.add(name, expected[name], found[name])
-    return tally.comparison()
+        counter.add(name, expected[name], actual[name])
+    return counter.comparison()
 
 
 def raw_outputs(graph: Graph) -> Graph:
@@ -190,25 +193,25 @@ def raw_outputs(graph: Graph) -> Graph:
     return strip_dequantize(graph, names)
 
 
-def _compare(graph: Graph, expected: Tensors, found: Tensors, tally: _Tally) -> None:
-    for name, value in found.items():
-        tally.add(_maker(graph, name), expected[name], value)
+def _compare(graph: Graph, expected: Tensors, actual: Tensors, counter: _DifferenceCounter) -> None:
+    for name, value in actual.items():
+        counter.add(_producer_type(graph, name), expected[name], value)
 
 
-def _by_output(graph: Graph, found: Tensors) -> Iterator[tuple[GraphOutput, np.ndarray]]:
+def _by_output(graph: Graph, tensors: Tensors) -> Iterator[tuple[GraphOutput, np.ndarray]]:
     for output in graph.outputs.values():
-        yield output, found[output.name]
+        yield output, tensors[output.name]
 
 
-def _compare_nodes(graph: Graph, theirs: Tensors, tally: _Tally) -> None:
+def _compare_nodes(graph: Graph, vendor: Tensors, counter: _DifferenceCounter) -> None:
     for node in graph.nodes:
-        operands = [graph.constants[n] if n in graph.constants else theirs[n] for n in node.operands]
+        operands = [graph.constants[n] if n in graph.constants else vendor[n] for n in node.operands]
         inexact = isinstance(node.operator, FloatOp) and not node.operator.exact
-        for name, found in zip(node.outputs, run_checked(node.name, node.operator, *operands), strict=True):
-            tally.add(node.op_type, theirs[name], np.asarray(found), inexact=inexact)
+        for name, actual in zip(node.outputs, run_checked(node.name, node.operator, *operands), strict=True):
+            counter.add(node.op_type, vendor[name], np.asarray(actual), inexact=inexact)
 
 
-def _maker(graph: Graph, tensor: str) -> str:
+def _producer_type(graph: Graph, tensor: str) -> str:
     return graph.producers[tensor].op_type if tensor in graph.producers else "input"
 
 

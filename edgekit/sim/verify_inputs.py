@@ -41,7 +41,7 @@ def image_frames(graph: Graph, model: Path, folder: Path, count: int) -> Iterato
     if len(graph.inputs) != 1 or graph_input_kind(graph) == "featuremap":
         raise ModelError("the graph takes no image, expected one image input", hint="leave --images away")
     ((name, kind),) = graph.inputs.items()
-    input_spec, preprocess = _how(graph, model, name)
+    input_spec, preprocess = _input_spec(graph, model, name)
     for path in paths:
         canvas, _ = letterbox_image(read_image(path), preprocess)
         packed = pack_input(canvas, input_spec, preprocess)
@@ -51,7 +51,7 @@ def image_frames(graph: Graph, model: Path, folder: Path, count: int) -> Iterato
 def image_inputs(graph: Graph, model: Path, folder: Path, count: int) -> Iterator[np.ndarray]:
     """As image_frames, but packed for the device and no further: NV12 stays flat."""
     ((name, _),) = graph.inputs.items()
-    input_spec, preprocess = _how(graph, model, name)
+    input_spec, preprocess = _input_spec(graph, model, name)
     for path in image_paths(Path(folder), count):
         canvas, _ = letterbox_image(read_image(path), preprocess)
         yield pack_input(canvas, input_spec, preprocess)
@@ -66,7 +66,7 @@ def generated_images(graph: Graph, count: int) -> Iterator[np.ndarray]:
         yield np.random.default_rng(index).integers(0, 256, shape).astype(np.uint8)
 
 
-def _how(graph: Graph, model: Path, name: str) -> tuple[InputSpec, Preprocess]:
+def _input_spec(graph: Graph, model: Path, name: str) -> tuple[InputSpec, Preprocess]:
     sidecar = sidecar_path(model)
     if sidecar.exists():
         spec = load_spec(sidecar)

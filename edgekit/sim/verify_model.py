@@ -26,7 +26,7 @@ HBDK_KIND = "simulated device against the instructions of the .bin (hbdk-sim)"
 
 
 @dataclass(frozen=True, slots=True)
-class Verified:
+class Verification:
     """All comparisons of one model, and what was asked for besides."""
 
     model: Path
@@ -53,7 +53,7 @@ def verify_model(
     profile: bool = False,
     workers: Workers | None = None,
     progress: Progress = silent,
-) -> Verified:
+) -> Verification:
     """Compares the executions of a quantized graph, a simulated `.bin` or a real `.bin` on `num` frames.
 
     A real `.bin` is run by the toolchain's instruction simulator and compared with its quantized graph, which
@@ -69,7 +69,7 @@ def verify_model(
     )
     if real_bin:
         comparisons.append(_verify_bin(path, graph, images, num, progress))
-    return Verified(
+    return Verification(
         model=path,
         frames=len(frames),
         comparisons=tuple(comparisons),
@@ -79,16 +79,16 @@ def verify_model(
     )
 
 
-def verified_to_dict(found: Verified) -> dict[str, Any]:
+def verification_to_dict(verification: Verification) -> dict[str, Any]:
     """As plain JSON values."""
     return {
-        "model": str(found.model),
-        "frames": found.frames,
-        "passed": found.passed,
-        "comparisons": [comparison_to_dict(comparison) for comparison in found.comparisons],
-        "stats": [asdict(row) for row in found.stats],
-        "profile": [asdict(row) for row in found.profile],
-        "notes": list(found.notes),
+        "model": str(verification.model),
+        "frames": verification.frames,
+        "passed": verification.passed,
+        "comparisons": [comparison_to_dict(comparison) for comparison in verification.comparisons],
+        "stats": [asdict(row) for row in verification.stats],
+        "profile": [asdict(row) for row in verification.profile],
+        "notes": list(verification.notes),
     }
 
 
@@ -111,21 +111,21 @@ def _graph_source(path: Path) -> tuple[Path | bytes, bool]:
 
 def _verify_bin(path: Path, graph: Graph, images: Path | None, num: int, progress: Progress) -> Comparison:
     raw = raw_outputs(graph)
-    ours, theirs = SimDevice(raw), HbdkSimDevice(path)
+    simulated, instructions = SimDevice(raw), HbdkSimDevice(path)
     (name,) = graph.inputs
     inputs = list(image_inputs(graph, path, images, num) if images else generated_images(graph, num))
     expected: dict[str, list[np.ndarray]] = {}
-    found: dict[str, list[np.ndarray]] = {}
+    actual: dict[str, list[np.ndarray]] = {}
     try:
         for done, image in enumerate(inputs):
             progress("instructions of the .bin (about 20 s per frame)", done, len(inputs))
-            integers = theirs.infer_integers({name: image})
-            for output, values in ours.infer({name: image}).items():
+            integers = instructions.infer_integers({name: image})
+            for output, values in simulated.infer({name: image}).items():
                 expected.setdefault(output, []).append(values.astype(np.int64))
-                found.setdefault(output, []).append(integers[output])
+                actual.setdefault(output, []).append(integers[output])
     finally:
-        theirs.close()
-    return compare_integers(HBDK_KIND, _stacked(expected), _stacked(found))
+        instructions.close()
+    return compare_integers(HBDK_KIND, _stacked(expected), _stacked(actual))
 
 
 def _stacked(frames: dict[str, list[np.ndarray]]) -> dict[str, np.ndarray]:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from edgekit.sim.graph import load_graph
-from edgekit.sim.tensor_scales import tensor_units
+from edgekit.sim.tensor_scales import tensor_scales
 from tests.sim.synthetic import NodeSpec, graph_bytes
 
 SHAPE = (1, 2, 2, 1)
@@ -38,8 +38,8 @@ def test_units_follow_the_graph_from_both_ends() -> None:
     order = [nodes[i] for i in (0, 1, 5, 2, 6, 3, 4)]
     inputs = {"x": ("int8", SHAPE), "f": ("float32", SHAPE)}
     outputs = {"c": ("int8", SHAPE), "l": ("int8", SHAPE), "y": ("float32", SHAPE)}
-    units = tensor_units(load_graph(graph_bytes(order, inputs, outputs)))
-    assert units["a"] == pytest.approx(0.01)  # 1 * 1.27 / 127 * 2^14 / 16384
-    assert units["c"] == pytest.approx(0.01 * 0.01 * 2**16 / 8192)
-    assert units["l"] == pytest.approx(out_unit, rel=1e-3)
-    assert units["h"] == pytest.approx(0.003)
+    scales = tensor_scales(load_graph(graph_bytes(order, inputs, outputs)))
+    assert scales["a"] == pytest.approx(0.01)  # 1 * 1.27 / 127 * 2^14 / 16384
+    assert scales["c"] == pytest.approx(0.01 * 0.01 * 2**16 / 8192)
+    assert scales["l"] == pytest.approx(out_unit, rel=1e-3)
+    assert scales["h"] == pytest.approx(0.003)

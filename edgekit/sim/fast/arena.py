@@ -27,7 +27,7 @@ def arrange(lifetimes: Mapping[str, Lifetime]) -> tuple[dict[str, int], int]:
     offsets: dict[str, int] = {}
     for name in sorted(lifetimes, key=lambda n: (-lifetimes[n].size, n)):
         life = lifetimes[name]
-        beside = sorted((start, end) for start, end, other in placed if _meet(life, other))
+        beside = sorted((start, end) for start, end, placed_life in placed if _meet(life, placed_life))
         offsets[name] = start = _lowest_gap(beside, life.size)
         placed.append((start, start + life.size, life))
     return offsets, max((end for _, end, _ in placed), default=0)

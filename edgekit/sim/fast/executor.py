@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from edgekit.sim.executor import check_inputs, wanted_tensors
+from edgekit.sim.executor import check_inputs, requested_tensors
 from edgekit.sim.fast.arena import ALIGN
 from edgekit.sim.fast.kernel_call import Frame, KernelCall
 from edgekit.sim.fast.kernel_set import KernelSet
@@ -47,7 +47,7 @@ class FastExecutor:
 
     def run(self, inputs: Mapping[str, np.ndarray], keep: Collection[str] = ()) -> dict[str, np.ndarray]:
         """As ReferenceExecutor.run: all outputs by public name and the tensors `keep`, owned by the caller."""
-        requested = wanted_tensors(self.graph, keep)
+        requested = requested_tensors(self.graph, keep)
         plan = self.plan(keep)
         frame = self._begin_frame(plan, inputs)
         for call in plan.calls:

@@ -1,4 +1,4 @@
-"""HzDequantize: from integers to the float model's unit."""
+"""HzDequantize: from integers to the float model's values."""
 
 from __future__ import annotations
 

@@ -87,12 +87,12 @@ def _require_inputs(node: NodeReader) -> None:
         node.require(name != "" or (index > 0 and left_out), f"input {index} is left out", "a tensor")
 
 
-def _run(session: Any, feeds: Mapping[str, np.ndarray], place: str) -> Arrays:
+def _run(session: Any, feeds: Mapping[str, np.ndarray], location: str) -> Arrays:
     try:
         return tuple(session.run(None, feeds))
     except Exception as error:  # onnxruntime raises its own classes, all derived from Exception
         raise ModelError(
-            f"{place}: onnxruntime cannot run it ({shorten(str(error), 300)[1:-1]}), "
+            f"{location}: onnxruntime cannot run it ({shorten(str(error), 300)[1:-1]}), "
             "expected operands that fit the operator",
             hint=HINT,
         ) from error

@@ -74,13 +74,13 @@ def read_transpose(node: NodeReader) -> Transpose:
 def read_reshape(node: NodeReader) -> Reshape:
     node.expect_inputs(2)
     x = node.operand(0, ANY)
-    wanted = node.constant(1, ("int64",), (-1,)).tolist()
-    copied = [x.shape[i] if size == 0 and i < len(x.shape) else size for i, size in enumerate(wanted)]
+    requested = node.constant(1, ("int64",), (-1,)).tolist()
+    copied = [x.shape[i] if size == 0 and i < len(x.shape) else size for i, size in enumerate(requested)]
     known = math.prod(size for size in copied if size != -1)
     if copied.count(-1) == 1 and known > 0 and x.size % known == 0:
         copied[copied.index(-1)] = x.size // known
     fits = all(size >= 0 for size in copied) and math.prod(copied) == x.size
-    node.require(fits, f"target shape {wanted}", f"one of {x.size} elements as {list(x.shape)} has")
+    node.require(fits, f"target shape {requested}", f"one of {x.size} elements as {list(x.shape)} has")
     return Reshape((TensorType(tuple(copied), x.dtype),))
 
 

@@ -31,13 +31,13 @@ class Lut2Layer:
     outputs: tuple[TensorType, ...]
 
     def run(self, x: np.ndarray) -> Arrays:
-        wide = x.astype(np.int64)
+        x64 = x.astype(np.int64)
         if self.symmetry == "NONE":
-            y = self._evaluate(wide)
+            y = self._evaluate(x64)
         else:
-            y = self._evaluate(np.abs(wide))
+            y = self._evaluate(np.abs(x64))
             if self.symmetry == "ORIGIN_SYMMETRIC":
-                y = np.where(wide < 0, -y, y)
+                y = np.where(x64 < 0, -y, y)
         return (sat(y, self.bits).astype(INT_DTYPES[self.bits]),)
 
     def _evaluate(self, x: np.ndarray) -> np.ndarray:

@@ -23,11 +23,11 @@ class SPRelu:
     outputs: tuple[TensorType, ...]
 
     def run(self, x: np.ndarray) -> Arrays:
-        wide = x.astype(np.int64)
-        above = round_shift(wide * self.positive[0], self.positive[1])
-        v = sat((wide * self.slope) >> self.accu_right_shift, 16)
+        x64 = x.astype(np.int64)
+        above = round_shift(x64 * self.positive[0], self.positive[1])
+        v = sat((x64 * self.slope) >> self.accu_right_shift, 16)
         below = round_shift(v * self.negative[0], self.negative[1])
-        return (sat(np.where(wide >= 0, above, below), x.dtype.itemsize * 8).astype(x.dtype),)
+        return (sat(np.where(x64 >= 0, above, below), x.dtype.itemsize * 8).astype(x.dtype),)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,9 +39,9 @@ class PRelu:
     outputs: tuple[TensorType, ...]
 
     def run(self, x: np.ndarray) -> Arrays:
-        wide = x.astype(np.int64)
-        below = round_shift(wide * self.alpha_scale, self.alpha_shift)
-        return (sat(np.where(wide >= 0, wide, below), x.dtype.itemsize * 8).astype(x.dtype),)
+        x64 = x.astype(np.int64)
+        below = round_shift(x64 * self.alpha_scale, self.alpha_shift)
+        return (sat(np.where(x64 >= 0, x64, below), x.dtype.itemsize * 8).astype(x.dtype),)
 
 
 def read_sprelu(node: NodeReader) -> SPRelu:

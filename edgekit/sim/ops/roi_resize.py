@@ -32,9 +32,9 @@ class RoiResize:
     outputs: tuple[TensorType, ...]
 
     def run(self, x: np.ndarray) -> Arrays:
-        wide = x.astype(np.int64)
+        x64 = x.astype(np.int64)
         across = _blend(
-            wide[:, :, self.cols.first], wide[:, :, self.cols.second], self.cols.fraction[None, None, :, None]
+            x64[:, :, self.cols.first], x64[:, :, self.cols.second], self.cols.fraction[None, None, :, None]
         )
         if self.twice:
             across >>= FRACTION_BITS
