@@ -56,6 +56,15 @@ def test_names_are_the_fields(path: Path) -> None:
     assert refused_names(path) == []
 
 
+def test_a_public_class_name_has_one_meaning() -> None:
+    homes: dict[str, list[str]] = {}
+    for path in sorted(PACKAGE.rglob("*.py")):
+        for node in ast.parse(path.read_text(encoding="utf-8")).body:
+            if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+                homes.setdefault(node.name, []).append(path.relative_to(PACKAGE).as_posix())
+    assert {name: paths for name, paths in homes.items() if len(paths) > 1} == {}
+
+
 def test_old_words_are_refused() -> None:
     assert {"found", "photo", "anew"} <= REFUSED and "image" not in REFUSED
     assert [

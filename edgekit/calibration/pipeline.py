@@ -14,7 +14,7 @@ from edgekit.calibration.manifest import build_manifest
 from edgekit.calibration.select import SELECTIONS, Selection, select_images
 from edgekit.calibration.workdir import Work, open_work
 from edgekit.calibration.write import plan_files, remove_leftovers, write_files
-from edgekit.data.image_source import Source, open_source
+from edgekit.data.image_source import ImageSource, open_source
 from edgekit.errors import ConfigError, ModelError, OutputError
 from edgekit.files import atomic_path, is_file, read_json, sha256_file
 from edgekit.folder_lock import folder_lock
@@ -212,7 +212,7 @@ def _plan(
     return _Plan(f"{stem}_heads.onnx", f"{prefix}.yaml", config, spec)
 
 
-def _write_all(work: Work, plan: _Plan, heads: onnx.ModelProto, opened: Source, progress: Progress) -> None:
+def _write_all(work: Work, plan: _Plan, heads: onnx.ModelProto, opened: ImageSource, progress: Progress) -> None:
     """Model, sidecar, data, yaml, then the manifest: it stands for a whole folder."""
     assert work.selection is not None
     folder, selection = work.folder, work.selection
@@ -299,7 +299,7 @@ def _warnings(work: Work, plan: _Plan) -> tuple[Warned, ...]:
     return check_selection(work.selection, num=int(work.request["num"]), size_wh=plan.spec.preprocess.size_wh)
 
 
-def _result(work: Work, plan: _Plan, opened: Source, *, reused: bool) -> CalibrationSet:
+def _result(work: Work, plan: _Plan, opened: ImageSource, *, reused: bool) -> CalibrationSet:
     assert work.selection is not None
     return CalibrationSet(
         folder=work.folder,

@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from edgekit.calibration.features import THUMB_SIDE, Description, ImageStats, describe, standardise
 from edgekit.data.image_loader import map_images
-from edgekit.data.image_source import Image, Source
+from edgekit.data.image_source import Image, ImageSource
 from edgekit.errors import ConfigError, DataError, ImageError
 from edgekit.progress import Progress, silent
 
@@ -60,7 +60,7 @@ class Selection:
 
 
 def select_images(
-    source: Source, *, num: int, how: str = "diverse", seed: int = 0, progress: Progress = silent
+    source: ImageSource, *, num: int, how: str = "diverse", seed: int = 0, progress: Progress = silent
 ) -> Selection:
     """Choose `num` images (fewer where there are not as many different ones).
 
@@ -82,7 +82,7 @@ def select_images(
     return selection
 
 
-def _in_order(source: Source, num: int, how: str, seed: int, progress: Progress) -> Selection:
+def _in_order(source: ImageSource, num: int, how: str, seed: int, progress: Progress) -> Selection:
     """The first `num` decodable ones, of a shuffled order for `random`."""
     order = np.arange(len(source.images))
     if how == "random":
@@ -112,7 +112,7 @@ def _in_batches(
         start = stop
 
 
-def _diverse(source: Source, num: int, seed: int, progress: Progress) -> Selection:
+def _diverse(source: ImageSource, num: int, seed: int, progress: Progress) -> Selection:
     rng = np.random.default_rng(seed)
     images: Sequence[Image] = source.images
     limit = max(MAX_CANDIDATES, num)
@@ -204,7 +204,7 @@ def _distances(a: Floats, b: Floats) -> Floats:
 
 
 def _selection(
-    source: Source, good: Sequence[tuple[Image, Description]], dropped: list[Dropped], looked_at: int
+    source: ImageSource, good: Sequence[tuple[Image, Description]], dropped: list[Dropped], looked_at: int
 ) -> Selection:
     absent = [Dropped(name, "missing", "named by the source, but there is no such file") for name in source.missing]
     rows = np.stack([d.thumb.ravel() for _, d in good]) if good else np.zeros((0, 1), np.float32)

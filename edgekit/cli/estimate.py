@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from edgekit.latency.estimate import Estimate
-    from edgekit.latency.parameters import Parameters
+    from edgekit.latency.parameters import LatencyParameters
 
 EPILOG = """\
 examples:
@@ -61,7 +61,7 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _print(found: Estimate, parameters: Parameters, *, everything: bool) -> None:
+def _print(found: Estimate, parameters: LatencyParameters, *, everything: bool) -> None:
     from edgekit.cli.console import print_table
     from edgekit.latency.estimate import time_by_bound
 
@@ -90,7 +90,7 @@ def _print(found: Estimate, parameters: Parameters, *, everything: bool) -> None
         print(f"note: {note}")
 
 
-def _headline(found: Estimate, parameters: Parameters) -> list[str]:
+def _headline(found: Estimate, parameters: LatencyParameters) -> list[str]:
     from edgekit.latency.board import board_figures
 
     board = board_figures(found.frame_us, found.band, found.task)

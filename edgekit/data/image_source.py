@@ -39,7 +39,7 @@ class Image:
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class ImageSource:
     """Everything that a SOURCE offers, in a fixed order; `missing` are names without a file."""
 
     kind: str
@@ -56,7 +56,7 @@ class Source:
         return digest.hexdigest()
 
 
-def open_source(source: Path, *, frames: int, images_dir: Path | None = None) -> Source:
+def open_source(source: Path, *, frames: int, images_dir: Path | None = None) -> ImageSource:
     """Find the images that `source` offers.
 
     Args:
@@ -104,44 +104,44 @@ def source_kind(source: Path) -> str:
     return kind
 
 
-def _open_folder(source: Path, frames: int, images_dir: Path | None) -> Source:
+def _open_folder(source: Path, frames: int, images_dir: Path | None) -> ImageSource:
     return _of_listing("folder", Listing(images_below(source)), source)
 
 
-def _open_glob(source: Path, frames: int, images_dir: Path | None) -> Source:
+def _open_glob(source: Path, frames: int, images_dir: Path | None) -> ImageSource:
     fixed = [part for part in source.parts if not any(c in part for c in "*?[")]
     root = Path(*fixed) if fixed == list(source.parts[: len(fixed)]) else Path()
     return _of_listing("glob", Listing(tuple(glob_images(str(source)))), root)
 
 
-def _open_list(source: Path, frames: int, images_dir: Path | None) -> Source:
+def _open_list(source: Path, frames: int, images_dir: Path | None) -> ImageSource:
     return _of_listing("list", listed_images(source), source.parent)
 
 
-def _open_coco(source: Path, frames: int, images_dir: Path | None) -> Source:
+def _open_coco(source: Path, frames: int, images_dir: Path | None) -> ImageSource:
     faults = Faults()
     images = coco_images(read_coco(source), location=str(source), faults=faults)
     folder, listing = find_images(images, source, images_dir=images_dir)
     return _of_listing("coco", listing, folder, faults.notes(str(source)))
 
 
-def _open_dataset(source: Path, frames: int, images_dir: Path | None) -> Source:
+def _open_dataset(source: Path, frames: int, images_dir: Path | None) -> ImageSource:
     dataset = read_dataset(source)
     split = next(iter(s for s in ("train", "val", "test") if s in dataset.splits))
     notes = () if split == "train" else (f"the dataset has no train split; its {split} split was used",)
     return _of_listing("yolo", split_images(dataset, split), dataset.root, notes)
 
 
-def _open_video(source: Path, frames: int, images_dir: Path | None) -> Source:
+def _open_video(source: Path, frames: int, images_dir: Path | None) -> ImageSource:
     numbers = spread_frames(source, frames)
-    return Source("video", tuple(Image(source, f"{source.name}#{n}", n) for n in numbers))
+    return ImageSource("video", tuple(Image(source, f"{source.name}#{n}", n) for n in numbers))
 
 
-def _open_image(source: Path, frames: int, images_dir: Path | None) -> Source:
-    return Source("image", (Image(source, source.name),))
+def _open_image(source: Path, frames: int, images_dir: Path | None) -> ImageSource:
+    return ImageSource("image", (Image(source, source.name),))
 
 
-_OPENERS: dict[str, Callable[[Path, int, Path | None], Source]] = {
+_OPENERS: dict[str, Callable[[Path, int, Path | None], ImageSource]] = {
     "folder": _open_folder,
     "glob": _open_glob,
     "list": _open_list,
@@ -159,15 +159,15 @@ _KINDS = {
 }
 
 
-def _of_listing(kind: str, listing: Listing, root: Path, notes: tuple[str, ...] = ()) -> Source:
-    return Source(kind, tuple(Image(p, _shown(p, root)) for p in listing.paths), listing.missing, notes)
+def _of_listing(kind: str, listing: Listing, root: Path, notes: tuple[str, ...] = ()) -> ImageSource:
+    return ImageSource(kind, tuple(Image(p, _shown(p, root)) for p in listing.paths), listing.missing, notes)
 
 
 def _shown(path: Path, root: Path) -> str:
     return path.relative_to(root).as_posix() if path.is_relative_to(root) else path.as_posix()
 
 
-def _nothing_in(source: Path, opened: Source) -> DataError:
+def _nothing_in(source: Path, opened: ImageSource) -> DataError:
     if opened.missing:
         return DataError(
             f"none of the {len(opened.missing)} images that {source} names exists (first: {opened.missing[0]})",

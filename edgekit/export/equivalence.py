@@ -22,14 +22,14 @@ Rows = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True)
-class Proof:
+class DecodingProof:
     """The largest differences found, by kind, and whether the stock rows hold corners instead of centres."""
 
     differences: dict[str, float]
     corners: bool
 
 
-def prove_decoder(tail: Tail, reading: Reading, spec: ModelSpec) -> Proof:
+def prove_decoder(tail: Tail, reading: Reading, spec: ModelSpec) -> DecodingProof:
     """Decode noise on the heads both ways; raises ModelError naming the first kind of row that differs."""
     maps = tail.noise(SEED)
     heads = heads_of(maps, reading, spec)
@@ -57,7 +57,7 @@ def heads_of(maps: Maps, reading: Reading, spec: ModelSpec) -> dict[str, Rows]:
     return heads | {h.name: np.zeros(h.shape, np.float32) for h in spec.outputs if h.role == "proto"}
 
 
-def compare_rows(ours: AllRows, stock: Rows, spec: ModelSpec) -> Proof:
+def compare_rows(ours: AllRows, stock: Rows, spec: ModelSpec) -> DecodingProof:
     """The differences of decoded rows from stock rows (A, 4 + classes + extra) in the same order."""
     first = 4 if not spec.anchors else 5
     scores = stock[:, first : first + spec.num_classes] * (stock[:, 4:5] if spec.anchors else 1)
@@ -69,7 +69,7 @@ def compare_rows(ours: AllRows, stock: Rows, spec: ModelSpec) -> Proof:
     if extra.shape[1]:
         kind = {"segment": "mask", "pose": "keypoint", "obb": "angle"}[spec.task]
         differences[kind] = _largest(ours.extra - extra)
-    return Proof(differences, corners)
+    return DecodingProof(differences, corners)
 
 
 def _in_our_order(rows: Rows, reading: Reading, spec: ModelSpec) -> Rows:

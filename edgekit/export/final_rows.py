@@ -33,7 +33,7 @@ SCORE, CLASS, EXTRA = 4, 5, 6  # columns of final rows: four of the box, then th
 
 
 @dataclass(frozen=True, slots=True)
-class Selection:
+class RowSelection:
     """Which rows become objects: (cell, class) pairs or cells with their best class; `iou` 0 suppresses nothing.
 
     agnostic: boxes of other classes suppress, too. fast: so do boxes that are suppressed themselves (fast NMS).
@@ -81,7 +81,7 @@ def prove_final_rows(
     )
 
 
-def _as_selected(spec: ModelSpec, selection: Selection) -> ModelSpec:
+def _as_selected(spec: ModelSpec, selection: RowSelection) -> ModelSpec:
     spec = replace(spec, end_to_end=not selection.iou)
     if selection.agnostic:
         spec = _with_note(spec, "the export's NMS works across classes (agnostic_nms); edgekit's within each class")
@@ -108,11 +108,11 @@ def _run_selection(
     return open_session(piece)({**maps, **others})
 
 
-def _selections(index: GraphIndex, branch: Branch, *, one_to_one: bool) -> Iterator[Selection]:
+def _selections(index: GraphIndex, branch: Branch, *, one_to_one: bool) -> Iterator[RowSelection]:
     """What the export may do, the likeliest first; thresholds are looked for among its constants."""
-    best = (Selection(multi_label=True), Selection())
+    best = (RowSelection(multi_label=True), RowSelection())
     suppressed = [
-        Selection(iou + shift, agnostic=agnostic, fast=fast)
+        RowSelection(iou + shift, agnostic=agnostic, fast=fast)
         for iou in dict.fromkeys((*_constant_shares(index, branch), *USUAL_IOU))
         for agnostic in (False, True)
         for fast in (False, True)
@@ -166,7 +166,7 @@ def _class_logits(rng: np.random.Generator, classes: int, count: int, cells: npt
     return logits
 
 
-def _selected(rows: AllRows, spec: ModelSpec, selection: Selection, count: int) -> Floats:
+def _selected(rows: AllRows, spec: ModelSpec, selection: RowSelection, count: int) -> Floats:
     """Our final rows (n, 6 + extra), best first."""
     pairs = np.nonzero(rows.scores > FLOOR)
     if not selection.multi_label:
@@ -184,7 +184,9 @@ def _selected(rows: AllRows, spec: ModelSpec, selection: Selection, count: int) 
     return np.asarray(table_rows, np.float32)
 
 
-def _suppress(boxes: Floats, scores: Floats, ids: npt.NDArray[np.int32], selection: Selection) -> npt.NDArray[np.intp]:
+def _suppress(
+    boxes: Floats, scores: Floats, ids: npt.NDArray[np.int32], selection: RowSelection
+) -> npt.NDArray[np.intp]:
     """Which boxes (n, 4) xyxy, or (n, 5) turned ones, are left by NMS, best first."""
     turned = boxes.shape[1] == 5
     if not selection.fast:

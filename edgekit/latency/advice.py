@@ -9,7 +9,7 @@ from edgekit.latency.compute import compute_us
 from edgekit.latency.estimate import MEMORY, Estimate, LayerEstimate
 from edgekit.latency.features import unit_of
 from edgekit.latency.layer import FeatureMap, Layer
-from edgekit.latency.parameters import Parameters
+from edgekit.latency.parameters import LatencyParameters
 
 __all__ = ["Saving", "advise", "widths_saved"]
 
@@ -36,7 +36,7 @@ class Saving:
     how: str
 
 
-def advise(layers: Sequence[Layer], found: Estimate, parameters: Parameters) -> tuple[Saving, ...]:
+def advise(layers: Sequence[Layer], found: Estimate, parameters: LatencyParameters) -> tuple[Saving, ...]:
     """Name what would make the model faster.
 
     Args:
@@ -58,7 +58,7 @@ def advise(layers: Sequence[Layer], found: Estimate, parameters: Parameters) -> 
     return tuple(sorted(worth, key=lambda one: (-one.milliseconds, one.what)))
 
 
-def widths_saved(layers: Sequence[Layer], parameters: Parameters) -> dict[str, float]:
+def widths_saved(layers: Sequence[Layer], parameters: LatencyParameters) -> dict[str, float]:
     """Return what each map in 16 bits costs beyond 8: its name and microseconds, most first."""
     readers: dict[str, list[Layer]] = {}
     for layer in layers:
@@ -122,7 +122,7 @@ def _block(name: str) -> str:
     return next((part for part in name.split("/") if part), name)
 
 
-def _sixteen_bits(layers: Sequence[Layer], found: Estimate, parameters: Parameters) -> Iterator[Saving]:
+def _sixteen_bits(layers: Sequence[Layer], found: Estimate, parameters: LatencyParameters) -> Iterator[Saving]:
     for name, us in list(widths_saved(layers, parameters).items())[:PLACES]:
         yield Saving(
             f"8 bits for {name}",
@@ -131,7 +131,7 @@ def _sixteen_bits(layers: Sequence[Layer], found: Estimate, parameters: Paramete
         )
 
 
-def _badly_done(found: Estimate, parameters: Parameters) -> Iterator[Saving]:
+def _badly_done(found: Estimate, parameters: LatencyParameters) -> Iterator[Saving]:
     for layer in found.layers:
         what = BADLY_DONE.get(layer.op)
         if what and layer.frame_us > WORTH_ONE * found.frame_us and _is_bad(layer):

@@ -7,7 +7,7 @@ from typing import Any
 
 from edgekit.latency.board import board_figures
 from edgekit.latency.estimate import Estimate, time_by_bound
-from edgekit.latency.parameters import Parameters
+from edgekit.latency.parameters import LatencyParameters
 from edgekit.version import __version__
 
 __all__ = ["SCHEMA", "estimate_json"]
@@ -16,7 +16,7 @@ SCHEMA = "edgekit.estimate/1"
 DIGITS = 3
 
 
-def estimate_json(found: Estimate, parameters: Parameters, *, model: str) -> dict[str, Any]:
+def estimate_json(found: Estimate, parameters: LatencyParameters, *, model: str) -> dict[str, Any]:
     """Describe an estimate.
 
     Args:

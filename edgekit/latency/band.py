@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from edgekit.latency.parameters import Parameters
+from edgekit.latency.parameters import LatencyParameters
 
 __all__ = ["Rated", "error_band"]
 
@@ -24,7 +24,7 @@ class Rated:
 
 
 def error_band(
-    layers: Sequence[Rated], frame_us: float, cpu_nodes: Sequence[str], found: Parameters
+    layers: Sequence[Rated], frame_us: float, cpu_nodes: Sequence[str], found: LatencyParameters
 ) -> tuple[float, list[str]]:
     """State the error of a frame.
 
@@ -65,7 +65,7 @@ def _unseen(layers: Sequence[Rated], frame_us: float) -> tuple[float, str]:
     return share, f"kinds of layers that the fit has not seen: {names}; the band is wider for it"
 
 
-def _wider(layers: Sequence[Rated], frame_us: float, found: Parameters) -> tuple[float, str]:
+def _wider(layers: Sequence[Rated], frame_us: float, found: LatencyParameters) -> tuple[float, str]:
     """What more of the frame works on 16-bit operands than in any fitted build."""
     share = sum(layer.frame_us for layer in layers if layer.bits > 8) / frame_us
     if share <= found.wide_share:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from edgekit.latency.features import features, group_of
 from edgekit.latency.layer import Layer
-from edgekit.latency.parameters import Parameters
+from edgekit.latency.parameters import LatencyParameters
 
 __all__ = ["LEAST_US", "UNKNOWN", "compute_us", "factors_of", "kin_of"]
 
@@ -15,7 +15,7 @@ UNKNOWN_FACTOR = 2.0  # passes through the vector unit that an operation without
 UNKNOWN: Mapping[str, float] = {"out": UNKNOWN_FACTOR, "start": LEAST_US}
 
 
-def compute_us(layer: Layer, parameters: Parameters) -> float:
+def compute_us(layer: Layer, parameters: LatencyParameters) -> float:
     """Return the layer's time where its operands lie on the chip already; 0 for what the CPU does."""
     if layer.on_cpu:
         return 0.0
@@ -24,7 +24,7 @@ def compute_us(layer: Layer, parameters: Parameters) -> float:
     return max(LEAST_US, sum(factor * found.get(name, 0.0) for name, factor in factors.items()))
 
 
-def factors_of(layer: Layer, parameters: Parameters) -> tuple[Mapping[str, float], bool]:
+def factors_of(layer: Layer, parameters: LatencyParameters) -> tuple[Mapping[str, float], bool]:
     """Return the factors of the layer's group, and whether it was seen in the fit.
 
     A group that was not seen takes the factors of its next of kin: the same operation in 8 bits, then the plain

@@ -12,7 +12,7 @@ from edgekit.latency.compute import compute_us, factors_of
 from edgekit.latency.features import group_of, unit_of
 from edgekit.latency.frame import frame_timeline
 from edgekit.latency.layer import Layer, graph_layers
-from edgekit.latency.parameters import Parameters, load_parameters
+from edgekit.latency.parameters import LatencyParameters, load_parameters
 from edgekit.latency.source import COMPILE, read_source
 
 __all__ = ["MEMORY", "Estimate", "LayerEstimate", "estimate_layers", "estimate_model", "time_by_bound"]
@@ -78,7 +78,7 @@ class Estimate:
         return tuple(sorted(self.layers, key=lambda layer: (-layer.frame_us, layer.name))[:count])
 
 
-def estimate_model(path: Path, *, parameters: Parameters | None = None) -> Estimate:
+def estimate_model(path: Path, *, parameters: LatencyParameters | None = None) -> Estimate:
     """Estimate a model file.
 
     Args:
@@ -105,7 +105,7 @@ def estimate_model(path: Path, *, parameters: Parameters | None = None) -> Estim
 def estimate_layers(
     layers: Sequence[Layer],
     *,
-    parameters: Parameters | None = None,
+    parameters: LatencyParameters | None = None,
     task: str = "",
     notes: Sequence[str] = (),
     place: str = "the graph",
@@ -153,7 +153,7 @@ def time_by_bound(found: Estimate) -> tuple[tuple[str, float], ...]:
     return tuple(sorted(sums.items(), key=lambda row: (-row[1], row[0])))
 
 
-def _rows(layers: Sequence[Layer], found: Parameters) -> tuple[tuple[LayerEstimate, ...], float]:
+def _rows(layers: Sequence[Layer], found: LatencyParameters) -> tuple[tuple[LayerEstimate, ...], float]:
     """Every layer's figures, which add up to the frame's microseconds, and these."""
     computed = [compute_us(layer, found) for layer in layers]
     timeline, moved = frame_timeline(layers, computed, scales=found.scales, on_chip=found.spill, channel=found.channel)

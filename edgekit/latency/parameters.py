@@ -12,7 +12,7 @@ from typing import Any
 
 from edgekit.latency.schedule import Channel
 
-__all__ = ["FILE", "FORMAT", "BuildError", "ErrorBand", "Parameters", "load_parameters", "parameters_from_dict"]
+__all__ = ["FILE", "FORMAT", "BuildError", "ErrorBand", "LatencyParameters", "load_parameters", "parameters_from_dict"]
 
 FORMAT = "edgekit.latency/1"
 FILE = Path(__file__).with_name("bayes_e.json")
@@ -42,7 +42,7 @@ class BuildError:
 
 
 @dataclass(frozen=True, slots=True)
-class Parameters:
+class LatencyParameters:
     """Everything fitted.
 
     `groups`: per group of layers (`features.group_of`) the factor of each feature; `scales`: per unit, what the
@@ -84,16 +84,16 @@ class Parameters:
 
 
 @functools.cache
-def load_parameters() -> Parameters:
+def load_parameters() -> LatencyParameters:
     """Read the file that ships with the package."""
     return parameters_from_dict(json.loads(FILE.read_text(encoding="utf-8")))
 
 
-def parameters_from_dict(value: Mapping[str, Any]) -> Parameters:
+def parameters_from_dict(value: Mapping[str, Any]) -> LatencyParameters:
     """Make the parameters of the file's content, as `to_dict` wrote it."""
     assert value["format"] == FORMAT, value["format"]
     low, high = value["frame_us"]
-    return Parameters(
+    return LatencyParameters(
         version=value["version"],
         march=value["march"],
         compiler=value["compiler"],

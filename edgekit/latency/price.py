@@ -7,7 +7,7 @@ from collections.abc import Collection, Sequence
 from edgekit.latency.compute import compute_us
 from edgekit.latency.frame import frame_timeline
 from edgekit.latency.layer import Layer
-from edgekit.latency.parameters import Parameters, load_parameters
+from edgekit.latency.parameters import LatencyParameters, load_parameters
 
 __all__ = ["WidthPrice"]
 
@@ -18,7 +18,7 @@ PREPROCESSED = "HZ_PREPROCESS_FOR_{}_quantized"  # the name of the input's map
 class WidthPrice:
     """The frame of one graph for any choice of 16-bit tensors."""
 
-    def __init__(self, layers: Sequence[Layer], *, parameters: Parameters | None = None) -> None:
+    def __init__(self, layers: Sequence[Layer], *, parameters: LatencyParameters | None = None) -> None:
         """Price a graph.
 
         Args:

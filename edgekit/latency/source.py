@@ -13,13 +13,13 @@ from edgekit.sim.graph import Graph, load_graph
 from edgekit.sim.graph_proto import parse_model
 from edgekit.spec import load_spec, sidecar_path
 
-__all__ = ["Source", "read_source"]
+__all__ = ["GraphSource", "read_source"]
 
 COMPILE = "compile it first: edgekit compile YAML --toolchain sim needs seconds and no vendor toolchain"
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class GraphSource:
     """A graph with what its files say: `march` and `task` are "" where nothing does."""
 
     graph: Graph
@@ -27,7 +27,7 @@ class Source:
     task: str
 
 
-def read_source(path: Path) -> Source:
+def read_source(path: Path) -> GraphSource:
     """Read a `*_quantized_model.onnx`, a simulated `.bin`, or a real `.bin` with its quantized graph beside it.
 
     Raises:
@@ -49,7 +49,7 @@ def read_source(path: Path) -> Source:
     else:
         content = _beside(path)
     _require_integers(content)
-    return Source(load_graph(content), march, task)
+    return GraphSource(load_graph(content), march, task)
 
 
 def _beside(path: Path) -> Path:

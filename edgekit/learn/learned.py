@@ -11,7 +11,7 @@ import onnx
 
 from edgekit.compilation.job import load_job
 from edgekit.compiler_api import CompileJob
-from edgekit.data.image_source import Source
+from edgekit.data.image_source import ImageSource
 from edgekit.errors import ConfigError
 from edgekit.files import atomic_path, sha256_file, write_json
 from edgekit.learn.learned_model import learnable_convolutions, with_weights
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from edgekit.evaluation.bootstrap import Interval
     from edgekit.learn.image_pool import ImagePool
     from edgekit.learn.judge import Losses
-    from edgekit.learn.training import Task
+    from edgekit.learn.training import LearningTask
 
 VIDEO_FRAMES = 400  # taken of a video
 FRACTION_IMAGES = 16  # held-out images on which the Clips to start from are chosen
@@ -61,7 +61,7 @@ class Learned:
 
 
 def learn(
-    yaml: Path, source: Source, out: Path, *, minutes: float, seed: int = 0, progress: Progress = silent
+    yaml: Path, source: ImageSource, out: Path, *, minutes: float, seed: int = 0, progress: Progress = silent
 ) -> Learned:
     """Learn bounds, weights and biases towards the float model's own outputs.
 
@@ -126,18 +126,18 @@ class _Start:
 
     def task(
         self, magnitudes: Mapping[str, Histogram], clips: Mapping[str, float], pool: ImagePool, steps: int, seed: int
-    ) -> Task:
-        from edgekit.learn.parameters import Parameters
+    ) -> LearningTask:
+        from edgekit.learn.parameters import TrainedParameters
         from edgekit.learn.ranges import RangeRules
-        from edgekit.learn.training import Task
+        from edgekit.learn.training import LearningTask
 
         graph, plan, job = self.prepared.graph, self.prepared.plan, self.prepared.job
         largest = {name: max_threshold(histogram) for name, histogram in magnitudes.items()}
         first = {name: clips.get(name, largest[name]) for name in boundable(graph, plan)}
         learned = learnable_convolutions(onnx.load(job.onnx_path), graph)
-        parameters = Parameters(self.network, learned, first, self.device)
+        parameters = TrainedParameters(self.network, learned, first, self.device)
         rules = RangeRules(graph, plan, largest)
-        return Task(self.network, self.weights, parameters, rules, pool, job.spec, steps, seed, self.device)
+        return LearningTask(self.network, self.weights, parameters, rules, pool, job.spec, steps, seed, self.device)
 
 
 def _best_clips(

@@ -9,7 +9,7 @@ import torch
 
 from edgekit.learn.fake_quantization import round_to_grid
 from edgekit.learn.operations import OPERATIONS, WEIGHTED, check_operations, convolve
-from edgekit.sim.compiler.float_graph import FloatGraph, Node
+from edgekit.sim.compiler.float_graph import FloatGraph, FloatNode
 from edgekit.sim.compiler.scales import ScalePlan, keeps_scale
 
 Weights = Mapping[str, tuple[Any, Any]]  # convolution's node name -> (weight, bias or None)
@@ -66,7 +66,7 @@ class Network:
                     values.pop(name, None)
         return {name: _as_nhwc(values[tensor]) for name, tensor in self.graph.outputs.items()}
 
-    def _result(self, node: Node, values: Mapping[str, Any], weights: Weights) -> Any:
+    def _result(self, node: FloatNode, values: Mapping[str, Any], weights: Weights) -> Any:
         if node.op in WEIGHTED:
             return convolve(node, values[node.inputs[0]], *weights[node.name])
         inputs = [values[name] for name in node.inputs if name in values]

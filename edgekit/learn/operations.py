@@ -9,10 +9,10 @@ import torch
 import torch.nn.functional as F
 
 from edgekit.errors import ModelError
-from edgekit.sim.compiler.float_graph import FloatGraph, Node
+from edgekit.sim.compiler.float_graph import FloatGraph, FloatNode
 
 Attributes = Mapping[str, Any]
-Operation = Callable[[Node, Sequence[Any], tuple[int, ...]], Any]  # node, inputs, shape of the result
+Operation = Callable[[FloatNode, Sequence[Any], tuple[int, ...]], Any]  # node, inputs, shape of the result
 
 TABLES: dict[str, Callable[[Any, Attributes], Any]] = {
     "swish": lambda x, attrs: F.silu(x),
@@ -28,7 +28,7 @@ TABLES: dict[str, Callable[[Any, Attributes], Any]] = {
 }
 
 
-def convolve(node: Node, x: Any, weight: Any, bias: Any) -> Any:
+def convolve(node: FloatNode, x: Any, weight: Any, bias: Any) -> Any:
     """Run a Conv or ConvTranspose node with this weight and bias, and the relu that was fused into it.
 
     Args:
@@ -55,18 +55,18 @@ def convolve(node: Node, x: Any, weight: Any, bias: Any) -> Any:
     return F.relu(y) if attrs.get("activation") == "relu" else y
 
 
-def _max_pool(node: Node, inputs: Sequence[Any], shape: tuple[int, ...]) -> Any:
+def _max_pool(node: FloatNode, inputs: Sequence[Any], shape: tuple[int, ...]) -> Any:
     top, left, bottom, right = node.attrs.get("pads", [0] * 4)
     padded = F.pad(inputs[0], (left, right, top, bottom), value=float("-inf"))
     strides = node.attrs.get("strides", [1, 1])
     return F.max_pool2d(padded, node.attrs["kernel_shape"], strides, ceil_mode=bool(node.attrs.get("ceil_mode", 0)))
 
 
-def _resize(node: Node, inputs: Sequence[Any], shape: tuple[int, ...]) -> Any:
+def _resize(node: FloatNode, inputs: Sequence[Any], shape: tuple[int, ...]) -> Any:
     return F.interpolate(inputs[0], size=shape[2:], mode="nearest")
 
 
-def _slice(node: Node, inputs: Sequence[Any], shape: tuple[int, ...]) -> Any:
+def _slice(node: FloatNode, inputs: Sequence[Any], shape: tuple[int, ...]) -> Any:
     start = node.attrs["start"]
     return inputs[0].narrow(node.attrs["axis"], start, node.attrs["end"] - start)
 

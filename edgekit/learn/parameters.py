@@ -12,7 +12,7 @@ import torch
 
 from edgekit.learn.fake_quantization import round_weight, weight_step
 from edgekit.learn.network import Network
-from edgekit.sim.compiler.float_graph import Node
+from edgekit.sim.compiler.float_graph import FloatNode
 
 Arrays = dict[str, npt.NDArray[np.float32]]
 WEIGHT, BIAS, BOUND = "weight", "bias", "bound"  # kinds of parameters
@@ -23,11 +23,11 @@ LEARNING_RATES = {WEIGHT: 0.0006, BIAS: 0.0025, BOUND: 0.008}  # int8 steps; uni
 class _Convolution:
     """A convolution whose weights are learned: its node, and the int8 step of its weights at the start."""
 
-    node: Node
+    node: FloatNode
     unit: Any
 
 
-class Parameters:
+class TrainedParameters:
     """The learned tensors and what the network reads of them.
 
     Weights are kept in units of their channel's int8 step, so that one learning rate fits all; bounds as logarithms.
@@ -104,6 +104,6 @@ class Parameters:
         return int(weight.shape[1] * groups if groups else weight.shape[0])
 
 
-def _groups(node: Node) -> int:
+def _groups(node: FloatNode) -> int:
     """The groups of a transposed convolution; 0 for an ordinary one."""
     return int(node.attrs.get("group", 1)) if node.op == "ConvTranspose" else 0

@@ -10,7 +10,7 @@ import torch
 
 from edgekit.learn.operations import TABLES
 from edgekit.sim.compiler.emit.lut import table_function
-from edgekit.sim.compiler.float_graph import FloatGraph, Node
+from edgekit.sim.compiler.float_graph import FloatGraph, FloatNode
 from edgekit.sim.compiler.scales import ScalePlan, keeps_scale
 from edgekit.tuning.clips import FLAT_BELOW_ZERO
 
@@ -51,7 +51,7 @@ class RangeRules:
             thresholds[source] = known if value is None else torch.minimum(value, known)
         return thresholds
 
-    def _reach(self, node: Node, reach: Mapping[str, Any]) -> Any:
+    def _reach(self, node: FloatNode, reach: Mapping[str, Any]) -> Any:
         """How far the node's result reaches; None where nothing bounds it."""
         inputs = [reach.get(name) for name in node.inputs if name not in self._graph.constants]
         if not inputs or any(value is None for value in inputs):
@@ -69,10 +69,10 @@ class RangeRules:
         return None
 
 
-def _is_flat(node: Node) -> bool:
+def _is_flat(node: FloatNode) -> bool:
     return node.op == "Table" and node.attrs["function"] in FLAT_BELOW_ZERO
 
 
-def _negative_lobe(node: Node) -> float:
+def _negative_lobe(node: FloatNode) -> float:
     """The largest magnitude that the activation gives for negative inputs."""
     return float(np.abs(table_function(node)(NEGATIVE)).max())

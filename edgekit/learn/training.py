@@ -15,7 +15,7 @@ from edgekit.learn.checkpoint import Arrays, RunState, load_checkpoint, save_che
 from edgekit.learn.image_pool import ImagePool
 from edgekit.learn.losses import output_losses, total_loss
 from edgekit.learn.network import Network
-from edgekit.learn.parameters import Parameters
+from edgekit.learn.parameters import TrainedParameters
 from edgekit.learn.ranges import RangeRules
 from edgekit.progress import Progress, silent
 from edgekit.spec import ModelSpec
@@ -30,7 +30,7 @@ CLIP_NORM = 10.0  # of all gradients together: one odd image moves nothing far
 
 
 @dataclass(frozen=True, slots=True)
-class Task:
+class LearningTask:
     """Everything that a run works on.
 
     Attributes:
@@ -47,7 +47,7 @@ class Task:
 
     network: Network
     truth_weights: Mapping[str, tuple[Any, Any]]
-    parameters: Parameters
+    parameters: TrainedParameters
     rules: RangeRules
     pool: ImagePool
     spec: ModelSpec
@@ -56,7 +56,7 @@ class Task:
     device: Any
 
 
-def train(task: Task, about: Mapping[str, Any], path: Path, *, progress: Progress = silent) -> RunState:
+def train(task: LearningTask, about: Mapping[str, Any], path: Path, *, progress: Progress = silent) -> RunState:
     """Learn for `task.steps` steps, or until nothing is gained any more.
 
     Args:
@@ -95,7 +95,7 @@ def train(task: Task, about: Mapping[str, Any], path: Path, *, progress: Progres
     return state
 
 
-def image_loss(task: Task, index: int, *, flipped: bool, jitter: np.random.Generator | None) -> Any:
+def image_loss(task: LearningTask, index: int, *, flipped: bool, jitter: np.random.Generator | None) -> Any:
     """Return the weighted loss of one image as a scalar tensor; `jitter` varies the thresholds."""
     x = torch.from_numpy(task.pool.input(index, flipped=flipped)).to(task.device)
     with torch.no_grad():
@@ -108,7 +108,7 @@ def image_loss(task: Task, index: int, *, flipped: bool, jitter: np.random.Gener
     return total_loss(output_losses(task.spec, truth, outputs))
 
 
-def held_out_loss(task: Task, progress: Progress = silent) -> float:
+def held_out_loss(task: LearningTask, progress: Progress = silent) -> float:
     """Return the mean loss of the held-out images, thresholds as they are."""
     losses: list[float] = []
     with torch.no_grad():
@@ -119,7 +119,7 @@ def held_out_loss(task: Task, progress: Progress = silent) -> float:
     return float(np.mean(losses))
 
 
-def _step(task: Task, optimizer: Any, step: int) -> bool:
+def _step(task: LearningTask, optimizer: Any, step: int) -> bool:
     """One image; False where the loss or a gradient is not finite."""
     epoch, position = divmod(step, task.pool.learned)
     order = np.random.default_rng([task.seed, epoch]).permutation(task.pool.learned)
@@ -143,7 +143,7 @@ def _schedule(step: int, steps: int) -> float:
     return rise * (0.05 + 0.95 * 0.5 * (1 + math.cos(math.pi * step / max(steps, 1))))
 
 
-def _evaluate(task: Task, optimizer: Any, state: RunState, progress: Progress) -> None:
+def _evaluate(task: LearningTask, optimizer: Any, state: RunState, progress: Progress) -> None:
     """Measure the held-out loss, keep the best tensors, and end the run where it diverges or gains nothing."""
     loss = held_out_loss(task, progress)
     best = min((value for _, value in state.history), default=math.inf)
@@ -161,7 +161,7 @@ def _stage(state: RunState) -> str:
     return f"learning, held-out loss {state.history[-1][1]:.4f}" if state.history else "learning"
 
 
-def _snapshot(parameters: Parameters, optimizer: Any) -> Arrays:
+def _snapshot(parameters: TrainedParameters, optimizer: Any) -> Arrays:
     """The learned tensors and Adam's moments as arrays."""
     arrays: Arrays = {f"value/{name}": value for name, value in parameters.arrays().items()}
     for name, tensor in parameters.tensors.items():
@@ -170,7 +170,7 @@ def _snapshot(parameters: Parameters, optimizer: Any) -> Arrays:
     return arrays
 
 
-def _restore(parameters: Parameters, optimizer: Any, arrays: Arrays) -> None:
+def _restore(parameters: TrainedParameters, optimizer: Any, arrays: Arrays) -> None:
     """The inverse of `_snapshot`."""
     parameters.load({name: arrays[f"value/{name}"] for name in parameters.tensors})
     for name, tensor in parameters.tensors.items():

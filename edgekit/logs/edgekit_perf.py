@@ -7,7 +7,7 @@ from pathlib import Path
 
 from edgekit.errors import DataError
 from edgekit.files import read_json
-from edgekit.logs.hrt_model_exec import BoardLog, PerfRun
+from edgekit.logs.hrt_model_exec import BoardLog, BoardPerfRun
 from edgekit.logs.numbers import finite
 
 BOARD = "bpu"
@@ -44,12 +44,12 @@ def read_edgekit_perf(path: Path) -> BoardLog:
     )
 
 
-def _run(model: str, run: Mapping[str, object]) -> PerfRun:
+def _run(model: str, run: Mapping[str, object]) -> BoardPerfRun:
     stages = run.get("stages")
     infer = stages.get("infer") if isinstance(stages, dict) else None
     infer = infer if isinstance(infer, dict) else {}
     threads, frames = _number(run.get("threads")), _number(run.get("frames"))
-    return PerfRun(
+    return BoardPerfRun(
         model=model.removesuffix(".bin"),
         threads=None if threads is None else int(threads),
         frames=None if frames is None else int(frames),

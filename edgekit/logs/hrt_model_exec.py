@@ -46,7 +46,7 @@ class BoardTensor:
 
 
 @dataclass(frozen=True, slots=True)
-class PerfRun:
+class BoardPerfRun:
     """One measured run: average latency of a frame in one thread, frames per second of all threads together."""
 
     model: str
@@ -69,7 +69,7 @@ class BoardLog:
     load_ms: float | None
     inputs: tuple[BoardTensor, ...]
     outputs: tuple[BoardTensor, ...]
-    perf: tuple[PerfRun, ...]
+    perf: tuple[BoardPerfRun, ...]
     failure: Failure | None
     notes: tuple[Failure, ...]
 
@@ -85,7 +85,7 @@ class _State:
     tensors: dict[tuple[str, int], dict[str, str]] = field(default_factory=dict)
     open_tensor: dict[str, str] | None = None
     run: dict[str, float] = field(default_factory=dict)
-    perf: list[PerfRun] = field(default_factory=list)
+    perf: list[BoardPerfRun] = field(default_factory=list)
 
 
 def parse_hrt_model_exec(lines: Iterable[LogLine]) -> BoardLog:
@@ -173,7 +173,7 @@ def _close_run(state: _State) -> None:
     run = state.run
     if "fps" in run or "latency" in run:
         state.perf.append(
-            PerfRun(
+            BoardPerfRun(
                 model=state.model or state.file,
                 threads=int(run["threads"]) if "threads" in run else None,
                 frames=int(run["frames"]) if "frames" in run else None,

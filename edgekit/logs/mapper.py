@@ -9,7 +9,7 @@ from datetime import datetime
 
 from edgekit.logs.failures import FailureWatch
 from edgekit.logs.lines import LogLine
-from edgekit.logs.mapper_log import Calibration, Estimate, GraphTensor, MapperLog, Stage
+from edgekit.logs.mapper_log import Calibration, CompilerEstimate, CompileStage, GraphTensor, MapperLog
 from edgekit.logs.mapper_yaml import Config, config_of
 from edgekit.logs.numbers import finite
 from edgekit.logs.tables import NODE_TITLES, OUTPUT_TITLE, TableReader
@@ -57,10 +57,10 @@ class _Run:
     selected: str = ""
     calibration: dict[str, str] = field(default_factory=dict)
     subgraph: str = ""
-    estimates: dict[str, Estimate] = field(default_factory=dict)
+    estimates: dict[str, CompilerEstimate] = field(default_factory=dict)
     hbdk_options: str = ""
     open_stages: dict[str, str] = field(default_factory=dict)
-    stages: list[Stage] = field(default_factory=list)
+    stages: list[CompileStage] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     finished: bool = False
     first_stamp: str = ""
@@ -185,7 +185,7 @@ class _MapperParser:
             output_rows=tuple(run.tables.outputs),
             estimates=tuple(run.estimates.values()),
             hbdk_options=run.hbdk_options,
-            stages=(*run.stages, *(Stage(name, None) for name in run.open_stages)),
+            stages=(*run.stages, *(CompileStage(name, None) for name in run.open_stages)),
             warnings=tuple(run.warnings),
             failure=None if run.finished else run.watch.failure,
             notes=run.watch.notes,
@@ -213,7 +213,7 @@ class _MapperParser:
             if match["edge"] == "Start":
                 run.open_stages[stage] = line.stamp
             elif stage in run.open_stages and len(run.stages) < MAX_KEPT:
-                run.stages.append(Stage(stage, _seconds(run.open_stages.pop(stage), line.stamp)))
+                run.stages.append(CompileStage(stage, _seconds(run.open_stages.pop(stage), line.stamp)))
 
     def _begin_checking(self, line: LogLine) -> None:
         if line.text.startswith("Begin model checking"):
@@ -279,7 +279,7 @@ class _MapperParser:
             if fps is not None and latency is not None:
                 page = (match["page"] or "").rpartition("/")[2].removesuffix(".html")
                 name = page or self.run.subgraph
-                self.run.estimates[name] = Estimate(name, fps, latency, int(match["ddr"][:18]))
+                self.run.estimates[name] = CompilerEstimate(name, fps, latency, int(match["ddr"][:18]))
 
     def _section(self, line: LogLine) -> None:
         if match := SECTION.match(line.text):

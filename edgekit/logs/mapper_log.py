@@ -19,7 +19,7 @@ class GraphTensor:
 
 
 @dataclass(frozen=True, slots=True)
-class Estimate:
+class CompilerEstimate:
     """The compiler's static estimate for one BPU sub-graph: per frame, at full clock, without CPU nodes."""
 
     subgraph: str
@@ -29,7 +29,7 @@ class Estimate:
 
 
 @dataclass(frozen=True, slots=True)
-class Stage:
+class CompileStage:
     """A stage of the build; `seconds` is None where the log ends inside it."""
 
     name: str
@@ -76,9 +76,9 @@ class MapperLog:
     calibration: Calibration
     nodes: tuple[NodeRow, ...]
     output_rows: tuple[OutputRow, ...]
-    estimates: tuple[Estimate, ...]
+    estimates: tuple[CompilerEstimate, ...]
     hbdk_options: str
-    stages: tuple[Stage, ...]
+    stages: tuple[CompileStage, ...]
     warnings: tuple[str, ...]
     failure: Failure | None
     notes: tuple[Failure, ...]

@@ -32,7 +32,7 @@ PER_INPUT_FIELDS = (
 )
 
 
-class Parameters(Protocol):
+class ConfigParts(Protocol):
     """The parts of a PTQ yaml that the rules are about; `PtqConfig` has them."""
 
     @property
@@ -56,7 +56,7 @@ class Parameters(Protocol):
         """The inputs one by one."""
 
 
-def check_rules(config: Parameters) -> None:
+def check_rules(config: ConfigParts) -> None:
     """Raise ConfigError on the first combination that cannot be meant."""
     _check_counts(config)
     for model_input in config.inputs:
@@ -70,7 +70,7 @@ def check_rules(config: Parameters) -> None:
     _check_input_source(config)
 
 
-def _check_counts(config: Parameters) -> None:
+def _check_counts(config: ConfigParts) -> None:
     count = len(config.input_parameters.input_type_rt)
     for name in PER_INPUT_FIELDS:
         values = getattr(config.input_parameters, name)
@@ -176,7 +176,7 @@ def _check_channels(model_input: PtqInput, name: str, values: tuple[float, ...] 
         )
 
 
-def _check_batch(config: Parameters) -> None:
+def _check_batch(config: ConfigParts) -> None:
     inputs, batch = config.input_parameters, config.input_parameters.input_batch
     first_side = inputs.input_shape[0][0] if inputs.input_shape else 1
     if batch and batch > 1 and (len(config.inputs) > 1 or first_side != 1):
@@ -186,7 +186,7 @@ def _check_batch(config: Parameters) -> None:
         )
 
 
-def _check_calibration(config: Parameters) -> None:
+def _check_calibration(config: ConfigParts) -> None:
     calibration = config.calibration_parameters
     if not calibration.cal_data_dir and calibration.calibration_type not in ("load", "skip"):
         raise _refused(
@@ -200,7 +200,7 @@ def _check_calibration(config: Parameters) -> None:
         raise _refused("optimization asks for model outputs in int8 and in int16, expected one of the two", "drop one")
 
 
-def _check_march(config: Parameters) -> None:
+def _check_march(config: ConfigParts) -> None:
     march = config.model_parameters.march
     cores = config.compiler_parameters.core_num
     if cores and cores > MARCH_CORES[march]:
@@ -219,7 +219,7 @@ def _check_march(config: Parameters) -> None:
         )
 
 
-def _check_input_source(config: Parameters) -> None:
+def _check_input_source(config: ConfigParts) -> None:
     names = config.input_parameters.input_name
     for name in config.compiler_parameters.input_source or {}:
         if names and name not in names:

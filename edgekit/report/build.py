@@ -8,8 +8,8 @@ from pathlib import Path
 
 from edgekit.binary.bin_format import BinInfo
 from edgekit.calibration.data_check import DataCheck
-from edgekit.logs.hrt_model_exec import BoardLog, PerfRun
-from edgekit.logs.mapper_log import Estimate, MapperLog
+from edgekit.logs.hrt_model_exec import BoardLog, BoardPerfRun
+from edgekit.logs.mapper_log import CompilerEstimate, MapperLog
 from edgekit.logs.model_info import ModelInfo
 from edgekit.logs.modifier import ModifierLog
 from edgekit.logs.quant_info import QuantNode
@@ -37,7 +37,7 @@ class Build:
     modifier: ModifierLog | None = None
     model_info: ModelInfo | None = None
     board: BoardLog | None = None
-    perf: tuple[PerfRun, ...] = ()
+    perf: tuple[BoardPerfRun, ...] = ()
     static: StaticPerf | None = None
     sidecar: Sidecar | None = None
     quant_nodes: tuple[QuantNode, ...] = ()
@@ -72,12 +72,14 @@ class Build:
         return tool_versions
 
     @property
-    def estimate(self) -> Estimate | None:
+    def estimate(self) -> CompilerEstimate | None:
         """The static estimate of the compile: several sub-graphs run after another, so their times add up."""
         if self.log and self.log.estimates:
             return _sum_of(self.log.estimates)
         if self.static and self.static.fps:
-            return Estimate(self.static.subgraph, self.static.fps, self.static.latency_us, self.static.ddr_bytes)
+            return CompilerEstimate(
+                self.static.subgraph, self.static.fps, self.static.latency_us, self.static.ddr_bytes
+            )
         return None
 
     @property
@@ -188,9 +190,11 @@ def _more_final(old: Sidecar | None, new: Sidecar) -> Sidecar:
     return new if completeness(new) > completeness(old) else old
 
 
-def _sum_of(estimates: tuple[Estimate, ...]) -> Estimate:
+def _sum_of(estimates: tuple[CompilerEstimate, ...]) -> CompilerEstimate:
     if len(estimates) == 1:
         return estimates[0]
     latency_us = sum(e.latency_us for e in estimates)
     name = " + ".join(e.subgraph for e in estimates)
-    return Estimate(name, 1e6 / latency_us if latency_us else 0.0, latency_us, sum(e.ddr_bytes for e in estimates))
+    return CompilerEstimate(
+        name, 1e6 / latency_us if latency_us else 0.0, latency_us, sum(e.ddr_bytes for e in estimates)
+    )

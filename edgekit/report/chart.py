@@ -13,7 +13,7 @@ from edgekit.report.cosine_trace import FALL
 from edgekit.report.graph import block_of
 from edgekit.report.report import Facts
 from edgekit.report.rules import OUTPUT_COSINE_GOOD
-from edgekit.report.svg import LEFT, RIGHT, TOP, Frame, draw, draw_bands, draw_dot, draw_grid, draw_tick, fitted_name
+from edgekit.report.svg import LEFT, RIGHT, TOP, PlotArea, draw, draw_bands, draw_dot, draw_grid, draw_tick, fitted_name
 
 DESK_WIDTH, PHONE_WIDTH = 1000, 380  # drawing widths for desk and phone; text stays the same size in both
 MAX_LAYERS = 24
@@ -27,7 +27,7 @@ def cosine_chart(facts: Facts, *, width: int) -> str:
         return ""
     values = [row.cosine or 0.0 for row in rows]
     low = math.floor(min(*values, OUTPUT_COSINE_GOOD - 0.01) * 50) / 50
-    frame = Frame(width, 320, len(rows), low, 1.0)
+    frame = PlotArea(width, 320, len(rows), low, 1.0)
     drops = facts.flow.drops if facts.flow else {}
     named = _named_falls(facts)
     parts = [
@@ -66,7 +66,7 @@ def threshold_chart(facts: Facts, *, width: int) -> str:
         return ""
     values = [math.log10(row.threshold or 1.0) for row in rows]
     low, high = math.floor(min(values)), math.ceil(max(values))
-    frame = Frame(width, 240, len(rows), low, max(high, low + 1))
+    frame = PlotArea(width, 240, len(rows), low, max(high, low + 1))
     parts = [
         draw_bands(frame, [block_of(row.name).split("/")[0] for row in rows]),
         draw_grid(frame, [(float(p), f"{10.0**p:g}") for p in range(low, max(high, low + 1) + 1)]),
@@ -148,7 +148,7 @@ def _bar_rows(title: str, rows: Sequence[Bars], *, kinds: tuple[str, str], width
             f"{escape(fitted_name(row.label, 40))}</text>"
             f"<title>{escape(row.name)}: {escape(row.detail)}</title></g>"
         )
-    frame = Frame(width, TOP + height_each * len(rows) + 4, 1, 0, 1)
+    frame = PlotArea(width, TOP + height_each * len(rows) + 4, 1, 0, 1)
     return draw(frame, title, parts)
 
 
@@ -157,7 +157,7 @@ def busy_chart(static: StaticPerf | None, *, width: int) -> str:
     if static is None or len(static.utilization) < 2:
         return ""
     shares = static.utilization
-    frame = Frame(width, 220, len(shares) + 1, 0.0, 1.0)
+    frame = PlotArea(width, 220, len(shares) + 1, 0.0, 1.0)
     parts = [draw_grid(frame, [(0.0, "0 %"), (0.5, "50 %"), (1.0, "100 %")])]
     bar = (width - LEFT - RIGHT) / len(shares)
     for i, share in enumerate(shares):
@@ -182,7 +182,7 @@ def _cosine_ticks(low: float) -> list[tuple[float, str]]:
     return [(1.0 - i * step, f"{1.0 - i * step:.2f}") for i in range(count + 1) if 1.0 - i * step >= low - 1e-9]
 
 
-def _callout(frame: Frame, index: int, value: float, text: str) -> str:
+def _callout(frame: PlotArea, index: int, value: float, text: str) -> str:
     x = frame.x(index)
     anchor = "start" if x < frame.width * 0.7 else "end"
     shift = 10 if anchor == "start" else -10

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from edgekit.report.graph import Graph, block_of
+from edgekit.report.graph import BuildGraph, block_of
 
 FALL = 0.02  # a loss of cosine at one node worth naming: it is rarely found again behind it
 START = 1.0  # the cosine before the first node
@@ -50,7 +50,7 @@ class Flow:
     routes: tuple[Route, ...]
 
 
-def trace_flow(graph: Graph, output_cosines: Mapping[str, float]) -> Flow:
+def trace_flow(graph: BuildGraph, output_cosines: Mapping[str, float]) -> Flow:
     """Follow the cosine through the graph; an output without a row of its own takes its last node's cosine."""
     levels = _levels(graph)
     drops = {
@@ -67,7 +67,7 @@ def trace_flow(graph: Graph, output_cosines: Mapping[str, float]) -> Flow:
     return Flow(graph.source, drops, first, routes)
 
 
-def _levels(graph: Graph) -> dict[str, float]:
+def _levels(graph: BuildGraph) -> dict[str, float]:
     """Each node's cosine; a node without one (a reshape, a requantization) passes on the lowest it is fed."""
     levels: dict[str, float] = {}
     for name, node in graph.nodes.items():
@@ -80,7 +80,7 @@ def _levels(graph: Graph) -> dict[str, float]:
 
 
 def _route(
-    graph: Graph,
+    graph: BuildGraph,
     drops: Mapping[str, Fall],
     levels: Mapping[str, float],
     output: str,
@@ -100,7 +100,7 @@ def _route(
     return Route(output, last, cosine, deepest.node, deepest.cosine, worst, blocks)
 
 
-def _ancestors(graph: Graph, last: str) -> list[str]:
+def _ancestors(graph: BuildGraph, last: str) -> list[str]:
     """`last` and all that feeds it, nearest first."""
     parents, queue = {last: None}, [last]
     for name in queue:
@@ -111,7 +111,7 @@ def _ancestors(graph: Graph, last: str) -> list[str]:
     return list(parents)
 
 
-def _path(graph: Graph, start: str, end: str, way: list[str]) -> list[str]:
+def _path(graph: BuildGraph, start: str, end: str, way: list[str]) -> list[str]:
     """A shortest way from `start` to `end` along the edges."""
     inside = set(way)
     toward: dict[str, str] = {}  # node: the next one on its way to `end`

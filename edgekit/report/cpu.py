@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from itertools import pairwise
 
-from edgekit.logs.hrt_model_exec import PerfRun
+from edgekit.logs.hrt_model_exec import BoardPerfRun
 from edgekit.logs.tables import NodeRow
 from edgekit.report.build import Build
 from edgekit.report.outputs import Output, dequantized_bytes
@@ -46,7 +46,7 @@ def count_cpu(build: Build, outputs: tuple[Output, ...]) -> CpuCost:
     )
 
 
-def single_thread(build: Build) -> PerfRun | None:
+def single_thread(build: Build) -> BoardPerfRun | None:
     """The measured run of one thread: the only one whose latency is that of a lone frame."""
     return next((run for run in build.perf if run.threads == 1 and run.latency_ms), None)
 

@@ -30,7 +30,7 @@ class GraphNode:
 
 
 @dataclass(frozen=True, slots=True)
-class Graph:
+class BuildGraph:
     """Nodes in topological order, the node behind each output, and where the edges come from, in words."""
 
     nodes: Mapping[str, GraphNode]
@@ -38,7 +38,7 @@ class Graph:
     source: str
 
 
-def build_graph(build: Build) -> Graph | None:
+def build_graph(build: Build) -> BuildGraph | None:
     """The graph of a build, by the best source: quant_info, the quantized ONNX, the node names; None without nodes."""
     rows = build.compile_log.nodes if build.compile_log else ()
     graph = _from_quant_info(build.quant_nodes) if build.quant_nodes else None
@@ -46,7 +46,7 @@ def build_graph(build: Build) -> Graph | None:
         graph = _from_onnx(build.quantized_onnx, rows)
     if graph is None and rows:
         graph = _from_names(rows)
-    return Graph(graph.nodes, _output_names(graph, build), graph.source) if graph else None
+    return BuildGraph(graph.nodes, _output_names(graph, build), graph.source) if graph else None
 
 
 def block_of(name: str) -> str:
@@ -58,17 +58,17 @@ def block_of(name: str) -> str:
     return name.lstrip("/").split("/")[0]
 
 
-def _from_quant_info(nodes: Sequence[QuantNode]) -> Graph:
+def _from_quant_info(nodes: Sequence[QuantNode]) -> BuildGraph:
     producer = {tensor: node.name for node in nodes for tensor in node.outputs}
     consumed = {tensor for node in nodes for tensor in node.inputs}
-    return Graph(
+    return BuildGraph(
         nodes={node.name: GraphNode(node.name, node.cosine, _producers(node.inputs, producer)) for node in nodes},
         outputs={t: node.name for node in nodes for t in node.outputs if t not in consumed},
         source="quant_info.json",
     )
 
 
-def _from_onnx(path: Path, rows: Sequence[NodeRow]) -> Graph | None:
+def _from_onnx(path: Path, rows: Sequence[NodeRow]) -> BuildGraph | None:
     import onnx
 
     try:
@@ -79,7 +79,7 @@ def _from_onnx(path: Path, rows: Sequence[NodeRow]) -> Graph | None:
         return None
     cosines = _cosines_by_name(rows, [node.name for node in model.graph.node])
     producer = {tensor: node.name for node in model.graph.node for tensor in node.output}
-    return Graph(
+    return BuildGraph(
         nodes={
             node.name: GraphNode(node.name, cosines.get(node.name), _producers(tuple(node.input), producer))
             for node in model.graph.node
@@ -104,7 +104,7 @@ def _producers(tensors: Sequence[str], producer: Mapping[str, str]) -> tuple[str
     return tuple(dict.fromkeys(producer[t] for t in tensors if t in producer))
 
 
-def _from_names(rows: Sequence[NodeRow]) -> Graph:
+def _from_names(rows: Sequence[NodeRow]) -> BuildGraph:
     """Guessed edges: nodes of a block follow one another, block N follows N-1, and a head branch hangs where
     the trunk node hangs that has the same input threshold (consumers of one tensor share it).
     """
@@ -131,10 +131,10 @@ def _from_names(rows: Sequence[NodeRow]) -> Graph:
         last[block] = previous = row.name
     fed = {name for node in nodes.values() for name in node.inputs}
     ends = {name: name for block, name in last.items() if f"model.{head}" in block and name not in fed}
-    return Graph(nodes, ends or {previous: previous}, "node names and equal input thresholds (a guess)")
+    return BuildGraph(nodes, ends or {previous: previous}, "node names and equal input thresholds (a guess)")
 
 
-def _output_names(graph: Graph, build: Build) -> dict[str, str]:
+def _output_names(graph: BuildGraph, build: Build) -> dict[str, str]:
     """The graph's ends under the outputs' own names: as they are, else by the runtime graph's Dequantize nodes,
     else by equal cosines.
     """
@@ -171,10 +171,10 @@ def declared_outputs(build: Build) -> dict[str, str]:
     return {name: integer.removesuffix("_quantized").removesuffix("_output_0") for name, integer in pairs if integer}
 
 
-def _in_order(rows: Sequence[NodeRow]) -> Graph:
+def _in_order(rows: Sequence[NodeRow]) -> BuildGraph:
     nodes = {row.name: GraphNode(row.name, row.cosine, (rows[i - 1].name,) if i else ()) for i, row in enumerate(rows)}
     end = rows[-1].name if rows else ""
-    return Graph(nodes, {end: end} if end else {}, "the order of the node table (a guess)")
+    return BuildGraph(nodes, {end: end} if end else {}, "the order of the node table (a guess)")
 
 
 def _twin(row: NodeRow, entry: Sequence[tuple[float, str]]) -> str:

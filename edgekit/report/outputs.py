@@ -9,7 +9,7 @@ from math import prod
 
 from edgekit.report.build import Build
 from edgekit.report.cosine_trace import Flow
-from edgekit.report.graph import Graph, block_of, declared_outputs
+from edgekit.report.graph import BuildGraph, block_of, declared_outputs
 
 # Head branches by the names that Ultralytics gives them; cv4 holds what the task adds to boxes and classes.
 ROLES = (
@@ -48,7 +48,7 @@ class Output:
         return f"{name} ({self.role})" if self.role not in ("", name) else name
 
 
-def list_outputs(build: Build, graph: Graph | None, flow: Flow | None) -> tuple[Output, ...]:
+def list_outputs(build: Build, graph: BuildGraph | None, flow: Flow | None) -> tuple[Output, ...]:
     """Every output that any file of the build names, in the model's own order."""
     nodes = dict(graph.outputs) if graph else declared_outputs(build)
     rows = {row.name: row for row in (build.log.output_rows if build.log else ())}
@@ -127,7 +127,7 @@ def _dequantized(build: Build) -> dict[str, bool]:
     return {}
 
 
-def _head_node(graph: Graph | None, last: str) -> str:
+def _head_node(graph: BuildGraph | None, last: str) -> str:
     """The node that bears the head's name: `last` itself, or what it transposes or dequantizes."""
     node = last
     for _ in range(MAX_STEPS_BACK):

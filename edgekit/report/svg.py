@@ -11,7 +11,7 @@ __all__ = [
     "LEFT",
     "RIGHT",
     "TOP",
-    "Frame",
+    "PlotArea",
     "draw",
     "draw_bands",
     "draw_dot",
@@ -24,7 +24,7 @@ LEFT, RIGHT, TOP, BOTTOM = 48, 12, 14, 34
 
 
 @dataclass(frozen=True, slots=True)
-class Frame:
+class PlotArea:
     """A plot area of `width` x `height` units whose x runs over 0..count-1 and y over low..high."""
 
     width: int
@@ -43,7 +43,7 @@ class Frame:
         return TOP + (self.height - TOP - BOTTOM) * (1 - share)
 
 
-def draw(frame: Frame, title: str, parts: Sequence[str]) -> str:
+def draw(frame: PlotArea, title: str, parts: Sequence[str]) -> str:
     """Return the drawing as an SVG element; `title` is what a screen reader says."""
     return (
         f'<svg viewBox="0 0 {frame.width} {frame.height}" role="img" aria-label="{escape(title)}">'
@@ -52,7 +52,7 @@ def draw(frame: Frame, title: str, parts: Sequence[str]) -> str:
     )
 
 
-def draw_grid(frame: Frame, ticks: Sequence[tuple[float, str]]) -> str:
+def draw_grid(frame: PlotArea, ticks: Sequence[tuple[float, str]]) -> str:
     """Draw horizontal lines at (value, label)."""
     lines = []
     for value, label in ticks:
@@ -64,7 +64,7 @@ def draw_grid(frame: Frame, ticks: Sequence[tuple[float, str]]) -> str:
     return "".join(lines)
 
 
-def draw_bands(frame: Frame, blocks: Sequence[str]) -> str:
+def draw_bands(frame: PlotArea, blocks: Sequence[str]) -> str:
     """A shade behind every second block and its name below, where there is room for it."""
     parts, start, shade = [], 0, False
     for i in range(1, len(blocks) + 1):

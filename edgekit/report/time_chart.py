@@ -8,7 +8,7 @@ from edgekit.latency.estimate import MEMORY, Estimate
 from edgekit.latency.features import ARRAY, MOVEMENT, VECTOR
 from edgekit.logs.sensitivity import FrontPoint
 from edgekit.report.graph import block_of
-from edgekit.report.svg import LEFT, Frame, draw, draw_bands, draw_dot, draw_grid, draw_tick
+from edgekit.report.svg import LEFT, PlotArea, draw, draw_bands, draw_dot, draw_grid, draw_tick
 
 __all__ = ["COLOURS", "front_chart", "time_chart"]
 
@@ -31,7 +31,7 @@ def time_chart(found: Estimate | None, *, width: int) -> str:
     if len(rows) < 2:
         return ""
     top = _ceiling(max(row.frame_us for row in rows))
-    frame = Frame(width, 260, len(rows), 0.0, top)
+    frame = PlotArea(width, 260, len(rows), 0.0, top)
     parts = [
         draw_bands(frame, [block_of(row.name).split("/")[0] for row in rows]),
         draw_grid(frame, [(top * i / TICKS, f"{top * i / TICKS:.0f} us") for i in range(TICKS + 1)]),
@@ -60,7 +60,7 @@ def front_chart(points: tuple[FrontPoint, ...], *, width: int) -> str:
     low, high = (pick(point.milliseconds for point in points) for pick in (min, max))
     span = (high - low) or 1.0
     top = _ceiling(max(point.loss for point in points))
-    frame = Frame(width, 280, 101, 0.0, top)
+    frame = PlotArea(width, 280, 101, 0.0, top)
 
     def x(milliseconds: float) -> float:
         return frame.x(5 + 90 * (milliseconds - low) / span)

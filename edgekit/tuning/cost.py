@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Collection
 
-from edgekit.sim.compiler.float_graph import FloatGraph, Node
+from edgekit.sim.compiler.float_graph import FloatGraph, FloatNode
 
 __all__ = ["extra_cost", "giga_macs"]
 
@@ -43,7 +43,7 @@ def extra_cost(graph: FloatGraph, int16: Collection[str]) -> float:
     return (repeated * (INT16_MACS - 1) + elements * INT16_ELEMENT) / max(macs, 1)
 
 
-def _macs(graph: FloatGraph, node: Node) -> int:
+def _macs(graph: FloatGraph, node: FloatNode) -> int:
     """Return the multiplications of a convolution, 0 for other nodes."""
     if node.op not in ("Conv", "ConvTranspose"):
         return 0

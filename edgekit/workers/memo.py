@@ -15,20 +15,20 @@ from edgekit.progress import Progress, silent
 from edgekit.version import __version__
 from edgekit.workers.tasks import Workers, completed
 
-__all__ = ["MAX_BYTES", "SCHEMA", "MemoizedRunner", "ResultFile", "Task", "task_key"]
+__all__ = ["MAX_BYTES", "SCHEMA", "MemoTask", "MemoizedRunner", "ResultFile", "task_key"]
 
 SCHEMA = "edgekit.results/1"
 MAX_BYTES = 1 << 30  # a result is a few hundred bytes, a thorough search a few thousand of them
 
 
-class Task(Protocol):
+class MemoTask(Protocol):
     """A task whose JSON form is its identity."""
 
     def to_json(self) -> dict[str, Any]:
         """Return every value that decides the result, as plain JSON values."""
 
 
-T = TypeVar("T", bound=Task)
+T = TypeVar("T", bound=MemoTask)
 
 
 class MemoizedRunner:

@@ -19,7 +19,7 @@ from edgekit.learn.network import Network  # noqa: E402
 from edgekit.learn.operations import OPERATIONS, TABLES, WEIGHTED, check_operations  # noqa: E402
 from edgekit.sim.compiler.calibration.collect import observe  # noqa: E402
 from edgekit.sim.compiler.emit.lut import FUNCTIONS  # noqa: E402
-from edgekit.sim.compiler.float_graph import Node  # noqa: E402
+from edgekit.sim.compiler.float_graph import FloatNode  # noqa: E402
 from edgekit.sim.compiler.float_runner import FloatRunner  # noqa: E402
 from edgekit.sim.compiler.prepared_model import PreparedModel, executor_of, prepare_model  # noqa: E402
 from edgekit.sim.compiler.quantize import EMITTERS  # noqa: E402
@@ -111,6 +111,6 @@ def test_every_operation_of_the_simulated_compiler_has_a_form() -> None:
 
 def test_an_operation_without_a_form_is_named(works: Callable[..., Path]) -> None:
     prepared = prepare_model(load_job(works()))
-    odd = Node("/model.3/Erf", "Erf", (prepared.graph.input,), ("odd",), {})
+    odd = FloatNode("/model.3/Erf", "Erf", (prepared.graph.input,), ("odd",), {})
     with pytest.raises(ModelError, match="'/model.3/Erf' \\(Erf\\) has no form to learn with"):
         check_operations(prepared.graph.with_nodes([odd, *prepared.graph.nodes]))

@@ -8,7 +8,7 @@ import pytest
 torch = pytest.importorskip("torch", minversion="2.1")
 
 from edgekit.learn.ranges import RangeRules  # noqa: E402
-from edgekit.sim.compiler.float_graph import FloatGraph, Node  # noqa: E402
+from edgekit.sim.compiler.float_graph import FloatGraph, FloatNode  # noqa: E402
 from edgekit.sim.compiler.scales import plan_scales  # noqa: E402
 from edgekit.tuning.clips import boundable  # noqa: E402
 
@@ -24,15 +24,15 @@ def graph() -> FloatGraph:
     """Two bounded branches: one through a MaxPool into a Concat, both summed, then a head."""
     swish = {"function": "swish"}
     nodes = (
-        Node("c1", "Conv", ("x", "w"), ("a",), CONV),
-        Node("t1", "Table", ("a",), ("sa",), swish),
-        Node("c2", "Conv", ("x", "w"), ("b",), CONV),
-        Node("t2", "Table", ("b",), ("sb",), swish),
-        Node("pool", "MaxPool", ("sa",), ("p",), {}),
-        Node("join", "Concat", ("p", "sb"), ("j",), {"axis": 1}),
-        Node("sum", "Add", ("sa", "sb"), ("s",), {}),
-        Node("head", "Conv", ("j", "w"), ("y",), CONV),
-        Node("head2", "Conv", ("s", "w"), ("z",), CONV),
+        FloatNode("c1", "Conv", ("x", "w"), ("a",), CONV),
+        FloatNode("t1", "Table", ("a",), ("sa",), swish),
+        FloatNode("c2", "Conv", ("x", "w"), ("b",), CONV),
+        FloatNode("t2", "Table", ("b",), ("sb",), swish),
+        FloatNode("pool", "MaxPool", ("sa",), ("p",), {}),
+        FloatNode("join", "Concat", ("p", "sb"), ("j",), {"axis": 1}),
+        FloatNode("sum", "Add", ("sa", "sb"), ("s",), {}),
+        FloatNode("head", "Conv", ("j", "w"), ("y",), CONV),
+        FloatNode("head2", "Conv", ("s", "w"), ("z",), CONV),
     )
     shapes = dict.fromkeys(("x", "a", "sa", "b", "sb", "p", "j", "s", "y", "z"), (1, 2, 4, 4))
     return FloatGraph(nodes, {"w": np.ones((2, 2, 1, 1), np.float32)}, shapes, "x", {"y": "y", "z": "z"})

@@ -21,9 +21,9 @@ from edgekit.learn.checkpoint import load_checkpoint  # noqa: E402
 from edgekit.learn.image_pool import ImagePool  # noqa: E402
 from edgekit.learn.learned_model import learnable_convolutions  # noqa: E402
 from edgekit.learn.network import Network  # noqa: E402
-from edgekit.learn.parameters import BOUND, LEARNING_RATES, Parameters  # noqa: E402
+from edgekit.learn.parameters import BOUND, LEARNING_RATES, TrainedParameters  # noqa: E402
 from edgekit.learn.ranges import RangeRules  # noqa: E402
-from edgekit.learn.training import Task, held_out_loss, train  # noqa: E402
+from edgekit.learn.training import LearningTask, held_out_loss, train  # noqa: E402
 from edgekit.sim.compiler.calibration.collect import observe  # noqa: E402
 from edgekit.sim.compiler.prepared_model import prepare_model  # noqa: E402
 from edgekit.tuning.clips import boundable  # noqa: E402
@@ -32,7 +32,7 @@ ABOUT = {"run": "of a test"}
 
 
 @pytest.fixture
-def task(works: Callable[..., Path]) -> Callable[..., Task]:
+def task(works: Callable[..., Path]) -> Callable[..., LearningTask]:
     """Makes a fresh start on the same model and images; bounds begin far too wide."""
     prepared = prepare_model(load_job(works(num_classes=2, size_wh=(32, 32))))
     graph, plan, job = prepared.graph, prepared.plan, prepared.job
@@ -42,19 +42,21 @@ def task(works: Callable[..., Path]) -> Callable[..., Task]:
     images = tuple(Image(Path(f"{i}.png"), f"{i}.png") for i in range(12))
     pool = ImagePool(images, coarse.repeat(8, axis=2).repeat(8, axis=3), held_out=4)
 
-    def make(steps: int = 16) -> Task:
+    def make(steps: int = 16) -> LearningTask:
         network = Network(graph, plan)
         start = {name: 4 * largest[name] for name in boundable(graph, plan)}
         learned = learnable_convolutions(onnx.load(job.onnx_path), graph)
-        parameters = Parameters(network, learned, start, "cpu")
+        parameters = TrainedParameters(network, learned, start, "cpu")
         rules = RangeRules(graph, plan, {name: 4 * value for name, value in largest.items()})
-        return Task(network, network.constant_weights("cpu"), parameters, rules, pool, job.spec, steps, 0, "cpu")
+        return LearningTask(
+            network, network.constant_weights("cpu"), parameters, rules, pool, job.spec, steps, 0, "cpu"
+        )
 
     return make
 
 
 def test_the_held_out_loss_falls_and_the_best_state_is_kept(
-    task: Callable[..., Task], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    task: Callable[..., LearningTask], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(LEARNING_RATES, BOUND, 0.05)  # a few steps have far to go
     run = task()
@@ -66,7 +68,7 @@ def test_the_held_out_loss_falls_and_the_best_state_is_kept(
 
 
 def test_a_killed_run_goes_on_and_ends_where_the_other_did(
-    task: Callable[..., Task], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    task: Callable[..., LearningTask], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole = train(task(steps=10), ABOUT, tmp_path / "whole.npz")
     steps = 0
@@ -88,7 +90,7 @@ def test_a_killed_run_goes_on_and_ends_where_the_other_did(
         assert np.allclose(resumed.best[name], values, atol=1e-6), name
 
 
-def test_a_checkpoint_of_another_run_is_not_taken_up(task: Callable[..., Task], tmp_path: Path) -> None:
+def test_a_checkpoint_of_another_run_is_not_taken_up(task: Callable[..., LearningTask], tmp_path: Path) -> None:
     train(task(steps=3), ABOUT, tmp_path / "run.npz")
     assert load_checkpoint(tmp_path / "run.npz", ABOUT) is not None
     assert load_checkpoint(tmp_path / "run.npz", {"run": "of another test"}) is None
@@ -97,7 +99,7 @@ def test_a_checkpoint_of_another_run_is_not_taken_up(task: Callable[..., Task], 
 
 
 def test_a_diverging_run_stops_and_keeps_the_best(
-    task: Callable[..., Task], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    task: Callable[..., LearningTask], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for kind in LEARNING_RATES:
         monkeypatch.setitem(LEARNING_RATES, kind, 3.0)
@@ -109,11 +111,11 @@ def test_a_diverging_run_stops_and_keeps_the_best(
 
 
 def test_a_loss_that_is_not_finite_stops_the_run(
-    task: Callable[..., Task], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    task: Callable[..., LearningTask], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     real: Any = training.image_loss
 
-    def broken(task: Task, index: int, *, flipped: bool, jitter: Any) -> Any:
+    def broken(task: LearningTask, index: int, *, flipped: bool, jitter: Any) -> Any:
         loss = real(task, index, flipped=flipped, jitter=jitter)
         return loss * math.nan if jitter is not None else loss
 
@@ -123,7 +125,7 @@ def test_a_loss_that_is_not_finite_stops_the_run(
 
 
 def test_a_run_that_gains_nothing_ends_early(
-    task: Callable[..., Task], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    task: Callable[..., LearningTask], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for kind in LEARNING_RATES:
         monkeypatch.setitem(LEARNING_RATES, kind, 0.0)
@@ -131,7 +133,7 @@ def test_a_run_that_gains_nothing_ends_early(
     assert state.ended == "no gain on held-out images since step 0" and state.step < 16
 
 
-def test_another_seed_learns_otherwise(task: Callable[..., Task], tmp_path: Path) -> None:
+def test_another_seed_learns_otherwise(task: Callable[..., LearningTask], tmp_path: Path) -> None:
     first = train(task(steps=4), ABOUT, tmp_path / "a.npz")
     again = train(task(steps=4), ABOUT, tmp_path / "b.npz")
     other = train(replace(task(steps=4), seed=1), ABOUT, tmp_path / "c.npz")

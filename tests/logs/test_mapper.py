@@ -166,7 +166,7 @@ def test_the_two_forms_of_one_real_run_agree(shared_data):
 
 def test_the_simulated_compilers_own_log(tmp_path):
     """Written by the compiler's own writer, so that a change of its shape is noticed here."""
-    from edgekit.sim.compiler.log import BuildLog, NodeRow, OutputRow
+    from edgekit.sim.compiler.log import BuildLog, LoggedNode, LoggedOutput
 
     log = BuildLog()
     log.say("march: bayes-e")
@@ -177,11 +177,11 @@ def test_the_simulated_compilers_own_log(tmp_path):
     log.say("Select max method.")
     log.say_nodes(
         [
-            NodeRow("/model.0/conv/Conv", "BPU", "HzSQuantizedConv", 0.999, 4.25, "int8"),
-            NodeRow("a name with blanks", "CPU", "Softmax", None, None, "float32"),
+            LoggedNode("/model.0/conv/Conv", "BPU", "HzSQuantizedConv", 0.999, 4.25, "int8"),
+            LoggedNode("a name with blanks", "CPU", "Softmax", None, None, "float32"),
         ]
     )
-    log.say_outputs([OutputRow("box", 0.9995, 0.1, 0.01, 1.5)])
+    log.say_outputs([LoggedOutput("box", 0.9995, 0.1, 0.01, 1.5)])
     log.say("End Model Convert")
     parsed = parse(tmp_path, log.text)
     assert (parsed.tool, parsed.simulated, parsed.finished, parsed.march) == ("sim", True, True, "bayes-e")

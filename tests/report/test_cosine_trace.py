@@ -6,15 +6,15 @@ from dataclasses import replace
 
 from edgekit.report.cosine_trace import trace_flow
 from edgekit.report.gather import collect
-from edgekit.report.graph import Graph, GraphNode, block_of, build_graph
+from edgekit.report.graph import BuildGraph, GraphNode, block_of, build_graph
 from edgekit.report.report import make_report
 from tests.logs import synthetic
 from tests.report.builds import build_of
 
 
-def graph(**nodes: tuple[float | None, tuple[str, ...]]) -> Graph:
+def graph(**nodes: tuple[float | None, tuple[str, ...]]) -> BuildGraph:
     made = {name: GraphNode(name, cosine, feeders) for name, (cosine, feeders) in nodes.items()}
-    return Graph(made, {"left": "l", "right": "r"}, "by hand")
+    return BuildGraph(made, {"left": "l", "right": "r"}, "by hand")
 
 
 def test_a_fall_reaches_only_what_hangs_behind_it():

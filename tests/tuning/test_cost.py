@@ -5,15 +5,15 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from edgekit.sim.compiler.float_graph import FloatGraph, Node
+from edgekit.sim.compiler.float_graph import FloatGraph, FloatNode
 from edgekit.tuning.cost import INT16_ELEMENT, INT16_MACS, extra_cost, giga_macs
 
 # (1, 4, 10, 10) -conv 3x3-> (1, 8, 10, 10) -table-> -conv 1x1-> (1, 2, 10, 10)
 GRAPH = FloatGraph(
     nodes=(
-        Node("first", "Conv", ("x", "w1"), ("a",), {}),
-        Node("act", "Table", ("a",), ("b",), {"function": "swish"}),
-        Node("second", "Conv", ("b", "w2"), ("y",), {}),
+        FloatNode("first", "Conv", ("x", "w1"), ("a",), {}),
+        FloatNode("act", "Table", ("a",), ("b",), {"function": "swish"}),
+        FloatNode("second", "Conv", ("b", "w2"), ("y",), {}),
     ),
     constants={"w1": np.zeros((8, 4, 3, 3), np.float32), "w2": np.zeros((2, 8, 1, 1), np.float32)},
     shapes={"x": (1, 4, 10, 10), "a": (1, 8, 10, 10), "b": (1, 8, 10, 10), "y": (1, 2, 10, 10)},

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from edgekit.latency.parameters import BuildError, ErrorBand, Parameters
+from edgekit.latency.parameters import BuildError, ErrorBand, LatencyParameters
 from edgekit.latency.schedule import Channel
 from latency_fit.fit import Fit, fit_all, rank_correlation
 from latency_fit.rows import Build
@@ -30,13 +30,13 @@ def left_out(builds: tuple[Build, ...], say: Callable[[str], None]) -> tuple[Bui
     return tuple(found)
 
 
-def make_parameters(builds: tuple[Build, ...], errors: Sequence[BuildError]) -> Parameters:
+def make_parameters(builds: tuple[Build, ...], errors: Sequence[BuildError]) -> LatencyParameters:
     """Fit all builds and state the errors of those left out."""
     fit = fit_all(builds)
     frames = [build.frame_us for build in builds if build.frame_us]
     wide = [one for one in errors if one.wide]
     channel = fit.frames.channel
-    return Parameters(
+    return LatencyParameters(
         version=VERSION,
         march=MARCH,
         compiler=COMPILER,
@@ -54,7 +54,7 @@ def make_parameters(builds: tuple[Build, ...], errors: Sequence[BuildError]) -> 
     )
 
 
-def table(parameters: Parameters) -> str:
+def table(parameters: LatencyParameters) -> str:
     """Return the errors of all left-out builds and their summary as text."""
     lines = [f"{'build':24} {'family':6} {'compiled':>10} {'left out':>10} {'error':>7}  rank of layers"]
     for one in parameters.builds:
@@ -107,7 +107,7 @@ def _short(value: float) -> float:
     return float(f"{value:.{DIGITS}g}")
 
 
-def write(path: Path, parameters: Parameters) -> None:
+def write(path: Path, parameters: LatencyParameters) -> None:
     """Write the parameter file."""
     from edgekit.files import write_json
 

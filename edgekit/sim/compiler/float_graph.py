@@ -13,7 +13,7 @@ from edgekit.errors import ModelError
 
 
 @dataclass(frozen=True, slots=True)
-class Node:
+class FloatNode:
     """One operation. Tensor names are those of the float model, so that every tensor can be compared with it."""
 
     name: str
@@ -35,31 +35,31 @@ class FloatGraph:
     as the file has them, whatever becomes of `nodes`: a yaml names those.
     """
 
-    nodes: tuple[Node, ...]
+    nodes: tuple[FloatNode, ...]
     constants: Mapping[str, np.ndarray]
     shapes: Mapping[str, tuple[int, ...]]
     input: str
     outputs: Mapping[str, str]
     opset: int = 11
-    source: tuple[Node, ...] = ()
+    source: tuple[FloatNode, ...] = ()
 
-    def with_nodes(self, nodes: Iterable[Node], **changes: Any) -> FloatGraph:
+    def with_nodes(self, nodes: Iterable[FloatNode], **changes: Any) -> FloatGraph:
         return replace(self, nodes=tuple(nodes), **changes)
 
-    def producers(self) -> dict[str, Node]:
+    def producers(self) -> dict[str, FloatNode]:
         """Tensor name -> the node that makes it."""
         return {name: node for node in self.nodes for name in node.outputs}
 
-    def consumers(self) -> dict[str, list[Node]]:
+    def consumers(self) -> dict[str, list[FloatNode]]:
         """Tensor name -> the nodes that read it, each once, in running order."""
-        readers: dict[str, list[Node]] = {}
+        readers: dict[str, list[FloatNode]] = {}
         for node in self.nodes:
             for name in dict.fromkeys(node.inputs):
                 readers.setdefault(name, []).append(node)
         return readers
 
 
-def unsupported(node: Node, what: str, hint: str = "") -> ModelError:
+def unsupported(node: FloatNode, what: str, hint: str = "") -> ModelError:
     """The refusal of a node, by name."""
     return ModelError(
         f"node {node.name!r} ({node.op}) {what}, expected an operation that the simulated compiler can quantize",
@@ -81,7 +81,7 @@ def read_float_graph(path: Path) -> FloatGraph:
     graph = model.graph
     constants = {tensor.name: numpy_helper.to_array(tensor) for tensor in graph.initializer}
     nodes = tuple(
-        Node(
+        FloatNode(
             name=node.name or f"{node.op_type}_{index}",
             op=node.op_type if node.domain in ("", "ai.onnx") else f"{node.domain}.{node.op_type}",
             inputs=tuple(node.input),

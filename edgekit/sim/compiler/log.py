@@ -14,7 +14,7 @@ FIRST_LINE = f"edgekit {__version__} simulated compiler: no vendor tool was invo
 
 
 @dataclass(frozen=True, slots=True)
-class NodeRow:
+class LoggedNode:
     """One node of the integer graph; None where there is nothing to compare."""
 
     name: str
@@ -26,7 +26,7 @@ class NodeRow:
 
 
 @dataclass(frozen=True, slots=True)
-class OutputRow:
+class LoggedOutput:
     """One output, integer graph against float model."""
 
     name: str
@@ -65,14 +65,14 @@ class BuildLog:
         lines += ["Graph output:", *(_tensor_line(name, shape) for name, shape in outputs.items())]
         self.add("Input ONNX Model Information:", lines)
 
-    def add_nodes(self, rows: Sequence[NodeRow]) -> None:
+    def add_nodes(self, rows: Sequence[LoggedNode]) -> None:
         cells = [
             (r.name, r.on, "id(0)" if r.on == "BPU" else "--", r.type, _six(r.cosine), _short(r.threshold), r.dtype)
             for r in rows
         ]
         self.add("The main quantized node information:", table_lines(COLUMNS, cells))
 
-    def add_outputs(self, rows: Sequence[OutputRow]) -> None:
+    def add_outputs(self, rows: Sequence[LoggedOutput]) -> None:
         cells = [(r.name, *(_six(v) for v in (r.cosine, r.l1, r.l2, r.chebyshev))) for r in rows]
         self.add("The quantized model output:", table_lines(OUTPUT_COLUMNS, cells))
 

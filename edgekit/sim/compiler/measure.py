@@ -17,7 +17,7 @@ from edgekit.sim.compiler.quantize import QuantizedGraph
 BLOCK = 1 << 15  # elements compared at once
 
 
-class Executor(Protocol):
+class GraphRunner(Protocol):
     """Runs an integer graph and hands out the tensors of `keep` besides the outputs."""
 
     def run(self, inputs: Mapping[str, np.ndarray], keep: Collection[str] = ()) -> dict[str, np.ndarray]: ...
@@ -79,7 +79,7 @@ def _dot(a: np.ndarray, b: np.ndarray) -> float:
 def measure(
     graph: FloatGraph,
     quantized: QuantizedGraph,
-    executor: Executor,
+    executor: GraphRunner,
     images: Iterable[CalibrationImage],
     *,
     inner: bool = True,

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 
 from edgekit.errors import ConfigError
-from edgekit.sim.compiler.float_graph import FloatGraph, Node
+from edgekit.sim.compiler.float_graph import FloatGraph, FloatNode
 from edgekit.sim.compiler.precision_rules import AVERAGE, PrecisionRules
 from edgekit.sim.compiler.scales import ScalePlan, accumulator_outputs, takes_int8, tensors_of
 
@@ -107,7 +107,7 @@ def precision_groups(graph: FloatGraph, plan: ScalePlan) -> tuple[PrecisionGroup
     return tuple(PrecisionGroup(node, tensors) for tensors, node in groups.items() if tensors)
 
 
-def _source_node(graph: FloatGraph, name: str) -> Node:
+def _source_node(graph: FloatGraph, name: str) -> FloatNode:
     """The node of the file that a yaml names, where it is one that the board's compiler listens to."""
     node = next((n for n in graph.source if n.name == name), None)
     if node is None:
@@ -126,7 +126,7 @@ def _source_node(graph: FloatGraph, name: str) -> Node:
     return node
 
 
-def _named(graph: FloatGraph, node: Node, key: str) -> Iterator[str]:
+def _named(graph: FloatGraph, node: FloatNode, key: str) -> Iterator[str]:
     """The simplified graph's tensors that `key` of `node` speaks of."""
     kept = next((n for n in graph.nodes if n.name == node.name), node)
     if kept.op == "Scale":
@@ -161,7 +161,7 @@ def _named(graph: FloatGraph, node: Node, key: str) -> Iterator[str]:
     yield from (_tensor_of(graph, node, name) for name in chosen)
 
 
-def _tensor_of(graph: FloatGraph, node: Node, tensor: str) -> str:
+def _tensor_of(graph: FloatGraph, node: FloatNode, tensor: str) -> str:
     """The simplified graph's tensor that holds the integers of the file's `tensor`."""
     known = set(tensors_of(graph))
     while tensor not in known:

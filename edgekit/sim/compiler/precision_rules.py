@@ -12,7 +12,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from functools import cached_property
 
-from edgekit.sim.compiler.float_graph import FloatGraph, Node
+from edgekit.sim.compiler.float_graph import FloatGraph, FloatNode
 from edgekit.sim.compiler.scales import INT8_OPS, keeps_scale, takes_int8, tensors_of
 
 MOVES = ("Slice", "MaxPool", "Scale")
@@ -27,11 +27,11 @@ class PrecisionRules:
     graph: FloatGraph
 
     @cached_property
-    def producers(self) -> dict[str, Node]:
+    def producers(self) -> dict[str, FloatNode]:
         return self.graph.producers()
 
     @cached_property
-    def consumers(self) -> dict[str, list[Node]]:
+    def consumers(self) -> dict[str, list[FloatNode]]:
         return self.graph.consumers()
 
     @cached_property

@@ -13,7 +13,7 @@ from edgekit.sim.compiler.emit.preprocess import ImageInput, affine_of
 from edgekit.sim.compiler.float_graph import FloatGraph, read_float_graph
 from edgekit.sim.compiler.float_runner import THREADS
 from edgekit.sim.compiler.inputs import CalibrationImage, calibration_images, image_input
-from edgekit.sim.compiler.measure import Distance, Executor, measure
+from edgekit.sim.compiler.measure import Distance, GraphRunner, measure
 from edgekit.sim.compiler.mixed_precision import int16_everywhere, int16_outputs, int16_tensors
 from edgekit.sim.compiler.pipeline import simplify
 from edgekit.sim.compiler.quantize import QuantizedGraph, check_supported, quantize
@@ -97,7 +97,7 @@ def check_options(job: CompileJob) -> None:
             )
 
 
-def executor_of(model: onnx.ModelProto) -> Executor:
+def executor_of(model: onnx.ModelProto) -> GraphRunner:
     """The device's own execution of the integer graph."""
     from edgekit.sim.fast import make_executor
     from edgekit.sim.graph import load_graph

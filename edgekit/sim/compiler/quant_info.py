@@ -8,8 +8,8 @@ from typing import Any
 import onnx
 
 from edgekit.bpu import INT_MAX
-from edgekit.sim.compiler.float_graph import FloatGraph, Node
-from edgekit.sim.compiler.log import NodeRow, OutputRow
+from edgekit.sim.compiler.float_graph import FloatGraph, FloatNode
+from edgekit.sim.compiler.log import LoggedNode, LoggedOutput
 from edgekit.sim.compiler.measure import Distance
 from edgekit.sim.compiler.quantize import QuantizedGraph
 from edgekit.sim.compiler.scales import ScalePlan
@@ -22,7 +22,7 @@ VENDOR_TYPES = {"Table": "Hz{}", "Scale": "Mul", "Flatten": "Reshape"}
 
 def node_rows(
     quantized: QuantizedGraph, plan: ScalePlan, scales: Mapping[str, float], distances: Mapping[str, Distance]
-) -> list[NodeRow]:
+) -> list[LoggedNode]:
     """A row per node of the integer graph; cosines where the node's output stands for a float tensor."""
     widths = {8: "int8", 16: "int16"}
     rows = []
@@ -33,7 +33,7 @@ def node_rows(
         distance = distances.get(node.output[0])
         known = distance is not None and node.op_type != "HzRequantize"
         rows.append(
-            NodeRow(
+            LoggedNode(
                 name=node.name,
                 on="CPU" if node.op_type in CPU_OPS else "BPU",
                 type=node.op_type,
@@ -55,10 +55,10 @@ def _read_at(node: onnx.NodeProto, source: str, plan: ScalePlan, scales: Mapping
     return float(INT_MAX[8]) if node.op_type == "HzSQuantizedPreprocess" else _threshold(source, plan, scales)
 
 
-def output_rows(graph: FloatGraph, distances: Mapping[str, Distance]) -> list[OutputRow]:
+def output_rows(graph: FloatGraph, distances: Mapping[str, Distance]) -> list[LoggedOutput]:
     """A row per graph output."""
     return [
-        OutputRow(name, distances[name].cosine, distances[name].l1, distances[name].l2, distances[name].largest)
+        LoggedOutput(name, distances[name].cosine, distances[name].l1, distances[name].l2, distances[name].largest)
         for name in graph.outputs
     ]
 
@@ -92,7 +92,7 @@ def _input_info(node: onnx.NodeProto | None, graph: FloatGraph, by_float: Mappin
 
 
 def _node_info(
-    node: Node, graph: FloatGraph, plan: ScalePlan, scales: Mapping[str, float], by_float: Mapping[str, float]
+    node: FloatNode, graph: FloatGraph, plan: ScalePlan, scales: Mapping[str, float], by_float: Mapping[str, float]
 ) -> dict[str, Any]:
     kind = VENDOR_TYPES.get(node.op, node.op).format(str(node.attrs.get("function", "")).title().replace("_", ""))
     known = {name: _threshold(name, plan, scales) for name in node.inputs if name}

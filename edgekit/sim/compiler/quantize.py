@@ -21,14 +21,14 @@ from edgekit.sim.compiler.emit.layout import (
 from edgekit.sim.compiler.emit.lut import emit_table
 from edgekit.sim.compiler.emit.preprocess import ImageInput, emit_preprocess
 from edgekit.sim.compiler.emit.writer import NCHW, NHWC, GraphWriter, TensorMapping
-from edgekit.sim.compiler.float_graph import FloatGraph, Node, unsupported
+from edgekit.sim.compiler.float_graph import FloatGraph, FloatNode, unsupported
 from edgekit.sim.compiler.scales import ScalePlan
 from edgekit.version import __version__
 
 if TYPE_CHECKING:
     import onnx
 
-EMITTERS: dict[str, Callable[[GraphWriter, Node], None]] = {
+EMITTERS: dict[str, Callable[[GraphWriter, FloatNode], None]] = {
     "Conv": emit_conv,
     "ConvTranspose": emit_conv_transpose,
     "Table": emit_table,

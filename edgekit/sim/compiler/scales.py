@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from edgekit.bpu import INT_MAX
-from edgekit.sim.compiler.float_graph import FloatGraph, Node, unsupported
+from edgekit.sim.compiler.float_graph import FloatGraph, FloatNode, unsupported
 
 SAME_SCALE_OPS = ("Slice", "MaxPool", "Resize", "Reshape", "Transpose", "Flatten")  # they only move integers
 INT8_OPS = ("Resize", "Upsample", "ConvTranspose")  # the BPU has them for int8 only, their results included
@@ -79,12 +79,12 @@ def tensors_of(graph: FloatGraph) -> list[str]:
     return [graph.input, *(name for node in graph.nodes for name in node.outputs)]
 
 
-def keeps_scale(node: Node) -> bool:
+def keeps_scale(node: FloatNode) -> bool:
     """Whether the result's integers mean what those of the (first) input mean."""
     return node.op in SAME_SCALE_OPS or (node.op == "Table" and node.attrs["function"] == "clip")
 
 
-def _join_branches(graph: FloatGraph, concat: Node, parent: dict[str, str], int16: Collection[str]) -> None:
+def _join_branches(graph: FloatGraph, concat: FloatNode, parent: dict[str, str], int16: Collection[str]) -> None:
     consumers, producers = graph.consumers(), graph.producers()
     outputs = set(graph.outputs.values())
     scale_nodes = {node.output for node in graph.nodes if node.op == "Scale"}
@@ -107,7 +107,7 @@ def _join_branches(graph: FloatGraph, concat: Node, parent: dict[str, str], int1
         _join(parent, concat.output, branch)
 
 
-def takes_int8(node: Node) -> bool:
+def takes_int8(node: FloatNode) -> bool:
     """Whether the BPU has the operation for int8 only: a wide input is brought to 8 bits in front of it."""
     return node.op in INT8_OPS or "average" in node.attrs
 

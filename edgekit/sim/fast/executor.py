@@ -11,9 +11,9 @@ import numpy as np
 
 from edgekit.sim.executor import check_inputs, requested_tensors
 from edgekit.sim.fast.arena import ALIGN
-from edgekit.sim.fast.kernel_call import Frame, KernelCall
+from edgekit.sim.fast.kernel_call import ArenaFrame, KernelCall
 from edgekit.sim.fast.kernel_set import KernelSet
-from edgekit.sim.fast.plan import Plan, make_plan
+from edgekit.sim.fast.plan import ExecutionPlan, make_plan
 from edgekit.sim.fast.tensor_view import flip
 from edgekit.sim.graph import Graph
 
@@ -31,11 +31,11 @@ class FastExecutor:
         self.graph = graph
         self._kernels = KernelSet(library, threads)
         self._lock = threading.Lock()
-        self._plans: dict[frozenset[str], Plan] = {}
+        self._plans: dict[frozenset[str], ExecutionPlan] = {}
         self._idle: list[np.ndarray] = []
         self.plan()
 
-    def plan(self, keep: Collection[str] = ()) -> Plan:
+    def plan(self, keep: Collection[str] = ()) -> ExecutionPlan:
         """The plan that also gives the tensors `keep`."""
         key = frozenset(keep)
         with self._lock:
@@ -75,14 +75,14 @@ class FastExecutor:
         """Names of the nodes that have no fast form."""
         return tuple(call.name for call in self.plan().calls if not isinstance(call, KernelCall))
 
-    def _begin_frame(self, plan: Plan, inputs: Mapping[str, np.ndarray]) -> Frame:
+    def _begin_frame(self, plan: ExecutionPlan, inputs: Mapping[str, np.ndarray]) -> ArenaFrame:
         check_inputs(self.graph, inputs)
-        frame = Frame(self._take_arena(plan.arena_bytes), plan.offsets, plan.owned)
+        frame = ArenaFrame(self._take_arena(plan.arena_bytes), plan.offsets, plan.owned)
         for name, value in inputs.items():
             frame.arrays[name] = np.asarray(flip(value), order="C")
         return frame
 
-    def _return_arena(self, frame: Frame) -> None:
+    def _return_arena(self, frame: ArenaFrame) -> None:
         with self._lock:
             self._idle.append(frame.arena)
 

@@ -20,7 +20,7 @@ BYTEWISE = (Concat, Regroup, Reshape, Slice, Split, Transpose, Upsample)  # they
 Kernel = Callable[..., int]
 
 
-class Frame:
+class ArenaFrame:
     """The buffers of one frame under way: the arena, and arrays of their own for what leaves it."""
 
     def __init__(self, arena: np.ndarray, offsets: Mapping[str, int], owned: Mapping[str, TensorView]) -> None:
@@ -70,7 +70,7 @@ class KernelCall:
     def writes(self) -> tuple[TensorView, ...]:
         return (self.target,)
 
-    def run(self, frame: Frame) -> None:
+    def run(self, frame: ArenaFrame) -> None:
         rhs = frame.address(self.rhs) if self.rhs is not None else None
         source, target = frame.address(self.source), frame.address(self.target)
         if self.kernel(ctypes.byref(self.params), source, target, rhs):
@@ -95,7 +95,7 @@ class ReferenceCall:
     def writes(self) -> tuple[TensorView, ...]:
         return self.targets
 
-    def run(self, frame: Frame) -> None:
+    def run(self, frame: ArenaFrame) -> None:
         bytewise = isinstance(self.node.operator, BYTEWISE)
         operands = []
         for source in self.sources:

@@ -20,7 +20,7 @@ from edgekit.sim.ops.layout import Concat, Slice, Split
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class ExecutionPlan:
     """The steps of one frame; `offsets` place shared buffers in the arena, `owned` are arrays of their own."""
 
     calls: tuple[Call, ...]
@@ -30,7 +30,7 @@ class Plan:
     arena_bytes: int
 
 
-def make_plan(graph: Graph, keep: Collection[str], kernels: KernelSet) -> Plan:
+def make_plan(graph: Graph, keep: Collection[str], kernels: KernelSet) -> ExecutionPlan:
     """A plan that gives all outputs of `graph` and the tensors `keep`; those are never fused away."""
     planner = _Planner(graph, keep, kernels)
     planner.fuse()
@@ -167,7 +167,7 @@ class _Planner:
         self.views.update(zip(node.outputs, targets, strict=True))
         self.calls.append(ReferenceCall(node, sources, targets))  # type: ignore[arg-type]
 
-    def finished(self) -> Plan:
+    def finished(self) -> ExecutionPlan:
         """Buffers that only kernels touch, and that nobody wants, go to the arena."""
         roots = {view.root: self.views[view.root] for view in self.views.values()}
         sizes = {root: _bytes(view) for root, view in roots.items()}
@@ -186,7 +186,7 @@ class _Planner:
                     lifetimes[view.root] = Lifetime(sizes[view.root], life.first if life else index, index)
         offsets, arena_bytes = arrange(lifetimes)
         owned = {root: view for root, view in roots.items() if root not in offsets}
-        return Plan(tuple(self.calls), dict(self.views), offsets, owned, arena_bytes)
+        return ExecutionPlan(tuple(self.calls), dict(self.views), offsets, owned, arena_bytes)
 
 
 def _bytes(view: TensorView) -> int:

@@ -14,7 +14,7 @@ from edgekit.sim.fast.bounds import CHECKS, check_bounds
 from edgekit.sim.fast.build import KERNELS, kernels
 from edgekit.sim.fast.executor import FastExecutor
 from edgekit.sim.fast.kernel_call import KernelCall
-from edgekit.sim.fast.plan import Plan
+from edgekit.sim.fast.plan import ExecutionPlan
 from edgekit.sim.graph import load_graph
 from tests.sim.fast.test_fast import block
 from tests.sim.random_ops import random_graph
@@ -49,7 +49,7 @@ def plan_of(kernel: str) -> tuple[KernelCall, dict[str, int]]:
     return calls_by(plan, kernel)[0], buffer_sizes(plan)
 
 
-def calls_by(plan: Plan, kernel: str) -> list[KernelCall]:
+def calls_by(plan: ExecutionPlan, kernel: str) -> list[KernelCall]:
     return [call for call in plan.calls if isinstance(call, KernelCall) and name_of(call) == kernel]
 
 
@@ -57,7 +57,7 @@ def name_of(call: KernelCall) -> str:
     return str(getattr(call.kernel, "__name__", ""))
 
 
-def buffer_sizes(plan: Plan) -> dict[str, int]:
+def buffer_sizes(plan: ExecutionPlan) -> dict[str, int]:
     roots = {view.root: plan.views[view.root] for view in plan.views.values()}
     return {root: int(np.prod(view.shape)) * view.dtype.itemsize for root, view in roots.items()}
 

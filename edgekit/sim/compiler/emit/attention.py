@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 
 from edgekit.sim.compiler.emit.writer import NCHW, GraphWriter
-from edgekit.sim.compiler.float_graph import Node, unsupported
+from edgekit.sim.compiler.float_graph import FloatNode, unsupported
 from edgekit.sim.compiler.requantize import epilogue_params
 
 
-def emit_matmul(writer: GraphWriter, node: Node) -> None:
+def emit_matmul(writer: GraphWriter, node: FloatNode) -> None:
     """HzSQuantizedMatmul, axes as in the float model; its end rounds by itself."""
     a, b = node.inputs
     factor = writer.scale(a) * writer.scale(b) / writer.scale(node.output)
@@ -28,7 +28,7 @@ def emit_matmul(writer: GraphWriter, node: Node) -> None:
     )
 
 
-def emit_softmax(writer: GraphWriter, node: Node) -> None:
+def emit_softmax(writer: GraphWriter, node: FloatNode) -> None:
     x, y = node.inputs[0], node.output
     default = -1 if writer.graph.opset >= 13 else 1
     axis = int(node.attrs.get("axis", default)) % writer.rank(x)

@@ -9,7 +9,7 @@ import numpy as np
 from edgekit.bpu import INT_MAX
 from edgekit.sim.compiler.emit.eltwise import add_requantize, int8_scale, to_int8
 from edgekit.sim.compiler.emit.writer import GraphWriter
-from edgekit.sim.compiler.float_graph import Node, unsupported
+from edgekit.sim.compiler.float_graph import FloatNode, unsupported
 from edgekit.sim.compiler.requantize import epilogue_params
 from edgekit.sim.compiler.scales import takes_int8
 
@@ -20,7 +20,7 @@ MIN_SHIFT = {8: 0, 16: 8}  # of the accumulator, by the input's bits
 SMALLEST_FACTOR = {8: 2.0**-16, 16: 2.0**-23}
 
 
-def emit_conv(writer: GraphWriter, node: Node) -> None:
+def emit_conv(writer: GraphWriter, node: FloatNode) -> None:
     """HzSQuantizedConv; a graph output stays at accumulator width (high_precision_output)."""
     x, weight, bias = _operands(writer, node)
     x_scale, x_bits = writer.scale(node.inputs[0]), writer.bits(node.inputs[0])
@@ -78,7 +78,7 @@ def _scale_for_int16_input(writer: GraphWriter, tensor: str, accumulator: np.nda
     return min_scale if min_scale > of_16_bits else None
 
 
-def emit_conv_transpose(writer: GraphWriter, node: Node) -> None:
+def emit_conv_transpose(writer: GraphWriter, node: FloatNode) -> None:
     """HzSQuantizedConvTranspose, int8 to int8: weights (I, kh, kw, O/group), thresholds per output channel."""
     _, weight, bias = _operands(writer, node)  # (I, O/group, kh, kw)
     x, x_scale = to_int8(writer, node.inputs[0]), int8_scale(writer, node.inputs[0])
@@ -109,7 +109,7 @@ def emit_conv_transpose(writer: GraphWriter, node: Node) -> None:
 
 
 def weight_steps(
-    writer: GraphWriter, node: Node, peaks: np.ndarray, bias: np.ndarray, *, x_scale: float, x_bits: int
+    writer: GraphWriter, node: FloatNode, peaks: np.ndarray, bias: np.ndarray, *, x_scale: float, x_bits: int
 ) -> np.ndarray:
     """The float value of a weight's integer 1, per output channel: the peak over 127.
 
@@ -122,7 +122,7 @@ def weight_steps(
     return steps
 
 
-def _operands(writer: GraphWriter, node: Node) -> tuple[str, np.ndarray, np.ndarray]:
+def _operands(writer: GraphWriter, node: FloatNode) -> tuple[str, np.ndarray, np.ndarray]:
     constants = writer.graph.constants
     if any(name not in constants for name in node.inputs[1:] if name):
         raise unsupported(node, "computes its weights")
@@ -138,7 +138,7 @@ def _operands(writer: GraphWriter, node: Node) -> tuple[str, np.ndarray, np.ndar
     return writer.read(node.inputs[0]), weight, bias
 
 
-def _window(node: Node, kernel: tuple[int, ...]) -> dict[str, Any]:
+def _window(node: FloatNode, kernel: tuple[int, ...]) -> dict[str, Any]:
     if node.attrs.get("auto_pad", "NOTSET") != "NOTSET":
         raise unsupported(node, "uses auto_pad")
     return {

@@ -9,7 +9,7 @@ import numpy as np
 
 from edgekit.bpu import INT16_MAX, INT_MAX, MULTIPLIER_MAX
 from edgekit.sim.compiler.emit.writer import NHWC, GraphWriter
-from edgekit.sim.compiler.float_graph import Node, unsupported
+from edgekit.sim.compiler.float_graph import FloatNode, unsupported
 from edgekit.sim.compiler.requantize import epilogue_params, multiplier
 
 OPS = {"Add": "HzSElementwiseAdd", "Sub": "HzSElementwiseSub", "Mul": "HzSElementwiseMul"}
@@ -17,7 +17,7 @@ MAX_ADD_SHIFT = 20  # x << 20 of an int8 stays clear of 32 bits
 MAX_ADD_SHIFT_INT16 = {8: 23, 16: 15}  # beside or with int16, by x's bits: both operands stay below 2^30
 
 
-def emit_add(writer: GraphWriter, node: Node) -> None:
+def emit_add(writer: GraphWriter, node: FloatNode) -> None:
     """HzSElementwiseAdd: both operands at the scale of a fine accumulator, the coarser one shifted up."""
     x, e = sorted(node.inputs, key=writer.scale, reverse=True)
     if node.op == "Sub" and x != node.inputs[0]:
@@ -36,7 +36,7 @@ def emit_add(writer: GraphWriter, node: Node) -> None:
     _add_node(writer, node, (x, e), attrs, accu, factor)
 
 
-def emit_mul(writer: GraphWriter, node: Node) -> None:
+def emit_mul(writer: GraphWriter, node: FloatNode) -> None:
     """HzSElementwiseMul: the product of two int8 fits the 16 bits between the shifts as it is, wider ones do not."""
     _same_shape(writer, node)
     x, e = node.inputs
@@ -45,14 +45,14 @@ def emit_mul(writer: GraphWriter, node: Node) -> None:
     _add_node(writer, node, (x, e), {}, 0 if bytewise else _accu_shift(writer, node, factor), factor)
 
 
-def _accu_shift(writer: GraphWriter, node: Node, factor: float) -> int:
+def _accu_shift(writer: GraphWriter, node: FloatNode, factor: float) -> int:
     """The smallest shift that keeps every output in range clear of the 16 bits in between."""
     return max(0, math.ceil(math.log2((1 << (writer.bits(node.output) - 1)) / factor / INT16_MAX)))
 
 
 def _add_node(
     writer: GraphWriter,
-    node: Node,
+    node: FloatNode,
     operands: tuple[str, str],
     attrs: dict[str, int],
     accu_right_shift: int,
@@ -81,7 +81,7 @@ def _add_node(
     )
 
 
-def _same_shape(writer: GraphWriter, node: Node) -> None:
+def _same_shape(writer: GraphWriter, node: FloatNode) -> None:
     shapes = [writer.graph.shapes.get(name, ()) for name in node.inputs]
     if shapes[0] != shapes[1] or len(shapes[0]) != 4:
         raise unsupported(node, f"combines the shapes {list(shapes[0])} and {list(shapes[1])}")
@@ -134,7 +134,7 @@ def _add_requantize(
     )
 
 
-def emit_global_average(writer: GraphWriter, node: Node) -> None:
+def emit_global_average(writer: GraphWriter, node: FloatNode) -> None:
     """HzSQuantizedGlobalAveragePool, which rounds to nearest by itself."""
     x = node.inputs[0]
     _, channels, height, width = writer.graph.shapes[x]

@@ -6,10 +6,10 @@ import numpy as np
 
 from edgekit.sim.compiler.emit.eltwise import rescale_to, to_int8
 from edgekit.sim.compiler.emit.writer import NCHW, NHWC, NHWC_AXIS, GraphWriter
-from edgekit.sim.compiler.float_graph import Node, unsupported
+from edgekit.sim.compiler.float_graph import FloatNode, unsupported
 
 
-def emit_slice(writer: GraphWriter, node: Node) -> None:
+def emit_slice(writer: GraphWriter, node: FloatNode) -> None:
     x = node.inputs[0]
     layout = writer.layout(x)
     axis = NHWC_AXIS[node.attrs["axis"]] if layout == NHWC else node.attrs["axis"]
@@ -20,7 +20,7 @@ def emit_slice(writer: GraphWriter, node: Node) -> None:
     writer.add("Slice", node.name, [source, *bounds], [target], reads=x, domain="")
 
 
-def emit_concat(writer: GraphWriter, node: Node) -> None:
+def emit_concat(writer: GraphWriter, node: FloatNode) -> None:
     """Concat: branches of another scale are rescale_to first."""
     layout = NHWC if writer.rank(node.output) == 4 else NCHW
     axis = int(node.attrs["axis"]) % writer.rank(node.output)
@@ -31,7 +31,7 @@ def emit_concat(writer: GraphWriter, node: Node) -> None:
     writer.add("Concat", node.name, inputs, [target], reads=node.inputs[0], domain="", axis=target_axis)
 
 
-def emit_max_pool(writer: GraphWriter, node: Node) -> None:
+def emit_max_pool(writer: GraphWriter, node: FloatNode) -> None:
     if node.attrs.get("auto_pad", "NOTSET") != "NOTSET" or any(d != 1 for d in node.attrs.get("dilations", [])):
         raise unsupported(node, "uses auto_pad or dilations")
     source = writer.read(node.inputs[0])
@@ -49,7 +49,7 @@ def emit_max_pool(writer: GraphWriter, node: Node) -> None:
     )
 
 
-def emit_resize(writer: GraphWriter, node: Node) -> None:
+def emit_resize(writer: GraphWriter, node: FloatNode) -> None:
     """Resize or Upsample to a whole multiple, nearest neighbour; the BPU has it for int8 only."""
     before, after = (writer.graph.shapes[name] for name in (node.inputs[0], node.output))
     whole = len(before) == 4 and before[:2] == after[:2] and all(a % b == 0 for a, b in zip(after, before, strict=True))
@@ -67,7 +67,7 @@ def emit_resize(writer: GraphWriter, node: Node) -> None:
     )
 
 
-def emit_reshape(writer: GraphWriter, node: Node) -> None:
+def emit_reshape(writer: GraphWriter, node: FloatNode) -> None:
     """Reshape and Flatten count axes as the float model does."""
     shape = writer.graph.shapes[node.output]
     source = writer.read(node.inputs[0], NCHW)
@@ -76,14 +76,14 @@ def emit_reshape(writer: GraphWriter, node: Node) -> None:
     writer.add("Reshape", node.name, [source, name], [target], reads=node.inputs[0], domain="")
 
 
-def emit_transpose(writer: GraphWriter, node: Node) -> None:
+def emit_transpose(writer: GraphWriter, node: FloatNode) -> None:
     source = writer.read(node.inputs[0], NCHW)
     target = writer.write(node.output, NCHW)
     perm = list(node.attrs["perm"])
     writer.add("Transpose", node.name, [source], [target], reads=node.inputs[0], domain="", perm=perm)
 
 
-def emit_scale(writer: GraphWriter, node: Node) -> None:
+def emit_scale(writer: GraphWriter, node: FloatNode) -> None:
     """A positive factor changes what the integers mean, not the integers."""
     layout = writer.layout(node.inputs[0])
     writer.write(node.output, layout, name=writer.read(node.inputs[0], layout))

@@ -11,7 +11,7 @@ import numpy as np
 
 from edgekit.errors import ModelError
 from edgekit.sim.compiler.emit.writer import GraphWriter
-from edgekit.sim.compiler.float_graph import Node, unsupported
+from edgekit.sim.compiler.float_graph import FloatNode, unsupported
 from edgekit.sim.compiler.requantize import multiplier
 
 Function = Callable[[np.ndarray], np.ndarray]
@@ -51,7 +51,7 @@ FUNCTIONS: dict[str, Callable[[np.ndarray, Mapping[str, Any]], np.ndarray]] = {
 }
 
 
-def table_function(node: Node) -> Function:
+def table_function(node: FloatNode) -> Function:
     """The float function of a Table node, on float64 arrays."""
     name = str(node.attrs["function"])
     if name not in FUNCTIONS:
@@ -166,7 +166,7 @@ def _constant_line(value: float) -> tuple[int, int, int, int]:
     return 0, int(value), 0, 0
 
 
-def emit_table(writer: GraphWriter, node: Node) -> None:
+def emit_table(writer: GraphWriter, node: FloatNode) -> None:
     x, y = node.inputs[0], node.output
     function = table_function(node)
     layout = writer.layout(x)

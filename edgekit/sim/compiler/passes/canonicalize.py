@@ -5,14 +5,14 @@ from __future__ import annotations
 import numpy as np
 
 from edgekit.errors import ModelError
-from edgekit.sim.compiler.float_graph import FloatGraph, Node, unsupported
+from edgekit.sim.compiler.float_graph import FloatGraph, FloatNode, unsupported
 
 NHWC_PERM = [0, 2, 3, 1]
 
 
 def split_as_slices(graph: FloatGraph) -> FloatGraph:
     """Split becomes one Slice per output, with plain attributes; ONNX Slice gets the same form."""
-    nodes: list[Node] = []
+    nodes: list[FloatNode] = []
     for node in graph.nodes:
         if node.op == "Split":
             nodes += _slices_of_split(node, graph)
@@ -23,7 +23,7 @@ def split_as_slices(graph: FloatGraph) -> FloatGraph:
     return graph.with_nodes(nodes)
 
 
-def _slices_of_split(node: Node, graph: FloatGraph) -> list[Node]:
+def _slices_of_split(node: FloatNode, graph: FloatGraph) -> list[FloatNode]:
     shape = graph.shapes[node.inputs[0]]
     axis = int(node.attrs.get("axis", 0)) % len(shape)
     sizes = node.attrs.get("split")
@@ -32,7 +32,7 @@ def _slices_of_split(node: Node, graph: FloatGraph) -> list[Node]:
     sizes = sizes or [shape[axis] // len(node.outputs)] * len(node.outputs)
     ends = np.cumsum(sizes).tolist()
     return [
-        Node(
+        FloatNode(
             f"{node.name}_{i}",
             "Slice",
             node.inputs[:1],
@@ -43,7 +43,7 @@ def _slices_of_split(node: Node, graph: FloatGraph) -> list[Node]:
     ]
 
 
-def _plain_slice(node: Node, graph: FloatGraph) -> Node:
+def _plain_slice(node: FloatNode, graph: FloatGraph) -> FloatNode:
     parts = [graph.constants.get(name) for name in node.inputs[1:] if name]
     if any(part is None or part.size != 1 for part in parts) or len(parts) < 2:
         raise unsupported(node, "slices several axes or with computed bounds")
@@ -53,7 +53,7 @@ def _plain_slice(node: Node, graph: FloatGraph) -> Node:
     if len(rest) > 1 and rest[1] != 1:
         raise unsupported(node, f"slices with a step of {rest[1]}")
     start, end, _ = slice(start, end).indices(shape[axis])
-    return Node(node.name, "Slice", node.inputs[:1], node.outputs, {"axis": axis, "start": start, "end": end})
+    return FloatNode(node.name, "Slice", node.inputs[:1], node.outputs, {"axis": axis, "start": start, "end": end})
 
 
 def average_as_conv(graph: FloatGraph) -> FloatGraph:
@@ -63,7 +63,7 @@ def average_as_conv(graph: FloatGraph) -> FloatGraph:
     return graph.with_nodes(nodes, constants=constants)
 
 
-def _average(node: Node, graph: FloatGraph, constants: dict[str, np.ndarray]) -> Node:
+def _average(node: FloatNode, graph: FloatGraph, constants: dict[str, np.ndarray]) -> FloatNode:
     kernel = list(node.attrs["kernel_shape"])
     pads = list(node.attrs.get("pads", [0] * 4))
     if node.attrs.get("auto_pad", "NOTSET") != "NOTSET" or node.attrs.get("ceil_mode", 0):
@@ -81,7 +81,7 @@ def _average(node: Node, graph: FloatGraph, constants: dict[str, np.ndarray]) ->
         "group": channels,
         "average": 1,
     }
-    return Node(node.name, "Conv", (node.inputs[0], name), node.outputs, attrs)
+    return FloatNode(node.name, "Conv", (node.inputs[0], name), node.outputs, attrs)
 
 
 def drop_head_transposes(graph: FloatGraph) -> FloatGraph:
@@ -105,7 +105,7 @@ def drop_head_transposes(graph: FloatGraph) -> FloatGraph:
 def drop_dead(graph: FloatGraph) -> FloatGraph:
     """Nodes that reach no output vanish."""
     alive = set(graph.outputs.values())
-    kept: list[Node] = []
+    kept: list[FloatNode] = []
     for node in reversed(graph.nodes):
         if alive.intersection(node.outputs):
             kept.append(node)

@@ -12,7 +12,7 @@ from dataclasses import replace
 import numpy as np
 
 from edgekit.errors import ModelError
-from edgekit.sim.compiler.float_graph import FloatGraph, Node, unsupported
+from edgekit.sim.compiler.float_graph import FloatGraph, FloatNode, unsupported
 
 BOUNDED_OPS = ("Conv", "ConvTranspose", "Add", "Sub", "Mul", "Concat")
 RELU_OPS = ("Conv", "ConvTranspose")
@@ -21,7 +21,7 @@ PLACEMENT_HINT = "put the Clip right behind a convolution that nothing else read
 
 def absorb_clips(graph: FloatGraph) -> FloatGraph:
     """The operation in front of a Clip gives the clipped tensor; its integers saturate at the calibrated threshold."""
-    nodes: list[Node] = []
+    nodes: list[FloatNode] = []
     for node in graph.nodes:
         if node.op != "Clip":
             nodes.append(node)
@@ -37,11 +37,11 @@ def absorb_clips(graph: FloatGraph) -> FloatGraph:
             nodes[nodes.index(before)] = changed
         else:
             attrs = {"function": "clip", "low": low, "high": high}
-            nodes.append(Node(node.name, "Table", node.inputs[:1], node.outputs, attrs))
+            nodes.append(FloatNode(node.name, "Table", node.inputs[:1], node.outputs, attrs))
     return graph.with_nodes(nodes)
 
 
-def _check_absorbed(node: Node, before: Node | None, graph: FloatGraph) -> None:
+def _check_absorbed(node: FloatNode, before: FloatNode | None, graph: FloatGraph) -> None:
     x, results = node.inputs[0], graph.outputs.values()
     if before is None or before.op not in BOUNDED_OPS:
         behind = f"{before.name!r} ({before.op})" if before else "the input"
@@ -52,7 +52,7 @@ def _check_absorbed(node: Node, before: Node | None, graph: FloatGraph) -> None:
         raise unsupported(node, "is an output, which keeps its accumulator's full range on the board", PLACEMENT_HINT)
 
 
-def clip_bounds(node: Node, graph: FloatGraph) -> tuple[float, float]:
+def clip_bounds(node: FloatNode, graph: FloatGraph) -> tuple[float, float]:
     """(low, high) of a Clip, from its constants (opset 11) or its attributes; infinite where it has none."""
     bounds: list[float] = []
     for index, key, default in ((1, "min", -np.inf), (2, "max", np.inf)):

@@ -6,13 +6,13 @@ from dataclasses import replace
 
 import numpy as np
 
-from edgekit.sim.compiler.float_graph import FloatGraph, Node, unsupported
+from edgekit.sim.compiler.float_graph import FloatGraph, FloatNode, unsupported
 
 
 def fold_constants(graph: FloatGraph) -> FloatGraph:
     """Nodes whose inputs are all known become constants; Shape of a static tensor is known."""
     constants = dict(graph.constants)
-    kept: list[Node] = []
+    kept: list[FloatNode] = []
     for node in graph.nodes:
         value = _folded(node, constants, graph)
         if value is None:
@@ -22,7 +22,7 @@ def fold_constants(graph: FloatGraph) -> FloatGraph:
     return graph.with_nodes(kept, constants=constants)
 
 
-def _folded(node: Node, constants: dict[str, np.ndarray], graph: FloatGraph) -> list[np.ndarray] | None:
+def _folded(node: FloatNode, constants: dict[str, np.ndarray], graph: FloatGraph) -> list[np.ndarray] | None:
     if node.op == "Constant":
         return [np.asarray(next(iter(node.attrs.values())))]
     shape = graph.shapes.get(node.inputs[0], ()) if node.inputs else ()
@@ -33,7 +33,7 @@ def _folded(node: Node, constants: dict[str, np.ndarray], graph: FloatGraph) -> 
     return _evaluate(node, constants, graph.opset)
 
 
-def _evaluate(node: Node, constants: dict[str, np.ndarray], opset: int) -> list[np.ndarray]:
+def _evaluate(node: FloatNode, constants: dict[str, np.ndarray], opset: int) -> list[np.ndarray]:
     from onnx import helper, reference
 
     proto = helper.make_node(node.op, list(node.inputs), list(node.outputs), **node.attrs)
@@ -51,7 +51,7 @@ def _evaluate(node: Node, constants: dict[str, np.ndarray], opset: int) -> list[
 def drop_identities(graph: FloatGraph) -> FloatGraph:
     """Identity, inference Dropout and casts of floats vanish."""
     alias: dict[str, str] = {}
-    kept: list[Node] = []
+    kept: list[FloatNode] = []
     for node in graph.nodes:
         inputs = tuple(alias.get(name, name) for name in node.inputs)
         if node.op in ("Identity", "Dropout", "Cast"):
@@ -66,7 +66,7 @@ def fold_batch_norm(graph: FloatGraph) -> FloatGraph:
     """BatchNormalization joins the convolution before it, else becomes a depthwise 1x1 convolution."""
     constants = dict(graph.constants)
     consumers = graph.consumers()
-    nodes: list[Node] = []
+    nodes: list[FloatNode] = []
     for node in graph.nodes:
         if node.op != "BatchNormalization":
             nodes.append(node)
@@ -83,8 +83,8 @@ def fold_batch_norm(graph: FloatGraph) -> FloatGraph:
 
 
 def _scaled_conv(
-    conv: Node, norm: Node, factor: np.ndarray, offset: np.ndarray, constants: dict[str, np.ndarray]
-) -> Node:
+    conv: FloatNode, norm: FloatNode, factor: np.ndarray, offset: np.ndarray, constants: dict[str, np.ndarray]
+) -> FloatNode:
     weight = constants[conv.inputs[1]].astype(np.float64) * factor[:, None, None, None]
     bias = constants[conv.inputs[2]].astype(np.float64) * factor if len(conv.inputs) > 2 else 0.0
     names = (f"{conv.inputs[1]}_folded", f"{conv.name}.bias_folded")
@@ -94,14 +94,14 @@ def _scaled_conv(
 
 
 def _channel_affine(
-    node: Node, x: str, factor: np.ndarray, offset: np.ndarray, constants: dict[str, np.ndarray]
-) -> Node:
+    node: FloatNode, x: str, factor: np.ndarray, offset: np.ndarray, constants: dict[str, np.ndarray]
+) -> FloatNode:
     """`x * factor + offset` per channel as a depthwise 1x1 convolution."""
     names = (f"{node.name}.weight", f"{node.name}.bias")
     constants[names[0]] = factor.astype(np.float32).reshape(-1, 1, 1, 1)
     constants[names[1]] = offset.astype(np.float32).reshape(-1)
     attrs = {"kernel_shape": [1, 1], "strides": [1, 1], "pads": [0] * 4, "dilations": [1, 1]}
-    return Node(node.name, "Conv", (x, *names), node.outputs, {**attrs, "group": factor.size})
+    return FloatNode(node.name, "Conv", (x, *names), node.outputs, {**attrs, "group": factor.size})
 
 
 def constant_arithmetic(graph: FloatGraph) -> FloatGraph:
@@ -114,12 +114,12 @@ def constant_arithmetic(graph: FloatGraph) -> FloatGraph:
     return graph.with_nodes(nodes, constants=constants)
 
 
-def _constant_operand(node: Node, graph: FloatGraph, constants: dict[str, np.ndarray]) -> Node:
+def _constant_operand(node: FloatNode, graph: FloatGraph, constants: dict[str, np.ndarray]) -> FloatNode:
     if sum(name in constants for name in node.inputs) != 1:
         return node
     factor, offset, x = _affine(node, constants)
     if factor.size == 1 and factor.item() > 0 and not offset.any():
-        return Node(node.name, "Scale", (x,), node.outputs, {"alpha": float(factor.item())})
+        return FloatNode(node.name, "Scale", (x,), node.outputs, {"alpha": float(factor.item())})
     shape = graph.shapes.get(x, ())
     channels = shape[1] if len(shape) == 4 else 0
     value = next(constants[name] for name in node.inputs if name in constants)
@@ -130,7 +130,7 @@ def _constant_operand(node: Node, graph: FloatGraph, constants: dict[str, np.nda
     return _channel_affine(node, x, per_channel_affine[0], per_channel_affine[1], constants)
 
 
-def _affine(node: Node, constants: dict[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray, str]:
+def _affine(node: FloatNode, constants: dict[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray, str]:
     """(factor, offset, tensor) of `tensor * factor + offset`."""
     first_known = node.inputs[0] in constants
     value = constants[node.inputs[0 if first_known else 1]].astype(np.float64)

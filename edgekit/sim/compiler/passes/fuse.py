@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from edgekit.sim.compiler.float_graph import FloatGraph, Node
+from edgekit.sim.compiler.float_graph import FloatGraph, FloatNode
 from edgekit.sim.compiler.passes.canonicalize import drop_dead
 
 TABLE_FUNCTIONS = {
@@ -23,22 +23,22 @@ def fuse_swish(graph: FloatGraph) -> FloatGraph:
     """x * Sigmoid(x) becomes one table; single-input functions become tables, too."""
     producers, consumers = graph.producers(), graph.consumers()
     fused: set[str] = set()
-    nodes: list[Node] = []
+    nodes: list[FloatNode] = []
     for node in graph.nodes:
         gate = _swish_gate(node, producers)
         if gate is not None:
-            nodes.append(Node(node.name, "Table", gate.inputs, node.outputs, {"function": "swish"}))
+            nodes.append(FloatNode(node.name, "Table", gate.inputs, node.outputs, {"function": "swish"}))
             if len(consumers[gate.output]) == 1:
                 fused.add(gate.name)
         elif node.op in TABLE_FUNCTIONS:
             attrs = {**node.attrs, "function": TABLE_FUNCTIONS[node.op]}
-            nodes.append(Node(node.name, "Table", node.inputs[:1], node.outputs, attrs))
+            nodes.append(FloatNode(node.name, "Table", node.inputs[:1], node.outputs, attrs))
         else:
             nodes.append(node)
     return graph.with_nodes(n for n in nodes if n.name not in fused)
 
 
-def _swish_gate(node: Node, producers: dict[str, Node]) -> Node | None:
+def _swish_gate(node: FloatNode, producers: dict[str, FloatNode]) -> FloatNode | None:
     """The Sigmoid of `x * Sigmoid(x)`, where `node` is that product."""
     if node.op != "Mul":
         return None
@@ -52,7 +52,7 @@ def _swish_gate(node: Node, producers: dict[str, Node]) -> Node | None:
 def fuse_relu(graph: FloatGraph) -> FloatGraph:
     """A relu behind a convolution that nothing else reads becomes its activation."""
     consumers = graph.consumers()
-    nodes: list[Node] = []
+    nodes: list[FloatNode] = []
     for node in graph.nodes:
         is_relu = node.op == "Table" and node.attrs["function"] == "relu"
         conv = next((n for n in nodes if n.op == "Conv" and n.output in node.inputs), None) if is_relu else None
@@ -69,19 +69,19 @@ def fuse_softmax(graph: FloatGraph) -> FloatGraph:
     That is how `edgekit cut` writes it for the board, where the five steps run on the BPU.
     """
     producers = graph.producers()
-    nodes: list[Node] = []
+    nodes: list[FloatNode] = []
     fused: set[str] = set()
     for node in graph.nodes:
         steps = _softmax_steps(node, producers)
         if steps:
             fused.update(step.name for step in steps)
-            nodes.append(Node(node.name, "Softmax", steps[-1].inputs, node.outputs, {"axis": -1}))
+            nodes.append(FloatNode(node.name, "Softmax", steps[-1].inputs, node.outputs, {"axis": -1}))
         else:
             nodes.append(node)
     return drop_dead(graph.with_nodes(nodes))
 
 
-def _softmax_steps(back: Node, producers: dict[str, Node]) -> list[Node]:
+def _softmax_steps(back: FloatNode, producers: dict[str, FloatNode]) -> list[FloatNode]:
     """The steps behind the Transpose `back`, last one first, down to the Transpose that begins them; else []."""
     chain = [back]
     for op in ("Transpose", "Div", "Exp", "Sub", "Transpose"):
