@@ -68,7 +68,8 @@ class _Room(threading.local):
     """What one thread's frames are decoded into, before as much as there is of it is copied out."""
 
     block: ObjectsBlock | None = None
-    arrays: tuple[npt.NDArray[Any], ...] = ()
+    arrays: tuple[npt.NDArray[Any], ...] = ()  # boxes, image boxes, scores, class ids, extra, windows
+    unused: tuple[npt.NDArray[Any], ...] = ()  # that the kernel writes and nobody reads
 
 
 class ObjectKernel:
@@ -106,8 +107,8 @@ class ObjectKernel:
         count = self._function(ctypes.byref(self._block), pointers, ctypes.byref(frame), ctypes.byref(out))
         if count < 0:
             raise DeviceError("no memory is left to decode a frame", hint=NO_MEMORY_HINT)
-        columns = [array[:count].copy() for array in self._room.arrays]
-        return Objects(*columns, out.window_cells)
+        boxes, image_boxes, scores, class_ids, extra, windows = (array[:count].copy() for array in self._room.arrays)
+        return Objects(boxes, image_boxes, scores, class_ids, extra, windows, out.window_cells)
 
     def _make_room(self) -> ObjectsBlock:
         n, channels = self._capacity, self._block.extra_channels
@@ -118,7 +119,7 @@ class ObjectKernel:
         arrays = (boxes, image_boxes, scores, extra, class_ids, *unused, windows)
         self._room.block = block = ObjectsBlock(*(address(array) for array in arrays), n, 0)
         self._room.arrays = (boxes, image_boxes, scores, class_ids, extra, windows)
-        block.unused = unused  # as long as the block
+        self._room.unused = unused
         return block
 
 
@@ -201,27 +202,26 @@ def _mask_logits(
 def fill_mask(
     library: ctypes.CDLL, window: Floats, x_axis: AxisBlock, y_axis: AxisBlock, out: npt.NDArray[np.bool_]
 ) -> None:
-    """Set the pixels of `out` where the logit interpolated between a window's cells is above 0.
+    """Set the pixels of `out` to whether the logit interpolated between a window's cells is above 0.
 
     Args:
         library: The loaded kernels.
         window: (h, w) float32 logits, contiguous.
         x_axis: Where columns lie in the window; its `count` is w.
         y_axis: Where rows lie in the window; its `count` is h.
-        out: (height, width) of the image; pixels of both axes from `first` to `last` are written.
+        out: (rows, columns) from `first` to `last` of both axes; may be a part of an image.
 
     Raises:
         ValueError: where sizes do not fit together.
         DeviceError: where no memory is left.
     """
-    height, width = out.shape
-    fits = 0 <= x_axis.first < x_axis.last <= width and 0 <= y_axis.first < y_axis.last <= height
-    if not fits or window.shape != (y_axis.count, x_axis.count) or 0 in window.shape:
-        raise ValueError(f"a window of {window.shape} cells does not fit an image of {width}x{height} pixels")
-    if not (window.flags.c_contiguous and out.flags.c_contiguous and window.dtype == np.float32 and out.itemsize == 1):
+    shape = (y_axis.last - y_axis.first, x_axis.last - x_axis.first)
+    if out.shape != shape or min(shape) < 1 or window.shape != (y_axis.count, x_axis.count) or 0 in window.shape:
+        raise ValueError(f"a window of {window.shape} cells and {out.shape} pixels, expected {shape} pixels")
+    if not window.flags.c_contiguous or window.dtype != np.float32 or out.dtype != np.bool_ or out.strides[1] != 1:
         raise ValueError("arrays must be contiguous float32 and bool")
-    start = address(out) + y_axis.first * width + x_axis.first
-    if library.edgekit_fill_mask(address(window), ctypes.byref(x_axis), ctypes.byref(y_axis), start, width):
+    arguments = (address(window), ctypes.byref(x_axis), ctypes.byref(y_axis), address(out), out.strides[0])
+    if library.edgekit_fill_mask(*arguments):
         raise DeviceError("no memory is left for a mask", hint=NO_MEMORY_HINT)
 
 

@@ -10,6 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from edgekit.errors import ModelError
+from edgekit.kernels.decode_structs import AxisBlock
+from edgekit.kernels.decoding import decode_kernels, fill_mask
 from edgekit.ops.letterbox import Letterbox
 from edgekit.ops.prototypes import box_windows, window_logits
 from edgekit.ops.rle import encode_rle, mask_polygons
@@ -33,7 +35,7 @@ class InstanceMasks:
         letterbox: Where the image lies in the model's input.
     """
 
-    windows: tuple[Floats, ...]
+    windows: Sequence[Floats]
     corners_xy: npt.NDArray[np.int64]
     boxes_xyxy: Floats
     proto_wh: tuple[int, int]
@@ -53,8 +55,9 @@ class InstanceMasks:
             return self.take(index)
         width, height = self.letterbox.source_wh
         full = np.zeros((height, width), np.bool_)
-        part, (x, y) = self.cropped(index)
-        full[y : y + part.shape[0], x : x + part.shape[1]] = part
+        x1, y1, x2, y2 = self._pixels(index)
+        if x2 > x1 and y2 > y1:
+            self._fill(index, (x1, y1, x2, y2), full[y1:y2, x1:x2])
         return full
 
     def __iter__(self) -> Iterator[Mask]:
@@ -67,12 +70,11 @@ class InstanceMasks:
 
     def cropped(self, index: int) -> tuple[Mask, tuple[int, int]]:
         """Return the mask within its box alone, and the x, y of its top-left pixel in the original image."""
-        x1, y1, x2, y2 = (int(v) for v in np.ceil(self.boxes_xyxy[index]))
-        if x2 <= x1 or y2 <= y1:
-            return np.zeros((0, 0), np.bool_), (x1, y1)
-        columns, rows = self._cells(index, 0, x1, x2), self._cells(index, 1, y1, y2)
-        logits = interpolate(self.windows[index], columns, rows)
-        return np.asarray(logits > 0, np.bool_), (x1, y1)
+        x1, y1, x2, y2 = self._pixels(index)
+        part = np.zeros((max(y2 - y1, 0), max(x2 - x1, 0)), np.bool_)
+        if part.size:
+            self._fill(index, (x1, y1, x2, y2), part)
+        return part, (x1, y1)
 
     def rle(self, index: int) -> dict[str, list[int] | str]:
         """Return the full-size mask as COCO's compressed RLE."""
@@ -102,6 +104,28 @@ class InstanceMasks:
             corners_xy=np.concatenate([part.corners_xy for part in parts]),
             boxes_xyxy=np.concatenate([part.boxes_xyxy for part in parts]),
         )
+
+    def _pixels(self, index: int) -> tuple[int, int, int, int]:
+        """Return the pixels [x1, x2) x [y1, y2) within the box."""
+        x1, y1, x2, y2 = (int(v) for v in np.ceil(self.boxes_xyxy[index]))
+        return x1, y1, x2, y2
+
+    def _fill(self, index: int, pixels: tuple[int, int, int, int], out: Mask) -> None:
+        """Set `out` (rows, columns) of these pixels to where the object is."""
+        x1, y1, x2, y2 = pixels
+        library, window = decode_kernels().library, self.windows[index]
+        if library is not None and window.size and window.flags.c_contiguous and out.shape == (y2 - y1, x2 - x1):
+            fill_mask(library, window, self._axis(index, 0, x1, x2), self._axis(index, 1, y1, y2), out)
+            return
+        columns, rows = self._cells(index, 0, x1, x2), self._cells(index, 1, y1, y2)
+        out[...] = (interpolate(window, columns, rows) > 0)[: out.shape[0], : out.shape[1]]
+
+    def _axis(self, index: int, axis: int, first: int, last: int) -> AxisBlock:
+        """Return what `_cells` computes as the kernels take it."""
+        box, window = self.letterbox, self.windows[index]
+        shift, corner = (box.left, box.top)[axis], int(self.corners_xy[index, axis])
+        ends = (corner, first, last, window.shape[1 - axis])
+        return AxisBlock(box.scale_xy[axis], shift, self.proto_wh[axis], box.size_wh[axis], *ends)
 
     def _cells(self, index: int, axis: int, first: int, last: int) -> npt.NDArray[np.float64]:
         """Return where pixels first..last - 1 lie in the window, in cell indices along x (axis 0) or y (axis 1).
