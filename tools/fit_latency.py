@@ -13,7 +13,7 @@ from pathlib import Path
 
 
 def main() -> int:
-    from latency_fit.check import left_out, make_parameters, table, write
+    from latency_fit.check import layer_sums, left_out, make_parameters, table, write
     from latency_fit.rows import read_builds
 
     from edgekit.latency.parameters import FILE, load_parameters
@@ -37,7 +37,7 @@ def main() -> int:
     if args.fit:
         builds = read_builds(args.fit)
         errors = left_out(builds, _say)
-        write(args.output, make_parameters(builds, errors))
+        write(args.output, make_parameters(builds, errors, layer_sums(builds, _say)))
     print(table(load_parameters()))
     return 0
 

@@ -12,7 +12,16 @@ from typing import Any
 
 from edgekit.latency.schedule import Channel
 
-__all__ = ["FILE", "FORMAT", "BuildError", "ErrorBand", "LatencyParameters", "load_parameters", "parameters_from_dict"]
+__all__ = [
+    "FILE",
+    "FORMAT",
+    "BuildError",
+    "ErrorBand",
+    "LayerSum",
+    "LatencyParameters",
+    "load_parameters",
+    "parameters_from_dict",
+]
 
 FORMAT = "edgekit.latency/1"
 FILE = Path(__file__).with_name("bayes_e.json")
@@ -24,7 +33,7 @@ class ErrorBand:
 
     builds: int
     median: float
-    band: float  # nine of ten builds lie within
+    band: float  # nine of ten lie within, frames and, where they are worse, sums of layers
     worst: float
     rank: float  # correlation of the layers' ranks, median over builds
 
@@ -39,6 +48,18 @@ class BuildError:
     compiled_us: float
     left_out_us: float
     rank: float | None  # None where the build gave no layers
+
+
+@dataclass(frozen=True, slots=True)
+class LayerSum:
+    """The computing of one build's layers, without memory, as compiled and with its family left out of the fit."""
+
+    name: str
+    family: str
+    wide: bool
+    compiled_us: float
+    left_out_us: float
+    rank: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +84,7 @@ class LatencyParameters:
     frame_us: tuple[float, float]
     wide_share: float
     builds: tuple[BuildError, ...]
+    sums: tuple[LayerSum, ...]
 
     def to_dict(self) -> dict[str, Any]:
         """Return the file's content."""
@@ -80,6 +102,7 @@ class LatencyParameters:
             "frame_us": list(self.frame_us),
             "wide_share": self.wide_share,
             "builds": [asdict(one) for one in self.builds],
+            "sums": [asdict(one) for one in self.sums],
         }
 
 
@@ -106,4 +129,5 @@ def parameters_from_dict(value: Mapping[str, Any]) -> LatencyParameters:
         frame_us=(low, high),
         wide_share=value["wide_share"],
         builds=tuple(BuildError(**row) for row in value["builds"]),
+        sums=tuple(LayerSum(**row) for row in value["sums"]),
     )

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
-from edgekit.latency.parameters import BuildError, ErrorBand, LatencyParameters
+from edgekit.latency.parameters import BuildError, ErrorBand, LayerSum, LatencyParameters
 from edgekit.latency.schedule import Channel
-from latency_fit.fit import Fit, fit_all, rank_correlation
+from latency_fit.fit import NO_FRAMES, Fit, fit_all, fit_layers, rank_correlation
 from latency_fit.rows import Build
 
 VERSION = 1
@@ -30,11 +30,22 @@ def left_out(builds: tuple[Build, ...], say: Callable[[str], None]) -> tuple[Bui
     return tuple(found)
 
 
-def make_parameters(builds: tuple[Build, ...], errors: Sequence[BuildError]) -> LatencyParameters:
+def layer_sums(builds: tuple[Build, ...], say: Callable[[str], None]) -> tuple[LayerSum, ...]:
+    """Predict every build's computing with its family left out: the builds that were compiled for their layers, too."""
+    found = []
+    for family in sorted({build.family for build in builds if build.family}):
+        say(f"layers without {family}")
+        fit = Fit(fit_layers(tuple(build for build in builds if build.family != family)), NO_FRAMES)
+        found += [_sum(fit, build) for build in builds if build.family == family and any(build.times_us)]
+    return tuple(found)
+
+
+def make_parameters(
+    builds: tuple[Build, ...], errors: Sequence[BuildError], sums: Sequence[LayerSum]
+) -> LatencyParameters:
     """Fit all builds and state the errors of those left out."""
     fit = fit_all(builds)
     frames = [build.frame_us for build in builds if build.frame_us]
-    wide = [one for one in errors if one.wide]
     channel = fit.frames.channel
     return LatencyParameters(
         version=VERSION,
@@ -46,11 +57,12 @@ def make_parameters(builds: tuple[Build, ...], errors: Sequence[BuildError]) -> 
         channel=Channel(
             _short(channel.bytes_per_us), _short(channel.start_us), _short(channel.buffer_bytes), channel.piece_bytes
         ),
-        int8=_band([one for one in errors if not one.wide]),
-        int16=_band(wide),
+        int8=band_of([one for one in errors if not one.wide], [one for one in sums if not one.wide]),
+        int16=band_of([one for one in errors if one.wide], [one for one in sums if one.wide]),
         wide_share=_short(max((_wide_share(fit, build) for build in builds if build.frame_us), default=0.0)),
         frame_us=(_short(min(frames) / FRAMES_OUTSIDE), _short(max(frames) * FRAMES_OUTSIDE)),
         builds=tuple(errors),
+        sums=tuple(sums),
     )
 
 
@@ -65,10 +77,34 @@ def table(parameters: LatencyParameters) -> str:
         )
     for name, band in (("int8", parameters.int8), ("with 16 bits", parameters.int16)):
         lines.append(
-            f"{name}: {band.builds} builds, median {100 * band.median:.1f} %, nine of ten within "
-            f"{100 * band.band:.1f} %, worst {100 * band.worst:.1f} %, rank correlation {band.rank:.3f}"
+            f"{name}: {band.builds} frames, median {100 * band.median:.1f} %, worst {100 * band.worst:.1f} %, "
+            f"rank correlation {band.rank:.3f}; band {100 * band.band:.1f} %"
+        )
+    lines += ["", f"{'computing of all layers':24} {'family':6} {'compiled':>10} {'left out':>10} {'error':>7}  rank"]
+    for part in parameters.sums:
+        share = part.left_out_us / part.compiled_us - 1
+        lines.append(
+            f"{part.name:24} {part.family:6} {part.compiled_us / 1e3:7.2f} ms {part.left_out_us / 1e3:7.2f} ms "
+            f"{100 * share:+6.1f} %  {part.rank:.3f}"
         )
     return "\n".join(lines)
+
+
+def _sum(fit: Fit, build: Build) -> LayerSum:
+    pairs = [
+        (time, fit.layer_us(layer))
+        for time, layer in zip(build.times_us, build.layers, strict=True)
+        if time is not None
+    ]
+    compiled, predicted = zip(*pairs, strict=True)
+    return LayerSum(
+        name=build.name,
+        family=build.family,
+        wide=build.wide,
+        compiled_us=round(sum(compiled), 1),
+        left_out_us=round(sum(predicted), 1),
+        rank=round(rank_correlation(compiled, predicted), 4),
+    )
 
 
 def _error(fit: Fit, build: Build) -> BuildError:
@@ -90,14 +126,17 @@ def _wide_share(fit: Fit, build: Build) -> float:
     return sum(time for bits, time in times if bits > 8) / sum(time for _, time in times)
 
 
-def _band(errors: Sequence[BuildError]) -> ErrorBand:
+def band_of(errors: Sequence[BuildError], sums: Sequence[LayerSum]) -> ErrorBand:
+    """State the errors of frames; the band is the wider of theirs and of the layers' sums, which are more."""
     if not errors:
         return ErrorBand(0, 0.0, 1.0, 0.0, 0.0)
-    shares = np.array([abs(one.left_out_us / one.compiled_us - 1) for one in errors])
+    shares, parts = (
+        np.array([abs(one.left_out_us / one.compiled_us - 1) for one in some]) for some in (errors, sums or errors)
+    )
     return ErrorBand(
         builds=len(errors),
         median=_short(float(np.median(shares))),
-        band=_short(float(np.quantile(shares, COVERED, method="higher"))),
+        band=_short(max(float(np.quantile(some, COVERED, method="higher")) for some in (shares, parts))),
         worst=_short(float(shares.max())),
         rank=_short(float(np.median([one.rank for one in errors if one.rank is not None]))),
     )

@@ -19,6 +19,7 @@ from latency_fit.solve import Frames, fit_group, search
 START_CHANNEL = Channel(bytes_per_us=7000.0, start_us=0.3, buffer_bytes=250e3, piece_bytes=64e3)
 ON_CHIP = 1e6  # bytes of maps that wait on the chip: two models at 640 pixels are compiled to this traffic, about
 START_SCALES = {ARRAY: 0.98, VECTOR: 0.98, MOVEMENT: 1.03}
+NO_FRAMES = Frames(START_CHANNEL, ON_CHIP, START_SCALES, np.inf)  # where layers alone are fitted
 LEAST_ROWS = 2
 PRIOR = 2.0  # how firmly the rates stay near round numbers while few frames are there
 
@@ -42,19 +43,22 @@ class Fit:
         return made.frame_us
 
 
-def fit_all(builds: tuple[Build, ...]) -> Fit:
-    """Fit the layers of all builds, then the channel and the scales to the frames.
-
-    Frames at O2 count, too: the compiler's are within some per cent of those at O3, and there are few of either.
-    """
+def fit_layers(builds: tuple[Build, ...]) -> Mapping[str, Mapping[str, float]]:
+    """Fit the factors of every group of layers."""
     groups = {
         name: dict(zip(features_of(name), _factors(name, rows), strict=True))
         for name, rows in sorted(group_rows(builds).items())
         if len(rows) >= LEAST_ROWS
     }
-    groups = {
-        name: {one: float(factor) for one, factor in factors.items() if factor} for name, factors in groups.items()
-    }
+    return {name: {one: float(factor) for one, factor in factors.items() if factor} for name, factors in groups.items()}
+
+
+def fit_all(builds: tuple[Build, ...]) -> Fit:
+    """Fit the layers of all builds, then the channel and the scales to the frames.
+
+    Frames at O2 count, too: the compiler's are within some per cent of those at O3, and there are few of either.
+    """
+    groups = fit_layers(builds)
     start = Frames(START_CHANNEL, ON_CHIP, START_SCALES, np.inf)
     first = Fit(groups, start)
     compiled = [(build, us) for build in builds for us in (build.frame_us, build.second_us) if us]
