@@ -201,7 +201,16 @@ def test_a_failure_at_every_place_and_what_is_left_to_do(
     assert not build(work).reused and calls(stand_in) == left
 
 
-@pytest.mark.parametrize(("place", "left"), PLACES.items(), ids=PLACES)
+IN_THE_GATE = ("checker:start", "makertbin:calibrate", "hb_model_info:start")  # a process each: the others are slow
+
+
+@pytest.mark.parametrize(
+    ("place", "left"),
+    [
+        pytest.param(place, left, id=place, marks=() if place in IN_THE_GATE else pytest.mark.slow)
+        for place, left in PLACES.items()
+    ],
+)
 def test_ctrl_c_at_every_place_stops_all_children_and_the_next_run_goes_on(
     stand_in: StandIn, work: Path, place: str, left: list[str]
 ) -> None:
