@@ -17,8 +17,8 @@ __all__ = [
     "FORMAT",
     "BuildError",
     "ErrorBand",
-    "LayerSum",
     "LatencyParameters",
+    "LayerSum",
     "load_parameters",
     "parameters_from_dict",
 ]

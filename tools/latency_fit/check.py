@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from edgekit.latency.parameters import BuildError, ErrorBand, LayerSum, LatencyParameters
+from edgekit.latency.parameters import BuildError, ErrorBand, LatencyParameters, LayerSum
 from edgekit.latency.schedule import Channel
 from latency_fit.fit import NO_FRAMES, Fit, fit_all, fit_layers, rank_correlation
 from latency_fit.rows import Build
