@@ -118,6 +118,10 @@ DAMAGED = {
     "baseline": (measured(baseline=[0.1]), "baseline is a list of 1"),
     "baseline value": (measured(baseline={"int8": None}), "baseline.int8 is None"),
     "measure": (measured(measure={}), "measure is dict"),
+    "front": (measured(front={"a": 1}), "front is dict"),
+    "setting": (measured(front=[1]), "front[0] is"),
+    "milliseconds": (measured(front=[{"what": "a", "loss": 0.1, "milliseconds": "5"}]), "front[0].milliseconds is '5'"),
+    "loss of a setting": (measured(front=[{"what": "a", "milliseconds": 5.0}]), "front[0].loss is None"),
     "cut": (json.dumps(measured())[:-9], "cannot be read as JSON"),
     "deep": ("[" * 100_000, "cannot be read as JSON"),
 }
@@ -129,6 +133,22 @@ def test_a_damaged_file_is_named_with_its_field(tmp_path, kind):
     with pytest.raises(DataError, match=re.escape(told)) as caught:
         read_sensitivity(write(tmp_path, value))
     assert len(caught.value.message) < 400 + len(str(tmp_path))
+
+
+def test_the_front_is_read_and_drawn_where_it_has_milliseconds(tmp_path):
+    untuned = {"what": "untuned", "loss": 1.0, "milliseconds": 5.0, "chosen": False}
+    chosen = {"what": "8 tensors", "loss": 0.5, "milliseconds": 5.5, "chosen": True}
+    unknown = {"what": "another march", "loss": 0.5, "milliseconds": None, "chosen": False}
+    result = read_sensitivity(write(tmp_path, measured(front=[untuned, chosen, unknown])))
+    assert [(point.what, point.milliseconds, point.chosen) for point in result.front] == [
+        ("untuned", 5.0, False),
+        ("8 tensors", 5.5, True),
+    ]
+    write_files(tmp_path, {"hb_mapper_makertbin.log": synthetic.makertbin(), "model.yaml": ""})
+    page = render_page([make_report(collect(tmp_path).builds[0])])
+    assert "Accuracy over milliseconds" in page and "8 tensors: 5.50 ms, error 0.500, chosen" in page
+    write(tmp_path, measured())
+    assert "Accuracy over milliseconds" not in render_page([make_report(collect(tmp_path).builds[0])])
 
 
 def test_sizes_are_checked(tmp_path, monkeypatch):
