@@ -97,6 +97,7 @@ class BinNode:
 
     @property
     def on_cpu(self) -> bool:
+        """Whether the board's CPU runs it."""
         return self.op_type != "BPU"
 
 

@@ -54,22 +54,27 @@ class CompileResult:
 
     @property
     def bin_path(self) -> Path:
+        """The compiled model."""
         return self.files["bin"]
 
     @property
     def modified_bin_path(self) -> Path | None:
+        """The model without Dequantize nodes, if one was made."""
         return self.files.get("modified_bin")
 
     @property
     def quantized_path(self) -> Path:
+        """The integer graph."""
         return self.files["quantized"]
 
     @property
     def log_path(self) -> Path:
+        """The compiler's log."""
         return self.files["log"]
 
     @property
     def sidecar_paths(self) -> tuple[Path, ...]:
+        """The sidecars of all models of the build."""
         return tuple(path for part, path in self.files.items() if part.endswith("_sidecar"))
 
 

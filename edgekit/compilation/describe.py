@@ -60,7 +60,7 @@ def is_quantized(path: Path) -> bool:
 
 
 def stage_of(model: onnx.ModelProto) -> str:
-    """ "quantized", "heads" or "stock", by the graph alone."""
+    """Return "quantized", "heads" or "stock", by the graph alone."""
     if is_horizon(model):
         return "quantized"
     return "heads" if is_cut(index_graph(model)) else "stock"

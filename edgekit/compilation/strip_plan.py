@@ -25,11 +25,16 @@ class NodeLike(Protocol):
     """A node of the runtime's graph, from the `.bin` itself or from a log."""
 
     @property
-    def name(self) -> str: ...
+    def name(self) -> str:
+        """Name of the node."""
+
     @property
-    def op_type(self) -> str: ...
+    def op_type(self) -> str:
+        """Operator of the node."""
+
     @property
-    def outputs(self) -> tuple[str, ...]: ...
+    def outputs(self) -> tuple[str, ...]:
+        """Tensors that it writes."""
 
 
 @dataclass(frozen=True, slots=True)

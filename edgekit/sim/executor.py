@@ -18,7 +18,8 @@ NodeHook = Callable[[Node, Callable[[], Arrays]], Arrays]
 class Executor(Protocol):
     """What runs a graph: `run(inputs, keep)` gives all outputs by public name and the tensors `keep` by theirs."""
 
-    def run(self, inputs: Mapping[str, np.ndarray], keep: Collection[str] = ()) -> dict[str, np.ndarray]: ...
+    def run(self, inputs: Mapping[str, np.ndarray], keep: Collection[str] = ()) -> dict[str, np.ndarray]:
+        """Run one frame: all outputs, and the tensors `keep`, by name."""
 
 
 class ReferenceExecutor:

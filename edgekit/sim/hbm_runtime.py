@@ -91,50 +91,62 @@ class HB_HBMRuntime:
 
     @property
     def model_names(self) -> list[str]:
+        """Names of the loaded models."""
         return list(self._devices)
 
     @property
     def model_count(self) -> int:
+        """How many models are loaded."""
         return len(self._devices)
 
     @property
     def input_names(self) -> dict[str, list[str]]:
+        """Model -> names of its inputs."""
         return {model: [t.name for t in device.inputs] for model, device in self._devices.items()}
 
     @property
     def output_names(self) -> dict[str, list[str]]:
+        """Model -> names of its outputs."""
         return {model: [t.name for t in device.outputs] for model, device in self._devices.items()}
 
     @property
     def input_shapes(self) -> dict[str, dict[str, list[int]]]:
+        """Model -> input -> shape."""
         return {m: {t.name: list(t.shape) for t in d.inputs} for m, d in self._devices.items()}
 
     @property
     def output_shapes(self) -> dict[str, dict[str, list[int]]]:
+        """Model -> output -> shape."""
         return {m: {t.name: list(t.shape) for t in d.outputs} for m, d in self._devices.items()}
 
     @property
     def input_dtypes(self) -> dict[str, dict[str, HbDataType]]:
+        """Model -> input -> element type."""
         return {m: {t.name: HbDataType(t.dtype) for t in d.inputs} for m, d in self._devices.items()}
 
     @property
     def output_dtypes(self) -> dict[str, dict[str, HbDataType]]:
+        """Model -> output -> element type."""
         return {m: {t.name: HbDataType(t.dtype) for t in d.outputs} for m, d in self._devices.items()}
 
     @property
     def input_quants(self) -> dict[str, dict[str, QuantParams]]:
+        """Model -> input -> how it is quantized."""
         return {m: {t.name: _quant(t) for t in d.inputs} for m, d in self._devices.items()}
 
     @property
     def output_quants(self) -> dict[str, dict[str, QuantParams]]:
+        """Model -> output -> how it is quantized."""
         return {m: {t.name: _quant(t) for t in d.outputs} for m, d in self._devices.items()}
 
     @property
     def input_strides(self) -> dict[str, dict[str, list[int]]]:
+        """Model -> input -> bytes from one element of an axis to the next."""
         return {m: {t.name: _strides(t) for t in d.inputs} for m, d in self._devices.items()}
 
     @property
     def output_strides(self) -> dict[str, dict[str, list[int]]]:
+        """Model -> output -> bytes from one element of an axis to the next."""
         return {m: {t.name: _strides(t) for t in d.outputs} for m, d in self._devices.items()}
 
     def set_scheduling_params(

@@ -25,10 +25,12 @@ class TensorType:
 
     @property
     def bits(self) -> int:
+        """Bits of one element."""
         return self.dtype.itemsize * 8
 
     @property
     def size(self) -> int:
+        """Number of elements."""
         return math.prod(self.shape)
 
     def __str__(self) -> str:
@@ -36,4 +38,5 @@ class TensorType:
 
 
 def int_type(shape: tuple[int, ...], bits: int) -> TensorType:
+    """Return the type of an integer tensor of 8, 16 or 32 bits."""
     return TensorType(tuple(shape), INT_DTYPES[bits])

@@ -45,6 +45,7 @@ class Comparison:
 
     @property
     def elements(self) -> int:
+        """Number of elements compared."""
         return sum(op.elements for op in self.ops)
 
     @property

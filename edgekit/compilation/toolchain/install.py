@@ -43,10 +43,12 @@ class InstallRecord:
 
     @property
     def complete(self) -> bool:
+        """Whether every step of this recipe was finished."""
         return bool(self.versions) and self.recipe == RECIPE_NAME
 
     @property
     def remaining(self) -> tuple[InstallStep, ...]:
+        """The steps that were not finished."""
         return tuple(step for step in STEPS if step.name not in self.steps)
 
 

@@ -41,11 +41,13 @@ class ToolchainStatus:
 
     @property
     def summary(self) -> str:
+        """One sentence: which toolchain edgekit compile takes."""
         if self.usable is None:
             return "edgekit compile takes: sim, the built-in one; edgekit toolchain install adds the vendor's"
         return f"edgekit compile takes: the one found as {self.usable.kind}"
 
     def to_dict(self) -> dict[str, Any]:
+        """Return plain JSON values."""
         return {
             "edgekit": "toolchain",
             "version": 1,

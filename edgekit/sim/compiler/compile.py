@@ -40,14 +40,17 @@ class SimCompiler:
     simulated = True
 
     def missing(self) -> str | None:
+        """Return None: it is always usable."""
         return None
 
     def version(self) -> str:
+        """Return the versions that decide its result."""
         import onnxruntime
 
         return f"{__version__} with onnxruntime {onnxruntime.__version__}"
 
     def build(self, job: CompileJob, build_dir: Path, *, progress: Progress) -> Built:
+        """Compile a job: calibrate, quantize, compare with the float model, write. See `Compiler.build`."""
         log = BuildLog()
         prepared = _read_model(job, log)
         calibration = calibrated(prepared, log, progress)

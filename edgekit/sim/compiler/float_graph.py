@@ -24,6 +24,7 @@ class FloatNode:
 
     @property
     def output(self) -> str:
+        """The first output."""
         return self.outputs[0]
 
 
@@ -44,6 +45,7 @@ class FloatGraph:
     source: tuple[FloatNode, ...] = ()
 
     def with_nodes(self, nodes: Iterable[FloatNode], **changes: Any) -> FloatGraph:
+        """Return the graph with other nodes, and other fields as `changes` say."""
         return replace(self, nodes=tuple(nodes), **changes)
 
     def producers(self) -> dict[str, FloatNode]:

@@ -45,6 +45,7 @@ class BuildLog:
 
     @property
     def text(self) -> str:
+        """The whole log."""
         return "\n".join(self._lines) + "\n"
 
     def add(self, message: str, block: Sequence[str] = ()) -> None:
@@ -66,6 +67,7 @@ class BuildLog:
         self.add("Input ONNX Model Information:", lines)
 
     def add_nodes(self, rows: Sequence[LoggedNode]) -> None:
+        """Add the table of nodes."""
         cells = [
             (r.name, r.on, "id(0)" if r.on == "BPU" else "--", r.type, _six(r.cosine), _short(r.threshold), r.dtype)
             for r in rows
@@ -73,6 +75,7 @@ class BuildLog:
         self.add("The main quantized node information:", table_lines(COLUMNS, cells))
 
     def add_outputs(self, rows: Sequence[LoggedOutput]) -> None:
+        """Add the table of outputs."""
         cells = [(r.name, *(_six(v) for v in (r.cosine, r.l1, r.l2, r.chebyshev))) for r in rows]
         self.add("The quantized model output:", table_lines(OUTPUT_COLUMNS, cells))
 

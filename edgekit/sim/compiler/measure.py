@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 
@@ -13,14 +12,9 @@ from edgekit.sim.compiler.emit.writer import NCHW, NHWC, TO_NHWC, TensorMapping
 from edgekit.sim.compiler.float_graph import FloatGraph
 from edgekit.sim.compiler.inputs import CalibrationImage
 from edgekit.sim.compiler.quantize import QuantizedGraph
+from edgekit.sim.executor import Executor
 
 BLOCK = 1 << 15  # elements compared at once
-
-
-class GraphRunner(Protocol):
-    """Runs an integer graph and hands out the tensors of `keep` besides the outputs."""
-
-    def run(self, inputs: Mapping[str, np.ndarray], keep: Collection[str] = ()) -> dict[str, np.ndarray]: ...
 
 
 @dataclass(slots=True)
@@ -79,7 +73,7 @@ def _dot(a: np.ndarray, b: np.ndarray) -> float:
 def measure(
     graph: FloatGraph,
     quantized: QuantizedGraph,
-    executor: GraphRunner,
+    executor: Executor,
     images: Iterable[CalibrationImage],
     *,
     inner: bool = True,

@@ -28,10 +28,12 @@ class PrecisionRules:
 
     @cached_property
     def producers(self) -> dict[str, FloatNode]:
+        """Tensor -> the node that makes it."""
         return self.graph.producers()
 
     @cached_property
     def consumers(self) -> dict[str, list[FloatNode]]:
+        """Tensor -> the nodes that read it."""
         return self.graph.consumers()
 
     @cached_property

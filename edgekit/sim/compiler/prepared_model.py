@@ -13,12 +13,13 @@ from edgekit.sim.compiler.emit.preprocess import ImageInput, affine_of
 from edgekit.sim.compiler.float_graph import FloatGraph, read_float_graph
 from edgekit.sim.compiler.float_runner import THREADS
 from edgekit.sim.compiler.inputs import CalibrationImage, calibration_images, image_input
-from edgekit.sim.compiler.measure import Distance, GraphRunner, measure
+from edgekit.sim.compiler.measure import Distance, measure
 from edgekit.sim.compiler.mixed_precision import int16_everywhere, int16_outputs, int16_tensors
 from edgekit.sim.compiler.pipeline import simplify
 from edgekit.sim.compiler.quantize import QuantizedGraph, check_supported, quantize
 from edgekit.sim.compiler.scales import ScalePlan, plan_scales
 from edgekit.sim.compiler.sidecars import quantized_spec
+from edgekit.sim.executor import Executor
 
 if TYPE_CHECKING:
     import onnx
@@ -39,14 +40,17 @@ class PreparedModel:
     image: ImageInput
 
     def quantized(self, thresholds: Mapping[str, float]) -> QuantizedGraph:
+        """Return the integer graph with these thresholds (tensor -> largest magnitude)."""
         return quantize(self.graph, self.plan, self.plan.scales(thresholds), self.image)
 
     def images(self, files: Sequence[Path], tensors: Iterable[str]) -> Iterator[CalibrationImage]:
+        """Return the calibration images of `files`, with the float model's `tensors`, one after the other."""
         return calibration_images(self.job, self.graph, self.image, files, list(dict.fromkeys(tensors)))
 
     def distances(
         self, quantized: QuantizedGraph, compared: Iterable[CalibrationImage], *, inner: bool
     ) -> dict[str, Distance]:
+        """Compare the integer graph with the float model; see `measure`."""
         return measure(self.graph, quantized, executor_of(quantized.model), compared, inner=inner)
 
 
@@ -97,7 +101,7 @@ def check_options(job: CompileJob) -> None:
             )
 
 
-def executor_of(model: onnx.ModelProto) -> GraphRunner:
+def executor_of(model: onnx.ModelProto) -> Executor:
     """The device's own execution of the integer graph."""
     from edgekit.sim.fast import make_executor
     from edgekit.sim.graph import load_graph

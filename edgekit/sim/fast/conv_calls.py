@@ -132,6 +132,7 @@ def _merge_pixels(
 
 
 def is_depthwise(conv: Conv) -> bool:
+    """Return whether every channel has a kernel of its own."""
     return conv.group > 1 and conv.weight.shape[0] == conv.group and conv.weight.shape[3] == 1
 
 

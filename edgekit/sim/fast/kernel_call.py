@@ -31,6 +31,7 @@ class ArenaFrame:
         self._base = _address(arena)
 
     def address(self, tensor: TensorView) -> int:
+        """Return where a tensor begins in memory."""
         if tensor.root in self.offsets:
             return self._base + self.offsets[tensor.root] + tensor.offset
         return _address(self._array(tensor.root)) + tensor.offset
@@ -65,12 +66,15 @@ class KernelCall:
     keep: tuple[np.ndarray, ...] = field(default=(), repr=False)
 
     def reads(self) -> tuple[TensorView, ...]:
+        """Return the tensors that it reads."""
         return (self.source,) if self.rhs is None else (self.source, self.rhs)
 
     def writes(self) -> tuple[TensorView, ...]:
+        """Return the tensors that it writes."""
         return (self.target,)
 
     def run(self, frame: ArenaFrame) -> None:
+        """Run the kernel on the buffers of a frame; raises DeviceError if no memory is left."""
         rhs = frame.address(self.rhs) if self.rhs is not None else None
         source, target = frame.address(self.source), frame.address(self.target)
         if self.kernel(ctypes.byref(self.params), source, target, rhs):
@@ -87,15 +91,19 @@ class ReferenceCall:
 
     @property
     def name(self) -> str:
+        """The node's name."""
         return self.node.name
 
     def reads(self) -> tuple[TensorView, ...]:
+        """Return the tensors that it reads."""
         return tuple(source for source in self.sources if isinstance(source, TensorView))
 
     def writes(self) -> tuple[TensorView, ...]:
+        """Return the tensors that it writes."""
         return self.targets
 
     def run(self, frame: ArenaFrame) -> None:
+        """Run the operator on the buffers of a frame."""
         bytewise = isinstance(self.node.operator, BYTEWISE)
         operands = []
         for source in self.sources:

@@ -49,6 +49,7 @@ class FusedNode:
 
     @property
     def result(self) -> TensorType:
+        """The type of what comes out behind the last fused node."""
         return (self.chain[-1] if self.chain else self.node).operator.outputs[0]
 
 

@@ -27,6 +27,7 @@ class TensorView:
 
     @property
     def strides(self) -> Strides:
+        """Its strides in bytes, as the kernels take them."""
         return Strides(self.pixel, self.row, self.image)
 
     def channels(self, first: int, count: int) -> TensorView:
@@ -63,6 +64,7 @@ def contiguous(root: str, shape: tuple[int, ...], dtype: np.dtype[np.generic]) -
 
 
 def stored_dtype(dtype: np.dtype[np.generic]) -> np.dtype[np.generic]:
+    """Return the dtype in which a tensor is stored: int8 as uint8 (x + 128)."""
     return np.dtype(np.uint8) if dtype == np.int8 else dtype
 
 

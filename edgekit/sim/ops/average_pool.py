@@ -25,6 +25,7 @@ class AveragePool:
     outputs: tuple[TensorType, ...]
 
     def run(self, x: np.ndarray) -> Arrays:
+        """Return the averaged windows of x (n, h, w, C)."""
         out_hw = self.window.out_hw(x.shape[1:3])
         padded = self.window.pad(x, 0).astype(np.int64)
         total = np.zeros(self.outputs[0].shape, np.int64)
@@ -35,6 +36,7 @@ class AveragePool:
 
 
 def read_average_pool(node: NodeReader) -> AveragePool:
+    """Read HzQuantizedAveragePool; raises ModelError if it cannot be executed exactly."""
     node.expect_inputs(1)
     x = node.operand(0, rank=4)
     window = read_pool_window(node, x.shape[1:3])

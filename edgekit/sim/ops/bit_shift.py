@@ -19,10 +19,12 @@ class BitShift:
     outputs: tuple[TensorType, ...]
 
     def run(self, x: np.ndarray) -> Arrays:
+        """Return x shifted."""
         return ((x.astype(np.int64) >> self.shift).astype(self.outputs[0].dtype),)
 
 
 def read_bit_shift(node: NodeReader) -> BitShift:
+    """Read HzQuantizedBitShift; raises ModelError if it cannot be executed exactly."""
     node.expect_inputs(1)
     x = node.operand(0)
     node.choice("direction", ("RIGHT",))

@@ -22,10 +22,12 @@ class Regroup:
     outputs: tuple[TensorType, ...]
 
     def run(self, x: np.ndarray) -> Arrays:
+        """Return x with its axes regrouped."""
         return (np.ascontiguousarray(x.reshape(self.split).transpose(self.perm)).reshape(self.outputs[0].shape),)
 
 
 def read_depth_to_space(node: NodeReader) -> Regroup:
+    """Read HzDepthToSpace; raises ModelError if it cannot be executed exactly."""
     node.expect_inputs(1)
     x = node.operand(0, rank=4)
     block = node.integer("blocksize", 1, MAX_BLOCK)
@@ -41,6 +43,7 @@ def read_depth_to_space(node: NodeReader) -> Regroup:
 
 
 def read_space_to_depth(node: NodeReader) -> Regroup:
+    """Read HzSpaceToDepth; raises ModelError if it cannot be executed exactly."""
     node.expect_inputs(1)
     x = node.operand(0, rank=4)
     rows = node.integer("block_height", 1, MAX_BLOCK)
@@ -53,6 +56,7 @@ def read_space_to_depth(node: NodeReader) -> Regroup:
 
 
 def read_channel_shuffle(node: NodeReader) -> Regroup:
+    """Read HzChannelShuffle; raises ModelError if it cannot be executed exactly."""
     node.expect_inputs(1)
     x = node.operand(0, rank=4)
     group = node.integer("group", 1, x.channels)

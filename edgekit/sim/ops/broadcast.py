@@ -9,6 +9,7 @@ from edgekit.sim.tensor import TensorType
 
 
 def broadcast_shape(node: NodeReader, *operands: TensorType) -> tuple[int, ...]:
+    """Return the common shape of the operands by numpy's rules; the node is refused if there is none."""
     try:
         return np.broadcast_shapes(*(operand.shape for operand in operands))
     except ValueError:

@@ -36,6 +36,7 @@ class Conv:
     outputs: tuple[TensorType, ...]
 
     def run(self, x: np.ndarray, e: np.ndarray | None = None) -> Arrays:
+        """Return the convolution of x (n, h, w, I), `e` being the sum-in (n, h, w, O)."""
         acc = wrap32(convolve(x, self.weight, self.window, self.group) + self.bias)
         if self.sum_in is not None and e is not None:
             acc = wrap32(acc + shift_signed(e * self.sum_in.scale, self.sum_in.shift))
@@ -43,7 +44,7 @@ class Conv:
 
 
 def convolve(x: np.ndarray, weight: np.ndarray, window: Window, group: int) -> np.ndarray:
-    """sum x*w as int64 (n, h, w, O), tap by tap; padding counts as 0.
+    """Return sum x*w as int64 (n, h, w, O), tap by tap; padding counts as 0.
 
     The sums are taken in float64, whose products and sums of integers are exact below 2^53:
     2^15 * 2^7 * the number of taps stays below that for every weight that fits in memory.
@@ -64,6 +65,7 @@ def convolve(x: np.ndarray, weight: np.ndarray, window: Window, group: int) -> n
 
 
 def read_conv(node: NodeReader) -> Conv:
+    """Read HzSQuantizedConv; raises ModelError if it cannot be executed exactly."""
     node.expect_inputs(2, 5)
     x = node.operand(0, rank=4)
     weight = node.constant(1, ("int8",), (-1, -1, -1, -1))

@@ -28,6 +28,7 @@ class ConvTranspose:
     outputs: tuple[TensorType, ...]
 
     def run(self, x: np.ndarray) -> Arrays:
+        """Return the transposed convolution of x (n, h, w, I)."""
         n, height, width, channels = x.shape
         in_channels, kh, kw, per_group = self.weight.shape
         _, out_h, out_w, out_channels = self.outputs[0].shape
@@ -47,6 +48,7 @@ class ConvTranspose:
 
 
 def read_conv_transpose(node: NodeReader) -> ConvTranspose:
+    """Read HzSQuantizedConvTranspose; raises ModelError if it cannot be executed exactly."""
     node.expect_inputs(2, 3)
     x = node.operand(0, rank=4)
     weight = node.constant(1, ("int8",), (-1, -1, -1, -1))

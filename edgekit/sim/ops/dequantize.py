@@ -23,10 +23,12 @@ class Dequantize:
     outputs: tuple[TensorType, ...]
 
     def run(self, x: np.ndarray) -> Arrays:
+        """Return x as float32."""
         return (dequantize(x, self.scale, self.axis),)
 
 
 def read_dequantize(node: NodeReader) -> Dequantize:
+    """Read HzDequantize; raises ModelError if it cannot be executed exactly."""
     node.expect_inputs(2)
     x = node.operand(0, ("int8", "int16", "int32"))
     rank = len(x.shape)

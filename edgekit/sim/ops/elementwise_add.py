@@ -27,12 +27,14 @@ class ElementwiseAdd:
     outputs: tuple[TensorType, ...]
 
     def run(self, x: np.ndarray, e: np.ndarray) -> Arrays:
+        """Return the scaled sum of x and e."""
         joined = wrap32(e.astype(np.int64) * self.e_scale) << self.e_shift
         acc = wrap32((x.astype(np.int64) << self.x_shift) + joined)
         return (self.rescale.apply(acc),)
 
 
 def read_elementwise_add(node: NodeReader) -> ElementwiseAdd:
+    """Read HzSElementwiseAdd; raises ModelError if it cannot be executed exactly."""
     node.expect_inputs(2)
     shape = broadcast_shape(node, node.operand(0), node.operand(1))
     channels = shape[-1]

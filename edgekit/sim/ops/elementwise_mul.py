@@ -23,10 +23,12 @@ class ElementwiseMul:
     outputs: tuple[TensorType, ...]
 
     def run(self, x: np.ndarray, e: np.ndarray) -> Arrays:
+        """Return the scaled product of x and e."""
         return (self.rescale.apply(wrap32(x.astype(np.int64) * e)),)
 
 
 def read_elementwise_mul(node: NodeReader) -> ElementwiseMul:
+    """Read HzSElementwiseMul; raises ModelError if it cannot be executed exactly."""
     node.expect_inputs(2)
     shape = broadcast_shape(node, node.operand(0), node.operand(1))
     rescale = read_rescale(node, shape[-1], NAMES, nearest=False)

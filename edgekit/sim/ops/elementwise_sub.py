@@ -25,11 +25,13 @@ class ElementwiseSub:
     outputs: tuple[TensorType, ...]
 
     def run(self, x: np.ndarray, e: np.ndarray) -> Arrays:
+        """Return the scaled difference of x and e."""
         acc = wrap32((x.astype(np.int64) << self.x_shift) - e.astype(np.int64) * self.e_scale)
         return (self.rescale.apply(acc),)
 
 
 def read_elementwise_sub(node: NodeReader) -> ElementwiseSub:
+    """Read HzSElementwiseSub; raises ModelError if it cannot be executed exactly."""
     node.expect_inputs(2)
     shape = broadcast_shape(node, node.operand(0), node.operand(1))
     x_shift = node.shifts("x_shift", shape[-1])

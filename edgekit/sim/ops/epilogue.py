@@ -22,6 +22,7 @@ class Epilogue:
     relu: bool
 
     def apply(self, acc: np.ndarray) -> np.ndarray:
+        """Return int8 or int16 of an accumulator (..., C) int64."""
         v = sat(acc >> self.right_shift, 16)
         v = np.maximum(v, 0) if self.relu else v  # before the scale, which matters where that is negative
         return sat(wrap32(v * self.scale) >> self.out_shift, self.bits).astype(INT_DTYPES[self.bits])
@@ -35,6 +36,7 @@ class Accumulator:
     bits: int = 32
 
     def apply(self, acc: np.ndarray) -> np.ndarray:
+        """Return the accumulator (..., C) as int32."""
         return (np.maximum(acc, 0) if self.relu else acc).astype(np.int32)
 
 

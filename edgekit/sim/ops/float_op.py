@@ -42,11 +42,13 @@ class FloatOp:
     outputs: tuple[TensorType, ...]
 
     def run(self, *operands: np.ndarray) -> Arrays:
+        """Return what onnxruntime makes of the operands."""
         feeds = {name: np.asarray(value, order="C") for name, value in zip(self.input_names, operands, strict=True)}
         return _run(self.session, feeds, f"node {shorten(self.name, 200)}")
 
 
 def read_float_op(node: NodeReader) -> FloatOp:
+    """Read a standard operator on floats; raises ModelError if it cannot be executed exactly."""
     import onnx
     from onnx import helper
 

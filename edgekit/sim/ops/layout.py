@@ -17,10 +17,13 @@ INT64_MIN, INT64_MAX = -(1 << 63), (1 << 63) - 1
 
 @dataclass(frozen=True, slots=True)
 class Transpose:
+    """Axes in another order."""
+
     perm: tuple[int, ...]
     outputs: tuple[TensorType, ...]
 
     def run(self, x: np.ndarray) -> Arrays:
+        """Return x with its axes permuted."""
         return (np.asarray(x.transpose(self.perm), order="C"),)
 
 
@@ -31,38 +34,49 @@ class Reshape:
     outputs: tuple[TensorType, ...]
 
     def run(self, x: np.ndarray) -> Arrays:
+        """Return x in the target shape."""
         return (x.reshape(self.outputs[0].shape),)
 
 
 @dataclass(frozen=True, slots=True)
 class Slice:
+    """A range of every axis."""
+
     slices: tuple[slice, ...]
     outputs: tuple[TensorType, ...]
 
     def run(self, x: np.ndarray) -> Arrays:
+        """Return the part of x."""
         return (x[self.slices],)
 
 
 @dataclass(frozen=True, slots=True)
 class Split:
+    """Consecutive parts along one axis."""
+
     axis: int
     outputs: tuple[TensorType, ...]
 
     def run(self, x: np.ndarray) -> Arrays:
+        """Return the parts of x."""
         ends = np.cumsum([output.shape[self.axis] for output in self.outputs])[:-1]
         return tuple(np.split(x, ends, axis=self.axis))
 
 
 @dataclass(frozen=True, slots=True)
 class Concat:
+    """All operands, one behind the other along one axis."""
+
     axis: int
     outputs: tuple[TensorType, ...]
 
     def run(self, *operands: np.ndarray) -> Arrays:
+        """Return the operands joined."""
         return (np.concatenate(operands, axis=self.axis),)
 
 
 def read_transpose(node: NodeReader) -> Transpose:
+    """Read Transpose; raises ModelError if it cannot be executed exactly."""
     node.expect_inputs(1)
     x = node.operand(0, ANY)
     rank = len(x.shape)
@@ -72,6 +86,7 @@ def read_transpose(node: NodeReader) -> Transpose:
 
 
 def read_reshape(node: NodeReader) -> Reshape:
+    """Read Reshape; raises ModelError if it cannot be executed exactly."""
     node.expect_inputs(2)
     x = node.operand(0, ANY)
     requested = node.constant(1, ("int64",), (-1,)).tolist()
@@ -85,6 +100,7 @@ def read_reshape(node: NodeReader) -> Reshape:
 
 
 def read_flatten(node: NodeReader) -> Reshape:
+    """Read Flatten; raises ModelError if it cannot be executed exactly."""
     node.expect_inputs(1)
     x = node.operand(0, ANY)
     rank = len(x.shape)
@@ -94,6 +110,7 @@ def read_flatten(node: NodeReader) -> Reshape:
 
 
 def read_squeeze(node: NodeReader) -> Reshape:
+    """Read Squeeze; raises ModelError if it cannot be executed exactly."""
     node.expect_inputs(1)
     x = node.operand(0, ANY)
     rank = len(x.shape)
@@ -104,6 +121,7 @@ def read_squeeze(node: NodeReader) -> Reshape:
 
 
 def read_unsqueeze(node: NodeReader) -> Reshape:
+    """Read Unsqueeze; raises ModelError if it cannot be executed exactly."""
     node.expect_inputs(1)
     x = node.operand(0, ANY)
     listed = node.integers("axes", count=None, low=-8, high=7).tolist()
@@ -115,11 +133,13 @@ def read_unsqueeze(node: NodeReader) -> Reshape:
 
 
 def read_identity(node: NodeReader) -> Reshape:
+    """Read Identity; raises ModelError if it cannot be executed exactly."""
     node.expect_inputs(1)
     return Reshape((node.operand(0, ANY),))
 
 
 def read_slice(node: NodeReader) -> Slice:
+    """Read Slice; raises ModelError if it cannot be executed exactly."""
     node.expect_inputs(3, 5)
     x = node.operand(0, ANY)
     rank = len(x.shape)
@@ -146,6 +166,7 @@ def _python_slice(start: int, end: int, step: int, size: int) -> slice:
 
 
 def read_split(node: NodeReader) -> Split:
+    """Read Split; raises ModelError if it cannot be executed exactly."""
     node.expect_inputs(1)
     x = node.operand(0, ANY)
     rank, parts = len(x.shape), len(node.outputs)
@@ -158,6 +179,7 @@ def read_split(node: NodeReader) -> Split:
 
 
 def read_concat(node: NodeReader) -> Concat:
+    """Read Concat; raises ModelError if it cannot be executed exactly."""
     node.expect_inputs(1, 1 << 10)
     operands = [node.operand(i, ANY) for i in range(len(node.inputs))]
     first = operands[0]

@@ -19,10 +19,12 @@ class Lut:
     outputs: tuple[TensorType, ...]
 
     def run(self, x: np.ndarray) -> Arrays:
+        """Return the table's entries for x."""
         return (self.table[x.astype(np.int16) + 128],)
 
 
 def read_lut(node: NodeReader) -> Lut:
+    """Read HzLut; raises ModelError if it cannot be executed exactly."""
     node.expect_inputs(2)
     x = node.operand(0, ("int8",))
     table = node.constant(1, ("int8",), (256,))

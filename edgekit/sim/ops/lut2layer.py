@@ -31,6 +31,7 @@ class Lut2Layer:
     outputs: tuple[TensorType, ...]
 
     def run(self, x: np.ndarray) -> Arrays:
+        """Return the interpolated entries for x int16."""
         x64 = x.astype(np.int64)
         if self.symmetry == "NONE":
             y = self._evaluate(x64)
@@ -56,6 +57,7 @@ class Lut2Layer:
 
 
 def read_lut2layer(node: NodeReader) -> Lut2Layer:
+    """Read HzLut2Layer; raises ModelError if it cannot be executed exactly."""
     node.expect_inputs(1)
     x = node.operand(0, ("int16",))
     bits = node.bits("output_bit", default=16)

@@ -21,11 +21,13 @@ class Matmul:
     outputs: tuple[TensorType, ...]
 
     def run(self, x: np.ndarray, e: np.ndarray) -> Arrays:
+        """Return the product of x (..., n, k) and e (..., k, m)."""
         acc = np.matmul(x.astype(np.float64), e.astype(np.float64))  # exact: products of 2^30, far below 2^53
         return (self.rescale.apply(wrap32(acc.astype(np.int64))),)
 
 
 def read_matmul(node: NodeReader) -> Matmul:
+    """Read HzSQuantizedMatmul; raises ModelError if it cannot be executed exactly."""
     node.expect_inputs(2)
     x, e = node.operand(0), node.operand(1)
     fits = len(x.shape) >= 2 and len(e.shape) >= 2 and x.shape[-1] == e.shape[-2]

@@ -14,10 +14,13 @@ from edgekit.sim.tensor import TensorType
 
 @dataclass(frozen=True, slots=True)
 class MaxPool:
+    """The maximum of every window; padding never wins."""
+
     window: Window
     outputs: tuple[TensorType, ...]
 
     def run(self, x: np.ndarray) -> Arrays:
+        """Return the maximum of every window of x (n, h, w, C)."""
         out_hw = self.window.out_hw(x.shape[1:3])
         padded = self.window.pad(x, np.iinfo(x.dtype).min)
         best = self.window.tap(padded, 0, 0, out_hw).copy()
@@ -27,6 +30,7 @@ class MaxPool:
 
 
 def read_max_pool(node: NodeReader) -> MaxPool:
+    """Read HzQuantizedMaxPool; raises ModelError if it cannot be executed exactly."""
     node.expect_inputs(1)
     x = node.operand(0, rank=4)
     window = read_pool_window(node, x.shape[1:3])

@@ -22,6 +22,7 @@ class ReduceMax:
     outputs: tuple[TensorType, ...]
 
     def run(self, x: np.ndarray) -> Arrays:
+        """Return the largest of x along the axes."""
         return (x.max(axis=self.axes, keepdims=True),)
 
 
@@ -32,10 +33,12 @@ class Max:
     outputs: tuple[TensorType, ...]
 
     def run(self, *operands: np.ndarray) -> Arrays:
+        """Return the largest of all operands."""
         return (reduce(np.maximum, operands),)
 
 
 def read_reduce_max(node: NodeReader) -> ReduceMax:
+    """Read HzQuantizedReduceMax; raises ModelError if it cannot be executed exactly."""
     node.expect_inputs(1)
     x = node.operand(0)
     axis = read_axis(node, len(x.shape))
@@ -46,6 +49,7 @@ def read_reduce_max(node: NodeReader) -> ReduceMax:
 
 
 def read_global_max_pool(node: NodeReader) -> ReduceMax:
+    """Read HzQuantizedGlobalMaxPool; raises ModelError if it cannot be executed exactly."""
     node.expect_inputs(1)
     x = node.operand(0, rank=4)
     node.bits("output_bit", (x.bits,), x.bits)
@@ -54,6 +58,7 @@ def read_global_max_pool(node: NodeReader) -> ReduceMax:
 
 
 def read_max(node: NodeReader) -> Max:
+    """Read Max; raises ModelError if it cannot be executed exactly."""
     node.expect_inputs(1, 1 << 10)
     operands = [node.operand(i, ("int8", "int16", "int32", "float32")) for i in range(len(node.inputs))]
     dtypes = {operand.dtype for operand in operands}

@@ -20,10 +20,12 @@ class Operator(Protocol):
     """
 
     @property
-    def outputs(self) -> tuple[TensorType, ...]: ...
+    def outputs(self) -> tuple[TensorType, ...]:
+        """Types of the results, in order."""
 
     @property
-    def run(self) -> Callable[..., Arrays]: ...
+    def run(self) -> Callable[..., Arrays]:
+        """The function from operands to results."""
 
 
 def run_checked(name: str, operator: Operator, *operands: np.ndarray) -> Arrays:

@@ -23,6 +23,7 @@ class SPRelu:
     outputs: tuple[TensorType, ...]
 
     def run(self, x: np.ndarray) -> Arrays:
+        """Return x with its own slope below zero."""
         x64 = x.astype(np.int64)
         above = round_shift(x64 * self.positive[0], self.positive[1])
         v = sat((x64 * self.slope) >> self.accu_right_shift, 16)
@@ -39,12 +40,14 @@ class PRelu:
     outputs: tuple[TensorType, ...]
 
     def run(self, x: np.ndarray) -> Arrays:
+        """Return x with its own slope below zero."""
         x64 = x.astype(np.int64)
         below = round_shift(x64 * self.alpha_scale, self.alpha_shift)
         return (sat(np.where(x64 >= 0, x64, below), x.dtype.itemsize * 8).astype(x.dtype),)
 
 
 def read_sprelu(node: NodeReader) -> SPRelu:
+    """Read HzSPRelu; raises ModelError if it cannot be executed exactly."""
     node.expect_inputs(2)
     x = node.operand(0)
     slope = node.constant(1, ("int8", "int16")).astype(np.int64)
@@ -61,6 +64,7 @@ def read_sprelu(node: NodeReader) -> SPRelu:
 
 
 def read_prelu(node: NodeReader) -> PRelu:
+    """Read HzPRelu or HzLeakyRelu; raises ModelError if it cannot be executed exactly."""
     node.expect_inputs(1)
     x = node.operand(0)
     alpha_scale = node.per_channel("alpha_scale", x.channels)

@@ -21,10 +21,12 @@ class Quantize:
     outputs: tuple[TensorType, ...]
 
     def run(self, x: np.ndarray) -> Arrays:
+        """Return x float32 as integers."""
         return (quantize(x, self.scale, self.bits).astype(INT_DTYPES[self.bits]),)
 
 
 def read_quantize(node: NodeReader) -> Quantize:
+    """Read HzQuantize; raises ModelError if it cannot be executed exactly."""
     node.expect_inputs(2)
     x = node.operand(0, ("float32",))
     bits = node.bits("bits", default=8)

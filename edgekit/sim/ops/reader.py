@@ -48,18 +48,22 @@ class NodeReader:
         self._read: set[str] = set()
 
     def error(self, what: str, expected: str) -> ModelError:
+        """Return the error that the node `what`, though `expected` was expected."""
         return ModelError(f"node {shorten(self.name, 200)} ({self.op_type}): {what}, expected {expected}", hint=HINT)
 
     def require(self, condition: bool, what: str, expected: str) -> None:
+        """Refuse the node unless `condition` holds."""
         if not condition:
             raise self.error(what, expected)
 
     # Tensors
 
     def has_input(self, index: int) -> bool:
+        """Return whether an input is connected."""
         return index < len(self.inputs) and self.inputs[index] != ""
 
     def expect_inputs(self, low: int, high: int | None = None) -> None:
+        """Refuse the node unless it has `low` to `high` inputs (exactly `low` without `high`)."""
         last = low if high is None else high
         count = len(self.inputs)
         self.require(low <= count <= last, f"{count} inputs", f"{low}" if low == last else f"{low} to {last}")
@@ -104,23 +108,28 @@ class NodeReader:
     # Attributes
 
     def has(self, name: str) -> bool:
+        """Return whether the node has an attribute."""
         return name in self._attributes
 
     def integer(self, name: str, low: int, high: int, default: Any = REQUIRED) -> int:
+        """Return an integer attribute of `low`..`high`."""
         value = self._value(name, default)
         whole = isinstance(value, (int, np.integer)) and low <= int(value) <= high
         self.require(whole, f"attribute {name} is {value!r}", f"an integer {low}..{high}")
         return int(value)
 
     def flag(self, name: str, default: Any = REQUIRED) -> bool:
+        """Return an attribute of 0 or 1 as bool."""
         return bool(self.integer(name, 0, 1, default))
 
     def bits(self, name: str, allowed: Sequence[int] = (8, 16), default: Any = REQUIRED) -> int:
+        """Return an attribute that is one of the `allowed` bit widths."""
         value = self._value(name, default)
         self.require(value in allowed, f"attribute {name} is {value!r}", " or ".join(str(a) for a in allowed))
         return int(value)
 
     def choice(self, name: str, allowed: Sequence[str], default: Any = REQUIRED) -> str:
+        """Return an attribute that is one of the `allowed` texts."""
         value = self._value(name, default)
         self.require(value in allowed, f"attribute {name} is {value!r}", "one of " + ", ".join(allowed))
         return str(value)
@@ -145,9 +154,11 @@ class NodeReader:
         return self.per_channel(name, channels, low, MAX_SHIFT, default)
 
     def shift(self, name: str, default: Any = REQUIRED) -> int:
+        """Return a shift of 0..31, one for all channels."""
         return int(self.shifts(name, 1, default)[0])
 
     def scale(self, name: str, default: Any = REQUIRED) -> int:
+        """Return an integer scale, one for all channels."""
         return int(self.per_channel(name, 1, default=default)[0])
 
     def ignore(self, *names: str) -> None:

@@ -25,10 +25,12 @@ class Reduce:
     outputs: tuple[TensorType, ...]
 
     def run(self, x: np.ndarray) -> Arrays:
+        """Return the rescaled sum of x along the axes."""
         return (self.rescale.apply(wrap32(x.sum(axis=self.axes, keepdims=True, dtype=np.int64))),)
 
 
 def read_global_average_pool(node: NodeReader) -> Reduce:
+    """Read HzSQuantizedGlobalAveragePool; raises ModelError if it cannot be executed exactly."""
     node.expect_inputs(1)
     x = node.operand(0, rank=4)
     rescale = read_rescale(node, x.channels, NAMES, nearest=True)
@@ -38,6 +40,7 @@ def read_global_average_pool(node: NodeReader) -> Reduce:
 
 
 def read_reduce(node: NodeReader) -> Reduce:
+    """Read HzSQuantizedReduceMean or HzSQuantizedReduceSum; raises ModelError if it cannot be executed exactly."""
     node.expect_inputs(1)
     x = node.operand(0)
     axis = read_axis(node, len(x.shape))
@@ -49,8 +52,10 @@ def read_reduce(node: NodeReader) -> Reduce:
 
 
 def read_axis(node: NodeReader, rank: int) -> int:
+    """Return the attribute `axis`, counted from 0."""
     return node.integer("axis", -rank, rank - 1) % rank
 
 
 def reduced_shape(shape: tuple[int, ...], axis: int) -> tuple[int, ...]:
+    """Return `shape` with size 1 at `axis`."""
     return tuple(1 if i == axis else size for i, size in enumerate(shape))

@@ -23,6 +23,7 @@ class Requantize:
     outputs: tuple[TensorType, ...]
 
     def run(self, x: np.ndarray) -> Arrays:
+        """Return x on another scale."""
         shape = [-1 if axis == self.axis else 1 for axis in range(x.ndim)]
         product = x.astype(np.int64) * self.scale.reshape(shape)
         y = sat(round_shift(product, self.right_shift.reshape(shape)), self.bits)
@@ -30,6 +31,7 @@ class Requantize:
 
 
 def read_requantize(node: NodeReader) -> Requantize:
+    """Read HzRequantize; raises ModelError if it cannot be executed exactly."""
     node.expect_inputs(1)
     x = node.operand(0, ("int8", "int16", "int32"))
     rank = len(x.shape)

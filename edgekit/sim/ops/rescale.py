@@ -30,6 +30,7 @@ class Rescale:
     nearest_twice: bool = False
 
     def apply(self, acc: np.ndarray) -> np.ndarray:
+        """Return int8 or int16 of an accumulator (..., C) int64."""
         total = wrap32(acc + self.rounding_bias)
         shifted = round_shift(total, self.right_shift) if self.nearest_twice else total >> self.right_shift
         v = sat(shifted, 16) * self.scale

@@ -32,6 +32,7 @@ class RoiResize:
     outputs: tuple[TensorType, ...]
 
     def run(self, x: np.ndarray) -> Arrays:
+        """Return x (n, h, w, C) resized."""
         x64 = x.astype(np.int64)
         across = _blend(
             x64[:, :, self.cols.first], x64[:, :, self.cols.second], self.cols.fraction[None, None, :, None]
@@ -56,6 +57,7 @@ def centered_taps(size_in: int, size_out: int, bits: int) -> Taps:
 
 
 def stepped_taps(size_in: int, size_out: int, bits: int, step: int, init: int) -> Taps:
+    """Return the taps at `init + i * step` (fixed point with `bits` binary digits), clamped to the image."""
     source = np.clip(init + np.arange(size_out, dtype=np.int64) * step, 0, (size_in - 1) << bits)
     first = source >> bits
     fraction = (source & ((1 << bits) - 1)) >> (bits - FRACTION_BITS)
@@ -63,6 +65,7 @@ def stepped_taps(size_in: int, size_out: int, bits: int, step: int, init: int) -
 
 
 def read_roi_resize(node: NodeReader) -> RoiResize:
+    """Read HzQuantizedRoiResize; raises ModelError if it cannot be executed exactly."""
     node.expect_inputs(1)
     x = node.operand(0, rank=4)
     n, height, width, channels = x.shape

@@ -13,14 +13,18 @@ from edgekit.sim.tensor import TensorType
 
 @dataclass(frozen=True, slots=True)
 class Upsample:
+    """Every pixel repeated along height and width."""
+
     factor_hw: tuple[int, int]
     outputs: tuple[TensorType, ...]
 
     def run(self, x: np.ndarray) -> Arrays:
+        """Return x (n, h, w, C) repeated."""
         return (x.repeat(self.factor_hw[0], axis=1).repeat(self.factor_hw[1], axis=2),)
 
 
 def read_upsample(node: NodeReader) -> Upsample:
+    """Read HzQuantizedResizeUpsample; raises ModelError if it cannot be executed exactly."""
     node.expect_inputs(1)
     x = node.operand(0, rank=4)
     node.choice("mode", ("nearest",))

@@ -42,10 +42,12 @@ class Histogram:
 
     @property
     def total(self) -> int:
+        """Number of elements counted."""
         return int(self.counts.sum())
 
     @property
     def bin_width(self) -> float:
+        """Width of a bin, in the tensor's values."""
         return self.reach / BINS
 
     def _widen(self, largest: float) -> None:

@@ -29,6 +29,7 @@ def emit_matmul(writer: GraphWriter, node: FloatNode) -> None:
 
 
 def emit_softmax(writer: GraphWriter, node: FloatNode) -> None:
+    """Softmax over the last axis, on floats between HzDequantize and HzQuantize."""
     x, y = node.inputs[0], node.output
     default = -1 if writer.graph.opset >= 13 else 1
     axis = int(node.attrs.get("axis", default)) % writer.rank(x)

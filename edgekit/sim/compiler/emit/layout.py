@@ -10,6 +10,7 @@ from edgekit.sim.compiler.float_graph import FloatNode, unsupported
 
 
 def emit_slice(writer: GraphWriter, node: FloatNode) -> None:
+    """Slice along one axis, in the layout that its input has."""
     x = node.inputs[0]
     layout = writer.layout(x)
     axis = NHWC_AXIS[node.attrs["axis"]] if layout == NHWC else node.attrs["axis"]
@@ -32,6 +33,7 @@ def emit_concat(writer: GraphWriter, node: FloatNode) -> None:
 
 
 def emit_max_pool(writer: GraphWriter, node: FloatNode) -> None:
+    """HzQuantizedMaxPool."""
     if node.attrs.get("auto_pad", "NOTSET") != "NOTSET" or any(d != 1 for d in node.attrs.get("dilations", [])):
         raise unsupported(node, "uses auto_pad or dilations")
     source = writer.read(node.inputs[0])
@@ -77,6 +79,7 @@ def emit_reshape(writer: GraphWriter, node: FloatNode) -> None:
 
 
 def emit_transpose(writer: GraphWriter, node: FloatNode) -> None:
+    """Transpose, axes as in the float model."""
     source = writer.read(node.inputs[0], NCHW)
     target = writer.write(node.output, NCHW)
     perm = list(node.attrs["perm"])

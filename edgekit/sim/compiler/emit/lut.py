@@ -18,22 +18,27 @@ Function = Callable[[np.ndarray], np.ndarray]
 
 
 def sigmoid(x: np.ndarray) -> np.ndarray:
+    """Return 1 / (1 + e^-x), without overflow at either end."""
     return np.asarray(0.5 * (1.0 + np.tanh(0.5 * x)))  # no overflow at either end
 
 
 def swish(x: np.ndarray) -> np.ndarray:
+    """Return x * sigmoid(x)."""
     return np.asarray(x * sigmoid(x))
 
 
 def hard_sigmoid(x: np.ndarray, alpha: float = 0.2, beta: float = 0.5) -> np.ndarray:
+    """Return alpha * x + beta, clipped to 0..1 (ONNX HardSigmoid)."""
     return np.clip(alpha * x + beta, 0.0, 1.0)
 
 
 def leaky_relu(x: np.ndarray, alpha: float = 0.01) -> np.ndarray:
+    """Return x, below zero alpha * x (ONNX LeakyRelu)."""
     return np.where(x >= 0, x, alpha * x)
 
 
 def elu(x: np.ndarray, alpha: float = 1.0) -> np.ndarray:
+    """Return x, below zero alpha * (e^x - 1) (ONNX Elu)."""
     return np.where(x >= 0, x, alpha * np.expm1(np.minimum(x, 0)))
 
 
@@ -83,6 +88,7 @@ class Lut2LayerTable:
     table: np.ndarray
 
     def attributes(self) -> dict[str, Any]:
+        """Return the attributes of the HzLut2Layer node."""
         return {
             "rounding_method": "ROUND",
             "symmetry_mode": "NONE",
@@ -167,6 +173,7 @@ def _constant_line(value: float) -> tuple[int, int, int, int]:
 
 
 def emit_table(writer: GraphWriter, node: FloatNode) -> None:
+    """HzLut for int8 inputs, HzLut2Layer for int16 ones."""
     x, y = node.inputs[0], node.output
     function = table_function(node)
     layout = writer.layout(x)

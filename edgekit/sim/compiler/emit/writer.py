@@ -50,15 +50,19 @@ class GraphWriter:
         self._layouts: dict[tuple[str, str], str] = {}  # (float tensor, layout) -> integer tensor
 
     def scale(self, tensor: str) -> float:
+        """Return the planned scale of a float tensor: the float value of its integer 1."""
         return self.scales[tensor]
 
     def bits(self, tensor: str) -> int:
+        """Return the bit width of a float tensor's integers."""
         return self.plan.bits[tensor]
 
     def channels(self, tensor: str) -> int:
+        """Return the channels of a float tensor (NCHW)."""
         return self.graph.shapes[tensor][1]
 
     def rank(self, tensor: str) -> int:
+        """Return the number of axes of a float tensor."""
         return len(self.graph.shapes[tensor])
 
     def layout(self, tensor: str) -> str:
@@ -94,6 +98,7 @@ class GraphWriter:
         return self.mappings[self._layouts[tensor, self.layout(tensor)]].scale
 
     def constant(self, name: str, value: np.ndarray) -> str:
+        """Add an initializer; return its name."""
         self.initializers[name] = value
         return name
 

@@ -20,7 +20,7 @@ TABLE_FUNCTIONS = {
 
 
 def fuse_swish(graph: FloatGraph) -> FloatGraph:
-    """x * Sigmoid(x) becomes one table; single-input functions become tables, too."""
+    """Fuse x * Sigmoid(x) into one table; single-input functions become tables, too."""
     producers, consumers = graph.producers(), graph.consumers()
     fused: set[str] = set()
     nodes: list[FloatNode] = []
