@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Literal, get_args
 
 from edgekit.errors import DataError, ModelError
 from edgekit.files import read_json, sha256_file, write_json
+from edgekit.records import HINT, as_mapping, check_envelope, envelope, from_json, to_json
 from edgekit.text import shorten
-from edgekit.typed import HINT, as_list, as_mapping, build
 
-SIDECAR_VERSION = 1
+KIND = "model"  # in the schema of a sidecar
 TaskName = Literal["detect", "segment", "pose", "obb", "classify"]
 Stage = Literal["stock", "heads", "quantized", "bin"]
 InputKind = Literal["nv12", "rgb", "bgr", "yuv444", "gray", "featuremap"]
@@ -165,10 +165,8 @@ class ModelSpec:
     files: Mapping[str, FileRef] = field(default_factory=dict)
     tools: Mapping[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
-    version: int = SIDECAR_VERSION
 
     def __post_init__(self) -> None:
-        _require(self.version == SIDECAR_VERSION, "version", self.version, str(SIDECAR_VERSION))
         _require(self.task in TASK_NAMES, "task", self.task, _any_of(TASK_NAMES))
         _require(self.stage in STAGES, "stage", self.stage, _any_of(STAGES))
         _require(self.march in ("", *MARCHES), "march", self.march, _any_of(MARCHES))
@@ -215,37 +213,46 @@ def sidecar_path(model: Path) -> Path:
 
 
 def spec_to_dict(spec: ModelSpec) -> dict[str, Any]:
-    """`spec` as plain JSON values."""
-    values = {f.name: getattr(spec, f.name) for f in fields(spec)}
-    plain: dict[str, Any] = {"edgekit": "model", **{k: _plain(v) for k, v in values.items()}}
-    return plain
+    """Return the sidecar of a model as plain JSON values."""
+    return {**envelope(KIND), **to_json(spec)}
+
+
+def is_sidecar(value: object) -> bool:
+    """Return whether a parsed JSON is a sidecar, of whatever version."""
+    if not isinstance(value, Mapping):
+        return False
+    return str(value.get("schema", "")).startswith(f"edgekit.{KIND}/") or _is_unversioned(value)
 
 
 def spec_from_dict(value: object, *, location: str = "the sidecar") -> ModelSpec:
-    """Reads `value` as written by `spec_to_dict`; raises ModelError naming the field that is wrong."""
-    data = dict(as_mapping(value, location))
-    if data.pop("edgekit", None) != "model":
+    """Read a sidecar.
+
+    Args:
+        value: The parsed JSON, as `spec_to_dict` writes it.
+        location: What the value is, for messages.
+
+    Returns:
+        The model.
+
+    Raises:
+        ModelError: It is no sidecar, or of another version, or a field is wrong; names the field.
+    """
+    document = as_mapping(value, location)
+    if not is_sidecar(document):
         raise ModelError(
-            f"{location} is no sidecar of edgekit (it does not say 'edgekit': 'model')",
+            f"{location} is no sidecar of edgekit (its schema is {shorten(document.get('schema'))})",
             hint="move the file away from the model, or write the sidecar there with edgekit cut or edgekit compile",
         )
-    try:
-        named = as_mapping(data.get("files", {}), f"{location}.files")
-        files = {k: build(FileRef, v, f"{location}.files.{k}") for k, v in named.items()}
-        parts = {
-            "input": build(InputSpec, data.get("input"), f"{location}.input"),
-            "preprocess": build(Preprocess, data.get("preprocess"), f"{location}.preprocess"),
-            "outputs": tuple(
-                build(HeadSpec, head, f"{location}.outputs[{i}]")
-                for i, head in enumerate(as_list(data.get("outputs"), f"{location}.outputs"))
-            ),
-            "files": files,
-        }
-        return build(ModelSpec, {**data, **parts}, location)
-    except ModelError as error:
-        if error.message.startswith(location):
-            raise
-        raise ModelError(f"{location}: {error.message}", hint=error.hint) from error
+    if _is_unversioned(document):
+        data = {key: item for key, item in document.items() if key not in ("edgekit", "version")}
+    else:
+        data = check_envelope(document, KIND, location, hint="run edgekit cut or edgekit compile again")
+    return from_json(ModelSpec, data, location)
+
+
+def _is_unversioned(value: Mapping[str, Any]) -> bool:
+    """Return whether a document is a sidecar as written before schemas; its fields are those of version 1."""
+    return "schema" not in value and value.get("edgekit") == KIND and value.get("version", 1) == 1
 
 
 def save_spec(path: Path, spec: ModelSpec) -> None:
@@ -264,16 +271,6 @@ def load_spec(path: Path) -> ModelSpec:
 def file_ref(path: Path) -> FileRef:
     """The name and SHA-256 of `path`."""
     return FileRef(Path(path).name, sha256_file(path))
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, (str, int, float, bool)) or value is None:
-        return value
-    if isinstance(value, Mapping):
-        return {k: _plain(v) for k, v in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_plain(v) for v in value]
-    return _plain(asdict(value))
 
 
 def _any_of(values: object) -> str:

@@ -54,7 +54,7 @@ def head(**changes: Any) -> list[dict[str, Any]]:
         ({"task": "fly"}, "task is 'fly'"),
         ({"task": 3}, "expected of type str"),
         ({"taks": "detect"}, "field is 'taks'"),
-        ({"version": 99}, "version is 99"),
+        ({"schema": "edgekit.model/99"}, "of schema 'edgekit.model/99', expected edgekit.model/1"),
         ({"names": []}, "names"),
         ({"names": [1]}, "expected of type str"),
         ({"input": None}, "input"),
@@ -160,6 +160,13 @@ def test_hostile_sidecars_name_the_entry_that_is_wrong(shared_data: Path, name: 
 def test_no_sidecar_at_all(value: object) -> None:
     with pytest.raises(ModelError):
         spec_from_dict(value)
+
+
+def test_a_sidecar_of_before_schemas_has_the_same_fields() -> None:
+    earlier = {"edgekit": "model", "version": 1, **{k: v for k, v in plain().items() if k not in ("schema", "edgekit")}}
+    assert spec_from_dict(earlier) == spec_from_dict(plain())
+    with pytest.raises(ModelError, match="no sidecar of edgekit"):
+        spec_from_dict({**earlier, "version": 2})
 
 
 def test_another_json_beside_the_model_is_told_from_a_broken_sidecar() -> None:

@@ -10,7 +10,7 @@ from edgekit.calibration.checks import Warned
 from edgekit.calibration.detection_check import look
 from edgekit.calibration.value_ranges import range_of, refuse_ranges, warn_ranges
 from edgekit.progress import Progress, silent
-from edgekit.typed import as_list, build
+from edgekit.records import as_list, from_json
 
 if TYPE_CHECKING:
     from edgekit.compiler_api import CompileJob
@@ -73,5 +73,5 @@ def check_from_record(record: Mapping[str, Any]) -> DataCheck | None:
     if not isinstance(data, Mapping):
         return None
     warnings = as_list(data.get("warnings", []), f"{RECORD_KEY}.warnings")
-    recorded = tuple(build(Warned, warning, f"{RECORD_KEY}.warnings") for warning in warnings)
-    return build(DataCheck, {**data, "warnings": recorded}, RECORD_KEY)
+    recorded = tuple(from_json(Warned, warning, f"{RECORD_KEY}.warnings") for warning in warnings)
+    return from_json(DataCheck, {**data, "warnings": recorded}, RECORD_KEY)

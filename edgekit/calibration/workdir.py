@@ -20,8 +20,8 @@ from edgekit.data.image_source import Image
 from edgekit.errors import DataError, ModelError, OutputError
 from edgekit.files import read_json, write_json
 from edgekit.folder_lock import LOCK_NAMES, has_only_locks
+from edgekit.records import from_json
 from edgekit.text import check_integer, check_number, shorten
-from edgekit.typed import build
 
 STATE_NAME = ".edgekit-calibrate.json"
 MANIFEST_VERSION = 1
@@ -139,12 +139,12 @@ def _selection_of(data: Mapping[str, Any]) -> Selection:
     chosen = tuple(
         Chosen(
             Image(Path(item["path"]), str(item["name"]), check_integer(item["frame"], "frame", low=-1)),
-            build(ImageStats, item["stats"], "stats"),
+            from_json(ImageStats, item["stats"], "stats"),
             check_number(item["nearest_rms"], "nearest_rms"),
         )
         for item in data["chosen"]
     )
-    dropped = tuple(build(Dropped, item, "dropped") for item in data["dropped"])
+    dropped = tuple(from_json(Dropped, item, "dropped") for item in data["dropped"])
     offered, looked_at = (check_integer(data[name], name, low=0) for name in ("offered", "looked_at"))
     return Selection(chosen, dropped, offered, looked_at)
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from edgekit.errors import DataError, ModelError
 from edgekit.files import is_file, read_json, sha256_file, write_json
-from edgekit.typed import build
+from edgekit.records import from_json
 from edgekit.version import __version__
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def read_buildinfo(folder: Path) -> BuildInfo | None:
     if not is_file(path):
         return None
     try:
-        info = build(BuildInfo, read_json(path), str(path))
+        info = from_json(BuildInfo, read_json(path), str(path))
         return info if set(info.parts.values()) <= set(info.outputs) else None
     except (DataError, ModelError):
         return None  # a foreign, damaged or old record: build again

@@ -8,6 +8,7 @@ from pathlib import Path
 from edgekit.artifacts import MODIFIED, model_prefix
 from edgekit.errors import ModelError
 from edgekit.spec import ModelSpec, load_spec, sidecar_path
+from edgekit.spec import is_sidecar as is_spec
 
 COMPILED_STAGES = ("quantized", "bin")
 
@@ -23,7 +24,7 @@ class Sidecar:
 
 def is_sidecar(value: object) -> bool:
     """Whether a JSON value is the sidecar of a compiled model (those of float models tell nothing of a build)."""
-    return isinstance(value, dict) and value.get("edgekit") == "model" and value.get("stage") in COMPILED_STAGES
+    return isinstance(value, dict) and is_spec(value) and value.get("stage") in COMPILED_STAGES
 
 
 def read_sidecar(path: Path) -> Sidecar:

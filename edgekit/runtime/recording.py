@@ -15,12 +15,12 @@ import numpy.typing as npt
 from edgekit.decode.plan import DecodeOptions
 from edgekit.errors import DataError, EdgekitError
 from edgekit.files import atomic_path, is_folder, read_json, write_json
+from edgekit.records import from_json
 from edgekit.runtime.device import TensorInfo, Tensors, closed_error
 from edgekit.runtime.pipeline import Done
 from edgekit.runtime.session import Session
 from edgekit.spec import ModelSpec, spec_from_dict, spec_to_dict
 from edgekit.text import shorten
-from edgekit.typed import build
 from edgekit.version import __version__
 
 __all__ = ["RecordedFrame", "Recorder", "Recording", "open_recording", "recorded_session"]
@@ -154,7 +154,7 @@ def open_recording(folder: Path) -> Recording:
     location = f"{Path(folder) / HEADER_NAME}"
     try:
         spec = spec_from_dict(header.get("spec"), location=f"{location}: spec")
-        options = build(DecodeOptions, header.get("options"), f"{location}: options")
+        options = from_json(DecodeOptions, header.get("options"), f"{location}: options")
     except EdgekitError as error:
         raise DataError(error.message, hint=HINT) from error
     device = header.get("device")

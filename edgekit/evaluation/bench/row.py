@@ -7,9 +7,9 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from edgekit.device_kinds import FLOAT, SIMULATED, is_float_kind
+from edgekit.records import as_list, as_mapping, from_json, unexpected
 from edgekit.runtime.perf import Latency
 from edgekit.text import check_integer, check_number
-from edgekit.typed import as_list, as_mapping, build, unexpected
 
 OK = "ok"
 UNFIT = "unfit"  # the model is not made for this size or device
@@ -120,7 +120,7 @@ def row_from_dict(value: object) -> Row:
     data.pop("simulated", None)
     size, scores, stages = data.pop("size_wh", None), data.pop("scores", {}), data.pop("stages", {})
     total, optional = data.pop("total", None), {name: data.pop(name, None) for name in OPTIONAL}
-    row = build(Row, data, LOCATION)
+    row = from_json(Row, data, LOCATION)
     if row.status not in STATUSES:
         raise unexpected(LOCATION, "status", row.status, f"one of {', '.join(STATUSES)}")
     numbers: dict[str, Any] = {
@@ -130,9 +130,9 @@ def row_from_dict(value: object) -> Row:
         row,
         **numbers,
         size_wh=None if size is None else _size(size),
-        total=None if total is None else build(Latency, total, f"{LOCATION}.total"),
+        total=None if total is None else from_json(Latency, total, f"{LOCATION}.total"),
         stages={
-            k: build(Latency, v, f"{LOCATION}.stages") for k, v in as_mapping(stages, f"{LOCATION}.stages").items()
+            k: from_json(Latency, v, f"{LOCATION}.stages") for k, v in as_mapping(stages, f"{LOCATION}.stages").items()
         },
         scores={k: _metric(v) for k, v in as_mapping(scores, f"{LOCATION}.scores").items()},
     )
