@@ -37,7 +37,7 @@ def write_images(folder: Path, count: int, *, first: int = 0, suffix: str = ".pn
 
 def write_video(path: Path, count: int, *, size_wh: tuple[int, int] = (64, 48)) -> Path:
     """A video whose frame number n is the grey level 10 + 4n all over (lossy, so within two levels)."""
-    writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*"MJPG"), 25.0, size_wh)
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"MJPG"), 25.0, size_wh)
     assert writer.isOpened()
     for n in range(count):
         writer.write(np.full((size_wh[1], size_wh[0], 3), 10 + 4 * n % 240, np.uint8))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Generic, TypeVar
 
 from edgekit.binary.bin_format import BinInfo, read_bin
 from edgekit.logs.detect_kind import kind_of
@@ -32,6 +33,8 @@ Content = (
     | BinInfo
 )
 
+C = TypeVar("C", covariant=True)
+
 READERS: dict[str, Callable[[Path], Content]] = {
     "mapper": lambda path: parse_mapper(read_lines(path)),
     "modifier": lambda path: parse_modifier(read_lines(path)),
@@ -47,15 +50,15 @@ READERS: dict[str, Callable[[Path], Content]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class ReadFile:
-    """A file with its kind (a key of READERS) and what it says."""
+class ReadFile(Generic[C]):
+    """A file, its kind (a key of READERS) and its content, whose type follows from the kind."""
 
     path: Path
     kind: str
-    content: Content
+    content: C
 
 
-def read_file(path: Path) -> ReadFile:
+def read_file(path: Path) -> ReadFile[Any]:
     """Read one log or JSON file of the toolchain; its kind is found from its content.
 
     Args:

@@ -13,7 +13,7 @@ from edgekit.logs.mapper_log import CompilerEstimate, MapperLog
 from edgekit.logs.model_info import ModelInfo
 from edgekit.logs.modifier import ModifierLog
 from edgekit.logs.quant_info import QuantNode
-from edgekit.logs.read_log import ReadFile
+from edgekit.logs.read_log import Content, ReadFile
 from edgekit.logs.sensitivity import Sensitivity
 from edgekit.logs.sidecar import Sidecar
 from edgekit.logs.static_perf import StaticPerf
@@ -29,7 +29,7 @@ class Build:
     """
 
     name: str
-    sources: tuple[ReadFile, ...]
+    sources: tuple[ReadFile[Content], ...]
     log: MapperLog | None = None
     checker: MapperLog | None = None
     bin: BinInfo | None = None
@@ -109,7 +109,7 @@ _BIN_KEYS = {
 
 
 def make_build(
-    name: str, files: tuple[ReadFile, ...], *, onnx: Path | None = None, data_check: DataCheck | None = None
+    name: str, files: tuple[ReadFile[Content], ...], *, onnx: Path | None = None, data_check: DataCheck | None = None
 ) -> Build:
     """Put files that belong together into one build; of two of a kind the more telling one is kept."""
     build = Build(name=name, sources=files, quantized_onnx=onnx, data_check=data_check)
@@ -118,7 +118,7 @@ def make_build(
     return build
 
 
-def _add(build: Build, file: ReadFile) -> Build:
+def _add(build: Build, file: ReadFile[Content]) -> Build:
     content = file.content
     if isinstance(content, MapperLog):
         if content.tool == "checker":

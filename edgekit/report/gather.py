@@ -15,7 +15,7 @@ from edgekit.logs.hrt_model_exec import BoardLog
 from edgekit.logs.mapper_log import MapperLog
 from edgekit.logs.model_info import ModelInfo
 from edgekit.logs.modifier import ModifierLog
-from edgekit.logs.read_log import ReadFile, read_file
+from edgekit.logs.read_log import Content, ReadFile, read_file
 from edgekit.logs.sensitivity import SENSITIVITY, Sensitivity
 from edgekit.logs.sidecar import Sidecar
 from edgekit.progress import Progress, silent
@@ -43,7 +43,7 @@ class _Group:
     prefix: str
     folder: Path
     started_at: str
-    files: list[ReadFile] = field(default_factory=list)
+    files: list[ReadFile[Content]] = field(default_factory=list)
 
 
 def collect(path: Path, *, progress: Progress = silent) -> Collection:
@@ -73,7 +73,7 @@ def collect(path: Path, *, progress: Progress = silent) -> Collection:
     return Collection((make_build(name, files, onnx=onnx, data_check=data_check_of(files)),), tuple(left))
 
 
-def model_name(file: ReadFile) -> str:
+def model_name(file: ReadFile[Content]) -> str:
     """The model prefix that a file names in its content or, for JSON, in its own name; "" where it names none."""
     content = file.content
     if isinstance(content, MapperLog):
@@ -89,7 +89,7 @@ def model_name(file: ReadFile) -> str:
     return file.path.name.removesuffix(QUANT_INFO_SUFFIX) if file.path.name.endswith(QUANT_INFO_SUFFIX) else ""
 
 
-def _neighbours(file: ReadFile, name: str) -> list[ReadFile]:
+def _neighbours(file: ReadFile[Content], name: str) -> list[ReadFile[Content]]:
     """What helps to read one log: its quantization record and static performance, if they name the same build."""
     if not isinstance(file.content, MapperLog) or file.content.tool == "checker":
         return []
@@ -107,7 +107,7 @@ def _work_folder(working_dir: Path) -> list[Path]:
     return [above] if next(above.glob("*.yaml"), None) else []
 
 
-def _tuning(tune_folders: Sequence[Path], left: list[tuple[Path, str]]) -> list[ReadFile]:
+def _tuning(tune_folders: Sequence[Path], left: list[tuple[Path, str]]) -> list[ReadFile[Content]]:
     """What edgekit tune measured, from the first of the places that holds it."""
     path = next((location / SENSITIVITY for location in tune_folders if (location / SENSITIVITY).is_file()), None)
     if path is None:
@@ -119,7 +119,7 @@ def _tuning(tune_folders: Sequence[Path], left: list[tuple[Path, str]]) -> list[
         return []
 
 
-def _try(path: Path) -> ReadFile | None:
+def _try(path: Path) -> ReadFile[Content] | None:
     try:
         return read_file(path)
     except EdgekitError:
@@ -189,7 +189,7 @@ def _depth(location: Path, root_depth: int) -> bool:
     return len(location.parts) - root_depth < MAX_DEPTH
 
 
-def _seed(files: Sequence[ReadFile]) -> list[_Group]:
+def _seed(files: Sequence[ReadFile[Content]]) -> list[_Group]:
     """One group per compile run: logs of the same prefix and start, in one file or two forms, are one run."""
     groups: list[_Group] = []
     for file in files:
@@ -211,7 +211,7 @@ def _same_run(group: _Group, log: MapperLog) -> bool:
     return group.started_at == log.started_at and (group.prefix == log.prefix or not group.prefix or not log.prefix)
 
 
-def _attach(groups: list[_Group], files: Sequence[ReadFile], left: list[tuple[Path, str]]) -> None:
+def _attach(groups: list[_Group], files: Sequence[ReadFile[Content]], left: list[tuple[Path, str]]) -> None:
     """Give every other file to the run of its model, or of its folder where it names no model."""
     seeded = {file.path for group in groups for file in group.files}
     rest = [file for file in files if file.path not in seeded]

@@ -263,7 +263,7 @@ def test_a_folder_of_another_call_is_refused(
     before = content(tmp_path / "w")
     with pytest.raises(OutputError, match="holds the set of another call") as caught:
         calibrate(model, images, tmp_path / "w", **{"num": 4, **changes})
-    name = {"input_kind": "input"}.get(*changes, next(iter(changes)))
+    name = "input" if "input_kind" in changes else next(iter(changes))
     assert f"{name} was" in caught.value.message
     assert content(tmp_path / "w") == before
 

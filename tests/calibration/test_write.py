@@ -7,7 +7,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edgekit.calibration import write as writing
 from edgekit.calibration.write import calibration_bytes, plan_files, remove_leftovers, write_files
 from edgekit.data.image_source import Image, open_source
 from edgekit.errors import ImageError, OutputError
@@ -91,7 +90,7 @@ def test_a_full_disk_leaves_whole_files_alone(tmp_path: Path, monkeypatch: pytes
 
 def test_too_little_space_is_said_before_anything_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_images(tmp_path / "p", 2)
-    monkeypatch.setattr(writing.shutil, "disk_usage", lambda folder: type("", (), {"free": 1000})())
+    monkeypatch.setattr("shutil.disk_usage", lambda folder: type("", (), {"free": 1000})())
     with pytest.raises(OutputError, match="0 MiB free, expected 1 MiB"):
         write(tmp_path / "p", tmp_path / "w")
     assert list((tmp_path / "w").iterdir()) == []

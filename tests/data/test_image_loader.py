@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -37,7 +38,7 @@ def test_at_most_a_few_images_are_held(tmp_path: Path) -> None:
     for _ in range(3):
         next(results)
     assert len(read) < 60 - 10
-    results.close()
+    cast(Any, results).close()
 
 
 def test_nothing_in_nothing_out() -> None:

@@ -24,8 +24,8 @@ def _spec(task: str, *, dtype: str = "float32", family: str = "yolov8") -> Model
     extra = []
     for stride in base.strides:
         scale = {} if dtype == "float32" else {"dtype": dtype, "scale": (0.01,) * channels}
-        shape = (1, SIZE_WH[1] // stride, SIZE_WH[0] // stride, channels)
-        extra.append(HeadSpec(f"{role}_{stride}", role, shape, stride, **scale))  # type: ignore[arg-type]
+        head_shape = (1, SIZE_WH[1] // stride, SIZE_WH[0] // stride, channels)
+        extra.append(HeadSpec(f"{role}_{stride}", role, head_shape, stride, **scale))  # type: ignore[arg-type]
     shape = (5, 3) if task == "pose" else ()
     return replace(base, task=task, outputs=(*base.outputs, *extra), keypoint_shape=shape, family=family)
 

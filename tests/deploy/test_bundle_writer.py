@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 
 from edgekit.bundle import BUNDLE_NAME, open_bundle
-from edgekit.deploy import bundle_writer as module
 from edgekit.deploy.bundle_writer import write_bundle
 from edgekit.errors import ModelError, OutputError
 from tests.compilation.toolchain.stand_in import small_spec
@@ -105,7 +104,7 @@ def test_a_full_disk_keeps_the_older_bundle(
     def full(source: Path, target: Path) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(module.shutil, "copyfile", full)
+    monkeypatch.setattr("shutil.copyfile", full)
     with pytest.raises(OutputError, match="No space left"):
         write_bundle(tmp_path / "b", parts, small_spec())
     assert older.archive.read_bytes() == kept and open_bundle(older.folder).model_path.read_text() == "m.bin"

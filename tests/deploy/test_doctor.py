@@ -30,7 +30,7 @@ def without(monkeypatch: pytest.MonkeyPatch) -> dict[str, Exception]:
             raise missing[name]
         return real(name, package)
 
-    monkeypatch.setattr(doctor.importlib, "import_module", import_module)
+    monkeypatch.setattr("importlib.import_module", import_module)
     return missing
 
 
@@ -61,7 +61,7 @@ def test_a_library_of_another_machine_is_no_board(no_toolchain: Path, monkeypatc
     def import_module(name: str) -> ModuleType:
         raise OSError("wrong ELF class")
 
-    monkeypatch.setattr(doctor.importlib, "import_module", import_module)
+    monkeypatch.setattr("importlib.import_module", import_module)
     monkeypatch.setattr(doctor, "BOARD_NAMES", ())
     assert doctor._board_library() is None
     assert [check.state for check in doctor._board()] == [GAP]

@@ -12,8 +12,9 @@ import edgekit
 from edgekit.calibration.pipeline import calibrate
 from edgekit.compilation.build import CompileResult, compile_model
 from edgekit.errors import DataError, ModelError
-from edgekit.evaluation.compare import compare_models, diff_detections, in_layout_of
+from edgekit.evaluation.compare import compare_models, in_layout_of
 from edgekit.evaluation.compared_model import open_compared
+from edgekit.evaluation.detection_diff import diff_detections
 from edgekit.results import Detections
 from tests.images import write_images
 from tests.tiny_yolo import save_tiny_yolo

@@ -9,7 +9,8 @@ import pytest
 from edgekit.errors import DataError
 from edgekit.evaluation.label_reader import load_labels
 from edgekit.evaluation.options import EvaluateOptions
-from edgekit.evaluation.run import Evaluation, evaluate
+from edgekit.evaluation.run import evaluate
+from edgekit.evaluation.scores import Evaluation
 from edgekit.export import cut_file
 
 

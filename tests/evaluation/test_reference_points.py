@@ -8,7 +8,8 @@ import pytest
 
 from edgekit.evaluation.label_reader import load_labels
 from edgekit.evaluation.options import EvaluateOptions
-from edgekit.evaluation.run import Evaluation, evaluate
+from edgekit.evaluation.run import evaluate
+from edgekit.evaluation.scores import Evaluation
 
 # mAP50-95 (box, mask) on the 129 images, by the vendor's executor and pycocotools; and how near we must come. Their
 # masks are those of Ultralytics' process_mask_native (masks="ultralytics"): float .3281, nv12 .3244, rgb .3266 then.

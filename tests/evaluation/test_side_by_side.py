@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from edgekit.evaluation.compare import diff_detections
+from edgekit.evaluation.detection_diff import diff_detections
 from edgekit.evaluation.side_by_side import GAP, MARK, side_by_side
 from edgekit.results import Detections
 

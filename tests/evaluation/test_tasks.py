@@ -82,7 +82,11 @@ def test_obb(tmp_path: Path) -> None:
         return {"segmentation": [rotated_corners(image.rotated_xywhr[[i]])[0].astype(float).ravel().tolist()]}
 
     result = evaluate(
-        model, scene_detections(images, found, names, extra), tmp_path / "out", against=model, resamples=10
+        model,
+        scene_detections(images, found, names, extra),
+        tmp_path / "out",
+        against=model,
+        options=EvaluateOptions(resamples=10),
     )
     assert set(result.model.scores) == {"rotated box"}
     assert result.model.scores["rotated box"].overall.value > 0.95

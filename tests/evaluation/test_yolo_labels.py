@@ -140,7 +140,7 @@ def test_a_3_mb_outline_of_200000_points_is_evaluated_in_little_memory(tmp_path:
         "sys.exit(code)"
     )
     out = tmp_path / "out"
-    arguments = ["eval", "--model", model, "--data", path, "-o", out, "--json"]
+    arguments = ["eval", "--model", str(model), "--data", str(path), "-o", str(out), "--json"]
     done = subprocess.run([sys.executable, "-c", script, *arguments], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert "an outline of over 50000 points" in done.stdout

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -28,7 +29,7 @@ PARTS_OF_TASK = {
 ROLE_OF_PART = {"masks": "mask", "keypoints": "keypoint", "visibility": "keypoint", "angles": "angle"}
 
 
-def random_heads(spec: ModelSpec, seed: int = 0) -> dict[str, torch.Tensor]:
+def random_heads(spec: ModelSpec, seed: int = 0) -> dict[str, Any]:
     """Heads whose boxes have a size."""
     rng = np.random.default_rng(seed)
     heads = {}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -35,7 +36,7 @@ QUICK = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCh
 
 def facts(log) -> set:
     """Everything countable that a compile log says."""
-    said = {("node", row) for row in log.nodes} | {("output", row) for row in log.output_rows}
+    said: set[tuple[Any, ...]] = {("node", row) for row in log.nodes} | {("output", row) for row in log.output_rows}
     said |= {("estimate", e.fps, e.latency_us, e.ddr_bytes) for e in log.estimates}
     said |= {("version", *item) for item in log.versions.items()}
     said |= {("tensor", t) for t in (*log.inputs, *log.outputs)}

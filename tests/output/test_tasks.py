@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import types
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -169,7 +170,7 @@ def test_supervision_missing_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_the_real_supervision_takes_them() -> None:
     supervision = pytest.importorskip("supervision")
     for results in ALL_RESULTS[:-1]:
-        assert isinstance(results.to_supervision(), supervision.Detections)
+        assert isinstance(cast(Any, results).to_supervision(), supervision.Detections)
 
 
 def test_the_top_classes_stand_below_each_other() -> None:

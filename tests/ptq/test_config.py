@@ -310,7 +310,7 @@ def configs(draw: st.DrawFn) -> PtqConfig:
             optimization=draw(maybe(st.sets(st.sampled_from(OPTIMIZATIONS[1:])).map(sorted).map(tuple))),
         ),
         CompilerParameters(
-            input_source=draw(maybe(st.just({inputs.input_name[0]: "ddr"}))),
+            input_source=draw(maybe(st.just({(inputs.input_name or ("",))[0]: "ddr"}))),
             max_time_per_fc=draw(maybe(st.just(0) | st.integers(1000, 4294967295))),
             optimize_level=draw(maybe(st.sampled_from(["O0", "O1", "O2", "O3"]))),
         ),

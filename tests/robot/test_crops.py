@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -50,17 +51,22 @@ def test_a_crop_is_part_of_the_frame() -> None:
 CROP = Crop(0, 60, 30, 140, 90)
 
 
-def in_crop() -> tuple:
+def in_crop() -> dict[str, Any]:
     box = np.array([[10, 5, 50, 45]], np.float32)
-    return box, np.float32([0.9]), np.int32([0]), ("a",), (80, 60), "bpu"
+    names = ("boxes_xyxy", "scores", "class_ids", "names", "size_wh", "device")
+    return dict(
+        zip(names, (box, np.array([0.9], np.float32), np.array([0], np.int32), ("a",), (80, 60), "bpu"), strict=True)
+    )
 
 
 def test_boxes_points_and_rotated_boxes_are_moved() -> None:
-    assert moved(Detections(*in_crop()), CROP, SIZE_WH).boxes_xyxy.tolist() == [[70, 35, 110, 75]]
+    assert moved(Detections(**in_crop()), CROP, SIZE_WH).boxes_xyxy.tolist() == [[70, 35, 110, 75]]
     points = np.array([[[1, 2], [30, 40]]], np.float32)
-    pose = moved(Poses(*in_crop(), points, np.ones((1, 2), np.float32)), CROP, SIZE_WH)
+    pose = moved(Poses(**in_crop(), keypoints_xy=points, visibility=np.ones((1, 2), np.float32)), CROP, SIZE_WH)
     assert pose.keypoints_xy.tolist() == [[[61, 32], [90, 70]]]
-    rotated = moved(RotatedDetections(*in_crop(), np.array([[30, 25, 40, 20, 0.5]], np.float32)), CROP, SIZE_WH)
+    rotated = moved(
+        RotatedDetections(**in_crop(), boxes_xywhr=np.array([[30, 25, 40, 20, 0.5]], np.float32)), CROP, SIZE_WH
+    )
     assert rotated.boxes_xywhr.tolist() == [[90, 55, 40, 20, 0.5]]
     assert rotated.size_wh == SIZE_WH
 
@@ -70,9 +76,9 @@ def test_masks_are_moved_to_the_pixel(input_wh: tuple[int, int]) -> None:
     rng = np.random.default_rng(0)
     letterbox = letterbox_of((80, 60), Preprocess(*input_wh))
     proto = rng.normal(0, 1, (input_wh[1] // 4, input_wh[0] // 4, 3)).astype(np.float32)
-    boxes = in_crop()[0]
+    boxes = in_crop()["boxes_xyxy"]
     masks = instance_masks(np.ones((1, 3), np.float32), proto, letterbox.apply_boxes(boxes), boxes, letterbox)
-    segments = Segmentations(*in_crop(), masks)
+    segments = Segmentations(**in_crop(), masks=masks)
     frame = moved(segments, CROP, SIZE_WH)
     expected = np.zeros((120, 200), bool)
     expected[30:90, 60:140] = masks[0]

@@ -7,7 +7,6 @@ from concurrent.futures import CancelledError, Future
 
 import pytest
 
-from edgekit.robot import schedule
 from edgekit.robot.schedule import FairScheduler
 
 
@@ -16,7 +15,7 @@ class Clock:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.now = 0.0
-        monkeypatch.setattr(schedule.time, "perf_counter", lambda: self.now)
+        monkeypatch.setattr("edgekit.robot.schedule.time.perf_counter", lambda: self.now)
 
     def job(self, duration: float, log: list[str], name: str) -> Callable[[], str]:
         def work() -> str:

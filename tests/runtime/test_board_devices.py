@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import numpy as np
 import pytest
@@ -26,7 +27,7 @@ from tests.runtime.fake_vendor import compute, fake_hbm, fake_pyeasy
 
 SPEC = make_spec(dtype="int32")
 NV12 = replace(SPEC, stage="bin", march="bayes-e", input=replace(SPEC.input, kind="nv12"))
-LIBRARIES = {
+LIBRARIES: dict[str, Any] = {
     "hobot_dnn.pyeasy_dnn": (PyeasyDevice, fake_pyeasy),
     "hbm_runtime": (HbmDevice, fake_hbm),
 }

@@ -86,6 +86,7 @@ def test_masks_and_key_points_go_along() -> None:
     points = np.arange(len(plain) * 4, dtype=np.float32).reshape(-1, 2, 2)
     tracked, _ = Tracker().update(Poses(*columns, points, points[..., 0] * 0), IMAGE)
     kept = plain.scores >= 0.25
+    assert isinstance(tracked, Poses)
     np.testing.assert_array_equal(tracked.keypoints_xy, points[kept])
     letterbox = letterbox_of(plain.size_wh, Preprocess(320, 320))
     masks = instance_masks(

@@ -7,6 +7,7 @@ import hashlib
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import zipfile
@@ -146,8 +147,8 @@ def test_a_disk_that_is_full_on_the_way(fake: Fake, monkeypatch: pytest.MonkeyPa
 
 
 def test_a_disk_that_is_too_small_is_said_before_the_download(fake: Fake, monkeypatch: pytest.MonkeyPatch) -> None:
-    usage = module.shutil.disk_usage(fake.folder)._replace(free=500 * 10**6)
-    monkeypatch.setattr(module.shutil, "disk_usage", lambda path: usage)
+    usage = shutil.disk_usage(fake.folder)._replace(free=500 * 10**6)
+    monkeypatch.setattr("shutil.disk_usage", lambda path: usage)
     with pytest.raises(OutputError, match="500 MB free, the toolchain needs about 2800 MB"):
         install()
     assert fake.installed == []
@@ -162,7 +163,7 @@ def test_another_python_is_refused(fake: Fake, monkeypatch: pytest.MonkeyPatch, 
 
 
 def test_another_machine_is_refused(fake: Fake, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module.platform, "machine", lambda: "aarch64")
+    monkeypatch.setattr("platform.machine", lambda: "aarch64")
     with pytest.raises(ToolchainError, match="x86-64 Linux alone"):
         install()
 

@@ -144,7 +144,7 @@ def test_the_simulated_device_equals_the_instruction_simulator(
     if spec.input.kind == "nv12":
         image = rng.integers(0, 256, height * width * 3 // 2, dtype=np.uint8)
         image.tofile(tmp_path / "image.yuv")
-        given = ("-i", "image.yuv", "--yuv-size", f"{height}x{width}")
+        given: tuple[str, ...] = ("-i", "image.yuv", "--yuv-size", f"{height}x{width}")
     else:
         image = rng.integers(0, 256, (1, 3, height, width), dtype=np.uint8)
         (image ^ 0x80).tofile(tmp_path / "image.bin")  # the BPU takes pixel - 128 as int8

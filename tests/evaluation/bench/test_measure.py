@@ -16,13 +16,14 @@ from edgekit.evaluation.bench.measure import Bench, BenchOptions, _static_ms, me
 from edgekit.evaluation.bench.timing_images import generated_images
 from edgekit.evaluation.label_reader import load_labels
 from edgekit.evaluation.labels import Labels
+from edgekit.evaluation.options import EvaluateOptions
 from edgekit.evaluation.run import evaluate
 from edgekit.latency.estimate import estimate_model
 from tests.latency.graphs import two_convs
 from tests.sim.compiler.works import make_work
 from tests.tiny_yolo import save_tiny_yolo
 
-SETTINGS = BenchOptions(frames=3, warmup=1, resamples=20)
+OPTIONS = BenchOptions(frames=3, warmup=1, resamples=20)
 
 
 @pytest.fixture
@@ -36,7 +37,7 @@ def truth(labels: Path) -> Labels:
 
 
 def bench(folder: Path, truth: Labels | None = None) -> Bench:
-    return Bench(folder / "out", generated_images(), truth, "data", SETTINGS)
+    return Bench(folder / "out", generated_images(), truth, "data", OPTIONS)
 
 
 def test_a_float_model_without_labels(tmp_path: Path, model: Path) -> None:
@@ -50,7 +51,7 @@ def test_a_float_model_without_labels(tmp_path: Path, model: Path) -> None:
 
 def test_the_score_is_that_of_edgekit_eval(tmp_path: Path, model: Path, truth: Labels) -> None:
     row = measure_cell(bench(tmp_path, truth), Cell(model, None, "cpu", 1))
-    expected = evaluate(model, truth, tmp_path / "eval", resamples=20).model.scores["box"]
+    expected = evaluate(model, truth, tmp_path / "eval", options=EvaluateOptions(resamples=20)).model.scores["box"]
     figure = row.scores["box"]
     assert (figure.measure, row.images) == ("mAP50-95", 4)
     assert figure.value == pytest.approx(expected.overall.value, abs=1e-6)

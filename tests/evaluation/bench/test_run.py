@@ -14,7 +14,7 @@ from edgekit.evaluation.bench.row import Row
 from edgekit.evaluation.bench.run import BenchData, fingerprint, run_bench
 from tests.tiny_yolo import save_tiny_yolo
 
-SETTINGS = BenchOptions(frames=2, warmup=1, resamples=10)
+OPTIONS = BenchOptions(frames=2, warmup=1, resamples=10)
 
 
 @pytest.fixture
@@ -36,7 +36,7 @@ def test_a_failed_cell_does_not_stop_the_others(tmp_path: Path, cells: tuple[Cel
         cells,
         tmp_path / "out",
         data=BenchData(labels),
-        settings=SETTINGS,
+        options=OPTIONS,
         progress=lambda stage, done, total: told.append(stage),
     )
     assert [row.status for row in report.rows] == ["ok", "failed", "ok"]
@@ -60,12 +60,12 @@ def test_an_interrupted_run_goes_on_and_measures_what_failed_again(
     monkeypatch.setattr(run, "measure_cell", interrupted)
     out = tmp_path / "out"
     with pytest.raises(KeyboardInterrupt):
-        run_bench(cells, out, settings=SETTINGS, plot=False)
+        run_bench(cells, out, options=OPTIONS, plot=False)
     assert [row["status"] for row in saved(out)["rows"]] == ["ok", "failed"] and saved(out)["finished"] is False
     assert [path.name for path in out.iterdir()] == ["bench.json"]
     first = saved(out)["rows"][0]
     resumed: list[int] = []
-    report, _ = run_bench(cells, out, settings=SETTINGS, plot=False, on_resume=resumed.append)
+    report, _ = run_bench(cells, out, options=OPTIONS, plot=False, on_resume=resumed.append)
     assert resumed == [1] and measured == ["a.onnx", "broken.onnx", "c.onnx", "broken.onnx", "c.onnx"]
     assert json.loads(json.dumps(report.rows[0].to_dict())) == first
 
@@ -82,11 +82,11 @@ def test_a_finished_run_and_another_request_are_measured_again(
 
     monkeypatch.setattr(run, "measure_cell", counted)
     for _ in range(2):
-        run_bench(cells[:1], tmp_path / "out", settings=SETTINGS, plot=False)
+        run_bench(cells[:1], tmp_path / "out", options=OPTIONS, plot=False)
     assert count == 2
     document = {**saved(tmp_path / "out"), "finished": False}
     (tmp_path / "out" / "bench.json").write_text(json.dumps(document))
-    run_bench(cells[:1], tmp_path / "out", settings=BenchOptions(frames=3, warmup=1), plot=False)
+    run_bench(cells[:1], tmp_path / "out", options=BenchOptions(frames=3, warmup=1), plot=False)
     assert count == 3
 
 
@@ -96,7 +96,7 @@ def test_unfit_models_are_opened_once_for_all_threads(
     asked: list[Cell] = []
     monkeypatch.setattr(run, "measure_cell", lambda b, cell, **k: asked.append(cell) or measure_cell(b, cell, **k))
     grid = make_grid([cells[0].model], sizes_hw=[(320, 320), (64, 96)], threads=[1, 2, 3])
-    report, _ = run_bench(grid, tmp_path / "out", settings=SETTINGS, plot=False)
+    report, _ = run_bench(grid, tmp_path / "out", options=OPTIONS, plot=False)
     assert len(asked) == 4 and len(report.shown) == 4 and report.finished and report.exit_code == 0
     assert [row.status for row in report.rows] == ["unfit"] * 3 + ["ok"] * 3
 
@@ -104,10 +104,10 @@ def test_unfit_models_are_opened_once_for_all_threads(
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"settings": BenchOptions(frames=0)}, "--frames is 0"),
-        ({"settings": BenchOptions(warmup=-1)}, "--warmup is -1"),
-        ({"settings": BenchOptions(conf=1.5)}, "--conf is 1.5"),
-        ({"settings": BenchOptions(resamples=-1)}, "--resamples is -1"),
+        ({"options": BenchOptions(frames=0)}, "--frames is 0"),
+        ({"options": BenchOptions(warmup=-1)}, "--warmup is -1"),
+        ({"options": BenchOptions(conf=1.5)}, "--conf is 1.5"),
+        ({"options": BenchOptions(resamples=-1)}, "--resamples is -1"),
         ({"data": BenchData(limit=0)}, "--limit is 0"),
         ({"data": BenchData(labels=Path("none.json"))}, "none.json does not exist"),
         ({"data": BenchData(images=Path("none"))}, "none"),
@@ -124,7 +124,7 @@ def test_mistakes_are_found_before_anything_runs(
 def test_without_matplotlib_the_plot_is_refused_before_anything_runs(
     tmp_path: Path, cells: tuple[Cell, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(run.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(ConfigError, match="matplotlib is not installed") as caught:
         run_bench(cells, tmp_path / "out")
     assert "--no-plot" in caught.value.hint
@@ -141,7 +141,7 @@ def test_a_fingerprint_is_of_what_lies_there(tmp_path: Path) -> None:
 
 def test_a_busy_machine_is_told(tmp_path: Path, cells: tuple[Cell, ...], monkeypatch: pytest.MonkeyPatch) -> None:
     for load, count in ((0.0, 0), (640.0, 1)):
-        monkeypatch.setattr(run.os, "getloadavg", lambda load=load: (load, 0.0, 0.0), raising=False)
-        report, _ = run_bench(cells[:1], tmp_path / "out", settings=SETTINGS, plot=False)
+        monkeypatch.setattr("os.getloadavg", lambda load=load: (load, 0.0, 0.0), raising=False)
+        report, _ = run_bench(cells[:1], tmp_path / "out", options=OPTIONS, plot=False)
         assert len(report.notes) == count
         assert ("other programs were running" in (tmp_path / "out" / "bench.md").read_text()) == bool(count)
