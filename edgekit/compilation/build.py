@@ -30,6 +30,7 @@ from edgekit.errors import OutputError, ToolchainError
 from edgekit.files import is_file, refuse_replacing, sha256_file, write_json
 from edgekit.folder_lock import folder_lock
 from edgekit.progress import Progress, silent
+from edgekit.ptq.calibrator import CALIBRATOR_KEY, Calibrator, calibrator_from_json
 from edgekit.spec import sidecar_path
 
 REQUIRED_PARTS = ("bin", "quantized", "log")
@@ -51,6 +52,11 @@ class CompileResult:
     node_cosines: Mapping[str, float]
     notes: tuple[str, ...] = ()
     record: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def calibrator(self) -> Calibrator:
+        """How the thresholds were chosen; raises ConfigError if the build does not record it."""
+        return calibrator_from_json(self.record.get(CALIBRATOR_KEY))
 
     @property
     def bin_path(self) -> Path:

@@ -101,10 +101,10 @@ def calibrator_from_json(value: object) -> Calibrator:
         ConfigError: If it is no calibrator.
     """
     if not isinstance(value, Mapping) or not set(value) <= {"method", "percentile", "bins"}:
-        raise ConfigError(f"calibrator is {shorten(value)}, expected method, percentile, bins", hint="calibrate again")
+        raise ConfigError(f"calibrator is {shorten(value)}, expected method, percentile, bins", hint="build again")
     percentile, bins = value.get("percentile"), value.get("bins")
     if not isinstance(percentile, (int, float, type(None))) or not isinstance(bins, (int, type(None))):
-        raise ConfigError(f"calibrator is {shorten(value)}, expected numbers in it", hint="calibrate again")
+        raise ConfigError(f"calibrator is {shorten(value)}, expected numbers in it", hint="build again")
     return Calibrator(
         cast(CalibratorMethod, value.get("method")), None if percentile is None else float(percentile), bins
     )

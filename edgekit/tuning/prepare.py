@@ -19,7 +19,6 @@ from edgekit.errors import DataError, ImageError
 from edgekit.files import atomic_path, read_json, sha256_file, write_bytes, write_json
 from edgekit.ops.image import read_image
 from edgekit.progress import Progress
-from edgekit.ptq.calibrator import CALIBRATOR_KEY, calibrator_from_json
 from edgekit.runtime.session import load
 from edgekit.sim.compiler.mixed_precision import PrecisionGroup, precision_groups
 from edgekit.tuning.candidate import PLAIN, Candidate
@@ -202,4 +201,4 @@ def write_float_heads(workspace: Workspace, model: Path, images: int, *, progres
 def _untuned_candidate(workspace: Workspace, default: str, progress: Progress) -> Candidate:
     """Return what `edgekit compile` makes of the default yaml: the calibrator is its own choice."""
     build = compile_model(workspace.yaml(default), toolchain="sim", progress=progress)
-    return Candidate(default, calibrator_from_json(build.record.get(CALIBRATOR_KEY)))
+    return Candidate(default, build.calibrator)
