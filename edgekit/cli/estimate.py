@@ -48,28 +48,28 @@ def run(args: argparse.Namespace) -> int:
 
     if args.output:
         refuse_replacing([args.output], inputs=[args.model], overwrite=False)
-    found = estimate_model(args.model)
+    estimate = estimate_model(args.model)
     if args.task:
-        found = replace(found, task=args.task)
-    value = estimate_json(found, load_parameters(), model=str(args.model))
+        estimate = replace(estimate, task=args.task)
+    value = estimate_json(estimate, load_parameters(), model=str(args.model))
     if args.output:
         write_json(args.output, value)
     if args.json:
         print_json(value)
     else:
-        _print(found, load_parameters(), everything=args.layers)
+        _print(estimate, load_parameters(), everything=args.layers)
     return 0
 
 
-def _print(found: Estimate, parameters: LatencyParameters, *, everything: bool) -> None:
+def _print(estimate: Estimate, parameters: LatencyParameters, *, everything: bool) -> None:
     from edgekit.cli.console import print_table
     from edgekit.latency.estimate import time_by_bound
 
-    for line in _headline(found, parameters):
+    for line in _headline(estimate, parameters):
         print(line)
-    rows = found.layers if everything else found.slowest(TOP)
+    rows = estimate.layers if everything else estimate.slowest(TOP)
     print_table(
-        "layers, as they run" if everything else f"the {len(rows)} slowest of {len(found.layers)} layers",
+        "layers, as they run" if everything else f"the {len(rows)} slowest of {len(estimate.layers)} layers",
         ("layer", "operation", "bits", "bound by", "ms", "share", "KB moved"),
         [
             (
@@ -78,32 +78,32 @@ def _print(found: Estimate, parameters: LatencyParameters, *, everything: bool) 
                 row.bits,
                 row.bound,
                 f"{row.frame_us / 1e3:.3f}",
-                f"{100 * row.frame_us / found.frame_us:.1f} %",
+                f"{100 * row.frame_us / estimate.frame_us:.1f} %",
                 round((row.load_bytes + row.store_bytes) / 1e3),
             )
             for row in rows
         ],
     )
-    parts = (f"{bound} {100 * us / found.frame_us:.0f} %" for bound, us in time_by_bound(found))
+    parts = (f"{bound} {100 * us / estimate.frame_us:.0f} %" for bound, us in time_by_bound(estimate))
     print(f"what bounds the frame: {', '.join(parts)}")
-    for note in found.notes:
+    for note in estimate.notes:
         print(f"note: {note}")
 
 
-def _headline(found: Estimate, parameters: LatencyParameters) -> list[str]:
+def _headline(estimate: Estimate, parameters: LatencyParameters) -> list[str]:
     from edgekit.latency.board import board_figures
 
-    board = board_figures(found.frame_us, found.band, found.task)
+    board = board_figures(estimate.frame_us, estimate.band, estimate.task)
     single = (
         f"one thread about {board.one_thread_ms:.1f} ms"
         if board.one_thread_ms is not None
-        else f"one thread unknown (no offset was measured for {found.task or 'an unnamed task'}; --task)"
+        else f"one thread unknown (no offset was measured for {estimate.task or 'an unnamed task'}; --task)"
     )
     return [
-        f"static estimate: {found.fps:.1f} FPS, {found.frame_us / 1e3:.2f} ms a frame "
-        f"[{found.low_us / 1e3:.2f}, {found.high_us / 1e3:.2f}], at least {found.ddr_bytes / 1e6:.1f} MB of DDR "
-        f"({parameters.march}, {parameters.compiler})",
+        f"static estimate: {estimate.fps:.1f} FPS, {estimate.frame_us / 1e3:.2f} ms a frame "
+        f"[{estimate.low_us / 1e3:.2f}, {estimate.high_us / 1e3:.2f}], at least "
+        f"{estimate.ddr_bytes / 1e6:.1f} MB of DDR ({parameters.march}, {parameters.compiler})",
         f"board, by measured offsets: two threads {board.two_threads_fps:.0f} FPS "
         f"[{board.low_fps:.0f}, {board.high_fps:.0f}], {single}",
-        f"error band: {100 * found.band:.0f} %, from builds of families that the fit had not seen",
+        f"error band: {100 * estimate.band:.0f} %, from builds of families that the fit had not seen",
     ]

@@ -13,8 +13,8 @@ from edgekit.latency.parameters import LatencyParameters
 
 __all__ = ["Saving", "advise", "widths_saved"]
 
-WORTH = 0.01  # of the frame: what saves less is not worth a line
-WORTH_ONE = 0.04  # the same for a single layer that the BPU does badly
+MIN_SHARE = 0.01  # of the frame: what saves less is not worth a line
+MIN_LAYER_SHARE = 0.04  # the same for a single layer that the BPU does badly
 STRIDE = 32  # what the sides of an input are multiples of
 SMALLER = 0.8  # of the side: 640 becomes 512
 LAYOUT = ("Reshape", "ToChannelsFirst", "ToChannelsLast", "Transpose", "Split", "Matmul")
@@ -24,7 +24,7 @@ BADLY_DONE = {
     "MaxPool": "a pooling in 16 bits",
     "Lut2Layer": "an activation in 16 bits that leaves the BPU",
 }
-PLACES = 3
+SHOWN_TENSORS = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,35 +36,35 @@ class Saving:
     how: str
 
 
-def advise(layers: Sequence[Layer], found: Estimate, parameters: LatencyParameters) -> tuple[Saving, ...]:
+def advise(layers: Sequence[Layer], estimate: Estimate, parameters: LatencyParameters) -> tuple[Saving, ...]:
     """Name what would make the model faster.
 
     Args:
         layers: The graph's layers, those of the estimate among them.
-        found: The estimate of these layers.
+        estimate: The estimate of these layers.
         parameters: What it was made with.
 
     Returns:
-        The changes that are worth it, the largest first.
+        The changes that save enough, the largest first.
     """
     by_name = {layer.name: layer for layer in layers}
     savings = [
-        *_smaller_input(layers, found),
-        *_attention(by_name, found),
-        *_sixteen_bits(layers, found, parameters),
-        *_badly_done(found, parameters),
+        *_smaller_input(layers, estimate),
+        *_attention(by_name, estimate),
+        *_sixteen_bits(layers, estimate, parameters),
+        *_badly_done(estimate, parameters),
     ]
-    worth = [one for one in savings if one.milliseconds * 1e3 >= WORTH * found.frame_us]
-    return tuple(sorted(worth, key=lambda one: (-one.milliseconds, one.what)))
+    kept = [saving for saving in savings if saving.milliseconds * 1e3 >= MIN_SHARE * estimate.frame_us]
+    return tuple(sorted(kept, key=lambda saving: (-saving.milliseconds, saving.what)))
 
 
 def widths_saved(layers: Sequence[Layer], parameters: LatencyParameters) -> dict[str, float]:
     """Return what each map in 16 bits costs beyond 8: its name and microseconds, most first."""
     readers: dict[str, list[Layer]] = {}
     for layer in layers:
-        for one in (*layer.inputs, *layer.outputs):
-            if one.bits == 16 and not layer.on_cpu:
-                readers.setdefault(one.name, []).append(layer)
+        for feature_map in (*layer.inputs, *layer.outputs):
+            if feature_map.bits == 16 and not layer.on_cpu:
+                readers.setdefault(feature_map.name, []).append(layer)
     saved = {
         name: sum(
             parameters.scales[unit_of(layer)]
@@ -77,23 +77,23 @@ def widths_saved(layers: Sequence[Layer], parameters: LatencyParameters) -> dict
 
 
 def _narrowed(layer: Layer, name: str) -> Layer:
-    def narrow(maps: Sequence[FeatureMap]) -> tuple[FeatureMap, ...]:
-        return tuple(replace(one, bits=8) if one.name == name else one for one in maps)
+    def in_int8(maps: Sequence[FeatureMap]) -> tuple[FeatureMap, ...]:
+        return tuple(replace(feature_map, bits=8) if feature_map.name == name else feature_map for feature_map in maps)
 
-    return replace(layer, inputs=narrow(layer.inputs), outputs=narrow(layer.outputs))
+    return replace(layer, inputs=in_int8(layer.inputs), outputs=in_int8(layer.outputs))
 
 
-def _smaller_input(layers: Sequence[Layer], found: Estimate) -> Iterator[Saving]:
+def _smaller_input(layers: Sequence[Layer], estimate: Estimate) -> Iterator[Saving]:
     """Maps shrink with the input's area; weights, and what waits for them, do not."""
-    picture = next((layer.inputs[0] for layer in layers if layer.is_input and layer.inputs), None)
-    if picture is None:
+    image = next((layer.inputs[0] for layer in layers if layer.is_input and layer.inputs), None)
+    if image is None:
         return
-    _, height, width, _ = picture.nhwc
+    _, height, width, _ = image.nhwc
     smaller = [round(SMALLER * side / STRIDE) * STRIDE for side in (height, width)]
     if min(smaller) < STRIDE or smaller == [height, width]:
         return
     area = smaller[0] * smaller[1] / (height * width)
-    scaled = sum(layer.frame_us for layer in found.layers if layer.bound != MEMORY)
+    scaled = sum(layer.frame_us for layer in estimate.layers if layer.bound != MEMORY)
     yield Saving(
         f"an input of {smaller[1]}x{smaller[0]} in place of {width}x{height}",
         scaled * (1 - area) / 1e3,
@@ -101,11 +101,11 @@ def _smaller_input(layers: Sequence[Layer], found: Estimate) -> Iterator[Saving]
     )
 
 
-def _attention(by_name: dict[str, Layer], found: Estimate) -> Iterator[Saving]:
+def _attention(by_name: dict[str, Layer], estimate: Estimate) -> Iterator[Saving]:
     """Moving rows about between the matrix products of attention."""
     blocks: dict[str, float] = {}
-    has_product = {_block(layer.name) for layer in found.layers if layer.op == "Matmul"}
-    for layer in found.layers:
+    has_product = {_block(layer.name) for layer in estimate.layers if layer.op == "Matmul"}
+    for layer in estimate.layers:
         if layer.op in LAYOUT and layer.op != "Matmul" and _block(layer.name) in has_product:
             blocks[_block(layer.name)] = blocks.get(_block(layer.name), 0.0) + layer.frame_us
     if blocks:
@@ -122,8 +122,8 @@ def _block(name: str) -> str:
     return next((part for part in name.split("/") if part), name)
 
 
-def _sixteen_bits(layers: Sequence[Layer], found: Estimate, parameters: LatencyParameters) -> Iterator[Saving]:
-    for name, us in list(widths_saved(layers, parameters).items())[:PLACES]:
+def _sixteen_bits(layers: Sequence[Layer], estimate: Estimate, parameters: LatencyParameters) -> Iterator[Saving]:
+    for name, us in list(widths_saved(layers, parameters).items())[:SHOWN_TENSORS]:
         yield Saving(
             f"8 bits for {name}",
             us / 1e3,
@@ -131,10 +131,10 @@ def _sixteen_bits(layers: Sequence[Layer], found: Estimate, parameters: LatencyP
         )
 
 
-def _badly_done(found: Estimate, parameters: LatencyParameters) -> Iterator[Saving]:
-    for layer in found.layers:
+def _badly_done(estimate: Estimate, parameters: LatencyParameters) -> Iterator[Saving]:
+    for layer in estimate.layers:
         what = BADLY_DONE.get(layer.op)
-        if what and layer.frame_us > WORTH_ONE * found.frame_us and _is_bad(layer):
+        if what and layer.frame_us > MIN_LAYER_SHARE * estimate.frame_us and _is_bad(layer):
             yield Saving(
                 f"{what}: {layer.name}", layer.frame_us / 1e3, "the BPU does this slowly: avoid it in the model"
             )

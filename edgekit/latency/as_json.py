@@ -16,11 +16,11 @@ SCHEMA = "edgekit.estimate/1"
 DIGITS = 3
 
 
-def estimate_json(found: Estimate, parameters: LatencyParameters, *, model: str) -> dict[str, Any]:
+def estimate_json(estimate: Estimate, parameters: LatencyParameters, *, model: str) -> dict[str, Any]:
     """Describe an estimate.
 
     Args:
-        found: The estimate.
+        estimate: The estimate.
         parameters: What it was made with.
         model: The file, as it was given.
 
@@ -32,24 +32,24 @@ def estimate_json(found: Estimate, parameters: LatencyParameters, *, model: str)
         "edgekit": __version__,
         "kind": "static estimate",
         "model": model,
-        "march": found.march,
-        "task": found.task,
+        "march": estimate.march,
+        "task": estimate.task,
         "compiler": parameters.compiler,
         "parameters_version": parameters.version,
-        "fps": round(found.fps, DIGITS),
-        "frame_ms": _ms(found.frame_us),
-        "frame_ms_low": _ms(found.low_us),
-        "frame_ms_high": _ms(found.high_us),
-        "error_band": round(found.band, DIGITS + 1),
+        "fps": round(estimate.fps, DIGITS),
+        "frame_ms": _ms(estimate.frame_us),
+        "frame_ms_low": _ms(estimate.low_us),
+        "frame_ms_high": _ms(estimate.high_us),
+        "error_band": round(estimate.band, DIGITS + 1),
         "cross_validation": {"int8": asdict(parameters.int8), "int16": asdict(parameters.int16)},
-        "ddr_bytes": found.ddr_bytes,
-        "board": asdict(board_figures(found.frame_us, found.band, found.task)),
-        "time_by_bound_ms": {bound: _ms(us) for bound, us in time_by_bound(found)},
-        "cpu_nodes": list(found.cpu_nodes),
-        "notes": list(found.notes),
+        "ddr_bytes": estimate.ddr_bytes,
+        "board": asdict(board_figures(estimate.frame_us, estimate.band, estimate.task)),
+        "time_by_bound_ms": {bound: _ms(us) for bound, us in time_by_bound(estimate)},
+        "cpu_nodes": list(estimate.cpu_nodes),
+        "notes": list(estimate.notes),
         "layers": [
             {name: round(value, DIGITS) if isinstance(value, float) else value for name, value in asdict(layer).items()}
-            for layer in found.layers
+            for layer in estimate.layers
         ],
     }
 

@@ -29,7 +29,7 @@ def reshaping_chains(graph: Graph) -> tuple[tuple[Node, ...], ...]:
         chain = _longest(graph, node)
         if len(chain) > 1:
             chains.append(chain)
-            taken.update(one.name for one in chain)
+            taken.update(member.name for member in chain)
     return tuple(chains)
 
 

@@ -19,9 +19,9 @@ def compute_us(layer: Layer, parameters: LatencyParameters) -> float:
     """Return the layer's time where its operands lie on the chip already; 0 for what the CPU does."""
     if layer.on_cpu:
         return 0.0
-    found = features(layer)
+    counts = features(layer)
     factors, _ = factors_of(layer, parameters)
-    return max(LEAST_US, sum(factor * found.get(name, 0.0) for name, factor in factors.items()))
+    return max(LEAST_US, sum(factor * counts.get(name, 0.0) for name, factor in factors.items()))
 
 
 def factors_of(layer: Layer, parameters: LatencyParameters) -> tuple[Mapping[str, float], bool]:
@@ -31,8 +31,8 @@ def factors_of(layer: Layer, parameters: LatencyParameters) -> tuple[Mapping[str
     one, whose features count bytes and products; an operation that was never seen passes through the vector unit twice.
     """
     name = group_of(layer)
-    found = next((kin for kin in kin_of(name) if kin in parameters.groups), None)
-    return (parameters.groups[found] if found else UNKNOWN), found == name
+    nearest = next((kin for kin in kin_of(name) if kin in parameters.groups), None)
+    return (parameters.groups[nearest] if nearest else UNKNOWN), nearest == name
 
 
 def kin_of(group: str) -> tuple[str, ...]:

@@ -26,7 +26,7 @@ class LayerEstimate:
     """One layer of the frame.
 
     `frame_us`: what it adds to the frame, waiting included; `compute_us`: computing alone; `transfer_us`: its loads
-    and stores, which run beside other layers' computing; `bound`: the unit or "memory"; `seen`: whether the fit had
+    and stores, which run beside other layers' computing; `bound`: the unit or "memory"; `fitted`: whether a fitted build had
     layers of its kind.
     """
 
@@ -40,7 +40,7 @@ class LayerEstimate:
     transfer_us: float
     load_bytes: int
     store_bytes: int
-    seen: bool
+    fitted: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,15 +91,17 @@ def estimate_model(path: Path, *, parameters: LatencyParameters | None = None) -
     Raises:
         ModelError: for another march, an empty graph, shapes that are not fixed, operators that nobody knows.
     """
-    found = parameters or load_parameters()
+    parameters = parameters or load_parameters()
     source = read_source(Path(path))
-    if source.march not in ("", found.march):
+    if source.march not in ("", parameters.march):
         raise ModelError(
-            f"{path} is for march {source.march}, expected {found.march}: the estimate is fitted to its BPU alone",
-            hint=f"build it for {found.march}, or read the compiler's own static performance file: edgekit report",
+            f"{path} is for march {source.march}, expected {parameters.march}: the estimate is fitted to its BPU alone",
+            hint=f"build it for {parameters.march}, or read the compiler's own static performance file: edgekit report",
         )
-    notes = () if source.march else (f"no file says the march: taken as {found.march}",)
-    return estimate_layers(graph_layers(source.graph), parameters=found, task=source.task, notes=notes, place=str(path))
+    notes = () if source.march else (f"no file says the march: taken as {parameters.march}",)
+    return estimate_layers(
+        graph_layers(source.graph), parameters=parameters, task=source.task, notes=notes, location=str(path)
+    )
 
 
 def estimate_layers(
@@ -108,7 +110,7 @@ def estimate_layers(
     parameters: LatencyParameters | None = None,
     task: str = "",
     notes: Sequence[str] = (),
-    place: str = "the graph",
+    location: str = "the graph",
 ) -> Estimate:
     """Estimate a graph by its layers.
 
@@ -117,7 +119,7 @@ def estimate_layers(
         parameters: The fitted factors; those of the package where None.
         task: The model's task, "" where nothing says it.
         notes: Remarks that the caller has already.
-        place: What the graph is called in messages.
+        location: What the graph is called in messages.
 
     Returns:
         The estimate.
@@ -125,16 +127,18 @@ def estimate_layers(
     Raises:
         ModelError: where no layer runs on the BPU.
     """
-    found = parameters or load_parameters()
+    parameters = parameters or load_parameters()
     on_bpu = [layer for layer in layers if not layer.on_cpu]
     if not on_bpu:
-        raise ModelError(f"{place} has no layer that runs on the BPU, expected a quantized graph", hint=COMPILE)
-    rows, frame_us = _rows(on_bpu, found)
+        raise ModelError(f"{location} has no layer that runs on the BPU, expected a quantized graph", hint=COMPILE)
+    rows, frame_us = _rows(on_bpu, parameters)
     cpu = _inner_cpu(layers)
-    rated = [Rated(group_of(layer), row.seen, row.bits, row.frame_us) for layer, row in zip(on_bpu, rows, strict=True)]
-    band, more = error_band(rated, frame_us, cpu, found)
+    rated = [
+        Rated(group_of(layer), row.fitted, row.bits, row.frame_us) for layer, row in zip(on_bpu, rows, strict=True)
+    ]
+    band, more = error_band(rated, frame_us, cpu, parameters)
     return Estimate(
-        march=found.march,
+        march=parameters.march,
         task=task,
         frame_us=frame_us,
         band=band,
@@ -145,18 +149,20 @@ def estimate_layers(
     )
 
 
-def time_by_bound(found: Estimate) -> tuple[tuple[str, float], ...]:
+def time_by_bound(estimate: Estimate) -> tuple[tuple[str, float], ...]:
     """Add up the frame's microseconds by what bounds the layers, the most first."""
     sums: dict[str, float] = {}
-    for layer in found.layers:
+    for layer in estimate.layers:
         sums[layer.bound] = sums.get(layer.bound, 0.0) + layer.frame_us
     return tuple(sorted(sums.items(), key=lambda row: (-row[1], row[0])))
 
 
-def _rows(layers: Sequence[Layer], found: LatencyParameters) -> tuple[tuple[LayerEstimate, ...], float]:
+def _rows(layers: Sequence[Layer], parameters: LatencyParameters) -> tuple[tuple[LayerEstimate, ...], float]:
     """Every layer's figures, which add up to the frame's microseconds, and these."""
-    computed = [compute_us(layer, found) for layer in layers]
-    timeline, moved = frame_timeline(layers, computed, scales=found.scales, on_chip=found.spill, channel=found.channel)
+    computed = [compute_us(layer, parameters) for layer in layers]
+    timeline, moved = frame_timeline(
+        layers, computed, scales=parameters.scales, on_chip=parameters.spill, channel=parameters.channel
+    )
     rows, before = [], 0.0
     ends = (*timeline.end_us[:-1], timeline.frame_us)  # the last results are stored behind the last layer
     for index, (layer, bytes_, end) in enumerate(zip(layers, moved, ends, strict=True)):
@@ -170,10 +176,10 @@ def _rows(layers: Sequence[Layer], found: LatencyParameters) -> tuple[tuple[Laye
                 start_us=timeline.start_us[index],
                 frame_us=end - before,
                 compute_us=computed[index],
-                transfer_us=(bytes_.load + bytes_.store) / found.channel.bytes_per_us,
+                transfer_us=(bytes_.load + bytes_.store) / parameters.channel.bytes_per_us,
                 load_bytes=round(bytes_.load),
                 store_bytes=round(bytes_.store),
-                seen=factors_of(layer, found)[1],
+                fitted=factors_of(layer, parameters)[1],
             )
         )
         before = end
@@ -182,5 +188,5 @@ def _rows(layers: Sequence[Layer], found: LatencyParameters) -> tuple[tuple[Laye
 
 def _inner_cpu(layers: Sequence[Layer]) -> tuple[str, ...]:
     """CPU nodes with work of the BPU before and behind them."""
-    places = [index for index, layer in enumerate(layers) if not layer.on_cpu]
-    return tuple(layer.name for layer in layers[places[0] : places[-1]] if layer.on_cpu and layer.op != "Dequantize")
+    running = [index for index, layer in enumerate(layers) if not layer.on_cpu]
+    return tuple(layer.name for layer in layers[running[0] : running[-1]] if layer.on_cpu and layer.op != "Dequantize")

@@ -24,7 +24,7 @@ STRIDED = {6: 1.92}  # products of a strided kernel over its taps, by its size: 
 STRIDED_USUAL = 1.2
 MATRIX_BLOCK = 16
 SHORT_ROW = 32  # elements
-NARROW_OUT = 12  # what up to eight output channels of a kernel count as
+FEW_OUT = 12  # what up to eight output channels of a kernel count as
 DEPTHWISE_PER_US = 550e3  # products of a depthwise convolution
 
 UNITS = {
@@ -101,7 +101,7 @@ def features(layer: Layer) -> Mapping[str, float]:
         one head), "start" (1).
     """
     out, read = (sum(map(_padded, maps)) for maps in (layer.outputs, layer.inputs))
-    found = {
+    counts = {
         "start": 1.0,
         "out": out,
         "in": read,
@@ -113,24 +113,24 @@ def features(layer: Layer) -> Mapping[str, float]:
         "rows_in": sum(map(_rows, layer.inputs)) / 1e3,
         "columns": sum(map(_front_rows, layer.outputs)) / 1e3,
         "plane": math.prod(layer.inputs[0].nhwc[2:]) / 1e3 if layer.op == "Reshape" else 0.0,
-        "elements": sum(math.prod(one.shape) for one in layer.outputs) / 1e3,
+        "elements": sum(math.prod(feature_map.shape) for feature_map in layer.outputs) / 1e3,
     }
     if layer.inputs[0].nhwc[0] > 1:
-        found["batched"] = max(found["rows_in"], found["rows_out"])
+        counts["batched"] = max(counts["rows_in"], counts["rows_out"])
     if layer.untransposed_readers:
-        found["untransposed"] = found["rows_in"]
+        counts["untransposed"] = counts["rows_in"]
     count = PRODUCTS.get(group_of(layer).partition(" ")[0])
     if count is not None:
-        found["products"] = count(layer) * (2 if layer.bits > 8 else 1)
+        counts["products"] = count(layer) * (2 if layer.bits > 8 else 1)
     if layer.op == "Matmul":
-        found |= _matmul_sizes(layer)
+        counts |= _matmul_sizes(layer)
     if max(layer.stride) > 1:
-        found["strided_in"] = _padded(layer.inputs[0])
+        counts["strided_in"] = _padded(layer.inputs[0])
     if layer.op in ("Conv", "ConvTranspose"):
-        found["added"] = sum(map(_padded, layer.inputs[1:]))
-        found["sums"] = _padded(FeatureMap("", layer.outputs[0].shape, 32)) if layer.bits > 8 else 0.0
-        found["split"] = _padded(layer.inputs[0]) if layer.bits > 8 and max(layer.stride) > 1 else 0.0
-    return found
+        counts["added"] = sum(map(_padded, layer.inputs[1:]))
+        counts["sums"] = _padded(FeatureMap("", layer.outputs[0].shape, 32)) if layer.bits > 8 else 0.0
+        counts["split"] = _padded(layer.inputs[0]) if layer.bits > 8 and max(layer.stride) > 1 else 0.0
+    return counts
 
 
 def _matmul_sizes(layer: Layer) -> Mapping[str, float]:
@@ -159,7 +159,7 @@ def _conv(layer: Layer) -> float:
     block = POINTWISE_OUT_BLOCK if taps == 1 else KERNEL_OUT_BLOCK
     out = _up(channels // layer.group, block) * layer.group
     if taps > 1 and channels <= CHANNEL_BLOCK:
-        out = NARROW_OUT
+        out = FEW_OUT
     read = FIRST_CHANNELS if per_group <= 4 else _up(per_group, CHANNEL_BLOCK)
     strided = STRIDED.get(layer.kernel[0], STRIDED_USUAL) if max(layer.stride) > 1 and taps > 1 else 1.0
     return n * _up(height, ROW_BLOCK) * _up(width, WIDTH_BLOCK) * out * read * taps * strided / PRODUCTS_PER_US
@@ -204,23 +204,23 @@ PRODUCTS: Mapping[str, Callable[[Layer], float]] = {
 }
 
 
-def _padded(one: FeatureMap) -> float:
+def _padded(feature_map: FeatureMap) -> float:
     """Microseconds to pass a map through the copy unit, padded."""
-    n, height, width, channels = one.nhwc
-    block = POINTWISE_OUT_BLOCK if one.bits == 32 else CHANNEL_BLOCK
+    n, height, width, channels = feature_map.nhwc
+    block = POINTWISE_OUT_BLOCK if feature_map.bits == 32 else CHANNEL_BLOCK
     size = n * height * _up(width, WIDTH_BLOCK) * _up(channels, block)
-    return size * one.bits / 8 / BYTES_PER_US
+    return size * feature_map.bits / 8 / BYTES_PER_US
 
 
-def _front_rows(one: FeatureMap) -> int:
+def _front_rows(feature_map: FeatureMap) -> int:
     """Rows of the map with its channels in front."""
-    n, height, _, channels = one.nhwc
+    n, height, _, channels = feature_map.nhwc
     return n * height * channels
 
 
-def _rows(one: FeatureMap) -> int:
+def _rows(feature_map: FeatureMap) -> int:
     """Separate runs of elements along the last axis."""
-    n, height, width, _ = one.nhwc
+    n, height, width, _ = feature_map.nhwc
     return n * height * width
 
 

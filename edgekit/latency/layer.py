@@ -76,17 +76,17 @@ class Layer:
     @property
     def bits(self) -> int:
         """The widest of the inputs' elements, 8 or 16 (32-bit results are read by the CPU only)."""
-        return max((one.bits for one in self.inputs), default=8)
+        return max((feature_map.bits for feature_map in self.inputs), default=8)
 
     @property
     def is_depthwise(self) -> bool:
         return self.group > 1 and self.inputs[0].nhwc[3] == self.group
 
-    def with_bits(self, wide: frozenset[str]) -> Layer:
-        """The same layer with the maps named in `wide` in 16 bits; 32-bit results stay as they are."""
+    def with_bits(self, int16: frozenset[str]) -> Layer:
+        """The same layer with the maps named in `int16` in 16 bits; 32-bit results stay as they are."""
 
         def widened(maps: Sequence[FeatureMap]) -> tuple[FeatureMap, ...]:
-            return tuple(replace(m, bits=16) if m.name in wide and m.bits == 8 else m for m in maps)
+            return tuple(replace(m, bits=16) if m.name in int16 and m.bits == 8 else m for m in maps)
 
         return replace(self, inputs=widened(self.inputs), outputs=widened(self.outputs))
 

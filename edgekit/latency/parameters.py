@@ -44,7 +44,7 @@ class BuildError:
 
     name: str
     family: str
-    wide: bool
+    int16: bool
     compiled_us: float
     left_out_us: float
     rank: float | None  # None where the build gave no layers
@@ -56,7 +56,7 @@ class LayerSum:
 
     name: str
     family: str
-    wide: bool
+    int16: bool
     compiled_us: float
     left_out_us: float
     rank: float
@@ -68,8 +68,8 @@ class LatencyParameters:
 
     `groups`: per group of layers (`features.group_of`) the factor of each feature; `scales`: per unit, what the
     compiler's order of layers makes of the sum of their times; `spill`: bytes of maps that wait on the chip;
-    `frame_us`: the shortest and longest frames that the bands hold for; `wide_share`: the largest share of a frame that
-    layers with 16-bit operands took in the fit.
+    `frame_us`: the shortest and longest frames that the bands hold for; `int16_share`: the largest share of a frame
+    that layers with 16-bit operands took in the fit.
     """
 
     version: int
@@ -82,7 +82,7 @@ class LatencyParameters:
     int8: ErrorBand
     int16: ErrorBand
     frame_us: tuple[float, float]
-    wide_share: float
+    int16_share: float
     builds: tuple[BuildError, ...]
     sums: tuple[LayerSum, ...]
 
@@ -100,9 +100,9 @@ class LatencyParameters:
             "int8": asdict(self.int8),
             "int16": asdict(self.int16),
             "frame_us": list(self.frame_us),
-            "wide_share": self.wide_share,
-            "builds": [asdict(one) for one in self.builds],
-            "sums": [asdict(one) for one in self.sums],
+            "int16_share": self.int16_share,
+            "builds": [asdict(build) for build in self.builds],
+            "sums": [asdict(part) for part in self.sums],
         }
 
 
@@ -127,7 +127,7 @@ def parameters_from_dict(value: Mapping[str, Any]) -> LatencyParameters:
         int8=ErrorBand(**value["int8"]),
         int16=ErrorBand(**value["int16"]),
         frame_us=(low, high),
-        wide_share=value["wide_share"],
+        int16_share=value["int16_share"],
         builds=tuple(BuildError(**row) for row in value["builds"]),
         sums=tuple(LayerSum(**row) for row in value["sums"]),
     )

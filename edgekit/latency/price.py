@@ -1,4 +1,4 @@
-"""What 16 bits cost: milliseconds of a frame with some maps twice as wide, by the latency model."""
+"""What 16 bits cost: milliseconds of a frame with some maps twice as int16, by the latency model."""
 
 from __future__ import annotations
 
@@ -36,16 +36,16 @@ class WidthPrice:
         """The share that a frame with 16 bits may be off."""
         return self._parameters.int16.band
 
-    def milliseconds(self, wide: Collection[str]) -> float:
-        """Return the frame's milliseconds with the float tensors `wide` in 16 bits."""
-        names = frozenset(map_name for tensor in wide for map_name in _map_names(tensor))
+    def milliseconds(self, int16: Collection[str]) -> float:
+        """Return the frame's milliseconds with the float tensors `int16` in 16 bits."""
+        names = frozenset(map_name for tensor in int16 for map_name in _map_names(tensor))
         if names not in self._known:
             self._known[names] = self._frame_us(names) / 1e3
         return self._known[names]
 
-    def share(self, wide: Collection[str]) -> float:
-        """Return what `wide` adds, as a share of the frame in 8 bits."""
-        return self.milliseconds(wide) / self.base_ms - 1
+    def share(self, int16: Collection[str]) -> float:
+        """Return what `int16` adds, as a share of the frame in 8 bits."""
+        return self.milliseconds(int16) / self.base_ms - 1
 
     def _frame_us(self, names: frozenset[str]) -> float:
         layers = [layer.with_bits(names) if names else layer for layer in self._layers]
@@ -53,8 +53,8 @@ class WidthPrice:
             old_us if layer == old else compute_us(layer, self._parameters)
             for layer, old, old_us in zip(layers, self._layers, self._computed, strict=True)
         ]
-        found = self._parameters
-        made, _ = frame_timeline(layers, computed, scales=found.scales, on_chip=found.spill, channel=found.channel)
+        fitted = self._parameters
+        made, _ = frame_timeline(layers, computed, scales=fitted.scales, on_chip=fitted.spill, channel=fitted.channel)
         return made.frame_us
 
 

@@ -64,6 +64,6 @@ def _beside(path: Path) -> Path:
 
 def _require_integers(content: Path | bytes) -> None:
     """Raise ModelError for a float graph: nothing of it would run on the BPU."""
-    model, place = parse_model(content)
+    model, location = parse_model(content)
     if not any(node.domain == "horizon" for node in model.graph.node):
-        raise ModelError(f"{place} holds no integer operator, expected a quantized graph", hint=COMPILE)
+        raise ModelError(f"{location} holds no integer operator, expected a quantized graph", hint=COMPILE)

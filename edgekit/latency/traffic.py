@@ -51,16 +51,16 @@ class _Chip:
             return Traffic(0.0, 0.0)
         load, store = float(layer.weight_bytes), 0.0
         if layer.is_input:
-            load += IMAGE_SHARE * sum(one.bytes for one in layer.inputs)
-        for one in layer.inputs:
-            if one.name in self._stored and one.name not in self._here:
-                load += one.bytes
-                self._here[one.name] = one
-        for one in layer.outputs:
+            load += IMAGE_SHARE * sum(feature_map.bytes for feature_map in layer.inputs)
+        for feature_map in layer.inputs:
+            if feature_map.name in self._stored and feature_map.name not in self._here:
+                load += feature_map.bytes
+                self._here[feature_map.name] = feature_map
+        for feature_map in layer.outputs:
             if layer.is_output:
-                store += one.bytes
-                self._stored.add(one.name)
-            self._here[one.name] = one
+                store += feature_map.bytes
+                self._stored.add(feature_map.name)
+            self._here[feature_map.name] = feature_map
         return Traffic(load, store + self._make_room(index))
 
     def _make_room(self, index: int) -> float:
@@ -88,7 +88,7 @@ def _uses(layers: Sequence[Layer]) -> Mapping[str, Sequence[int]]:
     """Per map, the layers that read it, in order."""
     uses: dict[str, list[int]] = {}
     for index, layer in enumerate(layers):
-        for one in layer.inputs:
+        for feature_map in layer.inputs:
             if not layer.on_cpu:
-                uses.setdefault(one.name, []).append(index)
+                uses.setdefault(feature_map.name, []).append(index)
     return uses

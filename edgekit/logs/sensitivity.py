@@ -82,7 +82,9 @@ def read_sensitivity(path: Path) -> Sensitivity:
             _text(path, "baseline", name): _number(path, f"baseline.{name[:40]}", n) for name, n in baseline.items()
         },
         nodes=tuple(sorted(read, key=lambda node: (-node.loss_alone, node.node))),
-        front=tuple(point for i, one in enumerate(front) if (point := _point(path, f"front[{i}]", one)) is not None),
+        front=tuple(
+            point for i, value in enumerate(front) if (point := _point(path, f"front[{i}]", value)) is not None
+        ),
     )
 
 

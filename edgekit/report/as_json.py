@@ -176,13 +176,13 @@ def _predicted(facts: Facts) -> dict[str, Any] | None:
     """The latency model's static estimate, and what would take milliseconds off it."""
     if facts.predicted is None:
         return None
-    found = facts.predicted.estimate
+    estimate = facts.predicted.estimate
     return {
-        "fps": found.fps,
-        "latency_us": found.frame_us,
-        "error_band": found.band,
-        "ddr_bytes": found.ddr_bytes,
-        "notes": list(found.notes),
+        "fps": estimate.fps,
+        "latency_us": estimate.frame_us,
+        "error_band": estimate.band,
+        "ddr_bytes": estimate.ddr_bytes,
+        "notes": list(estimate.notes),
         "savings": [asdict(saving) for saving in facts.predicted.savings],
     }
 

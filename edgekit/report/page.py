@@ -137,10 +137,10 @@ def _sensitivity_note(facts: Facts) -> str:
 def _time_note(facts: Facts) -> str:
     if facts.predicted is None:
         return ""
-    found = facts.predicted.estimate
+    estimate = facts.predicted.estimate
     return (
-        f"Static estimate of the latency model: {found.frame_us / 1e3:.2f} ms a frame, within {100 * found.band:.0f} % "
-        "for nine of ten builds. What every layer adds, waiting included."
+        f"Static estimate of the latency model: {estimate.frame_us / 1e3:.2f} ms a frame, within "
+        f"{100 * estimate.band:.0f} % for nine of ten builds. What every layer adds, waiting included."
     )
 
 
@@ -160,9 +160,9 @@ def _tiles(facts: Facts) -> list[tuple[str, str, str, str]]:
         tiles.append(("static estimate", f"{estimate.fps:.0f} FPS", f"{estimate.latency_us / 1000:.2f} ms a frame", ""))
         tiles.append(("memory traffic", f"{estimate.ddr_bytes / 1e6:.1f} MB", "of DDR a frame", ""))
     if facts.predicted:
-        found = facts.predicted.estimate
-        remark = f"{found.frame_us / 1e3:.2f} ms, within {100 * found.band:.0f} %"
-        tiles.append(("latency model's estimate", f"{found.fps:.0f} FPS", remark, ""))
+        predicted = facts.predicted.estimate
+        remark = f"{predicted.frame_us / 1e3:.2f} ms, within {100 * predicted.band:.0f} %"
+        tiles.append(("latency model's estimate", f"{predicted.fps:.0f} FPS", remark, ""))
     for run in facts.build.perf[:2]:
         threads = f"{run.threads} thread{'' if run.threads == 1 else 's'}" if run.threads else "measured"
         shown = f"{run.fps:.0f} FPS" if run.fps is not None else f"{run.latency_ms:.1f} ms"

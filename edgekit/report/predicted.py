@@ -43,7 +43,7 @@ def predict(build: Build) -> Predicted | None:
             return None
         layers = graph_layers(load_graph(path))
         task = build.sidecar.spec.task if build.sidecar else ""
-        found = estimate_layers(layers, parameters=parameters, task=task, place=str(path))
+        estimate = estimate_layers(layers, parameters=parameters, task=task, location=str(path))
     except (EdgekitError, OSError):  # the report says what its other files say
         return None
-    return Predicted(found, advise(layers, found, parameters))
+    return Predicted(estimate, advise(layers, estimate, parameters))

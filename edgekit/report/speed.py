@@ -39,16 +39,16 @@ def _static(facts: Facts) -> str:
 def _predicted(facts: Facts) -> str:
     if facts.predicted is None:
         return ""
-    found = facts.predicted.estimate
+    estimate = facts.predicted.estimate
     compiled = facts.build.estimate
     off = (
-        f", {100 * (found.frame_us / compiled.latency_us - 1):+.1f} % against compiled"
+        f", {100 * (estimate.frame_us / compiled.latency_us - 1):+.1f} % against compiled"
         if compiled and compiled.latency_us
         else ""
     )
     return (
-        f"predicted for O3 {found.fps:.1f} FPS, {found.frame_us / 1e3:.2f} ms "
-        f"(static estimate, within {100 * found.band:.0f} %{off})"
+        f"predicted for O3 {estimate.fps:.1f} FPS, {estimate.frame_us / 1e3:.2f} ms "
+        f"(static estimate, within {100 * estimate.band:.0f} %{off})"
     )
 
 

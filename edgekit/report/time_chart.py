@@ -17,17 +17,17 @@ MAX_LAYERS = 4000
 TICKS = 4
 
 
-def time_chart(found: Estimate | None, *, width: int) -> str:
+def time_chart(estimate: Estimate | None, *, width: int) -> str:
     """Draw what every layer adds to the frame, in the graph's order, coloured by what bounds it.
 
     Args:
-        found: The estimate; None draws nothing.
+        estimate: The estimate; None draws nothing.
         width: Of the drawing.
 
     Returns:
         SVG, "" where there is nothing to draw.
     """
-    rows = found.layers[:MAX_LAYERS] if found else ()
+    rows = estimate.layers[:MAX_LAYERS] if estimate else ()
     if len(rows) < 2:
         return ""
     top = _ceiling(max(row.frame_us for row in rows))

@@ -24,11 +24,11 @@ class Price(Protocol):
     def band(self) -> float | None:
         """Return the share that the milliseconds may be off; None where there are none."""
 
-    def share(self, wide: Collection[str]) -> float:
-        """Return what `wide` adds to the frame in 8 bits, as a share of it."""
+    def share(self, int16: Collection[str]) -> float:
+        """Return what `int16` adds to the frame in 8 bits, as a share of it."""
 
-    def milliseconds(self, wide: Collection[str]) -> float | None:
-        """Return the frame with `wide`, in milliseconds of a static estimate; None where no model says it."""
+    def milliseconds(self, int16: Collection[str]) -> float | None:
+        """Return the frame with `int16`, in milliseconds of a static estimate; None where no model says it."""
 
 
 class SharePrice:
@@ -42,11 +42,11 @@ class SharePrice:
         """None: there are no milliseconds."""
         return None
 
-    def share(self, wide: Collection[str]) -> float:
-        """Return the work that `wide` adds, as a share of the graph's in 8 bits."""
-        return extra_cost(self._graph, wide)
+    def share(self, int16: Collection[str]) -> float:
+        """Return the work that `int16` adds, as a share of the graph's in 8 bits."""
+        return extra_cost(self._graph, int16)
 
-    def milliseconds(self, wide: Collection[str]) -> float | None:
+    def milliseconds(self, int16: Collection[str]) -> float | None:
         """Return None: no model says them."""
         return None
 
@@ -67,9 +67,9 @@ def make_price(march: str, quantized: Path, graph: FloatGraph) -> Price:
     return SharePrice(graph)
 
 
-def extra_ms(price: Price, wide: Collection[str]) -> float | None:
-    """Return what `wide` adds to the frame in 8 bits, in milliseconds; None where no model says it."""
-    base, wider = price.milliseconds(()), price.milliseconds(wide)
+def extra_ms(price: Price, int16: Collection[str]) -> float | None:
+    """Return what `int16` adds to the frame in 8 bits, in milliseconds; None where no model says it."""
+    base, wider = price.milliseconds(()), price.milliseconds(int16)
     return None if base is None or wider is None else wider - base
 
 

@@ -48,7 +48,7 @@ def test_sixteen_bits_cost_more_and_have_their_own_band() -> None:
     assert wide_estimate.layers[1].compute_us > 2 * narrow_estimate.layers[1].compute_us
     assert wide_estimate.frame_us > narrow_estimate.frame_us
     parameters = load_parameters()
-    strict = replace(parameters, int16=replace(parameters.int16, band=0.5), frame_us=(0.0, 1e9), wide_share=1.0)
+    strict = replace(parameters, int16=replace(parameters.int16, band=0.5), frame_us=(0.0, 1e9), int16_share=1.0)
     assert estimate_layers(wide, parameters=strict).band == pytest.approx(0.5)
 
 
@@ -68,7 +68,7 @@ def test_a_frame_outside_the_fit_widens_the_band() -> None:
 def test_more_sixteen_bits_than_in_any_fitted_build_widen_the_band() -> None:
     layers = [layer.with_bits(frozenset({"a"})) for layer in graph_layers(load_graph(two_convs()))]
     parameters = replace(load_parameters(), frame_us=(0.0, 1e9))
-    usual, wider = (estimate_layers(layers, parameters=replace(parameters, wide_share=share)) for share in (1.0, 0.1))
+    usual, wider = (estimate_layers(layers, parameters=replace(parameters, int16_share=share)) for share in (1.0, 0.1))
     share = wider.layers[1].frame_us / wider.frame_us
     assert wider.band == pytest.approx(usual.band + share - 0.1)
     assert "16-bit operands take" in wider.notes[-1] and not any("16-bit" in note for note in usual.notes)
@@ -80,8 +80,8 @@ def test_kinds_that_the_fit_has_not_seen_are_named_and_widen_the_band() -> None:
     groups = {name: factors for name, factors in parameters.groups.items() if name != "Conv"}
     found = estimate_layers(layers, parameters=replace(parameters, groups=groups))
     assert found.band > parameters.int8.band + 0.1
-    assert "kinds of layers that the fit has not seen: Conv" in found.notes[-1]
-    assert [layer.seen for layer in found.layers] == [False, False, True]
+    assert "kinds of layers that no fitted build had: Conv" in found.notes[-1]
+    assert [layer.fitted for layer in found.layers] == [False, False, True]
 
 
 def test_nodes_on_the_cpu_in_between_are_said(tmp_path: Path) -> None:
@@ -146,11 +146,11 @@ def test_the_parameter_file_is_what_it_says() -> None:
     parameters = load_parameters()
     assert parameters_from_dict(parameters.to_dict()) == parameters
     assert parameters.march == "bayes-e" and len(parameters.builds) >= 5
-    errors = [abs(one.left_out_us / one.compiled_us - 1) for one in parameters.builds if not one.wide]
+    errors = [abs(one.left_out_us / one.compiled_us - 1) for one in parameters.builds if not one.int16]
     assert parameters.int8.builds == len(errors)
     assert parameters.int8.worst == pytest.approx(max(errors), rel=1e-3)
     assert {"v5u", "v8", "v9", "v10", "11", "12", "26"} <= {one.family for one in parameters.sums}
-    sums = [abs(one.left_out_us / one.compiled_us - 1) for one in parameters.sums if not one.wide]
+    sums = [abs(one.left_out_us / one.compiled_us - 1) for one in parameters.sums if not one.int16]
     assert parameters.int8.median <= parameters.int8.band <= max(*errors, *sums)
 
 

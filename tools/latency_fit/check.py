@@ -57,9 +57,9 @@ def make_parameters(
         channel=Channel(
             _short(channel.bytes_per_us), _short(channel.start_us), _short(channel.buffer_bytes), channel.piece_bytes
         ),
-        int8=band_of([one for one in errors if not one.wide], [one for one in sums if not one.wide]),
-        int16=band_of([one for one in errors if one.wide], [one for one in sums if one.wide]),
-        wide_share=_short(max((_wide_share(fit, build) for build in builds if build.frame_us), default=0.0)),
+        int8=band_of([one for one in errors if not one.int16], [one for one in sums if not one.int16]),
+        int16=band_of([one for one in errors if one.int16], [one for one in sums if one.int16]),
+        int16_share=_short(max((_int16_share(fit, build) for build in builds if build.frame_us), default=0.0)),
         frame_us=(_short(min(frames) / FRAMES_OUTSIDE), _short(max(frames) * FRAMES_OUTSIDE)),
         builds=tuple(errors),
         sums=tuple(sums),
@@ -100,7 +100,7 @@ def _sum(fit: Fit, build: Build) -> LayerSum:
     return LayerSum(
         name=build.name,
         family=build.family,
-        wide=build.wide,
+        int16=build.int16,
         compiled_us=round(sum(compiled), 1),
         left_out_us=round(sum(predicted), 1),
         rank=round(rank_correlation(compiled, predicted), 4),
@@ -113,14 +113,14 @@ def _error(fit: Fit, build: Build) -> BuildError:
     return BuildError(
         name=build.name,
         family=build.family,
-        wide=build.wide,
+        int16=build.int16,
         compiled_us=build.frame_us,
         left_out_us=round(fit.frame_us(build.layers, computed), 1),
         rank=round(rank_correlation(*zip(*pairs, strict=True)), 4) if pairs else None,
     )
 
 
-def _wide_share(fit: Fit, build: Build) -> float:
+def _int16_share(fit: Fit, build: Build) -> float:
     """The share of a build's computing that layers with 16-bit operands take."""
     times = [(layer.bits, fit.layer_us(layer)) for layer in build.layers]
     return sum(time for bits, time in times if bits > 8) / sum(time for _, time in times)

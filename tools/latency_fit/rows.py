@@ -30,7 +30,7 @@ class Build:
 
     name: str
     family: str
-    wide: bool
+    int16: bool
     layers: tuple[Layer, ...]
     times_us: tuple[float | None, ...]
     frame_us: float
@@ -85,7 +85,7 @@ def _read(folder: Path) -> Build:
     return Build(
         name=folder.name,
         family=family_of(folder.name),
-        wide=bool(re.search(r"-w\d+$", folder.name)),
+        int16=bool(re.search(r"-w\d+$", folder.name)),
         layers=tuple(layer for layer in layers if not layer.on_cpu),
         times_us=tuple(_time(times, layer.name) for layer in layers if not layer.on_cpu),
         frame_us=frame.latency_us if frame else 0.0,
