@@ -119,7 +119,7 @@ def test_integers_of_a_board_are_read_by_the_scales_of_the_graph_that_gives_floa
     np.savez(dumps / f"{path.stem}.npz", **ints)
     result = compare_models(built.quantized_path, dumps, folder / "images", num=1)
     assert len(result.heads) == 10 and all(figures.max_abs == 0 for figures in result.heads.values())
-    with pytest.raises(ModelError, match="holds integers, and neither side knows their scale"):
+    with pytest.raises(ModelError, match="holds integers, and neither model knows their scale"):
         compare_models(model, dumps, folder / "images", num=1)
 
 

@@ -161,7 +161,7 @@ def test_a_full_disk_says_so_and_what_is_done_is_kept(
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patch, pytest.raises(OutputError, match="No space left"):
-        patch.setattr(predicting, "_row", failing)
+        patch.setattr(predicting, "row_from_results", failing)
         predict_images(session, models[0], images, tmp_path / "p.jsonl")
     assert isinstance(predict_images(session, models[0], images, tmp_path / "p.jsonl"), Predictions)
     assert PUBLISHED.conf == 0.001
@@ -180,7 +180,7 @@ def test_figures_that_mean_nothing_say_so(models: list[Path], tmp_path: Path) ->
     }
     other = replace(truth, sizes_wh={image.image_id: (5, 7) for image in truth.images[:2]})
     result = evaluate(models[0], other, tmp_path / "other", options=replace(QUICK, resamples=10))
-    assert "2 images are not of the size that the labels say (image 10 has 96x72" in result.model.notes[-1]
+    assert "2 images are not of the size that the labels declare (image 10 has 96x72" in result.model.notes[-1]
     fitting = replace(truth, sizes_wh={image.image_id: (96, 72) for image in truth.images})
     result = evaluate(models[0], fitting, tmp_path / "other", options=replace(QUICK, resamples=10))
     assert not any("size" in note for note in result.model.notes)

@@ -162,6 +162,6 @@ def test_labels_of_other_key_points_than_the_models_are_refused_before_the_work(
     model = save_tiny_yolo(tmp_path / "pose.onnx", family="yolov8", task="pose")
     images, found, names = own_findings(model, tmp_path)
     truth = scene_detections(images, found, names, lambda image, i: {"keypoints": [1, 2, 2] * 4, "num_keypoints": 4})
-    with pytest.raises(DataError, match=r"pose\.onnx finds \d+ key points on each object, the labels have 4"):
+    with pytest.raises(DataError, match=r"pose\.onnx predicts \d+ key points per object, the labels have 4"):
         evaluate(model, truth, tmp_path / "out", options=EvaluateOptions(resamples=10))
     assert not (tmp_path / "out").exists()
