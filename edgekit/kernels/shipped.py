@@ -26,8 +26,8 @@ def shipped_libraries(source: str, folder: Path = FOLDER) -> list[Path]:
     if not levels or not plain.is_file():
         return []
     rank = _cpu_rank(plain)
-    wanted = os.environ.get(LEVEL)
-    rank = min(rank, next((level.rank for level in levels if level.name == wanted), rank))
+    requested = os.environ.get(LEVEL)
+    rank = min(rank, next((level.rank for level in levels if level.name == requested), rank))
     return [
         path for level in levels if level.rank <= rank and (path := _path(folder, source, machine, level)).is_file()
     ]

@@ -79,16 +79,16 @@ def h264_writer(
     Raises:
         OutputError: Where ffmpeg fails, with what it said.
     """
-    with atomic_path(path) as temporary, tempfile.TemporaryFile() as said:
-        process = _started(temporary, fps, size_wh, encoder, said)
+    with atomic_path(path) as temporary, tempfile.TemporaryFile() as error_output:
+        process = _started(temporary, fps, size_wh, encoder, error_output)
         try:
             assert process.stdin is not None
-            yield functools.partial(_append, process.stdin, path, said)
+            yield functools.partial(_append, process.stdin, path, error_output)
             _close(process.stdin)
             if process.wait(timeout=FINISH_TIMEOUT_S) != 0:
-                raise _failed(path, said)
+                raise _failed(path, error_output)
         except subprocess.TimeoutExpired as error:
-            raise _failed(path, said) from error
+            raise _failed(path, error_output) from error
         finally:
             if process.poll() is None:
                 process.kill()
@@ -98,7 +98,7 @@ def h264_writer(
 
 
 def _started(
-    path: Path, fps: float, size_wh: tuple[int, int], encoder: H264Encoder, said: IO[bytes]
+    path: Path, fps: float, size_wh: tuple[int, int], encoder: H264Encoder, error_output: IO[bytes]
 ) -> subprocess.Popen[bytes]:
     raw = ("-f", "rawvideo", "-pix_fmt", "bgr24", "-s", f"{size_wh[0]}x{size_wh[1]}", "-r", f"{fps:.6g}", "-i", "-")
     coded = ("-vf", EVEN, "-c:v", encoder.name, *ENCODERS[encoder.name], "-pix_fmt", "yuv420p")
@@ -108,18 +108,18 @@ def _started(
             [*command, f"file:{path.absolute()}"],
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
-            stderr=said,
+            stderr=error_output,
             start_new_session=True,  # Ctrl-C is for the run, which then ends the video
         )
     except OSError as error:
         raise OutputError(f"{encoder.command} cannot be started ({error})", hint="install ffmpeg again") from error
 
 
-def _append(stream: IO[bytes], path: Path, said: IO[bytes], image: Image) -> None:
+def _append(stream: IO[bytes], path: Path, error_output: IO[bytes], image: Image) -> None:
     try:
         stream.write(np.ascontiguousarray(image).data)
     except (OSError, ValueError) as error:  # it has ended: what it said tells why
-        raise _failed(path, said) from error
+        raise _failed(path, error_output) from error
 
 
 def _close(stream: IO[bytes]) -> None:
@@ -127,9 +127,9 @@ def _close(stream: IO[bytes]) -> None:
         stream.close()
 
 
-def _failed(path: Path, said: IO[bytes]) -> OutputError:
-    said.seek(0)
-    lines = printable(said.read(1 << 16).decode(errors="replace"), SHOWN).split("\n")
+def _failed(path: Path, error_output: IO[bytes]) -> OutputError:
+    error_output.seek(0)
+    lines = printable(error_output.read(1 << 16).decode(errors="replace"), SHOWN).split("\n")
     why = next((line.strip() for line in lines if line.strip()), "it said nothing")
     return OutputError(
         f"{path} cannot be encoded by ffmpeg ({why})", hint="check the disk's space, or use --codec mp4v"
