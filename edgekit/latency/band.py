@@ -15,7 +15,7 @@ SMALL = 0.005  # of the frame: layers of unseen kinds below this need no remark
 
 @dataclass(frozen=True, slots=True)
 class Rated:
-    """What of a layer widens the band: its group, whether a fitted build had its kind, its operands' bits and its time."""
+    """What of a layer widens the band: its group, whether a fitted build had it, its operands' bits and its time."""
 
     group: str
     fitted: bool

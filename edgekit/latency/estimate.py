@@ -26,8 +26,8 @@ class LayerEstimate:
     """One layer of the frame.
 
     `frame_us`: what it adds to the frame, waiting included; `compute_us`: computing alone; `transfer_us`: its loads
-    and stores, which run beside other layers' computing; `bound`: the unit or "memory"; `fitted`: whether a fitted build had
-    layers of its kind.
+    and stores, which run beside other layers' computing; `bound`: the unit or "memory"; `fitted`: whether a fitted
+    build had layers of its kind.
     """
 
     name: str
