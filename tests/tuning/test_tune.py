@@ -23,9 +23,8 @@ from edgekit.tuning.time_budget import SearchPlan
 from tests.tiny_yolo import save_tiny_yolo
 
 SIZE_WH = (96, 64)
-
-
-TINY = SearchPlan("tiny", (1, 2, 3), (0.9999,), (("diverse", 6),), 2, (0.9995,), 8, 5, 1, 6)
+STRIDES = (8, 16)  # fewer layers, whose number decides how long a search takes
+TINY = SearchPlan("tiny", (1, 2, 2), (0.9999,), (("diverse", 6),), 1, (0.9995,), 2, 3, 1, 4)
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -40,7 +39,9 @@ def plan() -> Iterator[None]:
 def material(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A tiny segmentation model, and twenty images of blurred noise."""
     folder = tmp_path_factory.mktemp("tune")
-    save_tiny_yolo(folder / "tiny.onnx", family="yolov8", task="segment", num_classes=4, size_wh=SIZE_WH)
+    save_tiny_yolo(
+        folder / "tiny.onnx", family="yolov8", task="segment", num_classes=4, size_wh=SIZE_WH, strides=STRIDES
+    )
     rng = np.random.default_rng(5)
     (folder / "images").mkdir()
     for i in range(20):
@@ -119,6 +120,7 @@ def test_a_killed_run_goes_on_and_chooses_the_same(first: tuple[Path, TuneResult
     assert sorted((out / SEARCH_DIR / RESULTS_NAME).read_bytes().splitlines()) == sorted(before)
 
 
+@pytest.mark.slow  # tests/workers has a cluster in the gate
 def test_two_workers_of_a_cluster_choose_the_same(first: tuple[Path, TuneResult], material: Path) -> None:
     distributed = pytest.importorskip("distributed")
     out, tuned = first
@@ -146,10 +148,17 @@ def test_int8_alone_where_16_bits_may_cost_nothing(material: Path, tmp_path: Pat
     assert load_job(tuned.yaml).config.model_parameters.node_info is None
 
 
-@pytest.mark.parametrize(("family", "task"), [("yolov5", "segment"), ("yolov8", "classify"), ("yolo26", "pose")])
+@pytest.mark.parametrize(
+    ("family", "task"),
+    [
+        pytest.param("yolov5", "segment", marks=pytest.mark.slow),
+        ("yolov8", "classify"),
+        pytest.param("yolo26", "pose", marks=pytest.mark.slow),
+    ],
+)
 def test_other_heads_are_tuned_too(material: Path, tmp_path: Path, family: str, task: str) -> None:
     size_wh = (64, 64) if task == "classify" else SIZE_WH
-    save_tiny_yolo(tmp_path / "other.onnx", family=family, task=task, num_classes=4, size_wh=size_wh)
+    save_tiny_yolo(tmp_path / "other.onnx", family=family, task=task, num_classes=4, size_wh=size_wh, strides=STRIDES)
     tuned = tune(tmp_path / "other.onnx", material / "images", tmp_path / "out", TuneOptions(minutes=3, workers=1))
     assert tuned.chosen.step.loss <= 1 and 0 <= tuned.chosen.disagreement < 0.9
     assert tuned.chosen.disagreement_over(tuned.chosen).value in (1, pytest.approx(float("nan"), nan_ok=True))
