@@ -54,6 +54,17 @@ def unproven_calibration(facts: Facts) -> Finding | None:
     )
 
 
+def better_ranges(facts: Facts) -> str:
+    """What was measured of this model, or what measures it: no setting is better on every model."""
+    measured = facts.build.sensitivity
+    if measured is not None and measured.nodes:
+        worst = measured.nodes[0].node
+        return f"edgekit tune measured this model ({worst} loses most in int8): compile the folder that it wrote"
+    requested = facts.log.calibration.requested if facts.log else ""
+    search = "" if requested == "default" else "yaml: calibration_type: 'default', which searches; or "
+    return f"{search}edgekit tune, which measures other ranges, Clips and int16 on your images"
+
+
 def _input_threshold(facts: Facts) -> float | None:
     """The threshold of the first node behind the conversion of pixels; None where no log tells it."""
     log = facts.log

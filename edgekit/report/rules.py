@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from edgekit.next_command import edgekit_command
-from edgekit.report.calibration_rules import dark_input, odd_calibration_data, unproven_calibration
+from edgekit.report.calibration_rules import better_ranges, dark_input, odd_calibration_data, unproven_calibration
 from edgekit.report.cosine_trace import FALL
 from edgekit.report.cpu import single_thread
 from edgekit.report.finding import Finding
@@ -97,7 +97,7 @@ def low_output(facts: Facts) -> Finding | None:
         "bad" if poor else "warn",
         f"{len(low)} of {known} below {OUTPUT_COSINE_GOOD}, lowest {worst.label} at {worst.cosine:.4f}",
         "the integer graph against the float model; compare mAP before it ships",
-        _alternative_calibration(facts),
+        better_ranges(facts),
         worst.cosine,
         OUTPUT_COSINE_POOR if poor else OUTPUT_COSINE_GOOD,
     )
@@ -310,14 +310,6 @@ RULES: tuple[Callable[[Facts], Finding | None], ...] = (
     many_int16,
     simulated,
 )
-
-
-def _alternative_calibration(facts: Facts) -> str:
-    """The yaml line that lets the compiler find other thresholds than it did."""
-    requested = facts.log.calibration.requested if facts.log else ""
-    if requested == "default":
-        return "yaml: calibration_type: 'max' with max_percentile: 0.9999; then edgekit eval --against the float ONNX"
-    return "yaml: calibration_type: 'default', which searches; then edgekit eval --against the float ONNX"
 
 
 def _plural(count: int, noun: str) -> str:

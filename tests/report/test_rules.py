@@ -73,7 +73,21 @@ def test_low_output(tmp_path, cosine, severity):
     assert (finding.severity if finding else None) == severity
     if finding:
         assert finding.value == cosine
-        assert "calibration_type: 'max'" in finding.action  # this build used 'default'
+        assert finding.action.startswith("edgekit tune, which measures")  # this build used 'default' already
+
+
+def test_low_output_names_what_was_measured_of_the_model(tmp_path):
+    nodes = [{"node": "/model.0/conv/Conv", "loss_alone": 0.4}]
+    measured = {"measure": "errors", "baseline": {"int8": 1.0, "tuned": 0.5}, "nodes": nodes}
+    (tmp_path / "sensitivity.json").write_text(json.dumps(measured))
+    action = findings(tmp_path, log=makertbin(heads=heads(0.96)))["low_output"].action
+    assert action.startswith("edgekit tune measured this model (/model.0/conv/Conv loses most in int8)")
+
+
+def test_low_output_of_another_method_names_the_searching_one(tmp_path):
+    log = makertbin(heads=heads(0.96)).replace("calibration_type: default", "calibration_type: max")
+    action = findings(tmp_path, log=log)["low_output"].action
+    assert "edgekit tune" in action and "0.9999" not in action
 
 
 def test_studio_range(tmp_path):
