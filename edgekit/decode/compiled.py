@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from edgekit.decode.anchorfree import AnchorFreeHeads
 from edgekit.decode.families import formulas
 from edgekit.decode.heads import Head, RawHeads
 from edgekit.decode.obb import rotated_detections
@@ -17,7 +16,7 @@ from edgekit.decode.score_filter import raw_limits
 from edgekit.decode.yolov5 import AnchorGrid, AnchorHeads
 from edgekit.kernels.decode_layout import GridLayout, HeadLayout, PlanLayout
 from edgekit.kernels.decode_structs import FrameBlock
-from edgekit.kernels.decoding import ObjectKernel, Objects, decode_kernels, object_masks
+from edgekit.kernels.decoding import ObjectKernel, Objects, WindowLogits, decode_kernels
 from edgekit.ops.letterbox import Letterbox
 from edgekit.ops.masks import InstanceMasks
 from edgekit.ops.math import logit
@@ -31,12 +30,9 @@ class CompiledDecoder:
 
     def __init__(self, plan: Plan, library: Any) -> None:
         """Bind the model's heads to the loaded library of kernels."""
-        self._plan, self._library = plan, library
-        layout = plan_layout(plan)
-        self._kernel = ObjectKernel(layout, library)
+        self._plan = plan
+        self._kernel = ObjectKernel(plan_layout(plan), library)
         self._names = _tensor_names(plan)
-        self._proto = plan.outputs.get("proto") if plan.spec.task == "segment" else None
-        self._proto_layout = None if self._proto is None else _head(self._proto)
         self._results = RESULTS[plan.spec.task]
         self._frame: tuple[Letterbox | None, FrameBlock] = (None, FrameBlock())
 
@@ -50,39 +46,36 @@ class CompiledDecoder:
             objects = self._objects(raw, letterbox)
         except (ValueError, KeyError):
             self._plan.outputs.check(raw)
-            raw = {name: np.require(array, requirements=("C", "A")) for name, array in raw.items()}
-            objects = self._objects(raw, letterbox)
-        return self._results(self, raw, objects, letterbox)
+            objects = self._objects(
+                {name: np.require(raw[name], requirements=("C", "A")) for name in self._names}, letterbox
+            )
+        return self._results(self, objects, letterbox)
 
     def _objects(self, raw: RawHeads, letterbox: Letterbox) -> Objects:
         of, frame = self._frame
         if of is not letterbox:
             frame = frame_block(letterbox)
             self._frame = (letterbox, frame)  # one assignment: threads see both or neither
-        if self._proto is not None and self._proto_layout is not None:
-            self._proto_layout.address(raw[self._proto.spec.name])
-        return self._kernel([None if name is None else raw[name] for name in self._names], frame)
+        return self._kernel([raw[name] for name in self._names], frame)
 
-    def detections(self, raw: RawHeads, objects: Objects, letterbox: Letterbox) -> Detections:
+    def detections(self, objects: Objects, letterbox: Letterbox) -> Detections:
         """Return the results of the detect task."""
         plan = self._plan
         return Detections(
             objects.image_boxes, objects.scores, objects.class_ids, plan.spec.names, letterbox.source_wh, plan.device
         )
 
-    def segmentations(self, raw: RawHeads, objects: Objects, letterbox: Letterbox) -> Segmentations:
+    def segmentations(self, objects: Objects, letterbox: Letterbox) -> Segmentations:
         """Return the results of the segment task."""
-        plan, head = self._plan, self._proto
-        assert head is not None  # bound with the task
-        proto = raw[head.spec.name].reshape(head.spec.shape[1:])
-        parts = object_masks(self._library, proto, objects)
-        boxes, proto_wh = objects.image_boxes, (head.spec.shape[2], head.spec.shape[1])
-        masks = InstanceMasks(parts, objects.windows[:, :2], boxes, proto_wh, letterbox)
+        plan, boxes, windows = self._plan, objects.image_boxes, objects.windows
+        _, height, width, _ = plan.outputs.get("proto").spec.shape
+        parts = WindowLogits(objects.logits, windows)
+        masks = InstanceMasks(parts, windows[:, :2], boxes, (width, height), letterbox)
         return Segmentations(
             boxes, objects.scores, objects.class_ids, plan.spec.names, letterbox.source_wh, plan.device, masks
         )
 
-    def poses(self, raw: RawHeads, objects: Objects, letterbox: Letterbox) -> Poses:
+    def poses(self, objects: Objects, letterbox: Letterbox) -> Poses:
         """Return the results of the pose task."""
         plan = self._plan
         points = objects.extra.reshape(-1, *plan.spec.keypoint_shape)
@@ -98,12 +91,12 @@ class CompiledDecoder:
             visibility,
         )
 
-    def rotated(self, raw: RawHeads, objects: Objects, letterbox: Letterbox) -> Results:
+    def rotated(self, objects: Objects, letterbox: Letterbox) -> Results:
         """Return the results of the obb task."""
         return rotated_detections(self._plan, letterbox, objects.boxes, objects.scores, objects.class_ids)
 
 
-RESULTS: dict[str, Callable[[CompiledDecoder, RawHeads, Objects, Letterbox], Results]] = {
+RESULTS: dict[str, Callable[[CompiledDecoder, Objects, Letterbox], Results]] = {
     "detect": CompiledDecoder.detections,
     "segment": CompiledDecoder.segmentations,
     "pose": CompiledDecoder.poses,
@@ -148,7 +141,7 @@ def plan_layout(plan: Plan) -> PlanLayout:
         keypoint_shape=(spec.keypoint_shape[0], spec.keypoint_shape[1]) if spec.task == "pose" else (0, 0),
         keypoint_gain=family.keypoint_gain,
         keypoint_shift=family.keypoint_shift,
-        proto_hw=(0, 0) if proto is None else (proto.spec.shape[1], proto.spec.shape[2]),
+        proto=None if proto is None else _head(proto),
     )
 
 
@@ -193,10 +186,11 @@ def _anchor_grid(grid: AnchorGrid, threshold: float) -> GridLayout:
     return GridLayout(head.spec.stride, _head(head), None, None, limits, anchors_wh)
 
 
-def _tensor_names(plan: Plan) -> list[str | None]:
-    """Return the outputs in the order in which the kernels take them: classes, box and extra of every grid."""
+def _tensor_names(plan: Plan) -> list[str]:
+    """Return the outputs as the kernels take them: of every grid classes, box and extra, then the prototypes."""
     if isinstance(plan.heads, AnchorHeads):
-        return [name for grid in plan.heads.grids for name in (grid.head.spec.name, None, None)]
-    assert isinstance(plan.heads, AnchorFreeHeads)
-    heads = (head for grid in plan.heads.grids for head in (grid.classes, grid.box, grid.extra))
-    return [None if head is None else head.spec.name for head in heads]
+        names = [grid.head.spec.name for grid in plan.heads.grids]
+    else:
+        heads = (head for grid in plan.heads.grids for head in (grid.classes, grid.box, grid.extra))
+        names = [head.spec.name for head in heads if head is not None]
+    return [*names, plan.outputs.get("proto").spec.name] if plan.spec.task == "segment" else names

@@ -37,17 +37,31 @@ static void check_plan(const Plan *plan, const void *const *heads, const Objects
     (void)plan, (void)heads, (void)out;
 }
 
-static int find_in_grid(const Plan *plan, int grid, const void *const *data, float *row, Candidates *all) {
-    const Grid *g = plan->grids + grid;
+/* Cells that pass, in their order; `selected` has room for all. Their boxes are on the way when they are decoded. */
+static int64_t select_cells(const Plan *plan, const Grid *g, const void *const *data, int64_t *selected) {
     const int64_t cells = (int64_t)g->height * g->width;
+    int64_t count = 0;
     for (int64_t first = 0; first < cells; first += g->block_cells) {
         const int64_t end = first + g->block_cells < cells ? first + g->block_cells : cells;
         if (!plan->select_all && !any_passes(g, data[0], first, end - first, plan->logit_threshold)) continue;
-        for (int64_t cell = first; cell < end; cell++)
-            if (plan->select_all || any_passes(g, data[0], cell, 1, plan->logit_threshold))
-                if (!decode_cell(plan, grid, data, cell, row, all)) return 0;
+        for (int64_t cell = first; cell < end; cell++) {
+            if (!plan->select_all && !any_passes(g, data[0], cell, 1, plan->logit_threshold)) continue;
+            prefetch_row(&g->box, data[1], cell);
+            selected[count++] = cell;
+        }
     }
-    return 1;
+    return count;
+}
+
+static int find_in_grid(const Plan *plan, int grid, const void *const *data, float *row, Candidates *all) {
+    const Grid *g = plan->grids + grid;
+    int64_t *selected = malloc(sizeof(int64_t) * (size_t)g->height * (size_t)g->width);
+    if (!selected) return 0;
+    const int64_t count = select_cells(plan, g, data, selected);
+    int done = 1;
+    for (int64_t i = 0; i < count && done; i++) done = decode_cell(plan, grid, data, selected[i], row, all);
+    free(selected);
+    return done;
 }
 
 static int find_in_anchors(const Plan *plan, int grid, const void *data, float *row, Candidates *all) {
@@ -138,6 +152,11 @@ int64_t edgekit_objects(const Plan *plan, const void *const *heads, const Frame 
     }
     if (count == 0 && all.count) count = suppress(plan, &all, out->capacity, kept);
     out->window_cells = 0;
+    if (plan->kind == KIND_UPRIGHT && plan->extra_channels)
+        for (int64_t i = 0; i < count; i++) {
+            const Candidate *one = all.items + kept[i];
+            prefetch_row(&plan->grids[one->grid].extra, heads[3 * one->grid + 2], one->cell);
+        }
     for (int64_t i = 0; i < count; i++) write_object(plan, frame, heads, all.items + kept[i], i, out);
     free(row), free(kept), free(all.items);
     return count;

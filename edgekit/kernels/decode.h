@@ -84,4 +84,12 @@ INLINE const void *row_of(const Head *h, const void *data, int64_t cell) {
     return (const char *)data + cell * h->channels * type_bytes(h->type);
 }
 
+#define CACHE_LINE 64
+
+/* Has a row of a head fetched from memory while something else is computed. */
+INLINE void prefetch_row(const Head *h, const void *data, int64_t cell) {
+    const char *row = row_of(h, data, cell);
+    for (int i = 0; i < h->channels * type_bytes(h->type); i += CACHE_LINE) __builtin_prefetch(row + i);
+}
+
 INLINE float sigmoid(float x) { return 0.5f * tanhf(0.5f * x) + 0.5f; }

@@ -53,20 +53,6 @@ class HeadLayout:
         """Numbers per cell."""
         return self.shape[-1]
 
-    def address(self, array: npt.NDArray[Any] | None) -> int:
-        """Return where a tensor's numbers lie.
-
-        Raises:
-            ValueError: where it has another shape or dtype, or is not contiguous.
-        """
-        if array is None or array.shape != self.shape or array.dtype != self.dtype:
-            actual = "missing" if array is None else f"{array.shape} {array.dtype}"
-            raise ValueError(f"a tensor is {actual}, expected {self.shape} {self.dtype}")
-        flags = array.flags
-        if not (flags.c_contiguous and flags.aligned):
-            raise ValueError(f"a tensor of {array.shape} is not contiguous")
-        return int(array.__array_interface__["data"][0])
-
 
 @dataclass(frozen=True, slots=True, eq=False)
 class GridLayout:
@@ -116,7 +102,7 @@ class PlanLayout:
         keypoint_shape: (points, 2 or 3); (0, 0) where extra rows are not key points.
         keypoint_gain: Key point = (raw * gain + center + shift) * stride.
         keypoint_shift: As above.
-        proto_hw: Rows and columns of the mask prototypes; (0, 0) without.
+        proto: The mask prototypes; None without.
     """
 
     kind: str
@@ -136,7 +122,7 @@ class PlanLayout:
     keypoint_shape: tuple[int, int] = (0, 0)
     keypoint_gain: float = 2.0
     keypoint_shift: float = -0.5
-    proto_hw: tuple[int, int] = (0, 0)
+    proto: HeadLayout | None = None
 
 
 def plan_block(layout: PlanLayout) -> tuple[PlanBlock, list[Any]]:
@@ -158,7 +144,8 @@ def plan_block(layout: PlanLayout) -> tuple[PlanBlock, list[Any]]:
     ):  # fmt: skip
         setattr(block, name, getattr(layout, name))
     block.points, block.point_values = layout.keypoint_shape
-    block.proto_height, block.proto_width = layout.proto_hw
+    if layout.proto is not None:
+        block.proto_height, block.proto_width = layout.proto.shape[1:3]
     longest = max(head.channels for grid in layout.grids for head in grid.heads if head is not None)
     block.row_floats = max(longest, 4 * layout.reg_max)
     return block, keep
@@ -188,6 +175,8 @@ def _check(layout: PlanLayout) -> None:
     _require(points * values in (0, layout.extra_channels), f"{points} key points of {values}", layout.extra_channels)
     _require(values in (0, 2, 3), f"{values} numbers per key point", "2 or 3")
     _require(layout.extra_factor is None or layout.extra_factor.size in (1, layout.extra_channels), "factors", "one")
+    masks = layout.extra_channels if layout.proto is None else layout.proto.channels
+    _require(masks == layout.extra_channels, f"{masks} prototypes", layout.extra_channels)
     _require(layout.max_objects >= 1 and layout.class_count >= 1 and layout.reg_max >= 1, "no objects", "one or more")
 
 

@@ -32,6 +32,10 @@ static void dot_pixels(const float *restrict proto, const float *restrict coeffi
     }
 }
 
+INLINE void prefetch_bytes(const char *data, int64_t bytes) {
+    for (int64_t i = 0; i < bytes; i += CACHE_LINE) __builtin_prefetch(data + i, 0, 2);
+}
+
 typedef struct { int64_t object, to; } Active; /* an object whose window holds the row, and where its logits go */
 
 typedef struct {
@@ -83,6 +87,7 @@ int edgekit_mask_logits(const void *proto, int32_t type, int32_t height, int32_t
         return -1;
     }
     list_by_first_row(&room, windows, count, height);
+    const int64_t pixel = (int64_t)k * type_bytes(type);
     int64_t live = 0;
     for (int64_t y = 0; y < height; y++) {
         for (int64_t i = room.first[y]; i >= 0; i = room.next[i]) room.active[live++] = (Active){i, room.begin[i]};
@@ -94,12 +99,13 @@ int edgekit_mask_logits(const void *proto, int32_t type, int32_t height, int32_t
             right = w[2] > right ? w[2] : right;
         }
         if (!live) continue;
-        const void *data = (const char *)proto + (y * width + left) * k * type_bytes(type);
+        const void *data = (const char *)proto + (y * width + left) * pixel;
         const float *values = type == TYPE_F32 ? data : room.row;
         if (type != TYPE_F32) read_values(&head, data, 0, (int)((right - left) * k), room.row);
         for (int64_t a = 0; a < live; a++) {
             Active one = room.active[a];
             const int64_t *w = windows + 4 * one.object, cells = w[2] - w[0];
+            if (y + 1 < w[3]) prefetch_bytes((const char *)proto + ((y + 1) * width + w[0]) * pixel, cells * pixel);
             dot_pixels(values + (w[0] - left) * k, coefficients + one.object * k, k, cells, out + one.to);
             one.to += cells;
             if (y + 1 < w[3]) room.active[kept++] = one;

@@ -6,9 +6,8 @@ import ctypes
 import functools
 import threading
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, overload
+from typing import Any, NamedTuple, overload
 
 import numpy as np
 import numpy.typing as npt
@@ -21,6 +20,7 @@ from edgekit.kernels.decode_structs import (
     AxisBlock,
     FrameBlock,
     ObjectsBlock,
+    PlanBlock,
     layout_checks,
 )
 from edgekit.kernels.library import Kernels, load_kernels
@@ -41,8 +41,7 @@ def decode_source() -> KernelSource:
     return KernelSource("decode", Path(__file__).with_name("decode.c"), layout_checks(), ABI, _declare)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Objects:
+class Objects(NamedTuple):
     """The objects of one frame, best first.
 
     Attributes:
@@ -52,7 +51,7 @@ class Objects:
         class_ids: (n,) int32.
         extra: (n, channels) float32: mask coefficients, or key points with x, y in source pixels.
         windows: (n, 4) int64 prototype cells x1, y1, x2, y2 where there are prototypes.
-        window_cells: Cells of all windows together.
+        logits: Mask logits of each object in its window, one window behind the other.
     """
 
     boxes: Floats
@@ -61,7 +60,7 @@ class Objects:
     class_ids: npt.NDArray[np.int32]
     extra: Floats
     windows: npt.NDArray[np.int64]
-    window_cells: int
+    logits: Floats
 
 
 class _Room(threading.local):
@@ -82,33 +81,45 @@ class ObjectKernel:
             ValueError: where the layout contradicts itself.
         """
         self._block, self._arrays = plan_block(layout)
-        self._heads = tuple(head for grid in layout.grids for head in grid.heads)
-        self._pointers = ctypes.c_void_p * len(self._heads)
-        self._capacity = layout.max_objects
-        self._function = library.edgekit_objects
+        self._library, self._capacity = library, layout.max_objects
+        heads = [head for grid in layout.grids for head in grid.heads]
+        self._pointers = ctypes.c_void_p * (len(heads) + 1)
+        present = [(i, head) for i, head in enumerate([*heads, layout.proto]) if head is not None]
+        self._tensors = tuple((i, head.shape, head.dtype) for i, head in present)
+        proto = layout.proto
+        self._proto = None if proto is None else (len(heads), TYPES[proto.dtype], *proto.shape[1:])
         self._room = _Room()
 
-    def __call__(self, heads: Sequence[npt.NDArray[Any] | None], frame: FrameBlock) -> Objects:
+    def __call__(self, tensors: Sequence[npt.NDArray[Any]], frame: FrameBlock) -> Objects:
         """Decode one frame.
 
         Args:
-            heads: Classes, box and extra tensor of every grid in the layout's order; None where there is none.
+            tensors: Classes, box and extra tensor of every grid, as far as there are, and last the prototypes.
             frame: Where the image lies in the model's input.
 
         Raises:
-            ValueError: where an array has another dtype or size than the layout says, or is not contiguous.
+            ValueError: where a tensor has another shape or dtype than the layout says, or is not contiguous.
             DeviceError: where no memory is left.
         """
         pointers = self._pointers()
-        for i, (head, array) in enumerate(zip(self._heads, heads, strict=True)):
-            if head is not None:
-                pointers[i] = head.address(array)
-        out = self._room.block or self._make_room()
-        count = self._function(ctypes.byref(self._block), pointers, ctypes.byref(frame), ctypes.byref(out))
+        for (i, shape, dtype), array in zip(self._tensors, tensors, strict=True):
+            flags = array.flags
+            if array.shape != shape or array.dtype != dtype or not (flags.c_contiguous and flags.aligned):
+                raise ValueError(f"tensor {i} is {array.shape} {array.dtype}, expected {shape} {dtype}, contiguous")
+            pointers[i] = array.ctypes.data
+        room = self._room
+        out = room.block or self._make_room()
+        count = self._library.edgekit_objects(self._block, pointers, frame, out)
         if count < 0:
             raise DeviceError("no memory is left to decode a frame", hint=NO_MEMORY_HINT)
-        boxes, image_boxes, scores, class_ids, extra, windows = (array[:count].copy() for array in self._room.arrays)
-        return Objects(boxes, image_boxes, scores, class_ids, extra, windows, out.window_cells)
+        logits = np.empty(out.window_cells, np.float32)
+        if count and self._proto is not None:
+            index, *proto = self._proto
+            arguments = (pointers[index], *proto, out.extra, out.windows, count, logits.ctypes.data)
+            if self._library.edgekit_mask_logits(*arguments):
+                raise DeviceError("no memory is left for the masks of a frame", hint=NO_MEMORY_HINT)
+        boxes, image_boxes, scores, class_ids, extra, windows = [array[:count].copy() for array in room.arrays]
+        return Objects(boxes, image_boxes, scores, class_ids, extra, windows, logits)
 
     def _make_room(self) -> ObjectsBlock:
         n, channels = self._capacity, self._block.extra_channels
@@ -172,27 +183,7 @@ def mask_logits(
         raise ValueError(f"coefficients are {coefficients.shape} {coefficients.dtype}, expected ({len(windows)}, {k})")
     if not all(array.flags.c_contiguous and array.flags.aligned for array in (proto, coefficients, windows)):
         raise ValueError("arrays must be contiguous")
-    return _mask_logits(library, proto, coefficients, windows, int((high - low).prod(axis=1).sum()))
-
-
-def object_masks(library: ctypes.CDLL, proto: npt.NDArray[Any], objects: Objects) -> WindowLogits:
-    """Return the mask logits of the objects that `ObjectKernel` found; their windows lie in its prototypes.
-
-    Args:
-        library: The loaded kernels.
-        proto: The prototypes (height, width, k) of the kernel's layout, checked.
-        objects: What the kernel returned.
-
-    Raises:
-        DeviceError: where no memory is left.
-    """
-    return _mask_logits(library, proto, objects.extra, objects.windows, objects.window_cells)
-
-
-def _mask_logits(
-    library: ctypes.CDLL, proto: npt.NDArray[Any], coefficients: Floats, windows: npt.NDArray[np.int64], cells: int
-) -> WindowLogits:
-    flat = np.empty(cells, np.float32)
+    flat = np.empty(int((high - low).prod(axis=1).sum()), np.float32)
     arguments = (TYPES[proto.dtype], *proto.shape, address(coefficients), address(windows), len(windows))
     if library.edgekit_mask_logits(address(proto), *arguments, address(flat)):
         raise DeviceError("no memory is left for the masks of a frame", hint=NO_MEMORY_HINT)
@@ -227,12 +218,13 @@ def fill_mask(
 
 def address(array: npt.NDArray[Any]) -> int:
     """Return where an array's first number lies."""
-    return int(array.__array_interface__["data"][0])
+    return int(array.ctypes.data)
 
 
 def _declare(library: ctypes.CDLL) -> None:
     pointer, i32, i64 = ctypes.c_void_p, ctypes.c_int32, ctypes.c_int64
-    library.edgekit_objects.argtypes = [pointer] * 4
+    blocks = (ctypes.POINTER(block) for block in (PlanBlock, ctypes.c_void_p, FrameBlock, ObjectsBlock))
+    library.edgekit_objects.argtypes = list(blocks)
     library.edgekit_objects.restype = i64
     library.edgekit_mask_logits.argtypes = [pointer, i32, i32, i32, i32, pointer, pointer, i64, pointer]
     library.edgekit_fill_mask.argtypes = [pointer, pointer, pointer, pointer, i64]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -15,7 +16,7 @@ from edgekit.kernels.decoding import ObjectKernel, decode_kernels, mask_logits
 from edgekit.ops.prototypes import window_logits_reference
 from edgekit.results import Detections, Poses, Results, RotatedDetections, Segmentations
 from edgekit.spec import ModelSpec
-from tests.kernels.formats import DTYPES, FORMATS, FRAMES, Format, make_frame, make_letterbox, make_spec
+from tests.kernels.formats import DTYPES, FORMATS, FRAMES, MASKS, Format, make_frame, make_letterbox, make_spec
 
 pytestmark = pytest.mark.needs_decode_kernels
 
@@ -108,6 +109,7 @@ def test_layouts_that_contradict_themselves_are_refused() -> None:
     layout = plan_layout(Decoder(spec).plan)
     library = decode_kernels().library
     grid = layout.grids[0]
+    assert grid.box is not None and layout.proto is not None
     wrong = (
         replace(layout, class_count=4),
         replace(layout, reg_max=8),
@@ -115,6 +117,7 @@ def test_layouts_that_contradict_themselves_are_refused() -> None:
         replace(layout, max_objects=0),
         replace(layout, keypoint_shape=(4, 3)),
         replace(layout, kind="anchored"),
+        replace(layout, proto=replace(layout.proto, shape=(1, 24, 40, MASKS + 1))),
         replace(layout, grids=(replace(grid, limits=None), *layout.grids[1:])),
         replace(layout, grids=(replace(grid, box=replace(grid.box, shape=(1, 2, 2, 64))), *layout.grids[1:])),
         replace(layout, grids=(replace(grid, box=replace(grid.box, scale=np.ones(3, np.float32))), *layout.grids[1:])),
@@ -123,8 +126,8 @@ def test_layouts_that_contradict_themselves_are_refused() -> None:
         with pytest.raises(ValueError, match="expected"):
             ObjectKernel(one, library)
     kernel = ObjectKernel(layout, library)
-    with pytest.raises(ValueError, match="missing"):
-        kernel([None] * 9, frame_block(make_letterbox(spec)))
+    with pytest.raises(ValueError, match="argument 2"):
+        kernel([], frame_block(make_letterbox(spec)))
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
@@ -155,9 +158,9 @@ def test_windows_beyond_the_prototypes_are_refused(window: tuple[int, ...]) -> N
 def test_no_memory_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     spec = make_spec(Format("yolov8", "detect", "float32"))
     kernel = ObjectKernel(plan_layout(Decoder(spec).plan), decode_kernels().library)
-    monkeypatch.setattr(kernel, "_function", lambda *arguments: -1)
+    monkeypatch.setattr(kernel, "_library", SimpleNamespace(edgekit_objects=lambda *arguments: -1))
     heads = make_frame(spec, "usual")
-    arrays = [heads.get(f"{role}_{stride}") for stride in spec.strides for role in ("class", "box", "none")]
+    arrays = [heads[f"{role}_{stride}"] for stride in spec.strides for role in ("class", "box")]
     with pytest.raises(DeviceError, match="memory"):
         kernel(arrays, frame_block(make_letterbox(spec)))
 
