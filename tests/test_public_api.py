@@ -13,7 +13,7 @@ from tests.conftest import ROOT
 
 PACKAGE = ROOT / "edgekit"
 # Packages that do not declare yet what is public.
-PENDING = frozenset("binary compilation kernels latency learn robot sim tracking".split())
+PENDING = frozenset("kernels latency learn robot tracking".split())
 PACKAGES = ["edgekit", *sorted(f"edgekit.{p.parent.name}" for p in PACKAGE.glob("*/__init__.py"))]
 DECLARED = [name for name in PACKAGES if name.rpartition(".")[2] not in PENDING]
 

@@ -130,7 +130,17 @@ class _Tensor:
 
 
 def read_bin(path: Path) -> BinInfo:
-    """Reads a compiled `.bin`; raises ModelError where it is missing, too large or of another format."""
+    """Read a compiled `.bin`.
+
+    Args:
+        path: The file.
+
+    Returns:
+        What it says of itself: inputs, outputs with scales, nodes, versions, the build's metadata.
+
+    Raises:
+        ModelError: The file is missing, too large or of another format.
+    """
     path = Path(path)
     data = _bytes(path)
     try:
@@ -149,7 +159,14 @@ def read_bin(path: Path) -> BinInfo:
 
 
 def looks_like_bin(head: bytes) -> bool:
-    """Whether a file's first bytes are those of a compiled `.bin`: two version numbers, then the graph."""
+    """Return whether a file's first bytes are those of a compiled `.bin`: two version numbers, then the graph.
+
+    Args:
+        head: At least its first six bytes.
+
+    Returns:
+        False for anything else, and for fewer bytes.
+    """
     return len(head) >= 6 and head[0] == 0x08 and head[2] == 0x10 and head[4] == GRAPH << 3 | BYTES
 
 

@@ -15,9 +15,17 @@ WRONG_SIDECAR_HINT = "give the sidecar of the ONNX that was compiled with --side
 
 
 def bin_spec(spec: ModelSpec, info: BinInfo) -> ModelSpec:
-    """`spec` with stage "bin": march, input kind and every output's dtype, scale and axis as `info` has them.
+    """Correct the cut model's sidecar by what a compiled `.bin` says of itself.
 
-    Raises ModelError where the two are not the same model.
+    Args:
+        spec: The sidecar of the ONNX that was compiled.
+        info: The `.bin`, as read.
+
+    Returns:
+        `spec` with stage "bin": march, input kind and every output's dtype, scale and axis as the file has them.
+
+    Raises:
+        ModelError: The two are not of the same model.
     """
     if spec.march not in ("", info.march):
         raise ModelError(
@@ -38,7 +46,18 @@ def bin_spec(spec: ModelSpec, info: BinInfo) -> ModelSpec:
 
 
 def spec_as_built(spec: ModelSpec, path: Path) -> ModelSpec:
-    """`bin_spec` for the `.bin` at `path`."""
+    """Correct the cut model's sidecar by the `.bin` at a path.
+
+    Args:
+        spec: The sidecar of the ONNX that was compiled.
+        path: The `.bin`.
+
+    Returns:
+        The sidecar of the `.bin`; see `bin_spec`.
+
+    Raises:
+        ModelError: The file is no compiled `.bin`, or of another model.
+    """
     return bin_spec(spec, read_bin(path))
 
 

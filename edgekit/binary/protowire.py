@@ -20,7 +20,7 @@ class WireError(ValueError):
 
 
 def read_fields(message: memoryview) -> Iterator[tuple[int, int, Value]]:
-    """Yields (field number, wire type, value) of one message; bytes are views, nothing is copied.
+    """Yield (field number, wire type, value) of one message; bytes are views, nothing is copied.
 
     Raises WireError at the first thing that cannot stand in a message.
     """

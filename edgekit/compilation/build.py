@@ -152,7 +152,7 @@ def _build(
 
 
 def _refuse_replacing_real(info: BuildInfo | None, working_dir: Path, compiler: Compiler) -> None:
-    """Refuses to put a simulated build, seconds of work, over a real one, minutes to an hour of work."""
+    """Refuse to put a simulated build, seconds of work, over a real one, minutes to an hour of work."""
     if info is not None and compiler.simulated and is_simulated(info.toolchain) is False:
         raise OutputError(
             f"{working_dir} holds a build by {info.toolchain}, which a simulated one would replace",
@@ -161,7 +161,7 @@ def _refuse_replacing_real(info: BuildInfo | None, working_dir: Path, compiler: 
 
 
 def _refuse_foreign(job: CompileJob, names: Iterable[str], *, overwrite: bool) -> None:
-    """Refuses to replace what the build reads, and, where no build lies in working_dir yet, files of others there."""
+    """Refuse to replace what the build reads, and, where no build lies in working_dir yet, files of others there."""
     outputs = [path for name in names if is_file(path := job.working_dir / name)]
     read = (job.yaml_path, job.onnx_path, sidecar_path(job.onnx_path), *job.calibration_files)
     has_build = is_file(job.working_dir / BUILDINFO_NAME)
@@ -220,7 +220,7 @@ def _record(built: Built, build_dir: Path, name: str, inputs: Mapping[str, str])
 
 
 def _publish(info: BuildInfo, old: BuildInfo | None, build_dir: Path, working_dir: Path) -> None:
-    """Moves every file the compiler left (not only the named parts) up; the record goes last.
+    """Move every file the compiler left (not only the named parts) up; the record goes last.
 
     Files of the build before that have no successor go, unless somebody has edited them.
     """

@@ -63,12 +63,12 @@ def read_buildinfo(folder: Path) -> BuildInfo | None:
 
 
 def write_buildinfo(folder: Path, info: BuildInfo) -> None:
-    """Writes the record, whole or not at all."""
+    """Write the record, whole or not at all."""
     write_json(folder / BUILDINFO_NAME, json.loads(json.dumps(asdict(info))))
 
 
 def still_valid(folder: Path, info: BuildInfo | None, inputs: Mapping[str, str]) -> bool:
-    """Whether `info` was made from `inputs` and every file it names is untouched."""
+    """Return whether `info` was made from `inputs` and every file it names is untouched."""
     if info is None or dict(info.inputs) != dict(inputs):
         return False
     try:

@@ -36,12 +36,19 @@ STALE_HINT = "remove the sidecar, or write it again: edgekit cut or edgekit comp
 
 
 def describe_model(path: Path, *, raw_outputs: bool = False, imgsz_hw: tuple[int, int] | None = None) -> ModelSpec:
-    """The sidecar of `path`: the one beside it where it fits, else what the file itself shows.
+    """Describe a model file: by the sidecar beside it if it fits, else by what the file itself shows.
 
-    raw_outputs: describe a quantized graph's outputs before their HzDequantize, as integers with scales, which
-    is what the board gives once those nodes are removed. imgsz_hw: the size for an export that leaves it open.
-    `notes` says what was assumed. Raises ModelError where the file is no model that edgekit knows, where it
-    leaves more than one reading, or where a sidecar contradicts it.
+    Args:
+        path: A stock export, cut heads, a quantized graph, or a `.bin` with its sidecar.
+        raw_outputs: Describe a quantized graph's outputs before their HzDequantize, as integers with scales: what the
+            board gives once those nodes are removed.
+        imgsz_hw: Height and width for an export that leaves them open.
+
+    Returns:
+        The sidecar; its `notes` say what was assumed.
+
+    Raises:
+        ModelError: The file is no model that edgekit knows, allows more than one reading, or a sidecar contradicts it.
     """
     path = Path(path)
     sidecar = sidecar_path(path)
@@ -55,7 +62,7 @@ def describe_model(path: Path, *, raw_outputs: bool = False, imgsz_hw: tuple[int
 
 
 def is_quantized(path: Path) -> bool:
-    """Whether an ONNX file is a quantized graph; raises ModelError where it is none that can be read."""
+    """Return whether an ONNX file is a quantized graph; raises ModelError where it is none that can be read."""
     return is_horizon(load_model(Path(path)))
 
 

@@ -23,9 +23,19 @@ MAX_ONNX_BYTES = 2 << 30  # the limit of a protobuf message
 
 
 def load_job(yaml_path: Path, *, optimize: str | None = None) -> CompileJob:
-    """Reads `yaml_path` and checks what it names; relative paths count from the yaml's folder.
+    """Read a PTQ yaml and check what it names; relative paths count from the yaml's folder.
 
-    Raises ConfigError for the yaml, ModelError for the ONNX or its sidecar, DataError for the calibration set.
+    Args:
+        yaml_path: The yaml.
+        optimize: "O0" to "O3" instead of the yaml's `optimize_level`; None: the yaml's.
+
+    Returns:
+        The job, all paths absolute.
+
+    Raises:
+        ConfigError: The yaml is wrong.
+        ModelError: The ONNX or its sidecar is.
+        DataError: The calibration set is.
     """
     from edgekit.ptq import load_config, with_defaults
 

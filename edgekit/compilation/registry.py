@@ -49,7 +49,11 @@ def choose_compiler(toolchain: str) -> tuple[str, Compiler]:
 
 
 def registered_compilers() -> dict[str, EntryPoint]:
-    """Return every registered compiler by name, usable or not."""
+    """Return every registered compiler, usable or not.
+
+    Returns:
+        Name -> entry point of the compiler's class.
+    """
     return plugins(ENTRY_POINTS, BUILT_IN)
 
 

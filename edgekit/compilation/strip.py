@@ -67,11 +67,27 @@ def strip_bin(
     any_version: bool = False,
     logs_to: Path | None = None,
 ) -> Stripped:
-    """Removes the nodes that `plan_for_bin` chooses; writes `output` (default `*_modified.bin`) and its sidecar.
+    """Remove Dequantize nodes from a compiled `.bin`, and write the result with its sidecar.
 
-    The result is read back and asked with hb_model_info: exactly the planned nodes must be gone and their outputs
-    be integers with scales. `logs_to`: a folder for the tools' own logs. Raises ModelError, ToolchainError or
-    OutputError; `output` is then as it was before.
+    The result is read back and asked with hb_model_info: exactly the planned nodes must be gone, and their outputs be
+    integers with scales. If anything fails, `output` is as it was before.
+
+    Args:
+        model: The compiled `.bin`.
+        spec: Its sidecar; None: roles are taken from the node names.
+        toolchain: Whose hb_model_modifier does it.
+        output: Where the result goes; None: `*_modified.bin` beside the model.
+        roles: Roles of the heads whose nodes go.
+        any_version: Whether another version than the build's may do it.
+        logs_to: A folder for the tools' own logs; None: they are not kept.
+
+    Returns:
+        The stripped model, its sidecar, what was planned and which commands ran.
+
+    Raises:
+        ModelError: Nothing is left to remove, or the sidecar is not the model's.
+        ToolchainError: The toolchain failed, or did something else than planned.
+        OutputError: `output` cannot be written, or is the model itself.
     """
     model, output = model.resolve(), (output or modified_path(model)).resolve()
     if output == model:
@@ -93,7 +109,7 @@ def strip_bin(
 
 
 def check_same_version(info: BinInfo, toolchain: Toolchain) -> None:
-    """Raises ToolchainError where `info` was built by another version than `toolchain` is."""
+    """Raise ToolchainError if `info` was built by another version than `toolchain` is."""
     built, here = info.versions.get("hb_mapper", ""), toolchain.versions().get("hb_mapper", "")
     if built and here and built != here:
         raise ToolchainError(
@@ -103,7 +119,7 @@ def check_same_version(info: BinInfo, toolchain: Toolchain) -> None:
 
 
 def check_stripped(before: BinInfo, after: BinInfo, plan: StripPlan) -> None:
-    """Raises ToolchainError unless `after` is `before` without exactly the planned nodes."""
+    """Raise ToolchainError unless `after` is `before` without exactly the planned nodes."""
     gone = [node for node in before.dequantize_nodes if node not in after.dequantize_nodes]
     if sorted(gone) != sorted(plan.removed):
         odd = sorted(set(gone) ^ set(plan.removed))
@@ -120,7 +136,7 @@ def check_stripped(before: BinInfo, after: BinInfo, plan: StripPlan) -> None:
 def _run_tools(
     model: Path, plan: StripPlan, toolchain: Toolchain, folder: Path, logs_to: Path | None
 ) -> tuple[tuple[str, ...], ...]:
-    """Modifies a copy of `model` in `folder` and asks hb_model_info about the result; returns what was called."""
+    """Modify a copy of `model` in `folder` and asks hb_model_info about the result; returns what was called."""
     shutil.copyfile(model, folder / model.name)
     result = modified_path(model).name  # in the tools' logs, too, by which a report knows the model
     name, *arguments = plan.arguments(model.name, result)

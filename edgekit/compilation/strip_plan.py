@@ -75,10 +75,19 @@ class StripPlan:
 def plan_strip(
     nodes: Sequence[NodeLike], spec: ModelSpec | None, *, roles: Collection[str] = STRIPPED_ROLES
 ) -> StripPlan:
-    """Chooses the nodes of the heads with these `roles`.
+    """Choose the Dequantize nodes of the heads with some roles.
 
-    Without `spec` roles are taken from the node names (said in `notes`). Raises ModelError where model and
-    sidecar do not fit, or names say nothing; ConfigError for an unknown role.
+    Args:
+        nodes: The nodes of the runtime's graph, from the `.bin` or a log.
+        spec: The model's sidecar; None: roles are taken from the node names, as `notes` says.
+        roles: Roles of the heads whose nodes go.
+
+    Returns:
+        One decision per head.
+
+    Raises:
+        ModelError: Model and sidecar do not fit each other, or the names say nothing.
+        ConfigError: A role is unknown.
     """
     unknown = sorted(set(roles) - set(ROLES))
     if unknown:

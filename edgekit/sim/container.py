@@ -47,10 +47,18 @@ def write_sim_bin(
     input_kind: str | None = None,
     tools: Mapping[str, str] | None = None,
 ) -> None:
-    """Writes the quantized graph (its ONNX bytes) as a simulated `.bin`, whole or not at all.
+    """Write a quantized graph as a simulated `.bin`, whole or not at all.
 
-    `input_kind` is read off the graph where it is not given. Raises ModelError where the graph is no quantized
-    graph or has no Dequantize node of a name in `removed`.
+    Args:
+        path: Where it goes.
+        graph: The ONNX bytes of the quantized graph.
+        march: Architecture that it stands in for.
+        removed: Names of HzDequantize nodes whose outputs come out as raw integers.
+        input_kind: Kind of image that it takes; None: read off the graph.
+        tools: Name -> version of what made it.
+
+    Raises:
+        ModelError: It is no quantized graph, or has no such node.
     """
     from edgekit.sim.graph import load_graph, strip_dequantize
     from edgekit.sim.input import graph_input_kind
@@ -70,7 +78,7 @@ def write_sim_bin(
 
 
 def is_sim_bin(path: Path) -> bool:
-    """Whether the file begins as a simulated `.bin` does; False where it cannot be read."""
+    """Return whether the file begins as a simulated `.bin` does; False where it cannot be read."""
     try:
         with Path(path).open("rb") as stream:
             return stream.read(len(MAGIC)) == MAGIC
@@ -79,7 +87,17 @@ def is_sim_bin(path: Path) -> bool:
 
 
 def read_sim_bin(path: Path) -> SimBin:
-    """Reads a simulated `.bin`; raises ModelError where it is foreign, truncated, changed or too new."""
+    """Read a simulated `.bin`.
+
+    Args:
+        path: The file.
+
+    Returns:
+        Its graph and header.
+
+    Raises:
+        ModelError: It is foreign, truncated, changed or too new.
+    """
     path = Path(path)
     try:
         size = path.stat().st_size

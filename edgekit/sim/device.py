@@ -28,11 +28,21 @@ def open_sim_device(
     execution: str = "fast",
     threads: int = 2,
 ) -> SimDevice:
-    """Opens a simulated `.bin` or a `*_quantized_model.onnx`.
+    """Open a model on the simulated device.
 
-    raw: names of Dequantize nodes to leave out of a quantized graph, so that their outputs are integers as
-    those of a modified `.bin`; by default those whose outputs `spec` calls integers. execution: "fast" or
-    "reference", which give the same integers. Raises ModelError where the file is not what it should be.
+    Args:
+        path: A simulated `.bin` or a `*_quantized_model.onnx`.
+        spec: Its sidecar, which says which outputs are integers.
+        raw: Names of HzDequantize nodes to leave out of a quantized graph, so that their outputs are integers as those
+            of a modified `.bin`; None: those of the outputs that `spec` calls integers.
+        execution: "fast" or "reference", which give the same integers.
+        threads: How many threads compute one frame.
+
+    Returns:
+        The device.
+
+    Raises:
+        ModelError: The file is not what it should be.
     """
     path = Path(path)
     if is_sim_bin(path):
@@ -62,7 +72,7 @@ class SimDevice:
         self._executor: Executor | None = make_executor(graph, execution=execution, threads=threads)
 
     def infer(self, inputs: Mapping[str, np.ndarray], keep: Collection[str] = ()) -> Tensors:
-        """Runs one or more frames; `keep` asks for intermediate tensors by name, too.
+        """Run one or more frames; `keep` asks for intermediate tensors by name, too.
 
         Inputs: as `edgekit.sim.input.graph_input` says; more frames than the graph's batch run one after the
         other and come out along the first axis. Raises ModelError on inputs that do not fit.
@@ -93,7 +103,7 @@ class SimDevice:
         return tuple(requested_tensors(self.graph, self.graph.types))
 
     def close(self) -> None:
-        """Gives the memory back; `infer` then raises DeviceError."""
+        """Return the memory back; `infer` then raises DeviceError."""
         self._executor = None
 
 

@@ -72,7 +72,7 @@ def requested_tensors(graph: Graph, keep: Collection[str]) -> dict[str, str]:
 
 
 def check_inputs(graph: Graph, inputs: Mapping[str, np.ndarray]) -> None:
-    """Raises ModelError unless `inputs` are exactly what the graph takes."""
+    """Raise ModelError unless `inputs` are exactly what the graph takes."""
     if set(inputs) != set(graph.inputs):
         raise ModelError(
             f"inputs {sorted(inputs)} were given, expected {sorted(graph.inputs)}",

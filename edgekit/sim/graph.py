@@ -65,10 +65,17 @@ class Graph:
 
 
 def load_graph(source: Path | str | bytes) -> Graph:
-    """Reads a quantized graph from a file or from its bytes.
+    """Read a quantized graph.
 
-    Raises ModelError, with the node's name, for everything that could not be executed exactly as meant:
-    unknown operators, attributes and attribute values, shifts out of range, weights of another size.
+    Args:
+        source: Path of a `*_quantized_model.onnx`, or its bytes.
+
+    Returns:
+        The graph, checked whole: shapes, dtypes, attribute ranges, the order of the nodes.
+
+    Raises:
+        ModelError: It could not be executed exactly as meant: unknown operators, attributes or values, shifts out of
+            range, weights of another size; the message names the node.
     """
     model, location = parse_model(source)
     try:
@@ -130,9 +137,17 @@ def _require_names(names: Sequence[str], what: str) -> None:
 
 
 def strip_dequantize(graph: Graph, names: Collection[str]) -> Graph:
-    """`graph` without the HzDequantize nodes `names`: their outputs keep their names and give the raw integers.
+    """Leave HzDequantize nodes out: their outputs keep their names and give the raw integers.
 
-    Raises ModelError where a name is no HzDequantize node that ends in an output.
+    Args:
+        graph: The integer graph.
+        names: Names of the nodes.
+
+    Returns:
+        The graph without them.
+
+    Raises:
+        ModelError: A name is no HzDequantize node that ends in an output.
     """
     removable = {
         node.name: node

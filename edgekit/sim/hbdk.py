@@ -27,7 +27,7 @@ HINT = "run edgekit toolchain status; or run the model's quantized graph on the 
 
 
 def open_hbdk_sim(path: str | Path, spec: ModelSpec | None = None) -> HbdkSimDevice:
-    """Opens a real `.bin`; raises ToolchainError without a toolchain, ModelError or DeviceError for the file."""
+    """Open a real `.bin`; raises ToolchainError without a toolchain, ModelError or DeviceError for the file."""
     return HbdkSimDevice(Path(path))
 
 
@@ -46,7 +46,7 @@ class HbdkSimDevice:
         self.outputs = tuple(_output_info(output) for output in self.info.outputs)
 
     def infer(self, inputs: Mapping[str, np.ndarray]) -> Tensors:
-        """Runs one frame; raises ModelError on inputs that do not fit, ToolchainError where the command fails."""
+        """Run one frame; raises ModelError on inputs that do not fit, ToolchainError where the command fails."""
         integers = self.infer_integers(inputs)
         return {output.name: _as_board(output, integers[output.name]) for output in self.info.outputs}
 
@@ -73,7 +73,7 @@ class HbdkSimDevice:
             return self._read(folder / "out")
 
     def close(self) -> None:
-        """Removes the extracted instructions."""
+        """Remove the extracted instructions."""
         shutil.rmtree(self._folder, ignore_errors=True)
 
     def _extract(self, path: Path) -> Path:
@@ -117,7 +117,7 @@ def _only_bpu_node(info: BinInfo) -> Any:
 
 
 def _input_arguments(expected: BinInput, value: np.ndarray, folder: Path) -> list[str]:
-    """Writes the input as the simulator takes it: packed NV12, or the BPU's integers as raw bytes."""
+    """Write the input as the simulator takes it: packed NV12, or the BPU's integers as raw bytes."""
     value = np.asarray(value)
     if expected.kind == "nv12":
         _, height, width, _ = expected.shape

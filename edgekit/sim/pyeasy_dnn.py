@@ -64,7 +64,7 @@ class Model:
         self.estimate_latency = 0  # in ms, of the last frame on this computer
 
     def forward(self, *args: Any, core_id: int = 0, priority: int = 0) -> tuple[PyDNNTensor, ...]:
-        """Runs one frame: an array, or a list with one per input; `core_id` and `priority` change nothing here."""
+        """Run one frame: an array, or a list with one per input; `core_id` and `priority` change nothing here."""
         arrays = args[0] if args else ()
         listed = [arrays] if isinstance(arrays, np.ndarray) else list(arrays)
         if len(listed) != len(self.inputs):
@@ -79,13 +79,13 @@ class Model:
 
 
 def load(model_file: str | Path | Sequence[str | Path]) -> list[Model]:
-    """Loads one model file or several; always gives a list."""
+    """Load one model file or several; always gives a list."""
     files = [model_file] if isinstance(model_file, (str, Path)) else list(model_file)
     return [Model(path.stem, open_beside(path)) for path in map(Path, files)]
 
 
 def shadow_hobot_dnn() -> None:
-    """Makes `from hobot_dnn import pyeasy_dnn` (and hobot_dnn_rdkx5) give this module in this process."""
+    """Make `from hobot_dnn import pyeasy_dnn` (and hobot_dnn_rdkx5) give this module in this process."""
     for package in ("hobot_dnn", "hobot_dnn_rdkx5"):
         shadow = ModuleType(package)
         shadow.pyeasy_dnn = sys.modules[__name__]  # type: ignore[attr-defined]

@@ -39,7 +39,7 @@ def plan_for_sim_bin(model: Path, spec: ModelSpec | None, *, roles: Collection[s
 def strip_sim_bin(
     model: Path, spec: ModelSpec | None, output: Path, *, roles: Collection[str] = STRIPPED_ROLES
 ) -> tuple[StripPlan, Path | None]:
-    """Writes `output` without the nodes that `plan_for_sim_bin` chooses; returns the plan and the new sidecar."""
+    """Write `output` without the nodes that `plan_for_sim_bin` chooses; returns the plan and the new sidecar."""
     if output.resolve() == model.resolve():
         raise OutputError(f"{output} is the model itself", hint="choose another name with -o")
     plan = plan_for_sim_bin(model, spec, roles=roles)

@@ -79,7 +79,7 @@ def vendor_tensors(
 def _write_request(
     folder: Path, source: Path | bytes, graph: Graph, name: str, kind: TensorType, value: np.ndarray
 ) -> dict[str, TensorType]:
-    """Writes graph, config and input; gives the tensors that will be dumped."""
+    """Write graph, config and input; gives the tensors that will be dumped."""
     model, _ = parse_model(source)
     channels_last = len(kind.shape) == 4 and kind.shape[3] in (1, 3) and kind.shape[1] not in (1, 3)
     perm = (0, 2, 3, 1) if channels_last else tuple(range(len(kind.shape)))
@@ -99,7 +99,7 @@ def _write_request(
 
 
 def _rewire(model: Any, name: str, shape: tuple[int, ...], perm: tuple[int, ...], kind: TensorType) -> None:
-    """Puts a Transpose behind the input, whose result is dumped: what the executor really saw."""
+    """Put a Transpose behind the input, whose result is dumped: what the executor really saw."""
     from onnx import helper
 
     for node in model.graph.node:

@@ -54,10 +54,27 @@ def verify_model(
     workers: Workers | None = None,
     progress: Progress = silent,
 ) -> Verification:
-    """Compares the executions of a quantized graph, a simulated `.bin` or a real `.bin` on `num` frames.
+    """Compare the executions of a model: not one integer may differ.
 
-    A real `.bin` is run by the toolchain's instruction simulator and compared with its quantized graph, which
-    lies beside it. Raises ModelError, DataError or ToolchainError.
+    A real `.bin` is run by the toolchain's instruction simulator and compared with its quantized graph beside it.
+
+    Args:
+        path: A quantized graph, a simulated `.bin`, or a real `.bin`.
+        images: A folder of images to feed; None: generated inputs.
+        num: How many frames.
+        oracle: "hb_mapper": compare every operator with the vendor's executor, too.
+        stats: Whether to measure how much of its range every tensor uses.
+        profile: Whether to time every operator.
+        workers: Where frames are compared; None: in this process.
+        progress: Called with stage, done and total.
+
+    Returns:
+        All comparisons, and what was asked for besides.
+
+    Raises:
+        ModelError: The file or its graph is wrong.
+        DataError: The images are.
+        ToolchainError: The vendor's toolchain is needed and not usable.
     """
     path = Path(path)
     source, real_bin = _graph_source(path)

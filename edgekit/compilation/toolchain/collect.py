@@ -31,7 +31,7 @@ STRIP_LOGS = {"modifier_log": "hb_model_modifier.log", "info_log": "hb_model_inf
 def collect_build(
     job: CompileJob, stages: Stages, build_dir: Path, records: Mapping[str, Mapping[str, Any]], toolchain: Toolchain
 ) -> Built:
-    """Takes every file of the finished stages into `build_dir` and says what each is.
+    """Take every file of the finished stages into `build_dir` and says what each is.
 
     `records`: what each stage left to say, by its name. Raises OutputError where there is no room.
     """

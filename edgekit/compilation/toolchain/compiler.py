@@ -46,7 +46,7 @@ class HbMapperCompiler:
         return ", ".join(f"{name} {version}" for name, version in find_toolchain(self.kinds).versions().items())
 
     def build(self, job: CompileJob, build_dir: Path, *, progress: Progress) -> Built:
-        """Runs the stages that are not done yet and moves their files to `build_dir`.
+        """Run the stages that are not done yet and moves their files to `build_dir`.
 
         Raises ConfigError, ToolchainError or OutputError; finished stages then wait in working_dir/unfinished.
         """

@@ -27,7 +27,7 @@ class OutputWatch:
         self._no_space = False
 
     def feed(self, line: str) -> None:
-        """Takes one line as the command printed it."""
+        """Take one line as the command printed it."""
         parsed = parse_line(line)
         text = parsed.text.strip()
         if not text:

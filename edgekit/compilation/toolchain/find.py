@@ -42,12 +42,22 @@ class Toolchain:
         return _recorded_versions(self) or query_versions(self)
 
     def has(self, name: str) -> bool:
-        """Whether the command `name` is in it; a docker image is taken to be whole."""
+        """Return whether the command `name` is in it; a docker image is taken to be whole."""
         return self.kind == "docker" or shutil.which(name, path=self.location) is not None
 
 
 def find_toolchain(kinds: Iterable[str] = KINDS) -> Toolchain:
-    """The first toolchain of `kinds` that is here; raises ToolchainError that says what was looked for and why not."""
+    """Find the vendor's toolchain.
+
+    Args:
+        kinds: Where to look, in this order: "path", "private", "docker".
+
+    Returns:
+        The first one that is usable.
+
+    Raises:
+        ToolchainError: None is; the message says what was looked for and why not.
+    """
     reasons = []
     for kind in kinds:
         toolchain = FINDERS[kind]()

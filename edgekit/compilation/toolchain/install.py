@@ -65,7 +65,7 @@ def read_record() -> InstallRecord:
 
 
 def install(*, python: Path | None = None, progress: Progress = silent) -> Mapping[str, str]:
-    """Makes the private environment, or goes on with a broken install; returns the versions that it reports.
+    """Make the private environment, or goes on with a broken install; returns the versions that it reports.
 
     `python`: a CPython 3.10 to build on (else one is looked for). Nothing is written outside `private_folder()`.
     Raises ToolchainError for a machine or Python that cannot, a failed download or commands that do not answer,
@@ -95,7 +95,7 @@ def install(*, python: Path | None = None, progress: Progress = silent) -> Mappi
 
 
 def uninstall() -> int:
-    """Removes the private environment; returns the bytes freed, 0 where there was none."""
+    """Remove the private environment; returns the bytes freed, 0 where there was none."""
     folder = private_folder()
     if not folder.is_dir():
         return 0
@@ -117,7 +117,7 @@ def folder_bytes(folder: Path) -> int:
 
 
 def check_machine() -> None:
-    """Raises ToolchainError where the vendor's packages cannot run: they are built for x86-64 Linux."""
+    """Raise ToolchainError if the vendor's packages cannot run: they are built for x86-64 Linux."""
     if sys.platform != "linux" or platform.machine() not in ("x86_64", "AMD64"):
         raise ToolchainError(
             f"this machine is {sys.platform} on {platform.machine()}, the toolchain runs on x86-64 Linux alone",
@@ -162,7 +162,7 @@ def _make_folder(folder: Path) -> None:
 
 
 def _check_room(folder: Path, record: InstallRecord) -> None:
-    """Says before the download that the disk is too small, not after it."""
+    """Report before the download that the disk is too small, not after it."""
     done_mb = sum(step.download_mb for step in STEPS if step.name in record.steps)
     needed_mb = max(DISK_MB - 2 * done_mb, 300)
     free_mb = shutil.disk_usage(folder).free // MB
@@ -238,7 +238,7 @@ def _write_record(record: InstallRecord) -> None:
 
 
 def _exclusive(folder: Path) -> AbstractContextManager[None]:
-    """Refuses a second install or uninstall at the same time."""
+    """Refuse a second install or uninstall at the same time."""
     busy = ToolchainError(
         f"another install or uninstall works in {folder}",
         hint="wait for it to end, then look at edgekit toolchain status",

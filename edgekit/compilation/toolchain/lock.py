@@ -11,7 +11,7 @@ from edgekit.errors import EdgekitError, OutputError
 
 @contextlib.contextmanager
 def exclusive_lock(lock: Path, *, busy: EdgekitError) -> Iterator[None]:
-    """Holds `lock` inside the block; raises `busy` where somebody else does, OutputError where it cannot be made.
+    """Hold `lock` inside the block; raises `busy` where somebody else does, OutputError where it cannot be made.
 
     The folder of the lock is made where it is missing.
     """

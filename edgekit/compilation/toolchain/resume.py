@@ -54,14 +54,14 @@ class Stages:
         return part
 
     def finish(self, name: str, record: Mapping[str, Any]) -> None:
-        """Makes the stage's folder the finished one and writes down what it has to say."""
+        """Make the stage's folder the finished one and writes down what it has to say."""
         shutil.rmtree(self.result(name), ignore_errors=True)
         (self.folder / f"{name}.part").replace(self.result(name))
         self._records[name] = dict(record)
         write_json(self.folder / STATE_NAME, {"inputs": self._key, "stages": self._records})
 
     def clear(self) -> None:
-        """Removes everything: the build has taken what it wants."""
+        """Remove everything: the build has taken what it wants."""
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def _load(self) -> dict[str, dict[str, Any]]:

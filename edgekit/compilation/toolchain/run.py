@@ -61,7 +61,7 @@ def run_command(
     on_line: OnLine | None = None,
     timeout_seconds: float | None = None,
 ) -> Finished:
-    """Runs `command` in `cwd` to its end; every line, progress updates included, goes to `on_line` as it comes.
+    """Run `command` in `cwd` to its end; every line, progress updates included, goes to `on_line` as it comes.
 
     The raw output is appended to `log_path`. Whatever ends this call early (Ctrl-C, SIGTERM, an error in
     `on_line`, a full disk, the timeout) first ends the command and all that it started.
@@ -195,7 +195,7 @@ def _stop_container(stop_argv: Sequence[str]) -> None:
 
 
 def _stop_group(process: subprocess.Popen[bytes]) -> None:
-    """Ends whatever is left of the command: first asked, then forced."""
+    """End whatever is left of the command: first asked, then forced."""
     for signum in (signal.SIGTERM, signal.SIGKILL):
         try:
             os.killpg(process.pid, signum)
@@ -209,7 +209,7 @@ def _stop_group(process: subprocess.Popen[bytes]) -> None:
 
 
 def _group_ended(process: subprocess.Popen[bytes]) -> bool:
-    """Waits until no process of the group is left, STOP_SECONDS at most."""
+    """Wait until no process of the group is left, STOP_SECONDS at most."""
     deadline = time.monotonic() + STOP_SECONDS
     while time.monotonic() < deadline:
         process.poll()  # reaps the leader, which would count as a member of the group until then
@@ -220,7 +220,7 @@ def _group_ended(process: subprocess.Popen[bytes]) -> bool:
 
 
 def _group_lives(group: int) -> bool:
-    """Whether a member still runs; one that has ended and waits to be reaped (by a lazy init) does not count."""
+    """Return whether a member still runs; one that has ended and waits to be reaped (by a lazy init) does not count."""
     for stat in Path("/proc").glob("[0-9]*/stat"):
         with contextlib.suppress(OSError, ValueError, IndexError):
             state, _, member_of = stat.read_text().rpartition(")")[2].split()[:3]
@@ -231,7 +231,7 @@ def _group_lives(group: int) -> bool:
 
 @contextlib.contextmanager
 def _deadline(process: subprocess.Popen[bytes], seconds: float | None) -> Iterator[threading.Event]:
-    """Ends the group after `seconds`; the event says that it did."""
+    """End the group after `seconds`; the event says that it did."""
     expired = threading.Event()
 
     def expire() -> None:

@@ -27,7 +27,7 @@ class StageWatch:
         self._seconds: dict[str, float] = {}
 
     def feed(self, line: str) -> None:
-        """Takes one line; progress bars count as lines."""
+        """Take one line; progress bars count as lines."""
         if match := STAGE_LINE.search(line):
             self._edge(match["edge"], STAGE_NAMES.get(match["verb"], match["verb"]))
         elif match := COMPILE_PERCENT.match(line):

@@ -57,7 +57,7 @@ class ToolchainStatus:
 
 
 def toolchain_status() -> ToolchainStatus:
-    """Looks at every location; takes some seconds, since commands are asked for their versions."""
+    """Look at every location; takes some seconds, since commands are asked for their versions."""
     return ToolchainStatus(tuple(_inspect(kind) for kind in KINDS))
 
 

@@ -70,7 +70,7 @@ def unsupported(node: FloatNode, what: str, hint: str = "") -> ModelError:
 
 
 def read_float_graph(path: Path) -> FloatGraph:
-    """Reads an ONNX file with static shapes; raises ModelError where it is none or has several inputs."""
+    """Read an ONNX file with static shapes; raises ModelError where it is none or has several inputs."""
     import onnx
     from onnx import helper, numpy_helper
 

@@ -77,7 +77,7 @@ def requested_int16(job: CompileJob, graph: FloatGraph) -> frozenset[str]:
 
 
 def check_options(job: CompileJob) -> None:
-    """Refuses, by name, what would change the result and is not done here."""
+    """Refuse, by name, what would change the result and is not done here."""
     group, calibration = job.config.model_parameters, job.config.calibration_parameters
     input_config, batch = job.config.inputs[0], job.config.input_parameters.input_batch
     unsupported_options = {

@@ -67,7 +67,7 @@ ALL_INPUTS_ARE_DATA = ("Add", "Sub", "Mul", "Concat", "MatMul")  # other operati
 
 
 def check_supported(graph: FloatGraph) -> None:
-    """Refuses the first node that the quantizer has no form for, by name, before any image is read."""
+    """Refuse the first node that the quantizer has no form for, by name, before any image is read."""
     for node in graph.nodes:
         if node.op not in EMITTERS:
             raise unsupported(node, "is not known to the simulated compiler")

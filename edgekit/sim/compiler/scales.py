@@ -37,7 +37,7 @@ class ScalePlan:
 
 
 def plan_scales(graph: FloatGraph, *, int16_tail: bool = True, int16: Collection[str] = ()) -> ScalePlan:
-    """Decides the sharing: moves share always; a Concat shares with branches that nothing else reads.
+    """Decide the sharing: moves share always; a Concat shares with branches that nothing else reads.
 
     Such a branch is rounded once, straight to the Concat's scale; other branches are rescale_to before it. `int16` are
     the tensors with 16 bits (`int16_tensors`), besides those of the tail.
@@ -80,7 +80,7 @@ def tensors_of(graph: FloatGraph) -> list[str]:
 
 
 def keeps_scale(node: FloatNode) -> bool:
-    """Whether the result's integers mean what those of the (first) input mean."""
+    """Return whether the result's integers mean what those of the (first) input mean."""
     return node.op in SAME_SCALE_OPS or (node.op == "Table" and node.attrs["function"] == "clip")
 
 
@@ -108,7 +108,7 @@ def _join_branches(graph: FloatGraph, concat: FloatNode, parent: dict[str, str],
 
 
 def takes_int8(node: FloatNode) -> bool:
-    """Whether the BPU has the operation for int8 only: a wide input is brought to 8 bits in front of it."""
+    """Return whether the BPU has the operation for int8 only: a wide input is brought to 8 bits in front of it."""
     return node.op in INT8_OPS or "average" in node.attrs
 
 

@@ -12,9 +12,18 @@ EXECUTIONS = ("fast", "reference")
 
 
 def make_executor(graph: Graph, *, execution: str = "fast", threads: int = 2) -> Executor:
-    """An executor for `graph`; `threads` is how many the fast one uses within a frame.
+    """Make an executor for a graph.
 
-    Where the kernels cannot be built, the reference runs: the same integers, later.
+    Args:
+        graph: The integer graph.
+        execution: "fast" or "reference"; both give the same integers.
+        threads: How many threads the fast one uses within a frame.
+
+    Returns:
+        The executor; the reference if the kernels cannot be built here.
+
+    Raises:
+        ConfigError: `execution` is neither.
     """
     if execution not in EXECUTIONS:
         raise ConfigError(

@@ -137,7 +137,7 @@ def is_depthwise(conv: Conv) -> bool:
 
 
 def is_patchwise(conv: ConvTranspose) -> bool:
-    """Whether every output pixel has exactly one input pixel."""
+    """Return whether every output pixel has exactly one input pixel."""
     exact = conv.weight.shape[1:3] == conv.strides and not any(conv.pads) and conv.dilations == (1, 1)
     height, width = conv.outputs[0].shape[1:3]
     return exact and conv.group == 1 and height % conv.strides[0] == 0 and width % conv.strides[1] == 0

@@ -60,7 +60,7 @@ class FastExecutor:
         return results
 
     def timed(self, inputs: Mapping[str, np.ndarray]) -> list[tuple[str, float]]:
-        """Runs a frame; gives each step's node name and its seconds."""
+        """Run a frame; gives each step's node name and its seconds."""
         plan = self.plan()
         frame = self._begin_frame(plan, inputs)
         times = []

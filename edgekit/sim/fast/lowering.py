@@ -63,7 +63,7 @@ def lower(fused: FusedNode) -> Lowering | None:
 
 
 def can_fuse_into(node: Node) -> bool:
-    """Whether a convolution kernel computes the node, which can take the nodes behind it along."""
+    """Return whether a convolution kernel computes the node, which can take the nodes behind it along."""
     operator = node.operator
     return (isinstance(operator, Conv) and _has_kernel(operator)) or (
         isinstance(operator, ConvTranspose) and is_patchwise(operator)
@@ -71,7 +71,7 @@ def can_fuse_into(node: Node) -> bool:
 
 
 def can_fuse(node: Node, dtype: np.dtype[np.generic], chained: bool) -> bool:
-    """Whether a convolution's kernel that holds `dtype` can take `node` along."""
+    """Return whether a convolution's kernel that holds `dtype` can take `node` along."""
     operator, out = node.operator, node.operator.outputs[0]
     if isinstance(operator, Dequantize):
         if dtype == np.int32:

@@ -32,7 +32,7 @@ PER_ELEMENT = (Lut, Lut2Layer)  # their arrays are tables already, not one entry
 
 
 def is_uniform(operator: Any) -> bool:
-    """Whether every channel has the same parameters."""
+    """Return whether every channel has the same parameters."""
     if isinstance(operator, PER_ELEMENT):
         return True
     return all(np.all(array == array.flat[0]) for array in _channel_arrays(operator))

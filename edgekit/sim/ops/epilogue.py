@@ -57,5 +57,5 @@ def read_epilogue(node: NodeReader, channels: int) -> Epilogue | Accumulator:
 
 
 def read_relu(node: NodeReader) -> bool:
-    """Whether the node ends in a relu; other activations are refused."""
+    """Return whether the node ends in a relu; other activations are refused."""
     return node.choice("activation", ("", "none", "NONE", "relu"), "") == "relu"

@@ -102,7 +102,7 @@ class NodeReader:
         return value
 
     def is_constant(self, name: str) -> bool:
-        """Whether the tensor `name` is an initializer."""
+        """Return whether the tensor `name` is an initializer."""
         return name in self._constants
 
     # Attributes
@@ -175,7 +175,7 @@ class NodeReader:
         self.choice("data_format", ("NHWC",), default="NHWC")
 
     def finish(self) -> None:
-        """Refuses attributes that nobody asked for: leaving one out could change the result silently."""
+        """Refuse attributes that nobody asked for: leaving one out could change the result silently."""
         unknown = sorted(set(self._attributes) - self._read)
         self.require(not unknown, f"attribute {', '.join(unknown)} is not known", "none of that name")
 

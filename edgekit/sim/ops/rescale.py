@@ -39,7 +39,7 @@ class Rescale:
 
 
 def read_rescale(node: NodeReader, channels: int, names: tuple[str, str, str], *, nearest: bool) -> Rescale:
-    """Reads the attributes `names` (right shift, scale, output shift); `nearest` where the node does not say.
+    """Read the attributes `names` (right shift, scale, output shift); `nearest` where the node does not say.
 
     A list of one entry stands for all channels.
     """

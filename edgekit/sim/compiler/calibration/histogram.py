@@ -26,7 +26,7 @@ class Histogram:
     largest: float = 0.0
 
     def add(self, values: NDArray[np.floating]) -> None:
-        """Counts every element of `values`; raises ValueError where one is not finite."""
+        """Count every element of `values`; raises ValueError where one is not finite."""
         flat = np.asarray(values, np.float32).reshape(-1)
         if flat.size == 0:
             return

@@ -111,7 +111,7 @@ def threshold_rule(calibrator: Calibrator) -> ThresholdRule:
 
 
 def check_calibration(config: PtqConfig) -> None:
-    """Refuses, by name, what the simulated compiler cannot do; before any image is read."""
+    """Refuse, by name, what the simulated compiler cannot do; before any image is read."""
     group = config.calibration_parameters
     if group.calibration_type in ("load", "skip"):
         raise _refused("calibration_type", group.calibration_type, "default, mix, kl or max")

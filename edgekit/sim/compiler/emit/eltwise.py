@@ -109,7 +109,7 @@ def rescale_to(writer: GraphWriter, tensor: str, scale: float, layout: str = NHW
 
 
 def add_requantize(writer: GraphWriter, source: str, target: str, tensor: str, factor: float) -> None:
-    """Makes the integer tensor of `tensor` (NHWC) from another one whose 1 is `factor` of its own."""
+    """Make the integer tensor of `tensor` (NHWC) from another one whose 1 is `factor` of its own."""
     name = f"{tensor}_Requantize"
     _add_requantize(writer, name, source, target, tensor, factor, NHWC, writer.bits(tensor))
 

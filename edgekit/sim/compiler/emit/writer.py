@@ -113,7 +113,7 @@ class GraphWriter:
         domain: str = "horizon",
         **attrs: Any,
     ) -> None:
-        """Appends a node; `reads` is the float tensor whose threshold the report shows for it."""
+        """Append a node; `reads` is the float tensor whose threshold the report shows for it."""
         from onnx import helper
 
         if domain == "horizon" and op not in ("HzDequantize", "HzQuantize"):
