@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import hashlib
 import io
 import os
 import shutil
@@ -18,9 +17,10 @@ from typing import Any
 
 from edgekit.errors import DataError, ModelError, OutputError
 from edgekit.files import CHUNK_BYTES, read_json, sha256_file
+from edgekit.records import check_envelope
 
 BUNDLE_NAME = "bundle.json"
-BUNDLE_VERSION = 1
+BUNDLE_KIND = "bundle"  # of its schema
 ARCHIVE_SUFFIX = ".tar.gz"
 ARCHIVE_SUFFIXES = (ARCHIVE_SUFFIX, ".tgz")
 REQUIRED_PARTS = ("model", "sidecar")
@@ -130,14 +130,8 @@ def _read_record(folder: Path) -> tuple[Mapping[str, Any], list[Member]]:
         record = read_json(path, max_bytes=MAX_JSON_BYTES)
     except DataError as error:
         raise ModelError(error.message, hint=NEW_COPY_HINT) from error
-    if not isinstance(record, Mapping) or record.get("edgekit") != "bundle":
-        raise _refused(folder, f"{BUNDLE_NAME} is of another kind, expected that of a bundle")
-    if record.get("version") != BUNDLE_VERSION:
-        version = str(record.get("version"))[:20]
-        raise ModelError(
-            f"{folder} is a bundle of version {version}, expected {BUNDLE_VERSION}",
-            hint="update edgekit, or make the bundle again with this version",
-        )
+    hint = "make the bundle again with edgekit deploy, or update edgekit"
+    record = check_envelope(record, BUNDLE_KIND, f"{BUNDLE_NAME} of {folder}", hint=hint)
     return record, _members(folder, record.get("members"))
 
 
@@ -263,10 +257,4 @@ def _refused(path: Path, why: str) -> ModelError:
 
 def hashed_member(part: str, path: Path) -> Member:
     """The member that describes the file at `path`."""
-    digest = hashlib.sha256()
-    size = 0
-    with path.open("rb") as stream:
-        while block := stream.read(CHUNK_BYTES):
-            digest.update(block)
-            size += len(block)
-    return Member(part, path.name, size, digest.hexdigest())
+    return Member(part, path.name, path.stat().st_size, sha256_file(path))

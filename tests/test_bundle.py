@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from edgekit import bundle as module
 from edgekit.bundle import BUNDLE_NAME, cache_folder, is_bundle, is_plain_name, open_bundle
 from edgekit.errors import EdgekitError, ModelError, OutputError
+from edgekit.records import envelope
 
 FILES = {"model": ("m.bin", b"model" * 100), "sidecar": ("m.json", b"{}"), "quantized": ("q.onnx", b"graph")}
 
@@ -32,7 +33,7 @@ def record(**changes: Any) -> dict[str, Any]:
         {"part": part, "name": name, "bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
         for part, (name, data) in FILES.items()
     ]
-    return {"edgekit": "bundle", "version": 1, "name": "m", "task": "detect", "members": members, **changes}
+    return {**envelope("bundle"), "name": "m", "task": "detect", "members": members, **changes}
 
 
 def make_folder(folder: Path, **changes: Any) -> Path:
@@ -133,9 +134,9 @@ def with_member(**changes: Any) -> list[dict[str, Any]]:
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"edgekit": "model"}, "another kind"),
-        ({"version": 2}, "version 2, expected 1"),
-        ({"version": None}, "version None"),
+        ({"schema": "edgekit.model/1"}, "is of schema 'edgekit.model/1', expected edgekit.bundle/1"),
+        ({"schema": "edgekit.bundle/2"}, "schema 'edgekit.bundle/2', expected edgekit.bundle/1"),
+        ({"schema": None}, "is no document of this edgekit"),
         ({"members": []}, "no members"),
         ({"members": "all"}, "no members"),
         ({"members": [7]}, "plain file name"),

@@ -10,9 +10,10 @@ from typing import Any
 
 from edgekit.calibration.checks import Warned
 from edgekit.calibration.select import Selection
-from edgekit.calibration.workdir import MANIFEST_VERSION, selection_to_dict, warned_to_dict
+from edgekit.calibration.workdir import selection_to_dict, warned_to_dict
 from edgekit.calibration.write import Planned
 from edgekit.files import sha256_file
+from edgekit.records import envelope
 from edgekit.spec import InputSpec, Preprocess
 from edgekit.version import __version__
 
@@ -46,8 +47,7 @@ def build_manifest(
         }
         entries.append(entry if plan.image.frame < 0 else {**entry, "frame": plan.image.frame})
     return {
-        "edgekit": "calibration",
-        "version": MANIFEST_VERSION,
+        **envelope("manifest"),
         "request": dict(request),
         "preprocess": {
             "letterbox_wh": list(preprocess.size_wh),

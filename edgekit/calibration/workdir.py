@@ -24,7 +24,6 @@ from edgekit.records import from_json
 from edgekit.text import check_integer, check_number, shorten
 
 STATE_NAME = ".edgekit-calibrate.json"
-MANIFEST_VERSION = 1
 SAVE_EVERY = 8  # files between two savings of the state; a killed run writes at most these again
 
 

@@ -96,7 +96,7 @@ def run(args: argparse.Namespace) -> int:
         refuse_others_files(
             outputs,
             record=args.output / JSON_NAME,
-            is_record=lambda report: report.get("edgekit") == KIND,
+            is_record=lambda report: str(report.get("schema")).startswith(f"edgekit.{KIND}/"),
             inputs=[*with_sidecars(args.model), *filter(None, [args.data, args.images])],
             overwrite=args.overwrite,
         )
@@ -115,7 +115,7 @@ def run(args: argparse.Namespace) -> int:
             on_resume=resumed,
         )
     if args.json:
-        print_json(report.to_dict())
+        print_json("bench", report.to_dict())
         return report.exit_code
     width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
     print(text_table(report, width=width))

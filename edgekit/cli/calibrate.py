@@ -71,7 +71,7 @@ def run(args: argparse.Namespace) -> int:
             images_dir=args.images_dir,
             progress=progress,
         )
-    print_json(_report(result)) if args.json else _print(result)
+    print_json("calibration", _report(result)) if args.json else _print(result)
     return 0
 
 

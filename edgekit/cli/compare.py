@@ -67,7 +67,7 @@ def run(args: argparse.Namespace) -> int:
         )
     if args.output is not None:
         write_json(args.output / "compare.json", result.to_dict())
-    print_json(result.to_dict()) if args.json else _print(result, show_all=args.all)
+    print_json("comparison", result.to_dict()) if args.json else _print(result, show_all=args.all)
     return GATE_FAILED if args.threshold is not None and not result.passes else 0
 
 

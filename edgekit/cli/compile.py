@@ -47,7 +47,7 @@ def run(args: argparse.Namespace) -> int:
             progress=progress,
         )
     if args.json:
-        print_json(as_dict(result))
+        print_json("build", as_dict(result))
     else:
         _print(result, work=args.yaml.parent, requested=args.toolchain)
     return 0

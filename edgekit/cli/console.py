@@ -5,11 +5,13 @@ from __future__ import annotations
 import contextlib
 import json
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from edgekit.files import listed
 from edgekit.progress import Progress
+from edgekit.records import envelope
 
 
 @contextlib.contextmanager
@@ -47,9 +49,9 @@ def _rich_bars() -> Iterator[Progress]:
         yield report
 
 
-def print_json(value: object) -> None:
-    """Print `value` as JSON on standard output."""
-    print(json.dumps(value, indent=2, ensure_ascii=False))
+def print_json(kind: str, value: Mapping[str, Any]) -> None:
+    """Print a document as JSON on standard output, with the envelope of its kind unless it has one of its own."""
+    print(json.dumps({**envelope(kind), **value}, indent=2, ensure_ascii=False))
 
 
 def say_replaced(paths: Sequence[Path]) -> None:

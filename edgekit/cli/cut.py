@@ -61,13 +61,14 @@ def run(args: argparse.Namespace) -> int:
     say_replaced(replaced)
     if args.json:
         print_json(
+            "cut",
             {
                 "output": str(args.output),
                 "dropped": list(cut.dropped),
                 "rewritten": list(cut.rewritten),
                 "left_to_cpu": list(cut.left),
                 "model": spec_to_dict(cut.spec),
-            }
+            },
         )
     else:
         print("\n".join(describe_lines(cut, args.output)))

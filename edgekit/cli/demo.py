@@ -32,7 +32,7 @@ def run(args: argparse.Namespace) -> int:
 
     with progress_bar() as progress:
         result = run_demo(args.output, progress=progress)
-    print_json(_report(result)) if args.json else _print(result)
+    print_json("demo", _report(result)) if args.json else _print(result)
     return 0
 
 

@@ -44,7 +44,7 @@ def run(args: argparse.Namespace) -> int:
             optimize=args.optimize,
             progress=progress,
         )
-    print_json(_as_dict(done)) if args.json else _print(done)
+    print_json("deploy", _as_dict(done)) if args.json else _print(done)
     return 0
 
 
@@ -52,8 +52,6 @@ def _as_dict(done: Deployed) -> dict[str, Any]:
     from dataclasses import asdict
 
     return {
-        "edgekit": "deploy",
-        "version": 1,
         "bundle": str(done.bundle.folder),
         "archive": str(done.bundle.archive),
         "work": str(done.work),

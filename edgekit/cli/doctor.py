@@ -25,7 +25,7 @@ def run(args: argparse.Namespace) -> int:
 
     checks = examine()
     if args.json:
-        print_json(as_dict(checks))
+        print_json("doctor", as_dict(checks))
     else:
         _print(checks)
     return 0 if healthy(checks) else 1

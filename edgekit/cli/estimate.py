@@ -55,7 +55,7 @@ def run(args: argparse.Namespace) -> int:
     if args.output:
         write_json(args.output, value)
     if args.json:
-        print_json(value)
+        print_json("estimate", value)
     else:
         _print(estimate, load_parameters(), everything=args.layers)
     return 0

@@ -110,7 +110,7 @@ def run(args: argparse.Namespace) -> int:
             workers=workers,
             progress=progress,
         )
-    print_json(result.to_dict()) if args.json else _print(result, args.output, show_classes=args.classes)
+    print_json("evaluation", result.to_dict()) if args.json else _print(result, args.output, show_classes=args.classes)
     return 0
 
 

@@ -163,10 +163,10 @@ def input_files(args: argparse.Namespace, source: Source) -> list[Path]:
 
 
 def _header(args: argparse.Namespace, session: Session) -> dict[str, Any]:
-    from edgekit.version import __version__
+    from edgekit.records import envelope
 
     return {
-        "edgekit": __version__,
+        **envelope("results"),
         "model": Path(args.model).name,
         "task": session.spec.task,
         "device": session.device.kind,

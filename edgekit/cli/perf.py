@@ -63,7 +63,7 @@ def run(args: argparse.Namespace) -> int:
         comparisons = compare(runs, figures, model_stem=_model_file(args).stem)
         report = _report(args, session, runs, vendor, comparisons, notes)
     if args.json:
-        print_json(report)
+        print_json("perf", report)
     else:
         _print_tables(session, runs, vendor, comparisons, report)
     if args.output:
@@ -196,11 +196,11 @@ def _report(
 ) -> dict[str, Any]:
     from dataclasses import asdict
 
+    from edgekit.records import envelope
     from edgekit.runtime.system import describe_machine
-    from edgekit.version import __version__
 
     return {
-        "edgekit": __version__,
+        **envelope("perf"),
         "model": _model_file(args).name,
         "task": session.spec.task,
         "march": session.spec.march,

@@ -39,7 +39,9 @@ def _fill(args: argparse.Namespace) -> int:
     folder = Path(args.folder)
     fill_folder(Path(args.target[0]), folder)
     if args.json:
-        print_json({"folder": str(folder), "files": sorted(p.relative_to(folder).as_posix() for p in _files(folder))})
+        print_json(
+            "push", {"folder": str(folder), "files": sorted(p.relative_to(folder).as_posix() for p in _files(folder))}
+        )
     else:
         print(f"{folder} holds all that the board needs; carry it over, then there:")
         print("  sh install.sh && python3 check.py --model bundle && python3 perf.py --model bundle")
@@ -79,7 +81,7 @@ def _push(args: argparse.Namespace) -> int:
     if pushed.perf is not None:
         write_json(out, pushed.perf)
     if args.json:
-        print_json(asdict(pushed))
+        print_json("push", asdict(pushed))
         return 0
     for check in pushed.checks:
         print(f"{check['state']:4} {check['name']}: {check['value']} (expected {check['expected']})")

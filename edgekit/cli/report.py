@@ -121,7 +121,7 @@ def _print_reports_json(reports: list[Report], collection: Collection, *, is_fol
     from edgekit.report.as_json import report_json, reports_json
 
     many = is_folder and len(reports) != 1
-    print_json(reports_json(reports, collection.left_aside) if many else report_json(reports[0]))
+    print_json("report", reports_json(reports, collection.left_aside) if many else report_json(reports[0]))
     if not many:  # where the JSON has no place for them
         _print_left_aside(collection)
 
@@ -137,7 +137,7 @@ def _print_diff(base: Report, new: Report, *, as_json: bool) -> None:
 
     diff = diff_reports(base, new)
     if as_json:
-        print_json(diff_json(diff))
+        print_json("report-diff", diff_json(diff))
     else:
         print_diff(_console(), diff)
 

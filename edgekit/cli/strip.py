@@ -111,7 +111,7 @@ def _show(args: argparse.Namespace, plan: StripPlan, model: str, output: str, si
     command = shlex.join(plan.arguments(model, output))
     done = not (args.print_command or args.log)
     if args.json:
-        print_json(_as_json(plan, command, output if done else None, sidecar))
+        print_json("strip", _as_json(plan, command, output if done else None, sidecar))
         return 0
     if args.print_command:
         print(command)
@@ -132,8 +132,6 @@ def _as_json(plan: StripPlan, command: str, output: str | None, sidecar: Path | 
     from dataclasses import asdict
 
     return {
-        "edgekit": "strip",
-        "version": 1,
         "decisions": [asdict(decision) for decision in plan.decisions],
         "removed": list(plan.removed),
         "notes": list(plan.notes),

@@ -59,7 +59,7 @@ def _status(args: argparse.Namespace) -> int:
 
     status = toolchain_status()
     if args.json:
-        print_json(status.to_dict())
+        print_json("toolchain", status.to_dict())
     else:
         rows = [(location.kind, "yes" if location.usable else "no", location.detail) for location in status.locations]
         print_table("toolchain", ("where", "usable", "what"), rows)

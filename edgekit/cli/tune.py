@@ -88,7 +88,7 @@ def run(args: argparse.Namespace) -> int:
     )
     with progress_bar() as progress:
         result = tune(args.model, args.images, args.output, options, progress=progress)
-    print_json(result.to_json()) if args.json else _print(result)
+    print_json("tuning", result.to_json()) if args.json else _print(result)
     return 0
 
 

@@ -53,7 +53,7 @@ def run(args: argparse.Namespace) -> int:
             progress=progress,
         )
     if args.json:
-        print_json(verification_to_dict(verified))
+        print_json("verification", verification_to_dict(verified))
     else:
         _print(verified)
     return 0 if verified.passed else 1

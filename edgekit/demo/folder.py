@@ -9,9 +9,10 @@ from pathlib import Path
 
 from edgekit.errors import DataError, OutputError
 from edgekit.files import read_json, write_json
+from edgekit.records import envelope
 
 RECORD = "demo.json"  # names every file of a demo's output, so that the next demo knows what it may replace
-MARK = "demo"
+KIND = "demo"  # of the schema of its record
 
 
 @contextlib.contextmanager
@@ -32,7 +33,7 @@ def replaced_folder(out: Path, parts: tuple[str, ...]) -> Iterator[None]:
     try:
         _clear(out)
         out.mkdir(parents=True, exist_ok=True)
-        write_json(out / RECORD, {"edgekit": MARK, "finished": False, "files": [RECORD]})
+        write_json(out / RECORD, {**envelope(KIND), "finished": False, "files": [RECORD]})
     except OSError as error:
         raise OutputError(
             f"{out} cannot be written ({error.strerror or error})",
@@ -48,7 +49,7 @@ def replaced_folder(out: Path, parts: tuple[str, ...]) -> Iterator[None]:
 
 def write_record(out: Path, summary: dict[str, object]) -> None:
     """Write demo.json: the summary and the names of all files; without it the folder counts as unfinished."""
-    write_json(out / RECORD, {"edgekit": MARK, "finished": True, **summary, "files": _files(out)})
+    write_json(out / RECORD, {**envelope(KIND), "finished": True, **summary, "files": _files(out)})
 
 
 def check_replaceable(out: Path, parts: tuple[str, ...]) -> None:
@@ -81,7 +82,7 @@ def _record(out: Path) -> dict[str, object] | None:
         record = read_json(out / RECORD)
     except DataError:
         return None
-    return record if isinstance(record, dict) and record.get("edgekit") == MARK else None
+    return record if isinstance(record, dict) and record.get("schema") == envelope(KIND)["schema"] else None
 
 
 def _clear(out: Path) -> None:

@@ -13,8 +13,8 @@ from pathlib import Path
 
 from edgekit.bundle import (
     ARCHIVE_SUFFIX,
+    BUNDLE_KIND,
     BUNDLE_NAME,
-    BUNDLE_VERSION,
     MAX_MEMBER_BYTES,
     Member,
     hashed_member,
@@ -23,6 +23,7 @@ from edgekit.bundle import (
 )
 from edgekit.errors import DataError, EdgekitError, ModelError, OutputError
 from edgekit.files import atomic_path, is_file, listed, read_json, write_json
+from edgekit.records import envelope
 from edgekit.spec import ModelSpec
 from edgekit.version import __version__
 
@@ -147,8 +148,7 @@ def _copied(part: str, path: Path, folder: Path) -> Member:
 
 def _record(name: str, members: tuple[Member, ...], spec: ModelSpec) -> dict[str, object]:
     return {
-        "edgekit": "bundle",
-        "version": BUNDLE_VERSION,
+        **envelope(BUNDLE_KIND),
         "name": name,
         "task": spec.task,
         "march": spec.march,

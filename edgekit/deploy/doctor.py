@@ -78,7 +78,7 @@ def healthy(checks: tuple[Check, ...]) -> bool:
 
 def as_dict(checks: tuple[Check, ...]) -> dict[str, Any]:
     """The checks as plain JSON values."""
-    return {"edgekit": "doctor", "version": 1, "healthy": healthy(checks), "checks": [asdict(c) for c in checks]}
+    return {"healthy": healthy(checks), "checks": [asdict(c) for c in checks]}
 
 
 def _python() -> Iterator[Check]:

@@ -23,9 +23,9 @@ from edgekit.evaluation.native_masks import predict_native, require_masks
 from edgekit.evaluation.options import MaskPlacement
 from edgekit.files import sha256_file, write_bytes
 from edgekit.progress import Progress, silent
+from edgekit.records import envelope
 from edgekit.runtime.session import Session
 from edgekit.spec import sidecar_path
-from edgekit.version import __version__
 
 __all__ = ["Predictions", "predict_images"]
 
@@ -152,7 +152,7 @@ def _header(session: Session, model: Path, images: Sequence[ImageEntry]) -> dict
     options = session.options
     sidecar = sidecar_path(model)
     return {
-        "edgekit": __version__,
+        **envelope("predictions"),
         "model": model.name,
         "model_sha256": sha256_file(model) if model.is_file() else "",
         "sidecar_sha256": sha256_file(sidecar) if sidecar.is_file() else "",

@@ -12,14 +12,12 @@ from typing import Any
 from edgekit.logs.failures import Failure
 from edgekit.logs.mapper_log import GraphTensor
 from edgekit.logs.sensitivity import Sensitivity
+from edgekit.records import envelope
 from edgekit.report.build import Build
 from edgekit.report.cosine_trace import Flow
 from edgekit.report.graph import block_of
 from edgekit.report.report import Facts, Report
-from edgekit.version import __version__
 
-SCHEMA = "edgekit.report/1"
-MANY_SCHEMA = "edgekit.reports/1"
 WORST_NODES = 10
 
 
@@ -28,8 +26,7 @@ def report_json(report: Report) -> dict[str, Any]:
     facts = report.facts
     build = facts.build
     return {
-        "schema": SCHEMA,
-        "edgekit": __version__,
+        **envelope("report"),
         "build": _build(build),
         "verdict": asdict(report.verdict),
         "model": _model(facts),
@@ -53,8 +50,7 @@ def report_json(report: Report) -> dict[str, Any]:
 def reports_json(reports: Sequence[Report], left_aside: Sequence[tuple[object, str]] = ()) -> dict[str, Any]:
     """Several reports, in the order given, with the files that belong to none of them."""
     return {
-        "schema": MANY_SCHEMA,
-        "edgekit": __version__,
+        **envelope("reports"),
         "builds": [report_json(report) for report in reports],
         "left_aside": [{"path": str(path), "why": why} for path, why in left_aside],
     }

@@ -7,9 +7,9 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from edgekit.logs.tables import NodeRow
+from edgekit.records import envelope
 from edgekit.report.report import Facts, Report
 
-SCHEMA = "edgekit.report-diff/1"
 COSINE_CHANGE = 0.005  # of a node, worth listing
 MAX_LISTED = 20
 
@@ -79,7 +79,7 @@ def diff_json(diff: Diff) -> dict[str, Any]:
     value = asdict(diff)
     for key in ("settings", "outputs", "speed", "nodes", "moved"):
         value[key] = [asdict(change) | {"delta": change.delta} for change in getattr(diff, key)]
-    return {"schema": SCHEMA, **value}
+    return {**envelope("report-diff"), **value}
 
 
 def _label(report: Report, baseline: Report) -> str:

@@ -50,7 +50,9 @@ def test_a_file_in_the_place_is_refused(tmp_path: Path) -> None:
         make_demo(tmp_path / "demo")
 
 
-@pytest.mark.parametrize("record", ["{", "[]", '{"edgekit": "model"}', '{"edgekit": "demo", "finished": true}'])
+@pytest.mark.parametrize(
+    "record", ["{", "[]", '{"edgekit": "model"}', '{"schema": "edgekit.demo/1", "finished": true}']
+)
 def test_a_foreign_record_protects_nothing(tmp_path: Path, record: str) -> None:
     (tmp_path / RECORD).write_text(record)
     with pytest.raises(OutputError, match="not empty"):

@@ -53,7 +53,7 @@ def test_the_bundle_has_all_that_running_needs(stand_in: StandIn, tmp_path: Path
         and spec.files["quantized"].name == opened.files["quantized"].name
     )
     assert opened.files["labels"].read_text().splitlines() == list(spec.names)
-    assert json.loads(opened.files["calibration"].read_text())["edgekit"] == "calibration"
+    assert json.loads(opened.files["calibration"].read_text())["schema"] == "edgekit.manifest/1"
     assert {"calibrate", "compile", "compile.makertbin.calibrate", "bundle"} <= set(done.seconds)
 
 

@@ -152,7 +152,7 @@ def _bundle_files() -> dict[str, bytes]:
         {"part": part, "name": name, "bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
         for part, (name, data) in parts.items()
     ]
-    record = {"edgekit": "bundle", "version": 1, "name": "m", "task": "detect", "members": members}
+    record = {"schema": "edgekit.bundle/1", "edgekit": "0.1.0", "name": "m", "task": "detect", "members": members}
     return {"bundle.json": json.dumps(record).encode(), **dict(parts.values())}
 
 

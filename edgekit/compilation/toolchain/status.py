@@ -49,8 +49,6 @@ class ToolchainStatus:
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON values."""
         return {
-            "edgekit": "toolchain",
-            "version": 1,
             "usable": self.usable.kind if self.usable else None,
             "locations": [{**asdict(location), "versions": dict(location.versions)} for location in self.locations],
         }

@@ -9,8 +9,9 @@ from typing import Any
 from edgekit.errors import DataError, ModelError
 from edgekit.evaluation.bench.row import FAILED, NO_SCORE, OK, UNFIT, Row
 from edgekit.evaluation.bench.row import row_from_dict as read_row
+from edgekit.records import envelope
 
-KIND, VERSION = "bench", 1
+KIND = "bench"  # of its schema
 SIM_NOTE = "* simulated int8: its ms and frames/s are those of the simulation and say nothing of a board"
 NOTHING_MEASURED = 1  # exit codes: 0 all measured, or unfit alone
 
@@ -72,8 +73,7 @@ class BenchReport:
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON values."""
         return {
-            "edgekit": KIND,
-            "version": VERSION,
+            **envelope(KIND),
             "finished": self.finished,
             "started": self.started,
             "machine": dict(self.machine),
@@ -95,7 +95,7 @@ def rows_of_unfinished(document: object, request: Mapping[str, Any]) -> tuple[Ro
     Returns:
         None if the request is another one, or the document is finished or damaged.
     """
-    if not isinstance(document, Mapping) or document.get("edgekit") != KIND or document.get("version") != VERSION:
+    if not isinstance(document, Mapping) or document.get("schema") != envelope(KIND)["schema"]:
         return ()
     if document.get("finished") is not False or document.get("request") != request:
         return ()

@@ -35,7 +35,10 @@ def test_an_unfinished_run_gives_its_rows_to_the_same_request_alone() -> None:
     assert rows_of_unfinished(document(report(*rows)), REQUEST) == ()
 
 
-@pytest.mark.parametrize("change", [{"rows": [{}]}, {"rows": 3}, {"rows": ["x"]}, {"edgekit": "perf"}, {"version": 9}])
+@pytest.mark.parametrize(
+    "change",
+    [{"rows": [{}]}, {"rows": 3}, {"rows": ["x"]}, {"schema": "edgekit.perf/1"}, {"schema": "edgekit.bench/9"}],
+)
 def test_a_damaged_file_is_started_again(change: dict[str, Any]) -> None:
     assert rows_of_unfinished({**document(report(row(), total=2)), **change}, REQUEST) == ()
     assert rows_of_unfinished(None, REQUEST) == ()
