@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from edgekit.artifacts import MANIFEST_NAME
 from edgekit.calibration.checks import Warned, check_selection
 from edgekit.calibration.manifest import build_manifest
+from edgekit.calibration.refine import Refinement, refined_model
 from edgekit.calibration.select import SELECTIONS, Selection, select_images
 from edgekit.calibration.workdir import Work, open_work
 from edgekit.calibration.write import plan_files, remove_leftovers, write_files
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     import onnx
 
 INPUT_KINDS = ("nv12", "rgb", "bgr", "yuv444", "gray")
+NO_REFINEMENT = Refinement()
 CANDIDATES_PER_PICK = 8  # frames of a video to choose each image from
 
 
@@ -81,6 +83,7 @@ def calibrate(
     max_percentile: float | None = None,
     seed: int = 0,
     images_dir: Path | None = None,
+    refinement: Refinement = NO_REFINEMENT,
     progress: Progress = silent,
 ) -> CalibrationSet:
     """Write a calibration work folder: the cut model, calibration files, the PTQ yaml and a manifest.
@@ -99,6 +102,7 @@ def calibrate(
         max_percentile: Percentile of "max", 0..1; None is the toolchain's own.
         seed: Of random selection and of sampling very large sources.
         images_dir: Where the images of a COCO JSON lie.
+        refinement: What is done to the float graph besides cutting it.
         progress: Called with each stage.
 
     Returns:
@@ -128,17 +132,18 @@ def calibrate(
         "calibration": calibration,
         "max_percentile": max_percentile,
         "seed": seed,
+        **refinement.to_json(),
     }
     with folder_lock(out_dir, "calibrate"):
         work = open_work(out_dir, request)
         heads, spec = _heads_of(model, progress)
         plan = _plan(model, heads, spec, input_kind, march, calibration, max_percentile)
         if _is_finished(work):
-            return _result(work, plan, opened, reused=True)
+            return _result(work, plan, opened, refinement, reused=True)
         if work.selection is None:  # nothing is written before this is known
             work.selection = select_images(opened, num=num, how=select, seed=seed, progress=progress)
-        _write_all(work, plan, heads, opened, progress)
-        return _result(work, plan, opened, reused=False)
+        _write_all(work, plan, heads, opened, refinement, progress)
+        return _result(work, plan, opened, refinement, reused=False)
 
 
 def _check_options(select: str, input_kind: str, march: str) -> None:
@@ -212,7 +217,9 @@ def _plan(
     return _Plan(f"{stem}_heads.onnx", f"{prefix}.yaml", config, spec)
 
 
-def _write_all(work: Work, plan: _Plan, heads: onnx.ModelProto, opened: ImageSource, progress: Progress) -> None:
+def _write_all(
+    work: Work, plan: _Plan, heads: onnx.ModelProto, opened: ImageSource, refinement: Refinement, progress: Progress
+) -> None:
     """Model, sidecar, data, yaml, then the manifest: it stands for a whole folder."""
     assert work.selection is not None
     folder, selection = work.folder, work.selection
@@ -239,6 +246,9 @@ def _write_all(work: Work, plan: _Plan, heads: onnx.ModelProto, opened: ImageSou
     _refuse_unexpected_files(folder / CALIBRATION_DIR, {p.name for p in planned})
     if not _holds_users_yaml(folder, plan):
         _write_yaml(folder / plan.yaml_name, plan)
+    if refinement.changes:
+        refined = refined_model(folder / plan.yaml_name, refinement, progress=progress)
+        _write_heads(folder / plan.model_name, refined, plan.spec)
     work.finish(
         build_manifest(
             request=work.request,
@@ -299,7 +309,7 @@ def _warnings(work: Work, plan: _Plan) -> tuple[Warned, ...]:
     return check_selection(work.selection, num=int(work.request["num"]), size_wh=plan.spec.preprocess.size_wh)
 
 
-def _result(work: Work, plan: _Plan, opened: ImageSource, *, reused: bool) -> CalibrationSet:
+def _result(work: Work, plan: _Plan, opened: ImageSource, refinement: Refinement, *, reused: bool) -> CalibrationSet:
     assert work.selection is not None
     return CalibrationSet(
         folder=work.folder,
@@ -311,6 +321,6 @@ def _result(work: Work, plan: _Plan, opened: ImageSource, *, reused: bool) -> Ca
         source_kind=opened.kind,
         selection=work.selection,
         warnings=_warnings(work, plan),
-        notes=(*opened.notes, *plan.spec.notes),
+        notes=(*opened.notes, *plan.spec.notes, *refinement.notes()),
         reused=reused,
     )

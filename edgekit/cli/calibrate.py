@@ -34,6 +34,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="how the compiler finds its thresholds; default searches",
     )
     parser.add_argument("--max-percentile", type=float, metavar="P", help="with --calibration max, e.g. 0.9999")
+    parser.add_argument(
+        "--bias-correction",
+        action="store_true",
+        help="let biases take back what rounding the weights to int8 shifts on average",
+    )
+    parser.add_argument(
+        "--clips",
+        type=float,
+        nargs="?",
+        const=0.9999,
+        metavar="P",
+        help="Clips behind convolutions that keep this share of their values, by the positive side (default 0.9999); "
+        "compare with edgekit eval --against the stock ONNX, or let edgekit tune choose",
+    )
     add_seed(parser, "random selection, and of sampling very large sources")
     add_output(parser, "an empty or new folder", metavar="WORK", required=True)
     add_json(parser)
@@ -55,6 +69,7 @@ def add_choice_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Run the command and return its exit code."""
     from edgekit.calibration.pipeline import calibrate
+    from edgekit.calibration.refine import Refinement
 
     with progress_bar() as progress:
         result = calibrate(
@@ -69,6 +84,7 @@ def run(args: argparse.Namespace) -> int:
             max_percentile=args.max_percentile,
             seed=args.seed,
             images_dir=args.images_dir,
+            refinement=Refinement(args.bias_correction, args.clips),
             progress=progress,
         )
     print_json("calibration", _report(result)) if args.json else _print(result)

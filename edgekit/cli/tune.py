@@ -40,6 +40,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="how thorough: the plan that takes about so long on a two-core computer (default 30)",
     )
     parser.add_argument(
+        "--learn",
+        type=float,
+        metavar="MINUTES",
+        help="learn bounds, weights and biases from the images of --images for about so long before any int16, at no "
+        "cost on the board (needs torch; 20 for a nano model at 640)",
+    )
+    parser.add_argument(
         "--retention", type=float, default=0.99, metavar="SHARE", help="of every metric to keep (default 0.99)"
     )
     parser.add_argument(
@@ -80,6 +87,7 @@ def run(args: argparse.Namespace) -> int:
         max_extra_ms=args.max_extra_ms,
         fps=args.fps,
         prove=args.prove,
+        learn=args.learn,
         input_kind=args.input,
         march=args.march,
         seed=args.seed,

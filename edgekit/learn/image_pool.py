@@ -22,6 +22,7 @@ from edgekit.spec import ModelSpec
 FEWEST = 32  # images; with fewer, what is learned is those images
 HELD_OUT = 64  # images not learned from: with fewer, early stopping misleads
 MOST = 1000  # images; more do not fit into the usual minutes
+VIDEO_FRAMES = 400  # taken of a video
 THUMB = 16  # pixels per side, to compare images by
 ALIKE = 3.0  # grey levels: mean difference of two thumbnails of the same scene
 
@@ -52,6 +53,22 @@ class ImagePool:
         return np.ascontiguousarray(values) / np.float32(255)
 
 
+def split_images(images: Sequence[Image], *, seed: int) -> tuple[tuple[Image, ...], tuple[Image, ...]]:
+    """Return the images that are learned from, and those that are held out.
+
+    Args:
+        images: Unlabelled images.
+        seed: Of their order.
+
+    Returns:
+        Both in the seed's order; together at most `MOST`.
+    """
+    rng = np.random.default_rng(seed)
+    order = [images[i] for i in rng.permutation(len(images))[:MOST]]
+    learned = len(order) - min(HELD_OUT, len(order) // 2)
+    return tuple(order[:learned]), tuple(order[learned:])
+
+
 def fill_pool(
     images: Sequence[Image], spec: ModelSpec, path: Path, *, seed: int, progress: Progress = silent
 ) -> ImagePool:
@@ -70,9 +87,9 @@ def fill_pool(
     Raises:
         DataError: Fewer than `FEWEST` images can be read, or fewer differ.
     """
-    rng = np.random.default_rng(seed)
-    chosen = [images[i] for i in rng.permutation(len(images))[:MOST]]
-    _require(len(chosen), f"{len(chosen)} images")
+    learned, held_out = split_images(images, seed=seed)
+    chosen = [*learned, *held_out]
+    require_enough(len(chosen), f"{len(chosen)} images")
     thumbs: list[npt.NDArray[np.float32]] = []
     kept: list[Image] = []
     shape: tuple[int, ...] = ()
@@ -86,10 +103,10 @@ def fill_pool(
             thumbs.append(_thumb(pixels))
             stream.write(pixels.tobytes())
     progress("letterbox", len(chosen), len(chosen))
-    _require(len(kept), f"{len(kept)} readable images of {len(chosen)}")
-    _require(_different(np.stack(thumbs)), f"{len(kept)} images, but not as many that differ")
+    require_enough(len(kept), f"{len(kept)} readable images of {len(chosen)}")
+    require_enough(_different(np.stack(thumbs)), f"{len(kept)} images, but not as many that differ")
     mapped = np.memmap(path, np.uint8, "r", shape=(len(kept), *shape))
-    return ImagePool(tuple(kept), mapped, min(HELD_OUT, len(kept) // 2))
+    return ImagePool(tuple(kept), mapped, len(set(kept) & set(held_out)))
 
 
 def _letterboxed(spec: ModelSpec) -> Any:
@@ -117,7 +134,8 @@ def _different(thumbs: npt.NDArray[np.float32]) -> int:
     return len(kept)
 
 
-def _require(count: int, what: str) -> None:
+def require_enough(count: int, what: str) -> None:
+    """Raise DataError for fewer than `FEWEST` images; `what` says what there is."""
     if count < FEWEST:
         raise DataError(
             f"{what}, expected at least {FEWEST} different ones to learn from",

@@ -24,7 +24,7 @@ from edgekit.sim.compiler.calibration.search import Thresholds, calibrated, thre
 from edgekit.sim.compiler.calibration.thresholds import max_threshold
 from edgekit.sim.compiler.log import BuildLog
 from edgekit.sim.compiler.prepared_model import PreparedModel, prepare_model
-from edgekit.tuning.clips import FRACTIONS, boundable, clipped_thresholds, observe_positive, positive_bounds
+from edgekit.tuning.clips import FRACTIONS, boundable, clipped_thresholds, positive_bounds
 from edgekit.tuning.cost import giga_macs
 from edgekit.tuning.fold.clip import clip_outputs
 from edgekit.version import __version__
@@ -35,7 +35,6 @@ if TYPE_CHECKING:
     from edgekit.learn.judge import Losses
     from edgekit.learn.training import LearningTask
 
-VIDEO_FRAMES = 400  # taken of a video
 FRACTION_IMAGES = 16  # held-out images on which the Clips to start from are chosen
 UNTUNED, CLIPS, LEARNED = "untuned", "clips", "learned"
 POOL_NAME, CHECKPOINT_NAME, REPORT_NAME = "images.u8", "checkpoint.npz", "learn.json"
@@ -90,7 +89,8 @@ def learn(
     start = _Start(prepared, torch.device("cuda" if torch.cuda.is_available() else "cpu"))
     pool = fill_pool(source.images, job.spec, out / POOL_NAME, seed=seed, progress=progress)
     steps = steps_for(minutes, giga_macs=giga_macs(prepared.graph), held_out=pool.held_out)
-    magnitudes = observe(job, prepared.graph, prepared.plan.observed, progress=progress)
+    observed = dict.fromkeys([*prepared.plan.observed, *boundable(prepared.graph, prepared.plan).values()])
+    magnitudes = observe(job, prepared.graph, list(observed), progress=progress)
     clips = _best_clips(prepared, start, pool, magnitudes, progress)
     task = start.task(magnitudes, clips, pool, steps, seed)
     about = {
@@ -106,6 +106,8 @@ def learn(
     bounds = {name: float(bound.detach()) for name, bound in task.parameters.bounds().items()}
     _save(with_weights(onnx.load(job.onnx_path), task.parameters.learned_weights()), out / "learned.onnx")
     losses = _judge(prepared, start, pool, clips, out, bounds, progress)
+    del task, pool
+    (out / POOL_NAME).unlink(missing_ok=True)  # hundreds of megabytes
     report = {**about, "done": state.step, "ended": state.ended, "best_step": state.best_step, "history": state.history}
     del report["calibration"]
     report |= _verdict(losses, seed)
@@ -146,15 +148,13 @@ def _best_clips(
     """The bounds of the percentile whose integer graph loses least on a few held-out images."""
     from edgekit.learn.judge import integer_losses
 
-    tensors = boundable(prepared.graph, prepared.plan)
-    if not tensors:
+    if not boundable(prepared.graph, prepared.plan):
         raise ConfigError(
             "no convolution of this model stands in front of an activation that is flat below zero, expected some",
             hint="tune without --learn: its bounds would have nothing to learn",
         )
-    positive = observe_positive(prepared.job, prepared.graph, tensors, progress=progress)
     largest = thresholds_by(max_threshold, magnitudes, prepared.plan)
-    options = {str(f): positive_bounds(positive, magnitudes, fraction=f) for f in FRACTIONS}
+    options = {str(f): positive_bounds(magnitudes, prepared.graph, prepared.plan, fraction=f) for f in FRACTIONS}
     builds = {
         name: (prepared, clipped_thresholds(largest, bounds, prepared.graph, prepared.plan))
         for name, bounds in options.items()

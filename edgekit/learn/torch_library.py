@@ -8,7 +8,7 @@ from typing import Any
 from edgekit.errors import ConfigError
 
 OLDEST = (2, 1)
-INSTALL = "install torch's CPU build from the index that pytorch.org names for your system, or edgekit[learn]"
+INSTALL = "install torch's CPU build from the index that pytorch.org names for your system"
 
 
 def load_torch() -> Any:

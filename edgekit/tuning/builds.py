@@ -12,12 +12,14 @@ from edgekit.sim.compiler.prepared_model import INT16_MARCHES, PreparedModel
 from edgekit.sim.compiler.quantize import QuantizedGraph
 from edgekit.sim.compiler.scales import ScalePlan, plan_scales
 from edgekit.tuning.candidate import Candidate
+from edgekit.tuning.clips import clipped_thresholds, positive_bounds
 from edgekit.tuning.workspace import Workspace
 
 if TYPE_CHECKING:
     from edgekit.runtime.session import Session
 
 __all__ = [
+    "bounds_above",
     "candidate_model",
     "candidate_session",
     "clip_thresholds",
@@ -111,9 +113,7 @@ def effective_clip_ranges(candidate: Candidate, model: PreparedModel) -> dict[st
 
 
 def clip_thresholds(thresholds: Thresholds, clip_ranges: Mapping[str, float], model: PreparedModel) -> Thresholds:
-    """Bring down the threshold of each clipped tensor, and that of the table behind it.
-
-    A swish never exceeds its input, so that what saturates before it cannot come out of it.
+    """Bring down the threshold of each clipped tensor, and of what a Clip there keeps from reaching further.
 
     Args:
         thresholds: Threshold per scale.
@@ -123,14 +123,7 @@ def clip_thresholds(thresholds: Thresholds, clip_ranges: Mapping[str, float], mo
     Returns:
         New thresholds.
     """
-    behind = _tables(model)
-    result = dict(thresholds)
-    for tensor, bound in clip_ranges.items():
-        for name in (tensor, behind.get(tensor, tensor)):
-            source = model.plan.source.get(name, name)
-            if source == name and name in result:  # a scale of its own, not that of a Concat
-                result[name] = min(result[name], bound)
-    return result
+    return clipped_thresholds(thresholds, clip_ranges, model.graph, model.plan)
 
 
 def clippable_tensors(model: PreparedModel) -> frozenset[str]:
@@ -166,6 +159,22 @@ def tensor_percentile(workspace: Workspace, candidate: Candidate, tensor: str, p
     """
     histogram = workspace.histograms(candidate.calibration_set, candidate.graph)[tensor]
     return percentile_threshold(histogram, fraction=percentile)
+
+
+def bounds_above(workspace: Workspace, candidate: Candidate, fraction: float) -> dict[str, float]:
+    """Return the bounds of convolutions whose negative side the activation behind them flattens.
+
+    Args:
+        workspace: Where the candidate's calibration set and graph lie.
+        candidate: The candidate.
+        fraction: Of all elements that the bound covers, by the positive side alone.
+
+    Returns:
+        Tensor -> bound.
+    """
+    model = candidate_model(workspace, candidate)
+    histograms = workspace.histograms(candidate.calibration_set, candidate.graph)
+    return positive_bounds(histograms, model.graph, _scale_plan(model, candidate), fraction=fraction)
 
 
 def _scale_plan(model: PreparedModel, candidate: Candidate) -> ScalePlan:

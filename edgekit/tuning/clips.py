@@ -7,26 +7,27 @@ the convolution, which both compilers absorb into the convolution's own scale.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from edgekit.calibration.samples import normalisation_of, read_sample
-from edgekit.progress import Progress, silent
 from edgekit.sim.compiler.calibration.histogram import Histogram
 from edgekit.sim.compiler.calibration.thresholds import percentile_threshold
-from edgekit.sim.compiler.float_graph import FloatGraph
-from edgekit.sim.compiler.float_runner import FloatRunner
-from edgekit.sim.compiler.scales import ScalePlan
+from edgekit.sim.compiler.emit.lut import Function, table_function
+from edgekit.sim.compiler.float_graph import FloatGraph, FloatNode
+from edgekit.sim.compiler.scales import ScalePlan, keeps_scale
+
+__all__ = ["FLAT_BELOW_ZERO", "FRACTIONS", "boundable", "clipped_thresholds", "positive_bounds"]
 
 if TYPE_CHECKING:
-    from edgekit.compiler_api import CompileJob
     from edgekit.sim.compiler.calibration.search import Thresholds
 
 FLAT_BELOW_ZERO = ("swish", "hard_swish", "softplus", "elu")  # table functions that are nearly constant below -4
 FLAT_FROM = 4.0  # a bound is not smaller: the activation's negative lobe stays inside the range
 FRACTIONS = (1.0, 0.99999, 0.9999, 0.9995)  # percentiles of the positive side that are tried for all at once
+GRID = 4001  # points between -bound and bound at which a function is looked at
+BISECTIONS = 40  # of the range in which a function is inverted
 
 
 def boundable(graph: FloatGraph, plan: ScalePlan) -> dict[str, str]:
@@ -51,52 +52,42 @@ def boundable(graph: FloatGraph, plan: ScalePlan) -> dict[str, str]:
     return result
 
 
-def observe_positive(
-    job: CompileJob, graph: FloatGraph, tensors: Collection[str], *, progress: Progress = silent
-) -> dict[str, Histogram]:
-    """Count the positive side of tensors over the calibration set.
-
-    Args:
-        job: The compile job whose calibration files are read, one at a time.
-        graph: The simplified float graph of the job's model.
-        tensors: Names of float tensors of that model.
-        progress: Called per calibration file.
-
-    Returns:
-        A histogram per tensor; values below zero count as zero, so that a percentile is one of all elements.
-    """
-    names = sorted(tensors)
-    histograms = {name: Histogram() for name in names}
-    runner = FloatRunner(job.onnx_path, names, graph.shapes)
-    normalisation = normalisation_of(job)
-    total = len(job.calibration_files)
-    for done, path in enumerate(job.calibration_files):
-        progress("positive side", done, total)
-        for name, values in runner.run(read_sample(path, job, normalisation)):
-            histograms[name].add(np.maximum(values, 0))
-    progress("positive side", total, total)
-    return histograms
-
-
 def positive_bounds(
-    positive: Mapping[str, Histogram], magnitudes: Mapping[str, Histogram], *, fraction: float
+    histograms: Mapping[str, Histogram], graph: FloatGraph, plan: ScalePlan, *, fraction: float
 ) -> dict[str, float]:
-    """Return a bound per tensor: the percentile of its positive side, wide enough for the activation's negative lobe.
+    """Return a bound per convolution: the percentile of its positive side, wide enough for the negative lobe.
+
+    The activation grows with its input and its negative lobe is small, so that a percentile of what it gives is the
+    image of the same percentile of what it reads: the statistics of a usual calibration are enough.
 
     Args:
-        positive: Histograms of the positive side, as `observe_positive` gives them.
-        magnitudes: Histograms of |x| of the same tensors; no bound exceeds their largest value.
+        histograms: Histograms of |x|, of the convolutions' outputs and of the activations behind them.
+        graph: The simplified float graph.
+        plan: Which tensors share a scale.
         fraction: The share of all elements that the bound covers, in 0..1.
 
     Returns:
-        Tensor -> bound above zero. Tensors that never leave -bound .. bound are left out: a Clip would do nothing.
+        Convolution output -> bound above zero. Tensors that never leave -bound .. bound are left out: a Clip would do
+        nothing.
     """
+    producers = graph.producers()
     bounds: dict[str, float] = {}
-    for name, histogram in positive.items():
-        bound = max(percentile_threshold(histogram, fraction=fraction), FLAT_FROM)
-        if bound < magnitudes[name].largest:
-            bounds[name] = bound
+    for tensor, activated in boundable(graph, plan).items():
+        largest = histograms[tensor].largest
+        image = percentile_threshold(histograms[activated], fraction=fraction)
+        bound = max(_inverse(table_function(producers[activated]), image, largest), FLAT_FROM)
+        if bound < largest:
+            bounds[tensor] = bound
     return bounds
+
+
+def _inverse(function: Function, image: float, largest: float) -> float:
+    """The positive x up to `largest` whose image under a growing function is `image`."""
+    low, high = 0.0, largest
+    for _ in range(BISECTIONS):
+        middle = (low + high) / 2
+        low, high = (low, middle) if float(function(np.asarray(middle))) >= image else (middle, high)
+    return high
 
 
 def clipped_thresholds(
@@ -104,20 +95,38 @@ def clipped_thresholds(
 ) -> Thresholds:
     """Return the thresholds that calibration would find behind Clips.
 
+    A table reaches as far as its function of the bound; a Concat as its largest branch; a sum at most as its terms
+    together.
+
     Args:
         thresholds: Threshold per scale without the Clips.
-        bounds: Convolution output -> bound, as `positive_bounds` gives them.
+        bounds: Tensor -> bound, as `positive_bounds` gives them.
         graph: The simplified float graph.
         plan: Which tensors share a scale.
 
     Returns:
-        The thresholds with each bounded tensor's brought down, and that of the activation behind it to the bound's
-        image where that tensor has a scale of its own.
+        The thresholds, with those brought down that the bounds keep their tensors from reaching.
     """
-    behind = boundable(graph, plan)
-    result = dict(thresholds)
-    for tensor, bound in bounds.items():
-        for name in (tensor, behind.get(tensor, tensor)):
-            if plan.source.get(name, name) == name and name in result:
-                result[name] = min(result[name], bound)  # these activations never exceed their input
-    return result
+    reach: dict[str, float] = {}
+    for node in graph.nodes:
+        inputs = [reach.get(name) for name in node.inputs if name not in graph.constants]
+        known = [value for value in inputs if value is not None]
+        derived = _reach(node, known) if known and len(known) == len(inputs) else None
+        for name in node.outputs:
+            value = bounds.get(name, derived)
+            if value is not None:
+                reach[name] = value
+    return {source: min(value, reach.get(source, value)) for source, value in thresholds.items()}
+
+
+def _reach(node: FloatNode, inputs: Sequence[float]) -> float | None:
+    """The largest magnitude of the node's result when its inputs stay within theirs; None where that is not known."""
+    if node.op == "Table" and not keeps_scale(node):
+        return float(np.abs(table_function(node)(np.linspace(-inputs[0], inputs[0], GRID))).max())
+    if keeps_scale(node):
+        return inputs[0]
+    if node.op == "Scale":
+        return inputs[0] * float(node.attrs["alpha"])
+    if node.op == "Concat":
+        return max(inputs)
+    return sum(inputs) if node.op in ("Add", "Sub") else None

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edgekit.errors import ConfigError
+from edgekit.learn.torch_library import load_torch
 from edgekit.sim.compiler.prepared_model import INT16_MARCHES
 from edgekit.workers.tasks import check_workers
 
@@ -27,6 +28,7 @@ class TuneOptions:
         max_extra_cost: Most time that int16 tensors may add on the board, as a share of the int8 build's, estimated.
         max_extra_ms: The same in milliseconds of a frame; None: no limit.
         fps: Least frames per second of the static estimate; None: no limit.
+        learn: Minutes of learning before any 16 bits are spent; None: none.
         prove: Whether the vendor's compiler compiles the three best candidates at O3.
         input_kind: What the board will feed: nv12, rgb, bgr, yuv444 or gray.
         march: Architecture of the BPU.
@@ -44,6 +46,7 @@ class TuneOptions:
     max_extra_ms: float | None = None
     fps: float | None = None
     prove: bool = False
+    learn: float | None = None
     input_kind: str = "nv12"
     march: str = "bayes-e"
     seed: int = 0
@@ -83,6 +86,12 @@ def check_options(options: TuneOptions) -> list[str]:
             )
     if not options.minutes > 0:
         raise ConfigError(f"--minutes is {options.minutes:g}, expected more than 0", hint="30 is usual")
+    if options.learn is not None:
+        if not 0 < options.learn <= MOST:
+            raise ConfigError(
+                f"--learn is {options.learn:g} minutes, expected more than 0", hint="20 are usual for a nano model"
+            )
+        load_torch()
     check_workers(options.workers, options.scheduler)
     if not options.allows_int16 and options.max_extra_cost > 0:
         return [f"march {options.march} computes in int8 only: no int16 was tried"]

@@ -14,9 +14,10 @@ from edgekit.artifacts import MANIFEST_NAME
 from edgekit.calibration.pipeline import calibrate
 from edgekit.compilation.build import compile_model
 from edgekit.data.image_loader import map_images
-from edgekit.data.image_source import Image, open_source
+from edgekit.data.image_source import Image, ImageSource, open_source
 from edgekit.errors import DataError, ImageError
 from edgekit.files import atomic_path, read_json, sha256_file, write_bytes, write_json
+from edgekit.learn.image_pool import VIDEO_FRAMES, require_enough, split_images
 from edgekit.ops.image import read_image
 from edgekit.progress import Progress
 from edgekit.runtime.session import load
@@ -27,7 +28,7 @@ from edgekit.tuning.options import TuneOptions
 from edgekit.tuning.time_budget import SearchPlan, plan_for
 from edgekit.tuning.workspace import FLOATS, FRAMES, IMAGES_NAME, SETS, LabelSource, Workspace
 
-__all__ = ["Prepared", "prepare"]
+__all__ = ["Prepared", "learning_source", "prepare"]
 
 MIN_HELD_OUT = 8  # images outside the calibration sets; with fewer, all are measured on
 DEFAULT_SET = ("diverse", 50)  # what `edgekit calibrate` chooses by default
@@ -120,6 +121,8 @@ def _write_image_list(
     """Write the images to measure on, those of no calibration set first; return how many are used, and notes."""
     images, notes = _images_to_measure(workspace, source, options, plan)
     used = {(path.resolve(), frame) for name in sets for path, frame in _calibration_images(workspace, name)}
+    if options.learn is not None:
+        used |= {(image.path.resolve(), image.frame) for image in _learned_images(source, options)}
     order = [images[i] for i in np.random.default_rng(options.seed).permutation(len(images))]
     held_out = [image for image in order if (image.path.resolve(), image.frame) not in used]
     calibrated = [image for image in order if (image.path.resolve(), image.frame) in used]
@@ -133,6 +136,29 @@ def _write_image_list(
     return min(len(held_out), plan.rungs[-1]), notes
 
 
+def learning_source(source: Path, options: TuneOptions) -> ImageSource:
+    """Return what `--learn` takes its images from.
+
+    Args:
+        source: Images to calibrate with, as `calibrate` takes them.
+        options: Checked options.
+
+    Returns:
+        The opened source.
+
+    Raises:
+        DataError: If it has too few images.
+    """
+    images_dir = options.images_dir if source.suffix == ".json" else None
+    opened = open_source(source, frames=VIDEO_FRAMES, images_dir=images_dir)
+    require_enough(len(opened.images), f"{len(opened.images)} images in {source}")
+    return opened
+
+
+def _learned_images(source: Path, options: TuneOptions) -> tuple[Image, ...]:
+    return split_images(learning_source(source, options).images, seed=options.seed)[0]
+
+
 def _images_to_measure(
     workspace: Workspace, source: Path, options: TuneOptions, plan: SearchPlan
 ) -> tuple[list[Image], tuple[str, ...]]:
@@ -141,7 +167,8 @@ def _images_to_measure(
         images = [Image(entry.path, entry.path.name) for entry in workspace.labels(None).images]
     else:
         notes = ("without labels candidates were chosen by their agreement with the float model",)
-        images = list(open_source(source, frames=plan.rungs[-1] * 2, images_dir=options.images_dir).images)
+        frames = plan.rungs[-1] * 2 if options.learn is None else VIDEO_FRAMES
+        images = list(open_source(source, frames=frames, images_dir=options.images_dir).images)
     if not images:
         raise DataError("there is no image to measure candidates on", hint="give labelled images with --data")
     return images, notes

@@ -6,14 +6,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from edgekit.ptq.calibrator import Calibrator
-from edgekit.tuning.builds import candidate_model, clippable_tensors, tensor_percentile
+from edgekit.tuning.builds import bounds_above, candidate_model, clippable_tensors, tensor_percentile
 from edgekit.tuning.candidate import Candidate
 from edgekit.tuning.measurement import Measurement, constraint_value, loss
 from edgekit.tuning.records import QuantPoint, SearchStep
 from edgekit.tuning.search import SearchContext, SearchState, keep_best
 from edgekit.tuning.time_budget import GAINS_PER_POINT, PREFIXES
 
-__all__ = ["clipped_at", "promote_int16"]
+__all__ = ["clipped_above", "clipped_at", "promote_int16"]
 
 MAX_LOSS_RATIO_INT16 = 0.97  # int16, which costs time, must bring more than a free change
 MAX_LOSS_RATIO_POINT = 0.985  # the same for one point alone
@@ -55,6 +55,22 @@ def clipped_at(context: SearchContext, candidate: Candidate, percentile: float) 
     tensors = sorted(clippable_tensors(candidate_model(context.workspace, candidate)))
     bounds = [tensor_percentile(context.workspace, candidate, tensor, percentile) for tensor in tensors]
     return replace(candidate, clip_ranges=tuple(zip(tensors, bounds, strict=True)))
+
+
+def clipped_above(context: SearchContext, candidate: Candidate, fraction: float) -> Candidate:
+    """Return the candidate without saturation but of convolutions in front of activations that are flat below zero.
+
+    Args:
+        context: What is searched with.
+        candidate: Its calibration set and graph are kept.
+        fraction: Of all elements that each bound covers, by the positive side alone.
+
+    Returns:
+        The candidate with the "max" calibrator and clip ranges.
+    """
+    candidate = replace(candidate, calibrator=Calibrator("max"))
+    bounds = bounds_above(context.workspace, candidate, fraction)
+    return replace(candidate, clip_ranges=tuple(sorted(bounds.items())))
 
 
 def _promote_prefix(context: SearchContext, state: SearchState, error_ratio: float) -> SearchState:

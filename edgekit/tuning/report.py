@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -34,6 +35,7 @@ class TuneResult:
         notes: What else is to know.
         band: What the milliseconds may be off, as a share; None without a latency model.
         proofs: Candidates that the vendor's compiler compiled.
+        learned: What was learned from what, and how it was judged; None without learning.
     """
 
     yaml: Path
@@ -49,6 +51,7 @@ class TuneResult:
     notes: tuple[str, ...] = ()
     band: float | None = None
     proofs: tuple[Proof, ...] = ()
+    learned: Mapping[str, Any] | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Return the report as plain JSON values."""
@@ -68,6 +71,7 @@ class TuneResult:
             "targets_met": self.targets_met,
             "latency": {"kind": "static estimate", "error_band": self.band},
             "proofs": [proof.to_json() for proof in self.proofs],
+            "learned": None if self.learned is None else dict(self.learned),
             "notes": list(self.notes),
         }
 

@@ -14,14 +14,15 @@ from edgekit.evaluation.bootstrap import RESAMPLES
 from edgekit.files import is_folder, sha256_file, write_json
 from edgekit.progress import Progress, silent
 from edgekit.tuning.candidate import PLAIN
+from edgekit.tuning.learning import is_learned, learning_notes, learning_report, stages_with_learning
 from edgekit.tuning.measurement import error_intervals, measurement_from_json
 from edgekit.tuning.options import TuneOptions, check_options
-from edgekit.tuning.prepare import Prepared, prepare
+from edgekit.tuning.prepare import Prepared, learning_source, prepare
 from edgekit.tuning.price import make_price, most_share
 from edgekit.tuning.prove import best_of_front, prove, require_compiler
 from edgekit.tuning.report import TuneResult, sensitivity_json
-from edgekit.tuning.search import SearchContext, SearchState, Targets, run_stages, start_search
-from edgekit.tuning.stages import STAGES
+from edgekit.tuning.search import SearchContext, SearchState, Stage, Targets, run_stages, start_search
+from edgekit.tuning.stages import FREE_STAGES, STAGES
 from edgekit.tuning.tasks import MeasureBuild
 from edgekit.tuning.write import write_tuned
 from edgekit.workers import MemoizedRunner, open_workers
@@ -68,8 +69,8 @@ def tune(
     about = _about(prepared, options)
     with MemoizedRunner(output / SEARCH_DIR / RESULTS_NAME, about, workers, progress=progress) as runner:
         context = _context(prepared, runner, options, progress)
-        state = run_stages(context, start_search(context), STAGES)
-        result = _written(context, state, output / TUNED_DIR, options.seed, (*notes, *prepared.notes))
+        state = run_stages(context, start_search(context), _stages(Path(images), options))
+        result = _written(context, state, output / TUNED_DIR, options, (*notes, *prepared.notes))
     if options.prove:
         steps = best_of_front(result.chosen.step, result.front)
         proofs = prove(prepared.workspace, result.yaml, steps, output / PROOF_DIR, progress=progress)
@@ -134,10 +135,21 @@ def _context(prepared: Prepared, runner: MemoizedRunner, options: TuneOptions, p
     )
 
 
-def _written(context: SearchContext, state: SearchState, folder: Path, seed: int, notes: tuple[str, ...]) -> TuneResult:
+def _stages(images: Path, options: TuneOptions) -> tuple[Stage, ...]:
+    if options.learn is None:
+        return STAGES
+    source = learning_source(images, options)
+    return stages_with_learning(STAGES, FREE_STAGES, source, minutes=options.learn, seed=options.seed)
+
+
+def _written(
+    context: SearchContext, state: SearchState, folder: Path, options: TuneOptions, notes: tuple[str, ...]
+) -> TuneResult:
     """Write the chosen candidate and measure the build of what was written."""
     assert state.untuned is not None and state.chosen is not None, "the precision was chosen"
-    yaml = write_tuned(context.workspace, state.chosen.step.candidate, folder)
+    learned = learning_report(context.workspace) if options.learn is not None else None
+    provenance = {"learned": learned} if is_learned(state) else {}
+    yaml = write_tuned(context.workspace, state.chosen.step.candidate, folder, provenance)
     build = compile_model(yaml, toolchain="sim", progress=context.progress)
     task = MeasureBuild(build.quantized_path, sha256_file(build.quantized_path), context.images)
     built = measurement_from_json(context.run("as written", [task])[0])
@@ -150,8 +162,9 @@ def _written(context: SearchContext, state: SearchState, folder: Path, seed: int
         untuned=state.untuned,
         chosen=state.chosen,
         built=built,
-        ratios=tuple(error_intervals(built.everywhere, context.reference().everywhere, seed=seed)),
+        ratios=tuple(error_intervals(built.everywhere, context.reference().everywhere, seed=options.seed)),
         targets_met=state.targets_met,
-        notes=notes,
+        notes=(*notes, *(learning_notes(learned) if learned else ())),
+        learned=learned,
         band=context.price.band,
     )

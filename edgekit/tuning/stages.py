@@ -7,11 +7,12 @@ from dataclasses import replace
 
 from edgekit.ptq.calibrator import Calibrator
 from edgekit.sim.compiler.mixed_precision import PrecisionGroup
-from edgekit.tuning.builds import candidate_model, clippable_tensors, tensor_percentile
+from edgekit.tuning.builds import bounds_above, candidate_model, clippable_tensors, tensor_percentile
 from edgekit.tuning.candidate import Candidate
+from edgekit.tuning.clips import FRACTIONS
 from edgekit.tuning.measurement import loss, measurement_from_json
 from edgekit.tuning.price import extra_ms
-from edgekit.tuning.promotion import clipped_at
+from edgekit.tuning.promotion import clipped_above, clipped_at
 from edgekit.tuning.records import QuantPoint
 from edgekit.tuning.search import SearchContext, SearchState, Stage, keep_best
 from edgekit.tuning.selection import choose_precision, correct_outputs, keep_graph
@@ -19,7 +20,7 @@ from edgekit.tuning.tasks import MeasureLayers, ObserveSet
 from edgekit.tuning.time_budget import GAINS_PER_POINT
 from edgekit.tuning.variants import write_corrected, write_equalized
 
-__all__ = ["STAGES"]
+__all__ = ["FREE_STAGES", "STAGES"]
 
 RUNG_DIVISOR = 2  # one in two candidates goes on to the next rung
 MIN_FINALISTS = 2
@@ -48,6 +49,11 @@ def choose_calibrator(context: SearchContext, state: SearchState) -> SearchState
         clipped_at(context, replace(incumbent, calibration_set=name), percentile)
         for name in context.calibration_sets
         for percentile in plan.percentiles
+    ]
+    candidates += [
+        clipped_above(context, replace(incumbent, calibration_set=name), fraction)
+        for name in context.calibration_sets
+        for fraction in FRACTIONS
     ]
     tried = len(candidates)
     for images in context.rungs:
@@ -161,9 +167,11 @@ def choose_clip_ranges(context: SearchContext, state: SearchState) -> SearchStat
     candidate, tried = state.incumbent.candidate, 0
     convolutions = clippable_tensors(candidate_model(workspace, candidate))
     tensors = dict.fromkeys(t for point in state.points for t in sorted(point.tensors) if t in convolutions)
+    positive = [bounds_above(workspace, candidate, fraction) for fraction in plan.clip_percentiles]
     least = context.losses("clip ranges", [candidate], images)[0]
     for tensor in list(tensors)[: plan.clip_tensors]:
         bounds = {tensor_percentile(workspace, candidate, tensor, p) for p in plan.clip_percentiles}
+        bounds |= {above[tensor] for above in positive if tensor in above}
         current = dict(candidate.clip_ranges).get(tensor)
         options = [candidate.with_clip_range(tensor, bound) for bound in sorted(bounds) if bound != current]
         if not options:  # every percentile gives the bound that it has
@@ -177,6 +185,7 @@ def choose_clip_ranges(context: SearchContext, state: SearchState) -> SearchStat
     return keep_best(context, state, change, [candidate], tried=tried, max_loss_ratio=MAX_LOSS_RATIO)
 
 
+FREE_STAGES: frozenset[Stage] = frozenset({equalize_layers, correct_rounding, choose_clip_ranges})
 STAGES: tuple[Stage, ...] = (
     choose_calibrator,
     equalize_layers,

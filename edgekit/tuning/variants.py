@@ -23,7 +23,7 @@ from edgekit.tuning.fold.convolution import Convolution, read_convolution
 from edgekit.tuning.fold.equalize import equalize
 from edgekit.tuning.workspace import Workspace
 
-__all__ = ["write_biased", "write_corrected", "write_equalized"]
+__all__ = ["corrected_model", "write_biased", "write_corrected", "write_equalized"]
 
 MEAN_IMAGES = 16  # means need fewer images than ranges
 SMALLEST_SHIFT = 1e-6
@@ -61,7 +61,22 @@ def write_corrected(workspace: Workspace, candidate: Candidate, name: str, *, pr
     Returns:
         Number of corrected convolutions; if there is none, nothing is written.
     """
-    prepared = candidate_model(workspace, candidate)
+    model, corrected = corrected_model(candidate_model(workspace, candidate), progress=progress)
+    if corrected:
+        _write(model, workspace.graph_path(name))
+    return corrected
+
+
+def corrected_model(prepared: PreparedModel, *, progress: Progress = silent) -> tuple[onnx.ModelProto, int]:
+    """Return a float graph with the mean shift of its int8 weights corrected in the biases.
+
+    Args:
+        prepared: The model, with its calibration files.
+        progress: Called per calibration image.
+
+    Returns:
+        The graph, and the number of corrected convolutions.
+    """
     model = onnx.load(prepared.job.onnx_path)
     index = index_graph(model)
     nodes = (read_convolution(index, node) for node in model.graph.node)
@@ -69,9 +84,7 @@ def write_corrected(workspace: Workspace, candidate: Candidate, name: str, *, pr
     means = _channel_means(prepared, sorted({convolution.input for convolution in convolutions}), progress)
     shifts = {convolution.output: -_shift(convolution, means[convolution.input]) for convolution in convolutions}
     shifts = {output: shift for output, shift in shifts.items() if np.any(np.abs(shift) > SMALLEST_SHIFT)}
-    if shifts:
-        _write(add_to_biases(model, shifts), workspace.graph_path(name))
-    return len(shifts)
+    return (add_to_biases(model, shifts) if shifts else model), len(shifts)
 
 
 def _shift(convolution: Convolution, means: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:

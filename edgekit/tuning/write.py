@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from edgekit.artifacts import MANIFEST_NAME
 from edgekit.files import atomic_path, sha256_file, write_json
@@ -28,13 +29,16 @@ __all__ = ["write_tuned"]
 REASON_OF_NODES = "measured by edgekit tune: the layers whose int8 costs the outputs most, in int16"
 
 
-def write_tuned(workspace: Workspace, candidate: Candidate, folder: Path) -> Path:
+def write_tuned(
+    workspace: Workspace, candidate: Candidate, folder: Path, provenance: Mapping[str, Any] | None = None
+) -> Path:
     """Write the work folder of a candidate; the manifest comes last.
 
     Args:
         workspace: The tuning folder.
         candidate: What to write.
         folder: Where; its files are replaced.
+        provenance: What else the manifest says: plain JSON values.
 
     Returns:
         The yaml.
@@ -53,7 +57,8 @@ def write_tuned(workspace: Workspace, candidate: Candidate, folder: Path) -> Pat
     save_config(yaml, config, header=header, comments={**reasons(config), "node_info": REASON_OF_NODES})
     files = [model, sidecar_path(model), yaml, *data]
     rows = [{"name": path.relative_to(folder).as_posix(), "sha256": sha256_file(path)} for path in files]
-    write_json(folder / MANIFEST_NAME, {"edgekit": __version__, "candidate": candidate.to_json(), "files": rows})
+    about = {"edgekit": __version__, "candidate": candidate.to_json(), **(provenance or {})}
+    write_json(folder / MANIFEST_NAME, {**about, "files": rows})
     return yaml
 
 

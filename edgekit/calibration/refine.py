@@ -1,0 +1,91 @@
+"""The cut model made easier to quantize by what its calibration images show: corrected biases, and Clips."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from edgekit.compilation.job import load_job
+from edgekit.errors import ConfigError
+from edgekit.progress import Progress, silent
+
+if TYPE_CHECKING:
+    import onnx
+
+LEAST_FRACTION = 0.9  # below, a Clip cuts off what detections are made of
+
+
+@dataclass(frozen=True, slots=True)
+class Refinement:
+    """What `edgekit calibrate` does to the float graph besides cutting it.
+
+    Attributes:
+        bias_correction: Whether biases take back what rounding the weights shifts on average.
+        clips: Share of all elements that a Clip behind each convolution keeps, by the positive side of its output;
+            None for no Clips.
+    """
+
+    bias_correction: bool = False
+    clips: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.clips is not None and not LEAST_FRACTION <= self.clips <= 1:
+            raise ConfigError(
+                f"--clips is {self.clips:g}, expected {LEAST_FRACTION:g} to 1", hint="0.9999 keeps all but 1 in 10000"
+            )
+
+    @property
+    def changes(self) -> bool:
+        """Whether anything is done."""
+        return self.bias_correction or self.clips is not None
+
+    def to_json(self) -> dict[str, Any]:
+        """Return what a manifest says of it; empty where nothing is done."""
+        request: dict[str, Any] = {"bias_correction": True} if self.bias_correction else {}
+        return request if self.clips is None else {**request, "clips": self.clips}
+
+    def notes(self) -> tuple[str, ...]:
+        """Return what has to be said of it."""
+        return tuple(
+            note
+            for done, note in (
+                (self.bias_correction, "biases take back what int8 weights shift on average"),
+                (self.clips is not None, f"Clips behind convolutions keep {self.clips} of their values"),
+            )
+            if done
+        )
+
+
+def refined_model(yaml: Path, refinement: Refinement, *, progress: Progress = silent) -> onnx.ModelProto:
+    """Return the cut model of a calibration folder, refined.
+
+    Args:
+        yaml: The folder's yaml; its calibration files are read.
+        refinement: What to do.
+        progress: Called per calibration image.
+
+    Returns:
+        The float graph; the same tensors and outputs as before.
+
+    Raises:
+        ModelError: An operation that the simulated compiler cannot quantize.
+    """
+    import onnx
+
+    from edgekit.sim.compiler.calibration.collect import observe
+    from edgekit.sim.compiler.prepared_model import prepare_model
+    from edgekit.tuning.clips import boundable, positive_bounds
+    from edgekit.tuning.fold.clip import clip_outputs
+    from edgekit.tuning.variants import corrected_model
+
+    prepared = prepare_model(load_job(yaml))
+    model = onnx.load(prepared.job.onnx_path)
+    if refinement.bias_correction:
+        model, _ = corrected_model(prepared, progress=progress)
+    if refinement.clips is None:
+        return model
+    tensors = [name for pair in boundable(prepared.graph, prepared.plan).items() for name in pair]
+    histograms = observe(prepared.job, prepared.graph, tensors, progress=progress)
+    bounds = positive_bounds(histograms, prepared.graph, prepared.plan, fraction=refinement.clips)
+    return clip_outputs(model, bounds) if bounds else model
