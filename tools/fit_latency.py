@@ -24,7 +24,7 @@ def main() -> int:
     what.add_argument("--make", type=Path, metavar="BUILDS", help="compile the listed models into this folder")
     what.add_argument("--fit", type=Path, metavar="BUILDS", help="fit to the builds of this folder")
     parser.add_argument("--exports", type=Path, help="folder of the ONNX exports that --make compiles")
-    parser.add_argument("--images", type=Path, help="photos that --make calibrates with")
+    parser.add_argument("--images", type=Path, help="images that --make calibrates with")
     parser.add_argument("-o", "--output", type=Path, default=FILE, help="the parameter file")
     args = parser.parse_args()
     if args.make:

@@ -63,8 +63,8 @@ class Replay:
         ]
         if self.here:
             lines.append(f"heads computed here ({self.here}): {self.equal_heads} of {self.frames} frames are equal")
-            for name, found in self.differing.items():
-                lines.append(f"  {name}: {found['count']:.0f} numbers differ, by {found['largest']:g} at most")
+            for name, counts in self.differing.items():
+                lines.append(f"  {name}: {counts['count']:.0f} numbers differ, by {counts['largest']:g} at most")
         return lines
 
 
@@ -113,9 +113,9 @@ def _compare(recorded: Tensors, computed: Tensors, replay: Replay) -> bool:
             continue
         equal = False
         difference = np.abs(array.astype(np.float64) - computed[name])
-        found = replay.differing.setdefault(name, {"count": 0, "largest": 0.0})
-        found["count"] += int(np.count_nonzero(difference))
-        found["largest"] = max(found["largest"], float(np.nanmax(difference)))
+        counts = replay.differing.setdefault(name, {"count": 0, "largest": 0.0})
+        counts["count"] += int(np.count_nonzero(difference))
+        counts["largest"] = max(counts["largest"], float(np.nanmax(difference)))
     return equal
 
 

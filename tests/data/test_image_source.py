@@ -25,7 +25,7 @@ def test_a_folder(tmp_path: Path) -> None:
 def test_a_list_reports_what_is_missing(tmp_path: Path) -> None:
     write_images(tmp_path, 2)
     path = tmp_path / "list.txt"
-    path.write_text("image_001.png\nabsent.png\nphoto_000.png\n")
+    path.write_text("image_001.png\nabsent.png\nimage_000.png\n")
     source = open_source(path, frames=10)
     assert [p.name for p in source.images] == ["image_001.png", "image_000.png"]
     assert source.missing == ("absent.png",)

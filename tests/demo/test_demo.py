@@ -53,9 +53,9 @@ def test_int8_agrees_with_float(report: dict[str, Any]) -> None:
 
 
 def test_the_model_finds_what_is_there(report: dict[str, Any]) -> None:
-    true = report["true_things"]
+    true = report["true_objects"]
     assert true["float"]["share"] >= 0.85
-    assert abs(true["float"]["found"] - true["int8"]["found"]) <= 2
+    assert abs(true["float"]["matched"] - true["int8"]["matched"]) <= 2
 
 
 def test_it_says_that_the_device_is_simulated(report: dict[str, Any]) -> None:
@@ -91,7 +91,7 @@ def test_the_text_for_people(
     assert main(["demo"]) == 0
     text = capsys.readouterr().out
     agreement = report["agreement"]
-    assert f"{agreement['found']} of {agreement['of']} objects" in text
+    assert f"{agreement['matched']} of {agreement['of']} objects" in text
     assert "SIMULATED" in text and all(step in text for step in report["next"])
     assert "out/drawn" in text and str(result.out.parent) not in text, "paths as one would type them"
     assert all(name in text for name in report["output_cosines"])

@@ -1,15 +1,15 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 
 import pytest
 
 from edgekit.errors import ConfigError
 from edgekit.ptq import dump_config, load_config, parse_config
 from edgekit.ptq.presets import PRESETS, output_prefix, plain_name, ptq_config, reasons
+from tests.conftest import ROOT
 
-FOLDER = Path(__file__).resolve().parents[3] / "ptq_yamls"
+FOLDER = ROOT / "ptq_yamls"
 
 
 def test_every_file_has_its_preset_and_every_preset_its_file() -> None:

@@ -72,6 +72,7 @@ def test_weights_on_an_int8_grid_need_no_correction(workspace: Workspace) -> Non
             whole = np.rint(values / np.abs(values).max(axis=axes, keepdims=True) * 127)
             tensor.CopyFrom(numpy_helper.from_array((whole / 128).astype(np.float32), tensor.name))
     onnx.save(grid, str(path))
+    (path.parent / "manifest.json").unlink()  # which holds the hash of the model as it was
     workspace = Workspace(workspace.folder)
     assert write_corrected(workspace, CANDIDATE, "none") == 0
     assert not workspace.graph_path("none").exists()

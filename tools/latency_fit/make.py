@@ -19,7 +19,7 @@ from latency_fit.rows import FRAME_FILE, LAYERS_FILE
 
 LIST = Path(__file__).with_name("builds.txt")
 STATIC = "main_graph_subgraph_0.json"
-PHOTOS = 2  # thresholds do not change the time
+IMAGE_COUNT = 2  # thresholds do not change the time
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +59,7 @@ def make_builds(folder: Path, *, exports: Path, images: Path, say: Callable[[str
 
 def _prepared(wanted: Wanted, export: Path, images: Path, work: Path) -> Path:
     """The yaml of a calibrated work folder that asks for per-layer figures and the chosen 16 bits."""
-    yaml = calibrate(export, images, work, num=PHOTOS, select="first", calibration="max").yaml_path
+    yaml = calibrate(export, images, work, num=IMAGE_COUNT, select="first", calibration="max").yaml_path
     config = load_config(yaml)
     config = replace(config, compiler_parameters=replace(config.compiler_parameters, debug=True))
     if wanted.wide:
