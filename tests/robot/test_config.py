@@ -8,6 +8,7 @@ import pytest
 from edgekit.errors import ConfigError
 from edgekit.robot.config import ModelConfig, OutputConfig, SourceConfig, TaskConfig, parse_config
 from edgekit.tracking.shapes import Line
+from tests.conftest import ROOT
 
 FULL: dict[str, Any] = {
     "models": {"people": {"path": "people.bin", "conf": 0.4, "priority": 9, "core": 0}, "faces": "faces.onnx"},
@@ -92,6 +93,18 @@ def test_mistakes_name_what_and_where(path: str, value: Any, message: str) -> No
     with pytest.raises(ConfigError, match=message) as refused:
         parse_config(changed(path, value), "robot.yaml")
     assert refused.value.hint
+
+
+def test_the_example_of_the_documentation() -> None:
+    yaml = pytest.importorskip("yaml")
+    example = (ROOT / "docs" / "robot.md").read_text().split("```yaml\n")[1].split("```")[0]
+    config = parse_config(yaml.safe_load(example), "docs/robot.md")
+    assert [(t.model, t.source, t.on, t.every) for t in config.tasks] == [
+        ("people", "front", "", 1),
+        ("people", "yard", "", 1),
+        ("faces", "front", "people", 3),
+    ]
+    assert config.output.mqtt and config.tasks[0].track
 
 
 def test_a_video_may_be_there_twice() -> None:
