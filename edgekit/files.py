@@ -16,6 +16,7 @@ from edgekit.errors import OutputError
 from edgekit.text import read_json_file
 
 CHUNK_BYTES = 1 << 20
+WRITE_HINT = "free some disk space or choose another place with -o"
 UNENCODABLE = "backslashreplace"  # for streams of JSON, too: names of files need not be UTF-8
 SHOWN_STEM = 32  # characters of a file's stem in the name of its temporary file
 TEMPORARY = re.compile(r"\..{0,32}\.[a-z0-9_]{8}\.part(\.[^.]*)?", re.DOTALL)  # as `atomic_path` names them
@@ -31,25 +32,41 @@ def atomic_path(path: Path) -> Iterator[Path]:
     Raises OutputError where the folder cannot be written or the disk is full.
     """
     path = Path(path)
-    try:
+    with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         # the stem cut short: together with what is added it must not pass the 255 bytes of a name
         prefix = f".{path.stem[:SHOWN_STEM]}."
         handle, name = tempfile.mkstemp(prefix=prefix, suffix=f".part{path.suffix}", dir=path.parent)
         os.close(handle)
-    except OSError as error:
-        raise _cannot_write(path, error) from error
     temporary = Path(name)
     try:
-        yield temporary
-        temporary.chmod(0o666 & ~UMASK)
-        temporary.replace(path)
-    except BrokenPipeError:  # no file's doing: the reader of standard output has gone
-        raise
-    except OSError as error:
-        raise _cannot_write(path, error) from error
+        with writing(path):
+            yield temporary
+            temporary.chmod(0o666 & ~UMASK)
+            temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def writing(path: Path, *, hint: str = WRITE_HINT) -> Iterator[None]:
+    """Turn what the system refuses inside the block into an OutputError that names `path`.
+
+    A broken pipe passes: it is no file's doing, the reader of standard output has gone.
+
+    Args:
+        path: The file or folder that is written.
+        hint: The way out.
+
+    Raises:
+        OutputError: The system refused to write.
+    """
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise OutputError(f"{path} cannot be written ({error.strerror or error})", hint=hint) from error
 
 
 def is_temporary(path: Path) -> bool:
@@ -192,10 +209,3 @@ def _identities(path: Path) -> list[object]:
         status = os.stat(path)  # noqa: PTH116
         identities.append((status.st_dev, status.st_ino))
     return identities
-
-
-def _cannot_write(path: Path, error: OSError) -> OutputError:
-    return OutputError(
-        f"{path} cannot be written ({error.strerror or error})",
-        hint="free some disk space or choose another place with -o",
-    )

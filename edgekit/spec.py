@@ -121,6 +121,11 @@ class HeadSpec:
             _require(good, f"{location} scale", self.scale[:4], "positive finite numbers")
 
     @property
+    def key(self) -> str:
+        """What it is and where: "box_8", or the role alone without a grid."""
+        return f"{self.role}_{self.stride}" if self.stride else self.role
+
+    @property
     def channels(self) -> int:
         """Size of the last axis."""
         return self.shape[-1]

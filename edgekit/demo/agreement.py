@@ -103,9 +103,8 @@ def float_heads(heads: Mapping[str, npt.NDArray[np.generic]], spec: ModelSpec) -
     values = {}
     for head in spec.outputs:
         raw = heads[head.name]
-        key = f"{head.role}_{head.stride}" if head.stride else head.role
         if head.dtype == "float32":
-            values[key] = raw.astype(np.float32)
+            values[head.key] = raw.astype(np.float32)
         else:
-            values[key] = dequantize(raw, np.asarray(head.scale, np.float32), head.axis)  # type: ignore[arg-type]
+            values[head.key] = dequantize(raw, np.asarray(head.scale, np.float32), head.axis)  # type: ignore[arg-type]
     return values

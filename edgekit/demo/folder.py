@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from edgekit.errors import DataError, OutputError
-from edgekit.files import read_json, write_json
+from edgekit.files import read_json, write_json, writing
 from edgekit.records import envelope
 
 RECORD = "demo.json"  # names every file of a demo's output, so that the next demo knows what it may replace
@@ -30,15 +30,10 @@ def replaced_folder(out: Path, parts: tuple[str, ...]) -> Iterator[None]:
         OutputError: If `out` holds anything else, or cannot be written.
     """
     check_replaceable(out, parts)
-    try:
+    with writing(out, hint="free some disk space or choose another folder with -o"):
         _clear(out)
         out.mkdir(parents=True, exist_ok=True)
         write_json(out / RECORD, {**envelope(KIND), "finished": False, "files": [RECORD]})
-    except OSError as error:
-        raise OutputError(
-            f"{out} cannot be written ({error.strerror or error})",
-            hint="free some disk space or choose another folder with -o",
-        ) from error
     try:
         yield
     except BaseException:

@@ -22,7 +22,7 @@ from edgekit.bundle import (
     open_bundle,
 )
 from edgekit.errors import DataError, EdgekitError, ModelError, OutputError
-from edgekit.files import atomic_path, is_file, listed, read_json, write_json
+from edgekit.files import atomic_path, is_file, listed, read_json, write_json, writing
 from edgekit.records import envelope
 from edgekit.spec import ModelSpec
 from edgekit.version import __version__
@@ -58,7 +58,7 @@ def write_bundle(folder: Path, parts: Mapping[str, Path], spec: ModelSpec) -> Wr
     check_output(folder)
     _check_parts(parts)
     archive = folder.with_name(folder.name + ARCHIVE_SUFFIX)
-    try:
+    with writing(folder):
         folder.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=f".{folder.name}-", dir=folder.parent) as temporary:
             fresh = Path(temporary) / "bundle"
@@ -68,11 +68,6 @@ def write_bundle(folder: Path, parts: Mapping[str, Path], spec: ModelSpec) -> Wr
             open_bundle(fresh)  # what cannot be opened is not handed over
             _pack(fresh, folder.name, archive)
             _swap(fresh, folder)
-    except OSError as error:
-        raise OutputError(
-            f"{folder} cannot be written ({error.strerror or error})",
-            hint="free some disk space or choose another place with -o",
-        ) from error
     return WrittenBundle(folder, archive, members)
 
 

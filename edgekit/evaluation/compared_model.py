@@ -285,5 +285,5 @@ def head_values(raw: Arrays, model: ComparedModel, like: ComparedModel) -> dict[
         if np.issubdtype(array.dtype, np.integer):
             scale, axis = _scale_of(head, model, like)
             array = dequantize(array, scale, axis)
-        values[f"{head.role}_{head.stride}" if head.stride else head.role] = array.astype(np.float32)
+        values[head.key] = array.astype(np.float32)
     return values

@@ -21,7 +21,7 @@ from edgekit.evaluation.detections import ImageDetections, detections_from_row, 
 from edgekit.evaluation.labels import ImageEntry
 from edgekit.evaluation.native_masks import predict_native, require_masks
 from edgekit.evaluation.options import MaskPlacement
-from edgekit.files import sha256_file, write_bytes
+from edgekit.files import sha256_file, write_bytes, writing
 from edgekit.progress import Progress, silent
 from edgekit.records import envelope
 from edgekit.runtime.session import Session
@@ -105,17 +105,12 @@ def predict_images(
     missing = [image for image in images if image.image_id not in done]
     rows = (predict_rows or partial(session_rows, session, masks))(missing)
     stage = f"running {model.name}"
-    try:
-        with path.open("a", encoding="utf-8") as stream:
-            for count, (image, row) in enumerate(zip(missing, rows, strict=True), len(done) + 1):
-                stream.write(json.dumps({"image_id": image.image_id, **row}) + "\n")
-                stream.flush()
-                progress(stage, count, len(images))
-    except OSError as error:
-        raise OutputError(
-            f"{path} cannot be written ({error.strerror or error})",
-            hint="free some disk space and run the same command again: it resumes",
-        ) from error
+    hint = "free some disk space and run the same command again: it resumes"
+    with writing(path, hint=hint), path.open("a", encoding="utf-8") as stream:
+        for count, (image, row) in enumerate(zip(missing, rows, strict=True), len(done) + 1):
+            stream.write(json.dumps({"image_id": image.image_id, **row}) + "\n")
+            stream.flush()
+            progress(stage, count, len(images))
     return Predictions(path, header)
 
 

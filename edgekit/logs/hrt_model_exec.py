@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from edgekit.logs.failures import Failure, FailureWatch
 from edgekit.logs.lines import LogLine
 from edgekit.logs.numbers import finite
+from edgekit.runtime import hrt
 
 MODEL = re.compile(r"\[model name\]:\s*(\S+)\s*$")
 TENSOR = re.compile(r"(input|output)\[(\d{1,4})\]:\s*$")
@@ -17,13 +18,12 @@ FRAMES = re.compile(
     r"Frame count: (?P<frames>\d+),\s+Thread Average: (?P<average>[\d.]+) ms,\s+"
     r"thread max latency: (?P<max>[\d.]+) ms,\s+thread min latency: (?P<min>[\d.]+) ms,\s+FPS: (?P<fps>\d+\.\d+)"
 )
-AVERAGE = re.compile(r"\s*-?\s*Average\s+latency\s+is: (\d+\.\d+) ms")
-RATE = re.compile(r"\s*-?\s*Frame\s+rate\s+is: (\d+\.\d+) FPS")
+AVERAGE = re.compile(rf"\s*-?\s*{hrt.AVERAGE.pattern}")  # of a log, where bullets may stand before them
+RATE = re.compile(rf"\s*-?\s*{hrt.RATE.pattern}")
 COUNT = re.compile(r"\s*-?\s*Frame count\s+is: (\d+)\s*$")
 THREADS = re.compile(r"\s*-?\s*Thread number is: (\d+)\s*$")
-RUNTIME = re.compile(r"\[HBRT\] set log level as \d+\. version = ([\d.]+)\s*$")
-DNN = re.compile(r"\[DNN\] Runtime version = ([\d.]+)_")
-BUILDER = re.compile(r".*The model builder version = ([\d.]+)\s*$")
+RUNTIME, DNN = hrt.HBRT, hrt.DNN
+BUILDER = re.compile(rf".*{hrt.BUILDER.pattern}")
 PLATFORM = re.compile(r"\[BPU_PLAT\]BPU Platform Version\(([\d.]+)\)!(?: soc info\((\w+)\))?")
 LOADED = re.compile(r"Load model to DDR cost ([\d.]+)ms")
 MODEL_FILE = re.compile(r"--model_file[= ](\S+)")

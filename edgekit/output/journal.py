@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from edgekit.errors import OutputError
-from edgekit.files import UNENCODABLE
+from edgekit.files import UNENCODABLE, writing
 
 __all__ = ["Journal", "journal_lines", "journal_name"]
 
@@ -50,7 +50,7 @@ def journal_lines(path: Path, header: dict[str, Any], *, kept_bytes: int | None 
         OutputError: Where the journal cannot be written, or has fewer bytes than are to be kept.
     """
     journal = path.with_name(journal_name(path.name))
-    try:
+    with writing(journal, hint="free some space or choose another -o"):
         with journal.open("wb" if kept_bytes is None else "r+b") as stream:
             lines = Journal(stream)
             if kept_bytes is None:
@@ -59,13 +59,6 @@ def journal_lines(path: Path, header: dict[str, Any], *, kept_bytes: int | None 
                 _cut(stream, kept_bytes, journal)
             yield lines
         os.replace(journal, path)  # noqa: PTH105 (atomic, and over what --overwrite allows)
-    except BrokenPipeError:
-        raise
-    except OSError as error:
-        raise OutputError(
-            f"{journal} cannot be written ({error.strerror or error})",
-            hint="free some space or choose another -o",
-        ) from error
 
 
 def _cut(stream: BinaryIO, kept_bytes: int, journal: Path) -> None:

@@ -18,6 +18,7 @@ from edgekit.board_ring import COMMAND_MODULES, PARTS
 from edgekit.errors import EdgekitError, OutputError
 from edgekit.files import atomic_path
 from edgekit.packaging.board_libraries import BOARD_MACHINE, board_libraries
+from edgekit.requirements import PIP_REQUIREMENTS, PYTHON_REQUIRES
 from edgekit.version import __version__
 
 PACKAGE = Path(__file__).resolve().parents[1]
@@ -87,8 +88,8 @@ def _project(platform: str | None) -> dict[str, Any]:
         "version": __version__,
         "description": "The runtime of edgekit for the board",
         "license": "Apache-2.0",
-        "python_requires": ">=3.10",
-        "install_requires": ["numpy>=1.26", "opencv-python>=4.8"],
+        "python_requires": PYTHON_REQUIRES,
+        "install_requires": list(PIP_REQUIREMENTS),
         "entry_points": {"console_scripts": ["edgekit = edgekit.cli.main:main"]},
     }
 

@@ -11,14 +11,13 @@ from pathlib import Path
 from typing import Any
 
 from edgekit.errors import DeviceError, NoBoardLibrary
+from edgekit.requirements import MIN_PACKAGES, MIN_PYTHON
 from edgekit.runtime.board import import_board_library
 from edgekit.runtime.hrt import RuntimeVersions, has_hrt, run_hrt_versions
 from edgekit.runtime.system import Board, read_board
 from edgekit.spec import ModelSpec
 
 OK, NOTE, BAD = "ok", "note", "bad"
-MIN_PYTHON = (3, 10)
-MIN_PACKAGES = {"numpy": (1, 26), "cv2": (4, 5)}
 NOT_AVAILABLE = "not available"
 
 

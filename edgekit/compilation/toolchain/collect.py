@@ -15,7 +15,7 @@ from edgekit.binary.bin_sidecar import bin_spec
 from edgekit.compilation.toolchain.find import Toolchain
 from edgekit.compilation.toolchain.resume import Stages
 from edgekit.compiler_api import Built, CompileJob
-from edgekit.errors import OutputError
+from edgekit.files import writing
 from edgekit.logs.lines import read_lines
 from edgekit.logs.mapper import parse_mapper
 from edgekit.logs.mapper_log import MapperLog
@@ -35,16 +35,11 @@ def collect_build(
 
     `records`: what each stage left to say, by its name. Raises OutputError where there is no room.
     """
-    try:
+    with writing(build_dir, hint="free some disk space and run the same command again: finished stages are kept"):
         for stage in records:
             _take(stages.result(stage), build_dir)
         for console in sorted(stages.folder.glob(f"*{CONSOLE}")):
             _link(console, build_dir / console.name)
-    except OSError as error:
-        raise OutputError(
-            f"{build_dir} cannot be written ({error.strerror or error})",
-            hint="free some disk space and run the same command again: finished stages are kept",
-        ) from error
     log = parse_mapper(read_lines(build_dir / MAPPER_LOG))
     calibrator = parse_calibrator(log.calibration.method)
     return Built(

@@ -6,7 +6,8 @@ import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 
-from edgekit.errors import EdgekitError, OutputError
+from edgekit.errors import EdgekitError
+from edgekit.files import writing
 
 
 @contextlib.contextmanager
@@ -17,14 +18,9 @@ def exclusive_lock(lock: Path, *, busy: EdgekitError) -> Iterator[None]:
     """
     import fcntl  # not on Windows, where no toolchain runs but the rest of edgekit does
 
-    try:
+    with writing(lock.parent, hint="check its rights and the disk, or choose another folder"):
         lock.parent.mkdir(parents=True, exist_ok=True)
         stream = lock.open("w")
-    except OSError as error:
-        raise OutputError(
-            f"{lock.parent} cannot be written ({error.strerror or error})",
-            hint="check its rights and the disk, or choose another folder",
-        ) from error
     with stream:
         try:
             fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)

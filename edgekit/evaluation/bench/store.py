@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from edgekit.errors import DataError, OutputError
+from edgekit.errors import DataError
 from edgekit.evaluation.bench.report import BenchReport
 from edgekit.evaluation.bench.table import csv_text, markdown, text_table
-from edgekit.files import read_json, write_json, write_text
+from edgekit.files import read_json, write_json, write_text, writing
 
 JSON_NAME, CSV_NAME, MARKDOWN_NAME = "bench.json", "bench.csv", "bench.md"
 PLOT_NAME, LOG_NAME = "bench.png", "bench.log"
@@ -46,7 +46,7 @@ def append_log(path: Path, report: BenchReport) -> None:
     """Add the report's table to the log at `path`; if that fails, the log stays as it was."""
     machine = ", ".join(f"{name} {value}" for name, value in report.machine.items() if value)
     block = f"{report.started}  {machine}\n{text_table(report)}\n\n".encode()
-    try:
+    with writing(path, hint="free some disk space or choose another folder with -o"):
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("ab", buffering=0) as stream:
             before = stream.tell()
@@ -57,11 +57,6 @@ def append_log(path: Path, report: BenchReport) -> None:
             except BaseException:  # Ctrl-C, too: no half entry
                 stream.truncate(before)
                 raise
-    except OSError as error:
-        raise OutputError(
-            f"{path} cannot be written ({error.strerror or error})",
-            hint="free some disk space or choose another folder with -o",
-        ) from error
 
 
 def _plot(path: Path, report: BenchReport) -> bool:
