@@ -12,6 +12,7 @@ from edgekit.artifacts import SIM_MAGIC, quantized_path
 from edgekit.errors import ConfigError, DeviceError, EdgekitError, ModelError, NoBoardLibrary, UnfitError
 from edgekit.runtime.board import assume_spec, fit_to_device, import_board_library, open_board_device
 from edgekit.runtime.device import Device
+from edgekit.runtime.installed_devices import installed_devices, open_installed_device
 from edgekit.runtime.providers import DEFAULT_PROVIDER, available_providers, known_providers, require_provider
 from edgekit.spec import ModelSpec, load_spec, sidecar_path
 
@@ -66,12 +67,16 @@ def open_model(path: str | Path, *, device: str = "auto", threads: int = 0) -> O
         ConfigError: No device has that name.
     """
     path = Path(path)
-    if device not in DEVICES and device not in known_providers():  # only the latter loads onnxruntime
+    entry = None if device in DEVICES else installed_devices().get(device)
+    if device not in DEVICES and entry is None and device not in known_providers():  # only this loads onnxruntime
         raise _unknown(device)
     if not path.exists():
         raise ModelError(f"{path} does not exist, expected a model", hint="check the path of --model")
     if path.is_dir() or path.name.endswith((".tar.gz", ".tgz")):
         return open_model(host_part("bundle")(path).model_path, device=device, threads=threads)
+    if entry is not None:
+        spec, opened = open_installed_device(entry, path, threads)
+        return OpenModel(spec, opened, spec.notes)
     return OPENERS[_kind(path)](path, DeviceRequest(device, threads))
 
 
@@ -81,13 +86,15 @@ def known_devices() -> tuple[str, ...]:
     Returns:
         The devices, whether they are on this machine or not.
     """
-    return (*DEVICES, *known_providers())
+    return (*DEVICES, *known_providers(), *(name for name in installed_devices() if name not in DEVICES))
 
 
 def require_device(device: str) -> None:
     """Raise ConfigError if no device has that name, an error of the device if it is not on this machine."""
     if device in PRESENCE:
         PRESENCE[device]()
+    elif device in installed_devices():
+        return  # whether it is there is for its package to say when a model is opened
     elif device in known_providers():
         require_provider(device)
     else:
