@@ -150,6 +150,7 @@ def test_a_build_on_odd_data_is_never_called_good(yaml: Path) -> None:
     assert "odd_calibration_data" in [finding.rule for finding in verdict.findings]
 
 
+@pytest.mark.slow  # the real model at its full size
 def test_rows_of_pixels_in_place_of_planes_are_named(shared_data: Path, tmp_path: Path) -> None:
     images = tmp_path / "images"
     images.mkdir()

@@ -142,6 +142,7 @@ def cut_short(out: Path) -> list[bytes]:
     return [line.rstrip(b"\n") for line in lines]
 
 
+@pytest.mark.slow
 def test_int8_alone_where_16_bits_may_cost_nothing(material: Path, tmp_path: Path) -> None:
     tuned = tuned_in(material, tmp_path / "narrow", max_extra_cost=0.0)
     assert tuned.chosen.step.candidate.int16 == ()
