@@ -64,17 +64,24 @@ class Bundle:
 
 
 def is_bundle(path: Path) -> bool:
-    """Whether `path` looks like a bundle: a folder with bundle.json, or a .tar.gz."""
+    """Return whether `path` looks like a bundle: a folder with bundle.json, or a .tar.gz."""
     path = Path(path)
     return (path / BUNDLE_NAME).is_file() or (path.is_file() and path.name.endswith(ARCHIVE_SUFFIXES))
 
 
 def open_bundle(path: Path, *, unpack_to: Path | None = None) -> Bundle:
-    """Opens the bundle at `path`, a folder or a .tar.gz, and checks every member.
+    """Open a bundle and check every member.
 
-    An archive is unpacked once, into `unpack_to` or the user's cache folder, under its own hash.
-    Raises ModelError where a member is missing, changed or may not be in a bundle, OutputError where the archive
-    cannot be unpacked for lack of room or rights.
+    Args:
+        path: A folder or a .tar.gz, which is unpacked once, under its own hash.
+        unpack_to: Where; None for the user's cache folder.
+
+    Returns:
+        The opened bundle.
+
+    Raises:
+        ModelError: A member is missing, changed or may not be in a bundle.
+        OutputError: The archive cannot be unpacked for lack of room or rights.
     """
     path = Path(path)
     if path.is_dir():
@@ -92,13 +99,13 @@ def open_bundle(path: Path, *, unpack_to: Path | None = None) -> Bundle:
 
 
 def cache_folder() -> Path:
-    """Where archives are unpacked: $XDG_CACHE_HOME or ~/.cache, then edgekit/bundles."""
+    """Return where archives are unpacked: $XDG_CACHE_HOME or ~/.cache, then edgekit/bundles."""
     base = os.environ.get("XDG_CACHE_HOME", "")
     return (Path(base) if Path(base).is_absolute() else Path.home() / ".cache") / "edgekit" / "bundles"
 
 
 def is_plain_name(name: object) -> bool:
-    """Whether `name` is a file name that stays in its folder on every system."""
+    """Return whether `name` is a file name that stays in its folder on every system."""
     return (
         isinstance(name, str)
         and 0 < len(name) <= 200
@@ -176,7 +183,7 @@ def _check_member(folder: Path, member: Member) -> None:
 
 
 def _unpack(archive: Path, target: Path) -> None:
-    """Writes the archive's files into a fresh folder, then renames it to `target`: whole or not at all."""
+    """Write the archive's files into a fresh folder, then rename it to `target`: whole or not at all."""
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=".unpack-", dir=target.parent) as temporary:
@@ -198,7 +205,7 @@ def _unpack(archive: Path, target: Path) -> None:
 
 
 def _archive_files(archive: Path) -> Iterator[tuple[str, io.BufferedIOBase | Any]]:
-    """(name, stream) of every file; links, devices, sparse files, paths and excess are refused before any reading."""
+    """Yield (name, stream) of every file; links, devices, sparse files, paths and excess are refused unread."""
     total = 0
     names: set[str] = set()
     with gzip.open(archive, "rb") as plain, tarfile.open(fileobj=_Bounded(plain), mode="r:") as tar:  # type: ignore[call-overload]
@@ -218,7 +225,7 @@ def _archive_files(archive: Path) -> Iterator[tuple[str, io.BufferedIOBase | Any
 
 
 def _inner_name(archive: Path, name: str) -> str:
-    """The plain name of a member that lies at the top or in one folder; anything else is refused."""
+    """Return the plain name of a member that lies at the top or in one folder; anything else is refused."""
     parts = [part for part in name.split("/") if part != "."]
     if not 1 <= len(parts) <= 2 or not all(map(is_plain_name, parts)):
         raise _refused(archive, f"its member {name[:80]!r} would leave the bundle's folder")
@@ -256,5 +263,5 @@ def _refused(path: Path, why: str) -> ModelError:
 
 
 def hashed_member(part: str, path: Path) -> Member:
-    """The member that describes the file at `path`."""
+    """Return the member that describes the file at `path`."""
     return Member(part, path.name, path.stat().st_size, sha256_file(path))

@@ -26,10 +26,18 @@ os.umask(UMASK)
 
 @contextlib.contextmanager
 def atomic_path(path: Path) -> Iterator[Path]:
-    """Gives a temporary path beside `path`; renames it on success, removes it on any failure.
+    """Yield a temporary path beside `path`; rename it on success, remove it on any failure.
 
     The temporary name keeps the suffix, since image and video writers choose their format by it.
-    Raises OutputError where the folder cannot be written or the disk is full.
+
+    Args:
+        path: The file; its folder is made if it is missing.
+
+    Yields:
+        Where to write.
+
+    Raises:
+        OutputError: The folder cannot be written, or the disk is full.
     """
     path = Path(path)
     with writing(path):
@@ -70,18 +78,18 @@ def writing(path: Path, *, hint: str = WRITE_HINT) -> Iterator[None]:
 
 
 def is_temporary(path: Path) -> bool:
-    """Whether the name is that of a file which `atomic_path` began and a killed process left."""
+    """Return whether the name is that of a file which `atomic_path` began and a killed process left."""
     return TEMPORARY.fullmatch(path.name) is not None
 
 
 def write_bytes(path: Path, data: bytes | memoryview) -> None:
-    """Writes `data` to `path`, whole or not at all."""
+    """Write `data` to `path`, whole or not at all."""
     with atomic_path(path) as temporary:
         temporary.write_bytes(data)
 
 
 def write_text(path: Path, text: str) -> None:
-    """Writes `text` as UTF-8 with plain line ends, whole or not at all.
+    """Write `text` as UTF-8 with plain line ends, whole or not at all.
 
     What UTF-8 has no bytes for (half of a surrogate pair: a byte of a name that is no UTF-8) becomes \\udcXX, which
     JSON reads back.
@@ -90,17 +98,17 @@ def write_text(path: Path, text: str) -> None:
 
 
 def write_json(path: Path, value: object) -> None:
-    """Writes `value` as indented JSON with a final newline, whole or not at all."""
+    """Write `value` as indented JSON with a final newline, whole or not at all."""
     write_text(path, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
 
 
 def read_json(path: Path, *, max_bytes: int = 64 << 20) -> object:
-    """Reads a JSON file; raises DataError where it is missing, too large or no JSON."""
+    """Read a JSON file; raises DataError if it is missing, too large or no JSON."""
     return read_json_file(Path(path), max_bytes=max_bytes, finite=False)  # fields are named by their readers
 
 
 def is_file(path: Path) -> bool:
-    """Whether `path` is a file; False, where `Path.is_file` raises, for names that no file can have."""
+    """Return whether `path` is a file; False, where `Path.is_file` raises, for names that no file can have."""
     try:
         return Path(path).is_file()
     except (OSError, ValueError):
@@ -108,7 +116,7 @@ def is_file(path: Path) -> bool:
 
 
 def is_folder(path: Path) -> bool:
-    """Whether `path` is a folder; False for names that no folder can have."""
+    """Return whether `path` is a folder; False for names that no folder can have."""
     try:
         return Path(path).is_dir()
     except (OSError, ValueError):
@@ -116,7 +124,7 @@ def is_folder(path: Path) -> bool:
 
 
 def resolved(path: Path) -> Path:
-    """`path` made absolute, links followed as far as they lead somewhere."""
+    """Return `path` made absolute, links followed as far as they lead somewhere."""
     try:
         return Path(path).resolve()
     except (OSError, RuntimeError, ValueError):  # RuntimeError: links that go in circles
@@ -124,7 +132,7 @@ def resolved(path: Path) -> Path:
 
 
 def sha256_file(path: Path) -> str:
-    """The SHA-256 of a file as 64 hex digits, read in pieces."""
+    """Return the SHA-256 of a file as 64 hex digits, read in pieces."""
     digest = hashlib.sha256()
     with Path(path).open("rb") as stream:
         while block := stream.read(CHUNK_BYTES):
@@ -194,7 +202,7 @@ def refuse_replacing(outputs: Iterable[Path], *, inputs: Iterable[Path] = (), ov
 
 
 def listed(paths: Sequence[Path], shown: int = 3) -> str:
-    """The first few of some paths in one phrase: "a.json, b.json and 4 more"."""
+    """Join the first few of some paths in one phrase: "a.json, b.json and 4 more"."""
     names = [str(path) for path in paths]
     if len(names) > shown:
         return f"{', '.join(names[:shown])} and {len(names) - shown} more"
@@ -202,7 +210,7 @@ def listed(paths: Sequence[Path], shown: int = 3) -> str:
 
 
 def _identities(path: Path) -> list[object]:
-    """What a file is known by: its resolved path and, where it exists, its device and inode."""
+    """Return what a file is known by: its resolved path and, if it exists, its device and inode."""
     identities: list[object] = []
     with contextlib.suppress(OSError, ValueError):  # names that no file can have
         identities.append(os.path.realpath(path))

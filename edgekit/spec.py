@@ -38,9 +38,14 @@ MAX_BINS = 1024  # reg_max is 16 in practice
 class Preprocess:
     """How an image becomes the model's input; calibration, simulation and board all read it from here.
 
-    Letterbox: scaled with `interpolation` to fit `width` x `height`, centred, padded with `pad_value`.
-    `color_range` is that of YUV inputs: "full" (0..255, yaml `regular`) or "studio" (16..235, `bt601_video`).
-    `fit` "crop" scales to cover instead and cuts the overhang off, as Ultralytics' classifiers are trained.
+    Attributes:
+        width: Of the input, in pixels.
+        height: Of the input, in pixels.
+        pad_value: Grey level of the padding.
+        interpolation: How images are scaled; "linear".
+        color_range: Of YUV inputs: "full" (0..255, yaml `regular`) or "studio" (16..235, `bt601_video`).
+        fit: "pad" scales an image to fit and centers it; "crop" scales it to cover and cuts the overhang off, as
+            Ultralytics' classifiers are trained.
     """
 
     width: int
@@ -71,10 +76,15 @@ class Preprocess:
 
 @dataclass(frozen=True, slots=True)
 class InputSpec:
-    """The model's input tensor: its name, the kind of image it takes and, but for nv12, its layout.
+    """The model's input tensor.
 
-    A float model (stage "stock" or "heads") takes `kind` "rgb", NCHW, float32 in 0..1; a quantized one takes
-    uint8 pixels (nv12: one flat array of H*W*3/2 bytes, the Y plane, then interleaved UV).
+    A float model (stage "stock" or "heads") takes `kind` "rgb", NCHW, float32 in 0..1; a quantized one takes uint8
+    pixels (nv12: one flat array of H*W*3/2 bytes, the Y plane, then interleaved UV).
+
+    Attributes:
+        name: Of the tensor.
+        kind: Of image: one of `InputKind`.
+        layout: "NCHW" or "NHWC"; nv12 has none.
     """
 
     name: str
@@ -88,10 +98,16 @@ class InputSpec:
 
 @dataclass(frozen=True, slots=True)
 class HeadSpec:
-    """One output tensor, NHWC: what it means, where it stands, and the unit of its integers.
+    """One output tensor, NHWC.
 
-    `scale` has one entry or one per channel along `axis` and is empty for float outputs:
-    float value = integer * scale.
+    Attributes:
+        name: Of the tensor.
+        role: What it means: one of `Role`.
+        shape: All sides, the batch of 1 included.
+        stride: Input pixels per cell; 0 for classify outputs, which have no grid.
+        dtype: "float32", "int32", "int16" or "int8".
+        scale: One entry or one per channel along `axis`, empty for float outputs: float value = integer * scale.
+        axis: Of the scales.
     """
 
     name: str
@@ -149,9 +165,23 @@ class FileRef:
 class ModelSpec:
     """Everything that the runtime needs to know of a model.
 
-    `stage` says which file it describes: "stock" export, cut "heads", "quantized" graph or "bin".
-    `files` names related files by part ("model", "quantized", ...), `tools` the versions that made it,
-    `notes` what was assumed where nothing said so.
+    Attributes:
+        task: One of `TaskName`.
+        names: Of the classes.
+        input: The input tensor.
+        preprocess: How an image becomes it.
+        outputs: The output tensors.
+        stage: Which file it describes: "stock" export, cut "heads", "quantized" graph or "bin".
+        family: A row of `decode.FAMILIES`; "" is read as YOLOv8.
+        reg_max: DFL bins per side of a box.
+        anchors: Per stride, (width, height) in pixels: YOLOv5 only.
+        end_to_end: Whether heads are one-to-one: no NMS.
+        keypoint_shape: Points, and values per point.
+        march: The board's BPU: "bayes-e", ...; "" if it is not compiled.
+        simulated: Whether the simulated compiler made it.
+        files: Related files by part ("model", "quantized", ...).
+        tools: The versions that made it.
+        notes: What was assumed because nothing said it.
     """
 
     task: str
@@ -201,7 +231,7 @@ class ModelSpec:
         return tuple(sorted({h.stride for h in self.outputs if h.role in ("box", "class", "object") and h.stride}))
 
     def head(self, role: str, stride: int | None = None) -> HeadSpec:
-        """The one output with this role (and stride); raises ModelError where there is not exactly one."""
+        """Return the only output with this role (and stride); raises ModelError if there is not exactly one."""
         heads = [h for h in self.outputs if h.role == role and stride in (None, h.stride)]
         if len(heads) != 1:
             where = f" at stride {stride}" if stride else ""
@@ -213,7 +243,7 @@ class ModelSpec:
 
 
 def sidecar_path(model: Path) -> Path:
-    """Where the sidecar of `model` lies: the same name with `.json`."""
+    """Return where the sidecar of `model` lies: the same name with `.json`."""
     return Path(model).parent / f"{Path(model).stem}.json"  # with_suffix raises on "." and "/"
 
 
@@ -261,12 +291,12 @@ def _is_unversioned(value: Mapping[str, Any]) -> bool:
 
 
 def save_spec(path: Path, spec: ModelSpec) -> None:
-    """Writes the sidecar to `path`, whole or not at all."""
+    """Write the sidecar to `path`, whole or not at all."""
     write_json(path, spec_to_dict(spec))
 
 
 def load_spec(path: Path) -> ModelSpec:
-    """Reads a sidecar; raises ModelError where it is missing, no JSON or contradicts itself."""
+    """Read a sidecar; raises ModelError if it is missing, no JSON or contradicts itself."""
     try:
         return spec_from_dict(read_json(path), location=str(path))
     except DataError as error:
@@ -274,7 +304,7 @@ def load_spec(path: Path) -> ModelSpec:
 
 
 def file_ref(path: Path) -> FileRef:
-    """The name and SHA-256 of `path`."""
+    """Return the name and SHA-256 of `path`."""
     return FileRef(Path(path).name, sha256_file(path))
 
 

@@ -11,8 +11,11 @@ from edgekit.errors import ModelError
 class Formulas:
     """What a family's raw numbers mean, where families differ.
 
-    Key point, in grid cells: raw * `keypoint_gain` + cell centre + `keypoint_shift`. `raw_angle`: the angle
-    head gives radians; otherwise they are (sigmoid(raw) - 1/4) * pi. `anchors`: boxes relative to anchor boxes.
+    Attributes:
+        keypoint_gain: Key point, in grid cells: raw * gain + cell center + shift.
+        keypoint_shift: See `keypoint_gain`.
+        raw_angle: Whether the angle head gives radians; otherwise they are (sigmoid(raw) - 1/4) * pi.
+        anchors: Whether boxes are relative to anchor boxes.
     """
 
     keypoint_gain: float = 2.0
@@ -35,7 +38,7 @@ FAMILIES: dict[str, Formulas] = {
 
 
 def formulas(family: str) -> Formulas:
-    """The formulas of `family`; a model without one is read as YOLOv8. Raises ModelError on an unknown family."""
+    """Return the formulas of `family` ("" is read as YOLOv8); raises ModelError for an unknown family."""
     try:
         return FAMILIES[family or "yolov8"]
     except KeyError:

@@ -63,7 +63,7 @@ def run_hrt_perf(model: Path, *, threads: int, frames: int) -> HrtPerf:
 
 
 def parse_hrt_perf(text: str, *, threads: int) -> HrtPerf:
-    """Reads the last summary of the tool's output."""
+    """Read the last summary of the tool's output; raises DeviceError if there is none."""
     average, rate, count = AVERAGE.findall(text), RATE.findall(text), COUNT.findall(text)
     if not average or not rate:
         raise DeviceError(
@@ -78,7 +78,7 @@ def run_hrt_versions(model: Path) -> RuntimeVersions:
 
 
 def parse_hrt_versions(text: str) -> RuntimeVersions:
-    """Reads them from the tool's output."""
+    """Read the versions from the tool's output."""
     matches = (pattern.search(text) for pattern in (HBRT, DNN, BUILDER))
     return RuntimeVersions(*(match[1] if match else "" for match in matches))
 
