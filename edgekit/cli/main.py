@@ -14,6 +14,7 @@ from types import ModuleType
 
 from edgekit.errors import EdgekitError
 from edgekit.files import UNENCODABLE
+from edgekit.install_hints import extra_hint
 from edgekit.text import shorten
 from edgekit.version import __version__
 
@@ -91,7 +92,7 @@ def _missing_hint(error: ImportError) -> str:
     """The way out when an import fails: OpenCV without a desktop, or a command of the host part on a board."""
     if "libGL" in str(error) or "libgthread" in str(error):
         return "this machine has no desktop libraries: pip uninstall opencv-python; pip install opencv-python-headless"
-    return 'pip install "edgekit[host]"'
+    return extra_hint("host")
 
 
 def _interrupt(number: int, frame: object) -> None:

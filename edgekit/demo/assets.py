@@ -10,6 +10,7 @@ import cv2
 from edgekit.demo.scenes import Scene, render_image
 from edgekit.errors import ModelError, OutputError
 from edgekit.files import atomic_path, read_json, sha256_file, write_bytes
+from edgekit.install_hints import reinstall_hint
 from edgekit.progress import Progress, silent
 
 MODEL_NAME = "demo_seg.onnx"
@@ -50,7 +51,7 @@ def shipped_model() -> Path:
     if digest != expected:
         raise ModelError(
             f"the demo model {path} has the SHA-256 {digest[:16]}, expected {str(expected)[:16]}",
-            hint="install edgekit again: pip install --force-reinstall edgekit",
+            hint=reinstall_hint(),
         )
     return path
 

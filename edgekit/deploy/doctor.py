@@ -13,6 +13,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from edgekit.install_hints import UNRELATED_DISTRIBUTION, extra_hint, reinstall_hint, unrelated_distribution
 from edgekit.version import __version__
 
 OK, GAP, BROKEN = "ok", "gap", "broken"  # gap: optional and absent; broken: what edgekit cannot do without
@@ -48,7 +49,7 @@ class Package:
     needed: bool = False
 
 
-HOST = 'pip install "edgekit[host]"'
+HOST = ""  # the host extra's packages
 PACKAGES = (
     Package("numpy", "nothing runs", "pip install numpy", needed=True),
     Package("cv2", "no image can be read", "pip install opencv-python", needed=True),
@@ -83,6 +84,10 @@ def as_dict(checks: tuple[Check, ...]) -> dict[str, Any]:
 
 def _python() -> Iterator[Check]:
     yield Check("edgekit", OK, __version__)
+    if foreign := unrelated_distribution():
+        value = f"another project's distribution {UNRELATED_DISTRIBUTION} {foreign} is installed"
+        fix = f"pip uninstall {UNRELATED_DISTRIBUTION}, then install edgekit again: {reinstall_hint()}"
+        yield Check("distribution name", GAP, value, "its files lie where edgekit's own are", fix)
     version = platform.python_version()
     where = f"{version} on {platform.system()} {platform.machine()}, {os.cpu_count()} cores{_memory()}"
     if sys.version_info >= MIN_PYTHON:
@@ -124,7 +129,11 @@ def _package(package: Package) -> Check:
         absent = isinstance(error, ModuleNotFoundError) and error.name == package.module
         state_text = "not installed" if absent else f"cannot be imported: {str(error).splitlines()[0][:120]}"
         lacks_gl = package.module == "cv2" and "libGL" in str(error)
-        cure = "pip uninstall opencv-python; pip install opencv-python-headless" if lacks_gl else package.cure
+        cure = (
+            "pip uninstall opencv-python; pip install opencv-python-headless"
+            if lacks_gl
+            else package.cure or extra_hint("host")
+        )
         return Check(package.module, missing, state_text, package.cost, cure)
     version = str(getattr(module, "__version__", "") or _installed_version(package.module))
     if package.module == "onnxruntime":

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from edgekit.errors import ConfigError, DeviceError
+from edgekit.install_hints import extra_hint
 
 SUFFIX = "ExecutionProvider"
 DEFAULT_PROVIDER = "cpu"
 NOT_COMPUTING = frozenset({"AzureExecutionProvider"})  # it calls services; everything else falls to the CPU
-HOST_HINT = 'pip install "edgekit[host]"'
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +49,9 @@ def import_onnxruntime() -> Any:
     try:
         import onnxruntime
     except ImportError as error:
-        raise DeviceError("onnxruntime is not installed, expected it for float ONNX models", hint=HOST_HINT) from error
+        raise DeviceError(
+            "onnxruntime is not installed, expected it for float ONNX models", hint=extra_hint("host")
+        ) from error
     return onnxruntime
 
 

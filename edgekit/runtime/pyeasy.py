@@ -37,7 +37,7 @@ def import_pyeasy() -> ModuleType:
             failures.append(f"{name}: {error}")
     raise NoBoardLibrary(
         f"no BPU library here ({'; '.join(failures)})",
-        hint='on the board: pip install "edgekit[board]"; elsewhere: --device sim',
+        hint="on the board: RDK OS brings it, or python3 -m pip install hobot-dnn-rdkx5; elsewhere: --device sim",
     )
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from edgekit.artifacts import SIM_MAGIC, quantized_path
 from edgekit.errors import ConfigError, DeviceError, EdgekitError, ModelError, NoBoardLibrary, UnfitError
+from edgekit.install_hints import extra_hint
 from edgekit.runtime.board import assume_spec, fit_to_device, import_board_library, open_board_device
 from edgekit.runtime.device import Device
 from edgekit.runtime.installed_devices import installed_devices, open_installed_device
@@ -159,7 +160,7 @@ def host_part(name: str) -> Callable[..., Any]:
         return getattr(importlib.import_module(module), function)
     except ModuleNotFoundError as error:
         raise DeviceError(
-            f"{error.name} is not installed, expected it for {name!r}", hint='pip install "edgekit[host]"'
+            f"{error.name} is not installed, expected it for {name!r}", hint=extra_hint("host")
         ) from error
 
 

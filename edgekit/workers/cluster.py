@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 from edgekit.errors import ConfigError, DeviceError
 from edgekit.files import resolved
+from edgekit.install_hints import extra_hint
 from edgekit.version import __version__
 from edgekit.workers.local import RESUME_HINT
 
@@ -35,7 +36,7 @@ class DaskCluster:
         except ImportError as error:
             raise ConfigError(
                 f"{error.name} is not installed, expected it for the scheduler {address}",
-                hint='pip install "edgekit[tune]"',
+                hint=extra_hint("tune"),
             ) from error
         self._address = address
         self._dask = distributed
@@ -93,7 +94,7 @@ class DaskCluster:
         except ImportError as error:
             raise ConfigError(
                 f"the Dask workers at {self._address} have no edgekit ({error}), expected version {__version__}",
-                hint=f'pip install "edgekit[tune]=={__version__}" where they run, and start them again',
+                hint="install the same edgekit with [tune] where they run, and start them again",
             ) from error
         for worker, (version, absent) in sorted(reported.items()):
             if version != __version__:

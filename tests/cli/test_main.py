@@ -96,7 +96,7 @@ def test_debug_shows_the_traceback() -> None:
     "error, hint",
     [
         (ImportError("libGL.so.1: cannot open shared object file"), "opencv-python-headless"),
-        (ModuleNotFoundError("No module named 'onnx'", name="onnx"), "edgekit[host]"),
+        (ModuleNotFoundError("No module named 'onnx'", name="onnx"), "[host]"),
     ],
 )
 def test_a_missing_library_names_what_to_install(

@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 
 from edgekit.errors import ConfigError, DataError, DeviceError, ModelError, OutputError
+from edgekit.install_hints import extra_hint
 from edgekit.workers import MemoizedRunner, cluster, memo, open_workers
 from edgekit.workers.memo import task_key
 from edgekit.workers.tasks import completed, in_order
@@ -402,7 +403,7 @@ def test_dask_is_not_installed(make: Callable[..., Runner], monkeypatch: pytest.
     monkeypatch.setitem(sys.modules, "distributed", None)
     with pytest.raises(ConfigError, match="distributed is not installed") as caught:
         make("scaled", scheduler="tcp://127.0.0.1:8786")
-    assert caught.value.hint == 'pip install "edgekit[tune]"'
+    assert caught.value.hint == extra_hint("tune")
 
 
 # without a file

@@ -29,6 +29,7 @@ from edgekit.evaluation.bench.timing_images import (
 from edgekit.evaluation.label_reader import load_labels
 from edgekit.evaluation.labels import Labels
 from edgekit.files import sha256_file
+from edgekit.install_hints import extra_hint
 from edgekit.progress import Progress, silent
 from edgekit.runtime.providers import import_onnxruntime
 from edgekit.runtime.system import describe_machine, read_text
@@ -124,7 +125,7 @@ def _check(options: BenchOptions, data: BenchData, plot: bool) -> None:
     if plot and importlib.util.find_spec("matplotlib") is None:
         raise ConfigError(
             "matplotlib is not installed, expected it for the plot",
-            hint='pip install "edgekit[host]", or measure without a plot: --no-plot',
+            hint=f"{extra_hint('host')}, or measure without a plot: --no-plot",
         )
 
 
