@@ -19,7 +19,7 @@ from edgekit.export import cut_file
 from tests.images import write_images
 from tests.tiny_yolo import save_tiny_yolo
 
-QUICK = replace(PUBLISHED, conf=0.3)  # the tiny model finds hundreds of things at the published 0.001
+QUICK = replace(PUBLISHED, conf=0.2)  # the tiny model finds hundreds of things at the published 0.001
 
 
 @pytest.fixture(scope="module")
