@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edgekit.decode.reference import AllRows, decode_rows
+from edgekit.decode.tasks import TASKS
 from edgekit.errors import ModelError
 from edgekit.export.head_analysis import Reading
 from edgekit.export.head_location import NOT_YOLO_HINT
@@ -67,7 +68,7 @@ def compare_rows(ours: AllRows, stock: Rows, spec: ModelSpec) -> DecodingProof:
     differences = {"box": as_corners if corners else as_centres, "score": _largest(ours.scores - scores)}
     extra = stock[:, first + spec.num_classes :]
     if extra.shape[1]:
-        kind = {"segment": "mask", "pose": "keypoint", "obb": "angle"}[spec.task]
+        kind = TASKS[spec.task].extra_role or "extra"
         differences[kind] = _largest(ours.extra - extra)
     return DecodingProof(differences, corners)
 

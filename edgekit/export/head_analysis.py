@@ -7,12 +7,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from edgekit.decode.families import FAMILIES, Formulas
+from edgekit.decode.tasks import TASK_OF_EXTRA
 from edgekit.errors import ModelError
 from edgekit.export.head_location import NOT_YOLO_HINT, no_yolo
 from edgekit.export.head_roles import HeadRole, Tail, find_roles
 from edgekit.export.metadata import Metadata, class_names
 
-TASK_OF_EXTRA = {"mask": "segment", "keypoint": "pose", "angle": "obb", "": "detect"}
 ANGLE_AT_ZERO = np.pi / 4  # (sigmoid(0) - 1/4) * pi
 Anchors = tuple[tuple[tuple[float, float], ...], ...]
 
@@ -40,7 +40,7 @@ def read_branch(tail: Tail, metadata: Metadata, *, has_proto: bool) -> Reading:
     if "object" in kinds:
         return _read_anchors(tail, roles, rest, metadata, has_proto=has_proto)
     extra = next((k for k in kinds if k in ("mask", "keypoint", "angle")), "")
-    task = _agreed("task", metadata.task, TASK_OF_EXTRA[extra])
+    task = _agreed("task", metadata.task, TASK_OF_EXTRA.get(extra, "detect"))
     num_classes = next(r.map.shape[1] for r in roles if r.role == "class")
     names, notes = class_names(metadata, num_classes)
     keypoint_shape = _keypoint_shape(metadata, rest, width - 4 - num_classes) if extra == "keypoint" else ()

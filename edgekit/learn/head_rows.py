@@ -9,6 +9,7 @@ from typing import Any
 import torch
 
 from edgekit.decode.families import formulas
+from edgekit.decode.tasks import TASKS
 from edgekit.spec import ModelSpec
 
 Heads = Mapping[str, Any]  # output name -> tensor, NHWC
@@ -40,9 +41,6 @@ class HeadRows:
     units: Any
 
 
-EXTRA_ROLES = {"segment": "mask", "pose": "keypoint", "obb": "angle"}
-
-
 def head_rows(spec: ModelSpec, heads: Heads) -> HeadRows:
     """Read the heads of a detector, a segmenter, a pose or an obb model.
 
@@ -69,7 +67,7 @@ def _anchor_free(spec: ModelSpec, heads: Heads, stride: int) -> HeadRows:
         else torch.softmax(bins, dim=2) @ torch.arange(spec.reg_max, dtype=box.dtype, device=box.device)
     )
     edges = distances * stride
-    role = EXTRA_ROLES.get(spec.task)
+    role = TASKS[spec.task].extra_role
     extra = _rows(heads[spec.head(role, stride).name]) if role else None
     centres = _centres(heads[spec.head("box", stride).name], stride)
     log_sigmoid = torch.nn.functional.logsigmoid
