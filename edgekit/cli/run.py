@@ -54,7 +54,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--config",
         metavar="YAML",
-        help="several models on several sources, in place of --model and --source: a yaml or JSON file, see docs/robot.md",
+        help="several models on several sources in place of --model and --source: yaml or JSON, see docs/robot.md",
     )
     add_output(parser, f"folder for images and results (default: {DEFAULT_OUTPUT}, numbered)")
     add_overwrite(parser, "files in a folder that is not empty, all of them named; never one that is read")

@@ -61,7 +61,7 @@ class TaskConfig:
         model: The model's name.
         source: The source's name.
         every: It runs on every n-th frame.
-        on: Empty for the whole frame; else the model whose boxes it runs on the crops of.
+        crops_of: Empty for the whole frame; else the model whose boxes it runs on the crops of.
         classes: Of these classes only; empty for all.
         margin: What a crop has around its box, in shares of the box's sides.
         max_crops: Crops of a frame at most, the best boxes first.
@@ -72,7 +72,7 @@ class TaskConfig:
     model: str
     source: str
     every: int = 1
-    on: str = ""
+    crops_of: str = ""
     classes: tuple[str, ...] = ()
     margin: float = 0.1
     max_crops: int = 8
@@ -189,7 +189,7 @@ def _tasks(
     model = section.text("model")
     on = section.texts("source") or tuple(source.name for source in sources)
     every = section.integer("every", 1, low=1, high=1_000_000)
-    parent, classes = section.text("on", ""), section.texts("classes")
+    parent, classes = section.text("crops_of", ""), section.texts("classes")
     margin = section.number("margin", 0.1, low=0, high=4)
     max_crops = section.integer("max_crops", 8, low=1, high=1000)
     shapes: tuple[Shape, ...] = (
@@ -212,7 +212,9 @@ def _tasks(
             hint=f"track the objects of {parent!r}: crops carry the number of their box",
         )
     if classes and not parent:
-        raise ConfigError(f"{location} has classes without on", hint="classes are those of the boxes that on names")
+        raise ConfigError(
+            f"{location} has classes without crops_of", hint="classes are those of the boxes that crops_of names"
+        )
     check_shapes(shapes)
     return [TaskConfig(model, name, every, parent, classes, margin, max_crops, track, shapes) for name in on]
 
@@ -271,12 +273,12 @@ def _check_tasks(
             f"{location}: model {twice[0]!r} has two tasks on source {twice[1]!r}, expected one", hint="join the two"
         )
     for task in tasks:
-        parent = next((t for t in tasks if (t.model, t.source) == (task.on, task.source)), None)
-        if task.on and (parent is None or parent.on):
+        parent = next((t for t in tasks if (t.model, t.source) == (task.crops_of, task.source)), None)
+        if task.crops_of and (parent is None or parent.crops_of):
             raise ConfigError(
-                f"{location}: {task.model!r} runs on boxes of {task.on!r} on source {task.source!r}, which has no task "
-                f"of {task.on!r} on whole frames",
-                hint=f"add the task of {task.on!r} on that source",
+                f"{location}: {task.model!r} runs on boxes of {task.crops_of!r} on source {task.source!r}, which has no "
+                f"task of {task.crops_of!r} on whole frames",
+                hint=f"add the task of {task.crops_of!r} on that source",
             )
     for kind, names, used in (
         ("model", [m.name for m in models], {t.model for t in tasks}),

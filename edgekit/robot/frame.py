@@ -88,11 +88,14 @@ class RobotFrame:
     def _task_values(self, entry: TaskResults, masks: str) -> dict[str, Any]:
         if entry.results is not None:
             return entry.results.to_dict(masks=masks)
-        return {"on": entry.task.on, "crops": [self._crop_values(entry, part, masks) for part in entry.crops]}
+        return {
+            "crops_of": entry.task.crops_of,
+            "crops": [self._crop_values(entry, part, masks) for part in entry.crops],
+        }
 
     def _crop_values(self, entry: TaskResults, part: CropResults, masks: str) -> dict[str, Any]:
         values: dict[str, Any] = {"parent": part.crop.parent, "crop_xyxy": list(part.crop.box_xyxy)}
-        parents = next((e.results for e in self.tasks if e.task.model == entry.task.on), None)
+        parents = next((e.results for e in self.tasks if e.task.model == entry.task.crops_of), None)
         if isinstance(parents, Detections) and parents.track_ids is not None:
             track_id = int(parents.track_ids[part.crop.parent])
             values["track_id"] = track_id if track_id >= 0 else None

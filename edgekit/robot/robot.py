@@ -75,14 +75,18 @@ def check_tasks(config: RobotConfig, sessions: Mapping[str, RecoveringSession]) 
         ConfigError: Where a classifier is tracked or gives crops, or a class is none of the model's.
     """
     for task in config.tasks:
-        spec = sessions[task.on or task.model].current().spec
-        if spec.task == "classify" and (task.track or task.on):
-            what = f"{task.model!r} runs on the boxes of {task.on!r}" if task.on else f"{task.model!r} is tracked"
+        spec = sessions[task.crops_of or task.model].current().spec
+        if spec.task == "classify" and (task.track or task.crops_of):
+            what = (
+                f"{task.model!r} runs on the boxes of {task.crops_of!r}"
+                if task.crops_of
+                else f"{task.model!r} is tracked"
+            )
             raise ConfigError(f"{what}, which classifies and has no boxes", hint="name a model that detects objects")
         unknown = [name for name in task.classes if name not in spec.names]
         if unknown:
             raise ConfigError(
-                f"{task.model!r} runs on {unknown[0]!r}, which is no class of {task.on!r} "
+                f"{task.model!r} runs on {unknown[0]!r}, which is no class of {task.crops_of!r} "
                 f"({', '.join(spec.names[:5])}, ...)",
                 hint="correct the name of the class",
             )

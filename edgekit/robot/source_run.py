@@ -170,7 +170,7 @@ class SourceRun:
         return None
 
     def _send_all(self) -> None:
-        whole = [task for task in self.tasks if not task.on]
+        whole = [task for task in self.tasks if not task.crops_of]
         for number, frame in self._captured:
             due = [task for task in whole if number % task.every == 0]
             times_ms: dict[str, float] = {}
@@ -224,10 +224,10 @@ class SourceRun:
             results[task.model] = decoded
         entries = [
             TaskResults(task, results[task.model])
-            if not task.on
-            else TaskResults(task, crops=self._on_crops(task, results[task.on], sent))
+            if not task.crops_of
+            else TaskResults(task, crops=self._on_crops(task, results[task.crops_of], sent))
             for task in self.tasks
-            if (task.on or task.model) in results and sent.number % task.every == 0
+            if (task.crops_of or task.model) in results and sent.number % task.every == 0
         ]
         return RobotFrame(self.name, sent.number, sent.frame, tuple(entries), tuple(events), sent.times_ms)
 

@@ -40,7 +40,7 @@ CONFIG: dict[str, Any] = {
     "sources": {"a": "a.mp4", "b": "b.mp4", "still": "images"},
     "tasks": [
         {"model": "objects", "source": ["a", "b"], "zones": "all=-99,-99,999,-99,999,999,-99,999"},
-        {"model": "kinds", "source": "a", "on": "objects", "every": 2, "max_crops": 3},
+        {"model": "kinds", "source": "a", "crops_of": "objects", "every": 2, "max_crops": 3},
         {"model": "kinds", "source": "still"},
     ],
 }

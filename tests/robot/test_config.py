@@ -15,7 +15,7 @@ FULL: dict[str, Any] = {
     "sources": {"front": 0, "yard": {"source": "rtsp://yard/1"}, "clip": "clip.mp4"},
     "tasks": [
         {"model": "people", "lines": "door=0%,50%,100%,50%"},
-        {"model": "faces", "source": ["front", "yard"], "on": "people", "classes": "person", "every": 5},
+        {"model": "faces", "source": ["front", "yard"], "crops_of": "people", "classes": "person", "every": 5},
     ],
     "output": {"folder": "out", "preview": 8080, "preview_hosts": ["0.0.0.0"], "publish": "results"},
 }
@@ -67,7 +67,7 @@ def test_a_whole_configuration() -> None:
         ("sources.clip", True, "robot.yaml: sources: clip: source is True, expected a text"),
         ("tasks", [], r"robot.yaml: tasks is \[\], expected a list"),
         ("tasks.0.model", "cars", "task 1 names the model 'cars', expected one of people, faces"),
-        ("tasks.1.on", "cars", "task 2 names the model 'cars'"),
+        ("tasks.1.crops_of", "cars", "task 2 names the model 'cars'"),
         ("tasks.1.source", "back", "task 2 names the source 'back', expected one of front, yard, clip"),
         ("tasks.0.every", 0, "task 1: every is 0, expected an integer from 1"),
         ("tasks.0.every", True, "task 1: every is True"),
@@ -75,7 +75,7 @@ def test_a_whole_configuration() -> None:
         ("tasks.0.track", "yes", "task 1: track is 'yes', expected true or false"),
         ("tasks.0.lines", ["a=1,2"], "line 'a=1,2' is not understood"),
         ("tasks.0.zones", ["door=0,0,1,1,0,1"], "are called 'door'"),
-        ("tasks.0.classes", ["a"], "task 1 has classes without on"),
+        ("tasks.0.classes", ["a"], "task 1 has classes without crops_of"),
         ("tasks.1.track", True, "task 2 tracks on the crops of 'people'"),
         ("tasks.1.model", "people", "model 'people' has two tasks on source 'front'"),
         ("tasks.0.source", "clip", "'faces' runs on boxes of 'people' on source 'front', which has no task"),
@@ -99,7 +99,7 @@ def test_the_example_of_the_documentation() -> None:
     yaml = pytest.importorskip("yaml")
     example = (ROOT / "docs" / "robot.md").read_text().split("```yaml\n")[1].split("```")[0]
     config = parse_config(yaml.safe_load(example), "docs/robot.md")
-    assert [(t.model, t.source, t.on, t.every) for t in config.tasks] == [
+    assert [(t.model, t.source, t.crops_of, t.every) for t in config.tasks] == [
         ("people", "front", "", 1),
         ("people", "yard", "", 1),
         ("faces", "front", "people", 3),

@@ -32,7 +32,7 @@ def test_the_best_boxes_of_the_classes_with_their_margin() -> None:
     found = parents(
         [[50, 40, 90, 60], [0, 0, 20, 20], [150, 90, 199, 119], [10, 10, 60, 60]], [0.5, 0.9, 0.8, 0.7], [0, 1, 0, 0]
     )
-    task = TaskConfig("m", "s", on="p", classes=("cat",), margin=0.1, max_crops=2)
+    task = TaskConfig("m", "s", crops_of="p", classes=("cat",), margin=0.1, max_crops=2)
     assert crops_of(found, task) == [Crop(2, 145, 87, 200, 120), Crop(3, 5, 5, 65, 65)]
     assert [c.parent for c in crops_of(found, replace(task, classes=(), max_crops=9))] == [1, 2, 3, 0]
     assert crops_of(parents([], [], []), task) == []
@@ -40,7 +40,7 @@ def test_the_best_boxes_of_the_classes_with_their_margin() -> None:
 
 def test_boxes_without_content_are_no_crops() -> None:
     odd = parents([[5, 5, 5, 50], [300, 10, 400, 90], [np.nan, 1, 20, 30], [10, 10, 12, 12]], [1, 1, 1, 1], [0] * 4)
-    assert [crop.parent for crop in crops_of(odd, TaskConfig("m", "s", on="p", margin=0))] == []
+    assert [crop.parent for crop in crops_of(odd, TaskConfig("m", "s", crops_of="p", margin=0))] == []
 
 
 def test_a_crop_is_part_of_the_frame() -> None:

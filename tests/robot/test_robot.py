@@ -53,7 +53,7 @@ def test_frames_on_which_nothing_is_due_are_passed_over() -> None:
 
 
 def test_a_cascade_looks_at_the_boxes_of_another_model() -> None:
-    config = config_of([{"model": "m"}, {"model": "n", "on": "m", "margin": 0, "every": 2}], models=("m", "n"))
+    config = config_of([{"model": "m"}, {"model": "n", "crops_of": "m", "margin": 0, "every": 2}], models=("m", "n"))
     _, delivered, _ = run(config, {"m": engine(), "n": engine()}, {"s0": frames_of(5)})
     for frame in delivered["s0"]:
         row = json.loads(json.dumps(frame.to_dict()))
@@ -62,7 +62,7 @@ def test_a_cascade_looks_at_the_boxes_of_another_model() -> None:
             continue
         (part,) = row["models"]["n"]["crops"]
         left, top, right, bottom = part["crop_xyxy"]
-        assert (part["parent"], row["models"]["n"]["on"]) == (0, "m")
+        assert (part["parent"], row["models"]["n"]["crops_of"]) == (0, "m")
         x1, y1, x2, y2 = part["objects"][0]["box_xyxy"]
         assert left <= x1 < x2 <= right and top <= y1 < y2 <= bottom
         assert (part["width"], part["height"]) == (WIDTH, HEIGHT)
@@ -71,14 +71,14 @@ def test_a_cascade_looks_at_the_boxes_of_another_model() -> None:
 
 def test_classes_choose_the_boxes() -> None:
     names = engine().current().spec.names
-    config = config_of([{"model": "m"}, {"model": "n", "on": "m", "classes": names[1]}], models=("m", "n"))
+    config = config_of([{"model": "m"}, {"model": "n", "crops_of": "m", "classes": names[1]}], models=("m", "n"))
     _, delivered, _ = run(config, {"m": engine(), "n": engine()}, {"s0": frames_of(6)})
     assert [len(f.tasks[1].crops) for f in delivered["s0"]] == [0, 1, 0, 0, 1, 0]
 
 
 def test_tracks_lines_and_the_crops_of_tracked_boxes() -> None:
     task = {"model": "m", "zones": "all=-50,-50,200,-50,200,200,-50,200"}
-    config = config_of([task, {"model": "n", "on": "m"}], models=("m", "n"))
+    config = config_of([task, {"model": "n", "crops_of": "m"}], models=("m", "n"))
     assert (decoding_score(config, "m"), decoding_score(config, "n")) == (0.1, 0.25)
     _, delivered, _ = run(config, {"m": engine(), "n": engine()}, {"s0": frames_of(5)})
     rows = [frame.to_dict() for frame in delivered["s0"]]
@@ -148,7 +148,7 @@ def test_frames_of_changing_size() -> None:
             yield Frame(np.zeros((side, side * 2, 3), np.uint8), f"frame {index}")
 
     source = Source("video", 5, 25.0, frames)
-    config = config_of([{"model": "m", "track": True}, {"model": "n", "on": "m"}], models=("m", "n"))
+    config = config_of([{"model": "m", "track": True}, {"model": "n", "crops_of": "m"}], models=("m", "n"))
     _, delivered, notes = run(config, {"m": engine(), "n": engine()}, {"s0": source})
     assert [f.number for f in delivered["s0"]] == [0, 1, 2, 3, 4]
     assert notes == []
@@ -186,7 +186,7 @@ def test_sources_that_cannot_be_opened_are_left_out() -> None:
 
 
 def test_tasks_must_fit_their_models() -> None:
-    config = config_of([{"model": "m"}, {"model": "n", "on": "m", "classes": "unicorn"}], models=("m", "n"))
+    config = config_of([{"model": "m"}, {"model": "n", "crops_of": "m", "classes": "unicorn"}], models=("m", "n"))
     with pytest.raises(ConfigError, match="runs on 'unicorn', which is no class of 'm'"):
         run(config, {"m": engine(), "n": engine()}, {"s0": frames_of(1)})
     classifier = engine()
