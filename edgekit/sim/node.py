@@ -67,8 +67,6 @@ def read_node(
             f"node {shorten(name, 200)} is of the unknown operator {shorten(operator_name)[1:-1]}",
             hint="see edgekit/sim/ops/registry.py for the operators there are; is this a *_quantized_model.onnx?",
         )
-    missing = [tensor for tensor in proto.input if tensor and tensor not in types]
-    twice = [tensor for tensor in proto.output if tensor in types]
     reader = NodeReader(
         op_type=proto.op_type,
         name=name,
@@ -79,17 +77,10 @@ def read_node(
         constants=constants,
         budget=budget,
     )
-    reader.require(not missing, f"it reads {missing[:1]}", "a tensor that an earlier node writes")
-    reader.require(not twice, f"it writes {twice[:1]}", "a tensor that nothing else writes")
-    distinct = len(set(proto.output)) == len(proto.output) and "" not in proto.output
-    reader.require(distinct, f"it writes {shorten(list(proto.output))}", "outputs of different names")
+    _require_tensors(reader, types)
     operator = _read_operator(read, reader)
     reader.finish()
-    count = len(operator.outputs)
-    reader.require(len(proto.output) == count, f"{len(proto.output)} outputs", f"{count}")
-    for output in operator.outputs:
-        reader.require(output.size > 0, f"an output of shape {list(output.shape)}", "at least one element")
-        reader.require(len(output.shape) <= MAX_RANK, f"an output of {len(output.shape)} axes", f"at most {MAX_RANK}")
+    _require_outputs(reader, operator)
     if not isinstance(operator, FloatOp):  # those were charged before their trial run
         cost = operator_cost(operator, [types[operand] for operand in reader.operands])
         budget.spend(name, operator.outputs, cost)
@@ -103,6 +94,25 @@ def read_node(
         operands=tuple(reader.operands),
         operator=operator,
     )
+
+
+def _require_tensors(reader: NodeReader, types: Mapping[str, TensorType]) -> None:
+    """Check that the node reads what was written before it, and writes what nothing else does."""
+    missing = [tensor for tensor in reader.inputs if tensor and tensor not in types]
+    repeated = [tensor for tensor in reader.outputs if tensor in types]
+    reader.require(not missing, f"it reads {missing[:1]}", "a tensor that an earlier node writes")
+    reader.require(not repeated, f"it writes {repeated[:1]}", "a tensor that nothing else writes")
+    distinct = len(set(reader.outputs)) == len(reader.outputs) and "" not in reader.outputs
+    reader.require(distinct, f"it writes {shorten(list(reader.outputs))}", "outputs of different names")
+
+
+def _require_outputs(reader: NodeReader, operator: Operator) -> None:
+    """Check number and shapes of the results."""
+    count = len(operator.outputs)
+    reader.require(len(reader.outputs) == count, f"{len(reader.outputs)} outputs", f"{count}")
+    for output in operator.outputs:
+        reader.require(output.size > 0, f"an output of shape {list(output.shape)}", "at least one element")
+        reader.require(len(output.shape) <= MAX_RANK, f"an output of {len(output.shape)} axes", f"at most {MAX_RANK}")
 
 
 def _read_operator(read: Callable[[NodeReader], Operator], reader: NodeReader) -> Operator:

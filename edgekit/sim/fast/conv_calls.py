@@ -164,7 +164,7 @@ def _call(
     target: TensorView,
     rhs: TensorView | None,
 ) -> KernelCall:
-    int16, depthwise, window = source.dtype == np.int16, is_depthwise(conv), conv.window
+    int16, depthwise = source.dtype == np.int16, is_depthwise(conv)
     arrays = _arrays(conv, stage, int16=int16, depthwise=depthwise)
     ending = conv.epilogue
     params = ConvParams(
@@ -177,14 +177,7 @@ def _call(
         out_h=target.shape[1],
         out_w=target.shape[2],
         out_c=target.shape[3],
-        kernel_h=window.kernel[0],
-        kernel_w=window.kernel[1],
-        stride_h=window.strides[0],
-        stride_w=window.strides[1],
-        pad_top=window.pads[0],
-        pad_left=window.pads[1],
-        dilation_h=window.dilations[0],
-        dilation_w=window.dilations[1],
+        **_window_fields(conv.window),
         int16_input=int16,
         bits=ending.bits,
         relu=ending.relu,
@@ -197,6 +190,19 @@ def _call(
         params.rhs, params.rhs_kind = rhs.strides, RHS_KINDS[rhs.dtype.name]
     kernel = kernels.library.edgekit_depthwise if depthwise else kernels.library.edgekit_conv
     return KernelCall(name, kernel, params, source, target, rhs, tuple(arrays.values()))
+
+
+def _window_fields(window: Window) -> dict[str, int]:
+    return {
+        "kernel_h": window.kernel[0],
+        "kernel_w": window.kernel[1],
+        "stride_h": window.strides[0],
+        "stride_w": window.strides[1],
+        "pad_top": window.pads[0],
+        "pad_left": window.pads[1],
+        "dilation_h": window.dilations[0],
+        "dilation_w": window.dilations[1],
+    }
 
 
 def _arrays(conv: Conv, stage: OutputStage, *, int16: bool, depthwise: bool) -> dict[str, np.ndarray]:

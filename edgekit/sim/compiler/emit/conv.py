@@ -50,12 +50,7 @@ def emit_conv(writer: GraphWriter, node: FloatNode) -> None:
     if "activation" in node.attrs:
         attrs["activation"] = node.attrs["activation"]
     bias_int = _round_bias(bias / accumulator + offset)
-    inputs = [
-        x,
-        writer.constant(f"{node.name}_weight_quantized", quantized),
-        writer.constant(f"{node.name}_bias_quantized", bias_int),
-        writer.constant(f"{node.name}_bias_b_scale", np.zeros(bias_int.size, np.int8)),
-    ]
+    inputs = [x, *_constants(writer, node, quantized, bias_int)]
     if raised_scale is None:
         output = writer.write(node.output, accumulator_scale=accumulator if is_accumulator else None)
     else:
@@ -63,6 +58,14 @@ def emit_conv(writer: GraphWriter, node: FloatNode) -> None:
     writer.add("HzSQuantizedConv", node.name, inputs, [output], reads=node.inputs[0], **attrs)
     if raised_scale is not None:
         add_requantize(writer, output, writer.write(node.output), node.output, raised_scale / writer.scale(node.output))
+
+
+def _constants(writer: GraphWriter, node: FloatNode, weight: np.ndarray, bias: np.ndarray) -> list[str]:
+    return [
+        writer.constant(f"{node.name}_weight_quantized", weight),
+        writer.constant(f"{node.name}_bias_quantized", bias),
+        writer.constant(f"{node.name}_bias_b_scale", np.zeros(bias.size, np.int8)),
+    ]
 
 
 def _scale_for_int16_input(writer: GraphWriter, tensor: str, accumulator: np.ndarray, x_bits: int) -> float | None:
