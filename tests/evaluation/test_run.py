@@ -63,7 +63,7 @@ def scene_detections(model: Path, images: tuple[ImageEntry, ...], tmp_path: Path
 def test_a_model_scores_full_marks_on_its_own_findings_and_keeps_all_of_itself(
     models: list[Path], tmp_path: Path
 ) -> None:
-    truth = scene_detections(models[0], images_of(tmp_path), tmp_path)
+    truth = scene_detections(models[0], images_of(tmp_path, 2), tmp_path)
     result = evaluate(models[0], truth, tmp_path / "out", against=models[0], options=replace(QUICK, resamples=50))
     assert result.model.scores["box"].overall.value == pytest.approx(1, abs=1e-9)
     assert result.model.scores["mask"].map50.value > 0.9  # empty masks overlap with nothing
@@ -76,7 +76,7 @@ def test_a_model_scores_full_marks_on_its_own_findings_and_keeps_all_of_itself(
 
 
 def test_another_model_scores_less_and_agrees_less(models: list[Path], tmp_path: Path) -> None:
-    truth = scene_detections(models[0], images_of(tmp_path), tmp_path)
+    truth = scene_detections(models[0], images_of(tmp_path, 2), tmp_path)
     result = evaluate(models[1], truth, tmp_path / "out", against=models[0], options=replace(QUICK, resamples=20))
     assert result.kept is not None and result.agreement is not None
     assert result.kept["box"].value < 0.9 and result.agreement.matched[0][1].value < 0.9
@@ -168,7 +168,7 @@ def test_a_full_disk_says_so_and_what_is_done_is_kept(
 
 
 def test_figures_that_mean_nothing_say_so(models: list[Path], tmp_path: Path) -> None:
-    truth = scene_detections(models[0], images_of(tmp_path), tmp_path)
+    truth = scene_detections(models[0], images_of(tmp_path, 2), tmp_path)
     crowds = replace(truth, annotations=tuple({**a, "iscrowd": 1} for a in truth.annotations))
     result = evaluate(models[0], crowds, tmp_path / "crowds", options=replace(QUICK, resamples=10))
     assert np.isnan(result.model.scores["box"].overall.value)
