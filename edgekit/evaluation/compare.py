@@ -21,6 +21,7 @@ from edgekit.files import ReadFiles
 from edgekit.ops.image import read_image
 from edgekit.output.writer import write_image
 from edgekit.progress import Progress, silent
+from edgekit.records import envelope
 from edgekit.results import Detections
 
 __all__ = ["LayerDiff", "ModelComparison", "compare_models", "pair_tensors"]
@@ -83,6 +84,7 @@ class ModelComparison:
         """Return the report as plain JSON values."""
         first = self.first_below
         return {
+            **envelope("comparison"),
             "a": self.a,
             "b": self.b,
             "images": self.images,

@@ -10,6 +10,7 @@ import numpy as np
 
 from edgekit.evaluation.agreement import Agreement
 from edgekit.evaluation.bootstrap import Float64Array, Interval
+from edgekit.records import envelope
 
 __all__ = ["Evaluation", "ModelScores", "Score"]
 
@@ -102,7 +103,7 @@ class Evaluation:
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON values: the report."""
-        values: dict[str, Any] = {"model": self.model.to_dict()}
+        values: dict[str, Any] = {**envelope("evaluation"), "model": self.model.to_dict()}
         if self.reference is not None:
             values["reference"] = self.reference.to_dict()
             values["kept"] = {k: v.to_dict() for k, v in (self.kept or {}).items()}

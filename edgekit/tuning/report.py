@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from edgekit.evaluation.bootstrap import Interval
+from edgekit.records import envelope
 from edgekit.tuning.measurement import Measurement
 from edgekit.tuning.prove import Proof
 from edgekit.tuning.records import QuantPoint, SearchStep, Trial
 from edgekit.tuning.time_budget import SearchPlan
-from edgekit.version import __version__
 
 __all__ = ["TuneResult", "sensitivity_json"]
 
@@ -56,7 +56,7 @@ class TuneResult:
     def to_json(self) -> dict[str, Any]:
         """Return the report as plain JSON values."""
         return {
-            "edgekit": __version__,
+            **envelope("tuning"),
             "yaml": self.yaml.name,
             "plan": self.plan.to_json(),
             "steps": [step.to_json() for step in self.steps],

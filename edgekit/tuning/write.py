@@ -15,6 +15,7 @@ from edgekit.next_command import edgekit_command
 from edgekit.ptq import PtqConfig, load_config, save_config
 from edgekit.ptq.presets import CALIBRATION_DIR, reasons
 from edgekit.sim.compiler.mixed_precision import node_info_for
+from edgekit.records import envelope
 from edgekit.spec import file_ref, load_spec, save_spec, sidecar_path
 from edgekit.tuning.builds import candidate_model, effective_clip_ranges
 from edgekit.tuning.candidate import Candidate
@@ -57,7 +58,7 @@ def write_tuned(
     save_config(yaml, config, header=header, comments={**reasons(config), "node_info": REASON_OF_NODES})
     files = [model, sidecar_path(model), yaml, *data]
     rows = [{"name": path.relative_to(folder).as_posix(), "sha256": sha256_file(path)} for path in files]
-    about = {"edgekit": __version__, "candidate": candidate.to_json(), **(provenance or {})}
+    about = {**envelope("tuned"), "candidate": candidate.to_json(), **(provenance or {})}
     write_json(folder / MANIFEST_NAME, {**about, "files": rows})
     return yaml
 
