@@ -12,6 +12,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent / "runtime"))  # where in
 
 from edgekit.bundle import is_bundle, open_bundle
 from edgekit.errors import EdgekitError
+from edgekit.records import envelope
 from edgekit.runtime.versions import check_versions, checks_to_dicts, require_compatible
 from edgekit.spec import load_spec, sidecar_path
 
@@ -26,7 +27,7 @@ def main() -> int:
         model = open_bundle(model).model_path if is_bundle(model) else model
         checks = check_versions(load_spec(sidecar_path(model)), model)
         if args.json:
-            print(json.dumps(checks_to_dicts(checks), indent=2))
+            print(json.dumps({**envelope("checks"), "checks": checks_to_dicts(checks)}, indent=2))
         else:
             for check in checks:
                 print(f"{check.state:4} {check.name}: {check.value} (expected {check.expected})")

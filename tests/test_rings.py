@@ -17,6 +17,7 @@ STDLIB = sys.stdlib_module_names
 
 # Each part may import itself, the parts named here, and the outside packages named behind them.
 BASE = {
+    "cores",
     "errors",
     "text",
     "datapath",
@@ -55,6 +56,7 @@ ALLOWED: dict[str, tuple[set[str], set[str]]] = {
     "version": (set(), set()),
     "progress": (set(), set()),
     "labels": (set(), set()),
+    "cores": (set(), set()),
     "lazy": (set(), set()),
     "install_hints": (set(), set()),
     "board_ring": (set(), set()),

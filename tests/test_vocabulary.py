@@ -23,7 +23,7 @@ REFUSED_ALONE = frozenset({"one", "other"})
 # Words of other vocabularies: the vendor's log columns, onnx's and Python's own names.
 ALLOWED_NAMES = frozenset({"one_hot", "OneHot"})
 # Packages whose names are still to be changed.
-PENDING = frozenset("kernels learn robot".split())
+PENDING = frozenset("kernels learn".split())
 WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
 
 

@@ -166,7 +166,7 @@ def _header(args: argparse.Namespace, session: Session) -> dict[str, Any]:
     from edgekit.records import envelope
 
     return {
-        **envelope("results"),
+        **envelope("run"),
         "model": Path(args.model).name,
         "task": session.spec.task,
         "device": session.device.kind,

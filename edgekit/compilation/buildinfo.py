@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edgekit.errors import DataError, ModelError
 from edgekit.files import is_file, read_json, sha256_file, write_json
-from edgekit.records import from_json
+from edgekit.records import check_envelope, envelope, from_json, to_json
 from edgekit.version import __version__
 
 if TYPE_CHECKING:
     from edgekit.compiler_api import CompileJob
 
 BUILDINFO_NAME = "buildinfo.json"
+KIND = "buildinfo"  # of its schema
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +56,7 @@ def read_buildinfo(folder: Path) -> BuildInfo | None:
     if not is_file(path):
         return None
     try:
-        info = from_json(BuildInfo, read_json(path), str(path))
+        info = from_json(BuildInfo, check_envelope(read_json(path), KIND, str(path)), str(path))
         return info if set(info.parts.values()) <= set(info.outputs) else None
     except (DataError, ModelError):
         return None  # a foreign, damaged or old record: build again
@@ -64,7 +64,7 @@ def read_buildinfo(folder: Path) -> BuildInfo | None:
 
 def write_buildinfo(folder: Path, info: BuildInfo) -> None:
     """Write the record, whole or not at all."""
-    write_json(folder / BUILDINFO_NAME, json.loads(json.dumps(asdict(info))))
+    write_json(folder / BUILDINFO_NAME, {**envelope(KIND), **to_json(info)})
 
 
 def still_valid(folder: Path, info: BuildInfo | None, inputs: Mapping[str, str]) -> bool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import os
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -12,6 +11,7 @@ from typing import TypeVar
 import numpy as np
 import numpy.typing as npt
 
+from edgekit.cores import cores
 from edgekit.data.image_source import Image
 from edgekit.data.video import read_frames
 from edgekit.errors import ImageError
@@ -34,7 +34,7 @@ def map_images(
     Returns:
         Pairs in the order of `images`: the image and the result, or an ImageError if it cannot be read.
     """
-    workers = workers or os.cpu_count() or 1
+    workers = workers or cores()
     with ThreadPoolExecutor(workers) as pool:
         pending: deque[tuple[Image, Future[T | ImageError]]] = deque()
         try:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import IO, Any
 
 from edgekit.errors import DataError, DeviceError
+from edgekit.records import check_envelope
 from edgekit.text import check_number, parse_json, printable, shorten
 
 MAX_ANSWER_BYTES = 8 << 20  # a measurement has some kB
@@ -53,7 +54,7 @@ def ask(command: list[str], *, timeout_s: float, max_bytes: int = MAX_ANSWER_BYT
 
 def read_checks(text: str) -> list[dict[str, str]]:
     """Read what check.py --json printed; raises DeviceError where it is no list of checks."""
-    value = _parsed(text)
+    value = check_envelope(_parsed(text), "checks", LOCATION, error=DeviceError, hint=HINT).get("checks")
     if not isinstance(value, list) or not all(isinstance(item, Mapping) for item in value):
         raise _unexpected("it", value, "a list of checks")
     return [_check(item) for item in value]

@@ -13,6 +13,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from edgekit.cores import cores
 from edgekit.install_hints import UNRELATED_DISTRIBUTION, extra_hint, reinstall_hint, unrelated_distribution
 from edgekit.version import __version__
 
@@ -89,7 +90,7 @@ def _python() -> Iterator[Check]:
         fix = f"pip uninstall {UNRELATED_DISTRIBUTION}, then install edgekit again: {reinstall_hint()}"
         yield Check("distribution name", GAP, value, "its files lie where edgekit's own are", fix)
     version = platform.python_version()
-    where = f"{version} on {platform.system()} {platform.machine()}, {os.cpu_count()} cores{_memory()}"
+    where = f"{version} on {platform.system()} {platform.machine()}, {cores()} cores{_memory()}"
     if sys.version_info >= MIN_PYTHON:
         yield Check("Python", OK, where)
     else:

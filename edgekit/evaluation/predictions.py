@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from edgekit.cores import cores
 from edgekit.data.image_loader import map_images
 from edgekit.data.image_source import Image
 from edgekit.errors import DataError, ImageError, OutputError
@@ -140,7 +141,7 @@ def session_rows(
 
 def _threads(session: Session) -> int:
     """Return how many images are predicted at a time: a board has one BPU, and its library is not safe to share."""
-    return 1 if session.device.kind == "bpu" else max(2, (os.cpu_count() or 2) // 2)
+    return 1 if session.device.kind == "bpu" else max(2, cores() // 2)
 
 
 def _header(session: Session, model: Path, images: Sequence[ImageEntry]) -> dict[str, Any]:

@@ -13,6 +13,7 @@ import onnx
 from onnx import helper, numpy_helper
 
 from edgekit.errors import ModelError
+from edgekit.graph.session import onnxruntime_session
 from edgekit.graph.soundness import check_tensors, check_text, inputs_of, sort_nodes
 
 MAX_FILE_BYTES = 1 << 31  # protobuf's own limit
@@ -183,15 +184,8 @@ def open_session(model: onnx.ModelProto) -> Run:
     Returns:
         A function of feeds by input name to a dict of values by output name.
     """
-    import onnxruntime as ort
-
-    options = ort.SessionOptions()
-    options.intra_op_num_threads = 1
-    options.log_severity_level = 4  # its errors come back as exceptions
-    # Fusion changes the rounding; a proof of equality must not depend on what onnxruntime fuses where.
-    options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_ENABLE_BASIC
     try:
-        session = ort.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+        session = onnxruntime_session(model.SerializeToString(), exact=True)
     except Exception as error:  # onnxruntime's exceptions share no base class
         raise _not_runnable(error) from error
     names = [output.name for output in session.get_outputs()]

@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 import onnx
 
+from edgekit.graph.float_graph import FloatGraph
 from edgekit.graph.onnx_graph import index_graph
-from edgekit.sim.compiler.float_graph import FloatGraph
 from edgekit.tuning.fold.convolution import BIAS, WEIGHT, Convolution, read_convolution, set_constant
 
 Weights = Mapping[str, tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]]  # node name -> (weight, bias)

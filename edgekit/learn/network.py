@@ -7,9 +7,9 @@ from typing import Any
 
 import torch
 
+from edgekit.graph.float_graph import FloatGraph, FloatNode
 from edgekit.learn.fake_quantization import round_to_grid
 from edgekit.learn.operations import OPERATIONS, WEIGHTED, check_operations, convolve
-from edgekit.sim.compiler.float_graph import FloatGraph, FloatNode
 from edgekit.sim.compiler.scales import ScalePlan, keeps_scale
 
 Weights = Mapping[str, tuple[Any, Any]]  # convolution's node name -> (weight, bias or None)

@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 
 from edgekit.errors import ModelError
-from edgekit.sim.compiler.float_graph import FloatGraph, FloatNode
+from edgekit.graph.float_graph import FloatGraph, FloatNode
 
 Attributes = Mapping[str, Any]
 Operation = Callable[[FloatNode, Sequence[Any], tuple[int, ...]], Any]  # node, inputs, shape of the result

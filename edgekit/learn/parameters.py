@@ -10,9 +10,9 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from edgekit.graph.float_graph import FloatNode
 from edgekit.learn.fake_quantization import round_weight, weight_step
 from edgekit.learn.network import Network
-from edgekit.sim.compiler.float_graph import FloatNode
 
 Arrays = dict[str, npt.NDArray[np.float32]]
 WEIGHT, BIAS, BOUND = "weight", "bias", "bound"  # kinds of parameters

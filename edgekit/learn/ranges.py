@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import torch
 
+from edgekit.graph.float_graph import FloatGraph, FloatNode
 from edgekit.learn.operations import TABLES
 from edgekit.sim.compiler.emit.lut import table_function
-from edgekit.sim.compiler.float_graph import FloatGraph, FloatNode
 from edgekit.sim.compiler.scales import ScalePlan, keeps_scale
 from edgekit.tuning.clips import FLAT_BELOW_ZERO
 

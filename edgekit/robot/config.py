@@ -276,8 +276,8 @@ def _check_tasks(
         parent = next((t for t in tasks if (t.model, t.source) == (task.crops_of, task.source)), None)
         if task.crops_of and (parent is None or parent.crops_of):
             raise ConfigError(
-                f"{location}: {task.model!r} runs on boxes of {task.crops_of!r} on source {task.source!r}, which has no "
-                f"task of {task.crops_of!r} on whole frames",
+                f"{location}: {task.model!r} runs on boxes of {task.crops_of!r} on source {task.source!r}, which has "
+                f"no task of {task.crops_of!r} on whole frames",
                 hint=f"add the task of {task.crops_of!r} on that source",
             )
     for kind, names, used in (

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import platform
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from edgekit.cores import cores
 from edgekit.errors import DeviceError
 from edgekit.spec import ModelSpec
 
@@ -117,7 +117,7 @@ def describe_machine(root: Path | None = None) -> dict[str, str | None]:
         "som_name": lambda: board.som_name,
         "rdk_os": lambda: board.os_version,
         "machine": platform.machine,
-        "cpus": lambda: str(os.cpu_count() or ""),
+        "cpus": lambda: str(cores()),
         "python": platform.python_version,
         "governor": lambda: governor(root),
         "boost": lambda: read_text(BOOST_FILE, root),

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from edgekit.graph.float_graph import FloatGraph, FloatNode
 from edgekit.sim.compiler.calibration.histogram import Histogram
 from edgekit.sim.compiler.calibration.thresholds import percentile_threshold
 from edgekit.sim.compiler.emit.lut import Function, table_function
-from edgekit.sim.compiler.float_graph import FloatGraph, FloatNode
 from edgekit.sim.compiler.scales import ScalePlan, keeps_scale
 
 __all__ = ["FLAT_BELOW_ZERO", "FRACTIONS", "boundable", "clipped_thresholds", "positive_bounds"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Collection
 
-from edgekit.sim.compiler.float_graph import FloatGraph, FloatNode
+from edgekit.graph.float_graph import FloatGraph, FloatNode
 
 __all__ = ["extra_cost", "giga_macs"]
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from edgekit.bpu import INT_MAX
+from edgekit.graph.session import onnxruntime_session
 
 if TYPE_CHECKING:
     import onnx
@@ -30,13 +31,9 @@ def fake_quantized_session(path: Path, scales: Mapping[str, float], *, threads: 
         An onnxruntime.InferenceSession.
     """
     import onnx
-    import onnxruntime
 
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.log_severity_level = 3
     model = fake_quantized_model(onnx.load(path), scales)
-    return onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+    return onnxruntime_session(model.SerializeToString(), threads=threads)
 
 
 def fake_quantized_model(model: onnx.ModelProto, scales: Mapping[str, float]) -> onnx.ModelProto:

@@ -121,9 +121,9 @@ def _write_image_list(
     """Write the images to measure on, those of no calibration set first; return how many are used, and notes."""
     images, notes = _images_to_measure(workspace, source, options, plan)
     used = {(path.resolve(), frame) for name in sets for path, frame in _calibration_images(workspace, name)}
-    if options.learn is not None:
-        used |= {(image.path.resolve(), image.frame) for image in _learned_images(source, options)}
+    learned = _learned_images(source, options) if options.learn is not None else frozenset()
     order = [images[i] for i in np.random.default_rng(options.seed).permutation(len(images))]
+    order = [image for image in order if (image.path.resolve(), image.frame) not in learned]
     held_out = [image for image in order if (image.path.resolve(), image.frame) not in used]
     calibrated = [image for image in order if (image.path.resolve(), image.frame) in used]
     if len(held_out) < MIN_HELD_OUT and calibrated:
@@ -155,8 +155,10 @@ def learning_source(source: Path, options: TuneOptions) -> ImageSource:
     return opened
 
 
-def _learned_images(source: Path, options: TuneOptions) -> tuple[Image, ...]:
-    return split_images(learning_source(source, options).images, seed=options.seed)[0]
+def _learned_images(source: Path, options: TuneOptions) -> frozenset[tuple[Path, int]]:
+    """The images that are learned from: nothing is measured on them."""
+    learned, _ = split_images(learning_source(source, options).images, seed=options.seed)
+    return frozenset((image.path.resolve(), image.frame) for image in learned)
 
 
 def _images_to_measure(

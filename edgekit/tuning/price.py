@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Protocol
 
 from edgekit.errors import ConfigError
+from edgekit.graph.float_graph import FloatGraph
 from edgekit.latency.layer import graph_layers
 from edgekit.latency.parameters import load_parameters
 from edgekit.latency.price import WidthPrice
-from edgekit.sim.compiler.float_graph import FloatGraph
 from edgekit.sim.graph import load_graph
 from edgekit.tuning.cost import extra_cost
 

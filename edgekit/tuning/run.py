@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from edgekit.compilation.build import compile_model
+from edgekit.cores import cores
 from edgekit.errors import OutputError
 from edgekit.evaluation.bootstrap import RESAMPLES
 from edgekit.files import is_folder, sha256_file, write_json
@@ -93,7 +94,7 @@ def _workers(options: TuneOptions) -> tuple[int | None, str | None]:
     """Return the number of processes, one per core unless the options say otherwise, and the scheduler."""
     if options.scheduler is not None:
         return options.workers, options.scheduler
-    return options.workers if options.workers is not None else os.cpu_count(), None
+    return options.workers if options.workers is not None else cores(), None
 
 
 def _paths(prepared: Prepared, options: TuneOptions) -> list[Path]:

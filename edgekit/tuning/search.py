@@ -11,8 +11,8 @@ from dataclasses import dataclass, field, replace
 from functools import partial, reduce
 from typing import Any, Protocol
 
+from edgekit.graph.float_graph import FloatGraph
 from edgekit.progress import Progress, silent
-from edgekit.sim.compiler.float_graph import FloatGraph
 from edgekit.sim.compiler.mixed_precision import PrecisionGroup
 from edgekit.tuning.candidate import Candidate
 from edgekit.tuning.measurement import Measurement, constraint_value, loss, measurement_from_json

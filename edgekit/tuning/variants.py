@@ -12,9 +12,9 @@ import onnx
 
 from edgekit.calibration.samples import evenly_spaced, normalisation_of, read_sample
 from edgekit.files import atomic_path
+from edgekit.graph.float_runner import FloatRunner
 from edgekit.graph.onnx_graph import attributes, index_graph
 from edgekit.progress import Progress, silent
-from edgekit.sim.compiler.float_runner import FloatRunner
 from edgekit.sim.compiler.prepared_model import PreparedModel
 from edgekit.tuning.builds import candidate_model
 from edgekit.tuning.candidate import PLAIN, Candidate

@@ -11,6 +11,7 @@ import pytest
 
 from edgekit.deploy.board_answer import ask, read_checks, read_perf
 from edgekit.errors import DeviceError
+from edgekit.records import envelope
 
 CHECK = {"state": "ok", "name": "HBRT", "value": "3.15", "expected": "at least 3.15"}
 RUN: dict[str, Any] = {"threads": 1, "fps": 90.5, "cpu_percent": 60, "stages": {"infer": {"p50": 6.4}}}
@@ -21,6 +22,10 @@ def answers(*values: object) -> list[str]:
     return [json.dumps(value) for value in values]
 
 
+def checks(value: object) -> str:
+    return json.dumps({**envelope("checks"), "checks": value})
+
+
 NO_JSON = ["", "hello", "Welcome to RDK\n[]", "[" * 100_000, "{" * 100_000, '{"a": 1, "a": 2}', "9" * 10_000, "\0[]"]
 
 
@@ -28,8 +33,9 @@ NO_JSON = ["", "hello", "Welcome to RDK\n[]", "[" * 100_000, "{" * 100_000, '{"a
     "text",
     [
         *NO_JSON,
-        *answers(None, 3, "x", {}, [1], [[]], [None], [{}], {"checks": []}),
-        *answers([{**CHECK, "state": 3}], [{**CHECK, "value": None}], [{**CHECK, "expected": [[]]}]),
+        *answers(None, 3, "x", {}, [CHECK], {"checks": []}),
+        *map(checks, (None, 3, [1], [[]], [None], [{}])),
+        *(checks([{**CHECK, name: bad}]) for name, bad in (("state", 3), ("value", None), ("expected", [[]]))),
     ],
     ids=lambda text: text[:30],
 )
@@ -57,12 +63,12 @@ def test_measurements_of_another_shape_are_refused_in_two_lines(text: str) -> No
 
 
 def test_what_the_scripts_print_is_read() -> None:
-    assert read_checks(json.dumps([CHECK])) == [CHECK]
+    assert read_checks(checks([CHECK])) == [CHECK]
     assert read_perf(json.dumps({"runs": [RUN], "machine": {"load": [0.5, None]}}))["runs"] == [RUN]
 
 
 def test_escape_sequences_never_reach_the_terminal() -> None:
-    (check,) = read_checks(json.dumps([{**CHECK, "value": ESCAPES + "\nok   all: fine"}]))
+    (check,) = read_checks(checks([{**CHECK, "value": ESCAPES + "\nok   all: fine"}]))
     assert check["value"].isprintable() and "\n" not in check["value"]
     perf = read_perf(json.dumps({"runs": [RUN], "model": ESCAPES, ESCAPES: [ESCAPES]}))
     assert all(text.isprintable() for text in (perf["model"], *perf, *(v[0] for k, v in perf.items() if "owned" in k)))

@@ -63,7 +63,7 @@ def scene_detections(model: Path, images: tuple[ImageEntry, ...], tmp_path: Path
 def test_a_model_scores_full_marks_on_its_own_findings_and_keeps_all_of_itself(
     models: list[Path], tmp_path: Path
 ) -> None:
-    truth = scene_detections(models[0], images_of(tmp_path, 2), tmp_path)
+    truth = scene_detections(models[0], images_of(tmp_path), tmp_path)
     result = evaluate(models[0], truth, tmp_path / "out", against=models[0], options=replace(QUICK, resamples=50))
     assert result.model.scores["box"].overall.value == pytest.approx(1, abs=1e-9)
     assert result.model.scores["mask"].map50.value > 0.9  # empty masks overlap with nothing

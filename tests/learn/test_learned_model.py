@@ -10,8 +10,8 @@ import onnx
 import pytest
 
 from edgekit.compilation.job import load_job
+from edgekit.graph.float_runner import FloatRunner
 from edgekit.learn.learned_model import learnable_convolutions, with_weights
-from edgekit.sim.compiler.float_runner import FloatRunner
 from edgekit.sim.compiler.prepared_model import prepare_model
 from tests.learn.conftest import HEADS
 

@@ -14,13 +14,13 @@ torch = pytest.importorskip("torch", minversion="2.1")
 from edgekit.calibration.samples import normalisation_of, read_sample  # noqa: E402
 from edgekit.compilation.job import load_job  # noqa: E402
 from edgekit.errors import ModelError  # noqa: E402
+from edgekit.graph.float_graph import FloatNode  # noqa: E402
+from edgekit.graph.float_runner import FloatRunner  # noqa: E402
 from edgekit.learn.fake_quantization import round_weight, weight_step  # noqa: E402
 from edgekit.learn.network import Network  # noqa: E402
 from edgekit.learn.operations import OPERATIONS, TABLES, WEIGHTED, check_operations  # noqa: E402
 from edgekit.sim.compiler.calibration.collect import observe  # noqa: E402
 from edgekit.sim.compiler.emit.lut import FUNCTIONS  # noqa: E402
-from edgekit.sim.compiler.float_graph import FloatNode  # noqa: E402
-from edgekit.sim.compiler.float_runner import FloatRunner  # noqa: E402
 from edgekit.sim.compiler.prepared_model import PreparedModel, executor_of, prepare_model  # noqa: E402
 from edgekit.sim.compiler.quantize import EMITTERS  # noqa: E402
 from tests.learn.conftest import HEADS  # noqa: E402

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -69,13 +68,6 @@ def make_grid(
 def thread_words(count: int) -> str:
     """Return "1 thread", "2 threads"."""
     return f"{count} thread{'s' * (count != 1)}"
-
-
-def cores() -> int:
-    """The processor cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def _require(device: str) -> None:

@@ -9,9 +9,10 @@ from pathlib import Path
 
 from edgekit.artifacts import QUANTIZED_SUFFIX
 from edgekit.bundle import ARCHIVE_SUFFIXES, is_bundle, open_bundle
+from edgekit.cores import cores
 from edgekit.device_kinds import FLOAT
 from edgekit.errors import EdgekitError, OutputError, UnfitError
-from edgekit.evaluation.bench.grid import Cell, cores
+from edgekit.evaluation.bench.grid import Cell
 from edgekit.evaluation.bench.row import FAILED, NO_SCORE, UNFIT, Metric, Row
 from edgekit.evaluation.bench.sizes import model_at_size, require_size
 from edgekit.evaluation.bench.timing_images import TimingImages

@@ -14,8 +14,9 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from edgekit.cores import cores
 from edgekit.errors import ConfigError
-from edgekit.evaluation.bench.grid import Cell, cores
+from edgekit.evaluation.bench.grid import Cell
 from edgekit.evaluation.bench.measure import Bench, BenchOptions, measure_cell
 from edgekit.evaluation.bench.report import BenchReport, rows_of_unfinished
 from edgekit.evaluation.bench.row import OK, UNFIT, Row

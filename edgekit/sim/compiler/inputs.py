@@ -11,11 +11,11 @@ import numpy as np
 
 from edgekit.bpu import COLOR_RANGES
 from edgekit.calibration.samples import normalisation_of, read_sample
+from edgekit.graph.float_graph import FloatGraph
+from edgekit.graph.float_runner import FloatRunner
 from edgekit.ops.pixels import pack_input
 from edgekit.ops.yuv import nv12_to_yuv444
 from edgekit.sim.compiler.emit.preprocess import ImageInput
-from edgekit.sim.compiler.float_graph import FloatGraph
-from edgekit.sim.compiler.float_runner import FloatRunner
 from edgekit.spec import InputSpec, Preprocess
 
 if TYPE_CHECKING:

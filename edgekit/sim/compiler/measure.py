@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from edgekit.graph.float_graph import FloatGraph
 from edgekit.sim.compiler.emit.writer import NCHW, NHWC, TO_NHWC, TensorMapping
-from edgekit.sim.compiler.float_graph import FloatGraph
 from edgekit.sim.compiler.inputs import CalibrationImage
 from edgekit.sim.compiler.quantize import QuantizedGraph
 from edgekit.sim.executor import Executor

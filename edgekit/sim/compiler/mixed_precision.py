@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 
 from edgekit.errors import ConfigError
-from edgekit.sim.compiler.float_graph import FloatGraph, FloatNode
+from edgekit.graph.float_graph import FloatGraph, FloatNode
 from edgekit.sim.compiler.precision_rules import AVERAGE, PrecisionRules
 from edgekit.sim.compiler.scales import ScalePlan, accumulator_outputs, takes_int8, tensors_of
 

@@ -12,7 +12,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from functools import cached_property
 
-from edgekit.sim.compiler.float_graph import FloatGraph, FloatNode
+from edgekit.graph.float_graph import FloatGraph, FloatNode
 from edgekit.sim.compiler.scales import INT8_OPS, keeps_scale, takes_int8, tensors_of
 
 MOVES = ("Slice", "MaxPool", "Scale")

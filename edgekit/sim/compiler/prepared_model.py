@@ -8,14 +8,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edgekit.errors import ConfigError
+from edgekit.graph.float_graph import FloatGraph, read_float_graph
+from edgekit.graph.float_runner import THREADS
+from edgekit.graph.pipeline import simplify
 from edgekit.sim.compiler.calibration.thresholds import check_calibration
 from edgekit.sim.compiler.emit.preprocess import ImageInput, affine_of
-from edgekit.sim.compiler.float_graph import FloatGraph, read_float_graph
-from edgekit.sim.compiler.float_runner import THREADS
 from edgekit.sim.compiler.inputs import CalibrationImage, calibration_images, image_input
 from edgekit.sim.compiler.measure import Distance, measure
 from edgekit.sim.compiler.mixed_precision import int16_everywhere, int16_outputs, int16_tensors
-from edgekit.sim.compiler.pipeline import simplify
 from edgekit.sim.compiler.quantize import QuantizedGraph, check_supported, quantize
 from edgekit.sim.compiler.scales import ScalePlan, plan_scales
 from edgekit.sim.compiler.sidecars import quantized_spec

@@ -8,7 +8,7 @@ from typing import Any
 import onnx
 
 from edgekit.bpu import INT_MAX
-from edgekit.sim.compiler.float_graph import FloatGraph, FloatNode
+from edgekit.graph.float_graph import FloatGraph, FloatNode
 from edgekit.sim.compiler.log import LoggedNode, LoggedOutput
 from edgekit.sim.compiler.measure import Distance
 from edgekit.sim.compiler.quantize import QuantizedGraph

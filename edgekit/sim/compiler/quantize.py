@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from edgekit.graph.float_graph import FloatGraph, FloatNode, unsupported
 from edgekit.sim.compiler.emit.attention import emit_matmul, emit_softmax
 from edgekit.sim.compiler.emit.conv import emit_conv, emit_conv_transpose
 from edgekit.sim.compiler.emit.eltwise import emit_add, emit_global_average, emit_mul
@@ -21,7 +22,6 @@ from edgekit.sim.compiler.emit.layout import (
 from edgekit.sim.compiler.emit.lut import emit_table
 from edgekit.sim.compiler.emit.preprocess import ImageInput, emit_preprocess
 from edgekit.sim.compiler.emit.writer import NCHW, NHWC, GraphWriter, TensorMapping
-from edgekit.sim.compiler.float_graph import FloatGraph, FloatNode, unsupported
 from edgekit.sim.compiler.scales import ScalePlan
 from edgekit.version import __version__
 

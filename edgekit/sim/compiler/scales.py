@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from edgekit.bpu import INT_MAX
-from edgekit.sim.compiler.float_graph import FloatGraph, FloatNode, unsupported
+from edgekit.graph.float_graph import FloatGraph, FloatNode, unsupported
 
 SAME_SCALE_OPS = ("Slice", "MaxPool", "Resize", "Reshape", "Transpose", "Flatten")  # they only move integers
 INT8_OPS = ("Resize", "Upsample", "ConvTranspose")  # the BPU has them for int8 only, their results included

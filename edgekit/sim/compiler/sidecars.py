@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from edgekit.errors import ModelError
+from edgekit.graph.float_graph import FloatGraph
 from edgekit.sim.compiler.emit.preprocess import ImageInput
-from edgekit.sim.compiler.float_graph import FloatGraph
 from edgekit.sim.compiler.inputs import board_preprocess
 from edgekit.sim.compiler.quantize import QuantizedGraph, output_shape
 from edgekit.spec import HeadSpec, InputSpec, ModelSpec, file_ref

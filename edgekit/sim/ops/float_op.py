@@ -7,14 +7,15 @@ so that an element of the HzQuantize behind them may differ by one.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from edgekit.cores import cores
 from edgekit.errors import ModelError
+from edgekit.graph.session import onnxruntime_session
 from edgekit.sim.ops.cost import float_cost
 from edgekit.sim.ops.operator import Arrays
 from edgekit.sim.ops.reader import HINT, NodeReader
@@ -128,13 +129,8 @@ def _charge(node: NodeReader, model: Any, feeds: Mapping[str, np.ndarray]) -> No
 
 
 def _session(node: NodeReader, model: bytes) -> Any:
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = min(2, os.cpu_count() or 1)
-    options.log_severity_level = 4
     try:
-        return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+        return onnxruntime_session(model, threads=min(2, cores()))
     except Exception as error:  # as above
         raise node.error(
             f"onnxruntime refuses it ({shorten(str(error), 300)[1:-1]})", "an operator of opset 11"

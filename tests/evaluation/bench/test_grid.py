@@ -5,8 +5,9 @@ from typing import Any
 
 import pytest
 
+from edgekit.cores import cores
 from edgekit.errors import ConfigError, DeviceError, EdgekitError, ModelError
-from edgekit.evaluation.bench.grid import Cell, cores, make_grid
+from edgekit.evaluation.bench.grid import Cell, make_grid
 
 
 @pytest.fixture

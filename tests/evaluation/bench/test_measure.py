@@ -9,9 +9,10 @@ import pytest
 
 import edgekit
 from edgekit.compilation.build import compile_model
+from edgekit.cores import cores
 from edgekit.errors import OutputError
 from edgekit.evaluation.bench import measure
-from edgekit.evaluation.bench.grid import Cell, cores
+from edgekit.evaluation.bench.grid import Cell
 from edgekit.evaluation.bench.measure import Bench, BenchOptions, _static_ms, measure_cell
 from edgekit.evaluation.bench.timing_images import generated_images
 from edgekit.evaluation.label_reader import load_labels

@@ -12,11 +12,11 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from edgekit.calibration.samples import Normalisation
+from edgekit.graph.float_graph import read_float_graph
+from edgekit.graph.float_runner import FloatRunner
+from edgekit.graph.pipeline import simplify
 from edgekit.sim.compiler.emit.preprocess import ImageInput
-from edgekit.sim.compiler.float_graph import read_float_graph
-from edgekit.sim.compiler.float_runner import FloatRunner
 from edgekit.sim.compiler.mixed_precision import int16_tensors
-from edgekit.sim.compiler.pipeline import simplify
 from edgekit.sim.compiler.quantize import check_supported, quantize
 from edgekit.sim.compiler.scales import plan_scales
 from edgekit.sim.executor import ReferenceExecutor

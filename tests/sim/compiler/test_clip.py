@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from edgekit.errors import ModelError
-from edgekit.sim.compiler.float_graph import read_float_graph
-from edgekit.sim.compiler.pipeline import simplify
+from edgekit.graph.float_graph import read_float_graph
+from edgekit.graph.pipeline import simplify
 from edgekit.sim.compiler.scales import plan_scales
 from tests.sim.compiler.graphs import FloatModel, compare
 

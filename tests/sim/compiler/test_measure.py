@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from edgekit.sim.compiler.float_runner import portions
+from edgekit.graph.float_runner import portions
 from edgekit.sim.compiler.measure import Distance
 
 

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from edgekit.errors import ConfigError, ModelError
-from edgekit.sim.compiler.float_graph import FloatGraph, read_float_graph
+from edgekit.graph.float_graph import FloatGraph, read_float_graph
+from edgekit.graph.pipeline import simplify
 from edgekit.sim.compiler.mixed_precision import (
     int16_everywhere,
     int16_outputs,
@@ -15,7 +16,6 @@ from edgekit.sim.compiler.mixed_precision import (
     node_info_for,
     precision_groups,
 )
-from edgekit.sim.compiler.pipeline import simplify
 from edgekit.sim.compiler.scales import plan_scales
 from tests.sim.compiler.graphs import FloatModel, compare
 from tests.sim.compiler.works import make_work

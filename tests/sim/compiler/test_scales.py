@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from edgekit.sim.compiler.float_graph import FloatGraph, read_float_graph
-from edgekit.sim.compiler.pipeline import simplify
+from edgekit.graph.float_graph import FloatGraph, read_float_graph
+from edgekit.graph.pipeline import simplify
 from edgekit.sim.compiler.scales import accumulator_outputs, plan_scales
 from tests.sim.compiler.graphs import FloatModel
 

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 from edgekit.calibration.samples import normalisation_of, read_sample
 from edgekit.errors import DataError
+from edgekit.graph.float_graph import FloatGraph
+from edgekit.graph.float_runner import FloatRunner
 from edgekit.progress import Progress, silent
 from edgekit.sim.compiler.calibration.histogram import Histogram
-from edgekit.sim.compiler.float_graph import FloatGraph
-from edgekit.sim.compiler.float_runner import FloatRunner
 
 if TYPE_CHECKING:
     from edgekit.compiler_api import CompileJob

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from edgekit.graph.float_graph import FloatNode, unsupported
 from edgekit.sim.compiler.emit.writer import NCHW, GraphWriter
-from edgekit.sim.compiler.float_graph import FloatNode, unsupported
 from edgekit.sim.compiler.requantize import epilogue_params
 
 

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 
 from edgekit.bpu import INT_MAX
+from edgekit.graph.float_graph import FloatNode, unsupported
 from edgekit.sim.compiler.emit.eltwise import add_requantize, int8_scale, to_int8
 from edgekit.sim.compiler.emit.writer import GraphWriter
-from edgekit.sim.compiler.float_graph import FloatNode, unsupported
 from edgekit.sim.compiler.requantize import epilogue_params
 from edgekit.sim.compiler.scales import takes_int8
 

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from edgekit.bpu import INT16_MAX, INT_MAX, MULTIPLIER_MAX
+from edgekit.graph.float_graph import FloatNode, unsupported
 from edgekit.sim.compiler.emit.writer import NHWC, GraphWriter
-from edgekit.sim.compiler.float_graph import FloatNode, unsupported
 from edgekit.sim.compiler.requantize import epilogue_params, multiplier
 
 OPS = {"Add": "HzSElementwiseAdd", "Sub": "HzSElementwiseSub", "Mul": "HzSElementwiseMul"}

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from edgekit.graph.float_graph import FloatNode, unsupported
 from edgekit.sim.compiler.emit.eltwise import rescale_to, to_int8
 from edgekit.sim.compiler.emit.writer import NCHW, NHWC, NHWC_AXIS, GraphWriter
-from edgekit.sim.compiler.float_graph import FloatNode, unsupported
 
 
 def emit_slice(writer: GraphWriter, node: FloatNode) -> None:

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from edgekit.errors import ModelError
+from edgekit.graph.float_graph import FloatNode, unsupported
 from edgekit.sim.compiler.emit.writer import GraphWriter
-from edgekit.sim.compiler.float_graph import FloatNode, unsupported
 from edgekit.sim.compiler.requantize import multiplier
 
 Function = Callable[[np.ndarray], np.ndarray]

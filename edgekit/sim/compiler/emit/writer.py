@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from edgekit.sim.compiler.float_graph import FloatGraph
+from edgekit.graph.float_graph import FloatGraph
 from edgekit.sim.compiler.scales import ScalePlan
 
 if TYPE_CHECKING:

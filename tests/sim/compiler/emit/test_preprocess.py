@@ -5,10 +5,10 @@ import pytest
 
 from edgekit.calibration.samples import Normalisation
 from edgekit.errors import ConfigError
+from edgekit.graph.float_graph import FloatGraph
 from edgekit.ops.yuv import bgr_to_yuv444
 from edgekit.sim.compiler.emit.preprocess import ImageInput, affine_of, emit_preprocess
 from edgekit.sim.compiler.emit.writer import GraphWriter
-from edgekit.sim.compiler.float_graph import FloatGraph
 from edgekit.sim.compiler.scales import ScalePlan
 
 UNIT = Normalisation((0.0,) * 3, (1 / 255,) * 3)

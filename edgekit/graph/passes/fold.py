@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from edgekit.sim.compiler.float_graph import FloatGraph, FloatNode, unsupported
+from edgekit.graph.float_graph import FloatGraph, FloatNode, unsupported
 
 
 def fold_constants(graph: FloatGraph) -> FloatGraph:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from edgekit.sim.compiler.float_graph import FloatGraph, FloatNode
-from edgekit.sim.compiler.passes.canonicalize import drop_dead
+from edgekit.graph.float_graph import FloatGraph, FloatNode
+from edgekit.graph.passes.canonicalize import drop_dead
 
 TABLE_FUNCTIONS = {
     "Sigmoid": "sigmoid",

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from edgekit.sim.compiler.float_graph import FloatGraph
-from edgekit.sim.compiler.passes.canonicalize import average_as_conv, drop_dead, drop_head_transposes, split_as_slices
-from edgekit.sim.compiler.passes.clip import absorb_clips
-from edgekit.sim.compiler.passes.fold import constant_arithmetic, drop_identities, fold_batch_norm, fold_constants
-from edgekit.sim.compiler.passes.fuse import fuse_relu, fuse_softmax, fuse_swish
+from edgekit.graph.float_graph import FloatGraph
+from edgekit.graph.passes.canonicalize import average_as_conv, drop_dead, drop_head_transposes, split_as_slices
+from edgekit.graph.passes.clip import absorb_clips
+from edgekit.graph.passes.fold import constant_arithmetic, drop_identities, fold_batch_norm, fold_constants
+from edgekit.graph.passes.fuse import fuse_relu, fuse_softmax, fuse_swish
 
 Pass = Callable[[FloatGraph], FloatGraph]
 

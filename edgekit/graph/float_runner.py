@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from edgekit.errors import ModelError
+from edgekit.graph.session import onnxruntime_session
 
 PORTION_BYTES = 256 << 20  # float32 tensors handed out at once
 THREADS = 2
@@ -49,19 +50,14 @@ def portions(
 
 def _session(path: Path, names: Sequence[str]) -> tuple[Any, tuple[str, ...]]:
     import onnx
-    import onnxruntime
 
     model = onnx.load(path)
     own_input = model.graph.input[0].name
     known = {value.name for value in model.graph.output}
     requested = [name for name in names if name != own_input]
     model.graph.output.extend(onnx.ValueInfoProto(name=name) for name in requested if name not in known)
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = THREADS
-    options.inter_op_num_threads = 1
-    options.log_severity_level = 3
     try:
-        session = onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+        session = onnxruntime_session(model.SerializeToString(), threads=THREADS)
     except Exception as error:  # onnxruntime raises its own kinds
         raise ModelError(
             f"{path} cannot be run by onnxruntime: {str(error).splitlines()[0][:200]}",

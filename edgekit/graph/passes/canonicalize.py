@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from edgekit.errors import ModelError
-from edgekit.sim.compiler.float_graph import FloatGraph, FloatNode, unsupported
+from edgekit.graph.float_graph import FloatGraph, FloatNode, unsupported
 
 NHWC_PERM = [0, 2, 3, 1]
 

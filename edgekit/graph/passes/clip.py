@@ -12,7 +12,7 @@ from dataclasses import replace
 import numpy as np
 
 from edgekit.errors import ModelError
-from edgekit.sim.compiler.float_graph import FloatGraph, FloatNode, unsupported
+from edgekit.graph.float_graph import FloatGraph, FloatNode, unsupported
 
 BOUNDED_OPS = ("Conv", "ConvTranspose", "Add", "Sub", "Mul", "Concat")
 RELU_OPS = ("Conv", "ConvTranspose")
