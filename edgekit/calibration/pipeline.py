@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import contextlib
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edgekit.artifacts import MANIFEST_NAME
 from edgekit.calibration.checks import Warned, check_selection
+from edgekit.calibration.heads import heads_of, model_hash, write_heads
 from edgekit.calibration.manifest import build_manifest
 from edgekit.calibration.refine import Refinement, refined_model
 from edgekit.calibration.select import SELECTIONS, Selection, select_images
 from edgekit.calibration.workdir import Work, open_work
 from edgekit.calibration.write import plan_files, remove_leftovers, write_files
 from edgekit.data.image_source import ImageSource, open_source
-from edgekit.errors import ConfigError, ModelError, OutputError
-from edgekit.files import atomic_path, is_file, read_json, sha256_file
+from edgekit.errors import ConfigError, OutputError
+from edgekit.files import is_file, read_json
 from edgekit.folder_lock import folder_lock
 from edgekit.manifest import is_unchanged, recorded_hashes
 from edgekit.next_command import edgekit_command
@@ -25,7 +26,7 @@ from edgekit.progress import Progress, silent
 from edgekit.ptq import PtqConfig, save_config
 from edgekit.ptq.fields import HB_MAPPER_MARCHES
 from edgekit.ptq.presets import CALIBRATION_DIR, output_prefix, ptq_config, reasons
-from edgekit.spec import InputSpec, ModelSpec, file_ref, load_spec, save_spec, sidecar_path
+from edgekit.spec import InputSpec, ModelSpec, sidecar_path
 from edgekit.version import __version__
 
 if TYPE_CHECKING:
@@ -121,7 +122,7 @@ def calibrate(
     request = {
         "edgekit": __version__,
         "model": model.name,
-        "model_sha256": _model_hash(model),
+        "model_sha256": model_hash(model),
         "source": str(source),
         "source_fingerprint": opened.fingerprint(),
         "images_dir": str(images_dir) if images_dir else None,
@@ -136,7 +137,7 @@ def calibrate(
     }
     with folder_lock(out_dir, "calibrate"):
         work = open_work(out_dir, request)
-        heads, spec = _heads_of(model, progress)
+        heads, spec = heads_of(model, progress)
         plan = _plan(model, heads, spec, input_kind, march, calibration, max_percentile)
         if _is_finished(work):
             return _result(work, plan, opened, refinement, reused=True)
@@ -156,39 +157,6 @@ def _check_options(select: str, input_kind: str, march: str) -> None:
         if value not in values:
             hint = "the S series (nash) has another compiler, hb_compile" if name == "march" else f"see --{name}"
             raise ConfigError(f"{name} is {value!r}, expected one of {', '.join(values)}", hint=hint)
-
-
-def _model_hash(model: Path) -> str:
-    try:
-        return sha256_file(model)
-    except OSError as error:
-        raise ModelError(
-            f"{model} cannot be read ({error.strerror}), expected an ONNX model", hint="check the path of --model"
-        ) from error
-
-
-def _heads_of(model: Path, progress: Progress) -> tuple[onnx.ModelProto, ModelSpec]:
-    """The cut graph and its sidecar; a model that edgekit cut before is taken as it is."""
-    from edgekit.export import cut_graph
-    from edgekit.graph.onnx_graph import load_model
-
-    graph = load_model(model)
-    sidecar = sidecar_path(model)
-    if sidecar.is_file():
-        spec = load_spec(sidecar)
-        recorded = spec.files.get("model")
-        if spec.stage == "heads" and recorded is not None and recorded.sha256 == sha256_file(model):
-            return graph, spec
-    cut = cut_graph(graph, progress=progress)
-    return cut.model, replace(cut.spec, files={"stock": file_ref(model)})
-
-
-def _write_heads(path: Path, heads: onnx.ModelProto, spec: ModelSpec) -> None:
-    import onnx
-
-    with atomic_path(path) as unfinished:
-        onnx.save(heads, str(unfinished))
-    save_spec(sidecar_path(path), replace(spec, files={**spec.files, "model": file_ref(path)}))
 
 
 def _plan(
@@ -228,7 +196,7 @@ def _write_all(
     work.save()
     remove_leftovers(folder)
     remove_leftovers(folder / CALIBRATION_DIR)
-    _write_heads(folder / plan.model_name, heads, plan.spec)
+    write_heads(folder / plan.model_name, heads, plan.spec)
     try:
         hashes = write_files(
             planned,
@@ -248,7 +216,7 @@ def _write_all(
         _write_yaml(folder / plan.yaml_name, plan)
     if refinement.changes:
         refined = refined_model(folder / plan.yaml_name, refinement, progress=progress)
-        _write_heads(folder / plan.model_name, refined, plan.spec)
+        write_heads(folder / plan.model_name, refined, plan.spec)
     work.finish(
         build_manifest(
             request=work.request,

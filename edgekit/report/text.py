@@ -17,6 +17,7 @@ from edgekit.report.diff import COSINE_CHANGE, Change, Diff
 from edgekit.report.report import Facts, Report
 from edgekit.report.rules import OUTPUT_COSINE_GOOD
 from edgekit.report.speed import speed_lines
+from edgekit.report.table_cells import format_cell, format_number, format_short, format_signed, more_rows, new_table
 from edgekit.report.verdict import Verdict
 
 GRADE_STYLES = {"good": "green", "usable": "yellow", "poor": "red", "failed": "bold red", "unknown": "cyan"}
@@ -43,7 +44,7 @@ def print_report(console: Console, report: Report, *, all_nodes: bool = False) -
 
 def print_comparison(console: Console, reports: Sequence[Report]) -> None:
     """Print the table that compares many builds."""
-    table = _table(
+    table = new_table(
         f"{len(reports)} builds",
         COLUMNS,
         right={"nodes", "CPU", "int16", "samples", "FPS", "ms", "predicted ms", "DDR MB"},
@@ -125,17 +126,17 @@ def _outputs(facts: Facts) -> Table | None:
         return None
     measured = facts.worst_output is not None
     columns = ["name", "role", "stride", "shape", "dtype"] + (["cosine", "L1", "largest"] if measured else []) + [""]
-    table = _table("outputs", columns, right={"cosine"})
+    table = new_table("outputs", columns, right={"cosine"})
     for output in facts.outputs:
         low = output.cosine is not None and output.cosine < OUTPUT_COSINE_GOOD
-        cosine = Text(_number(output.cosine), style="yellow" if low else "")
+        cosine = Text(format_number(output.cosine), style="yellow" if low else "")
         table.add_row(
             escape(output.name),
             output.role or "-",
             str(output.stride or "-"),
             "x".join(map(str, output.shape)) or "-",
             output.dtype or "-",
-            *((cosine, _number(output.l1), _number(output.chebyshev)) if measured else ()),
+            *((cosine, format_number(output.l1), format_number(output.chebyshev)) if measured else ()),
             {True: "dequantized on the CPU", False: "integers", None: ""}[output.dequantized_on_cpu],
         )
     return table
@@ -146,14 +147,14 @@ def _worst(facts: Facts) -> Table | None:
     if not rows:
         return None
     drops = facts.flow.drops if facts.flow else {}
-    table = _table(
+    table = new_table(
         f"worst nodes of {len(facts.nodes)}",
         ("node", "on", "type", "cosine", "change", "threshold"),
         right={"cosine", "change", "threshold"},
     )
     for row in rows:
         fall = f"{-drops[row.name].drop:+.4f}" if row.name in drops else "-"
-        table.add_row(escape(row.name), row.on, row.type, _number(row.cosine), fall, _short(row.threshold))
+        table.add_row(escape(row.name), row.on, row.type, format_number(row.cosine), fall, format_short(row.threshold))
     return table
 
 
@@ -162,15 +163,17 @@ def _sensitive(facts: Facts) -> Table | None:
     if result is None or not result.nodes:
         return None
     columns = ("node", "op", "loss alone", "gain int16", "gain float", "extra cost", "chosen")
-    table = _table(
+    table = new_table(
         f"most sensitive of {len(result.nodes)} nodes",
         columns,
         right={"loss alone", "gain int16", "gain float", "extra cost"},
     )
     for node in result.nodes[:SENSITIVE_SHOWN]:
-        gains = (_signed(node.gain_int16), _signed(node.gain_float))
+        gains = (format_signed(node.gain_int16), format_signed(node.gain_float))
         cost = "-" if node.extra_cost is None else f"{node.extra_cost:.1%}"
-        table.add_row(escape(node.node), escape(node.op), _number(node.loss_alone), *gains, cost, escape(node.chosen))
+        table.add_row(
+            escape(node.node), escape(node.op), format_number(node.loss_alone), *gains, cost, escape(node.chosen)
+        )
     return table
 
 
@@ -180,16 +183,18 @@ def baseline_text(result: Sensitivity) -> str:
     return f"{result.measure} ({values})" if values else result.measure
 
 
-def _signed(value: float | None) -> str:
-    return "-" if value is None else f"{value:+.4f}"
-
-
 def _all_nodes(facts: Facts) -> Table:
     columns = ("node", "on", "subgraph", "type", "cosine", "threshold", "dtype")
-    table = _table(f"all {len(facts.nodes)} nodes", columns, right={"cosine", "threshold"})
+    table = new_table(f"all {len(facts.nodes)} nodes", columns, right={"cosine", "threshold"})
     for row in facts.nodes:
         table.add_row(
-            escape(row.name), row.on, row.subgraph, row.type, _number(row.cosine), _short(row.threshold), row.dtype
+            escape(row.name),
+            row.on,
+            row.subgraph,
+            row.type,
+            format_number(row.cosine),
+            format_short(row.threshold),
+            row.dtype,
         )
     return table
 
@@ -206,7 +211,7 @@ def _lines(report: Report) -> Table:
         ("calibration", calibration_text(facts)),
         ("flow", _flow(facts)),
         ("CPU", _cpu(facts)),
-        ("int16", ", ".join(row.name for row in facts.int16_nodes[:4]) + _more(len(facts.int16_nodes), 4)),
+        ("int16", ", ".join(row.name for row in facts.int16_nodes[:4]) + more_rows(len(facts.int16_nodes), 4)),
         ("tune", baseline_text(facts.build.sensitivity) if facts.build.sensitivity else ""),
         *speed_lines(facts),
         ("read", ", ".join(file.path.name for file in report.build.sources)),
@@ -295,35 +300,10 @@ def calibration_text(facts: Facts) -> str:
 
 
 def _changes(title: str, changes: Sequence[Change]) -> Table:
-    table = _table(title, ("", "base", "new", "change"), right={"base", "new", "change"})
+    table = new_table(title, ("", "base", "new", "change"), right={"base", "new", "change"})
     for change in changes:
         delta = change.delta
         style = "" if delta is None or title == "speed" else ("green" if delta > 0 else "red" if delta < 0 else "")
         shown = "" if delta is None else f"{delta:+.6f}".rstrip("0").rstrip(".")
-        table.add_row(escape(change.name), _cell(change.base), _cell(change.new), Text(shown, style=style))
+        table.add_row(escape(change.name), format_cell(change.base), format_cell(change.new), Text(shown, style=style))
     return table
-
-
-def _table(title: str, columns: Sequence[str], *, right: set[str]) -> Table:
-    table = Table(title=title, title_justify="left", pad_edge=False, box=None, header_style="dim", title_style="bold")
-    for column in columns:
-        table.add_column(column, justify="right" if column in right else "left", overflow="fold")
-    return table
-
-
-def _cell(value: str | float | None) -> str:
-    if value is None:
-        return "-"
-    return escape(value) if isinstance(value, str) else f"{value:.6g}"
-
-
-def _number(value: float | None, digits: int = 4) -> str:
-    return "-" if value is None else f"{value:.{digits}f}"
-
-
-def _short(value: float | None) -> str:
-    return "-" if value is None else f"{value:.4g}"
-
-
-def _more(count: int, shown: int) -> str:
-    return f" and {count - shown} more" if count > shown else ""

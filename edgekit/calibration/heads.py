@@ -1,0 +1,50 @@
+"""The cut model of a work folder: taken or made, and written with its sidecar."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from edgekit.errors import ModelError
+from edgekit.files import atomic_path, sha256_file
+from edgekit.progress import Progress
+from edgekit.spec import ModelSpec, file_ref, load_spec, save_spec, sidecar_path
+
+if TYPE_CHECKING:
+    import onnx
+
+
+def model_hash(model: Path) -> str:
+    """Return the SHA-256 of the model; raises ModelError if it cannot be read."""
+    try:
+        return sha256_file(model)
+    except OSError as error:
+        raise ModelError(
+            f"{model} cannot be read ({error.strerror}), expected an ONNX model", hint="check the path of --model"
+        ) from error
+
+
+def heads_of(model: Path, progress: Progress) -> tuple[onnx.ModelProto, ModelSpec]:
+    """Return the cut graph and its sidecar; a model that edgekit cut before is taken as it is."""
+    from edgekit.export import cut_graph
+    from edgekit.graph.onnx_graph import load_model
+
+    graph = load_model(model)
+    sidecar = sidecar_path(model)
+    if sidecar.is_file():
+        spec = load_spec(sidecar)
+        recorded = spec.files.get("model")
+        if spec.stage == "heads" and recorded is not None and recorded.sha256 == sha256_file(model):
+            return graph, spec
+    cut = cut_graph(graph, progress=progress)
+    return cut.model, replace(cut.spec, files={"stock": file_ref(model)})
+
+
+def write_heads(path: Path, heads: onnx.ModelProto, spec: ModelSpec) -> None:
+    """Write the cut model and its sidecar."""
+    import onnx
+
+    with atomic_path(path) as unfinished:
+        onnx.save(heads, str(unfinished))
+    save_spec(sidecar_path(path), replace(spec, files={**spec.files, "model": file_ref(path)}))
