@@ -14,8 +14,8 @@ from edgekit.files import atomic_path, sha256_file, write_json
 from edgekit.next_command import edgekit_command
 from edgekit.ptq import PtqConfig, load_config, save_config
 from edgekit.ptq.presets import CALIBRATION_DIR, reasons
-from edgekit.sim.compiler.mixed_precision import node_info_for
 from edgekit.records import envelope
+from edgekit.sim.compiler.mixed_precision import node_info_for
 from edgekit.spec import file_ref, load_spec, save_spec, sidecar_path
 from edgekit.tuning.builds import candidate_model, effective_clip_ranges
 from edgekit.tuning.candidate import Candidate
