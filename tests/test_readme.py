@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from edgekit.cli.main import COMMANDS
+from edgekit.cli.main import COMMANDS, main
 from edgekit.demo.scenes import render_image
 from edgekit.output.writer import write_image
 from tests.conftest import ROOT
@@ -38,3 +38,16 @@ def test_every_command_is_named() -> None:
 def test_every_link_leads_somewhere() -> None:
     for target in re.findall(r"\]\(([^)#]+)\)", README):
         assert (ROOT / target).exists(), target
+
+
+def test_what_a_scheduler_is_trusted_with_is_said_where_people_look(capsys: pytest.CaptureFixture[str]) -> None:
+    """Dask exchanges pickles: README, SECURITY and the help of every command with --scheduler name it."""
+    for name in ("README.md", "SECURITY.md"):
+        assert any(
+            "Dask" in part and "run" in part and "code" in part for part in (ROOT / name).read_text().split("\n\n")
+        )
+    for command in COMMANDS:
+        with pytest.raises(SystemExit):
+            main([command, "--help"])
+        said = " ".join(capsys.readouterr().out.split())
+        assert "--scheduler" not in said or "it may run any code here and there" in said, command
