@@ -12,14 +12,11 @@ import pytest
 from tests.conftest import ROOT
 
 PACKAGE = ROOT / "edgekit"
-# Packages that do not declare yet what is public.
-PENDING = frozenset("kernels latency learn robot tracking".split())
 PACKAGES = ["edgekit", *sorted(f"edgekit.{p.parent.name}" for p in PACKAGE.glob("*/__init__.py"))]
-DECLARED = [name for name in PACKAGES if name.rpartition(".")[2] not in PENDING]
 
 
 def public_names() -> Iterator[tuple[str, str]]:
-    for package in DECLARED:
+    for package in PACKAGES:
         for name in getattr(importlib.import_module(package), "__all__", ()):
             if not name.startswith("__"):
                 yield package, name
@@ -30,7 +27,7 @@ def parameters_of(thing: Any) -> list[str]:
     return [name for name in names if name not in ("self", "cls")]
 
 
-@pytest.mark.parametrize("package", DECLARED)
+@pytest.mark.parametrize("package", PACKAGES)
 def test_packages_declare_what_is_public(package: str) -> None:
     module = importlib.import_module(package)
     assert sorted(module.__all__, key=str.lower) == sorted(set(module.__all__), key=str.lower)

@@ -22,8 +22,6 @@ REFUSED = frozenset(
 REFUSED_ALONE = frozenset({"one", "other"})
 # Words of other vocabularies: the vendor's log columns, onnx's and Python's own names.
 ALLOWED_NAMES = frozenset({"one_hot", "OneHot"})
-# Packages whose names are still to be changed.
-PENDING = frozenset("kernels learn".split())
 WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
 
 
@@ -51,8 +49,6 @@ def refused_names(path: Path) -> list[str]:
 
 @pytest.mark.parametrize("path", sorted(PACKAGE.rglob("*.py")), ids=lambda p: p.relative_to(PACKAGE).as_posix())
 def test_names_are_the_fields(path: Path) -> None:
-    if path.relative_to(PACKAGE).parts[0] in PENDING:
-        pytest.skip("still to be renamed")
     assert refused_names(path) == []
 
 

@@ -63,14 +63,17 @@ class Estimate:
 
     @property
     def fps(self) -> float:
+        """Frames per second of one thread."""
         return 1e6 / self.frame_us
 
     @property
     def low_us(self) -> float:
+        """Lower end of the band of the frame time, in microseconds."""
         return self.frame_us / (1 + self.band)
 
     @property
     def high_us(self) -> float:
+        """Upper end of the band of the frame time, in microseconds."""
         return self.frame_us * (1 + self.band)
 
     def slowest(self, count: int) -> tuple[LayerEstimate, ...]:

@@ -80,6 +80,7 @@ class Layer:
 
     @property
     def is_depthwise(self) -> bool:
+        """Whether every channel is convolved alone."""
         return self.group > 1 and self.inputs[0].nhwc[3] == self.group
 
     def with_bits(self, int16: frozenset[str]) -> Layer:

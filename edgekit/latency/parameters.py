@@ -108,7 +108,11 @@ class LatencyParameters:
 
 @functools.cache
 def load_parameters() -> LatencyParameters:
-    """Read the file that ships with the package."""
+    """Read the file that ships with the package.
+
+    Returns:
+        The fitted factors, with the march and compiler that they are of.
+    """
     return parameters_from_dict(json.loads(FILE.read_text(encoding="utf-8")))
 
 
