@@ -9,7 +9,7 @@ from types import ModuleType
 
 from edgekit.board_ring import PARTS
 
-ALLOWED = {"numpy", "cv2", "edgekit", "tests", "board", "hobot_dnn", "hobot_dnn_rdkx5", "hbm_runtime"}
+ALLOWED = {"numpy", "cv2", "edgekit", "edgekit_ros", "tests", "board", "hobot_dnn", "hobot_dnn_rdkx5", "hbm_runtime"}
 BOARD_PARTS = {*PARTS, "cli"}
 TEST_TOOLS = {"_pytest", "pytest", "pluggy", "iniconfig", "packaging", "exceptiongroup", "tomli", "pygments"}
 
