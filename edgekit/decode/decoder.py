@@ -21,13 +21,16 @@ class Decoder:
     >>> results = decoder(device.infer(inputs), letterbox)
     """
 
-    def __init__(self, spec: ModelSpec, options: DecodeOptions | None = None, *, device: str = "unknown") -> None:
+    def __init__(
+        self, spec: ModelSpec, options: DecodeOptions | None = None, *, device: str = "unknown", compiled: bool = True
+    ) -> None:
         """Check the model's outputs and bind them.
 
         Args:
             spec: The model.
             options: Thresholds and limits; None for the defaults.
             device: The kind of device that results are marked with.
+            compiled: Whether compiled kernels decode, where there are any; numpy otherwise.
 
         Raises:
             ModelError: The outputs are not a whole head of the model's task, or contradict the sidecar.
@@ -36,7 +39,7 @@ class Decoder:
         task = TASKS[spec.task]
         self.plan = make_plan(spec, options or DecodeOptions(), extra_role=task.extra_role or "", device=device)
         self._decode = task.decode
-        self._compiled = compiled_decoder(self.plan)
+        self._compiled = compiled_decoder(self.plan) if compiled else None
 
     def __call__(self, heads: RawHeads, letterbox: Letterbox) -> Results:
         """Decode one frame.

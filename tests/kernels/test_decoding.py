@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from edgekit.decode import DecodeOptions, Decoder, decoder
+from edgekit.decode import DecodeOptions, Decoder
 from edgekit.decode.compiled import CompiledDecoder, frame_block, plan_layout
 from edgekit.errors import DeviceError, ModelError
 from edgekit.kernels.decoding import ObjectKernel, decode_kernels, mask_logits
@@ -167,9 +167,7 @@ def test_no_memory_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def both(spec: ModelSpec, options: DecodeOptions) -> tuple[Decoder, CompiledDecoder]:
     """The same model bound for numpy and for the kernels."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(decoder, "compiled_decoder", lambda plan: None)
-        by_numpy = Decoder(spec, options)
+    by_numpy = Decoder(spec, options, compiled=False)
     library = decode_kernels().library
     assert isinstance(library, ctypes.CDLL)
     return by_numpy, CompiledDecoder(by_numpy.plan, library)

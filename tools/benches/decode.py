@@ -21,7 +21,14 @@ from edgekit.results import Results, Segmentations
 from edgekit.spec import ModelSpec
 
 FEW, MANY = 10, 300
-DECODERS: dict[tuple[int, DecodeOptions | None], tuple[ModelSpec, Decoder]] = {}
+MASKS = 8
+ROWS = {
+    "by numpy": "by numpy / one max pass",
+    "many objects": f"{MANY} small objects / one max pass",
+    "many by numpy": f"{MANY} small objects by numpy / one max pass",
+    "full masks": f"{MASKS} full-size masks / one max pass",
+}
+DECODERS: dict[tuple[int, DecodeOptions | None, bool], tuple[ModelSpec, Decoder]] = {}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -54,17 +61,21 @@ def _print(title: str, scenes: Sequence[Scene], rounds: int) -> None:
     few, many = ({id(s): _options_for(s, count) for s in scenes} for count in (FEW, MANY))
     small, large = ({id(s): crowded(measured[id(s)], count) for s in scenes} for count in (FEW, MANY))
     assert [len(_decode(large[id(s)])) for s in scenes] == [MANY] * len(scenes)
+    results = {id(s): _decode(s) for s in scenes}
     times = _times(
         scenes,
         {
             "max": lambda s: [tensor.max() for tensor in tensors(s)],
             "max of each cell": lambda s: [tensor.max(axis=-1) for tensor in tensors(s)],
             "edgekit": _decode,
+            "by numpy": lambda s: _decode(s, compiled=False),
             "plain flow": plain_decode,
             "few": lambda s: _decode(s, few[id(s)]),
             "many": lambda s: _decode(s, many[id(s)]),
             "few objects": lambda s: _decode(small[id(s)]),
             "many objects": lambda s: _decode(large[id(s)]),
+            "many by numpy": lambda s: _decode(large[id(s)], compiled=False),
+            "full masks": lambda s: _full_masks(results[id(s)]),
         },
         rounds,
     )
@@ -72,21 +83,33 @@ def _print(title: str, scenes: Sequence[Scene], rounds: int) -> None:
     counts = [len(_decode(s)) for s in scenes]
     print(f"{title}: {len(scenes)} images, median {np.median(counts):.0f} objects, conf 0.25")
     print(f"  best ms of {rounds} rounds, median over the images")
-    for name in ("max", "max of each cell", "edgekit", "plain flow"):
+    for name in ("max", "max of each cell", "edgekit", "by numpy", "plain flow"):
         print(f"  {name:18s} {np.median(times[name]):8.3f}")
     print(f"  edgekit / one max pass over the class tensors     {np.median(ours / times['max']):6.2f}")
     print(f"  edgekit / one max pass, a maximum for each cell   {np.median(ours / times['max of each cell']):6.2f}")
     print(f"  plain flow / edgekit                              {np.median(times['plain flow'] / ours):6.2f}")
     print(f"  {MANY} / {FEW} cells through the gate                    {np.median(times['many'] / times['few']):6.2f}")
+    for name in ("by numpy", "many objects", "many by numpy", "full masks"):
+        print(f"  {ROWS[name]:50s} {np.median(times[name] / times['max']):6.2f}")
     ratio = np.median(times["many objects"] / times["few objects"])
     print(f"  {MANY} / {FEW} small objects, generated, all kept        {ratio:6.2f}")
 
 
-def _decode(scene: Scene, options: DecodeOptions | None = None) -> Results:
+def _full_masks(results: Results) -> None:
+    """As many full-size masks as MASKS says, of one object again where there are fewer."""
+    assert isinstance(results, Segmentations)
+    for i in range(MASKS if len(results) else 0):
+        results.masks[i % len(results)]
+
+
+def _decode(scene: Scene, options: DecodeOptions | None = None, *, compiled: bool = True) -> Results:
     """One frame; the decoder is bound before, as a session does."""
-    key = id(scene.spec), options
+    key = id(scene.spec), options, compiled
     if key not in DECODERS:
-        DECODERS[key] = (scene.spec, Decoder(scene.spec, options))  # the spec, too, so that its id stays its own
+        DECODERS[key] = (
+            scene.spec,
+            Decoder(scene.spec, options, compiled=compiled),
+        )  # the spec, too, so that its id stays its own
     return DECODERS[key][1](scene.heads, scene.letterbox)
 
 
