@@ -96,7 +96,7 @@ def _parser(kinds: list[str]) -> argparse.ArgumentParser:
     parser.add_argument(
         "--commands", type=float, default=0.0, help="share of cases that also go through the command line"
     )
-    parser.add_argument("--timeout", type=float, default=20.0, help="seconds for a case (default 20)")
+    parser.add_argument("--timeout", type=float, default=20.0, help="processor seconds for a case (default 20)")
     parser.add_argument("--memory", type=int, default=2048, help="MB for a case (default 2048)")
     parser.add_argument("--save", type=Path, metavar="DIR", help="where inputs that hurt are written")
     parser.add_argument("--json", action="store_true", help="print every outcome as JSON")

@@ -287,6 +287,8 @@ def _output(
         axis_text = metadata.get(f"DN_D_{integer_name}_axis", "")
         axis = int(axis_text) if axis_text.isdecimal() and len(axis_text) < 3 else None
     values = scales.get(scale_name, ())
+    if not all(map(math.isfinite, values)):
+        raise WireError(f"scales of {tensor.name} that are not finite")
     return BinOutput(
         name=tensor.name,
         shape=tensor.shape,

@@ -10,6 +10,7 @@ from pathlib import Path
 from edgekit.artifacts import MODIFIED, QUANT_INFO_SUFFIX, QUANTIZED_SUFFIX
 from edgekit.binary.bin_format import BinInfo
 from edgekit.errors import DataError, EdgekitError
+from edgekit.files import is_file
 from edgekit.logs.detect_kind import ForeignFileError
 from edgekit.logs.hrt_model_exec import BoardLog
 from edgekit.logs.mapper_log import MapperLog
@@ -95,8 +96,7 @@ def _neighbours(file: ReadFile[Content], name: str) -> list[ReadFile[Content]]:
         return []
     indices = []
     for folder in (file.path.parent, file.path.parent / "model_output"):
-        candidate = folder / f"{name}{QUANT_INFO_SUFFIX}"
-        if name and candidate.is_file():
+        if (candidate := _declared(folder, name, QUANT_INFO_SUFFIX)) is not None:
             indices.append(candidate)
     return [read for path in indices[:1] if (read := _try(path)) is not None]
 
@@ -266,7 +266,12 @@ def _nearest_onnx(paths: Sequence[Path], group: _Group) -> Path | None:
 
 def _quantized(folder: Path, name: str) -> Path | None:
     for location in (folder, folder / "model_output"):
-        path = location / f"{name}{QUANTIZED_SUFFIX}"
-        if name and path.is_file():
+        if (path := _declared(location, name, QUANTIZED_SUFFIX)) is not None:
             return path
     return None
+
+
+def _declared(folder: Path, name: str, suffix: str) -> Path | None:
+    """The file beside a build whose name another file declares; a declared name leads to no other folder."""
+    path = folder / f"{name}{suffix}"
+    return path if name and "/" not in name and is_file(path) else None

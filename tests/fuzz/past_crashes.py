@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from fuzzing.kinds import KINDS
 
+from tests.logs.synthetic_bin import compiled_bin
 from tests.sim.synthetic import NodeSpec, graph_bytes
 
 REFUSED, READ = "refused", "ok"
@@ -171,6 +172,7 @@ def set_in(*keys: Any, value: Any) -> Callable[[Any], None]:
 
 
 HUGE = 10**400
+HALF, NAN = struct.pack("<f", 0.5), struct.pack("<f", float("nan"))
 PAST = (
     Crash("repeated node names", "quantized", repeated_names),
     Crash("an empty name that meets a generated one", "quantized", lambda: repeated_names("HzSQuantizedConv_1", "")),
@@ -217,6 +219,9 @@ PAST = (
     Crash("a huge image in a small file", "image", lambda: png_of(32_000)),
     Crash("an outline of 100,000 points", "labels", long_outline, READ),
     Crash("a path part of 300 bytes", "list", lambda: b"a" * 300 + b"\nimages/image_000.png\n", READ),
+    Crash("scales that are not finite", "realbin", lambda: compiled_bin().replace(HALF, NAN)),
+    Crash("a prefix that no file can have", "realbin", lambda: compiled_bin(prefix="x" * 300), READ),
+    Crash("a prefix of another folder", "realbin", lambda: compiled_bin(prefix="../../etc/passwd"), READ),
     Crash("a board that answers with brackets", "answer", lambda: b"[" * 100_000, READ),
     Crash("a board that answers with an escape", "answer", lambda: b"\x1b]0;title\x07\x1b[31mred", READ),
     Crash("nested predictions", "predictions", lambda: b"[" * 100_000 + b"\n", READ),

@@ -8,12 +8,12 @@ from tests.logs.synthetic import HEADS, PREFIX, Head
 AXIS = field(5, field(1, "axis") + field(2, 2) + field(4, 3))
 
 
-def compiled_bin(*, stripped: bool = False) -> bytes:
+def compiled_bin(*, stripped: bool = False, prefix: str = PREFIX) -> bytes:
     """All outputs dequantized to float; `stripped`: only the proto's Dequantize still stands."""
     gone = HEADS[:3] if stripped else ()
     nodes = [field(1, "images") + b"".join(field(2, integers(h)) for h in HEADS) + field(3, "sub") + field(4, "BPU")]
     nodes += [_dequantize(head) for head in HEADS if head not in gone]
-    graph = b"".join(field(1, node) for node in nodes) + field(2, PREFIX)
+    graph = b"".join(field(1, node) for node in nodes) + field(2, prefix)
     for head in HEADS:
         count = 1 if head.name == "proto" else head.shape[-1]
         graph += field(3, initializer(f"{head.name}_scale", (0.5,) * count))

@@ -15,7 +15,7 @@ from fuzzing.kind import Kind
 from fuzzing.outcome import CRASH, HANG, Outcome
 from fuzzing.worker import Limits, Make, serve
 
-GRACE = 5.0  # seconds that a worker is given to notice its own alarm
+PATIENCE = 15  # times its processor time that a case may take by the clock: the machine may be busy, or it waits
 
 
 def run_cases(kind: Kind, make: Make, indices: Sequence[int], limits: Limits) -> Iterator[Outcome]:
@@ -33,10 +33,10 @@ def _one_worker(kind: Kind, make: Make, indices: list[int], limits: Limits) -> I
     current, started = indices[0], time.monotonic()
     try:
         while True:
-            value = lines.next_line(started + limits.seconds + GRACE)
+            value = lines.next_line(started + PATIENCE * limits.seconds)
             if value is None:
                 os.kill(pid, signal.SIGKILL)
-                yield Outcome(kind.name, current, HANG, f"no answer in {limits.seconds + GRACE:.0f} s")
+                yield Outcome(kind.name, current, HANG, f"no answer in {PATIENCE * limits.seconds:.0f} s")
                 return
             if not value:
                 break

@@ -27,7 +27,7 @@ Make = Callable[[int], bytes]
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What one case may take."""
+    """What one case may take; `seconds` are those of the processor, so that a busy machine makes no hang."""
 
     seconds: float = 20.0
     memory_mb: int = 2048
@@ -44,7 +44,7 @@ def serve(kind: Kind, make: Make, indices: list[int], limits: Limits, stream: Bi
         stream: Where the lines go: {"start": index}, then `Outcome.to_dict`, or {"broken": why}.
     """
     _quiet()
-    signal.signal(signal.SIGALRM, _ring)
+    signal.signal(signal.SIGPROF, _ring)
     _limit_address_space(limits)
     gc.freeze()  # what was there before needs no look at it after every case
     for index in indices:
@@ -64,12 +64,12 @@ def run_case(kind: Kind, data: bytes, index: int, limits: Limits) -> Outcome:
     outcome, message, place = OK, "", ""
     try:
         path = kind.place(data, folder)
-        signal.setitimer(signal.ITIMER_REAL, limits.seconds, 1.0)  # again, where a first one was swallowed
+        signal.setitimer(signal.ITIMER_PROF, limits.seconds, 1.0)  # again, where a first one was swallowed
         try:
             with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
                 kind.check(path)
         finally:
-            signal.setitimer(signal.ITIMER_REAL, 0)
+            signal.setitimer(signal.ITIMER_PROF, 0)
     except BaseException as error:  # whatever it is, it is what this is here to find
         outcome, message, place = classify(error)
         del error
