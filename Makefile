@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo docs test test-board test-sanitize test-slow test-pythons coverage test-toolchain lint bench clean
+.PHONY: demo docs test test-board test-sanitize test-slow test-learn test-pythons coverage test-toolchain lint bench clean
 
 demo: $(VENV)/.edgekit-host  ## the whole way on shipped material, on the simulated device
 	$(BIN)/edgekit demo -o demo_out
@@ -31,6 +31,10 @@ coverage: $(VENV)/.edgekit-dev  ## line coverage of the arithmetic (ops, decode,
 
 test-slow: $(VENV)/.edgekit-dev  ## full accuracy runs over the shared images
 	$(BIN)/pytest -q -m slow
+
+test-learn: $(VENV)/.edgekit-dev  ## what needs torch: put its CPU build into the environment first, else pip takes a large one
+	$(BIN)/pip install -q -e '.[learn]'
+	$(BIN)/pytest -q tests/learn tests/tuning/test_learning.py
 
 test-toolchain: $(VENV)/.edgekit-dev  ## the vendor's real compiler: installs it (2.7 GB), compiles, compares
 	$(BIN)/edgekit toolchain install --yes
