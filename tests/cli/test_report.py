@@ -28,7 +28,7 @@ def test_one_screen_for_a_folder(capsys, folder):
     assert (code, err) == (0, "")
     assert len(out.splitlines()) <= 50
     for words in (
-        "USABLE", "next: yaml: calibration_type", "hb_mapper 1.24.3", "/model.1/act/Mul", "max-percentile",
+        "USABLE", "next: edgekit tune", "hb_mapper 1.24.3", "/model.1/act/Mul", "max-percentile",
         "50 samples",
         "static 200.5 FPS, 4.99 ms, 12.3 MB", "measured 10.40 ms, 95.5 FPS (1 thread)", "edges: quant_info.json",
         "/model.3/proto/cv3/act/Mul", "calibration_type default", "optimize_level O3", "mask",

@@ -201,7 +201,7 @@ def test_no_grade_without_cosines_and_failed_before_all(tmp_path):
 def test_the_next_step_is_that_of_the_first_gravest_finding(tmp_path):
     report = make_report(build_of(tmp_path, log=makertbin(heads=heads(0.94), samples=5)))
     assert [f.rule for f in report.verdict.findings][:2] == ["low_output", "few_samples"]
-    assert report.verdict.next_step.startswith("yaml: calibration_type")
+    assert report.verdict.next_step.startswith("edgekit tune, which measures other ranges")
     assert judge(report.facts) == report.verdict
 
 
