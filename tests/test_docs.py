@@ -29,8 +29,18 @@ def console_commands(text: str) -> Iterator[str]:
                 yield line.partition(" #")[0]
 
 
+def indented_commands(text: str) -> Iterator[str]:
+    """Every `edgekit ...` line of the indented blocks of a page."""
+    for line in text.splitlines():
+        if line.startswith("    edgekit "):
+            yield line.strip().partition(" #")[0]
+
+
 ALL_COMMANDS = [
-    (page.name, command) for page in PAGES for command in console_commands(page.read_text(encoding="utf-8"))
+    (page.name, command)
+    for page in (*PAGES, ROOT / "README.md", ROOT / "board" / "README.md")
+    for find in (console_commands, indented_commands)
+    for command in find(page.read_text(encoding="utf-8"))
 ]
 
 
