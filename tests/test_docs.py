@@ -31,7 +31,7 @@ def console_commands(text: str) -> Iterator[str]:
 
 def indented_commands(text: str) -> Iterator[str]:
     """Every `edgekit ...` line of the indented blocks of a page."""
-    for line in text.splitlines():
+    for line in text.replace("\\\n", " ").splitlines():
         if line.startswith("    edgekit "):
             yield line.strip().partition(" #")[0]
 
