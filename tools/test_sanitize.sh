@@ -18,5 +18,5 @@ export CC
 export LD_PRELOAD="$RUNTIME $("$CC" -print-file-name=libstdc++.so.6)"
 export ASAN_OPTIONS=detect_leaks=0:abort_on_error=1
 export UBSAN_OPTIONS=print_stacktrace=1
-exec "$BIN/python" -m pytest -q --capture=sys -p no:cacheprovider tests/kernels tests/sim/fast tests/sim/ops tests/sim/test_budget.py \
+exec "$BIN/python" -m pytest -q -n auto --dist loadscope --capture=sys -p no:cacheprovider tests/kernels tests/sim/fast tests/sim/ops tests/sim/test_budget.py \
     tests/sim/test_hostile_graphs.py tests/sim/test_graph_names.py tests/sim/test_graph.py tests/sim/test_golden.py
