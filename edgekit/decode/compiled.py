@@ -14,6 +14,7 @@ from edgekit.decode.obb import rotated_detections
 from edgekit.decode.plan import Plan
 from edgekit.decode.score_filter import raw_limits
 from edgekit.decode.yolov5 import AnchorGrid, AnchorHeads
+from edgekit.errors import ModelError
 from edgekit.kernels.decode_layout import GridLayout, HeadLayout, PlanLayout
 from edgekit.kernels.decode_structs import FrameBlock
 from edgekit.kernels.decoding import ObjectKernel, Objects, WindowLogits, decode_kernels
@@ -31,7 +32,13 @@ class CompiledDecoder:
     def __init__(self, plan: Plan, library: Any) -> None:
         """Bind the model's heads to the loaded library of kernels."""
         self._plan = plan
-        self._kernel = ObjectKernel(plan_layout(plan), library)
+        try:
+            self._kernel = ObjectKernel(plan_layout(plan), library)
+        except ValueError as error:  # shapes, scales or anchors that contradict each other
+            raise ModelError(
+                f"the description of the heads contradicts itself: {error}",
+                hint="the sidecar is damaged or was edited: make it again with edgekit calibrate or edgekit compile",
+            ) from error
         self._names = _tensor_names(plan)
         self._results = RESULTS[plan.spec.task]
         self._frame: tuple[Letterbox | None, FrameBlock] = (None, FrameBlock())

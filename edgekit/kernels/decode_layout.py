@@ -168,7 +168,8 @@ def _check(layout: PlanLayout) -> None:
         _require(limits == numbers, f"stride {grid.stride} has {limits} limits", numbers)
         for head in grid.heads:
             same = head is None or (len(head.shape) == 4 and head.shape[:3] == grid.classes.shape[:3])
-            _require(same and min(grid.classes.shape) >= 1, f"a tensor of stride {grid.stride} is {head}", "one grid")
+            shape = None if head is None else head.shape
+            _require(same and min(grid.classes.shape) >= 1, f"a tensor of stride {grid.stride} is {shape}", "one grid")
             scales = 1 if head is None else head.scale.size
             _require(scales in (0, 1, head.channels if head else 1), f"{scales} scales", "none, one or one per channel")
     points, values = layout.keypoint_shape

@@ -220,3 +220,12 @@ def _unaligned(array: np.ndarray) -> np.ndarray:
         view = np.ndarray(array.shape, array.dtype, copy.data)
     view[...] = array
     return view
+
+
+def test_a_sidecar_whose_heads_contradict_each_other_is_two_lines() -> None:
+    spec = make_spec(Format("yolov8", "detect", "float32"))
+    box = next(head for head in spec.outputs if head.role == "box")
+    wrong = replace(box, shape=(96, *box.shape[1:]))
+    outputs = tuple(wrong if head is box else head for head in spec.outputs)
+    with pytest.raises(ModelError, match="the description of the heads contradicts itself"):
+        Decoder(replace(spec, outputs=outputs))
