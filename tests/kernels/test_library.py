@@ -20,6 +20,7 @@ from edgekit.sim.fast.structs import ConvParams, layout_checks
 from tests.conftest import KERNELS_REQUIRED
 
 COMPILER = find_compiler()
+QUICK = ("-O0",)  # where it matters what is kept, not how fast it runs
 
 needs_compiler = pytest.mark.skipif(COMPILER is None, reason="no C compiler on PATH")
 
@@ -47,7 +48,7 @@ def test_a_field_that_python_lays_out_otherwise_does_not_compile(tmp_path: Path)
 @pytest.mark.parametrize("damage", ["cut off", "another library", "others may write"])
 def test_a_library_that_changed_since_it_was_built_is_built_again(tmp_path: Path, damage: str) -> None:
     assert COMPILER is not None
-    assert compile_kernels(bpu_source(), COMPILER, [()], tmp_path).library is not None
+    assert compile_kernels(bpu_source(), COMPILER, [QUICK], tmp_path).library is not None
     (kept,) = tmp_path.glob("*.so")
     data = kept.read_bytes()
     if damage == "others may write":
@@ -58,7 +59,7 @@ def test_a_library_that_changed_since_it_was_built_is_built_again(tmp_path: Path
     code = (
         "import sys; from pathlib import Path; from edgekit.sim.fast.build import bpu_source; "
         "from edgekit.kernels.library import compile_kernels; "
-        "sys.exit(compile_kernels(bpu_source(), sys.argv[1], [()], Path(sys.argv[2])).library is None)"
+        "sys.exit(compile_kernels(bpu_source(), sys.argv[1], [('-O0',)], Path(sys.argv[2])).library is None)"
     )
     subprocess.run([sys.executable, "-c", code, COMPILER, str(tmp_path)], check=True)
     (again,) = tmp_path.glob("*.so")
@@ -101,7 +102,7 @@ def test_a_process_without_home_and_cache_has_its_kernels_and_leaves_nothing(tmp
         "from edgekit.kernels.library import compile_kernels\n"
         "from edgekit.sim.fast.build import bpu_source\n"
         "import sys; print(cache_folder())\n"
-        "sys.exit(compile_kernels(bpu_source(), sys.argv[1], [()]).library is None)"
+        "sys.exit(compile_kernels(bpu_source(), sys.argv[1], [('-O0',)]).library is None)"
     )
     environment = {key: value for key, value in os.environ.items() if key not in ("HOME", "XDG_CACHE_HOME")}
     environment |= {"TMPDIR": str(tmp_path)} | ({"HOME": home} if home else {})  # a relative home is none, too
