@@ -14,7 +14,7 @@ from edgekit.runtime import installed_devices as seam
 from edgekit.runtime.device import TensorInfo
 from edgekit.runtime.registry import known_devices, open_model, require_device
 from edgekit.spec import ModelSpec, save_spec, sidecar_path
-from tests.compilation.toolchain.stand_in import small_spec
+from tests.decode.scenes import make_spec
 
 
 class OtherDevice:
@@ -52,10 +52,10 @@ def registered(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_registered_device_opens_a_model_with_its_sidecar(tmp_path: Path) -> None:
     path = tmp_path / "model.npu"
     path.write_bytes(b"anything: the file's form is for the device to know")
-    save_spec(sidecar_path(path), small_spec())
+    save_spec(sidecar_path(path), make_spec())
     opened = open_model(path, device="other", threads=3)
     assert isinstance(opened.device, OtherDevice)
-    assert opened.device.opened == (path, small_spec(), 3) and opened.spec == small_spec()
+    assert opened.device.opened == (path, make_spec(), 3) and opened.spec == make_spec()
 
 
 @pytest.mark.usefixtures("registered")
