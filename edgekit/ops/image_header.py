@@ -25,7 +25,7 @@ def image_size(data: bytes) -> Size | None:
         if fits(data):
             try:
                 return read(data)
-            except (struct.error, IndexError, ValueError):
+            except (struct.error, IndexError, ValueError, OverflowError):  # OverflowError: an offset of 64 bits
                 return None
     return None
 

@@ -11,6 +11,7 @@ from typing import Any
 from edgekit.errors import DataError
 from edgekit.files import read_json
 from edgekit.runtime.perf import PerfRun
+from edgekit.text import shorten
 
 TOLERANCE = 1.25  # beyond it in either direction something differs: clocks, model, input or protocol
 METRICS = ("infer_ms", "fps")
@@ -81,8 +82,8 @@ def _published(path: Path, row: Any) -> PublishedValue:
             str(row["protocol"]),
         )
         re.compile(figure.model)
-    except (TypeError, KeyError, ValueError, re.error) as error:
-        raise DataError(f"{path} holds a figure that cannot be read ({error!r})", hint="fix the row") from error
+    except (TypeError, KeyError, ValueError, OverflowError, re.error) as error:
+        raise DataError(f"{path} holds a figure that cannot be read ({shorten(error)})", hint="fix the row") from error
     if figure.metric not in METRICS or figure.value <= 0:
         raise DataError(
             f"{path}: figure {figure.metric} {figure.value}, expected one of {', '.join(METRICS)} above 0",

@@ -173,6 +173,15 @@ def set_in(*keys: Any, value: Any) -> Callable[[Any], None]:
 
 HUGE = 10**400
 HALF, NAN = struct.pack("<f", 0.5), struct.pack("<f", float("nan"))
+
+
+def huge_value() -> bytes:
+    """Published results of which one value is an integer that no float holds."""
+    document = json.loads(seed("reference"))
+    document["figures"][0]["value"] = 10**400
+    return json.dumps(document).encode()
+
+
 PAST = (
     Crash("repeated node names", "quantized", repeated_names),
     Crash("an empty name that meets a generated one", "quantized", lambda: repeated_names("HzSQuantizedConv_1", "")),
@@ -224,5 +233,8 @@ PAST = (
     Crash("a prefix of another folder", "realbin", lambda: compiled_bin(prefix="../../etc/passwd"), READ),
     Crash("a board that answers with brackets", "answer", lambda: b"[" * 100_000, READ),
     Crash("a board that answers with an escape", "answer", lambda: b"\x1b]0;title\x07\x1b[31mred", READ),
+    Crash("a bench row without inference", "bench", lambda: seed("bench").replace(b'"infer"', b'"other"'), READ),
+    Crash("a BigTIFF whose directory lies beyond memory", "image", lambda: b"II+\0\x08\0\0\0" + b"\xff" * 24),
+    Crash("a published value too large", "reference", lambda: huge_value()),
     Crash("nested predictions", "predictions", lambda: b"[" * 100_000 + b"\n", READ),
 )  # fmt: skip

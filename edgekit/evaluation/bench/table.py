@@ -58,7 +58,7 @@ def columns_of(report: BenchReport, *, intervals: bool = False) -> tuple[Column,
         Column("MB", lambda row: _number(row.size_mb, 1), spare=1),
         *(scores or [Column(NO_SCORES, lambda row: NONE)]),
         *([bpu] if estimated else []),
-        Column("infer", lambda row: _number(row.stages["infer"].p50 if row.stages else None), True, 4, "ms infer"),
+        Column("infer", lambda row: _number(_infer_ms(row)), True, 4, "ms infer"),
         Column("ms p50", lambda row: _number(row.total.p50 if row.total else None)),
         Column("p90", lambda row: _number(row.total.p90 if row.total else None), True, 3, "ms p90"),
         Column("p99", lambda row: _number(row.total.p99 if row.total else None), long_name="ms p99"),
@@ -224,6 +224,10 @@ def _score_text(kind: str, intervals: bool) -> Callable[[Row], str]:
 
 def _short(name: str) -> str:
     return next((name.removesuffix(end) for end in NAME_ENDINGS if name.endswith(end) and name != end), name)
+
+
+def _infer_ms(row: Row) -> float | None:
+    return row.stages["infer"].p50 if "infer" in row.stages else None  # rows of an earlier run may lack it
 
 
 def _number(value: float | None, digits: int | None = None) -> str:
