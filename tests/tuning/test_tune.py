@@ -149,14 +149,8 @@ def test_int8_alone_where_16_bits_may_cost_nothing(material: Path, tmp_path: Pat
     assert load_job(tuned.yaml).config.model_parameters.node_info is None
 
 
-@pytest.mark.parametrize(
-    ("family", "task"),
-    [
-        pytest.param("yolov5", "segment", marks=pytest.mark.slow),
-        ("yolov8", "classify"),
-        pytest.param("yolo26", "pose", marks=pytest.mark.slow),
-    ],
-)
+@pytest.mark.slow
+@pytest.mark.parametrize(("family", "task"), [("yolov5", "segment"), ("yolov8", "classify"), ("yolo26", "pose")])
 def test_other_heads_are_tuned_too(material: Path, tmp_path: Path, family: str, task: str) -> None:
     size_wh = (64, 64) if task == "classify" else SIZE_WH
     save_tiny_yolo(tmp_path / "other.onnx", family=family, task=task, num_classes=4, size_wh=size_wh, strides=STRIDES)

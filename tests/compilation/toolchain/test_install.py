@@ -98,10 +98,9 @@ def test_a_wheel_of_another_hash_is_refused(tmp_path: Path) -> None:
     requirements = tmp_path / "step.txt"
     pip = (sys.executable, "-m", "pip", "install", "--dry-run", "--no-index", "--find-links", str(tmp_path))
     options = ("--require-hashes", "--no-deps", "--only-binary=:all:", "-r", str(requirements))
-    for digest, fits in ((hashlib.sha256(wheel.read_bytes()).hexdigest(), True), ("0" * 64, False)):
-        requirements.write_text(f"tiny-thing==1.0 --hash=sha256:{digest}\n")
-        done = subprocess.run([*pip, *options], capture_output=True, text=True, check=False)
-        assert (done.returncode == 0) is fits, done.stderr
+    requirements.write_text(f"tiny-thing==1.0 --hash=sha256:{'0' * 64}\n")
+    done = subprocess.run([*pip, *options], capture_output=True, text=True, check=False)
+    assert done.returncode != 0 and f"Got        {hashlib.sha256(wheel.read_bytes()).hexdigest()}" in done.stderr
 
 
 def test_done_is_done(fake: Fake) -> None:
