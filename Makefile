@@ -2,6 +2,7 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
+unexport PYTHONDONTWRITEBYTECODE  # every command that a test starts would compile the whole package again
 
 .PHONY: demo docs test test-board test-sanitize test-slow test-learn test-pythons coverage test-toolchain lint bench clean
 
