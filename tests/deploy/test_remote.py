@@ -16,6 +16,8 @@ from edgekit.deploy.bundle_writer import write_bundle
 from edgekit.deploy.remote import fill_folder, push
 from edgekit.errors import ConfigError, DeviceError, ModelError, OutputError
 from edgekit.files import write_bytes
+from edgekit.packaging.libraries import PURE
+from edgekit.packaging.runtime_wheel import write_runtime_wheel
 from edgekit.spec import ModelSpec, save_spec
 from tests.board.test_scripts import NV12, VENDOR
 from tests.conftest import ROOT
@@ -43,6 +45,23 @@ echo '[DNN] Runtime version = 1.24.5_(3.15.55 HBRT)'
 echo '(2025-07-24,22:03:13.225.549) [HorizonRT] The model builder version = 1.24.3'
 """
 BUILT = replace(NV12, tools={"hb_mapper": "1.24.3", "hbdk_runtime": "3.15.55.0"})
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The runtime as every push builds it again, without kernels, which tests/packaging compiles."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(PURE, "1")
+        return write_runtime_wheel(tmp_path_factory.mktemp("wheel"))
+
+
+@pytest.fixture(autouse=True)
+def one_wheel(wheel: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def copied(folder: Path) -> Path:
+        folder.mkdir(parents=True, exist_ok=True)
+        return Path(shutil.copy(wheel, folder))
+
+    monkeypatch.setattr("edgekit.deploy.remote.write_runtime_wheel", copied)
 
 
 @pytest.fixture
@@ -109,7 +128,7 @@ def test_the_measurement_replaces_nothing_unasked(
 ) -> None:
     out = tmp_path / "perf.json"
     out.write_text("mine")
-    args = ["push", "root@board", str(bundle(BUILT)), "-o", str(out)]
+    args = ["push", "root@board", str(bundle(BUILT)), "--frames", "4", "--threads", "1", "-o", str(out)]
     assert main(args) == 2
     assert "perf.json exists already" in capsys.readouterr().err
     assert (out.read_text(), (tmp_path / "log").exists()) == ("mine", False)
