@@ -17,6 +17,7 @@ from edgekit.next_command import edgekit_command, trial_command
 from edgekit.report.rules import RULES
 from tests.conftest import ROOT
 from tests.images import write_images
+from tests.package_sources import MODULES, syntax_tree
 from tests.tiny_yolo import save_tiny_yolo
 
 ODD = "it's a $HOME *folder* (1)"  # blanks, quotes and what a shell expands
@@ -114,8 +115,8 @@ def test_demo_names_commands_that_the_parsers_take() -> None:
 
 def test_no_command_is_built_without_quoting() -> None:
     """A command with values in it, printed behind `next:`, comes from `edgekit_command`."""
-    for path in sorted((ROOT / "edgekit").rglob("*.py")):
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for path in MODULES:
+        for node in ast.walk(syntax_tree(path)):
             parts = node.values if isinstance(node, ast.JoinedStr) else []
             texts = [str(part.value) for part in parts if isinstance(part, ast.Constant)]
             assert not any(re.search("next: .*edgekit", text, re.IGNORECASE) for text in texts), f"{path}:{node}"

@@ -7,11 +7,8 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
+from tests.package_sources import MODULES, PACKAGE, syntax_tree
 
-from tests.conftest import ROOT
-
-PACKAGE = ROOT / "edgekit"
 # What to write instead: fix; again; image; detection, match or measurement; location, layer or tensor; requested or
 # declared; the noun itself; int8 and int16; rng; a criterion's own name; unexpected.
 REFUSED = frozenset(
@@ -27,7 +24,7 @@ WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
 
 def identifiers(path: Path) -> Iterator[str]:
     """Every name that a file defines or binds: functions, classes, parameters, variables, attributes."""
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in ast.walk(syntax_tree(path)):
         if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
             yield node.name
         elif isinstance(node, ast.arg):
@@ -47,15 +44,15 @@ def refused_names(path: Path) -> list[str]:
     return sorted(name for name in names if REFUSED & words_of(name) or name in REFUSED_ALONE)
 
 
-@pytest.mark.parametrize("path", sorted(PACKAGE.rglob("*.py")), ids=lambda p: p.relative_to(PACKAGE).as_posix())
-def test_names_are_the_fields(path: Path) -> None:
-    assert refused_names(path) == []
+def test_names_are_the_fields() -> None:
+    refused = {path.relative_to(PACKAGE).as_posix(): refused_names(path) for path in MODULES}
+    assert {name: names for name, names in refused.items() if names} == {}
 
 
 def test_a_public_class_name_has_one_meaning() -> None:
     homes: dict[str, list[str]] = {}
-    for path in sorted(PACKAGE.rglob("*.py")):
-        for node in ast.parse(path.read_text(encoding="utf-8")).body:
+    for path in MODULES:
+        for node in syntax_tree(path).body:
             if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
                 homes.setdefault(node.name, []).append(path.relative_to(PACKAGE).as_posix())
     assert {name: paths for name, paths in homes.items() if len(paths) > 1} == {}
