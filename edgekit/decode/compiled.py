@@ -41,6 +41,8 @@ class CompiledDecoder:
             ) from error
         self._names = _tensor_names(plan)
         self._results = RESULTS[plan.spec.task]
+        proto = plan.outputs.get("proto").spec.shape if plan.spec.task == "segment" else (1, 0, 0, 0)
+        self._proto_wh = (proto[2], proto[1])
         self._frame: tuple[Letterbox | None, FrameBlock] = (None, FrameBlock())
 
     def __call__(self, raw: RawHeads, letterbox: Letterbox) -> Results:
@@ -75,9 +77,8 @@ class CompiledDecoder:
     def segmentations(self, objects: Objects, letterbox: Letterbox) -> Segmentations:
         """Return the results of the segment task."""
         plan, boxes, windows = self._plan, objects.image_boxes, objects.windows
-        _, height, width, _ = plan.outputs.get("proto").spec.shape
         parts = WindowLogits(objects.logits, windows)
-        masks = InstanceMasks(parts, windows[:, :2], boxes, (width, height), letterbox)
+        masks = InstanceMasks(parts, windows[:, :2], boxes, self._proto_wh, letterbox)
         return Segmentations(
             boxes, objects.scores, objects.class_ids, plan.spec.names, letterbox.source_wh, plan.device, masks
         )

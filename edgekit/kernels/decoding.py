@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edgekit.errors import DeviceError
+from edgekit.kernels.addresses import address
 from edgekit.kernels.decode_layout import TYPES, PlanLayout, plan_block
 from edgekit.kernels.decode_structs import (
     ABI,
@@ -106,7 +107,7 @@ class ObjectKernel:
             flags = array.flags
             if array.shape != shape or array.dtype != dtype or not (flags.c_contiguous and flags.aligned):
                 raise ValueError(f"tensor {i} is {array.shape} {array.dtype}, expected {shape} {dtype}, contiguous")
-            pointers[i] = array.ctypes.data
+            pointers[i] = address(array)
         room = self._room
         out = room.block or self._make_room()
         count = self._library.edgekit_objects(self._block, pointers, frame, out)
@@ -115,7 +116,7 @@ class ObjectKernel:
         logits = np.empty(out.window_cells, np.float32)
         if count and self._proto is not None:
             index, *proto = self._proto
-            arguments = (pointers[index], *proto, out.extra, out.windows, count, logits.ctypes.data)
+            arguments = (pointers[index], *proto, out.extra, out.windows, count, address(logits))
             if self._library.edgekit_mask_logits(*arguments):
                 raise DeviceError("no memory is left for the masks of a frame", hint=NO_MEMORY_HINT)
         boxes, image_boxes, scores, class_ids, extra, windows = [array[:count].copy() for array in room.arrays]
@@ -214,11 +215,6 @@ def fill_mask(
     arguments = (address(window), ctypes.byref(x_axis), ctypes.byref(y_axis), address(out), out.strides[0])
     if library.edgekit_fill_mask(*arguments):
         raise DeviceError("no memory is left for a mask", hint=NO_MEMORY_HINT)
-
-
-def address(array: npt.NDArray[Any]) -> int:
-    """Return where an array's first number lies."""
-    return int(array.ctypes.data)
 
 
 def _declare(library: ctypes.CDLL) -> None:
