@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, overload
@@ -107,7 +108,7 @@ class InstanceMasks:
 
     def _pixels(self, index: int) -> tuple[int, int, int, int]:
         """Return the pixels [x1, x2) x [y1, y2) within the box."""
-        x1, y1, x2, y2 = (int(v) for v in np.ceil(self.boxes_xyxy[index]))
+        x1, y1, x2, y2 = map(math.ceil, self.boxes_xyxy[index].tolist())
         return x1, y1, x2, y2
 
     def _fill(self, index: int, pixels: tuple[int, int, int, int], out: Mask) -> None:
@@ -115,17 +116,17 @@ class InstanceMasks:
         x1, y1, x2, y2 = pixels
         library, window = decode_kernels().library, self.windows[index]
         if library is not None and window.size and window.flags.c_contiguous and out.shape == (y2 - y1, x2 - x1):
-            fill_mask(library, window, self._axis(index, 0, x1, x2), self._axis(index, 1, y1, y2), out)
+            left, top = self.corners_xy[index].tolist()
+            height, width = window.shape
+            fill_mask(library, window, self._axis(0, left, x1, x2, width), self._axis(1, top, y1, y2, height), out)
             return
         columns, rows = self._cells(index, 0, x1, x2), self._cells(index, 1, y1, y2)
         out[...] = (interpolate(window, columns, rows) > 0)[: out.shape[0], : out.shape[1]]
 
-    def _axis(self, index: int, axis: int, first: int, last: int) -> AxisBlock:
+    def _axis(self, axis: int, corner: int, first: int, last: int, count: int) -> AxisBlock:
         """Return what `_cells` computes as the kernels take it."""
-        box, window = self.letterbox, self.windows[index]
-        shift, corner = (box.left, box.top)[axis], int(self.corners_xy[index, axis])
-        ends = (corner, first, last, window.shape[1 - axis])
-        return AxisBlock(box.scale_xy[axis], shift, self.proto_wh[axis], box.size_wh[axis], *ends)
+        box, shift = self.letterbox, self.letterbox.top if axis else self.letterbox.left
+        return AxisBlock(box.scale_xy[axis], shift, self.proto_wh[axis], box.size_wh[axis], corner, first, last, count)
 
     def _cells(self, index: int, axis: int, first: int, last: int) -> npt.NDArray[np.float64]:
         """Return where pixels first..last - 1 lie in the window, in cell indices along x (axis 0) or y (axis 1).
