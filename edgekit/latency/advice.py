@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from edgekit.latency.compute import compute_us
-from edgekit.latency.estimate import MEMORY, Estimate, LayerEstimate
+from edgekit.latency.estimate import MEMORY, Estimate, LayerEstimate, inner_cpu_layers
 from edgekit.latency.features import unit_of
 from edgekit.latency.layer import FeatureMap, Layer
 from edgekit.latency.parameters import LatencyParameters
@@ -25,6 +25,10 @@ BADLY_DONE = {
     "Lut2Layer": "an activation in 16 bits that leaves the BPU",
 }
 SHOWN_TENSORS = 3
+MIN_TAIL_LAYERS = 3  # a classifier's pooling and reshaping are none
+CONVOLUTIONS = ("Conv", "ConvTranspose")
+ON_BPU_HINT = "put them on the BPU (node_info ON: BPU), or cut the model there"
+SOFTMAX_HINT = "the yaml's optimization: set_Softmax_input_int8,set_Softmax_output_int8 puts them on the BPU"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +57,8 @@ def advise(layers: Sequence[Layer], estimate: Estimate, parameters: LatencyParam
         *_attention(by_name, estimate),
         *_sixteen_bits(layers, estimate, parameters),
         *_badly_done(estimate, parameters),
+        *_cpu_nodes(layers, estimate),
+        *_tail(layers, estimate),
     ]
     kept = [saving for saving in savings if saving.milliseconds * 1e3 >= MIN_SHARE * estimate.frame_us]
     return tuple(sorted(kept, key=lambda saving: (-saving.milliseconds, saving.what)))
@@ -138,6 +144,48 @@ def _badly_done(estimate: Estimate, parameters: LatencyParameters) -> Iterator[S
             yield Saving(
                 f"{what}: {layer.name}", layer.frame_us / 1e3, "the BPU does this slowly: avoid it in the model"
             )
+
+
+def _cpu_nodes(layers: Sequence[Layer], estimate: Estimate) -> Iterator[Saving]:
+    """Nodes that interrupt the BPU: each hands its maps over to the CPU and back."""
+    if estimate.cpu_nodes:
+        names = ", ".join(estimate.cpu_nodes[:SHOWN_TENSORS])
+        kinds = {layer.op for layer in inner_cpu_layers(layers)} - {"Quantize", "Dequantize"}
+        yield Saving(
+            f"{len(estimate.cpu_nodes)} nodes on the CPU within the BPU's part ({names}), and the copies around them",
+            estimate.cpu_us / 1e3,
+            SOFTMAX_HINT if kinds == {"Softmax"} else ON_BPU_HINT,
+        )
+
+
+def _tail(layers: Sequence[Layer], estimate: Estimate) -> Iterator[Saving]:
+    """What a head does behind its last convolutions: edgekit's decoder does it on the CPU, in its one pass."""
+    reaches = _reaching_convolutions(layers)
+    tail = [layer.name for layer in layers if layer.op not in CONVOLUTIONS and layer.name not in reaches]
+    saved = [layer for layer in estimate.layers if layer.name in set(tail) and not _is_first(layers, layer.name)]
+    if len(saved) >= MIN_TAIL_LAYERS:
+        yield Saving(
+            f"a head cut at its last convolutions, without the {len(saved)} layers behind them ({saved[0].name} first)",
+            sum(layer.frame_us for layer in saved) / 1e3,
+            "cut the stock ONNX with edgekit cut; its decoder does the rest",
+        )
+
+
+def _reaching_convolutions(layers: Sequence[Layer]) -> frozenset[str]:
+    """The names of the layers that a convolution reads from, near or far."""
+    needed: set[str] = set()
+    reaching: set[str] = set()
+    for layer in reversed(layers):
+        written = {feature_map.name for feature_map in layer.outputs}
+        if layer.op in CONVOLUTIONS or written & needed:
+            needed |= {feature_map.name for feature_map in layer.inputs}
+            if written & needed or layer.op not in CONVOLUTIONS:
+                reaching.add(layer.name)
+    return frozenset(reaching)
+
+
+def _is_first(layers: Sequence[Layer], name: str) -> bool:
+    return any(layer.is_input and layer.name == name for layer in layers)
 
 
 def _is_bad(layer: LayerEstimate) -> bool:

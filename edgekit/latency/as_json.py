@@ -46,6 +46,7 @@ def estimate_json(estimate: Estimate, parameters: LatencyParameters, *, model: s
         "board": asdict(board_figures(estimate.frame_us, estimate.band, estimate.task)),
         "time_by_bound_ms": {bound: _ms(us) for bound, us in time_by_bound(estimate)},
         "cpu_nodes": list(estimate.cpu_nodes),
+        "cpu_ms_at_least": _ms(estimate.cpu_us),
         "notes": list(estimate.notes),
         "layers": [
             {name: round(value, DIGITS) if isinstance(value, float) else value for name, value in asdict(layer).items()}

@@ -24,7 +24,11 @@ class Rated:
 
 
 def error_band(
-    layers: Sequence[Rated], frame_us: float, cpu_nodes: Sequence[str], parameters: LatencyParameters
+    layers: Sequence[Rated],
+    frame_us: float,
+    cpu_nodes: Sequence[str],
+    cpu_us: float,
+    parameters: LatencyParameters,
 ) -> tuple[float, list[str]]:
     """State the error of a frame.
 
@@ -32,6 +36,7 @@ def error_band(
         layers: The frame's layers.
         frame_us: The frame.
         cpu_nodes: Nodes between parts of the BPU's work.
+        cpu_us: What these take at least.
         parameters: The parameters with their cross-validation.
 
     Returns:
@@ -50,7 +55,7 @@ def error_band(
         band *= OUTSIDE
         notes.append(
             f"{len(cpu_nodes)} nodes run on the CPU in between, the first {cpu_nodes[0]}: "
-            "their time and copies are not counted"
+            f"their time and copies, at least {cpu_us / 1e3:.1f} ms, are not in the frame"
         )
     return band, notes
 

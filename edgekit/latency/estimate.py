@@ -9,13 +9,22 @@ from pathlib import Path
 from edgekit.errors import ModelError
 from edgekit.latency.band import Rated, error_band
 from edgekit.latency.compute import compute_us, factors_of
+from edgekit.latency.cpu import cpu_us
 from edgekit.latency.features import group_of, unit_of
 from edgekit.latency.frame import frame_timeline
 from edgekit.latency.layer import Layer, graph_layers
 from edgekit.latency.parameters import LatencyParameters, load_parameters
 from edgekit.latency.source import COMPILE, read_source
 
-__all__ = ["MEMORY", "Estimate", "LayerEstimate", "estimate_layers", "estimate_model", "time_by_bound"]
+__all__ = [
+    "MEMORY",
+    "Estimate",
+    "LayerEstimate",
+    "estimate_layers",
+    "estimate_model",
+    "inner_cpu_layers",
+    "time_by_bound",
+]
 
 MEMORY = "memory"
 WAITING = 0.5  # of a layer's time from which the memory bounds it
@@ -49,7 +58,8 @@ class Estimate:
 
     `band`: nine of ten compiled builds lie within this share of the estimate, by cross-validation over families and
     widened for what the fit did not see; `ddr_bytes`: weights, images, results and maps that cannot wait on the chip
-    (compiled builds move 3 to 45 % more); `cpu_nodes`: nodes between parts of the BPU's work, not in `frame_us`.
+    (compiled builds move 3 to 45 % more); `cpu_nodes`: nodes between parts of the BPU's work, not in `frame_us`;
+    `cpu_us`: what these and the copies around them take at least.
     """
 
     march: str
@@ -59,6 +69,7 @@ class Estimate:
     ddr_bytes: int
     layers: tuple[LayerEstimate, ...]
     cpu_nodes: tuple[str, ...]
+    cpu_us: float
     notes: tuple[str, ...]
 
     @property
@@ -135,11 +146,12 @@ def estimate_layers(
     if not on_bpu:
         raise ModelError(f"{location} has no layer that runs on the BPU, expected a quantized graph", hint=COMPILE)
     rows, frame_us = _rows(on_bpu, parameters)
-    cpu = _inner_cpu(layers)
+    inner = inner_cpu_layers(layers)
+    cpu, inner_us = tuple(layer.name for layer in inner if layer.op != "Dequantize"), cpu_us(inner)
     rated = [
         Rated(group_of(layer), row.fitted, row.bits, row.frame_us) for layer, row in zip(on_bpu, rows, strict=True)
     ]
-    band, more = error_band(rated, frame_us, cpu, parameters)
+    band, more = error_band(rated, frame_us, cpu, inner_us, parameters)
     return Estimate(
         march=parameters.march,
         task=task,
@@ -148,6 +160,7 @@ def estimate_layers(
         ddr_bytes=sum(row.load_bytes + row.store_bytes for row in rows),
         layers=rows,
         cpu_nodes=cpu,
+        cpu_us=inner_us,
         notes=(*notes, *more),
     )
 
@@ -189,7 +202,11 @@ def _rows(layers: Sequence[Layer], parameters: LatencyParameters) -> tuple[tuple
     return tuple(rows), timeline.frame_us
 
 
-def _inner_cpu(layers: Sequence[Layer]) -> tuple[str, ...]:
-    """CPU nodes with work of the BPU before and behind them."""
+def inner_cpu_layers(layers: Sequence[Layer]) -> tuple[Layer, ...]:
+    """Return the CPU's layers that have work of the BPU before and behind them, conversions included.
+
+    Args:
+        layers: All layers of the graph, in order.
+    """
     running = [index for index, layer in enumerate(layers) if not layer.on_cpu]
-    return tuple(layer.name for layer in layers[running[0] : running[-1]] if layer.on_cpu and layer.op != "Dequantize")
+    return tuple(layer for layer in layers[running[0] : running[-1]] if layer.on_cpu) if running else ()
