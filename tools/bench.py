@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import importlib
+import json
 import sys
 from pathlib import Path
 
-# Name: (module with `add_arguments(parser)` and `run(args)`, what it measures).
+# Name: (module with `add_arguments(parser)` and `run(args) -> {ratio: value}`, what it measures).
 BENCHES: dict[str, tuple[str, str]] = {
     "sim": ("benches.sim", "the simulated BPU against onnxruntime float32 and the plain reference"),
     "decode": ("benches.decode", "decoding raw heads against one max pass and against the plain flow"),
@@ -23,11 +25,17 @@ def main() -> int:
     module = importlib.import_module(BENCHES[requested][0]) if requested else None
     for name, (_, what) in BENCHES.items():
         sub = names.add_parser(name, help=what, description=what)
+        sub.add_argument("--json", action="store_true", help="print the ratios as JSON, the table on standard error")
         if module and name == requested:
             module.add_arguments(sub)
     args = parser.parse_args()
     assert module
-    module.run(args)
+    with contextlib.redirect_stdout(sys.stderr if args.json else sys.stdout):
+        ratios = module.run(args)
+    if args.json:
+        from edgekit.records import envelope
+
+        print(json.dumps({**envelope("bench-tool"), "bench": args.name, "ratios": ratios}, indent=2))
     return 0
 
 

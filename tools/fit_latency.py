@@ -8,12 +8,13 @@ python tools/fit_latency.py --fit BUILDS                      fit, cross-validat
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 from pathlib import Path
 
 
 def main() -> int:
-    from latency_fit.check import layer_sums, left_out, make_parameters, table, write
+    from latency_fit.check import errors_as_json, layer_sums, left_out, make_parameters, table, write
     from latency_fit.rows import read_builds
 
     from edgekit.latency.parameters import FILE, load_parameters
@@ -26,6 +27,7 @@ def main() -> int:
     parser.add_argument("--exports", type=Path, help="folder of the ONNX exports that --make compiles")
     parser.add_argument("--images", type=Path, help="images that --make calibrates with")
     parser.add_argument("-o", "--output", type=Path, default=FILE, help="the parameter file")
+    parser.add_argument("--json", action="store_true", help="print the errors as JSON in place of the table")
     args = parser.parse_args()
     if args.make:
         from latency_fit.make import make_builds
@@ -38,7 +40,7 @@ def main() -> int:
         builds = read_builds(args.fit)
         errors = left_out(builds, _say)
         write(args.output, make_parameters(builds, errors, layer_sums(builds, _say)))
-    print(table(load_parameters()))
+    print(json.dumps(errors_as_json(load_parameters()), indent=2) if args.json else table(load_parameters()))
     return 0
 
 

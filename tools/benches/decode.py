@@ -22,11 +22,16 @@ from edgekit.spec import ModelSpec
 
 FEW, MANY = 10, 300
 MASKS = 8
-ROWS = {
-    "by numpy": "by numpy / one max pass",
-    "many objects": f"{MANY} small objects / one max pass",
-    "many by numpy": f"{MANY} small objects by numpy / one max pass",
-    "full masks": f"{MASKS} full-size masks / one max pass",
+RATIOS = {  # row: (time of, over time of)
+    "edgekit / one max pass over the class tensors": ("edgekit", "max"),
+    "edgekit / one max pass, a maximum for each cell": ("edgekit", "max of each cell"),
+    "plain flow / edgekit": ("plain flow", "edgekit"),
+    f"{MANY} / {FEW} cells through the gate": ("many", "few"),
+    "by numpy / one max pass": ("by numpy", "max"),
+    f"{MANY} small objects / one max pass": ("many objects", "max"),
+    f"{MANY} small objects by numpy / one max pass": ("many by numpy", "max"),
+    f"{MASKS} full-size masks / one max pass": ("full masks", "max"),
+    f"{MANY} / {FEW} small objects, generated, all kept": ("many objects", "few objects"),
 }
 DECODERS: dict[tuple[int, DecodeOptions | None, bool], tuple[ModelSpec, Decoder]] = {}
 
@@ -36,22 +41,24 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--rounds", type=int, default=15)
 
 
-def run(args: argparse.Namespace) -> None:
+def run(args: argparse.Namespace) -> dict[str, float]:
+    """Print the tables; return the ratios by heads and pair."""
     cv2.setNumThreads(1)
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
     floats, integers = float_scenes(args.images), integer_scenes(args.images)
-    _print("float heads", floats, args.rounds)
+    ratios = _print("float heads", floats, args.rounds)
     modified = [as_floats(scene, ("class", "proto")) for scene in integers]
     if integers:
-        _print("heads of the shared modified .bin: boxes and coefficients int32", modified, args.rounds)
-        _print("all heads as integers", integers, args.rounds)
+        ratios |= _print("heads of the shared modified .bin: boxes and coefficients int32", modified, args.rounds)
+        ratios |= _print("all heads as integers", integers, args.rounds)
     for scene in (*floats, *modified, *integers):
         _check_same(scene)
     print("same results as the plain flow: boxes within 0.01 px, masks with IoU >= 0.99")
+    return ratios
 
 
-def _print(title: str, scenes: Sequence[Scene], rounds: int) -> None:
+def _print(title: str, scenes: Sequence[Scene], rounds: int) -> dict[str, float]:
     measured = {id(scene): as_floats(scene) for scene in scenes}
     names = {id(scene): [scene.spec.head("class", stride).name for stride in STRIDES] for scene in scenes}
 
@@ -79,20 +86,15 @@ def _print(title: str, scenes: Sequence[Scene], rounds: int) -> None:
         },
         rounds,
     )
-    ours = times["edgekit"]
     counts = [len(_decode(s)) for s in scenes]
     print(f"{title}: {len(scenes)} images, median {np.median(counts):.0f} objects, conf 0.25")
     print(f"  best ms of {rounds} rounds, median over the images")
     for name in ("max", "max of each cell", "edgekit", "by numpy", "plain flow"):
         print(f"  {name:18s} {np.median(times[name]):8.3f}")
-    print(f"  edgekit / one max pass over the class tensors     {np.median(ours / times['max']):6.2f}")
-    print(f"  edgekit / one max pass, a maximum for each cell   {np.median(ours / times['max of each cell']):6.2f}")
-    print(f"  plain flow / edgekit                              {np.median(times['plain flow'] / ours):6.2f}")
-    print(f"  {MANY} / {FEW} cells through the gate                    {np.median(times['many'] / times['few']):6.2f}")
-    for name in ("by numpy", "many objects", "many by numpy", "full masks"):
-        print(f"  {ROWS[name]:50s} {np.median(times[name] / times['max']):6.2f}")
-    ratio = np.median(times["many objects"] / times["few objects"])
-    print(f"  {MANY} / {FEW} small objects, generated, all kept        {ratio:6.2f}")
+    ratios = {row: float(np.median(times[over] / times[under])) for row, (over, under) in RATIOS.items()}
+    for row, ratio in ratios.items():
+        print(f"  {row:50s} {ratio:6.2f}")
+    return {f"{title}: {row}": ratio for row, ratio in ratios.items()}
 
 
 def _full_masks(results: Results) -> None:

@@ -54,17 +54,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--only", choices=("one", "robot"), help="one model alone, or two models on three sources")
 
 
-def run(args: argparse.Namespace) -> None:
+def run(args: argparse.Namespace) -> dict[str, float]:
+    """Print the tables; return the shares of the device's own rate."""
+    shares: dict[str, float] = {}
     width, height = (int(side) for side in args.source.split("x"))
     if args.only != "robot":
-        run_one(args, width, height)
+        shares |= run_one(args, width, height)
     if args.only != "one":
         from benches.robot import run_robot
 
-        run_robot(args.seconds, args.frame_ms / 1000, args.slots, (width, height))
+        busy = run_robot(args.seconds, args.frame_ms / 1000, args.slots, (width, height))
+        shares["two models, three sources: device busy"] = busy
+    return shares
 
 
-def run_one(args: argparse.Namespace, width: int, height: int) -> None:
+def run_one(args: argparse.Namespace, width: int, height: int) -> dict[str, float]:
     spec = make_spec(args.task)
     device = TimedDevice(make_heads(spec), frame_s=args.frame_ms / 1000, slots=args.slots)
     session = Session(spec, device)
@@ -80,6 +84,7 @@ def run_one(args: argparse.Namespace, width: int, height: int) -> None:
     print(f"first half {halves[0]:.1f}, second half {halves[1]:.1f} frames/s")
     print(f"host stages {host_ms:.2f} ms of one core per frame; 2 cores allow {2000 / host_ms:.0f} frames/s")
     print(f"peak memory {before:.0f} MB before, {peak_mb():.0f} MB after the run")
+    return {"pipeline / device": rate / alone, "serial / device": serial / alone}
 
 
 def make_spec(task: str) -> ModelSpec:

@@ -28,7 +28,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--rounds", type=int, default=15)
 
 
-def run(args: argparse.Namespace) -> None:
+def run(args: argparse.Namespace) -> dict[str, float]:
+    """Print the table; return the ratios by input."""
     cv2.setNumThreads(1)
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
@@ -53,18 +54,21 @@ def run(args: argparse.Namespace) -> None:
     print(f"  best ms of {args.rounds} rounds, median over the images")
     for name, values in times.items():
         print(f"  {name:26s} {np.median(values):7.3f}")
+    ratios: dict[str, float] = {}
     for title, plain, ours in (
         ("rgb: plain / edgekit", "rgb plain", "rgb edgekit"),
         ("nv12: plain full range / edgekit", "nv12 plain, full range", "nv12 edgekit, full range"),
         ("nv12: plain studio range / edgekit (other colours)", "nv12 plain, studio range", "nv12 edgekit, full range"),
     ):
-        print(f"  {title:51s} {np.median(times[plain] / times[ours]):5.2f}")
+        ratios[title] = float(np.median(times[plain] / times[ours]))
+        print(f"  {title:51s} {ratios[title]:5.2f}")
     for image in images:
         expected = plain_rgb(plain_letterbox(image))
         np.testing.assert_array_equal(prepare_image(image, rgb, SIZE, buffers)[0], expected)
         expected = plain_nv12_full(plain_letterbox(image))
         np.testing.assert_array_equal(prepare_image(image, nv12, SIZE, buffers)[0], expected)
     print("same bytes as the plain rgb and the plain full-range nv12")
+    return ratios
 
 
 def plain_letterbox(bgr: Image) -> Image:

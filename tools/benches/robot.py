@@ -56,8 +56,8 @@ class SharedDevice:
         """Nothing to give back."""
 
 
-def run_robot(seconds: float, frame_s: float, slots: int, size_wh: tuple[int, int]) -> None:
-    """Run it for a while and print the rows."""
+def run_robot(seconds: float, frame_s: float, slots: int, size_wh: tuple[int, int]) -> float:
+    """Run it for a while and print the rows; return the share of the time that the device was busy."""
     semaphore = threading.Semaphore(slots)
     devices, sessions = {}, {}
     for name, task, factor in (("detector", "detect", 1), ("segmenter", "segment", 2)):
@@ -75,7 +75,9 @@ def run_robot(seconds: float, frame_s: float, slots: int, size_wh: tuple[int, in
     start = time.perf_counter()
     report = robot.run({source.name: endless(frames, seconds) for source in config.sources})
     wall_s = time.perf_counter() - start
-    _print(report, counts, sum(d.busy_s for d in devices.values()) / (slots * wall_s), wall_s)
+    busy = sum(d.busy_s for d in devices.values()) / (slots * wall_s)
+    _print(report, counts, busy, wall_s)
+    return busy
 
 
 def _print(report: RobotReport, counts: Mapping[str, int], busy: float, wall_s: float) -> None:

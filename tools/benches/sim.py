@@ -32,18 +32,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--reference-frames", type=int, default=3)
 
 
-def run(args: argparse.Namespace) -> None:
+def run(args: argparse.Namespace) -> dict[str, float]:
+    """Print the table; return the ratios by build and pair."""
     graphs = {args.graph.name: args.graph} if args.graph else {k: p for k, p in BUILDS.items() if p.is_file()}
     float_model = args.float or (MODEL if MODEL.is_file() else None)
     if not graphs:
         graphs, float_model = _demo_build()
     floating = _float_run(float_model, args.threads) if float_model else None
+    ratios: dict[str, float] = {}
     for name, path in graphs.items():
-        _bench(name, path, floating, args)
+        ratios |= _bench(name, path, floating, args)
     print(f"peak memory of this process, all of it together: {_peak_mb():.0f} MB")
+    return ratios
 
 
-def _bench(name: str, path: Path, floating: Callable[[], object] | None, args: argparse.Namespace) -> None:
+def _bench(name: str, path: Path, floating: Callable[[], object] | None, args: argparse.Namespace) -> dict[str, float]:
     started = time.perf_counter()
     graph = load_graph(path)
     executor = make_executor(graph, threads=args.threads)
@@ -61,9 +64,12 @@ def _bench(name: str, path: Path, floating: Callable[[], object] | None, args: a
     print(f"{name}: loaded and planned in {loaded:.2f} s; {slow_nodes} of {len(graph.nodes)} nodes by the reference")
     for kind, values in times.items():
         print(f"  {kind:<10} median {median(values) * 1e3:8.1f} ms   best {min(values) * 1e3:8.1f} ms")
+    ratios = {f"{name}: reference / fast": median(times["reference"]) / fast}
     if floating:
+        ratios[f"{name}: fast / float32"] = fast / median(times["float32"])
         print(f"  fast / float32   {fast / median(times['float32']):.2f}   (target: 1.3 at most, below 1 the aim)")
     print(f"  reference / fast {median(times['reference']) / fast:.1f}   (target: at least 8)")
+    return ratios
 
 
 def _side_by_side(runs: Mapping[str, Callable[[], object]], rounds: int) -> dict[str, list[float]]:

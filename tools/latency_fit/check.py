@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from edgekit.latency.parameters import BuildError, ErrorBand, LatencyParameters, LayerSum
 from edgekit.latency.schedule import Channel
+from edgekit.records import envelope, to_json
 from latency_fit.fit import NO_FRAMES, Fit, fit_all, fit_layers, rank_correlation
 from latency_fit.rows import Build
 
@@ -88,6 +90,15 @@ def table(parameters: LatencyParameters) -> str:
             f"{100 * share:+6.1f} %  {part.rank:.3f}"
         )
     return "\n".join(lines)
+
+
+def errors_as_json(parameters: LatencyParameters) -> dict[str, Any]:
+    """Return what `table` prints as a document."""
+    return {
+        **envelope("latency-check"),
+        "compiler": parameters.compiler,
+        **{name: to_json(getattr(parameters, name)) for name in ("int8", "int16", "builds", "sums")},
+    }
 
 
 def _sum(fit: Fit, build: Build) -> LayerSum:
