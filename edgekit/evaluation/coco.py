@@ -218,13 +218,15 @@ def _table(rows: list[Any], images: int) -> ClassMatches:
         ignored.append(np.asarray(row["dtIgnore"]) > 0)
     if not index:
         none = np.zeros((10, 0), np.bool_)
-        return ClassMatches(np.zeros(0, np.intp), none, none, objects)
-    order = np.argsort(-np.concatenate(scores), kind="mergesort")  # stable, as pycocotools sorts
+        return ClassMatches(np.zeros(0, np.intp), none, none, objects, np.zeros(0))
+    all_scores = np.concatenate(scores)
+    order = np.argsort(-all_scores, kind="mergesort")  # stable, as pycocotools sorts
     return ClassMatches(
         np.concatenate(index).astype(np.intp)[order],
         _columns(hits)[:, order],
         _columns(ignored)[:, order],
         objects,
+        all_scores[order],
     )
 
 

@@ -30,12 +30,14 @@ class ClassMatches:
         hit: (t, n) per IoU threshold.
         ignored: (t, n); an ignored detection (matched to a crowd, or outside the size range) counts neither way.
         objects: (p,) per image.
+        scores: (n,) falling.
     """
 
     image_index: npt.NDArray[np.intp]
     hit: npt.NDArray[np.bool_]
     ignored: npt.NDArray[np.bool_]
     objects: npt.NDArray[np.int64]
+    scores: Float64Array
 
 
 def average_precision(matches: ClassMatches, weights: Float64Array) -> Float64Array:

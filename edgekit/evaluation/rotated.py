@@ -17,7 +17,7 @@ from edgekit.evaluation.labels import Labels
 from edgekit.evaluation.precision import IOU_THRESHOLDS, ClassMatches
 from edgekit.ops.rotated import rotated_iou
 
-__all__ = ["match_rotated", "outline_to_xywhr"]
+__all__ = ["match_rotated", "outline_to_xywhr", "rotated_label"]
 
 RotatedBox = npt.NDArray[np.float32]  # (5,): x, y, width, height, angle
 MAX_DETECTIONS = 100  # per image and class, as COCO counts
@@ -63,12 +63,19 @@ def _boxes_by_image(labels: Labels) -> Mapping[tuple[int, int], RotatedBox]:
     rows: dict[tuple[int, int], list[RotatedBox]] = {}
     for annotation in labels.annotations:
         key = annotation["image_id"], annotation["category_id"]
-        rows.setdefault(key, []).append(_rotated_label(annotation))
+        rows.setdefault(key, []).append(rotated_label(annotation))
     return {key: np.stack(boxes) for key, boxes in rows.items()}
 
 
-def _rotated_label(annotation: Mapping[str, Any]) -> RotatedBox:
-    """Return the outline's box; a label with only an upright box has an angle of 0."""
+def rotated_label(annotation: Mapping[str, Any]) -> RotatedBox:
+    """Return the box around a label's outline; one with only an upright box has an angle of 0.
+
+    Args:
+        annotation: As COCO has it.
+
+    Returns:
+        float32 (5,): x, y, width, height in pixels, angle in radians.
+    """
     outlines = annotation.get("segmentation")
     if isinstance(outlines, list) and outlines and len(outlines[0]) >= 6:
         return outline_to_xywhr(outlines[0])
@@ -103,6 +110,7 @@ def greedy_hits(overlaps: npt.NDArray[np.float32]) -> npt.NDArray[np.bool_]:
 def _table(rows: list[tuple[npt.NDArray[np.float32], npt.NDArray[np.bool_], int]]) -> ClassMatches:
     objects = np.asarray([count for _, _, count in rows], np.int64)
     index = np.repeat(np.arange(len(rows)), [len(scores) for scores, _, _ in rows])
-    order = np.argsort(-np.concatenate([scores for scores, _, _ in rows]), kind="stable")
+    scores = np.concatenate([scores for scores, _, _ in rows]).astype(np.float64)
+    order = np.argsort(-scores, kind="stable")
     hits = np.concatenate([hits for _, hits, _ in rows], axis=1)[:, order]
-    return ClassMatches(index[order], hits, np.zeros_like(hits), objects)
+    return ClassMatches(index[order], hits, np.zeros_like(hits), objects, scores[order])

@@ -13,15 +13,17 @@ from edgekit.evaluation.agreement import SHOWN
 from edgekit.evaluation.bootstrap import Float64Array, difference, image_weights, interval, ratio
 from edgekit.evaluation.classes import ClassMap, match_classes
 from edgekit.evaluation.coco import Matches, match
+from edgekit.evaluation.confidence_curves import ConfidenceCurves, confidence_curves
+from edgekit.evaluation.confusion import ConfusionMatrix, confusion_of_classes, confusion_of_objects
 from edgekit.evaluation.detections import ImageDetections
 from edgekit.evaluation.labels import Labels
 from edgekit.evaluation.options import PUBLISHED, EvaluateOptions
 from edgekit.evaluation.pairwise_agreement import agree_on_all, agreement_blocker
-from edgekit.evaluation.precision import mean_precision, mean_precisions
+from edgekit.evaluation.precision import ClassMatches, average_precision, mean_precision, mean_precisions
 from edgekit.evaluation.predict_tasks import ModelRun, rows_by_workers
 from edgekit.evaluation.predictions import Predictions, predict_images
 from edgekit.evaluation.rotated import match_rotated
-from edgekit.evaluation.scores import Evaluation, ModelScores, Score
+from edgekit.evaluation.scores import ClassScore, Evaluation, ModelScores, Score
 from edgekit.evaluation.topk import top_hits
 from edgekit.files import write_json
 from edgekit.progress import Progress, silent
@@ -158,7 +160,16 @@ def _score(
         unread=tuple(unread.values()),
         scores=scores,
         notes=(*predictions.header["notes"], *classes.notes, *labels.notes, *_warnings(scores, predictions, labels)),
+        confusion=_confusion(predictions, labels, classes, unread) if scores else None,
     )
+
+
+def _confusion(
+    predictions: Predictions, labels: Labels, classes: ClassMap, unread: Mapping[int, str]
+) -> ConfusionMatrix:
+    readable = (of_image for of_image in predictions if of_image.image_id not in unread)
+    confusion = confusion_of_classes if predictions.task == "classify" else confusion_of_objects
+    return confusion(labels, readable, classes)
 
 
 def _warnings(scores: Mapping[str, Score], predictions: Predictions, labels: Labels) -> list[str]:
@@ -200,20 +211,35 @@ def _accuracy(hits: Float64Array, weights: Float64Array) -> Score:
 
 
 def _score_of(matches: Matches, classes: ClassMap, weights: Float64Array) -> Score:
-    plain = weights[:1]
-    per_class = {
-        classes.names[category]: (float(mean_precision({category: of_class}, plain)[0]), matches.objects[category])
-        for category, of_class in matches.by_area["all"].items()
-        if matches.objects[category]
-    }
-    draws, draws50 = mean_precisions(matches.by_area["all"], weights, (None, 0.5))
+    of_all = matches.by_area["all"]
+    draws, draws50 = mean_precisions(of_all, weights, (None, 0.5))
+    curves = confidence_curves(of_all)
     return Score(
         "mAP50-95",
         interval(draws),
         draws,
         map50=interval(draws50),
-        by_area={a: float(mean_precision(matches.by_area[a], plain)[0]) for a in matches.by_area if a != "all"},
-        by_class=per_class,
+        by_area={a: float(mean_precision(matches.by_area[a], weights[:1])[0]) for a in matches.by_area if a != "all"},
+        by_class={
+            classes.names[category]: _class_score(category, of_class, curves, weights[:1])
+            for category, of_class in of_all.items()
+            if curves is not None and matches.objects[category]
+        },
+        curves=curves,
+    )
+
+
+def _class_score(category: int, matches: ClassMatches, curves: ConfidenceCurves, plain: Float64Array) -> ClassScore:
+    by_threshold = average_precision(matches, plain)[0]
+    precision, recall, f1 = curves.at_best(category)
+    return ClassScore(
+        float(by_threshold.mean()),
+        int(matches.objects.sum()),
+        int((matches.objects > 0).sum()),
+        float(by_threshold[0]),
+        precision,
+        recall,
+        f1,
     )
 
 

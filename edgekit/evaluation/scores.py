@@ -10,9 +10,46 @@ import numpy as np
 
 from edgekit.evaluation.agreement import Agreement
 from edgekit.evaluation.bootstrap import Float64Array, Interval
+from edgekit.evaluation.confidence_curves import ConfidenceCurves
+from edgekit.evaluation.confusion import ConfusionMatrix
 from edgekit.records import envelope
 
-__all__ = ["Evaluation", "ModelScores", "Score"]
+__all__ = ["ClassScore", "Evaluation", "ModelScores", "Score"]
+
+
+@dataclass(frozen=True, slots=True)
+class ClassScore:
+    """What a model scores on the objects of one class, in 0..1.
+
+    Attributes:
+        value: AP50-95.
+        objects: Number of them.
+        images: Number of images that have one.
+        ap50: AP at IoU 0.5.
+        precision: At the score threshold of the model's best F1.
+        recall: There.
+        f1: There.
+    """
+
+    value: float
+    objects: int
+    images: int
+    ap50: float
+    precision: float
+    recall: float
+    f1: float
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain JSON values."""
+        return {
+            "mAP50-95": _or_none(self.value),
+            "mAP50": _or_none(self.ap50),
+            "precision": _or_none(self.precision),
+            "recall": _or_none(self.recall),
+            "f1": _or_none(self.f1),
+            "objects": self.objects,
+            "images": self.images,
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +62,8 @@ class Score:
         draws: (1 + b,) those behind the interval.
         map50: mAP at IoU 0.5.
         by_area: "small", "medium", "large" -> value.
-        by_class: Name -> (value, number of objects).
+        by_class: Name -> what it scores, of classes that have objects.
+        curves: Precision, recall and F1 over the score threshold; None of classifiers, and without objects.
     """
 
     measure: str
@@ -33,7 +71,13 @@ class Score:
     draws: Float64Array
     map50: Interval | None = None
     by_area: Mapping[str, float] = field(default_factory=dict)
-    by_class: Mapping[str, tuple[float, int]] = field(default_factory=dict)
+    by_class: Mapping[str, ClassScore] = field(default_factory=dict)
+    curves: ConfidenceCurves | None = None
+
+    @property
+    def objects(self) -> int:
+        """How many objects were to be detected."""
+        return sum(of_class.objects for of_class in self.by_class.values())
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON values."""
@@ -41,10 +85,19 @@ class Score:
             self.measure: self.overall.to_dict(),
             **({"mAP50": self.map50.to_dict()} if self.map50 else {}),
             "by_size": {name: _or_none(value) for name, value in self.by_area.items()},
-            "by_class": {
-                name: {self.measure: _or_none(value), "objects": count}
-                for name, (value, count) in self.by_class.items()
-            },
+            "by_class": {name: of_class.to_dict() for name, of_class in self.by_class.items()},
+            **self._at_best_f1(),
+        }
+
+    def _at_best_f1(self) -> dict[str, Any]:
+        if self.curves is None:
+            return {}
+        means = zip(("precision", "recall", "f1"), self.curves.mean_at_best(), strict=True)
+        return {
+            **{name: _or_none(value) for name, value in means},
+            "confidence": _or_none(self.curves.confidence),
+            "objects": self.objects,
+            "curves": self.curves.to_dict(),
         }
 
 
@@ -59,6 +112,7 @@ class ModelScores:
         unread: Why images could not be read.
         scores: By kind: "box", "mask", "keypoint", "rotated box", "top-1", "top-5".
         notes: What makes the scores doubtful.
+        confusion: Which classes are detected as which; None without labels.
     """
 
     model: str
@@ -67,6 +121,7 @@ class ModelScores:
     unread: tuple[str, ...]
     scores: Mapping[str, Score]
     notes: tuple[str, ...]
+    confusion: ConfusionMatrix | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON values."""
@@ -77,6 +132,7 @@ class ModelScores:
             "images": self.images,
             "unread": list(self.unread),
             "scores": {kind: score.to_dict() for kind, score in self.scores.items()},
+            **({"confusion_matrix": self.confusion.to_dict()} if self.confusion else {}),
             "notes": list(self.notes),
         }
 

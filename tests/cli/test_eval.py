@@ -75,6 +75,47 @@ def test_json_is_the_report(command: list[str], tmp_path: Path, capsys: pytest.C
     assert report["model"]["images"] == 2 and report["model"]["device"] == "onnxruntime"
 
 
+def test_precision_recall_and_instances_are_those_of_the_json(
+    command: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([*command, "--classes"]) == 0
+    printed = capsys.readouterr().out
+    assert "instances" in printed and "at the score threshold of its best F1" in printed
+    model = json.loads((tmp_path / "out" / "report.json").read_text())["model"]
+    box = model["scores"]["box"]
+    assert box["objects"] == 4 and [c["objects"] for c in box["by_class"].values()] == [2, 1, 1]
+    assert {"precision", "recall", "f1", "confidence", "mAP50"} <= box.keys()
+    assert {"precision", "recall", "f1", "mAP50", "images"} <= box["by_class"]["thing 0"].keys()
+    confusion = model["confusion_matrix"]
+    assert confusion["names"] == ["thing 0", "thing 1", "thing 2", "background"]
+    columns = [sum(column) for column in zip(*confusion["detected_by_labelled"], strict=True)]
+    assert columns[:3] == [2, 1, 1]  # every object is detected as something or missed
+
+
+def test_a_required_score_that_is_missed_is_exit_code_1(command: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([*command, "--require", "box=0"]) == 0
+    capsys.readouterr()
+    assert main([*command, "--require", "box=.999", "--json"]) == 1
+    printed = capsys.readouterr()
+    (requirement,) = json.loads(printed.out)["requirements"]
+    assert requirement["required"] == 0.999 and not requirement["passed"]
+    points = 100 * (0.999 - requirement["measured"])
+    assert "failed: boxes of tiny.onnx: mAP50-95 is" in printed.err and f"{points:.2f} points too low" in printed.err
+
+
+def test_plots_are_drawn_and_not_replaced_unasked(
+    command: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    plots = tmp_path / "plots"
+    assert main([*command, "--plots", str(plots)]) == 0
+    names = {path.name for path in plots.iterdir()}
+    assert {"box_pr_curve.png", "box_f1_curve.png", "confusion_matrix.png"} <= names
+    capsys.readouterr()
+    assert main([*command, "--plots", str(plots)]) == 2
+    assert "box_pr_curve.png" in capsys.readouterr().err
+    assert main([*command, "--plots", str(plots), "--overwrite", "--limit", "2"]) == 0
+
+
 @pytest.mark.parametrize(
     ("extra", "message"),
     [
@@ -82,6 +123,8 @@ def test_json_is_the_report(command: list[str], tmp_path: Path, capsys: pytest.C
         (["--data", "absent.json"], "absent.json does not exist"),
         (["--conf", "7"], "score_threshold is 7"),
         (["--resamples", "-3"], "resamples is -3"),
+        (["--require", "box=37"], "--require has box=37, expected a score in 0..1"),
+        (["--require", "mask=.3"], "--require names 'mask', but tiny.onnx was scored on box"),
         (["--model", "absent.onnx"], "absent.onnx does not exist"),
     ],
 )

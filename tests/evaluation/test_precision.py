@@ -22,6 +22,7 @@ def table(hits: list[int], images: list[int], objects: list[int], ignored: list[
         np.asarray([hits], bool),
         np.asarray([ignored or [0] * len(hits)], bool),
         np.asarray(objects),
+        np.linspace(1, 0, len(hits)),
     )
 
 
@@ -37,7 +38,9 @@ def test_an_ignored_detection_counts_neither_way() -> None:
 
 
 def test_edges() -> None:
-    none = ClassMatches(np.zeros(0, np.intp), np.zeros((10, 0), bool), np.zeros((10, 0), bool), np.asarray([2, 0]))
+    none = ClassMatches(
+        np.zeros(0, np.intp), np.zeros((10, 0), bool), np.zeros((10, 0), bool), np.asarray([2, 0]), np.zeros(0)
+    )
     assert (average_precision(none, np.ones((1, 2))) == 0).all()
     weights = np.asarray([[1.0, 1], [0, 2]])
     assert np.isnan(average_precision(table([1], [0], [1, 0]), weights)[1, 0])  # no object was drawn

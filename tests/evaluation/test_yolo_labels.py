@@ -60,7 +60,7 @@ def test_the_figures_are_those_of_the_lines_without_their_doubles(tmp_path: Path
         for path in (single, double)
     )
     assert of_single.to_dict() == of_double.to_dict()
-    assert all(count == 3 for _, count in of_double.by_class.values())
+    assert all(of_class.objects == 3 for of_class in of_double.by_class.values())
 
 
 def test_a_byte_order_mark_and_other_line_ends_are_no_part_of_a_label_file(tmp_path: Path) -> None:
@@ -110,7 +110,7 @@ def test_a_image_that_cannot_be_read_does_not_end_the_evaluation(tmp_path: Path)
     assert [a["image_id"] for a in truth.annotations] == [1, 3]
     result = evaluate(model, truth, tmp_path / "out", options=replace(QUICK, resamples=10))
     assert result.model.images == 2 and "image_001.png" in result.model.unread[0]
-    assert result.model.scores["box"].by_class["a"][1] == 2
+    assert result.model.scores["box"].by_class["a"].objects == 2
     for i in (0, 2):
         (tmp_path / "images" / f"image_{i:03d}.png").write_bytes(b"")
     with pytest.raises(DataError, match=r"none of the 3 images can be read \(first: .*image_000"):
