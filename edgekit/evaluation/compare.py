@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from edgekit.data.image_source import open_source
 from edgekit.errors import DataError, ModelError
+from edgekit.evaluation.compared_image import ComparedImage
 from edgekit.evaluation.compared_model import ComparedModel, InnerTensor, head_values, open_compared
 from edgekit.evaluation.detection_diff import DetectionDiff, diff_detections
 from edgekit.evaluation.side_by_side import side_by_side
@@ -114,6 +115,7 @@ def compare_models(
     num: int = 8,
     threshold: float = 0.98,
     images_dir: Path | None = None,
+    observe: Callable[[ComparedImage], None] | None = None,
     progress: Progress = silent,
 ) -> ModelComparison:
     """Run two models on the same images and compare everything that they share.
@@ -125,6 +127,7 @@ def compare_models(
         num: How many of them.
         threshold: Cosine that every layer and head should reach.
         images_dir: Where side-by-side images go of those that differ most; None: nowhere.
+        observe: Called with every image that was compared, as both models see it.
         progress: Called with stage, done and total.
 
     Returns:
@@ -142,7 +145,9 @@ def compare_models(
     pairs = pair_tensors(model_a.tensors, model_b.tensors)
     running = _RunningSums()
     for count, path in enumerate(images, 1):
-        _compare_image(path, model_a, model_b, pairs, running)
+        compared = _compare_image(path, model_a, model_b, pairs, running)
+        if observe is not None:
+            observe(replace(compared, index=count - 1, total=len(images)))
         progress("comparing", count, len(images))
     layers = tuple(
         LayerDiff(tensor.node, tensor.op, tensor.key, running.layers[tensor.key].metrics())
@@ -192,7 +197,7 @@ def pair_tensors(a: Sequence[InnerTensor], b: Sequence[InnerTensor]) -> list[tup
 
 def _compare_image(
     path: Path, a: ComparedModel, b: ComparedModel, pairs: list[tuple[InnerTensor, InnerTensor]], running: _RunningSums
-) -> None:
+) -> ComparedImage:
     image_bgr = read_image(path)
     raws, results = [], []
     for index, model in enumerate((a, b)):
@@ -204,15 +209,20 @@ def _compare_image(
         raw = model.run(path.stem, inputs, keep)
         raws.append(raw)
         results.append(model.session.decode({h.name: raw[h.name] for h in model.session.spec.outputs}, letterbox))
+    layers: dict[str, MetricSums] = {}
     for tensor_a, tensor_b in pairs:
-        _add_layer(running.layers, tensor_b.key, raws[0][tensor_a.name], raws[1][tensor_b.name])
+        _add_layer(layers, tensor_b.key, raws[0][tensor_a.name], raws[1][tensor_b.name])
     heads_a, heads_b = head_values(raws[0], a, b), head_values(raws[1], b, a)
     for name in heads_a.keys() & heads_b.keys():
         if heads_a[name].shape == heads_b[name].shape:
             running.heads.setdefault(name, MetricSums()).add(heads_a[name], heads_b[name], fit=False)
+    for key, sums in layers.items():
+        running.layers.setdefault(key, MetricSums()).merge(sums)
     detections = [of_model for of_model in results if isinstance(of_model, Detections)]
     if len(detections) == 2:
         running.differences.append(diff_detections(path.name, *detections))
+    cosines = {key: sums.metrics().cosine for key, sums in layers.items()}
+    return ComparedImage(path, image_bgr, tuple(results), cosines)
 
 
 def _add_layer(layers: dict[str, MetricSums], key: str, a: npt.NDArray[Any], b: npt.NDArray[Any]) -> None:

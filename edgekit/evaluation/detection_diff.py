@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from edgekit.evaluation.agreement import CONFIDENT, SHOWN, match_detections
 from edgekit.evaluation.detections import ImageDetections
 from edgekit.results import Detections
 
-__all__ = ["DetectionDiff", "MatchedDetection", "as_image_detections", "diff_detections"]
+__all__ = [
+    "DetectionDiff",
+    "DetectionStates",
+    "MatchedDetection",
+    "State",
+    "as_image_detections",
+    "detection_states",
+    "diff_detections",
+]
+
+State = Literal["kept", "lost", "gained", "moved", "faint"]  # faint: of a score that no user would act on
 
 MATCH_IOU = 0.5
 MOVED_IOU = 0.8  # a match that overlaps less has visibly moved
@@ -66,6 +76,21 @@ class DetectionDiff:
         }
 
 
+@dataclass(frozen=True, slots=True)
+class DetectionStates:
+    """What became of the detections of two models on an image.
+
+    Attributes:
+        of_a: State of each detection of the reference.
+        of_b: State of each detection of the other model.
+        matches: (row of the reference, row of the other model, IoU of the boxes).
+    """
+
+    of_a: tuple[State, ...]
+    of_b: tuple[State, ...]
+    matches: tuple[tuple[int, int, float], ...]
+
+
 def diff_detections(image: str, a: Detections, b: Detections) -> DetectionDiff:
     """Compare the detections of two models on an image.
 
@@ -77,18 +102,35 @@ def diff_detections(image: str, a: Detections, b: Detections) -> DetectionDiff:
     Returns:
         What changed.
     """
-    of_a, of_b = as_image_detections(a), as_image_detections(b)
-    matches = match_detections(of_a, of_b, of_a.scores >= SHOWN, of_b.scores >= SHOWN)
-    close = [(i, j, iou) for i, j, iou in matches if iou >= MATCH_IOU]
-    matched_a, matched_b = {i for i, _, _ in close}, {j for _, j, _ in close}
-    confident = [(j, iou) for i, j, iou in close if max(of_a.scores[i], of_b.scores[j]) >= CONFIDENT]
+    states = detection_states(a, b)
     return DetectionDiff(
         image,
-        lost=tuple(_in_words(a, i) for i in range(len(a)) if a.scores[i] >= CONFIDENT and i not in matched_a),
-        gained=tuple(_in_words(b, j) for j in range(len(b)) if b.scores[j] >= CONFIDENT and j not in matched_b),
-        moved=tuple(_in_words(b, j, iou) for j, iou in confident if iou < MOVED_IOU),
-        kept=sum(iou >= MOVED_IOU for _, iou in confident),
+        lost=tuple(_in_words(a, i) for i, state in enumerate(states.of_a) if state == "lost"),
+        gained=tuple(_in_words(b, j) for j, state in enumerate(states.of_b) if state == "gained"),
+        moved=tuple(_in_words(b, j, iou) for _, j, iou in states.matches if states.of_b[j] == "moved"),
+        kept=sum(state == "kept" for state in states.of_b),
     )
+
+
+def detection_states(a: Detections, b: Detections) -> DetectionStates:
+    """Match the detections of two models on an image and say what became of each.
+
+    Args:
+        a: Of the reference.
+        b: Of the other model.
+
+    Returns:
+        The state of each detection, and the matches.
+    """
+    of_a, of_b = as_image_detections(a), as_image_detections(b)
+    matches = match_detections(of_a, of_b, of_a.scores >= SHOWN, of_b.scores >= SHOWN)
+    close = tuple((i, j, iou) for i, j, iou in matches if iou >= MATCH_IOU)
+    states_a: list[State] = ["lost" if score >= CONFIDENT else "faint" for score in of_a.scores]
+    states_b: list[State] = ["gained" if score >= CONFIDENT else "faint" for score in of_b.scores]
+    for i, j, iou in close:
+        is_confident = max(of_a.scores[i], of_b.scores[j]) >= CONFIDENT
+        states_a[i] = states_b[j] = "faint" if not is_confident else "kept" if iou >= MOVED_IOU else "moved"
+    return DetectionStates(tuple(states_a), tuple(states_b), close)
 
 
 def as_image_detections(results: Detections) -> ImageDetections:

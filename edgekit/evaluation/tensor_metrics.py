@@ -64,6 +64,15 @@ class MetricSums:
         self._elements += x.size
         self._fit = fit
 
+    def merge(self, sums: MetricSums) -> None:
+        """Add what was added to other sums of the same pair of tensors."""
+        self._aa, self._bb, self._ab = self._aa + sums._aa, self._bb + sums._bb, self._ab + sums._ab
+        self._max_abs = max(self._max_abs, sums._max_abs)
+        self._elements += sums._elements
+        both = self._unequal is not None and sums._unequal is not None
+        self._unequal = (self._unequal or 0) + (sums._unequal or 0) if both else None
+        self._fit = sums._fit
+
     def metrics(self) -> TensorMetrics:
         """Return the metrics of what was added."""
         length = math.sqrt(self._aa * self._bb)
