@@ -11,6 +11,10 @@ from typing import Any, Literal, get_args
 
 from edgekit.errors import DataError, ModelError
 from edgekit.files import read_json, sha256_file, write_json
+from edgekit.preprocess import COLOR_RANGES as COLOR_RANGES
+from edgekit.preprocess import MAX_SIDE
+from edgekit.preprocess import PAD_VALUE as PAD_VALUE
+from edgekit.preprocess import Preprocess as Preprocess
 from edgekit.records import HINT, as_mapping, check_envelope, envelope, from_json, to_json
 from edgekit.text import shorten
 
@@ -18,60 +22,15 @@ KIND = "model"  # in the schema of a sidecar
 TaskName = Literal["detect", "segment", "pose", "obb", "classify"]
 Stage = Literal["stock", "heads", "quantized", "bin"]
 InputKind = Literal["nv12", "rgb", "bgr", "yuv444", "gray", "featuremap"]
-ColorRange = Literal["full", "studio"]
 Role = Literal["box", "class", "mask", "keypoint", "angle", "proto", "object"]
 TASK_NAMES: tuple[TaskName, ...] = get_args(TaskName)
 STAGES: tuple[Stage, ...] = get_args(Stage)
 INPUT_KINDS: tuple[InputKind, ...] = get_args(InputKind)
-COLOR_RANGES: tuple[ColorRange, ...] = get_args(ColorRange)
 ROLES: tuple[Role, ...] = get_args(Role)
-FITS = ("pad", "crop")
 HEAD_DTYPES = ("float32", "int32", "int16", "int8")
 MARCHES = ("bernoulli2", "bayes", "bayes-e", "nash-e", "nash-m", "nash-p")
-PAD_VALUE = 114  # the grey that Ultralytics pads with
-MAX_SIDE = 16384
 MAX_SIDES = 8  # of a tensor
 MAX_BINS = 1024  # reg_max is 16 in practice
-
-
-@dataclass(frozen=True, slots=True)
-class Preprocess:
-    """How an image becomes the model's input; calibration, simulation and board all read it from here.
-
-    Attributes:
-        width: Of the input, in pixels.
-        height: Of the input, in pixels.
-        pad_value: Grey level of the padding.
-        interpolation: How images are scaled; "linear".
-        color_range: Of YUV inputs: "full" (0..255, yaml `regular`) or "studio" (16..235, `bt601_video`).
-        fit: "pad" scales an image to fit and centers it; "crop" scales it to cover and cuts the overhang off, as
-            Ultralytics' classifiers are trained.
-    """
-
-    width: int
-    height: int
-    pad_value: int = PAD_VALUE
-    interpolation: str = "linear"
-    color_range: str = "full"
-    fit: str = "pad"
-
-    def __post_init__(self) -> None:
-        _require(self.fit in FITS, "preprocess.fit", self.fit, _any_of(FITS))
-        _require(0 < self.width <= MAX_SIDE, "preprocess.width", self.width, f"1..{MAX_SIDE}")
-        _require(0 < self.height <= MAX_SIDE, "preprocess.height", self.height, f"1..{MAX_SIDE}")
-        _require(0 <= self.pad_value <= 255, "preprocess.pad_value", self.pad_value, "0..255")
-        _require(self.interpolation == "linear", "preprocess.interpolation", self.interpolation, "linear")
-        _require(
-            self.color_range in COLOR_RANGES,
-            "preprocess.color_range",
-            self.color_range,
-            _any_of(COLOR_RANGES),
-        )
-
-    @property
-    def size_wh(self) -> tuple[int, int]:
-        """Width and height in pixels."""
-        return self.width, self.height
 
 
 @dataclass(frozen=True, slots=True)

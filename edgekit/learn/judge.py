@@ -15,7 +15,7 @@ from edgekit.errors import ImageError
 from edgekit.evaluation.bootstrap import Interval, image_weights, ratio
 from edgekit.learn.losses import output_losses, total_loss
 from edgekit.learn.network import Network
-from edgekit.ops.pixels import unit_float
+from edgekit.ops.pixels import normalised
 from edgekit.ops.prepare import prepare_image
 from edgekit.progress import Progress, silent
 from edgekit.sim.compiler.prepared_model import PreparedModel
@@ -55,7 +55,8 @@ def integer_losses(
         progress("judging integer graphs", done, len(images))
         if isinstance(bgr, ImageError):
             raise bgr
-        x = unit_float(prepare_image(bgr, spec.input, spec.preprocess, Buffers())[0])
+        pixels, _ = prepare_image(bgr, spec.input, spec.preprocess, Buffers())
+        x = normalised(pixels, spec.input, spec.preprocess)
         with torch.no_grad():
             truth = {k: v.cpu() for k, v in network.run(torch.from_numpy(x), truth_weights).items()}
             for name, session in sessions.items():

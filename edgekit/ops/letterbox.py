@@ -73,7 +73,7 @@ def letterbox_of(source_wh: tuple[int, int], preprocess: Preprocess) -> Letterbo
 
     Args:
         source_wh: The image's size in pixels.
-        preprocess: The input's size, and whether images are padded or cropped to it.
+        preprocess: The input's size, and whether images are padded, cropped or stretched to it.
 
     Returns:
         The letterbox.
@@ -86,6 +86,8 @@ def letterbox_of(source_wh: tuple[int, int], preprocess: Preprocess) -> Letterbo
         raise ImageError(f"an image of {width}x{height} pixels has no content", hint="check the source")
     if preprocess.fit == "crop":
         return _cover_of(source_wh, preprocess)
+    if preprocess.fit == "stretch":
+        return Letterbox(source_wh, preprocess.size_wh, preprocess.size_wh, 0, 0)
     scale = min(preprocess.width / width, preprocess.height / height)
     resized = max(1, round(width * scale)), max(1, round(height * scale))
     left, top = (
@@ -96,8 +98,8 @@ def letterbox_of(source_wh: tuple[int, int], preprocess: Preprocess) -> Letterbo
 
 
 def _cover_of(source_wh: tuple[int, int], preprocess: Preprocess) -> Letterbox:
-    """Scale to cover the input, cut the overhang off evenly (torchvision's Resize and CenterCrop): left, top <= 0."""
-    scale = max(side / own for side, own in zip(preprocess.size_wh, source_wh, strict=True))
+    """Scale to cover the input, or more, cut evenly (torchvision's Resize and CenterCrop): left, top <= 0."""
+    scale = max(side / own for side, own in zip(preprocess.size_wh, source_wh, strict=True)) / preprocess.crop_fraction
     resized = tuple(max(side, round(own * scale)) for side, own in zip(preprocess.size_wh, source_wh, strict=True))
     left, top = (-round((part - side) / 2) for part, side in zip(resized, preprocess.size_wh, strict=True))
     return Letterbox(source_wh, preprocess.size_wh, (resized[0], resized[1]), left, top)

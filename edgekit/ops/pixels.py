@@ -42,16 +42,23 @@ def pack_input(bgr: Pixels, input_spec: InputSpec, preprocess: Preprocess) -> Pi
     return np.ascontiguousarray(pixels)[None]
 
 
-def unit_float(pixels: Pixels) -> npt.NDArray[np.float32]:
-    """Convert uint8 pixels to float32 in 0..1, which float models take.
+def normalised(pixels: Pixels, input_spec: InputSpec, preprocess: Preprocess) -> npt.NDArray[np.float32]:
+    """Convert pixels to what a float model takes: (pixel - mean) / std, in 0..1 where the model says nothing else.
 
     Args:
-        pixels: uint8 of any shape.
+        pixels: (1, c, h, w) or (1, h, w, c) uint8, in the channel order of the model.
+        input_spec: Layout of the input.
+        preprocess: Mean and standard deviation.
 
     Returns:
         float32 of the same shape.
     """
-    return pixels.astype(np.float32) / np.float32(255)
+    sides = (1, -1, 1, 1) if input_spec.layout == "NCHW" else (1, 1, 1, -1)
+    values = pixels.astype(np.float32)
+    if any(preprocess.mean):
+        values -= np.asarray(preprocess.mean, np.float32).reshape(sides)
+    values /= np.asarray(preprocess.std, np.float32).reshape(sides)
+    return values
 
 
 def _rgb(bgr: Pixels, color_range: str) -> Pixels:

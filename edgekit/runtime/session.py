@@ -22,7 +22,7 @@ from edgekit.errors import ConfigError
 from edgekit.ops.buffers import Buffers
 from edgekit.ops.letterbox import Letterbox
 from edgekit.ops.nv12 import letterbox_nv12, nv12_to_bgr
-from edgekit.ops.pixels import unit_float
+from edgekit.ops.pixels import normalised
 from edgekit.ops.prepare import prepare_image
 from edgekit.results import Results
 from edgekit.runtime.device import Device, Tensors
@@ -65,14 +65,16 @@ class Session:
             buffers: Memory for the result, one set per thread; the array is overwritten by the next call with them.
 
         Returns:
-            uint8 for quantized models (nv12: flat), float32 in 0..1 (1, 3, h, w) for float ones; and where the image
+            uint8 for quantized models (nv12: flat), normalised float32 (1, 3, h, w) for float ones; and where the image
                 lies in it.
 
         Raises:
             ImageError: `bgr` is no image.
         """
         pixels, letterbox = prepare_image(bgr, self.spec.input, self.spec.preprocess, buffers or Buffers())
-        return (unit_float(pixels) if self.spec.stage in FLOAT_STAGES else pixels), letterbox
+        if self.spec.stage in FLOAT_STAGES:
+            return normalised(pixels, self.spec.input, self.spec.preprocess), letterbox
+        return pixels, letterbox
 
     def prepare_nv12(
         self,
@@ -84,8 +86,8 @@ class Session:
     ) -> tuple[npt.NDArray[Any], Letterbox]:
         """Convert an NV12 frame of a camera or codec to the model's input, without BGR between.
 
-        A frame of the input's size passes through untouched. A model that takes no NV12, or crops, gets the image its
-        own way.
+        A frame of the input's size passes through untouched. A model that takes no NV12, or does not pad, gets
+        the image its own way.
 
         Args:
             nv12: Packed frame, flat uint8 of w * h * 3 / 2.
@@ -99,7 +101,7 @@ class Session:
         Raises:
             ImageError: The frame has another size.
         """
-        if self.spec.input.kind != "nv12" or self.spec.preprocess.fit == "crop":
+        if self.spec.input.kind != "nv12" or self.spec.preprocess.fit != "pad":
             bgr = nv12_to_bgr(nv12, size_wh, color_range=color_range or self.spec.preprocess.color_range)
             return self.prepare(bgr, buffers=buffers)
         return letterbox_nv12(nv12, size_wh, self.spec.preprocess, buffers or Buffers(), color_range=color_range)

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from edgekit.errors import ModelError
 from edgekit.ops.buffers import Buffers
 from edgekit.ops.image import read_image
-from edgekit.ops.pixels import unit_float
+from edgekit.ops.pixels import normalised
 from edgekit.ops.prepare import prepare_image
 from edgekit.ops.quant import dequantize
 from edgekit.runtime.session import Session, load
@@ -155,7 +155,7 @@ def _fake_quantized_pairs(
     for i, path in enumerate(workspace.images()[:images]):
         reference = workspace.float_heads(i)
         pixels, _ = prepare_image(read_image(path), spec.input, spec.preprocess, Buffers())
-        values = session.run(list(reference), {spec.input.name: unit_float(pixels)})
+        values = session.run(list(reference), {spec.input.name: normalised(pixels, spec.input, spec.preprocess)})
         yield reference, dict(zip(reference, values, strict=True))
 
 

@@ -14,7 +14,7 @@ from edgekit.export.equivalence import TOLERANCE, compare_rows
 from edgekit.graph.onnx_graph import load_model
 from edgekit.ops.image import read_image
 from edgekit.ops.letterbox import letterbox_image
-from edgekit.ops.pixels import pack_input, unit_float
+from edgekit.ops.pixels import normalised, pack_input
 from edgekit.spec import ModelSpec
 from tests.stock_rows import LIMITS, differences, noise_image, run_onnx
 from tests.tiny_yolo import tiny_yolo
@@ -36,7 +36,7 @@ IN_THE_GATE = ("random/yolov8n-pose.onnx", "random/yolo11n.onnx", "random/yolo26
 def _image(shared_data: Path, spec: ModelSpec) -> np.ndarray:
     image = read_image(sorted((shared_data / "coco" / "images" / "val").glob("*.jpg"))[0])
     canvas, _ = letterbox_image(image, spec.preprocess)
-    return unit_float(pack_input(canvas, spec.input, spec.preprocess))
+    return normalised(pack_input(canvas, spec.input, spec.preprocess), spec.input, spec.preprocess)
 
 
 @pytest.mark.parametrize(

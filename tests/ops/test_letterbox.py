@@ -95,3 +95,16 @@ def test_crop_takes_any_image(size: tuple[int, int]) -> None:
     image, _ = letterbox_image(np.full((size[1], size[0], 3), 9, np.uint8), Preprocess(24, 16, fit="crop"))
     assert image.shape == (16, 24, 3)
     assert (image == 9).all()
+
+
+def test_crop_fraction_is_resize_then_centre_crop() -> None:
+    """torchvision's Resize(256) and CenterCrop(224): a 512 x 384 image becomes 341 x 256, its middle is taken."""
+    _, box = letterbox_image(np.zeros((384, 512, 3), np.uint8), Preprocess(224, 224, fit="crop", crop_fraction=0.875))
+    assert (box.resized_wh, box.left, box.top) == ((341, 256), -58, -16)
+
+
+def test_stretch_fills_the_input_and_undoes_each_side() -> None:
+    image, box = letterbox_image(np.full((100, 300, 3), 7, np.uint8), Preprocess(20, 40, fit="stretch"))
+    assert image.shape == (40, 20, 3)
+    assert (image == 7).all()
+    np.testing.assert_allclose(box.undo_boxes(np.array([[0, 0, 10, 10]], np.float32)), [[0, 0, 150, 25]])

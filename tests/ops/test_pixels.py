@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from edgekit.errors import ModelError
-from edgekit.ops.pixels import pack_input, unit_float
+from edgekit.ops.pixels import normalised, pack_input
 from edgekit.spec import InputSpec, Preprocess
 
 BGR = np.arange(2 * 4 * 3, dtype=np.uint8).reshape(2, 4, 3)
@@ -36,8 +36,20 @@ def test_channel_order() -> None:
     assert bgr[0, 1, 3].tolist() == [21, 22, 23]
 
 
-def test_unit_float() -> None:
-    assert unit_float(np.array([0, 255], np.uint8)).tolist() == [0.0, 1.0]
+def test_pixels_are_normalised_to_0_to_1_by_default() -> None:
+    pixels = np.array([0, 255, 51], np.uint8).reshape(1, 3, 1, 1)
+    values = normalised(pixels, InputSpec("x"), Preprocess(1, 1))
+    assert values.dtype == np.float32
+    assert values.reshape(-1).tolist() == [0.0, 1.0, np.float32(0.2)]
+
+
+@pytest.mark.parametrize(("layout", "shape"), [("NCHW", (1, 3, 2, 1)), ("NHWC", (1, 2, 1, 3))])
+def test_mean_and_std_are_per_channel(layout: str, shape: tuple[int, ...]) -> None:
+    preprocess = Preprocess(1, 2, mean=(10.0, 20.0, 30.0), std=(2.0, 4.0, 5.0))
+    pixels = np.full(shape, 40, np.uint8)
+    values = normalised(pixels, InputSpec("x", layout=layout), preprocess)
+    channels = np.moveaxis(values, 1 if layout == "NCHW" else 3, -1).reshape(2, 3)
+    assert channels.tolist() == [[15.0, 5.0, 2.0]] * 2
 
 
 def test_a_featuremap_is_no_image() -> None:

@@ -40,14 +40,7 @@ def image_input(job: CompileJob) -> ImageInput:
 
 def board_preprocess(job: CompileJob) -> Preprocess:
     """The recorded letterbox, with the colour range that the yaml asks for."""
-    letterbox = job.spec.preprocess
-    return Preprocess(
-        width=letterbox.width,
-        height=letterbox.height,
-        pad_value=letterbox.pad_value,
-        interpolation=letterbox.interpolation,
-        color_range=COLOR_RANGES[job.config.inputs[0].color_space],
-    )
+    return replace(job.spec.preprocess, color_range=COLOR_RANGES[job.config.inputs[0].color_space])
 
 
 def board_input(path: Path, job: CompileJob, image: ImageInput) -> np.ndarray:

@@ -1,0 +1,83 @@
+"""How an image becomes a model's input: size, fit, padding, colour range, mean and standard deviation."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+from edgekit.errors import ModelError
+from edgekit.records import HINT
+from edgekit.text import shorten
+
+ColorRange = Literal["full", "studio"]
+Fit = Literal["pad", "crop", "stretch"]
+COLOR_RANGES: tuple[ColorRange, ...] = get_args(ColorRange)
+FITS: tuple[Fit, ...] = get_args(Fit)
+PAD_VALUE = 114  # the grey that Ultralytics pads with
+MAX_SIDE = 16384
+MAX_MEAN = 65535.0  # pixels of 16 bits
+UNIT_STD = (255.0,)  # float models that take pixels in 0..1, as Ultralytics' do
+
+
+@dataclass(frozen=True, slots=True)
+class Preprocess:
+    """How an image becomes the model's input; calibration, simulation and board all read it from here.
+
+    Attributes:
+        width: Of the input, in pixels.
+        height: Of the input, in pixels.
+        pad_value: Grey level of the padding.
+        interpolation: How images are scaled; "linear".
+        color_range: Of YUV inputs: "full" (0..255, yaml `regular`) or "studio" (16..235, `bt601_video`).
+        fit: "pad" scales an image to fit and centers it; "crop" scales it to cover and cuts the overhang off, as
+            classifiers are trained; "stretch" scales width and height separately.
+        crop_fraction: Of "crop": the input's side as a share of the scaled image's, 0..1. 224 / 256 = 0.875 is
+            torchvision's Resize(256) and CenterCrop(224), which timm calls crop_pct.
+        mean: Subtracted from pixels 0..255: one number, or one per channel of the float model's input.
+        std: What the difference is divided by, likewise; 255 alone gives 0..1.
+    """
+
+    width: int
+    height: int
+    pad_value: int = PAD_VALUE
+    interpolation: str = "linear"
+    color_range: str = "full"
+    fit: str = "pad"
+    crop_fraction: float = 1.0
+    mean: tuple[float, ...] = (0.0,)
+    std: tuple[float, ...] = UNIT_STD
+
+    def __post_init__(self) -> None:
+        _require(self.fit in FITS, "fit", self.fit, _any_of(FITS))
+        _require(0 < self.width <= MAX_SIDE, "width", self.width, f"1..{MAX_SIDE}")
+        _require(0 < self.height <= MAX_SIDE, "height", self.height, f"1..{MAX_SIDE}")
+        _require(0 <= self.pad_value <= 255, "pad_value", self.pad_value, "0..255")
+        _require(self.interpolation == "linear", "interpolation", self.interpolation, "linear")
+        _require(self.color_range in COLOR_RANGES, "color_range", self.color_range, _any_of(COLOR_RANGES))
+        _require(0.1 <= self.crop_fraction <= 1, "crop_fraction", self.crop_fraction, "0.1..1")
+        for name in ("mean", "std"):
+            values = getattr(self, name)
+            _require(len(values) in (1, 3), f"{name} count", len(values), "1 or 3")
+            finite = all(math.isfinite(v) and abs(v) <= MAX_MEAN for v in values)
+            _require(finite, name, values, f"numbers of at most {MAX_MEAN:g}")
+        _require(min(self.std) > 0, "std", self.std, "numbers above 0")
+
+    @property
+    def size_wh(self) -> tuple[int, int]:
+        """Width and height in pixels."""
+        return self.width, self.height
+
+    @property
+    def scale(self) -> tuple[float, ...]:
+        """What the difference from the mean is multiplied by: 1 / std, the yaml's `scale_value`."""
+        return tuple(1 / value for value in self.std)
+
+
+def _any_of(values: tuple[str, ...]) -> str:
+    return "one of " + ", ".join(values)
+
+
+def _require(condition: bool, name: str, value: object, expected: str) -> None:
+    if not condition:
+        raise ModelError(f"preprocess.{name} is {shorten(value)}, expected {expected}", hint=HINT)
