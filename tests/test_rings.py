@@ -42,7 +42,7 @@ BOARD = OUTPUT | {"robot"}
 STAGES = {
     "data", "graph", "export", "next_command", "folder_lock", "binary", "logs", "ptq", "calibration", "compilation",
     "deploy", "sim", "latency", "report", "evaluation", "tuning", "demo", "packaging", "learn",
-    "bpu", "manifest", "compiler_api", "plugins", "workers",
+    "bpu", "manifest", "compiler_api", "plugins", "workers", "integrations",
 }  # fmt: skip
 HOST = BOARD | STAGES | {"edgekit"}
 ARRAYS = {"numpy", "cv2"}
@@ -78,7 +78,7 @@ ALLOWED: dict[str, tuple[set[str], set[str]]] = {
     "robot": (BOARD, ARRAYS),
 }
 
-OPTIONAL = {"learn": {"torch"}}  # beside the rules: packages of an extra
+OPTIONAL = {"learn": {"torch"}, "integrations": {"torch", "ultralytics"}}  # beside the rules: packages of an extra
 
 
 def imports_of(path: Path) -> Iterator[tuple[str, str]]:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edgekit.cli.console import print_json, progress_bar
-from edgekit.cli.options import add_input, add_json, add_march, add_output, add_seed
+from edgekit.cli.options import add_checkpoint_export, add_input, add_json, add_march, add_output, add_seed
 
 if TYPE_CHECKING:
     from edgekit.calibration.pipeline import CalibrationSet
@@ -17,7 +17,9 @@ SHOWN = 5  # dropped images named one by one
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of the command."""
-    parser.add_argument("--model", type=Path, required=True, metavar="M.onnx", help="a stock export, or a cut model")
+    parser.add_argument(
+        "--model", type=Path, required=True, metavar="M", help="a stock ONNX, a cut model, or a trainer's .pt"
+    )
     parser.add_argument(
         "--images",
         type=Path,
@@ -48,6 +50,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="Clips behind convolutions that keep this share of their values, by the positive side (default 0.9999); "
         "compare with edgekit eval --against the stock ONNX, or let edgekit tune choose",
     )
+    add_checkpoint_export(parser)
     add_seed(parser, "random selection, and of sampling very large sources")
     add_output(parser, "an empty or new folder", metavar="WORK", required=True)
     add_json(parser)
@@ -70,10 +73,13 @@ def run(args: argparse.Namespace) -> int:
     """Run the command and return its exit code."""
     from edgekit.calibration.pipeline import calibrate
     from edgekit.calibration.refine import Refinement
+    from edgekit.cli.cut import parse_imgsz
+    from edgekit.integrations.checkpoint_export import as_onnx
 
+    imgsz_hw = parse_imgsz(args.imgsz)
     with progress_bar() as progress:
         result = calibrate(
-            args.model,
+            as_onnx(args.model, args.output, python=args.python, imgsz_hw=imgsz_hw, progress=progress),
             args.images,
             args.output,
             num=args.num,

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edgekit.cli.console import print_json, progress_bar, say_replaced
-from edgekit.cli.options import add_json, add_output, add_overwrite
+from edgekit.cli.options import add_checkpoint_export, add_json, add_output, add_overwrite
 from edgekit.errors import ConfigError
 from edgekit.spec import ROLES
 
@@ -17,10 +17,13 @@ if TYPE_CHECKING:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments of `edgekit cut`."""
-    parser.add_argument("model", type=Path, help="ONNX file: a stock Ultralytics export, or one that is cut already")
+    parser.add_argument(
+        "model", type=Path, help="a stock Ultralytics export, an ONNX that is cut already, or a trainer's .pt"
+    )
     add_output(parser, "where the cut model goes", metavar="HEADS.onnx", required=True)
     add_overwrite(parser, "HEADS.onnx and its sidecar HEADS.json")
-    parser.add_argument("--imgsz", metavar="H,W", help="input size, for exports that leave it open")
+    parser.add_argument("--imgsz", metavar="H,W", help="input size, for exports that leave it open and for a .pt")
+    add_checkpoint_export(parser, imgsz=False)
     parser.add_argument(
         "--branch",
         choices=("one2many", "one2one"),
@@ -43,6 +46,7 @@ def run(args: argparse.Namespace) -> int:
     """Cuts and says in one line what the model is and what was dropped."""
     from edgekit.export import CutOptions, cut_file
     from edgekit.files import refuse_replacing
+    from edgekit.integrations.checkpoint_export import as_onnx, is_checkpoint
     from edgekit.spec import sidecar_path, spec_to_dict
 
     options = CutOptions(
@@ -57,7 +61,9 @@ def run(args: argparse.Namespace) -> int:
         overwrite=args.overwrite,
     )
     with progress_bar() as progress:
-        cut = cut_file(args.model, args.output, options, progress=progress)
+        size = options.imgsz_hw if is_checkpoint(args.model) else None
+        model = as_onnx(args.model, args.output, python=args.python, imgsz_hw=size, progress=progress)
+        cut = cut_file(model, args.output, options, progress=progress)
     say_replaced(replaced)
     if args.json:
         print_json(

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edgekit.cli.calibrate import add_choice_arguments
-from edgekit.cli.options import add_json, add_output
+from edgekit.cli.options import add_checkpoint_export, add_json, add_output
 
 if TYPE_CHECKING:
     from edgekit.deploy.pipeline import Deployed
@@ -15,11 +15,12 @@ if TYPE_CHECKING:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of the command: those of calibrate and compile that matter to everybody."""
-    parser.add_argument("model", type=Path, metavar="MODEL.onnx", help="a stock export (or a cut model)")
+    parser.add_argument("model", type=Path, metavar="MODEL", help="a stock ONNX, a cut model, or a trainer's .pt")
     parser.add_argument("--images", type=Path, required=True, metavar="SOURCE", help="images to calibrate with")
     add_output(parser, "a new folder for the bundle", metavar="BUNDLE", required=True)
     parser.add_argument("--work", type=Path, metavar="DIR", help="where the build is kept (default: BUNDLE_work)")
     add_choice_arguments(parser)
+    add_checkpoint_export(parser)
     parser.add_argument("--toolchain", default="auto", metavar="NAME", help="auto (default), hb_mapper, docker or sim")
     parser.add_argument("--optimize", metavar="LEVEL", help="O0 to O3 in place of the yaml's optimize_level")
     add_json(parser, "what was made")
@@ -28,6 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Make the bundle and says what is in it and what to type next."""
     from edgekit.cli.console import print_json, progress_bar
+    from edgekit.cli.cut import parse_imgsz
     from edgekit.deploy.pipeline import deploy
 
     with progress_bar() as progress:
@@ -42,6 +44,8 @@ def run(args: argparse.Namespace) -> int:
             march=args.march,
             toolchain=args.toolchain,
             optimize=args.optimize,
+            python=args.python,
+            imgsz_hw=parse_imgsz(args.imgsz),
             progress=progress,
         )
     print_json("deploy", _as_dict(done)) if args.json else _print(done)

@@ -8,6 +8,7 @@ from pathlib import Path
 __all__ = [
     "DEVICES",
     "INPUTS",
+    "add_checkpoint_export",
     "add_device",
     "add_input",
     "add_json",
@@ -97,6 +98,23 @@ def add_march(parser: argparse.ArgumentParser) -> None:
         metavar="MARCH",
         help="bayes-e (RDK X5), bayes (RDK Ultra) or bernoulli2 (RDK X3) (default: bayes-e)",
     )
+
+
+def add_checkpoint_export(parser: argparse.ArgumentParser, *, imgsz: bool = True) -> None:
+    """Add `--python` and `--imgsz`: how a trainer's checkpoint (.pt) becomes ONNX.
+
+    Args:
+        parser: Of the command.
+        imgsz: Whether to add `--imgsz`; a command may have its own.
+    """
+    parser.add_argument(
+        "--python",
+        metavar="PYTHON",
+        help="for a .pt: the interpreter whose Ultralytics exports it (default: EDGEKIT_ULTRALYTICS_PYTHON, this one, "
+        "or the yolo command)",
+    )
+    if imgsz:
+        parser.add_argument("--imgsz", metavar="H,W", help="for a .pt: the input size of the export (default: its own)")
 
 
 def add_seed(parser: argparse.ArgumentParser, of: str) -> None:

@@ -14,6 +14,7 @@ from edgekit.deploy.bundle_writer import WrittenBundle, check_output, write_bund
 from edgekit.errors import DataError
 from edgekit.files import write_json, write_text
 from edgekit.folder_lock import folder_lock
+from edgekit.integrations.checkpoint_export import as_onnx, is_checkpoint
 from edgekit.progress import Progress, silent
 from edgekit.report.as_json import report_json
 from edgekit.report.gather import collect
@@ -50,12 +51,14 @@ def deploy(
     march: str = "bayes-e",
     toolchain: str = "auto",
     optimize: str | None = None,
+    python: str | None = None,
+    imgsz_hw: tuple[int, int] | None = None,
     progress: Progress = silent,
 ) -> Deployed:
     """Make the bundle for the board from a stock YOLO export: calibrate, compile, strip, pack.
 
     Args:
-        model: A stock export.
+        model: A stock export, or a trainer's checkpoint (.pt), which the installed Ultralytics exports.
         images: What `edgekit.data.open_source` takes.
         output: The bundle, a new folder; the same is packed as .tar.gz beside it.
         work: Keeps the calibration set and the build, so that a second call does only what is missing; None is
@@ -66,6 +69,8 @@ def deploy(
         march: "bayes-e", "bayes" or "bernoulli2".
         toolchain: "auto", "hb_mapper", "docker" or "sim".
         optimize: "O0" to "O3"; None is the yaml's.
+        python: For a checkpoint: an interpreter that has Ultralytics; None is looked for.
+        imgsz_hw: For a checkpoint: the input size of the export, height first; None is the checkpoint's.
         progress: Called with each stage.
 
     Returns:
@@ -79,6 +84,9 @@ def deploy(
     check_output(output)
     choose_compiler(toolchain)  # a missing toolchain is said now, not after the calibration
     clock = _Clock()
+    source, model = model, as_onnx(model, output, python=python, imgsz_hw=imgsz_hw, progress=progress)
+    if is_checkpoint(source):
+        clock.lap("export")
     with folder_lock(work, "deploy"):
         calibration = calibrate(
             model, images, work, num=num, select=select, input_kind=input_kind, march=march, progress=progress
