@@ -14,6 +14,7 @@ from edgekit.errors import ModelError
 from edgekit.kernels.decode_structs import AxisBlock
 from edgekit.kernels.decoding import decode_kernels, fill_mask
 from edgekit.ops.letterbox import Letterbox
+from edgekit.ops.pixel_grid import neighbours
 from edgekit.ops.prototypes import box_windows, window_logits
 from edgekit.ops.rle import encode_rle, mask_polygons
 
@@ -153,17 +154,9 @@ def interpolate(plane: Floats, columns: npt.NDArray[np.float64], rows: npt.NDArr
     Returns:
         (n, m) float32.
     """
-    (x0, x1, fx), (y0, y1, fy) = _neighbours(columns, plane.shape[1]), _neighbours(rows, plane.shape[0])
+    (x0, x1, fx), (y0, y1, fy) = neighbours(columns, plane.shape[1]), neighbours(rows, plane.shape[0])
     tall = plane[y0] * (1 - fy)[:, None] + plane[y1] * fy[:, None]
     return np.asarray(tall[:, x0] * (1 - fx) + tall[:, x1] * fx, np.float32)
-
-
-def _neighbours(
-    positions: npt.NDArray[np.float64], count: int
-) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp], Floats]:
-    inside = np.clip(positions, 0, count - 1)
-    low = np.floor(inside).astype(np.intp)
-    return low, np.minimum(low + 1, count - 1), (inside - low).astype(np.float32)
 
 
 def instance_masks(
