@@ -11,17 +11,20 @@ import onnx
 from edgekit.errors import ModelError
 from edgekit.export.already_cut import cut_again, is_cut
 from edgekit.export.classify import cut_classifier, is_classifier
+from edgekit.export.declared_bounds import with_declared
 from edgekit.export.extract_heads import reroot
 from edgekit.export.half_precision import holds_halves
 from edgekit.export.head_match import HeadMatch
 from edgekit.export.metadata import read_metadata
 from edgekit.export.opset import opset_of, to_opset_11
 from edgekit.export.prepare import fix_input, fold_constants, input_notes
+from edgekit.export.qdq import holds_qdq, quantization_notes, remove_qdq
 from edgekit.export.softmax_rewrite import name_last_axis, rewrite_softmax
 from edgekit.export.stock_export import cut_stock
 from edgekit.export.unchanged import prove_heads
 from edgekit.export.unsupported import named_error
 from edgekit.files import atomic_path
+from edgekit.graph.declared_quantization import NOTHING_DECLARED
 from edgekit.graph.onnx_graph import (
     check_model,
     declared_shape,
@@ -153,6 +156,7 @@ def cut_graph(
             hint="cut the stock export; a quantized graph runs as it is: edgekit run --model",
         )
     progress("finding the head", 0, 0)
+    model, declared = remove_qdq(model) if holds_qdq(model) else (model, NOTHING_DECLARED)
     try:
         fixed, size_wh = fix_input(model, options.imgsz_hw)
         match = find_heads(fold_constants(fixed), size_wh, options, known=known)
@@ -172,11 +176,14 @@ def cut_graph(
         match.outputs,
         kept=lambda: _for_toolchain(rooted, keep_softmax=True)[0],
     )
+    if declared:
+        finished, declared = with_declared(finished, declared)
     check_model(finished, "the cut graph")
     if holds_halves(model):
         rewritten = ("float16 to float32", *rewritten)
     left = tuple(n.name or n.output[0] for n in finished.graph.node if n.op_type in CPU_OPS)
-    spec = replace(match.spec, notes=(*match.spec.notes, *input_notes(model, options.imgsz_hw), *proven))
+    notes = (*match.spec.notes, *input_notes(model, options.imgsz_hw), *quantization_notes(declared), *proven)
+    spec = replace(match.spec, notes=notes)
     return Cut(finished, spec, match.dropped, rewritten, left)
 
 

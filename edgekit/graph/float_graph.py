@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from edgekit.errors import ModelError
+from edgekit.graph.declared_quantization import NOTHING_DECLARED, DeclaredQuantization, read_declared
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +34,8 @@ class FloatGraph:
     """Nodes in running order; `outputs` maps each graph output's name to the tensor that holds its NHWC data.
 
     `shapes` are those of the float model (NCHW); `constants` hold weights and folded values. `source` are the nodes
-    as the file has them, whatever becomes of `nodes`: a yaml names those.
+    as the file has them, whatever becomes of `nodes`: a yaml names those. `declared` are the thresholds and grids that
+    the file brings along.
     """
 
     nodes: tuple[FloatNode, ...]
@@ -43,6 +45,7 @@ class FloatGraph:
     outputs: Mapping[str, str]
     opset: int = 11
     source: tuple[FloatNode, ...] = ()
+    declared: DeclaredQuantization = NOTHING_DECLARED
 
     def with_nodes(self, nodes: Iterable[FloatNode], **changes: Any) -> FloatGraph:
         """Return the graph with other nodes, and other fields as `changes` say."""
@@ -102,7 +105,7 @@ def read_float_graph(path: Path) -> FloatGraph:
         )
     outputs = {v.name: v.name for v in graph.output}
     opset = next((o.version for o in model.opset_import if o.domain in ("", "ai.onnx")), 0)
-    return FloatGraph(nodes, constants, shapes, inputs[0], outputs, opset, nodes)
+    return FloatGraph(nodes, constants, shapes, inputs[0], outputs, opset, nodes, read_declared(model))
 
 
 def _plain(value: Any) -> Any:

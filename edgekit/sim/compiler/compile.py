@@ -140,6 +140,11 @@ def _write_models(prepared: PreparedModel, quantized: QuantizedGraph, build_dir:
 
 def _notes(prepared: PreparedModel, calibration: CalibrationResult) -> tuple[str, ...]:
     notes = [f"calibration: {calibration.calibrator}, {len(prepared.job.calibration_files)} samples"]
+    if declared := prepared.graph.declared:
+        notes.append(
+            f"{len(declared.thresholds)} thresholds and {len(declared.weight_scales)} weight grids are the model's own "
+            "(Q/DQ); calibration chose the others"
+        )
     int16 = requested_int16(prepared.job, prepared.graph)
     if int16:
         notes.append(f"int16 as the yaml asks: {len(int16)} tensors")

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from edgekit.calibration.samples import evenly_spaced
 from edgekit.progress import Progress
 from edgekit.ptq.calibrator import Calibrator
 from edgekit.sim.compiler.calibration.collect import observe
+from edgekit.sim.compiler.calibration.declared import declared_thresholds
 from edgekit.sim.compiler.calibration.histogram import Histogram
 from edgekit.sim.compiler.calibration.thresholds import ThresholdRule, calibrators, threshold_rule
 from edgekit.sim.compiler.inputs import CalibrationImage, in_memory
@@ -40,7 +42,10 @@ def calibrated(prepared: PreparedModel, log: BuildLog, progress: Progress) -> Ca
     log.add(f"Run calibration model with {' | '.join(map(str, candidates))} method.")
     histograms = observe(job, prepared.graph, prepared.plan.observed, progress=progress)
     score = _Score(prepared, len(candidates), progress)
-    result = choose(candidates, histograms, prepared.plan, score)
+    fixed = declared_thresholds(prepared.graph.declared, prepared.plan)
+    if fixed:
+        log.add(f"{len(fixed)} of {len(histograms)} thresholds are the model's own (Q/DQ).")
+    result = choose(candidates, histograms, prepared.plan, score, fixed=fixed)
     for calibrator, value in result.scores.items():
         log.add(f"Method {calibrator}: mean cosine of the outputs {value:.6f}")
     if result.scores:
@@ -79,9 +84,17 @@ def choose(
     histograms: Mapping[str, Histogram],
     plan: ScalePlan,
     score: Callable[[Thresholds], float],
+    *,
+    fixed: Mapping[str, float] = MappingProxyType({}),
 ) -> CalibrationResult:
-    """Return the calibrator with the highest `score`, the first of equals; a single one is not scored."""
-    tried = {calibrator: thresholds_by(threshold_rule(calibrator), histograms, plan) for calibrator in candidates}
+    """Return the calibrator with the highest `score`, the first of equals; a single one is not scored.
+
+    `fixed` are thresholds that no calibrator chooses.
+    """
+    tried = {
+        calibrator: {**thresholds_by(threshold_rule(calibrator), histograms, plan), **fixed}
+        for calibrator in candidates
+    }
     if len(tried) == 1:
         calibrator, thresholds = next(iter(tried.items()))
         return CalibrationResult(calibrator, thresholds, {})

@@ -26,7 +26,9 @@ def emit_conv(writer: GraphWriter, node: FloatNode) -> None:
     x_scale, x_bits = writer.scale(node.inputs[0]), writer.bits(node.inputs[0])
     if takes_int8(node):
         x, x_scale, x_bits = to_int8(writer, node.inputs[0]), int8_scale(writer, node.inputs[0]), 8
-    step = weight_steps(writer, node, np.abs(weight).max(axis=(1, 2, 3)), bias, x_scale=x_scale, x_bits=x_bits)
+    grid = writer.graph.declared.grid(node.inputs[1], weight, axis=0)
+    peaks = np.abs(weight).max(axis=(1, 2, 3)) if grid is None else grid * WEIGHT_MAX
+    step = weight_steps(writer, node, peaks, bias, x_scale=x_scale, x_bits=x_bits)
     quantized = _round_weights(weight / step[:, None, None, None]).transpose(0, 2, 3, 1)
     attrs = _window(node, weight.shape[2:])
     attrs |= {"use_bias": 1, "weight_thresholds": (step * WEIGHT_MAX).astype(np.float32)}
@@ -88,6 +90,8 @@ def emit_conv_transpose(writer: GraphWriter, node: FloatNode) -> None:
     group = int(node.attrs.get("group", 1))
     per_group = weight.reshape(group, -1, *weight.shape[1:])  # (group, I/group, O/group, kh, kw)
     peaks = np.abs(per_group).max(axis=(1, 3, 4)).reshape(-1)
+    grid = writer.graph.declared.grid(node.inputs[1], weight, axis=1) if group == 1 else None
+    peaks = peaks if grid is None else grid * WEIGHT_MAX
     step = weight_steps(writer, node, peaks, bias, x_scale=x_scale, x_bits=8)
     scaled = per_group / step.reshape(group, 1, -1, 1, 1)
     quantized = _round_weights(scaled.reshape(weight.shape)).transpose(0, 2, 3, 1)

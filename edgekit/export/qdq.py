@@ -1,0 +1,247 @@
+"""Q/DQ graphs made float: QuantizeLinear and DequantizeLinear go, their scales are declared beside the graph.
+
+Quantization-aware training and onnxruntime's quantizer write pairs of the two around every tensor and weight. The
+pair of an activation says its threshold, the pair of a weight its grid; without them the graph is an ordinary float
+model, whose weights lie on their grids.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import onnx
+from onnx import helper, numpy_helper
+
+from edgekit.errors import ModelError
+from edgekit.graph.declared_quantization import DeclaredQuantization
+from edgekit.graph.onnx_graph import GraphIndex, attributes, index_graph
+
+QUANTIZE, DEQUANTIZE = "QuantizeLinear", "DequantizeLinear"
+# Operations on integers that no float graph stands behind one to one.
+INTEGER_OPS = (
+    *("QLinearConv", "QLinearMatMul", "QLinearAdd", "QLinearMul", "QLinearSigmoid", "QLinearConcat"),
+    *("ConvInteger", "MatMulInteger", "DynamicQuantizeLinear", "QGemm"),
+)
+MOVES = ("Reshape", "Transpose", "Slice", "Concat", "MaxPool", "Resize", "Squeeze", "Unsqueeze", "Flatten", "Split")
+NOT_NEGATIVE = ("Relu", "Sigmoid", "HardSigmoid", "Softmax", "Exp", "Abs", "Sqrt")
+Array = npt.NDArray[Any]
+
+
+@dataclass(slots=True)
+class _Removal:
+    """The graph while its pairs are taken out."""
+
+    index: GraphIndex
+    alias: dict[str, str] = field(default_factory=dict)  # tensor of a pair -> the float tensor that it stands for
+    constants: dict[str, Array] = field(default_factory=dict)  # weights, dequantized
+    thresholds: dict[str, float] = field(default_factory=dict)
+    weight_scales: dict[str, tuple[float, ...]] = field(default_factory=dict)
+    relus: dict[str, str] = field(default_factory=dict)  # float tensor that a pair cuts off at zero -> its Relu's name
+
+    def source(self, name: str) -> str:
+        while name in self.alias:
+            name = self.alias[name]
+        return name
+
+
+def holds_qdq(model: onnx.ModelProto) -> bool:
+    """Whether the graph holds nodes that quantize or dequantize, or operations on integers."""
+    return any(node.op_type in (QUANTIZE, DEQUANTIZE, *INTEGER_OPS) for node in model.graph.node)
+
+
+def remove_qdq(model: onnx.ModelProto) -> tuple[onnx.ModelProto, DeclaredQuantization]:
+    """Take the Q/DQ pairs out of a graph.
+
+    Args:
+        model: The graph; it is not changed.
+
+    Returns:
+        A copy without them, in float, and what they said.
+
+    Raises:
+        ModelError: The graph computes on integers (QLinearConv, ...), or computes its scales.
+    """
+    removal = _Removal(index_graph(model))
+    kept = []
+    for node in model.graph.node:
+        if node.op_type in INTEGER_OPS:
+            raise _integer_operations(node)
+        if node.op_type == QUANTIZE:
+            _take_quantize(removal, node)
+        elif node.op_type == DEQUANTIZE:
+            _take_dequantize(removal, node)
+        else:
+            kept.append(onnx.NodeProto.FromString(node.SerializeToString()))
+    plain = onnx.ModelProto()
+    plain.CopyFrom(model)
+    del plain.graph.node[:], plain.graph.value_info[:]
+    plain.graph.node.extend(_joined(removal, kept, {o.name for o in model.graph.output}))
+    read = {name for node in plain.graph.node for name in node.input}
+    initializers = [i for i in plain.graph.initializer if i.name in read and i.name not in removal.constants]
+    del plain.graph.initializer[:]
+    plain.graph.initializer.extend(initializers)
+    for name in sorted(read & set(removal.constants)):
+        plain.graph.initializer.append(numpy_helper.from_array(removal.constants[name], name))
+    _drop_domains(plain)
+    image = {value.name for value in model.graph.input}
+    thresholds = {name: value for name, value in removal.thresholds.items() if name not in image}
+    return plain, DeclaredQuantization(thresholds, removal.weight_scales)
+
+
+def quantization_notes(declared: DeclaredQuantization) -> tuple[str, ...]:
+    """What to say of a model whose quantization is its export's."""
+    if not declared:
+        return ()
+    return (
+        f"quantized in training or by a quantizer (Q/DQ): {len(declared.thresholds)} thresholds and the grids of "
+        f"{len(declared.weight_scales)} weights are taken from there",
+    )
+
+
+def _take_quantize(removal: _Removal, node: onnx.NodeProto) -> None:
+    """The integers stand for the float tensor; what they can show is its threshold."""
+    name = removal.source(node.input[0])
+    removal.alias[node.output[0]] = name
+    scale, zero_point = _parameters(removal, node)
+    if name in removal.index.constants or name in removal.constants:
+        removal.constants[node.output[0]] = _quantized(
+            removal.constants.get(name, removal.index.constants.get(name)), scale, zero_point, _axis(node)
+        )
+        del removal.alias[node.output[0]]
+        return
+    limits = np.iinfo(zero_point.dtype)
+    low = (limits.min - zero_point.astype(np.float64)) * scale
+    high = (limits.max - zero_point.astype(np.float64)) * scale
+    symmetric = limits.min < 0 and not zero_point.any()
+    threshold = float(high.max() if symmetric else max(high.max(), -low.min()))
+    removal.thresholds[name] = max(threshold, removal.thresholds.get(name, 0.0))
+    if not low.any() and not _never_negative(removal, name):
+        removal.relus[name] = f"{node.name or node.output[0]}_relu"
+
+
+def _take_dequantize(removal: _Removal, node: onnx.NodeProto) -> None:
+    """A constant is dequantized; an activation is the float tensor again."""
+    name, output = node.input[0], node.output[0]
+    scale, zero_point = _parameters(removal, node)
+    integers = removal.constants.get(name, removal.index.constants.get(name))
+    if integers is None:
+        removal.alias[output] = removal.source(name)
+        return
+    steps, points = _along(scale, integers, _axis(node)), _along(zero_point, integers, _axis(node))
+    values = (integers.astype(np.float64) - points.astype(np.float64)) * steps
+    halves = _as_halves(values, steps)
+    removal.constants[output] = np.asarray(values if halves is None else halves, np.float32)
+    if halves is None and integers.dtype != np.int32 and integers.ndim > 1:
+        removal.weight_scales[output] = tuple(float(step) for step in scale.ravel())
+
+
+def _as_halves(values: npt.NDArray[np.float64], steps: Array) -> npt.NDArray[np.float64] | None:
+    """Multiples of 1/2 that a quantizer rounded: grid points, strides and the bins 0, 1, 2, ... of a decoder.
+
+    None where not all values lie within half a step of such a multiple, as learned weights never do.
+    """
+    halves = np.rint(values * 2) / 2
+    rounded = np.abs(halves - values) <= steps * (0.5 + 1e-3)
+    return halves if values.size > 1 and float(np.max(steps)) < 0.5 and bool(rounded.all()) else None
+
+
+def _parameters(removal: _Removal, node: onnx.NodeProto) -> tuple[npt.NDArray[np.float64], Array]:
+    """Scale and zero point of a node; both are constants, or the graph is refused."""
+    scale = removal.index.constants.get(node.input[1])
+    dtype = np.dtype(np.uint8)
+    if "output_dtype" in attributes(node):
+        dtype = helper.tensor_dtype_to_np_dtype(attributes(node)["output_dtype"] or onnx.TensorProto.UINT8)
+    has_zero_point = len(node.input) > 2 and bool(node.input[2])
+    zero_point = removal.index.constants.get(node.input[2]) if has_zero_point else np.zeros((), dtype)
+    if scale is None or zero_point is None:
+        raise ModelError(
+            f"{node.op_type} {node.name or node.output[0]!r} computes its scale, expected a constant",
+            hint="quantize with static calibration (QuantFormat.QDQ), or give the float export",
+        )
+    if zero_point.dtype.kind not in "iu":
+        raise ModelError(
+            f"{node.op_type} {node.name or node.output[0]!r} quantizes to {zero_point.dtype}, expected integers",
+            hint="quantize to int8 or uint8, or give the float export",
+        )
+    steps = scale.astype(np.float64)
+    if not (np.isfinite(steps).all() and (steps > 0).all()):
+        raise ModelError(
+            f"{node.op_type} {node.name or node.output[0]!r} has scales that are not positive finite numbers",
+            hint="quantize again, with calibration images that reach every layer",
+        )
+    return steps, zero_point
+
+
+def _quantized(values: Array | None, scale: npt.NDArray[np.float64], zero_point: Array, axis: int) -> Array:
+    assert values is not None
+    limits = np.iinfo(zero_point.dtype)
+    steps, points = _along(scale, values, axis), _along(zero_point, values, axis)
+    integers = np.rint(values.astype(np.float64) / steps) + points.astype(np.float64)
+    return np.asarray(np.clip(integers, limits.min, limits.max), zero_point.dtype)
+
+
+def _along(parameter: Array, values: Array, axis: int) -> Array:
+    """A scalar as it is, one entry per slice of `axis` shaped to broadcast."""
+    if parameter.size == 1:
+        return parameter.reshape(())
+    shape = [1] * values.ndim
+    shape[axis] = parameter.size
+    return parameter.reshape(shape)
+
+
+def _axis(node: onnx.NodeProto) -> int:
+    return int(attributes(node).get("axis", 1))
+
+
+def _never_negative(removal: _Removal, name: str) -> bool:
+    """Whether a tensor holds no number below zero: then its pair cuts nothing off there."""
+    node = removal.index.producers.get(name)
+    if node is None:
+        return True  # the image
+    if node.op_type == "Clip":
+        bounds = [removal.index.constants.get(i) for i in node.input[1:2]]
+        return bool(bounds and bounds[0] is not None and bounds[0].min() >= 0)
+    if node.op_type in MOVES:
+        sources = [removal.source(i) for i in node.input if i not in removal.index.constants]
+        return all(_never_negative(removal, source) for source in sources if source)
+    return node.op_type in NOT_NEGATIVE
+
+
+def _joined(removal: _Removal, nodes: list[onnx.NodeProto], ends: set[str]) -> list[onnx.NodeProto]:
+    """The nodes with every reader of a pair at the float tensor; graph outputs keep their names."""
+    for node in nodes:
+        node.input[:] = [removal.source(name) for name in node.input]
+    result = _with_relus(removal, nodes)
+    for end in sorted(ends & set(removal.alias)):
+        result.append(helper.make_node("Identity", [removal.source(end)], [end], name=f"{end}_identity"))
+    return result
+
+
+def _with_relus(removal: _Removal, nodes: list[onnx.NodeProto]) -> list[onnx.NodeProto]:
+    """A Relu takes the tensor's name where a pair cut it off at zero (quantizers drop the Relu before such pairs)."""
+    result = []
+    for node in nodes:
+        result.append(node)
+        for position, name in enumerate(node.output):
+            if name in removal.relus:
+                node.output[position] = f"{name}_unbounded"
+                result.append(helper.make_node("Relu", [node.output[position]], [name], name=removal.relus[name]))
+    return result
+
+
+def _drop_domains(model: onnx.ModelProto) -> None:
+    used = {"" if node.domain == "ai.onnx" else node.domain for node in model.graph.node}
+    kept = [o for o in model.opset_import if o.domain in ("", "ai.onnx") or o.domain in used]
+    del model.opset_import[:]
+    model.opset_import.extend(kept)
+
+
+def _integer_operations(node: onnx.NodeProto) -> ModelError:
+    return ModelError(
+        f"{node.op_type} {node.name or node.output[0]!r} computes on integers, expected a float graph, or one with "
+        "QuantizeLinear and DequantizeLinear around float operations",
+        hint="quantize with quant_format=QuantFormat.QDQ and static calibration, or give the float export",
+    )
