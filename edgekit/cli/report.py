@@ -36,7 +36,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.epilog = EPILOG
     parser.add_argument(
-        "path", type=Path, help="a log, static-performance, quant_info or sensitivity JSON, a .bin, or a folder of them"
+        "path",
+        type=Path,
+        help="a log, static-performance, quant_info or sensitivity JSON, a .bin, or a folder of them; of an .onnx "
+        "its layers, parameters and GFLOPs",
     )
     parser.add_argument("--against", type=Path, metavar="OTHER", help="the build to compare with (the base)")
     parser.add_argument("--html", type=Path, metavar="FILE", help="also write one self-contained page")
@@ -49,6 +52,9 @@ def run(args: argparse.Namespace) -> int:
     """Print the report; 0 unless the build itself failed, which is 1."""
     from edgekit.report.report import make_report
 
+    if args.path.suffix == ".onnx" and not args.path.is_dir():
+        _refuse_beside_model(args)
+        return _print_size(args.path, as_json=args.json)
     with progress_bar() as progress:
         collection = _collect(args.path, progress)
         base = _single(args.against, _collect(args.against, progress)) if args.against else None
@@ -72,6 +78,30 @@ def run(args: argparse.Namespace) -> int:
     else:
         _print_reports(reports, collection, everything=args.all)
     return 1 if any(report.verdict.grade == "failed" for report in reports) else 0
+
+
+def _refuse_beside_model(args: argparse.Namespace) -> None:
+    """Raise ConfigError for options that a model without its build has no use for."""
+    from edgekit.errors import ConfigError
+
+    if args.against or args.html:
+        option = "--against" if args.against else "--html"
+        raise ConfigError(
+            f"{option} is there with the ONNX {args.path.name}, expected a build to report on",
+            hint="give the log or the folder of the build",
+        )
+
+
+def _print_size(path: Path, *, as_json: bool) -> int:
+    """Print how large an ONNX is: what there is to say of a model without its build."""
+    from edgekit.latency.integer_size import size_of_file
+
+    size = size_of_file(path)
+    if as_json:
+        print_json("model-size", {"model": path.name, **size.to_dict()})
+    else:
+        print(f"{path.name}: {size.words()}")
+    return 0
 
 
 def _collect(path: Path, progress: Progress) -> Collection:

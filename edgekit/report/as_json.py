@@ -90,6 +90,7 @@ def _model(facts: Facts) -> dict[str, Any]:
         "input_type": facts.build.setting("input_parameters", "input_type_rt"),
         "inputs": [_tensor(tensor) for tensor in log.inputs] if log else [],
         "outputs": [_tensor(tensor) for tensor in log.outputs] if log else [],
+        "size": facts.predicted.size.to_dict() if facts.predicted else None,
     }
 
 

@@ -96,6 +96,7 @@ def _view(report: Report) -> dict[str, Any]:
         "log": report.build.compile_log,
         "versions": version_text(facts),
         "input": input_text(facts),
+        "size": facts.predicted.size.words() if facts.predicted else "",
         "calibration": calibration_text(facts),
         "tiles": _tiles(facts),
         "worst": facts.worst_nodes[:WORST_NODES],

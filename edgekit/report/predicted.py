@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from edgekit.errors import EdgekitError
+from edgekit.graph.model_size import ModelSize
 from edgekit.latency.advice import Saving, advise
 from edgekit.latency.estimate import Estimate, estimate_layers
+from edgekit.latency.integer_size import integer_size
 from edgekit.latency.layer import graph_layers
 from edgekit.latency.parameters import load_parameters
 from edgekit.report.build import Build
@@ -19,10 +21,11 @@ MAX_BYTES = 1 << 28  # of a quantized graph; yolov8x has 70 MB
 
 @dataclass(frozen=True, slots=True)
 class Predicted:
-    """An estimate of the build's quantized graph, and what would take milliseconds off it."""
+    """An estimate of the build's quantized graph, what would take milliseconds off it, and how large it is."""
 
     estimate: Estimate
     savings: tuple[Saving, ...]
+    size: ModelSize
 
 
 def predict(build: Build) -> Predicted | None:
@@ -41,9 +44,10 @@ def predict(build: Build) -> Predicted | None:
     try:
         if path.stat().st_size > MAX_BYTES:
             return None
-        layers = graph_layers(load_graph(path))
+        graph = load_graph(path)
+        layers = graph_layers(graph)
         task = build.sidecar.spec.task if build.sidecar else ""
         estimate = estimate_layers(layers, parameters=parameters, task=task, location=str(path))
     except (EdgekitError, OSError):  # the report says what its other files say
         return None
-    return Predicted(estimate, advise(layers, estimate, parameters))
+    return Predicted(estimate, advise(layers, estimate, parameters), integer_size(graph))

@@ -207,6 +207,7 @@ def _lines(report: Report) -> Table:
     grid.add_column(overflow="fold")
     rows = (
         ("input", input_text(facts)),
+        ("size", facts.predicted.size.words() if facts.predicted else ""),
         ("yaml", _yaml(facts)),
         ("calibration", calibration_text(facts)),
         ("flow", _flow(facts)),

@@ -8,6 +8,7 @@ import os
 import pytest
 
 from edgekit.cli.main import main
+from tests.conftest import ROOT
 from tests.logs import synthetic
 from tests.report.builds import FOLDER_FILES, write_files
 
@@ -137,3 +138,15 @@ def test_a_pipe_is_refused(capsys, tmp_path):
     code, _, err = run(capsys, tmp_path / "pipe")
     assert code == 2
     assert "is a pipe" in err
+
+
+def test_of_an_onnx_it_says_how_large_it_is(capsys: pytest.CaptureFixture[str]) -> None:
+    model = str(ROOT / "edgekit" / "demo" / "demo_seg.onnx")
+    assert main(["report", model]) == 0
+    assert "demo_seg.onnx: 73 layers with weights, 0.34 M parameters, 0.366 GFLOPs" in capsys.readouterr().out
+    assert main(["report", model, "--json"]) == 0
+    values = json.loads(capsys.readouterr().out)
+    assert values["schema"] == "edgekit.model-size/1" and values["layers"] == 73
+    assert main(["report", model, "--html", "page.html"]) == 2
+    error, hint = capsys.readouterr().err.splitlines()
+    assert "--html is there with the ONNX demo_seg.onnx" in error and hint.startswith("hint: ")
