@@ -39,8 +39,11 @@ def main() -> int:
     if args.fit:
         builds = read_builds(args.fit)
         errors = left_out(builds, _say)
-        write(args.output, make_parameters(builds, errors, layer_sums(builds, _say)))
-    print(json.dumps(errors_as_json(load_parameters()), indent=2) if args.json else table(load_parameters()))
+        parameters = make_parameters(builds, errors, layer_sums(builds, _say))
+        write(args.output, parameters)
+    else:
+        parameters = load_parameters()
+    print(json.dumps(errors_as_json(parameters), indent=2) if args.json else table(parameters))
     return 0
 
 

@@ -87,7 +87,7 @@ def read_conv(node: NodeReader) -> Conv:
     if sum_in is not None:
         extra = node.operand(4, ("int8", "int16", "int32"), rank=4)
         node.require(extra.shape == shape, f"input 4 has shape {list(extra.shape)}", f"{list(shape)}")
-    node.ignore("weight_thresholds")  # the float range of the weights: no part of the arithmetic
+    node.ignore("weight_thresholds", "input_scales")  # float ranges: no part of the arithmetic
     node.nhwc()
     out = int_type(shape, epilogue.bits)
     return Conv(weight, bias, window, group, sum_in, epilogue, (out,))

@@ -54,6 +54,12 @@ def test_conv_wraps_its_accumulator_and_its_product() -> None:
     assert conv(pixels(0), 1, 32767, scale=[2**30], out_shift=[30], output_bit=16) == [-1]  # 32767*2^30 mod 2^32
 
 
+def test_float_ranges_that_a_conv_brings_along_change_nothing() -> None:
+    settings = {"right_shift": [1], "scale": [3], "out_shift": [2]}
+    ranges = {"weight_thresholds": [0.7], "input_scales": [0.25]}
+    assert conv(pixels(3, -3), 5, -2, **settings, **ranges) == conv(pixels(3, -3), 5, -2, **settings) == [4, -7]
+
+
 def test_conv_shifts_its_bias_left_only() -> None:
     accumulator = {"output_bit": 32, "high_precision_output": 1}
     assert conv(pixels(0), 1, 5, 3, **accumulator) == [40]
