@@ -22,7 +22,10 @@ __all__ = [
 ]
 
 INPUTS = ("nv12", "rgb", "bgr", "yuv444", "gray")
-DEVICES = "auto (what the file names), bpu, sim, hbdk-sim; for float models cpu, cuda, tensorrt, ..."
+DEVICES = (
+    "auto (what the file asks for; for float models the GPU with the most free memory, else the CPU), bpu, sim, hbdk-sim; "
+    "for float models cpu, cuda, cuda:1 or 1, tensorrt, ..."
+)
 
 
 def add_output(

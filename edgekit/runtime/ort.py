@@ -15,7 +15,14 @@ import numpy.typing as npt
 from edgekit.device_kinds import FLOAT
 from edgekit.errors import DeviceError, ModelError
 from edgekit.runtime.device import TensorInfo, Tensors, closed_error
-from edgekit.runtime.providers import DEFAULT_PROVIDER, Provider, import_onnxruntime, require_provider
+from edgekit.runtime.providers import (
+    DEFAULT_PROVIDER,
+    Provider,
+    device_index,
+    import_onnxruntime,
+    require_provider,
+    with_provider,
+)
 
 DTYPES = {"tensor(float)": "float32", "tensor(uint8)": "uint8", "tensor(int8)": "int8", "tensor(int32)": "int32"}
 CPU = "CPUExecutionProvider"
@@ -37,7 +44,7 @@ class OrtDevice:
         Args:
             model: A path, or the bytes of an ONNX file.
             name: Of the model, for messages.
-            provider: A device name of `runtime.providers`.
+            provider: A device name of `runtime.providers`, such as "cpu", "cuda" or "cuda:1".
             threads: What onnxruntime's CPU part uses within a frame; 0 leaves it the choice.
 
         Raises:
@@ -46,6 +53,7 @@ class OrtDevice:
             ConfigError: The provider is unknown.
         """
         execution = require_provider(provider)
+        provider = with_provider(provider)
         self.kind = FLOAT if provider == DEFAULT_PROVIDER else f"{FLOAT}-{provider}"
         self._session: Any = _open(model, name, provider, execution, threads)
         self.notes = _require_in_use(self._session, name, provider, execution)
@@ -89,12 +97,14 @@ def _open(model: Path | bytes, name: str, device: str, provider: Provider, threa
     options.enable_mem_pattern = not provider.serialized  # DirectML supports neither
     options.add_session_config_entry(RECORD_NODES, "1")
     here = onnxruntime.get_available_providers()
-    providers = [provider.name, *(name for name in provider.behind if name in here)]
+    providers = list(dict.fromkeys([provider.name, *(name for name in provider.behind if name in here)]))
+    index = device_index(device)
+    chosen = [name if index is None else (name, {"device_id": str(index)}) for name in providers if name != CPU]
     try:
         return onnxruntime.InferenceSession(
             model if isinstance(model, bytes) else str(model),
             options,
-            providers=list(dict.fromkeys([*providers, CPU])),
+            providers=[*chosen, CPU],
             enable_fallback=0,  # it would go on without the provider
         )
     except Exception as error:  # onnxruntime has a class of its own per failure

@@ -14,7 +14,14 @@ from edgekit.install_hints import extra_hint
 from edgekit.runtime.board import assume_spec, fit_to_device, import_board_library, open_board_device
 from edgekit.runtime.device import Device
 from edgekit.runtime.installed_devices import installed_devices, open_installed_device
-from edgekit.runtime.providers import DEFAULT_PROVIDER, available_providers, known_providers, require_provider
+from edgekit.runtime.providers import (
+    DEFAULT_PROVIDER,
+    available_providers,
+    choose_provider,
+    is_provider,
+    known_providers,
+    require_provider,
+)
 from edgekit.spec import ModelSpec, load_spec, sidecar_path
 
 DEVICES = ("auto", "bpu", "sim", "hbdk-sim")  # and, for float models, those of runtime.providers
@@ -69,7 +76,7 @@ def open_model(path: str | Path, *, device: str = "auto", threads: int = 0) -> O
     """
     path = Path(path)
     entry = None if device in DEVICES else installed_devices().get(device)
-    if device not in DEVICES and entry is None and device not in known_providers():  # only this loads onnxruntime
+    if device not in DEVICES and entry is None and not is_provider(device):  # only this loads onnxruntime
         raise _unknown(device)
     if not path.exists():
         raise ModelError(f"{path} does not exist, expected a model", hint="check the path of --model")
@@ -96,7 +103,7 @@ def require_device(device: str) -> None:
         PRESENCE[device]()
     elif device in installed_devices():
         return  # whether it is there is for its package to say when a model is opened
-    elif device in known_providers():
+    elif is_provider(device):
         require_provider(device)
     else:
         raise _unknown(device)
@@ -211,9 +218,15 @@ def _open_onnx(path: Path, request: DeviceRequest) -> OpenModel:
         )
     if sidecar_path(path).exists():
         host_part("describe")(path)  # refuses one that contradicts the file
-    provider = DEFAULT_PROVIDER if device == "auto" else device
-    float_spec, float_device = host_part("float")(path, provider=provider, threads=request.threads)
-    return OpenModel(float_spec, float_device, (*float_spec.notes, *float_device.notes))
+    provider, note = choose_provider() if device == "auto" else (device, "")
+    try:
+        float_spec, float_device = host_part("float")(path, provider=provider, threads=request.threads)
+    except DeviceError as error:
+        if device != "auto" or provider == DEFAULT_PROVIDER:
+            raise
+        note = f"auto took cpu, since {provider} cannot be used: {error.message}"
+        float_spec, float_device = host_part("float")(path, provider=DEFAULT_PROVIDER, threads=request.threads)
+    return OpenModel(float_spec, float_device, (*((note,) if note else ()), *float_spec.notes, *float_device.notes))
 
 
 def _open_real_bin(path: Path, request: DeviceRequest) -> OpenModel:

@@ -18,6 +18,7 @@ from edgekit.errors import DeviceError, ModelError  # noqa: E402
 from edgekit.export import cut_graph  # noqa: E402
 from edgekit.runtime import providers  # noqa: E402
 from edgekit.runtime.device import Device  # noqa: E402
+from edgekit.runtime.free_memory import GpuMemory  # noqa: E402
 from edgekit.runtime.ort import OrtDevice  # noqa: E402
 from edgekit.spec import ModelSpec  # noqa: E402
 from tests.images import scene  # noqa: E402
@@ -92,6 +93,23 @@ def test_the_provider_is_asked_for_without_fallback_and_named_in_the_results(
     assert with_cuda.asked == [{"providers": [CUDA, CPU], "enable_fallback": 0, "threads": 3}]
     assert session.predict(scene(1)).device == "onnxruntime-cuda"
     assert is_float_kind("onnxruntime-cuda") and is_float_kind("onnxruntime") and not is_float_kind("sim")
+
+
+def test_a_device_by_its_index(with_cuda: Recorder, tmp_path: Path) -> None:
+    path = save_tiny_yolo(tmp_path / "m.onnx", family="yolov8")
+    assert edgekit.load(path, "cuda:1").device.kind == "onnxruntime-cuda:1"
+    assert edgekit.load(path, "1").device.kind == "onnxruntime-cuda:1"
+    assert [call["providers"] for call in with_cuda.asked] == [[(CUDA, {"device_id": "1"}), CPU]] * 2
+
+
+def test_auto_takes_a_gpu_or_says_why_not(with_cuda: Recorder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = save_tiny_yolo(tmp_path / "m.onnx", family="yolov8")
+    monkeypatch.setattr(providers, "gpu_memory", lambda: (GpuMemory(0, 1024, 2048), GpuMemory(1, 2000, 2048)))
+    session = edgekit.load(path)
+    assert session.device.kind == "onnxruntime-cuda:1" and "auto took cuda:1" in session.notes[0]
+    with_cuda.in_use = [CPU]
+    session = edgekit.load(path)
+    assert session.device.kind == "onnxruntime" and "auto took cpu, since cuda:1 cannot be used" in session.notes[0]
 
 
 def test_a_provider_that_onnxruntime_goes_on_without_is_an_error(with_cuda: Recorder) -> None:
