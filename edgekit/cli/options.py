@@ -23,8 +23,8 @@ __all__ = [
 
 INPUTS = ("nv12", "rgb", "bgr", "yuv444", "gray")
 DEVICES = (
-    "auto (what the file asks for; for float models the GPU with the most free memory, else the CPU), bpu, sim, hbdk-sim; "
-    "for float models cpu, cuda, cuda:1 or 1, tensorrt, ..."
+    "auto (what the file asks for; for float models the GPU with the most free memory, else the CPU), bpu, sim, "
+    "hbdk-sim; for float models cpu, cuda, cuda:1 or 1, tensorrt, ..."
 )
 
 
