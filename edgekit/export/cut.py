@@ -19,6 +19,7 @@ from edgekit.export.metadata import read_metadata
 from edgekit.export.opset import opset_of, to_opset_11
 from edgekit.export.prepare import fix_input, fold_constants, input_notes
 from edgekit.export.qdq import holds_qdq, quantization_notes, remove_qdq
+from edgekit.export.similarity import fold_similarities
 from edgekit.export.softmax_rewrite import name_last_axis, rewrite_softmax
 from edgekit.export.stock_export import cut_stock
 from edgekit.export.unchanged import prove_heads
@@ -159,7 +160,8 @@ def cut_graph(
     model, declared = remove_qdq(model) if holds_qdq(model) else (model, NOTHING_DECLARED)
     try:
         fixed, size_wh = fix_input(model, options.imgsz_hw)
-        match = find_heads(fold_constants(fixed), size_wh, options, known=known)
+        joined, similarities = fold_similarities(fold_constants(fixed))
+        match = find_heads(joined, size_wh, options, known=known)
     except ModelError as error:
         named = error if options.outputs else named_error(model, error)
         if named is error:
@@ -179,6 +181,7 @@ def cut_graph(
     if declared:
         finished, declared = with_declared(finished, declared)
     check_model(finished, "the cut graph")
+    rewritten += tuple(f"similarity with the classes' embeddings {name} to a convolution" for name in similarities)
     if holds_halves(model):
         rewritten = ("float16 to float32", *rewritten)
     left = tuple(n.name or n.output[0] for n in finished.graph.node if n.op_type in CPU_OPS)

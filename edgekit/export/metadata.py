@@ -16,8 +16,8 @@ from edgekit.text import shorten
 
 MAX_LITERAL = 1 << 20  # characters; the names of 1000 classes take about 20 thousand
 MAX_CLASSES = 10_000
-# What descriptions call a family: "Ultralytics YOLOv8n-seg model", "YOLO11n", "YOLOv5nu", "YOLO26n".
-FAMILY_PATTERN = re.compile(r"\byolo-?(v?)(\d{1,2})[a-z]*?\d*(u?)(?:[-_\s].*)?$", re.IGNORECASE)
+# What descriptions call a family: "Ultralytics YOLOv8n-seg model", "YOLO11n", "YOLOv5nu", "YOLO26n", "YOLOe-26n".
+FAMILY_PATTERN = re.compile(r"\byoloe?-?(v?)(\d{1,2})[a-z]*?\d*(u?)(?:[-_\s].*)?$", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
