@@ -41,7 +41,7 @@ OUTPUT = RUNTIME | {"tracking", "output"}
 BOARD = OUTPUT | {"robot"}
 STAGES = {
     "data", "graph", "export", "next_command", "folder_lock", "binary", "logs", "ptq", "calibration", "compilation",
-    "deploy", "sim", "latency", "report", "evaluation", "tuning", "demo", "packaging", "learn",
+    "deploy", "sim", "latency", "report", "evaluation", "tuning", "demo", "packaging", "learn", "folding",
     "bpu", "manifest", "compiler_api", "plugins", "workers", "integrations",
 }  # fmt: skip
 HOST = BOARD | STAGES | {"edgekit"}

@@ -12,7 +12,7 @@ from edgekit.artifacts import MANIFEST_NAME
 from edgekit.calibration.checks import Warned, check_selection
 from edgekit.calibration.heads import heads_of, model_hash, write_heads
 from edgekit.calibration.manifest import build_manifest
-from edgekit.calibration.refine import Refinement, refined_model
+from edgekit.calibration.refinement import GraphRefinement
 from edgekit.calibration.select import SELECTIONS, Selection, select_images
 from edgekit.calibration.workdir import Work, open_work
 from edgekit.calibration.write import plan_files, remove_leftovers, write_files
@@ -33,7 +33,6 @@ if TYPE_CHECKING:
     import onnx
 
 INPUT_KINDS = ("nv12", "rgb", "bgr", "yuv444", "gray")
-NO_REFINEMENT = Refinement()
 CANDIDATES_PER_PICK = 8  # frames of a video to choose each image from
 
 
@@ -84,7 +83,7 @@ def calibrate(
     max_percentile: float | None = None,
     seed: int = 0,
     images_dir: Path | None = None,
-    refinement: Refinement = NO_REFINEMENT,
+    refinement: GraphRefinement | None = None,
     progress: Progress = silent,
 ) -> CalibrationSet:
     """Write a calibration work folder: the cut model, calibration files, the PTQ yaml and a manifest.
@@ -103,7 +102,7 @@ def calibrate(
         max_percentile: Percentile of "max", 0..1; None is the toolchain's own.
         seed: Of random selection and of sampling very large sources.
         images_dir: Where the images of a COCO JSON lie.
-        refinement: What is done to the float graph besides cutting it.
+        refinement: What is done to the float graph besides cutting it; None for nothing.
         progress: Called with each stage.
 
     Returns:
@@ -133,7 +132,7 @@ def calibrate(
         "calibration": calibration,
         "max_percentile": max_percentile,
         "seed": seed,
-        **refinement.to_json(),
+        **(refinement.to_json() if refinement else {}),
     }
     with folder_lock(out_dir, "calibrate"):
         work = open_work(out_dir, request)
@@ -186,7 +185,12 @@ def _plan(
 
 
 def _write_all(
-    work: Work, plan: _Plan, heads: onnx.ModelProto, opened: ImageSource, refinement: Refinement, progress: Progress
+    work: Work,
+    plan: _Plan,
+    heads: onnx.ModelProto,
+    opened: ImageSource,
+    refinement: GraphRefinement | None,
+    progress: Progress,
 ) -> None:
     """Model, sidecar, data, yaml, then the manifest: it stands for a whole folder."""
     assert work.selection is not None
@@ -214,8 +218,8 @@ def _write_all(
     _refuse_unexpected_files(folder / CALIBRATION_DIR, {p.name for p in planned})
     if not _holds_users_yaml(folder, plan):
         _write_yaml(folder / plan.yaml_name, plan)
-    if refinement.changes:
-        refined = refined_model(folder / plan.yaml_name, refinement, progress=progress)
+    if refinement is not None and refinement.changes:
+        refined = refinement.apply(folder / plan.yaml_name, progress=progress)
         write_heads(folder / plan.model_name, refined, plan.spec)
     work.finish(
         build_manifest(
@@ -277,7 +281,9 @@ def _warnings(work: Work, plan: _Plan) -> tuple[Warned, ...]:
     return check_selection(work.selection, num=int(work.request["num"]), size_wh=plan.spec.preprocess.size_wh)
 
 
-def _result(work: Work, plan: _Plan, opened: ImageSource, refinement: Refinement, *, reused: bool) -> CalibrationSet:
+def _result(
+    work: Work, plan: _Plan, opened: ImageSource, refinement: GraphRefinement | None, *, reused: bool
+) -> CalibrationSet:
     assert work.selection is not None
     return CalibrationSet(
         folder=work.folder,
@@ -289,6 +295,6 @@ def _result(work: Work, plan: _Plan, opened: ImageSource, refinement: Refinement
         source_kind=opened.kind,
         selection=work.selection,
         warnings=_warnings(work, plan),
-        notes=(*opened.notes, *plan.spec.notes, *refinement.notes()),
+        notes=(*opened.notes, *plan.spec.notes, *(refinement.notes() if refinement else ())),
         reused=reused,
     )

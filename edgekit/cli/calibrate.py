@@ -72,7 +72,7 @@ def add_choice_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Run the command and return its exit code."""
     from edgekit.calibration.pipeline import calibrate
-    from edgekit.calibration.refine import Refinement
+    from edgekit.folding.refine import Refinement
     from edgekit.cli.cut import parse_imgsz
     from edgekit.integrations.checkpoint_export import as_onnx
 

@@ -14,6 +14,9 @@ from edgekit.compiler_api import CompileJob
 from edgekit.data.image_source import ImageSource
 from edgekit.errors import ConfigError
 from edgekit.files import atomic_path, sha256_file, write_json
+from edgekit.folding.clip import clip_outputs
+from edgekit.folding.clip_bounds import FRACTIONS, boundable, clipped_thresholds, positive_bounds
+from edgekit.graph.macs import giga_macs
 from edgekit.learn.learned_model import learnable_convolutions, with_weights
 from edgekit.learn.step_budget import steps_for
 from edgekit.learn.torch_library import load_torch
@@ -24,9 +27,6 @@ from edgekit.sim.compiler.calibration.search import Thresholds, calibrated, thre
 from edgekit.sim.compiler.calibration.thresholds import max_threshold
 from edgekit.sim.compiler.log import BuildLog
 from edgekit.sim.compiler.prepared_model import PreparedModel, prepare_model
-from edgekit.tuning.clips import FRACTIONS, boundable, clipped_thresholds, positive_bounds
-from edgekit.tuning.cost import giga_macs
-from edgekit.tuning.fold.clip import clip_outputs
 from edgekit.version import __version__
 
 if TYPE_CHECKING:

@@ -9,9 +9,9 @@ import numpy as np
 import numpy.typing as npt
 import onnx
 
+from edgekit.folding.convolution import BIAS, WEIGHT, Convolution, read_convolution, set_constant
 from edgekit.graph.float_graph import FloatGraph
 from edgekit.graph.onnx_graph import index_graph
-from edgekit.tuning.fold.convolution import BIAS, WEIGHT, Convolution, read_convolution, set_constant
 
 Weights = Mapping[str, tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]]  # node name -> (weight, bias)
 

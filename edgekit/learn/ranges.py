@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 import torch
 
+from edgekit.folding.clip_bounds import FLAT_BELOW_ZERO
 from edgekit.graph.float_graph import FloatGraph, FloatNode
 from edgekit.learn.operations import TABLES
 from edgekit.sim.compiler.emit.lut import table_function
 from edgekit.sim.compiler.scales import ScalePlan, keeps_scale
-from edgekit.tuning.clips import FLAT_BELOW_ZERO
 
 NEGATIVE = np.linspace(-20, 0, 2001)  # where the activations' negative lobes lie
 

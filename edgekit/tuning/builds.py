@@ -6,13 +6,13 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from edgekit.folding.clip_bounds import clipped_thresholds, positive_bounds
 from edgekit.sim.compiler.calibration.search import Thresholds, thresholds_by
 from edgekit.sim.compiler.calibration.thresholds import percentile_threshold, threshold_rule
 from edgekit.sim.compiler.prepared_model import INT16_MARCHES, PreparedModel
 from edgekit.sim.compiler.quantize import QuantizedGraph
 from edgekit.sim.compiler.scales import ScalePlan, plan_scales
 from edgekit.tuning.candidate import Candidate
-from edgekit.tuning.clips import clipped_thresholds, positive_bounds
 from edgekit.tuning.workspace import Workspace
 
 if TYPE_CHECKING:

@@ -5,26 +5,15 @@ from __future__ import annotations
 import math
 from collections.abc import Collection
 
-from edgekit.graph.float_graph import FloatGraph, FloatNode
+from edgekit.graph.float_graph import FloatGraph
+from edgekit.graph.macs import convolution_macs
 
-__all__ = ["extra_cost", "giga_macs"]
+__all__ = ["extra_cost"]
 
 # Fitted to the vendor's static performance of yolov8n-seg at 640x640, O3: three 160x160x32 tensors in 16 bits take
 # 4985 us to 5507 us per frame.
 INT16_MACS = 2.0  # a 16-bit operand takes the 8-bit multiplier array twice
 INT16_ELEMENT = 240.0  # multiplications that moving and looking up one 16-bit element costs, beyond an 8-bit one
-
-
-def giga_macs(graph: FloatGraph) -> float:
-    """Return the multiplications of all convolutions.
-
-    Args:
-        graph: A simplified float graph with known shapes.
-
-    Returns:
-        Multiplications per image, in 1e9.
-    """
-    return sum(_macs(graph, node) for node in graph.nodes) / 1e9
 
 
 def extra_cost(graph: FloatGraph, int16: Collection[str]) -> float:
@@ -37,17 +26,7 @@ def extra_cost(graph: FloatGraph, int16: Collection[str]) -> float:
     Returns:
         The build's time over that of the int8 build, less one.
     """
-    macs = sum(_macs(graph, node) for node in graph.nodes)
-    repeated = sum(_macs(graph, node) for node in graph.nodes if node.inputs and node.inputs[0] in int16)
+    macs = sum(convolution_macs(graph, node) for node in graph.nodes)
+    repeated = sum(convolution_macs(graph, node) for node in graph.nodes if node.inputs and node.inputs[0] in int16)
     elements = sum(math.prod(graph.shapes[name]) for name in set(int16))
     return (repeated * (INT16_MACS - 1) + elements * INT16_ELEMENT) / max(macs, 1)
-
-
-def _macs(graph: FloatGraph, node: FloatNode) -> int:
-    """Return the multiplications of a convolution, 0 for other nodes."""
-    if node.op not in ("Conv", "ConvTranspose"):
-        return 0
-    weight = graph.constants[node.inputs[1]].shape
-    shape = graph.shapes[node.output if node.op == "Conv" else node.inputs[0]]
-    channels = shape[1] if node.op == "Conv" else weight[0]
-    return int(channels * math.prod(weight[1:]) * math.prod(shape[2:]))

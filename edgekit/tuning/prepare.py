@@ -17,13 +17,13 @@ from edgekit.data.image_loader import map_images
 from edgekit.data.image_source import Image, ImageSource, open_source
 from edgekit.errors import DataError, ImageError
 from edgekit.files import atomic_path, read_json, sha256_file, write_bytes, write_json
+from edgekit.graph.macs import giga_macs
 from edgekit.learn.image_pool import VIDEO_FRAMES, require_enough, split_images
 from edgekit.ops.image import read_image
 from edgekit.progress import Progress
 from edgekit.runtime.session import load
 from edgekit.sim.compiler.mixed_precision import PrecisionGroup, precision_groups
 from edgekit.tuning.candidate import PLAIN, Candidate
-from edgekit.tuning.cost import giga_macs
 from edgekit.tuning.options import TuneOptions
 from edgekit.tuning.time_budget import SearchPlan, plan_for
 from edgekit.tuning.workspace import FLOATS, FRAMES, IMAGES_NAME, SETS, LabelSource, Workspace

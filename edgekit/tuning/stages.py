@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from edgekit.folding.clip_bounds import FRACTIONS
 from edgekit.ptq.calibrator import Calibrator
 from edgekit.sim.compiler.mixed_precision import PrecisionGroup
 from edgekit.tuning.builds import bounds_above, candidate_model, clippable_tensors, tensor_percentile
 from edgekit.tuning.candidate import Candidate
-from edgekit.tuning.clips import FRACTIONS
 from edgekit.tuning.measurement import loss, measurement_from_json
 from edgekit.tuning.price import extra_ms
 from edgekit.tuning.promotion import clipped_above, clipped_at

@@ -78,7 +78,7 @@ def _tuned_model(workspace: Workspace, candidate: Candidate) -> onnx.ModelProto:
     """Return the candidate's float graph with its clip ranges as Clips, which the compilers absorb."""
     import onnx
 
-    from edgekit.tuning.fold.clip import clip_outputs
+    from edgekit.folding.clip import clip_outputs
 
     prepared = candidate_model(workspace, candidate)
     model = onnx.load(prepared.job.onnx_path)

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from edgekit.graph.float_graph import FloatGraph, FloatNode
-from edgekit.tuning.cost import INT16_ELEMENT, INT16_MACS, extra_cost, giga_macs
+from edgekit.graph.macs import giga_macs
+from edgekit.tuning.cost import INT16_ELEMENT, INT16_MACS, extra_cost
 
 # (1, 4, 10, 10) -conv 3x3-> (1, 8, 10, 10) -table-> -conv 1x1-> (1, 2, 10, 10)
 GRAPH = FloatGraph(

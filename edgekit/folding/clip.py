@@ -9,8 +9,8 @@ import onnx
 from onnx import helper
 
 from edgekit.errors import ConfigError, ModelError
+from edgekit.folding.convolution import add_initializer, tensor_names
 from edgekit.graph.onnx_graph import GraphIndex, index_graph
-from edgekit.tuning.fold.convolution import add_initializer, tensor_names
 
 CLIP_WITH_INPUTS = 11  # the opset since which Clip takes its bounds as inputs
 

@@ -4,14 +4,20 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import onnx
 
 from edgekit.compilation.job import load_job
 from edgekit.errors import ConfigError
+from edgekit.folding.bias_correction import corrected_model
+from edgekit.folding.clip import clip_outputs
+from edgekit.folding.clip_bounds import boundable, positive_bounds
 from edgekit.progress import Progress, silent
+from edgekit.sim.compiler.calibration.collect import observe
+from edgekit.sim.compiler.prepared_model import prepare_model
 
-if TYPE_CHECKING:
-    import onnx
+__all__ = ["Refinement"]
 
 LEAST_FRACTION = 0.9  # below, a Clip cuts off what detections are made of
 
@@ -56,36 +62,26 @@ class Refinement:
             if done
         )
 
+    def apply(self, yaml: Path, *, progress: Progress = silent) -> onnx.ModelProto:
+        """Return the cut model of a calibration folder, refined.
 
-def refined_model(yaml: Path, refinement: Refinement, *, progress: Progress = silent) -> onnx.ModelProto:
-    """Return the cut model of a calibration folder, refined.
+        Args:
+            yaml: The folder's yaml; its calibration files are read.
+            progress: Called per calibration image.
 
-    Args:
-        yaml: The folder's yaml; its calibration files are read.
-        refinement: What to do.
-        progress: Called per calibration image.
+        Returns:
+            The float graph; the same tensors and outputs as before.
 
-    Returns:
-        The float graph; the same tensors and outputs as before.
-
-    Raises:
-        ModelError: An operation that the simulated compiler cannot quantize.
-    """
-    import onnx
-
-    from edgekit.sim.compiler.calibration.collect import observe
-    from edgekit.sim.compiler.prepared_model import prepare_model
-    from edgekit.tuning.clips import boundable, positive_bounds
-    from edgekit.tuning.fold.clip import clip_outputs
-    from edgekit.tuning.variants import corrected_model
-
-    prepared = prepare_model(load_job(yaml))
-    model = onnx.load(prepared.job.onnx_path)
-    if refinement.bias_correction:
-        model, _ = corrected_model(prepared, progress=progress)
-    if refinement.clips is None:
-        return model
-    tensors = [name for pair in boundable(prepared.graph, prepared.plan).items() for name in pair]
-    histograms = observe(prepared.job, prepared.graph, tensors, progress=progress)
-    bounds = positive_bounds(histograms, prepared.graph, prepared.plan, fraction=refinement.clips)
-    return clip_outputs(model, bounds) if bounds else model
+        Raises:
+            ModelError: An operation that the simulated compiler cannot quantize.
+        """
+        prepared = prepare_model(load_job(yaml))
+        model = onnx.load(prepared.job.onnx_path)
+        if self.bias_correction:
+            model, _ = corrected_model(prepared, progress=progress)
+        if self.clips is None:
+            return model
+        tensors = [name for pair in boundable(prepared.graph, prepared.plan).items() for name in pair]
+        histograms = observe(prepared.job, prepared.graph, tensors, progress=progress)
+        bounds = positive_bounds(histograms, prepared.graph, prepared.plan, fraction=self.clips)
+        return clip_outputs(model, bounds) if bounds else model

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from edgekit.errors import ConfigError
-from edgekit.tuning.fold.bias import add_to_biases, weight_rounding_shift
+from edgekit.folding.bias import add_to_biases, weight_rounding_shift
+from tests.folding.graphs import assert_names_kept, built, image, run
 from tests.sim.compiler.graphs import FloatModel
-from tests.tuning.fold.graphs import assert_names_kept, built, image, run
 
 INNER = ("plain_out0", "first_out0", "second_out0", "up_out0")
 

@@ -13,8 +13,8 @@ import numpy.typing as npt
 import onnx
 
 from edgekit.errors import ConfigError
-from edgekit.tuning.fold.channel_groups import Channels, DisjointSets, SetIds, trace_channels
-from edgekit.tuning.fold.convolution import (
+from edgekit.folding.channel_groups import Channels, DisjointSets, SetIds, trace_channels
+from edgekit.folding.convolution import (
     BIAS,
     WEIGHT,
     Convolution,

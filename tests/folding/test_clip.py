@@ -7,10 +7,10 @@ import onnx
 import pytest
 
 from edgekit.errors import ConfigError, ModelError
+from edgekit.folding.clip import clip_outputs
 from edgekit.graph.onnx_graph import index_graph
-from edgekit.tuning.fold.clip import clip_outputs
+from tests.folding.graphs import assert_names_kept, built, image, run
 from tests.sim.compiler.graphs import FloatModel
-from tests.tuning.fold.graphs import assert_names_kept, built, image, run
 
 
 def net(m: FloatModel) -> None:

@@ -11,11 +11,11 @@ import onnx
 import pytest
 
 from edgekit.compilation.job import load_job
+from edgekit.folding.clip import clip_outputs
+from edgekit.folding.clip_bounds import FLAT_FROM, boundable, clipped_thresholds, positive_bounds
 from edgekit.sim.compiler.calibration.collect import observe
 from edgekit.sim.compiler.calibration.histogram import Histogram
 from edgekit.sim.compiler.prepared_model import PreparedModel, prepare_model
-from edgekit.tuning.clips import FLAT_FROM, boundable, clipped_thresholds, positive_bounds
-from edgekit.tuning.fold.clip import clip_outputs
 from tests.sim.compiler.works import make_work
 
 

@@ -5,9 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edgekit.tuning.fold.channel_groups import trace_channels
+from edgekit.folding.channel_groups import trace_channels
+from tests.folding.graphs import Build, built
 from tests.sim.compiler.graphs import FloatModel
-from tests.tuning.fold.graphs import Build, built
 
 
 def traced(folder: Path, build: Build):  # type: ignore[no-untyped-def]

@@ -12,10 +12,10 @@ import pytest
 from onnx import numpy_helper
 
 from edgekit.calibration.pipeline import CalibrationSet, calibrate
-from edgekit.calibration.refine import Refinement
 from edgekit.cli.main import main
 from edgekit.compilation.job import load_job
 from edgekit.errors import ConfigError
+from edgekit.folding.refine import Refinement
 from edgekit.sim.compiler.prepared_model import prepare_model
 from tests.learn.conftest import write_images
 from tests.tiny_yolo import save_tiny_yolo

@@ -9,11 +9,9 @@ from onnx import numpy_helper
 
 from edgekit.errors import ConfigError
 from edgekit.export import cut_file
+from edgekit.folding.equalize import FACTOR_LIMIT, Equalized, equalize
 from edgekit.graph.onnx_graph import index_graph
-from edgekit.tuning.fold.equalize import FACTOR_LIMIT, Equalized, equalize
-from tests.sim.compiler.graphs import FloatModel
-from tests.tiny_yolo import save_tiny_yolo
-from tests.tuning.fold.graphs import (
+from tests.folding.graphs import (
     Build,
     assert_names_kept,
     assert_same_function,
@@ -23,6 +21,8 @@ from tests.tuning.fold.graphs import (
     run,
     spread_channels,
 )
+from tests.sim.compiler.graphs import FloatModel
+from tests.tiny_yolo import save_tiny_yolo
 
 
 def relu_net(m: FloatModel) -> None:

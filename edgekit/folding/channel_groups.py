@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 import onnx
 
+from edgekit.folding.convolution import Convolution, read_convolution
 from edgekit.graph.onnx_graph import GraphIndex, attributes, graph_inputs, index_graph
-from edgekit.tuning.fold.convolution import Convolution, read_convolution
 
 CHANNEL_AXIS, RANK = 1, 4
 

@@ -12,8 +12,8 @@ import numpy.typing as npt
 import onnx
 
 from edgekit.errors import ConfigError
+from edgekit.folding.convolution import BIAS, CONVOLUTIONS, by_group, read_convolution, set_constant
 from edgekit.graph.onnx_graph import index_graph
-from edgekit.tuning.fold.convolution import BIAS, CONVOLUTIONS, by_group, read_convolution, set_constant
 
 WEIGHT_MAX = 127  # int8, symmetric
 
