@@ -41,14 +41,14 @@ OUTPUT = RUNTIME | {"tracking", "output"}
 BOARD = OUTPUT | {"robot"}
 STAGES = {
     "data", "graph", "export", "next_command", "folder_lock", "binary", "logs", "ptq", "calibration", "compilation",
-    "deploy", "sim", "latency", "report", "evaluation", "tuning", "demo", "packaging", "learn", "folding",
+    "deploy", "sim", "latency", "report", "evaluation", "tuning", "demo", "packaging", "learn", "folding", "explore",
     "bpu", "manifest", "compiler_api", "plugins", "workers", "integrations",
 }  # fmt: skip
 HOST = BOARD | STAGES | {"edgekit"}
 ARRAYS = {"numpy", "cv2"}
 # google: protobuf, which onnx brings
 HOST_LIBRARIES = ARRAYS | {
-    "onnx", "google", "onnxruntime", "yaml", "pycocotools", "jinja2", "matplotlib", "rich", "supervision", "setuptools",
+    "onnx", "google", "onnxruntime", "yaml", "pycocotools", "jinja2", "markupsafe", "matplotlib", "rich", "supervision", "setuptools",
 }  # fmt: skip
 ALLOWED: dict[str, tuple[set[str], set[str]]] = {
     "errors": (set(), set()),

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edgekit.cli.console import print_json, print_table, progress_bar, say_replaced
 from edgekit.cli.earlier import files_of, refuse_others_files, with_sidecars
-from edgekit.cli.options import add_json, add_output, add_overwrite
+from edgekit.cli.options import add_html, add_json, add_output, add_overwrite
 
 if TYPE_CHECKING:
     from edgekit.evaluation.compare import ModelComparison
     from edgekit.evaluation.detection_diff import DetectionDiff
     from edgekit.evaluation.tensor_metrics import TensorMetrics
+    from edgekit.explore.gallery import Gallery
 
 REPORTED = 0.98  # cosine below which a layer is named where no threshold is given
 WORST = 10
@@ -34,7 +36,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--all", action="store_true", help="show every layer, not the worst ones alone")
     add_output(parser, "images side by side, and compare.json")
-    add_overwrite(parser, "files in the output folder that no earlier call wrote")
+    add_html(parser, "one page to look at: every image under a slider, what changed, where the layers part")
+    add_overwrite(parser, "files in the output folder that no earlier call wrote, and the page of --html")
     add_json(parser)
 
 
@@ -48,27 +51,72 @@ def run(args: argparse.Namespace) -> int:
         raise ConfigError(f"--num is {args.num}, expected 1 or more", hint="16 is the default")
     if args.threshold is not None and not -1 <= args.threshold <= 1:
         raise ConfigError(f"--threshold is {args.threshold}, expected a cosine of -1..1", hint="0.98 is usual")
-    if args.output is not None:
-        record = args.output / "compare.json"
-        images = sorted(args.output.glob("*_compare.jpg"))
-        say_replaced(
-            refuse_others_files(
-                [record, *images],
-                record=record,
-                is_record=lambda report: {"a", "b", "heads"} <= set(report),
-                inputs=[*with_sidecars([args.a, args.b]), *files_of(args.images)],
-                overwrite=args.overwrite,
-            )
-        )
+    _refuse_replacing(args)
     threshold = REPORTED if args.threshold is None else args.threshold
+    gallery = _gallery(args)
     with progress_bar() as progress:
         result = compare_models(
-            args.a, args.b, args.images, num=args.num, threshold=threshold, images_dir=args.output, progress=progress
+            args.a,
+            args.b,
+            args.images,
+            num=args.num,
+            threshold=threshold,
+            images_dir=args.output,
+            observe=gallery.add if gallery else None,
+            progress=progress,
         )
+    if gallery is not None:
+        _write_page(args.html, result, gallery)
     if args.output is not None:
         write_json(args.output / "compare.json", result.to_dict())
     print_json("comparison", result.to_dict()) if args.json else _print(result, show_all=args.all)
     return GATE_FAILED if args.threshold is not None and not result.passes else 0
+
+
+def _refuse_replacing(args: argparse.Namespace) -> None:
+    """Raise OutputError if what is written would replace files that are read, or that no earlier call wrote."""
+    from edgekit.files import refuse_replacing
+
+    inputs = [*with_sidecars([args.a, args.b]), *files_of(args.images)]
+    if args.html is not None:
+        say_replaced(refuse_replacing([args.html], inputs=inputs, overwrite=args.overwrite))
+    if args.output is not None:
+        record = args.output / "compare.json"
+        say_replaced(
+            refuse_others_files(
+                [record, *sorted(args.output.glob("*_compare.jpg"))],
+                record=record,
+                is_record=lambda report: {"a", "b", "heads"} <= set(report),
+                inputs=inputs,
+                overwrite=args.overwrite,
+            )
+        )
+
+
+def _gallery(args: argparse.Namespace) -> Gallery | None:
+    """Return what collects the images of the page, None without one."""
+    from edgekit.errors import ConfigError
+    from edgekit.explore.gallery import Gallery
+    from edgekit.files import is_folder
+
+    if args.html is None:
+        return None
+    dumps = next((path for path in (args.a, args.b) if is_folder(path) and any(path.glob("*.npz"))), None)
+    if dumps is not None:
+        raise ConfigError(
+            f"{dumps} holds dumped outputs, expected two models for --html: a page shows what both detect",
+            hint="give the model that they come from, or leave --html out",
+        )
+    return Gallery()
+
+
+def _write_page(path: Path, result: ModelComparison, gallery: Gallery) -> None:
+    from edgekit.explore.page import ExploredModel, explore_page
+    from edgekit.files import write_text
+
+    title = f"{result.b} beside {result.a}"
+    write_text(path, explore_page(title, [ExploredModel("", result, gallery)]))
+    print(f"wrote {path}", file=sys.stderr)
 
 
 def _print(result: ModelComparison, *, show_all: bool) -> None:

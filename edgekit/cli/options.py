@@ -10,6 +10,7 @@ __all__ = [
     "INPUTS",
     "add_checkpoint_export",
     "add_device",
+    "add_html",
     "add_input",
     "add_json",
     "add_march",
@@ -68,6 +69,16 @@ def add_json(parser: argparse.ArgumentParser, what: str = "the report") -> None:
         what: What is printed as JSON.
     """
     parser.add_argument("--json", action="store_true", help=f"print {what} as JSON on standard output")
+
+
+def add_html(parser: argparse.ArgumentParser, what: str = "one self-contained page") -> None:
+    """Add `--html`.
+
+    Args:
+        parser: Of the command.
+        what: What is written, beside what the command prints.
+    """
+    parser.add_argument("--html", type=Path, metavar="FILE", help=f"also write {what}")
 
 
 def add_thresholds(parser: argparse.ArgumentParser, *, conf: float | None = 0.25, iou: float | None = 0.7) -> None:

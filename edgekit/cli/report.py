@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edgekit.cli.console import print_json, progress_bar
-from edgekit.cli.options import add_json, add_overwrite
+from edgekit.cli.options import add_html, add_json, add_overwrite
 from edgekit.progress import Progress
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "its layers, parameters and GFLOPs",
     )
     parser.add_argument("--against", type=Path, metavar="OTHER", help="the build to compare with (the base)")
-    parser.add_argument("--html", type=Path, metavar="FILE", help="also write one self-contained page")
+    add_html(parser)
     add_overwrite(parser, "the page of --html if it exists")
     parser.add_argument("--all", action="store_true", help="print every node, and every build of a folder")
     add_json(parser, "the report (schema edgekit.report/1)")

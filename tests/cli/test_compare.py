@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from edgekit.cli.main import main
@@ -44,3 +45,25 @@ def test_mistakes_are_two_lines_and_exit_code_2(
     assert main([*command, *extra]) == 2
     lines = capsys.readouterr().err.splitlines()
     assert message in lines[0] and lines[1].startswith("hint: ")
+
+
+def test_a_page_shows_the_images(command: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    page = tmp_path / "page.html"
+    assert main([*command, "--html", str(page)]) == 0
+    assert f"wrote {page}" in capsys.readouterr().err
+    text = page.read_text(encoding="utf-8")
+    assert "image_001" in text and "Where they part" in text and "data:image/" in text
+    assert main([*command, "--html", str(page)]) == 2
+    assert "exists already" in capsys.readouterr().err
+    assert main([*command, "--html", str(page), "--overwrite"]) == 0
+
+
+def test_a_page_needs_two_models(command: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    dumps = tmp_path / "dumps"
+    dumps.mkdir()
+    np.savez(dumps / "image_001.npz", box_8=np.zeros(1))
+    page = tmp_path / "page.html"
+    assert main([command[0], command[1], str(dumps), *command[3:], "--html", str(page)]) == 2
+    lines = capsys.readouterr().err.splitlines()
+    assert "holds dumped outputs, expected two models for --html" in lines[0] and lines[1].startswith("hint: ")
+    assert not page.exists()
