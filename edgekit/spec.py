@@ -19,10 +19,10 @@ from edgekit.records import HINT, as_mapping, check_envelope, envelope, from_jso
 from edgekit.text import shorten
 
 KIND = "model"  # in the schema of a sidecar
-TaskName = Literal["detect", "segment", "pose", "obb", "classify"]
+TaskName = Literal["detect", "segment", "pose", "obb", "classify", "raw"]
 Stage = Literal["stock", "heads", "quantized", "bin"]
 InputKind = Literal["nv12", "rgb", "bgr", "yuv444", "gray", "featuremap"]
-Role = Literal["box", "class", "mask", "keypoint", "angle", "proto", "object"]
+Role = Literal["box", "class", "mask", "keypoint", "angle", "proto", "object", "raw"]
 TASK_NAMES: tuple[TaskName, ...] = get_args(TaskName)
 STAGES: tuple[Stage, ...] = get_args(Stage)
 INPUT_KINDS: tuple[InputKind, ...] = get_args(InputKind)
@@ -164,7 +164,7 @@ class ModelSpec:
         _require(self.task in TASK_NAMES, "task", self.task, _any_of(TASK_NAMES))
         _require(self.stage in STAGES, "stage", self.stage, _any_of(STAGES))
         _require(self.march in ("", *MARCHES), "march", self.march, _any_of(MARCHES))
-        _require(len(self.names) > 0, "names", self.names, "at least one class name")
+        _require(len(self.names) > 0 or self.task == "raw", "names", self.names, "at least one class name")
         _require(1 <= self.reg_max <= MAX_BINS, "reg_max", self.reg_max, f"1..{MAX_BINS}")
         sizes = [side for at_stride in self.anchors for anchor in at_stride for side in anchor]
         _require(all(side > 0 for side in sizes), "anchors", self.anchors, "sizes above 0")

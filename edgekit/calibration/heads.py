@@ -14,6 +14,8 @@ from edgekit.spec import ModelSpec, file_ref, load_spec, save_spec, sidecar_path
 if TYPE_CHECKING:
     import onnx
 
+    from edgekit.export import CutOptions
+
 
 def model_hash(model: Path) -> str:
     """Return the SHA-256 of the model; raises ModelError if it cannot be read."""
@@ -25,19 +27,22 @@ def model_hash(model: Path) -> str:
         ) from error
 
 
-def heads_of(model: Path, progress: Progress) -> tuple[onnx.ModelProto, ModelSpec]:
-    """Return the cut graph and its sidecar; a model that edgekit cut before is taken as it is."""
-    from edgekit.export import cut_graph
+def heads_of(model: Path, progress: Progress, options: CutOptions | None = None) -> tuple[onnx.ModelProto, ModelSpec]:
+    """Return the cut graph and its sidecar; a model that edgekit cut before is taken as it is.
+
+    `options` say what nothing in the file says: the task, and how the model takes its images.
+    """
+    from edgekit.export import CutOptions, cut_graph
     from edgekit.graph.onnx_graph import load_model
 
-    graph = load_model(model)
+    graph, options = load_model(model), options or CutOptions()
     sidecar = sidecar_path(model)
     if sidecar.is_file():
         spec = load_spec(sidecar)
         recorded = spec.files.get("model")
         if spec.stage == "heads" and recorded is not None and recorded.sha256 == sha256_file(model):
-            return graph, spec
-    cut = cut_graph(graph, progress=progress)
+            return graph, options.inputs.applied(spec)
+    cut = cut_graph(graph, options, progress=progress)
     return cut.model, replace(cut.spec, files={"stock": file_ref(model)})
 
 

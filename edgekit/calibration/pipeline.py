@@ -6,7 +6,7 @@ import contextlib
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from edgekit.artifacts import MANIFEST_NAME
 from edgekit.calibration.checks import Warned, check_selection
@@ -31,6 +31,8 @@ from edgekit.version import __version__
 
 if TYPE_CHECKING:
     import onnx
+
+    from edgekit.export import CutOptions
 
 INPUT_KINDS = ("nv12", "rgb", "bgr", "yuv444", "gray")
 CANDIDATES_PER_PICK = 8  # frames of a video to choose each image from
@@ -84,6 +86,7 @@ def calibrate(
     seed: int = 0,
     images_dir: Path | None = None,
     refinement: GraphRefinement | None = None,
+    cut_options: CutOptions | None = None,
     progress: Progress = silent,
 ) -> CalibrationSet:
     """Write a calibration work folder: the cut model, calibration files, the PTQ yaml and a manifest.
@@ -103,6 +106,7 @@ def calibrate(
         seed: Of random selection and of sampling very large sources.
         images_dir: Where the images of a COCO JSON lie.
         refinement: What is done to the float graph besides cutting it; None for nothing.
+        cut_options: What nothing in the file says: the task, and how the model takes its images; None for a YOLO.
         progress: Called with each stage.
 
     Returns:
@@ -133,10 +137,11 @@ def calibrate(
         "max_percentile": max_percentile,
         "seed": seed,
         **(refinement.to_json() if refinement else {}),
+        **_cut_request(cut_options),
     }
     with folder_lock(out_dir, "calibrate"):
         work = open_work(out_dir, request)
-        heads, spec = heads_of(model, progress)
+        heads, spec = heads_of(model, progress, cut_options)
         plan = _plan(model, heads, spec, input_kind, march, calibration, max_percentile)
         if _is_finished(work):
             return _result(work, plan, opened, refinement, reused=True)
@@ -144,6 +149,13 @@ def calibrate(
             work.selection = select_images(opened, num=num, how=select, seed=seed, progress=progress)
         _write_all(work, plan, heads, opened, refinement, progress)
         return _result(work, plan, opened, refinement, reused=False)
+
+
+def _cut_request(options: CutOptions | None) -> dict[str, Any]:
+    """What of the cut's options decides the calibration set, for the manifest; nothing where there are none."""
+    if options is None or not (options.task or options.inputs):
+        return {}
+    return {"task": options.task, "preprocess": options.inputs.to_json()}
 
 
 def _check_options(select: str, input_kind: str, march: str) -> None:
@@ -179,6 +191,8 @@ def _plan(
         train_type=spec.input.kind,
         calibration=calibration,
         max_percentile=max_percentile,
+        mean=spec.preprocess.mean,
+        scale=spec.preprocess.scale,
         softmax_on_bpu=any(node.op_type == "Softmax" for node in heads.graph.node),
     )
     return _Plan(f"{stem}_heads.onnx", f"{prefix}.yaml", config, spec)

@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 from edgekit.cli.console import print_json, progress_bar
 from edgekit.cli.options import add_checkpoint_export, add_input, add_json, add_march, add_output, add_seed
+from edgekit.cli.preprocessing import add_preprocessing, cut_options
 
 if TYPE_CHECKING:
     from edgekit.calibration.pipeline import CalibrationSet
 
 SHOWN = 5  # dropped images named one by one
+FIT_WORDS = {"pad": "letterboxed", "crop": "cropped", "stretch": "stretched"}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -67,6 +69,7 @@ def add_choice_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add_input(parser)
     add_march(parser)
+    add_preprocessing(parser)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -91,6 +94,7 @@ def run(args: argparse.Namespace) -> int:
             seed=args.seed,
             images_dir=args.images_dir,
             refinement=Refinement(args.bias_correction, args.clips),
+            cut_options=cut_options(args),
             progress=progress,
         )
     print_json("calibration", _report(result)) if args.json else _print(result)
@@ -128,7 +132,7 @@ def _print(result: CalibrationSet) -> None:
     width, height = result.spec.preprocess.size_wh
     state = "is already done" if result.reused else "written"
     print(f"{result.folder} {state}: {len(selection.chosen)} of {selection.offered} images ({result.source_kind}),")
-    print(f"  letterboxed to {width}x{height}; {selection.looked_at} looked at")
+    print(f"  {FIT_WORDS[result.spec.preprocess.fit]} to {width}x{height}; {selection.looked_at} looked at")
     for reason in ("near-duplicate", "undecodable", "missing"):
         _print_dropped(reason, [item for item in selection.dropped if item.reason == reason])
     for warned in result.warnings:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from edgekit.cli.console import print_json, progress_bar, say_replaced
 from edgekit.cli.options import add_checkpoint_export, add_json, add_output, add_overwrite
+from edgekit.cli.preprocessing import add_preprocessing, input_options
 from edgekit.errors import ConfigError
 from edgekit.spec import ROLES
 
@@ -39,6 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="for experts: cut at these tensors, e.g. box=a,class=b,box=c,class=d (roles: "
         "box, class, mask, keypoint, angle, object, proto); strides follow from the shapes",
     )
+    add_preprocessing(parser)
     add_json(parser, "the sidecar and what was dropped")
 
 
@@ -54,6 +56,8 @@ def run(args: argparse.Namespace) -> int:
         branch=args.branch,
         keep_softmax=args.keep_softmax,
         outputs=parse_outputs(args.outputs),
+        task=args.task,
+        inputs=input_options(args),
     )
     replaced = refuse_replacing(
         (args.output, sidecar_path(args.output)),
@@ -113,12 +117,23 @@ def parse_outputs(text: str | None) -> dict[str, str] | None:
 def describe_lines(cut: Cut, output: Path) -> list[str]:
     """One line for what the model is and what was dropped, then one per rewrite and per assumption."""
     spec = cut.spec
+    if spec.task == "raw":
+        return _raw_lines(cut, output)
     classes = f"{spec.num_classes} class" + ("es" if spec.num_classes > 1 else "")
     strides = "strides " + " ".join(map(str, spec.strides)) if spec.strides else "no strides"
     size = f"{spec.preprocess.width}x{spec.preprocess.height}"
     what = " ".join(filter(None, (spec.family, spec.task))) + (" (end to end, no NMS)" if spec.end_to_end else "")
     dropped = "dropped " + ", ".join(cut.dropped) if cut.dropped else "cut already, nothing dropped"
     lines = [f"{output}: {what}, {classes}, {strides}, input {size}; {dropped}"]
+    lines += [f"  rewritten: {text}" for text in cut.rewritten]
+    lines += [f"  left to the board's CPU: Softmax {name}" for name in cut.left]
+    return lines + [f"  assumed: {text}" for text in spec.notes]
+
+
+def _raw_lines(cut: Cut, output: Path) -> list[str]:
+    spec = cut.spec
+    lines = [f"{output}: raw, nothing is decoded, input {spec.preprocess.width}x{spec.preprocess.height}"]
+    lines += [f"  output {head.name}: {'x'.join(map(str, head.shape))}" for head in spec.outputs]
     lines += [f"  rewritten: {text}" for text in cut.rewritten]
     lines += [f"  left to the board's CPU: Softmax {name}" for name in cut.left]
     return lines + [f"  assumed: {text}" for text in spec.notes]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from edgekit.cli.calibrate import add_choice_arguments
 from edgekit.cli.options import add_checkpoint_export, add_json, add_output
+from edgekit.cli.preprocessing import cut_options
 
 if TYPE_CHECKING:
     from edgekit.deploy.pipeline import Deployed
@@ -46,6 +47,7 @@ def run(args: argparse.Namespace) -> int:
             optimize=args.optimize,
             python=args.python,
             imgsz_hw=parse_imgsz(args.imgsz),
+            cut_options=cut_options(args),
             progress=progress,
         )
     print_json("deploy", _as_dict(done)) if args.json else _print(done)

@@ -187,7 +187,7 @@ def run_tracking(args: argparse.Namespace, session: Session, source: Source, fol
     if not args.track:
         _require_track(args)
         return None
-    if session.spec.task == "classify":
+    if session.spec.task in ("classify", "raw"):
         raise ConfigError("--track is for models that detect objects, and this one classifies", hint="leave it away")
     if args.count_settle < 1:
         raise ConfigError(f"--count-settle is {args.count_settle}, expected 1 or more", hint="1 counts at once")

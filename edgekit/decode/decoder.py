@@ -70,6 +70,9 @@ def require_whole_head(spec: ModelSpec) -> None:
         ModelError: An output is missing, there twice, of another task, or does not fit the class names; says which.
     """
     task = TASKS[spec.task]
+    if task.any_outputs:
+        _require_raw(spec)
+        return
     anchored = task.anchors and any(head.role == "object" for head in spec.outputs)
     roles: tuple[str, ...] = ("object",) if anchored else task.roles
     for stride in spec.strides or (0,):
@@ -86,6 +89,14 @@ def require_whole_head(spec: ModelSpec) -> None:
     _require_channels(spec)
     if task.extra_role == "keypoint":
         _require_keypoint_shape(spec)
+
+
+def _require_raw(spec: ModelSpec) -> None:
+    for head in spec.outputs:
+        if head.role != "raw":
+            raise ModelError(
+                f"output {head.name!r} has the role {head.role!r}, expected 'raw' for task {spec.task!r}", hint=HINT
+            )
 
 
 def _require_channels(spec: ModelSpec) -> None:

@@ -78,6 +78,10 @@ class Heads:
         """Return the head of this role (and stride); raises ModelError if there is not exactly one."""
         return self._by_name[self.spec.head(role, stride).name]
 
+    def named(self, name: str) -> Head:
+        """Return the head of the output `name`, which the sidecar has."""
+        return self._by_name[name]
+
     def check(self, raw: RawHeads) -> None:
         """Raise ModelError if an output of the device is missing or has another shape or dtype than the sidecar's."""
         for head in self._all:

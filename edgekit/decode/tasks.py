@@ -9,10 +9,19 @@ from edgekit.decode.heads import RawHeads
 from edgekit.decode.obb import decode_obb
 from edgekit.decode.plan import Plan
 from edgekit.decode.pose import decode_pose
+from edgekit.decode.raw import decode_raw
 from edgekit.decode.segment import decode_segment
 from edgekit.ops.letterbox import Letterbox
 from edgekit.ops.math import softmax
-from edgekit.results import Classifications, Detections, Poses, Results, RotatedDetections, Segmentations
+from edgekit.results import (
+    Classifications,
+    Detections,
+    Poses,
+    RawOutputs,
+    Results,
+    RotatedDetections,
+    Segmentations,
+)
 from edgekit.spec import Role, TaskName
 
 
@@ -28,6 +37,7 @@ class Task:
         has_boxes: Whether it finds objects on grids; otherwise there is one verdict per image.
         has_prototypes: Whether one more output holds mask prototypes.
         anchors: Whether heads with anchor boxes serve it, too.
+        any_outputs: Whether the outputs are whatever they are, all of the role "raw".
         coco_kind: What pycocotools scores beside boxes: "segm", "keypoints", or "".
     """
 
@@ -38,6 +48,7 @@ class Task:
     has_boxes: bool = True
     has_prototypes: bool = False
     anchors: bool = False
+    any_outputs: bool = False
     coco_kind: str = ""
 
     @property
@@ -76,6 +87,7 @@ TASKS: dict[str, Task] = {
         Task("pose", Poses, decode_pose, extra_role="keypoint", coco_kind="keypoints"),
         Task("obb", RotatedDetections, decode_obb, extra_role="angle"),
         Task("classify", Classifications, decode_classify, has_boxes=False),
+        Task("raw", RawOutputs, decode_raw, has_boxes=False, any_outputs=True),
     )
 }
 TASK_OF_EXTRA: dict[str, str] = {task.extra_role: name for name, task in TASKS.items() if task.extra_role}

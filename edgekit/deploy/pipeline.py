@@ -6,6 +6,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from edgekit.calibration.pipeline import CalibrationSet, calibrate
 from edgekit.compilation.build import CompileResult, compile_model
@@ -21,6 +22,9 @@ from edgekit.report.gather import collect
 from edgekit.report.page import write_page
 from edgekit.report.report import Report, make_report
 from edgekit.spec import ModelSpec, load_spec
+
+if TYPE_CHECKING:
+    from edgekit.export import CutOptions
 
 LABELS_NAME = "labels.txt"
 REPORT_JSON_NAME = "report.json"
@@ -53,6 +57,7 @@ def deploy(
     optimize: str | None = None,
     python: str | None = None,
     imgsz_hw: tuple[int, int] | None = None,
+    cut_options: CutOptions | None = None,
     progress: Progress = silent,
 ) -> Deployed:
     """Make the bundle for the board from a stock YOLO export: calibrate, compile, strip, pack.
@@ -71,6 +76,7 @@ def deploy(
         optimize: "O0" to "O3"; None is the yaml's.
         python: For a checkpoint: an interpreter that has Ultralytics; None is looked for.
         imgsz_hw: For a checkpoint: the input size of the export, height first; None is the checkpoint's.
+        cut_options: For a model that is no YOLO: its task, and how it takes its images.
         progress: Called with each stage.
 
     Returns:
@@ -89,7 +95,15 @@ def deploy(
         clock.lap("export")
     with folder_lock(work, "deploy"):
         calibration = calibrate(
-            model, images, work, num=num, select=select, input_kind=input_kind, march=march, progress=progress
+            model,
+            images,
+            work,
+            num=num,
+            select=select,
+            input_kind=input_kind,
+            march=march,
+            cut_options=cut_options,
+            progress=progress,
         )
         clock.lap("calibrate")
         build = compile_model(calibration.yaml_path, toolchain=toolchain, optimize=optimize, progress=progress)

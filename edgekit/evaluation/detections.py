@@ -9,10 +9,18 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from edgekit.errors import DataError
+from edgekit.errors import ConfigError, DataError
 from edgekit.evaluation.outlines import packed_pixels
 from edgekit.evaluation.rle import masks_to_rles
-from edgekit.results import TOP_CLASSES, Classifications, Poses, Results, RotatedDetections, Segmentations
+from edgekit.results import (
+    TOP_CLASSES,
+    Classifications,
+    Detections,
+    Poses,
+    Results,
+    RotatedDetections,
+    Segmentations,
+)
 
 __all__ = ["ImageDetections", "detections_from_row", "is_intact", "row_from_results"]
 
@@ -75,6 +83,11 @@ def row_from_results(results: Results) -> dict[str, Any]:
         top = results.top(min(TOP_CLASSES, len(results.names)))
         row = {"boxes_xyxy": [[0, 0, 0, 0]] * len(top), "scores": [round(p, 6) for _, p in top]}
         return {"size_wh": list(results.size_wh), **row, "class_ids": [i for i, _ in top]}
+    if not isinstance(results, Detections):
+        raise ConfigError(
+            "a raw model's arrays have no scores to evaluate, expected detections or classes",
+            hint="edgekit compare measures how near the arrays of two models are",
+        )
     row = {
         "size_wh": list(results.size_wh),
         "boxes_xyxy": _rounded(results.boxes_xyxy, 3),

@@ -15,10 +15,12 @@ from edgekit.export.declared_bounds import with_declared
 from edgekit.export.extract_heads import reroot
 from edgekit.export.half_precision import holds_halves
 from edgekit.export.head_match import HeadMatch
+from edgekit.export.input_options import NO_INPUT_OPTIONS, InputOptions, missing_normalization
 from edgekit.export.metadata import read_metadata
 from edgekit.export.opset import opset_of, to_opset_11
 from edgekit.export.prepare import fix_input, fold_constants, input_notes
 from edgekit.export.qdq import holds_qdq, quantization_notes, remove_qdq
+from edgekit.export.raw import cut_raw, refuse_control_flow
 from edgekit.export.similarity import fold_similarities
 from edgekit.export.softmax_rewrite import name_last_axis, rewrite_softmax
 from edgekit.export.stock_export import cut_stock
@@ -48,12 +50,16 @@ class CutOptions:
     imgsz_hw: the size for a graph whose height and width are open. branch: "one2many" or "one2one" where a graph
     holds both heads; one-to-many otherwise, see `choose_branch`. keep_softmax: leave attention as it is.
     outputs: tensors that an expert names as heads, each with its role or "", instead of looking for them.
+    task: "raw" keeps the outputs as they are, "classify" takes the one output for scores; "" looks. inputs: how the
+    model takes its images, where the file does not say it.
     """
 
     imgsz_hw: tuple[int, int] | None = None
     branch: str = ""
     keep_softmax: bool = False
     outputs: Mapping[str, str] | None = None
+    task: str = ""
+    inputs: InputOptions = NO_INPUT_OPTIONS
 
 
 DEFAULT_OPTIONS = CutOptions()
@@ -156,6 +162,7 @@ def cut_graph(
             "this graph is quantized already (domain `horizon`), expected a float ONNX",
             hint="cut the stock export; a quantized graph runs as it is: edgekit run --model",
         )
+    refuse_control_flow(model)
     progress("finding the head", 0, 0)
     model, declared = remove_qdq(model) if holds_qdq(model) else (model, NOTHING_DECLARED)
     try:
@@ -163,7 +170,7 @@ def cut_graph(
         joined, similarities = fold_similarities(fold_constants(fixed))
         match = find_heads(joined, size_wh, options, known=known)
     except ModelError as error:
-        named = error if options.outputs else named_error(model, error)
+        named = error if options.outputs or options.task else named_error(model, error)
         if named is error:
             raise
         raise named from error
@@ -186,7 +193,7 @@ def cut_graph(
         rewritten = ("float16 to float32", *rewritten)
     left = tuple(n.name or n.output[0] for n in finished.graph.node if n.op_type in CPU_OPS)
     notes = (*match.spec.notes, *input_notes(model, options.imgsz_hw), *quantization_notes(declared), *proven)
-    spec = replace(match.spec, notes=notes)
+    spec = replace(_with_inputs(match.spec, model, options, known), notes=notes)
     return Cut(finished, spec, match.dropped, rewritten, left)
 
 
@@ -195,6 +202,11 @@ def find_heads(
 ) -> HeadMatch:
     """The heads of a graph of fixed size: those named, a classifier's logits, those it was cut at, or by structure."""
     index, metadata = index_graph(model), read_metadata(model)
+    known_raw = known is not None and known.task == "raw" and options.outputs is None
+    if options.task == "raw" or (known_raw and not options.task):
+        return cut_raw(index, metadata, size_wh, chosen=options.outputs or ())
+    if options.task == "classify":
+        return cut_classifier(index, metadata, size_wh)
     if options.outputs is not None:
         return cut_again(index, metadata, size_wh, known=known, chosen=options.outputs)
     if is_classifier(index):
@@ -202,6 +214,20 @@ def find_heads(
     if is_cut(index):
         return cut_again(index, metadata, size_wh, known=known)
     return cut_stock(index, metadata, size_wh, branch=options.branch)
+
+
+def _with_inputs(spec: ModelSpec, model: onnx.ModelProto, options: CutOptions, known: ModelSpec | None) -> ModelSpec:
+    """The sidecar with what the options say of the images; refused where nobody says it.
+
+    What Ultralytics exports takes pixels in 0..1; of another classifier or raw graph nothing is known.
+    """
+    metadata = read_metadata(model)
+    described = bool(metadata.task or metadata.family or known)
+    if spec.task in ("classify", "raw") and not described and not options.inputs.normalized:
+        raise missing_normalization(spec.input.name)
+    if known is not None and known.task == spec.task == "raw":
+        spec = replace(spec, input=known.input, preprocess=known.preprocess)
+    return options.inputs.applied(spec)
 
 
 def _for_toolchain(cut: onnx.ModelProto, *, keep_softmax: bool) -> tuple[onnx.ModelProto, tuple[str, ...]]:

@@ -13,17 +13,19 @@ NCHW_TO_NHWC = (0, 2, 3, 1)
 
 
 def reroot(model: onnx.ModelProto, outputs: Mapping[str, tuple[str, tuple[int, ...]]]) -> onnx.ModelProto:
-    """`model` up to these tensors. `outputs`: new name -> (tensor, its shape (1, c, h, w)); each gets a Transpose."""
+    """`model` up to these tensors. `outputs`: new name -> (tensor, its shape); maps (1, c, h, w) get a Transpose."""
     pruned = extract(model, {}, dict.fromkeys(tensor for tensor, _ in outputs.values()))
     _free_names(pruned.graph, set(outputs))
     del pruned.graph.output[:]
-    for name, (tensor, (_, c, h, w)) in outputs.items():
+    for name, (tensor, shape) in outputs.items():
         tensor = _renamed(tensor, set(outputs))
-        pruned.graph.node.append(
-            helper.make_node("Transpose", [tensor], [name], f"{name}/Transpose", perm=NCHW_TO_NHWC)
-        )
-        shape = [1, h, w, c]
-        pruned.graph.output.append(helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, shape))
+        if len(shape) == 4:
+            node = helper.make_node("Transpose", [tensor], [name], f"{name}/Transpose", perm=NCHW_TO_NHWC)
+            shape = tuple(shape[axis] for axis in NCHW_TO_NHWC)
+        else:
+            node = helper.make_node("Identity", [tensor], [name], f"{name}/Identity")
+        pruned.graph.node.append(node)
+        pruned.graph.output.append(helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, list(shape)))
     return pruned
 
 

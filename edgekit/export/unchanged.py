@@ -37,7 +37,7 @@ def prove_heads(
 
     def stock_heads(x: npt.NDArray[np.float32]) -> Heads:
         outputs_by_name = run({value.name: x})
-        return {name: outputs_by_name[tensor].transpose(0, 2, 3, 1) for name, (tensor, _) in outputs.items()}
+        return {name: _channels_last(outputs_by_name[tensor]) for name, (tensor, _) in outputs.items()}
 
     expected = stock_heads(image)
     if broken := [name for name, values in expected.items() if not np.isfinite(values).all()]:
@@ -63,6 +63,10 @@ def prove_heads(
         f"{outputs_by_name[name]:.3g} of its largest value, expected at most {HEAD_TOLERANCE}",
         hint="export with opset=11; if it stays, keep attention as it is: edgekit cut --keep-softmax",
     )
+
+
+def _channels_last(values: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    return values.transpose(0, 2, 3, 1) if values.ndim == 4 else values
 
 
 def _differences(ours: Heads, expected: Heads) -> dict[str, float]:

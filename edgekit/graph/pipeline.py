@@ -9,11 +9,14 @@ from edgekit.graph.passes.canonicalize import average_as_conv, drop_dead, drop_h
 from edgekit.graph.passes.clip import absorb_clips
 from edgekit.graph.passes.fold import constant_arithmetic, drop_identities, fold_batch_norm, fold_constants
 from edgekit.graph.passes.fuse import fuse_relu, fuse_softmax, fuse_swish
+from edgekit.graph.passes.windows import explicit_pads, join_pads
 
 Pass = Callable[[FloatGraph], FloatGraph]
 
 PASSES: tuple[Pass, ...] = (
     fold_constants,
+    explicit_pads,
+    join_pads,
     drop_identities,
     drop_head_transposes,
     drop_dead,

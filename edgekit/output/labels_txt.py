@@ -95,6 +95,8 @@ def label_sink(folder: RunFolder, names: OutputNames, kind: str) -> Callable[[st
 def _yolo_lines(results: Results, *, scores: bool) -> str:
     if isinstance(results, Classifications):
         return "".join(f"{p:.4f} {results.names[i]}\n" for i, p in results.top())
+    if not isinstance(results, Detections):
+        raise ConfigError("a raw model's arrays have no label lines", hint="leave --labels out; they are in raw/*.npz")
     lines = []
     for index in range(len(results)):
         values = yolo_values(results, index)

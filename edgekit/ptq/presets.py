@@ -36,11 +36,14 @@ def ptq_config(
     train_type: str = "rgb",
     calibration: str = "default",
     max_percentile: float | None = None,
+    mean: tuple[float, ...] = (0.0,),
+    scale: tuple[float, ...] = (UNIT_SCALE,),
     softmax_on_bpu: bool = False,
 ) -> PtqConfig:
     """A complete PTQ yaml for one model with one image input.
 
-    `input_kind` is what the board will feed (nv12, rgb, bgr, yuv444, gray), `train_type` what the ONNX takes.
+    `input_kind` is what the board will feed (nv12, rgb, bgr, yuv444, gray), `train_type` what the ONNX takes, which is
+    (pixel - mean) * scale, one number for all channels or one for each.
     Raises ConfigError on combinations that cannot be compiled.
     """
     if max_percentile is not None and calibration != "max":
@@ -50,6 +53,7 @@ def ptq_config(
         )
     channels = 1 if train_type == "gray" else 3
     nv12 = input_kind == "nv12"
+    with_mean = any(mean)
     return PtqConfig(
         ModelParameters(
             onnx_model=f"./{onnx_model}",
@@ -66,8 +70,9 @@ def ptq_config(
             input_type_train=(train_type,),
             input_layout_train=("NCHW",),
             input_shape=((1, channels, size_wh[1], size_wh[0]),),
-            norm_type=("data_scale",),
-            scale_value=((UNIT_SCALE,),),
+            norm_type=("data_mean_and_scale" if with_mean else "data_scale",),
+            mean_value=(mean,) if with_mean else None,
+            scale_value=(scale,),
         ),
         CalibrationParameters(
             cal_data_dir=(f"./{CALIBRATION_DIR}",),
@@ -83,6 +88,7 @@ def ptq_config(
 def reasons(config: PtqConfig) -> dict[str, str]:
     """Why each value stands as it does, by field: the comments in the yaml."""
     model_input = config.inputs[0]
+    unit = model_input.scale == (UNIT_SCALE,) and model_input.mean is None
     return {
         "onnx_model": "cut at the head convolutions (edgekit cut), so that no float tail stays on the board's CPU",
         "march": "bernoulli2: RDK X3, bayes: RDK Ultra, bayes-e: RDK X5; their .bin files never interchange",
@@ -97,8 +103,9 @@ def reasons(config: PtqConfig) -> dict[str, str]:
         "input_layout_train": "the layout of the ONNX, and that of the calibration files",
         "input_shape": "the size that the ONNX was exported at; nv12 and yuv444 need even sides",
         "norm_type": "the BPU scales the pixels itself",
-        "scale_value": "1/255: the files and the board give 0..255, the ONNX takes 0..1; no mean is subtracted",
-        "cal_data_dir": "made by edgekit calibrate: letterboxed as at run time, not stretched",
+        "mean_value": "subtracted from the pixels 0..255 of the files and the board, per channel of the ONNX",
+        "scale_value": REASON_OF_UNIT_SCALE if unit else "1 / std: what the model was trained with, per channel",
+        "cal_data_dir": "made by edgekit calibrate: each image fits the input as it will at run time",
         "cal_data_type": "raw float32, no header, values 0..255",
         "calibration_type": REASON_OF_CALIBRATION.get(config.calibration_parameters.calibration_type, ""),
         "max_percentile": "cuts the rarest activations off, so that the common ones get finer steps",
@@ -109,6 +116,7 @@ def reasons(config: PtqConfig) -> dict[str, str]:
     }
 
 
+REASON_OF_UNIT_SCALE = "1/255: the files and the board give 0..255, the ONNX takes 0..1; no mean is subtracted"
 REASON_OF_RT = {
     "nv12": "what the board's cameras and decoders deliver: half the bytes of RGB, converted on the BPU for free",
     "rgb": "three planes of pixels as the model was trained: no colour conversion lies between",

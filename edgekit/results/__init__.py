@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from edgekit.results.classifications import TOP_CLASSES, Classifications, Results
     from edgekit.results.detections import MASK_FORMATS, NO_TRACK, Detections, concatenate
     from edgekit.results.poses import Poses
+    from edgekit.results.raw_outputs import RawOutputs
     from edgekit.results.rotated import RotatedDetections
     from edgekit.results.segmentations import Segmentations
 
@@ -20,6 +21,7 @@ __all__ = [
     "Classifications",
     "Detections",
     "Poses",
+    "RawOutputs",
     "Results",
     "RotatedDetections",
     "Segmentations",
@@ -35,6 +37,7 @@ __getattr__ = lazy_exports(
         "Classifications": "edgekit.results.classifications",
         "Detections": "edgekit.results.detections",
         "Poses": "edgekit.results.poses",
+        "RawOutputs": "edgekit.results.raw_outputs",
         "Results": "edgekit.results.classifications",
         "RotatedDetections": "edgekit.results.rotated",
         "Segmentations": "edgekit.results.segmentations",

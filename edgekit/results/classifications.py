@@ -14,6 +14,7 @@ from edgekit.labels import class_color_bgr
 from edgekit.ops.draw import draw_text
 from edgekit.results.detections import Detections
 from edgekit.results.frame import Image, check_shape, finish_drawing, heading, import_library, start_drawing
+from edgekit.results.raw_outputs import RawOutputs
 
 TOP_CLASSES = 5  # as classifiers are scored
 
@@ -79,4 +80,4 @@ class Classifications:
         return finish_drawing(image, self.device)
 
 
-Results = Detections | Classifications  # what a decoder gives, by task
+Results = Detections | Classifications | RawOutputs  # what a decoder gives, by task

@@ -76,7 +76,7 @@ def check_tasks(config: RobotConfig, sessions: Mapping[str, RecoveringSession]) 
     """
     for task in config.tasks:
         spec = sessions[task.crops_of or task.model].current().spec
-        if spec.task == "classify" and (task.track or task.crops_of):
+        if spec.task in ("classify", "raw") and (task.track or task.crops_of):
             what = (
                 f"{task.model!r} runs on the boxes of {task.crops_of!r}"
                 if task.crops_of

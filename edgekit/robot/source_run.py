@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, cast
 
 from edgekit.errors import EdgekitError
-from edgekit.results import Classifications, Detections, Results
+from edgekit.results import Detections, Results
 from edgekit.robot.config import TaskConfig
 from edgekit.robot.crops import Crop, crops_of, moved
 from edgekit.robot.frame import CropResults, RobotFrame, TaskResults
@@ -242,7 +242,7 @@ class SourceRun:
         for crop, future in waiting:
             results = self._decoded(task, future, sent.times_ms)
             if results is not None:
-                whole = results if isinstance(results, Classifications) else moved(results, crop, _size_wh(sent.frame))
+                whole = results if not isinstance(results, Detections) else moved(results, crop, _size_wh(sent.frame))
                 parts.append(CropResults(crop, whole))
         return tuple(parts)
 

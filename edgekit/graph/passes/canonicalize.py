@@ -85,7 +85,10 @@ def _average(node: FloatNode, graph: FloatGraph, constants: dict[str, np.ndarray
 
 
 def drop_head_transposes(graph: FloatGraph) -> FloatGraph:
-    """The NCHW to NHWC Transpose before a graph output vanishes: integers are NHWC anyway."""
+    """The NCHW to NHWC Transpose before a graph output vanishes: integers are NHWC anyway.
+
+    An output of other than four axes stays as it is.
+    """
     producers = graph.producers()
     outputs: dict[str, str] = {}
     dropped: set[str] = set()
@@ -94,11 +97,13 @@ def drop_head_transposes(graph: FloatGraph) -> FloatGraph:
         if node is not None and node.op == "Transpose" and list(node.attrs.get("perm", [])) == NHWC_PERM:
             outputs[name] = node.inputs[0]
             dropped.add(node.name)
-        else:
+        elif len(graph.shapes.get(tensor, ())) == 4:
             raise ModelError(
                 f"output {name!r} does not end in a Transpose to NHWC, expected a cut heads model",
                 hint="run edgekit cut on the stock export and compile its result",
             )
+        else:
+            outputs[name] = tensor
     return graph.with_nodes((n for n in graph.nodes if n.name not in dropped), outputs=outputs)
 
 

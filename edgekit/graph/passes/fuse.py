@@ -17,17 +17,19 @@ TABLE_FUNCTIONS = {
     "Elu": "elu",
     "Softplus": "softplus",
 }
+GATES = {"Sigmoid": "swish", "HardSigmoid": "hard_swish"}  # what x times this function of x is
 
 
 def fuse_swish(graph: FloatGraph) -> FloatGraph:
-    """Fuse x * Sigmoid(x) into one table; single-input functions become tables, too."""
+    """Fuse x * Sigmoid(x) and x * HardSigmoid(x) into one table; single-input functions become tables, too."""
     producers, consumers = graph.producers(), graph.consumers()
     fused: set[str] = set()
     nodes: list[FloatNode] = []
     for node in graph.nodes:
         gate = _swish_gate(node, producers)
         if gate is not None:
-            nodes.append(FloatNode(node.name, "Table", gate.inputs, node.outputs, {"function": "swish"}))
+            attrs = {"function": GATES[gate.op]}
+            nodes.append(FloatNode(node.name, "Table", gate.inputs, node.outputs, attrs))
             if len(consumers[gate.output]) == 1:
                 fused.add(gate.name)
         elif node.op in TABLE_FUNCTIONS:
@@ -39,14 +41,21 @@ def fuse_swish(graph: FloatGraph) -> FloatGraph:
 
 
 def _swish_gate(node: FloatNode, producers: dict[str, FloatNode]) -> FloatNode | None:
-    """The Sigmoid of `x * Sigmoid(x)`, where `node` is that product."""
+    """The Sigmoid of `x * Sigmoid(x)`, or the HardSigmoid of HardSwish, where `node` is that product."""
     if node.op != "Mul":
         return None
     for x, gate_name in (node.inputs, node.inputs[::-1]):
         gate = producers.get(gate_name)
-        if gate is not None and gate.op == "Sigmoid" and gate.inputs[0] == x:
+        if gate is not None and gate.op in GATES and gate.inputs[0] == x and _is_gate(gate):
             return gate
     return None
+
+
+def _is_gate(gate: FloatNode) -> bool:
+    """Whether a HardSigmoid is that of HardSwish (ONNX): slope 1/6, 0.5 at 0."""
+    if gate.op == "Sigmoid":
+        return True
+    return abs(gate.attrs.get("alpha", 0.2) - 1 / 6) < 1e-6 and abs(gate.attrs.get("beta", 0.5) - 0.5) < 1e-6
 
 
 def fuse_relu(graph: FloatGraph) -> FloatGraph:

@@ -108,7 +108,7 @@ class DetectNode:
         messages, header = self._messages, frame.header
         if isinstance(results, Classifications):
             self._publish("classification", lambda: messages.classification(results, header))
-        else:
+        elif isinstance(results, Detections):
             self._publish("detections", lambda: messages.detections(results, header))
         if isinstance(results, Segmentations):
             self._publish("masks", lambda: messages.labels(results, header))

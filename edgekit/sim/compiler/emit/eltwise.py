@@ -37,9 +37,11 @@ def emit_add(writer: GraphWriter, node: FloatNode) -> None:
 
 
 def emit_mul(writer: GraphWriter, node: FloatNode) -> None:
-    """HzSElementwiseMul: the product of two int8 fits the 16 bits between the shifts as it is, wider ones do not."""
-    _same_shape(writer, node)
-    x, e = node.inputs
+    """HzSElementwiseMul: the product of two int8 fits the 16 bits between the shifts as it is, wider ones do not.
+
+    A gate of channels (1, C, 1, 1) or of pixels (1, 1, H, W) is the second operand and is broadcast.
+    """
+    x, e = _gated(writer, node)
     factor = writer.scale(x) * writer.scale(e) / writer.scale(node.output)
     bytewise = writer.bits(x) == writer.bits(e) == 8
     _add_node(writer, node, (x, e), {}, 0 if bytewise else _accu_shift(writer, node, factor), factor)
@@ -79,6 +81,17 @@ def _add_node(
         rounding_method="ROUND",
         output_bit=bits,
     )
+
+
+def _gated(writer: GraphWriter, node: FloatNode) -> tuple[str, str]:
+    """The operands of a product, the one of the result's shape first."""
+    shapes = [writer.graph.shapes.get(name, ()) for name in node.inputs]
+    result = writer.graph.shapes.get(node.output, ())
+    fits = all(len(shape) == 4 and all(a in (1, b) for a, b in zip(shape, result, strict=True)) for shape in shapes)
+    if len(result) != 4 or not fits or result not in shapes:
+        raise unsupported(node, f"combines the shapes {list(shapes[0])} and {list(shapes[1])}")
+    x, e = node.inputs
+    return (x, e) if shapes[0] == result else (e, x)
 
 
 def _same_shape(writer: GraphWriter, node: FloatNode) -> None:

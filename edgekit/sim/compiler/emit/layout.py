@@ -8,6 +8,15 @@ from edgekit.graph.float_graph import FloatNode, unsupported
 from edgekit.sim.compiler.emit.eltwise import rescale_to, to_int8
 from edgekit.sim.compiler.emit.writer import NCHW, NHWC, NHWC_AXIS, GraphWriter
 
+STEP_BITS = 16  # fraction bits of a position in an interpolated map
+# ONNX's coordinate_transformation_mode -> the dialect's `align_mode`
+ALIGNMENTS = {
+    "half_pixel": "center",
+    "pytorch_half_pixel": "center",
+    "asymmetric": "origin",
+    "align_corners": "given_step",
+}
+
 
 def emit_slice(writer: GraphWriter, node: FloatNode) -> None:
     """Slice along one axis, in the layout that its input has."""
@@ -52,7 +61,10 @@ def emit_max_pool(writer: GraphWriter, node: FloatNode) -> None:
 
 
 def emit_resize(writer: GraphWriter, node: FloatNode) -> None:
-    """Resize or Upsample to a whole multiple, nearest neighbour; the BPU has it for int8 only."""
+    """Resize or Upsample, to a whole multiple by nearest neighbour or bilinearly; the BPU has it for int8 only."""
+    if _mode(node) == "linear":
+        _emit_linear_resize(writer, node)
+        return
     before, after = (writer.graph.shapes[name] for name in (node.inputs[0], node.output))
     whole = len(before) == 4 and before[:2] == after[:2] and all(a % b == 0 for a, b in zip(after, before, strict=True))
     if node.attrs.get("mode", "nearest") != "nearest" or not whole:
@@ -66,6 +78,35 @@ def emit_resize(writer: GraphWriter, node: FloatNode) -> None:
         reads=node.inputs[0],
         mode="nearest",
         scale=[after[2] // before[2], after[3] // before[3]],
+    )
+
+
+def _mode(node: FloatNode) -> str:
+    return str(node.attrs.get("mode", "nearest"))
+
+
+def _emit_linear_resize(writer: GraphWriter, node: FloatNode) -> None:
+    """HzQuantizedRoiResize: where ONNX takes its samples decides the step and the first position."""
+    before, after = (writer.graph.shapes[name] for name in (node.inputs[0], node.output))
+    default = "half_pixel" if node.op == "Resize" else "asymmetric"
+    mode = str(node.attrs.get("coordinate_transformation_mode", default))
+    if len(before) != 4 or before[:2] != after[:2] or mode not in ALIGNMENTS:
+        raise unsupported(node, f"resizes {list(before)} to {list(after)} by {mode!r}")
+    attrs: dict[str, object] = {"align_mode": ALIGNMENTS[mode]}
+    if mode == "align_corners":
+        pairs = zip(before[2:], after[2:], strict=True)
+        attrs["step"] = [((n - 1) << STEP_BITS) // max(m - 1, 1) for n, m in pairs]
+    writer.add(
+        "HzQuantizedRoiResize",
+        node.name,
+        [to_int8(writer, node.inputs[0])],
+        [writer.write(node.output)],
+        reads=node.inputs[0],
+        sizes=list(after[2:]),
+        step_decimal_bit=STEP_BITS,
+        pad_mode="boundary",
+        is_interpolate_twice=0,
+        **attrs,
     )
 
 

@@ -1,0 +1,116 @@
+"""How an ordinary CNN takes its images, where nothing in the file says it: mean, deviation, fit and channel order."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+from edgekit.errors import ConfigError, ModelError
+from edgekit.preprocess import Preprocess
+from edgekit.records import to_json
+from edgekit.spec import ModelSpec
+
+__all__ = ["COLORS", "NORMALIZATIONS", "NO_INPUT_OPTIONS", "InputOptions", "missing_normalization"]
+
+COLORS = ("rgb", "bgr")
+# Name -> (mean, std) of pixels 0..255, per channel in RGB order: what models were trained on.
+NORMALIZATIONS: dict[str, tuple[tuple[float, ...], tuple[float, ...]]] = {
+    "imagenet": ((123.675, 116.28, 103.53), (58.395, 57.12, 57.375)),  # torchvision; most of timm
+    "unit": ((0.0,), (255.0,)),  # 0..1: Ultralytics
+    "signed": ((127.5,), (127.5,)),  # -1..1: Inception, MobileNet of TensorFlow
+    "pixels": ((0.0,), (1.0,)),  # 0..255 as they are
+}
+
+
+@dataclass(frozen=True, slots=True)
+class InputOptions:
+    """What a user says of a model's images; empty fields leave what the model's kind implies.
+
+    Attributes:
+        mean: Of the pixels 0..255, one number or one per channel.
+        std: Their standard deviation, likewise.
+        fit: "pad", "crop" or "stretch".
+        crop_fraction: Of "crop": the input's side as a share of the scaled image's; see `Preprocess`.
+        color: Channel order of a model with three channels: "rgb" or "bgr".
+    """
+
+    mean: tuple[float, ...] = ()
+    std: tuple[float, ...] = ()
+    fit: str = ""
+    crop_fraction: float | None = None
+    color: str = ""
+
+    def __post_init__(self) -> None:
+        if bool(self.mean) != bool(self.std):
+            missing, there = ("std", "mean") if self.mean else ("mean", "std")
+            raise ConfigError(
+                f"--{missing} is missing beside --{there}, expected both",
+                hint=f"add --{missing}, in pixels 0..255, or name a preset: --normalize imagenet",
+            )
+        if self.color not in ("", *COLORS):
+            raise ConfigError(f"color is {self.color!r}, expected one of {', '.join(COLORS)}", hint="leave it out")
+
+    def __bool__(self) -> bool:
+        return self != InputOptions()
+
+    @property
+    def normalized(self) -> bool:
+        """Whether mean and standard deviation are known."""
+        return bool(self.mean)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the options that are set, for a manifest."""
+        return {key: value for key, value in to_json(self).items() if value not in ("", None, [])}
+
+    def applied(self, spec: ModelSpec) -> ModelSpec:
+        """Return the sidecar with these options in it.
+
+        Args:
+            spec: The sidecar of a float model.
+
+        Raises:
+            ConfigError: They do not fit the model's input.
+        """
+        if not self:
+            return spec
+        gray = spec.input.kind == "gray"
+        if gray and (self.color or max(len(self.mean), len(self.std)) > 1):
+            raise ConfigError(
+                f"input {spec.input.name!r} has one channel, expected one mean, one std and no --color",
+                hint="give --mean and --std one number each",
+            )
+        return replace(
+            spec,
+            input=replace(spec.input, kind=self.color or spec.input.kind),
+            preprocess=self._preprocess(spec.preprocess),
+        )
+
+    def _preprocess(self, before: Preprocess) -> Preprocess:
+        fit = self.fit or before.fit
+        if self.crop_fraction is not None and fit != "crop":
+            raise ConfigError(
+                f"--crop-fraction is {self.crop_fraction:g} with images that are not cropped, expected --fit crop",
+                hint="add --fit crop, or leave the fraction out",
+            )
+        fraction = self.crop_fraction if self.crop_fraction is not None else before.crop_fraction
+        try:
+            return replace(
+                before,
+                fit=fit,
+                crop_fraction=fraction if fit == "crop" else 1.0,
+                mean=self.mean or before.mean,
+                std=self.std or before.std,
+            )
+        except ModelError as error:
+            raise ConfigError(error.message.removeprefix("preprocess."), hint="see edgekit cut --help") from error
+
+
+NO_INPUT_OPTIONS = InputOptions()
+
+
+def missing_normalization(input_name: str) -> ModelError:
+    """Return the refusal of a model of which nothing says how its pixels are normalised."""
+    return ModelError(
+        f"nothing says how the pixels of input {input_name!r} are normalised, expected a mean and a std",
+        hint="add --normalize imagenet (torchvision, timm), unit (0..1) or signed (-1..1), or --mean and --std",
+    )
