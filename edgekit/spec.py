@@ -19,14 +19,16 @@ from edgekit.records import HINT, as_mapping, check_envelope, envelope, from_jso
 from edgekit.text import shorten
 
 KIND = "model"  # in the schema of a sidecar
-TaskName = Literal["detect", "segment", "pose", "obb", "classify", "raw"]
+TaskName = Literal["detect", "segment", "pose", "obb", "classify", "semantic", "depth"]
 Stage = Literal["stock", "heads", "quantized", "bin"]
 InputKind = Literal["nv12", "rgb", "bgr", "yuv444", "gray", "featuremap"]
-Role = Literal["box", "class", "mask", "keypoint", "angle", "proto", "object", "raw"]
+Role = Literal["box", "class", "mask", "keypoint", "angle", "proto", "object", "depth"]
 TASK_NAMES: tuple[TaskName, ...] = get_args(TaskName)
 STAGES: tuple[Stage, ...] = get_args(Stage)
 INPUT_KINDS: tuple[InputKind, ...] = get_args(InputKind)
 ROLES: tuple[Role, ...] = get_args(Role)
+DEPTH_ACTIVATIONS: tuple[str, ...] = ("exp", "sigmoid", "softplus", "linear")
+GRID_ROLES = ("box", "class", "object", "depth")  # one of them is on every stride
 HEAD_DTYPES = ("float32", "int32", "int16", "int8")
 MARCHES = ("bernoulli2", "bayes", "bayes-e", "nash-e", "nash-m", "nash-p")
 MAX_SIDES = 8  # of a tensor
@@ -107,6 +109,41 @@ class HeadSpec:
 
 
 @dataclass(frozen=True, slots=True)
+class DepthFormula:
+    """What the numbers of a depth head mean: activation(raw * gain) * factor + offset, within low..high.
+
+    Attributes:
+        activation: One of `DEPTH_ACTIVATIONS`; "exp" where the head gives logarithms.
+        factor: Above 0.
+        gain: Above 0.
+        offset: In the model's unit, as low and high are; Ultralytics' models give metres.
+        low: The least depth; None for no limit.
+        high: The largest depth; None for no limit.
+        interpolates_raw: Whether the model interpolates its raw numbers at full size, not the depths.
+        align_corners: Whether its Resize lays the outer cells on the outer pixels; half-pixel centers otherwise.
+    """
+
+    activation: str = "linear"
+    factor: float = 1.0
+    offset: float = 0.0
+    gain: float = 1.0
+    low: float | None = None
+    high: float | None = None
+    interpolates_raw: bool = False
+    align_corners: bool = False
+
+    def __post_init__(self) -> None:
+        _require(self.activation in DEPTH_ACTIVATIONS, "depth.activation", self.activation, _any_of(DEPTH_ACTIVATIONS))
+        for name in ("factor", "gain"):
+            value = getattr(self, name)
+            _require(math.isfinite(value) and value > 0, f"depth.{name}", value, "a number above 0")
+        _require(math.isfinite(self.offset), "depth.offset", self.offset, "a finite number")
+        limits = [limit for limit in (self.low, self.high) if limit is not None]
+        _require(all(map(math.isfinite, limits)), "depth.low and depth.high", limits, "finite numbers or null")
+        _require(limits == sorted(limits), "depth.low and depth.high", limits, "the lower one first")
+
+
+@dataclass(frozen=True, slots=True)
 class FileRef:
     """A file beside the sidecar: its plain name (no folders) and SHA-256."""
 
@@ -136,6 +173,7 @@ class ModelSpec:
         anchors: Per stride, (width, height) in pixels: YOLOv5 only.
         end_to_end: Whether heads are one-to-one: no NMS.
         keypoint_shape: Points, and values per point.
+        depth: How the numbers of a depth head become distances.
         march: The board's BPU: "bayes-e", ...; "" if it is not compiled.
         simulated: Whether the simulated compiler made it.
         files: Related files by part ("model", "quantized", ...).
@@ -154,6 +192,7 @@ class ModelSpec:
     anchors: tuple[tuple[tuple[float, float], ...], ...] = ()  # per stride, (width, height) px: YOLOv5 only
     end_to_end: bool = False  # one-to-one heads: no NMS
     keypoint_shape: tuple[int, ...] = ()
+    depth: DepthFormula | None = None
     march: str = ""
     simulated: bool = False
     files: Mapping[str, FileRef] = field(default_factory=dict)
@@ -186,8 +225,8 @@ class ModelSpec:
 
     @property
     def strides(self) -> tuple[int, ...]:
-        """The strides that have boxes (or, without boxes, classes), small to large."""
-        return tuple(sorted({h.stride for h in self.outputs if h.role in ("box", "class", "object") and h.stride}))
+        """The strides that have boxes (or, without boxes, classes or depths), small to large."""
+        return tuple(sorted({h.stride for h in self.outputs if h.role in GRID_ROLES and h.stride}))
 
     def head(self, role: str, stride: int | None = None) -> HeadSpec:
         """Return the only output with this role (and stride); raises ModelError if there is not exactly one."""

@@ -58,7 +58,8 @@ class AnchorFreeHeads:
         """
         self.spec: ModelSpec = heads.spec
         self.score_threshold = score_threshold
-        self.grids = tuple(_bind(heads, stride, extra_role, score_threshold) for stride in self.spec.strides)
+        strides = sorted({head.stride for head in self.spec.outputs if head.role == "box"})
+        self.grids = tuple(_bind(heads, stride, extra_role, score_threshold) for stride in strides)
         self._by_stride = {grid.stride: grid for grid in self.grids}
 
     def selected(self, raw: RawHeads) -> Iterator[tuple[Grid, Cells, Floats]]:

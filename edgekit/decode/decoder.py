@@ -73,6 +73,10 @@ def require_whole_head(spec: ModelSpec) -> None:
     if task.any_outputs:
         _require_raw(spec)
         return
+    if task.map_role and len(spec.outputs) != 1:
+        raise ModelError(
+            f"task {spec.task!r} has {len(spec.outputs)} outputs, expected one of the role {task.map_role}", hint=HINT
+        )
     anchored = task.anchors and any(head.role == "object" for head in spec.outputs)
     roles: tuple[str, ...] = ("object",) if anchored else task.roles
     for stride in spec.strides or (0,):
@@ -100,13 +104,14 @@ def _require_raw(spec: ModelSpec) -> None:
 
 
 def _require_channels(spec: ModelSpec) -> None:
-    expected = {"class": spec.num_classes, "box": 4 * spec.reg_max, "angle": 1}
+    expected = {"class": spec.num_classes, "box": 4 * spec.reg_max, "angle": 1, "depth": 1}
     if TASKS[spec.task].has_prototypes:
         expected["mask"] = spec.head("proto").channels
     meaning = {
         "class": "one for each class name",
         "box": "four times reg_max",
         "angle": "one angle",
+        "depth": "one depth",
         "mask": "one for each prototype",
     }
     for head in spec.outputs:

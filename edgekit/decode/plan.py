@@ -22,12 +22,15 @@ class DecodeOptions:
         iou_threshold: 0..1; overlap above which non-maximum suppression drops the lower score.
         max_detections: Objects kept per image.
         multi_label: Whether a cell may be several classes at once, as scoring for mAP does.
+        full_size: Whether maps (of classes, of depth) are interpolated at every pixel; otherwise a pixel has the value
+            of its cell.
     """
 
     score_threshold: float = 0.25
     iou_threshold: float = 0.7
     max_detections: int = 300
     multi_label: bool = False
+    full_size: bool = False
 
     def __post_init__(self) -> None:
         for name, option in (("score_threshold", "--conf"), ("iou_threshold", "--iou")):

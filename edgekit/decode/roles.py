@@ -25,6 +25,7 @@ NAME_PATTERNS: tuple[tuple[str, re.Pattern[str]], ...] = (
     ("keypoint", re.compile(r"(^|[/._ ])(keypoint_\d+( |$)|cv4_kpts\.\d)")),
     ("angle", re.compile(r"(^|[/._ ])angle_\d+( |$)")),
     ("object", re.compile(r"(^|[/._ ])object_\d+( |$)")),
+    ("depth", re.compile(r"(^|[/._ ])depth_\d+( |$)")),
     ("box", re.compile(r"(^|[/._ ])(one2one_)?cv2\.\d")),
     ("class", re.compile(r"(^|[/._ ])(one2one_)?cv3\.\d")),
     ("extra", re.compile(r"(^|[/._ ])(one2one_)?cv4\.\d")),
@@ -60,6 +61,8 @@ def infer_roles(
     known_as = {name: f"{name if names else ''} {(aliases or {}).get(name, '')}" for name, _ in outputs}
     roles = {name: _role_by_name(known_as[name]) for name, _ in outputs}
     shapes = dict(outputs)
+    if len(outputs) == 1 and (role := _map_role(outputs[0], strides, roles, task)):
+        return (HeadSpec(outputs[0][0], role, outputs[0][1], strides[outputs[0][0]]),)
     if proto := _find_proto(shapes, strides, roles):
         roles[proto] = "proto"
     extra = "mask" if proto else (TASKS[task].extra_role or "" if task in TASKS else "")
@@ -77,10 +80,24 @@ def infer_roles(
 def task_of_heads(heads: Sequence[HeadSpec]) -> str:
     """Return the task that heads of these roles serve."""
     roles = {head.role for head in heads}
+    if len(heads) == 1 and heads[0].stride:
+        for name, of_map in TASKS.items():
+            if of_map.map_role == heads[0].role:
+                return name
     for role, task in TASK_OF_EXTRA.items():
         if role in roles:
             return task
     return "segment" if "proto" in roles else "detect" if {"box", "object"} & roles else "classify"
+
+
+def _map_role(output: tuple[str, Shape], strides: Mapping[str, int], roles: Mapping[str, str], task: str) -> str:
+    """Return the role of an only output that gives every pixel a value; "" where it is no such map."""
+    name, _ = output
+    if not strides[name]:
+        return ""
+    of_task = TASKS[task].map_role if task in TASKS else None
+    of_name = roles[name] if any(roles[name] == known.map_role for known in TASKS.values()) else ""
+    return of_task or of_name
 
 
 def _stride(name: str, shape: Shape, size_wh: tuple[int, int]) -> int:

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import replace
 
 from edgekit.decode.families import FAMILIES
 from edgekit.decode.roles import infer_roles, task_of_heads
+from edgekit.decode.tasks import TASKS
 from edgekit.errors import ModelError
 from edgekit.export.extract_heads import NCHW_TO_NHWC
 from edgekit.export.head_match import HeadMatch, Outputs, float_input, tool_versions
-from edgekit.export.metadata import Metadata, class_names
+from edgekit.export.metadata import Metadata, class_names, read_metadata
 from edgekit.graph.onnx_graph import GraphIndex, attributes, declared_shape, tensor_shapes
-from edgekit.spec import HeadSpec, ModelSpec, Preprocess
+from edgekit.spec import DepthFormula, HeadSpec, ModelSpec, Preprocess
 
 Anchors = tuple[tuple[tuple[float, float], ...], ...]
 
+ULTRALYTICS_DEPTH = DepthFormula("exp", low=math.exp(-4), high=math.exp(5), align_corners=True)  # logarithms of metres
 PASSING_OPS = ("Identity", "Transpose", "Reshape", "Cast")  # between a convolution and its output, values unchanged
 
 
@@ -23,7 +26,14 @@ def is_cut(index: GraphIndex) -> bool:
     """Whether the graph ends in feature maps alone: several outputs, all of rank 4, or one that is pooled."""
     shapes = [declared_shape(output) for output in index.model.graph.output]
     pooled = len(shapes) == 1 and shapes[0].count(1) >= 3  # a classifier's: batch, height and width
-    return all(len(shape) == 4 for shape in shapes) and (len(shapes) > 1 or pooled)
+    return all(len(shape) == 4 for shape in shapes) and (len(shapes) > 1 or pooled or _is_cut_map(index))
+
+
+def _is_cut_map(index: GraphIndex) -> bool:
+    """Whether the graph of a task of maps ends in its convolution, as it is or turned to NHWC."""
+    task = TASKS.get(read_metadata(index.model).task)
+    node = index.producers.get(_nchw_tensor(index, index.output_names[0]))
+    return task is not None and task.map_role is not None and node is not None and node.op_type == "Conv"
 
 
 def cut_again(
@@ -138,6 +148,7 @@ def heads_spec(
         reg_max=next((h.channels // 4 for h in heads if h.role == "box"), 1),
         anchors=anchors if any(h.role == "object" for h in heads) else (),
         keypoint_shape=keypoint_shape(heads, metadata),
+        depth=ULTRALYTICS_DEPTH if task == "depth" else None,
         tools=tool_versions(),
         notes=notes,
     )
@@ -154,6 +165,9 @@ def assumed(
     if not family:
         family = "yolo26" if any(h.role == "box" and h.channels == 4 for h in heads) else "yolov8"
         notes.append(f"the file does not name its family; its heads are decoded as {family}'s")
+    if any(h.role == "depth" for h in heads):
+        notes.append("how depths follow from the head's numbers is not said; taken for those of yolo26-depth")
+        return family, metadata.names or ("depth",), tuple(notes)
     names, name_notes = class_names(metadata, next((h.channels for h in heads if h.role == "class"), 0))
     return family, names, (*notes, *name_notes)
 

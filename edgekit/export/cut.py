@@ -16,6 +16,7 @@ from edgekit.export.extract_heads import reroot
 from edgekit.export.half_precision import holds_halves
 from edgekit.export.head_match import HeadMatch
 from edgekit.export.input_options import NO_INPUT_OPTIONS, InputOptions, missing_normalization
+from edgekit.export.maps import MAP_TASKS, cut_map
 from edgekit.export.metadata import read_metadata
 from edgekit.export.opset import opset_of, to_opset_11
 from edgekit.export.prepare import fix_input, fold_constants, input_notes
@@ -211,6 +212,9 @@ def find_heads(
         return cut_again(index, metadata, size_wh, known=known, chosen=options.outputs)
     if is_classifier(index):
         return cut_classifier(index, metadata, size_wh)
+    task = metadata.task
+    if task in MAP_TASKS and not is_cut(index):
+        return cut_map(index, metadata, size_wh, task)
     if is_cut(index):
         return cut_again(index, metadata, size_wh, known=known)
     return cut_stock(index, metadata, size_wh, branch=options.branch)

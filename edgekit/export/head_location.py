@@ -56,7 +56,7 @@ class Branch:
 def find_branches(index: GraphIndex, size_wh: tuple[int, int]) -> tuple[Branch, ...]:
     """The detection branches of a stock graph, in the order of its outputs; raises ModelError where there is none."""
     row_outputs = [name for name in index.output_names if _rank(index, name) != 4]
-    tensors = sorted({t for name in row_outputs for t in _last_convolutions(index, name)}, key=index.order.__getitem__)
+    tensors = sorted({t for name in row_outputs for t in last_convolutions(index, name)}, key=index.order.__getitem__)
     if not tensors:
         raise no_yolo("no convolution behind the outputs " + ", ".join(index.output_names))
     reach = {tensor: reachable(index, tensor) for tensor in tensors}
@@ -85,7 +85,8 @@ def is_expectation(index: GraphIndex, node: onnx.NodeProto) -> bool:
     return bool(np.array_equal(weight.ravel(), np.arange(weight.size)) and weight.size > 1)
 
 
-def _last_convolutions(index: GraphIndex, output: str) -> set[str]:
+def last_convolutions(index: GraphIndex, output: str) -> set[str]:
+    """The convolutions that are met first on the way back from an output."""
     names, visited, todo = set(), set(), [output]
     while todo:
         name = todo.pop()

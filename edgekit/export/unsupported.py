@@ -79,13 +79,11 @@ def _shapes(index: GraphIndex) -> list[tuple[int, ...]]:
 
 
 def _is_dense(index: GraphIndex) -> bool:
-    """One output as large as the image: a value or a class for every pixel."""
+    """One output as large as the image, a value or a class for every pixel, of a file that names no task."""
+    if any(property.key == "task" and property.value for property in index.model.metadata_props):
+        return False
     shapes, size_hw = _shapes(index), declared_shape(graph_inputs(index.model)[0])[2:]
     return len(shapes) == 1 and len(size_hw) == 2 and len(shapes[0]) in (3, 4) and shapes[0][-2:] == size_hw
-
-
-def _is_depth(index: GraphIndex) -> bool:
-    return _is_dense(index) and len(_shapes(index)[0]) == 4 and _shapes(index)[0][1] == 1
 
 
 def _has_queries(index: GraphIndex) -> bool:
@@ -108,17 +106,10 @@ KINDS = (
         sure=True,
     ),
     Kind(
-        "a depth model",
-        "it gives a distance for every pixel",
-        "there is no equal that would run",
-        ("depth",),
-        _is_depth,
-    ),
-    Kind(
-        "a semantic segmentation model",
-        "it gives a class for every pixel and no objects",
-        "take an instance segmentation model, such as yolo11n-seg or yolov8n-seg",
-        ("semantic",),
+        "a model of one class or value per pixel that does not name its task",
+        "whether its numbers are classes or depths is not said",
+        "edgekit cut --task semantic or --task depth where Ultralytics' formulas hold, or --task raw",
+        (),
         _is_dense,
     ),
     Kind(

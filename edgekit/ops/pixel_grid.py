@@ -16,27 +16,31 @@ Indices = npt.NDArray[np.intp]
 CHUNK_PIXELS = 1 << 14  # interpolated at once: 16384 pixels of 150 classes are 10 MB
 
 
-def cell_positions(letterbox: Letterbox, grid_hw: tuple[int, int]) -> tuple[Positions, Positions]:
+def cell_positions(
+    letterbox: Letterbox, grid_hw: tuple[int, int], *, align_corners: bool = False
+) -> tuple[Positions, Positions]:
     """Locate the rows and columns of the original image's pixels in a grid that covers the model's input.
 
-    Both count centers: pixel u is at u + 0.5 in the image, at (u + 0.5) * scale + shift in the input, and at that
-    times cells / input - 0.5 in cells: the half-pixel convention of ONNX's Resize.
+    Both count centers: pixel u is at u + 0.5 in the image, at p = (u + 0.5) * scale + shift in the input, and at
+    p * cells / input - 0.5 in cells: the half-pixel convention of ONNX's Resize. With `align_corners`, the other one,
+    the outer cells' centers lie on the outer pixels': (p - 0.5) * (cells - 1) / (input - 1).
 
     Args:
         letterbox: Where the image lies in the model's input.
         grid_hw: Rows and columns of cells.
+        align_corners: Whether the model resizes so.
 
     Returns:
         Cell indices (height,) of the rows and (width,) of the columns, as fractions; beyond the grid at its edges.
     """
     shift, scale = (letterbox.left, letterbox.top), letterbox.scale_xy
-    columns, rows = (
-        ((np.arange(letterbox.source_wh[axis]) + 0.5) * scale[axis] + shift[axis])
-        * (grid_hw[1 - axis] / letterbox.size_wh[axis])
-        - 0.5
-        for axis in (0, 1)
-    )
-    return rows, columns
+    positions = []
+    for axis in (1, 0):
+        pixels, cells = (np.arange(letterbox.source_wh[axis]) + 0.5) * scale[axis] + shift[axis], grid_hw[1 - axis]
+        side = letterbox.size_wh[axis]
+        aligned = align_corners and side > 1
+        positions.append((pixels - 0.5) * (cells - 1) / (side - 1) if aligned else pixels * cells / side - 0.5)
+    return positions[0], positions[1]
 
 
 def neighbours(positions: Positions, count: int) -> tuple[Indices, Indices, Floats]:
@@ -54,34 +58,37 @@ def neighbours(positions: Positions, count: int) -> tuple[Indices, Indices, Floa
     return low, np.minimum(low + 1, count - 1), (inside - low).astype(np.float32)
 
 
-def expand_cells(cells: npt.NDArray[Any], letterbox: Letterbox) -> npt.NDArray[Any]:
+def expand_cells(cells: npt.NDArray[Any], letterbox: Letterbox, *, align_corners: bool = False) -> npt.NDArray[Any]:
     """Give every pixel of the original image the value of the cell that it lies in.
 
     Args:
         cells: (rows, columns) over the model's input, of any dtype.
         letterbox: Where the image lies in the model's input.
+        align_corners: As `cell_positions` takes it.
 
     Returns:
         (height, width) of the original image.
     """
+    positions = cell_positions(letterbox, _shape_hw(cells), align_corners=align_corners)
     rows, columns = (
-        np.clip(np.floor(positions + 0.5).astype(np.intp), 0, count - 1)
-        for positions, count in zip(cell_positions(letterbox, _shape_hw(cells)), cells.shape, strict=True)
+        np.clip(np.floor(along + 0.5).astype(np.intp), 0, count - 1)
+        for along, count in zip(positions, cells.shape, strict=True)
     )
     return cells[:, columns][rows]  # columns on the few rows first, so that whole rows are copied
 
 
-def interpolate_cells(cells: Floats, letterbox: Letterbox) -> Floats:
+def interpolate_cells(cells: Floats, letterbox: Letterbox, *, align_corners: bool = False) -> Floats:
     """Interpolate a map bilinearly at every pixel of the original image.
 
     Args:
         cells: (rows, columns) float32 over the model's input.
         letterbox: Where the image lies in the model's input.
+        align_corners: As `cell_positions` takes it.
 
     Returns:
         (height, width) float32 of the original image.
     """
-    rows, columns = cell_positions(letterbox, _shape_hw(cells))
+    rows, columns = cell_positions(letterbox, _shape_hw(cells), align_corners=align_corners)
     (x0, x1, fx), (y0, y1, fy) = neighbours(columns, cells.shape[1]), neighbours(rows, cells.shape[0])
     wide = cells[:, x0]
     wide += (cells[:, x1] - wide) * fx

@@ -21,7 +21,7 @@ def encode_rle(mask: Mask) -> dict[str, list[int] | str]:
     Returns:
         {"size": [h, w], "counts": str}.
     """
-    return {"size": [int(mask.shape[0]), int(mask.shape[1])], "counts": _pack(_runs(mask))}
+    return {"size": [int(mask.shape[0]), int(mask.shape[1])], "counts": pack_runs(_runs(mask))}
 
 
 def decode_rle(rle: dict[str, list[int] | str]) -> Mask:
@@ -60,7 +60,8 @@ def _runs(mask: Mask) -> npt.NDArray[np.int64]:
     return np.concatenate([[0], runs]) if flat.size and flat[0] else runs
 
 
-def _pack(runs: npt.NDArray[np.int64]) -> str:
+def pack_runs(runs: npt.NDArray[np.int64]) -> str:
+    """Write run lengths (n,), off first, as the characters of `encode_rle`."""
     deltas = runs.copy()
     deltas[3:] -= runs[1:-2]
     text = []

@@ -12,9 +12,11 @@ import numpy.typing as npt
 from edgekit.errors import ConfigError
 from edgekit.labels import class_color_bgr
 from edgekit.ops.draw import draw_text
+from edgekit.results.depth import DepthMap
 from edgekit.results.detections import Detections
 from edgekit.results.frame import Image, check_shape, finish_drawing, heading, import_library, start_drawing
 from edgekit.results.raw_outputs import RawOutputs
+from edgekit.results.semantic import SemanticMap
 
 TOP_CLASSES = 5  # as classifiers are scored
 
@@ -80,4 +82,4 @@ class Classifications:
         return finish_drawing(image, self.device)
 
 
-Results = Detections | Classifications | RawOutputs  # what a decoder gives, by task
+Results = Detections | Classifications | SemanticMap | DepthMap  # what a decoder gives, by task

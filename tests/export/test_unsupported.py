@@ -97,10 +97,8 @@ def _dense(told: bool, channels: int, task: str) -> onnx.ModelProto:
     [
         (_rt_detr, "transformer detector (RT-DETR", "yolo11n"),
         (_world, "open-vocabulary model (YOLOE, YOLO-World)", "fixed classes"),
-        (lambda told: _dense(told, 5, "semantic"), "semantic segmentation model", "yolo11n-seg"),
-        (lambda told: _dense(told, 1, "depth"), "depth model", "no equal"),
     ],
-    ids=["rt-detr", "world", "semantic", "depth"],
+    ids=["rt-detr", "world"],
 )
 def test_what_it_is_and_what_would_run_are_said(build, name: str, runs: str, told: bool) -> None:  # type: ignore[no-untyped-def]
     with pytest.raises(ModelError) as caught:
@@ -109,6 +107,20 @@ def test_what_it_is_and_what_would_run_are_said(build, name: str, runs: str, tol
     assert "does not support" in caught.value.message
     assert runs in caught.value.hint
     assert "damaged" not in caught.value.message + caught.value.hint or not told
+
+
+@pytest.mark.parametrize("channels", [1, 5])
+def test_a_map_of_a_file_that_names_no_task_is_asked_for_it(channels: int) -> None:
+    with pytest.raises(ModelError, match="does not name its task") as caught:
+        cut_graph(_dense(False, channels, "semantic"))
+    assert "--task semantic" in caught.value.hint
+
+
+@pytest.mark.parametrize(("channels", "task"), [(1, "depth"), (5, "semantic")])
+def test_a_map_that_edgekit_would_decode_otherwise_is_refused_by_its_proof(channels: int, task: str) -> None:
+    with pytest.raises(ModelError, match="no map of classes or depths that edgekit decodes") as caught:
+        cut_graph(_dense(True, channels, task))  # cells repeated instead of interpolated
+    assert "--task raw" in caught.value.hint
 
 
 def test_a_yoloe_whose_classes_are_in_its_head_runs() -> None:
