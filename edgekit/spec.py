@@ -19,10 +19,10 @@ from edgekit.records import HINT, as_mapping, check_envelope, envelope, from_jso
 from edgekit.text import shorten
 
 KIND = "model"  # in the schema of a sidecar
-TaskName = Literal["detect", "segment", "pose", "obb", "classify", "semantic", "depth"]
+TaskName = Literal["detect", "segment", "pose", "obb", "classify", "semantic", "depth", "raw"]
 Stage = Literal["stock", "heads", "quantized", "bin"]
 InputKind = Literal["nv12", "rgb", "bgr", "yuv444", "gray", "featuremap"]
-Role = Literal["box", "class", "mask", "keypoint", "angle", "proto", "object", "depth"]
+Role = Literal["box", "class", "mask", "keypoint", "angle", "proto", "object", "depth", "raw"]
 TASK_NAMES: tuple[TaskName, ...] = get_args(TaskName)
 STAGES: tuple[Stage, ...] = get_args(Stage)
 INPUT_KINDS: tuple[InputKind, ...] = get_args(InputKind)

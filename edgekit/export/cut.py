@@ -212,7 +212,7 @@ def find_heads(
         return cut_again(index, metadata, size_wh, known=known, chosen=options.outputs)
     if is_classifier(index):
         return cut_classifier(index, metadata, size_wh)
-    task = metadata.task
+    task = options.task or metadata.task
     if task in MAP_TASKS and not is_cut(index):
         return cut_map(index, metadata, size_wh, task)
     if is_cut(index):

@@ -82,4 +82,4 @@ class Classifications:
         return finish_drawing(image, self.device)
 
 
-Results = Detections | Classifications | SemanticMap | DepthMap  # what a decoder gives, by task
+Results = Detections | Classifications | SemanticMap | DepthMap | RawOutputs  # what a decoder gives, by task

@@ -8,7 +8,7 @@ import pytest
 
 from edgekit.decode import DecodeOptions, Decoder
 from edgekit.errors import ModelError
-from edgekit.export import cut_graph
+from edgekit.export import CutOptions, cut_graph
 from edgekit.graph.onnx_graph import open_session
 from edgekit.ops.letterbox import Letterbox
 from edgekit.results import DepthMap, SemanticMap
@@ -84,6 +84,16 @@ def test_a_cut_map_is_cut_already(model: onnx.ModelProto) -> None:
     unnamed = cut_graph(once.model).spec  # without its sidecar
     assert (unnamed.task, unnamed.outputs) == (once.spec.task, once.spec.outputs)
     assert unnamed.depth is None or "taken for those of yolo26-depth" in " ".join(unnamed.notes)
+
+
+def test_a_map_without_metadata_is_cut_for_the_named_task() -> None:
+    model = tiny_semantic()
+    del model.metadata_props[:]
+    with pytest.raises(ModelError, match="does not name its task"):
+        cut_graph(model)
+    cut = cut_graph(model, CutOptions(task="semantic"))
+    assert (cut.spec.task, cut.spec.num_classes) == ("semantic", 5)
+    assert "they are numbered" in " ".join(cut.spec.notes)
 
 
 def test_two_heads_are_no_map() -> None:
