@@ -15,8 +15,10 @@ from edgekit.cli.options import add_json, add_output, add_overwrite, add_thresho
 DEFAULT_OUTPUT = Path("edgekit_bench")
 DEVICES_HELP = (
     "auto (what the file asks for), bpu, sim, hbdk-sim, or for float models a provider of onnxruntime: cpu, cuda, "
-    "tensorrt, directml, openvino, coreml, ... Refused where it is not on this machine; never replaced"
+    "tensorrt, directml, openvino, coreml, ..., of several devices one by its index (cuda:0, or 0,1 for two rows). "
+    "Refused where it is not on this machine; never replaced"
 )
+BATCH_HELP = "images that go through a float model at once; auto doubles from 1 until memory ends, which is a row, too"
 THREADS_HELP = (
     "on cpu and sim: threads that compute one frame, frames one after another (default: all cores); "
     "on an accelerator (bpu, cuda, ...): frames on their way at once (default 1)"
@@ -43,6 +45,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "have one alone, exports with dynamic=True take any",
     )
     parser.add_argument("--threads", nargs="+", type=int, default=[], metavar="N", help=THREADS_HELP)
+    parser.add_argument("--batch", nargs="+", default=[], metavar="N", help=BATCH_HELP)
+    parser.add_argument(
+        "--precision",
+        nargs="+",
+        default=[],
+        choices=("float32", "float16", "int8"),
+        help="of float models float32 and a float16 twin, of compiled ones int8 (default: the file's own)",
+    )
     parser.add_argument(
         "--data", type=Path, help="labels for mAP: COCO .json, YOLO dataset .yaml, or a folder per class"
     )
@@ -69,9 +79,23 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_json(parser)
     parser.epilog = (
         "mAP is that of edgekit eval. A cell that cannot be measured is a row that says why: `unfit` (not made for "
-        "this size or device), `failed`, or `no mAP`. Exit code: 0 all measured or unfit, 1 a cell failed, 2 a "
-        "mistake found before anything ran."
+        "this size, precision, batch or device), `memory` (the batch is too large for it), `failed`, or `no mAP`. "
+        "Exit code: 0 all measured, unfit or at the end of memory, 1 a cell failed, 2 a mistake found before anything "
+        "ran."
     )
+
+
+def parse_batches(values: list[str]) -> list[int]:
+    """Parse numbers, or "auto" for the powers of two up to the largest batch."""
+    from edgekit.errors import ConfigError
+    from edgekit.evaluation.bench.grid import MAX_BATCH
+
+    if values == ["auto"]:
+        return [1 << power for power in range(MAX_BATCH.bit_length())]
+    for value in values:
+        if not value.isdecimal() or len(value) > 9:
+            raise ConfigError(f"--batch has {value[:40]!r}, expected numbers or auto", hint="write --batch 1 4 16")
+    return [int(value) for value in values]
 
 
 def run(args: argparse.Namespace) -> int:
@@ -86,7 +110,14 @@ def run(args: argparse.Namespace) -> int:
     from edgekit.workers import open_workers
 
     sizes = [size for size in map(parse_imgsz, args.imgsz) if size is not None]
-    cells = make_grid(args.model, sizes_hw=sizes, devices=args.device, threads=args.threads)
+    cells = make_grid(
+        args.model,
+        sizes_hw=sizes,
+        devices=[name for names in args.device for name in names.split(",")],
+        threads=args.threads,
+        precisions=args.precision,
+        batches=parse_batches(args.batch),
+    )
 
     def resumed(done: int) -> None:
         print(f"resuming an interrupted run: {done} of {len(cells)} cells are measured", file=sys.stderr)

@@ -11,23 +11,31 @@ from edgekit.runtime.perf import MAX_THREADS
 from edgekit.runtime.registry import available_devices, require_device
 
 MAX_CELLS = 1000
+MAX_BATCH = 1024
 
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """One measurement. `size_hw` None is the model's own size, `threads` 0 what suits the device."""
+    """One measurement. `size_hw` None is the model's own size, `threads` 0 what suits the device.
+
+    `precision` "" is the file's own; `batch` is how many images go through the model at once.
+    """
 
     model: Path
     size_hw: tuple[int, int] | None
     device: str
     threads: int
+    precision: str = ""
+    batch: int = 1
 
     @property
     def label(self) -> str:
         """What progress calls it."""
         size = f" {self.size_hw[0]}x{self.size_hw[1]}" if self.size_hw else ""
         threads = f", {thread_words(self.threads)}" if self.threads else ""
-        return f"{self.model.name}{size} on {self.device}{threads}"
+        precision = f" in {self.precision}" if self.precision else ""
+        batch = f", batch {self.batch}" if self.batch > 1 else ""
+        return f"{self.model.name}{size}{precision} on {self.device}{threads}{batch}"
 
 
 def make_grid(
@@ -36,6 +44,8 @@ def make_grid(
     sizes_hw: Sequence[tuple[int, int]] = (),
     devices: Sequence[str] = ("auto",),
     threads: Sequence[int] = (),
+    precisions: Sequence[str] = (),
+    batches: Sequence[int] = (),
 ) -> tuple[Cell, ...]:
     """The cells, models outermost; what is named twice is measured once.
 
@@ -48,18 +58,23 @@ def make_grid(
     for count in threads:
         if not 1 <= count <= MAX_THREADS:
             raise ConfigError(f"--threads has {count}, expected 1..{MAX_THREADS}", hint="remove it for all cores")
+    for batch in batches:
+        if not 1 <= batch <= MAX_BATCH:
+            raise ConfigError(f"--batch has {batch}, expected 1..{MAX_BATCH}", hint="write --batch auto to double it")
     for device in devices:
         _require(device)
     cells = tuple(
-        Cell(model, size_hw, device, count)
+        Cell(model, size_hw, device, count, precision, batch)
         for model in dict.fromkeys(models)
         for size_hw in (dict.fromkeys(sizes_hw) or (None,))
+        for precision in (dict.fromkeys(precisions) or ("",))
         for device in dict.fromkeys(devices)
         for count in (dict.fromkeys(threads) or (0,))
+        for batch in (dict.fromkeys(batches) or (1,))
     )
     if not 1 <= len(cells) <= MAX_CELLS:
         raise ConfigError(
-            f"{len(cells)} combinations of model, size, device and threads, expected 1..{MAX_CELLS}",
+            f"{len(cells)} combinations of model, size, precision, device, threads and batch, expected 1..{MAX_CELLS}",
             hint="name fewer of them, or run edgekit bench several times with another -o",
         )
     return cells

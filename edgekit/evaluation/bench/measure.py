@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -10,10 +11,14 @@ from pathlib import Path
 from edgekit.artifacts import QUANTIZED_SUFFIX
 from edgekit.bundle import ARCHIVE_SUFFIXES, is_bundle, open_bundle
 from edgekit.cores import cores
+from edgekit.decode.plan import DecodeOptions
 from edgekit.device_kinds import FLOAT
-from edgekit.errors import EdgekitError, OutputError, UnfitError
+from edgekit.errors import DeviceError, EdgekitError, OutputError, UnfitError
+from edgekit.evaluation.bench.batches import measure_batches, open_batched
 from edgekit.evaluation.bench.grid import Cell
-from edgekit.evaluation.bench.row import FAILED, NO_SCORE, UNFIT, Metric, Row
+from edgekit.evaluation.bench.memory_limit import is_out_of_memory, memory_limit
+from edgekit.evaluation.bench.precisions import model_in_precision
+from edgekit.evaluation.bench.row import FAILED, MEMORY, NO_SCORE, UNFIT, Metric, Row
 from edgekit.evaluation.bench.sizes import model_at_size, require_size
 from edgekit.evaluation.bench.timing_images import TimingImages
 from edgekit.evaluation.labels import Labels
@@ -22,8 +27,9 @@ from edgekit.evaluation.run import evaluate
 from edgekit.evaluation.scores import ModelScores, Score
 from edgekit.files import sha256_file
 from edgekit.latency.estimate import estimate_model
+from edgekit.latency.integer_size import size_of_file
 from edgekit.progress import Progress, silent
-from edgekit.runtime.perf import measure
+from edgekit.runtime.perf import PerfRun, measure
 from edgekit.runtime.session import FLOAT_STAGES, Session, load
 from edgekit.workers import Workers
 
@@ -93,16 +99,23 @@ def measure_cell(bench: Bench, cell: Cell, *, progress: Progress = silent) -> Ro
         OutputError: If results cannot be written: no other cell will fare better.
     """
     row = Row(cell.model.name, str(cell.model), cell.device, threads=cell.threads, format=_format(cell.model))
+    row = replace(row, precision=cell.precision, batch=cell.batch)
     row = replace(row, size_wh=(cell.size_hw[1], cell.size_hw[0]) if cell.size_hw else None)
     try:
         path = open_bundle(cell.model).model_path if is_bundle(cell.model) else cell.model
-        row = replace(row, size_mb=round(path.stat().st_size / 1e6, 3), format=_format(path))
+        row = replace(row, size_mb=_megabytes(path), format=_format(path))
         path = model_at_size(path, cell.size_hw, bench.folder / "models")
-        row = replace(row, static_ms=_static_ms(path))
-        row = _timed(bench, cell, row, path, progress)
+        if cell.precision:
+            path = model_in_precision(path, cell.precision, bench.folder / "models")
+            row = replace(row, size_mb=_megabytes(path))
+        row = replace(_sized(row, path), static_ms=_static_ms(path))
+        timed = _timed if cell.batch == 1 else _timed_batches
+        row = timed(bench, cell, row, path, progress)
     except UnfitError as error:
         return _failed(replace(row, threads=0), error, UNFIT)
     except Exception as error:  # whatever it is, the other cells go on
+        if cell.batch > 1 and is_out_of_memory(error):
+            return _failed(row, _memory_error(cell), MEMORY)
         return _failed(row, error, FAILED)
     if bench.labels is None:
         return row
@@ -116,6 +129,27 @@ def measure_cell(bench: Bench, cell: Cell, *, progress: Progress = silent) -> Ro
         )
     except Exception as error:
         return _failed(row, error, NO_SCORE)
+
+
+def _megabytes(path: Path) -> float:
+    return round(path.stat().st_size / 1e6, 3)
+
+
+def _sized(row: Row, path: Path) -> Row:
+    """Add the graph's layers, parameters and arithmetic, where the graph is there."""
+    try:
+        size = size_of_file(path)
+    except EdgekitError:  # a real .bin without its graph: the measured times stand alone
+        return row
+    gflops = None if size.gflops is None else round(size.gflops, 3)
+    return replace(row, layers=size.layers, parameters=size.parameters, gflops=gflops)
+
+
+def _memory_error(cell: Cell) -> DeviceError:
+    return DeviceError(
+        f"the memory of {cell.device} ends at {cell.label}: a smaller batch is the largest",
+        hint="this is what --batch auto looks for; give smaller numbers to --batch to measure those alone",
+    )
 
 
 def _static_ms(path: Path) -> float | None:
@@ -151,6 +185,10 @@ def _timed(bench: Bench, cell: Cell, row: Row, path: Path, progress: Progress) -
             draw=False,
             progress=lambda _, done, total: progress("timing", done, total),
         )
+    return _with_times(row, run)
+
+
+def _with_times(row: Row, run: PerfRun) -> Row:
     return replace(
         row,
         frames=run.frames,
@@ -161,11 +199,32 @@ def _timed(bench: Bench, cell: Cell, row: Row, path: Path, progress: Progress) -
     )
 
 
+def _timed_batches(bench: Bench, cell: Cell, row: Row, path: Path, progress: Progress) -> Row:
+    """Measure several images at once; on this computer's cores under a limit of memory."""
+    options = bench.options
+    on_cores = cell.device in OWN_CORE_NAMES
+    with memory_limit() if on_cores else contextlib.nullcontext():
+        decoding = DecodeOptions(options.conf, options.iou)
+        threads = (cell.threads or cores()) if on_cores else 0
+        batched = open_batched(path, cell.device, batch=cell.batch, options=decoding, threads=threads)
+        with batched.session as session:
+            require_size(cell.model, session.spec, cell.size_hw)
+            row = replace(_described(row, session), threads=threads or 1)
+            run = measure_batches(
+                batched,
+                bench.images.bgr,
+                frames=options.frames,
+                warmup=options.warmup,
+                progress=lambda _, done, total: progress("timing", done, total),
+            )
+    return _with_times(row, run)
+
+
 def _described(row: Row, session: Session) -> Row:
     is_float = session.spec.stage in FLOAT_STAGES
     return replace(
         row,
-        precision="float" if is_float else "int8",
+        precision=row.precision or ("float32" if is_float else "int8"),
         device=session.device.kind,
         size_wh=session.spec.preprocess.size_wh,
         notes=session.notes,

@@ -14,10 +14,11 @@ from edgekit.text import check_integer, check_number
 OK = "ok"
 UNFIT = "unfit"  # the model is not made for this size or device
 NO_SCORE = "no mAP"  # the times are there, the score is not
+MEMORY = "memory"  # the batch is larger than the memory takes
 FAILED = "failed"
-STATUSES = (OK, UNFIT, NO_SCORE, FAILED)
+STATUSES = (OK, UNFIT, NO_SCORE, MEMORY, FAILED)
 LOCATION, STAGES_LOCATION = "the row", "the row.stages"  # what a damaged one is called
-OPTIONAL = ("size_mb", "fps", "objects_per_frame", "static_ms")
+OPTIONAL = ("size_mb", "fps", "objects_per_frame", "static_ms", "gflops")
 SCORE_FIELDS = ("value", "low", "high", "map50")
 
 
@@ -40,13 +41,17 @@ class Row:
         model: Name of its file.
         file: Its path.
         requested: The device that was requested.
-        status: "ok", "unfit", "no mAP" or "failed".
+        status: One of `STATUSES`.
         format: What kind of file it is.
-        precision: "float" or "int8".
+        precision: "float32", "float16" or "int8".
         device: Kind of the device that ran it.
         size_wh: Of the model's input.
         threads: That compute one frame, or frames on their way at once.
+        batch: Images that go through the model at once; times are per image.
         size_mb: Of the file, in 10^6 bytes.
+        layers: Nodes with weights; 0 if the graph is not there.
+        parameters: Of them.
+        gflops: 2 x multiply-accumulates of an image, in 1e9.
         frames: Timed frames.
         fps: Frames per second.
         objects_per_frame: Detections per timed frame.
@@ -68,7 +73,11 @@ class Row:
     device: str = ""
     size_wh: tuple[int, int] | None = None
     threads: int = 0
+    batch: int = 1
     size_mb: float | None = None
+    layers: int = 0
+    parameters: int = 0
+    gflops: float | None = None
     static_ms: float | None = None
     frames: int = 0
     fps: float | None = None

@@ -19,7 +19,7 @@ from edgekit.errors import ConfigError
 from edgekit.evaluation.bench.grid import Cell
 from edgekit.evaluation.bench.measure import Bench, BenchOptions, measure_cell
 from edgekit.evaluation.bench.report import BenchReport, rows_of_unfinished
-from edgekit.evaluation.bench.row import OK, UNFIT, Row
+from edgekit.evaluation.bench.row import MEMORY, OK, UNFIT, Row
 from edgekit.evaluation.bench.store import finish, read_report, save_rows
 from edgekit.evaluation.bench.timing_images import (
     TimingImages,
@@ -102,14 +102,21 @@ def run_bench(
         if index < len(known) and known[index].status == OK:
             rows.append(known[index])
             continue
-        if rows and rows[-1].status == UNFIT and replace(cells[index - 1], threads=cell.threads) == cell:
-            rows.append(rows[-1])  # other threads do not make it fit
+        if rows and _is_settled(rows[-1], cells[index - 1], cell):
+            rows.append(rows[-1])
             continue
         rows.append(measure_cell(bench, cell, progress=_labelled(progress, index + 1, len(cells), cell)))
         if len(rows) < len(cells):
             save_rows(folder, replace(empty, rows=(*rows, *known[len(rows) :])))
     report = replace(empty, rows=tuple(rows))
     return report, finish(folder, report, plot=plot)
+
+
+def _is_settled(row: Row, measured: Cell, cell: Cell) -> bool:
+    """Whether the row before says it all: other threads do not make a model fit, nor a larger batch into memory."""
+    if row.status == UNFIT:
+        return replace(measured, threads=cell.threads) == cell
+    return row.status == MEMORY and measured.batch <= cell.batch and replace(measured, batch=cell.batch) == cell
 
 
 def _check(options: BenchOptions, data: BenchData, plot: bool) -> None:
@@ -150,6 +157,8 @@ def _request(cells: Sequence[Cell], data: BenchData, options: BenchOptions) -> d
                 "size_hw": list(cell.size_hw) if cell.size_hw else None,
                 "device": cell.device,
                 "threads": cell.threads,
+                "precision": cell.precision,
+                "batch": cell.batch,
             }
             for cell in cells
         ],

@@ -27,6 +27,7 @@ GAP = "  "
 NAME_ENDINGS = (QUANTIZED_SUFFIX, ".onnx", ".bin", ".hbm", ".tar.gz", ".tgz")
 PERCENTILES = ("p50", "p90", "p99")
 ESTIMATE_LEGEND = "BPU ms: static estimate of a frame on the BPU (edgekit estimate), not a measurement"
+BATCH_LEGEND = "batch: images at once; their time divided by their number"
 LEGEND = "ms per image from pixels to boxes: p50, p90, p99; infer: the model's own part (p50); MB: 10^6 bytes of file"
 
 
@@ -47,6 +48,7 @@ def columns_of(report: BenchReport, *, intervals: bool = False) -> tuple[Column,
     kinds = list(dict.fromkeys(kind for row in report.rows for kind in row.scores))
     scores = [Column(SCORE_NAMES[kind], _score_text(kind, intervals), long_name=long_score(kind)) for kind in kinds]
     estimated = any(row.static_ms is not None for row in report.rows)
+    batched = any(row.batch > 1 for row in report.rows)
     bpu = Column("BPU ms", lambda row: _number(row.static_ms), True, 5, "BPU ms (static estimate)")
     return (
         Column("status", lambda row: row.status, numeric=False),
@@ -55,7 +57,9 @@ def columns_of(report: BenchReport, *, intervals: bool = False) -> tuple[Column,
         Column("device", lambda row: row.device_name + (" *" if row.simulated else ""), numeric=False),
         Column("WxH", lambda row: "{}x{}".format(*row.size_wh) if row.size_wh else NONE),
         Column("threads", lambda row: str(row.threads or NONE)),
+        *([Column("batch", lambda row: str(row.batch))] if batched else []),
         Column("MB", lambda row: _number(row.size_mb, 1), spare=1),
+        *(_size_columns() if any(row.layers for row in report.rows) else ()),
         *(scores or [Column(NO_SCORES, lambda row: NONE)]),
         *([bpu] if estimated else []),
         Column("infer", lambda row: _number(_infer_ms(row)), True, 4, "ms infer"),
@@ -63,6 +67,14 @@ def columns_of(report: BenchReport, *, intervals: bool = False) -> tuple[Column,
         Column("p90", lambda row: _number(row.total.p90 if row.total else None), True, 3, "ms p90"),
         Column("p99", lambda row: _number(row.total.p99 if row.total else None), long_name="ms p99"),
         Column("frames/s", lambda row: _number(row.fps)),
+    )
+
+
+def _size_columns() -> tuple[Column, ...]:
+    return (
+        Column("layers", lambda row: str(row.layers or NONE), True, 8),
+        Column("Mparam", lambda row: _number(row.parameters / 1e6 if row.parameters else None), True, 7),
+        Column("GFLOPs", lambda row: _number(row.gflops), True, 6),
     )
 
 
@@ -100,7 +112,9 @@ def headline(report: BenchReport) -> str:
 def notes_of(report: BenchReport) -> list[str]:
     """What must be known before a figure is read."""
     estimated = any(row.static_ms is not None for row in report.rows)
-    return [LEGEND, *([ESTIMATE_LEGEND] if estimated else []), *([SIM_NOTE] if report.simulated else []), *report.notes]
+    batched = any(row.batch > 1 for row in report.rows)
+    legends = [LEGEND, *([BATCH_LEGEND] if batched else []), *([ESTIMATE_LEGEND] if estimated else [])]
+    return [*legends, *([SIM_NOTE] if report.simulated else []), *report.notes]
 
 
 def trouble_lines(report: BenchReport) -> list[str]:
@@ -114,7 +128,11 @@ def trouble_lines(report: BenchReport) -> list[str]:
 def title_of(row: Row) -> str:
     """A row in words."""
     size = " at {}x{}".format(*row.size_wh) if row.size_wh else ""
-    return f"{row.model}{size} on {row.device_name}" + (f" with {thread_words(row.threads)}" if row.threads else "")
+    return (
+        f"{row.model}{size} on {row.device_name}"
+        + (f" with {thread_words(row.threads)}" if row.threads else "")
+        + (f", batch {row.batch}" if row.batch > 1 else "")
+    )
 
 
 def markdown(report: BenchReport, *, plot: str = "") -> str:
@@ -174,7 +192,11 @@ def _flat(row: Row) -> dict[str, Any]:
         "width": width,
         "height": height,
         "threads": row.threads or "",
+        "batch": row.batch,
         "size_mb": row.size_mb,
+        "layers": row.layers or "",
+        "parameters": row.parameters or "",
+        "gflops": row.gflops,
         "static_estimate_ms": row.static_ms,
     }
     for kind, metric in row.scores.items():

@@ -43,7 +43,7 @@ def bench(folder: Path, truth: Labels | None = None) -> Bench:
 
 def test_a_float_model_without_labels(tmp_path: Path, model: Path) -> None:
     row = measure_cell(bench(tmp_path), Cell(model, None, "auto", 0))
-    assert (row.status, row.device, row.precision, row.format) == ("ok", "onnxruntime", "float", "ONNX")
+    assert (row.status, row.device, row.precision, row.format) == ("ok", "onnxruntime", "float32", "ONNX")
     assert (row.size_wh, row.threads, row.frames, row.scores) == ((96, 64), cores(), 3, {})
     assert row.size_mb == pytest.approx(model.stat().st_size / 1e6, abs=1e-3)
     assert row.total is not None and row.total.p50 <= row.total.p90 <= row.total.p99 and row.fps and row.fps > 0

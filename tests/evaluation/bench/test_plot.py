@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -11,6 +12,7 @@ from edgekit.evaluation.bench.plot import save_plot
 from edgekit.evaluation.bench.report import BenchReport
 from edgekit.evaluation.bench.row import Metric
 from tests.evaluation.bench.reports import failed, report, row, simulated
+from tests.typed import required
 
 
 @pytest.fixture
@@ -19,7 +21,7 @@ def drawn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):  # type: ignore[no-u
     kept: list[Canvas] = []
     save = Canvas.savefig
 
-    def keep(self: Canvas, *args: object, **options: object) -> None:
+    def keep(self: Canvas, *args: Any, **options: Any) -> None:
         kept.append(self)
         save(self, *args, **options)
 
@@ -28,7 +30,7 @@ def drawn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):  # type: ignore[no-u
     def draw(one: BenchReport) -> Canvas:
         assert save_plot(tmp_path / "p.png", one)
         image = cv2.imread(str(tmp_path / "p.png"))
-        assert image.shape[0] > 300 and image.shape[1] > 1000 and image.std() > 5
+        assert required(image).shape[0] > 300 and required(image).shape[1] > 1000 and required(image).std() > 5
         return kept[-1]
 
     return draw
@@ -46,7 +48,7 @@ def test_a_point_stands_at_its_latency_and_score(drawn) -> None:  # type: ignore
     ]
     points = {(round(float(line.get_xdata()[0]), 3), round(float(line.get_ydata()[0]), 3)) for line in lines}
     assert {(20.0, 40.0), (30.0, 38.0)} <= points
-    assert labels(figure) == ["yolo, float on cpu", "tiny, int8 on sim *"]
+    assert labels(figure) == ["yolo, float32 on cpu", "tiny, int8 on sim *"]
     assert "hollow: simulated" in figure.get_suptitle() and "129 images" in figure.get_suptitle()
 
 
@@ -83,7 +85,7 @@ def test_nothing_measured_is_no_plot(tmp_path: Path) -> None:
 
 def test_a_score_that_is_not_defined_has_no_point(drawn) -> None:  # type: ignore[no-untyped-def]
     figure = drawn(report(row(), row("none.onnx", scores={"box": Metric("mAP50-95", None)})))
-    assert labels(figure) == ["yolo, float on cpu"]
+    assert labels(figure) == ["yolo, float32 on cpu"]
     assert all(np.isfinite(np.asarray(line.get_ydata(), float)).all() for line in figure.axes[0].lines)
 
 

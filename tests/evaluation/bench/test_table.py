@@ -21,7 +21,7 @@ def test_the_text_has_what_the_classic_scripts_print() -> None:
         "p99", "frames/s",
     ]  # fmt: skip
     assert re.split(r"\s{2,}", lines[3]) == [
-        "ok", "yolo", "ONNX float", "cpu", "640x480", "2", "12.2", "40.8", "33.3", "18.0", "20.0", "22.0",
+        "ok", "yolo", "ONNX float32", "cpu", "640x480", "2", "12.2", "40.8", "33.3", "18.0", "20.0", "22.0",
         "30.0", "50.0",
     ]  # fmt: skip
     assert re.split(r"\s{2,}", lines[4])[3:] == [
