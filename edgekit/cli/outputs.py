@@ -115,14 +115,28 @@ def image_sinks(args: argparse.Namespace, source: Source, out: Outputs, stack: c
 
 
 def export_sinks(
-    args: argparse.Namespace, out: Outputs, stack: contextlib.ExitStack
+    args: argparse.Namespace, session: Session, out: Outputs, stack: contextlib.ExitStack
 ) -> list[Callable[[str, Results], None]]:
-    """Open what takes the results besides JSON: COCO results and label files."""
+    """Open what takes the results besides JSON: COCO results, label files, maps, and the arrays of raw models."""
+    from edgekit.output.arrays_npz import array_sink
     from edgekit.output.coco import coco_sink
     from edgekit.output.labels_txt import label_sink
+    from edgekit.output.maps import map_sink
 
-    sinks = [label_sink(out.folder, out.names, args.labels)] if args.labels else []
+    sinks = [array_sink(out.folder, out.names)]
+    if kind := map_format(args, session):
+        sinks.append(map_sink(out.folder, out.names, kind))
+    if args.labels:
+        sinks.append(label_sink(out.folder, out.names, args.labels))
     return [*sinks, stack.enter_context(coco_sink(out.folder.take(COCO_NAME), out.names))] if args.coco else sinks
+
+
+def map_format(args: argparse.Namespace, session: Session) -> str:
+    """Return how maps are written, "" for not at all: those of depth, which no JSON holds, as PNG by default."""
+    if session.spec.task not in ("semantic", "depth"):
+        return ""
+    automatic = "png" if session.spec.task == "depth" else ""
+    return {"auto": automatic, "none": ""}.get(args.maps, str(args.maps))
 
 
 def _rows_name(args: argparse.Namespace, source: Source, folder: Path) -> str:
@@ -137,14 +151,19 @@ def _first_unused(name: str, folder: Path) -> int:
     return next(n for n in itertools.count(1) if not os.path.lexists(folder / numbered(name, n)))
 
 
-def planned_outputs(args: argparse.Namespace, source: Source, names: OutputNames, folder: Path) -> list[str]:
+def planned_outputs(
+    args: argparse.Namespace, session: Session, source: Source, names: OutputNames, folder: Path
+) -> list[str]:
     """The outputs that are known before the run, relative to its folder."""
     from edgekit.output.labels_txt import LABELS_FOLDER
+    from edgekit.output.maps import map_file
     from edgekit.output.sinks import VIDEO_NAME
 
     planned = [_rows_name(args, source, folder), *([COCO_NAME] if args.coco else [])]
     if args.labels:
         planned += [f"{LABELS_FOLDER}/{names.label(name)}" for name in source.names]
+    if kind := map_format(args, session):
+        planned += [map_file(names, name, kind) for name in source.names]
     if args.no_images:
         return planned
     if source.kind == "images":

@@ -25,6 +25,7 @@ class Tally:
 
     images: int = 0
     objects: int = 0
+    arrays: int = 0
     dropped: int = 0
     skipped: int = 0
     devices: set[str] = field(default_factory=set)
@@ -33,8 +34,13 @@ class Tally:
 
     def add(self, done: Done) -> None:
         """Count a finished image."""
+        from edgekit.results import RawOutputs
+
         self.images += 1
-        self.objects += len(done.results)
+        if isinstance(done.results, RawOutputs):
+            self.arrays += len(done.results)
+        else:
+            self.objects += len(done.results)
         self.devices.add(done.results.device)
         for stage, value in done.times_ms.items():
             self.times_ms.setdefault(stage, []).append(value)
@@ -51,8 +57,11 @@ class Tally:
 
         medians = ", ".join(f"{stage} {statistics.median(values):.1f}" for stage, values in self.times_ms.items())
         devices = " and ".join(_device_words(kind) for kind in sorted(self.devices))
+        what = f"{self.objects} objects in {self.images} images"
+        if self.arrays:
+            what = f"{self.arrays} arrays of {self.images} images (raw outputs, not decoded)"
         lines = [
-            f"{self.objects} objects in {self.images} images on {devices}",
+            f"{what} on {devices}",
             f"median ms per image: {medians}",
         ]
         counts = ((self.skipped, "skipped, unreadable"), (self.dropped, "dropped, the source was faster"))
