@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import re
 import shlex
 from pathlib import Path
+from subprocess import list2cmdline
 
 from edgekit.artifacts import MANIFEST_NAME
 from edgekit.errors import EdgekitError
@@ -11,6 +14,7 @@ from edgekit.files import read_json
 from edgekit.ops.image import IMAGE_SUFFIXES
 from edgekit.runtime.sources import LIST_SUFFIXES, VIDEO_SUFFIXES
 
+WINDOWS_SAFE = re.compile(r"[\w@+=:,./\\~-]+")  # what neither of its shells splits or expands
 TRIAL_FRAMES = 20  # a calibration source may hold many thousands
 
 
@@ -19,7 +23,8 @@ def edgekit_command(*words: str | Path) -> str:
 
     A path that begins with "-" gets "./" before it, so that it is not read as an option.
     """
-    return shlex.join(["edgekit", *(_word(word) for word in words)])
+    quoted = _windows_quoted if os.name == "nt" else shlex.quote
+    return " ".join(["edgekit", *(quoted(_word(word)) for word in words)])
 
 
 def trial_command(model: Path, work: Path) -> str:
@@ -31,6 +36,12 @@ def trial_command(model: Path, work: Path) -> str:
     if source is None:
         return edgekit_command("perf", "--model", model)
     return edgekit_command("run", "--model", model, "--source", source, "--frames", str(TRIAL_FRAMES))
+
+
+def _windows_quoted(word: str) -> str:
+    """Return a word as cmd.exe and PowerShell take it: backslashes are its own, double quotes around anything else."""
+    bare = list2cmdline([word])
+    return f'"{bare}"' if bare == word and not WINDOWS_SAFE.fullmatch(word) else bare
 
 
 def _word(word: str | Path) -> str:

@@ -26,7 +26,7 @@ def console_commands(text: str) -> Iterator[str]:
     for block in re.findall(r"```(?:console|bash)\n(.*?)```", text, re.S):
         for line in block.replace("\\\n", " ").splitlines():
             if line.startswith("edgekit "):
-                yield line.partition(" #")[0]
+                yield re.split(" [#>|] ?", line)[0]
 
 
 def indented_commands(text: str) -> Iterator[str]:

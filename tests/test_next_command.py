@@ -47,6 +47,25 @@ def test_words_are_quoted_and_paths_are_no_options() -> None:
 
 
 @pytest.mark.parametrize(
+    ("path", "quoted"),
+    [
+        (r"C:\models\best.onnx", r"C:\models\best.onnx"),
+        (r"C:\my models\best.onnx", r'"C:\my models\best.onnx"'),
+        (r"D:\a&b\(1).onnx", r'"D:\a&b\(1).onnx"'),
+        ("-x.yaml", "./-x.yaml"),
+    ],
+)
+def test_commands_for_windows_keep_backslashes_and_use_its_quotes(
+    path: str, quoted: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    word = Path(path) if path.startswith("-") else path
+    monkeypatch.setattr("edgekit.next_command.os.name", "nt")
+    command = edgekit_command("cut", word)
+    monkeypatch.undo()
+    assert command == f"edgekit cut {quoted}"
+
+
+@pytest.mark.parametrize(
     "manifest",
     [
         None,

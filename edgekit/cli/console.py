@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from edgekit.files import listed
 from edgekit.progress import Progress
 from edgekit.records import envelope
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 
 @contextlib.contextmanager
@@ -33,12 +37,11 @@ def progress_bar() -> Iterator[Progress]:
 
 @contextlib.contextmanager
 def _rich_bars() -> Iterator[Progress]:
-    from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
     from rich.progress import Progress as Bars
 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Bars(*columns, console=Console(stderr=True)) as bars:
+    with Bars(*columns, console=rich_console(stderr=True)) as bars:
         tasks = {}
 
         def report(stage: str, done: int, total: int) -> None:
@@ -69,11 +72,17 @@ def has_rich() -> bool:
     return True
 
 
+def rich_console(**options: Any) -> Console:
+    """Return a rich console: colours and other styles on a terminal alone, and none where NO_COLOR is set."""
+    from rich.console import Console
+
+    return Console(color_system=None if os.environ.get("NO_COLOR") else "auto", **options)
+
+
 def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
     """Print a table on standard output; numbers are right-aligned by their column's first row."""
     if not has_rich():
         return _print_plain_table(title, columns, rows)
-    from rich.console import Console
     from rich.table import Table
 
     table = Table(title=title, title_justify="left")
@@ -82,7 +91,7 @@ def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[obje
         table.add_column(column, justify="right" if number else "left", overflow="fold")
     for row in rows:
         table.add_row(*(f"{cell:.4f}" if isinstance(cell, float) else str(cell) for cell in row))
-    Console(width=None if sys.stdout.isatty() else 110).print(table)
+    rich_console(width=None if sys.stdout.isatty() else 110).print(table)
 
 
 def _print_plain_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:

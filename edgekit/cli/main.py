@@ -9,14 +9,13 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from types import ModuleType
 
 from edgekit.errors import EdgekitError
 from edgekit.files import UNENCODABLE
 from edgekit.install_hints import extra_hint
 from edgekit.text import shorten
-from edgekit.version import __version__
 
 # Command: (module, one line of help). A module offers `add_arguments(parser)` and `run(args) -> int`
 # and imports what is heavy inside its functions, so that `--help` stays fast.
@@ -40,9 +39,11 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "bench": ("edgekit.cli.bench", "models, sizes, threads and devices in one table: mAP, latency, frames/s"),
     "push": ("edgekit.cli.push", "copy a bundle to a board, check versions, try and measure it there"),
     "perf": ("edgekit.cli.perf", "measure latency and throughput by stage and number of threads"),
+    "completion": ("edgekit.cli.completion", "print what a shell needs to complete commands and options"),
 }
 GRAPH_LIMIT, GRAPH_LIMIT_VARIABLE = "--graph-limit", "EDGEKIT_GRAPH_LIMIT"
 INTERRUPTED = 130  # 128 + SIGINT, as shells report it
+EXIT_CODES = f"exit codes: 0 done; 1 a gate failed; 2 a mistake, in two lines; {INTERRUPTED} interrupted"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -52,9 +53,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.stdout.reconfigure(errors=UNENCODABLE)
     command = next((a for a in args_in if not a.startswith("-")), None)
     module = importlib.import_module(COMMANDS[command][0]) if command in COMMANDS else None
-    args = _parser(command, module).parse_args(args_in)
+    args = build_parser({} if module is None or command is None else {command: module}).parse_args(args_in)
     if module is None:
-        _parser(None, None).print_help()
+        build_parser({}).print_help()
         return 2
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, _interrupt)
@@ -100,23 +101,42 @@ def _interrupt(number: int, frame: object) -> None:
     raise KeyboardInterrupt
 
 
-def _parser(command: str | None, module: ModuleType | None) -> argparse.ArgumentParser:
+def build_parser(modules: Mapping[str, ModuleType]) -> argparse.ArgumentParser:
+    """Return the parser of all commands.
+
+    Args:
+        modules: Command -> its module: those whose options are declared; the others are named alone, which is fast.
+
+    Returns:
+        The parser.
+    """
     parser = argparse.ArgumentParser(
         prog="edgekit",
         description="From a stock YOLO ONNX to an int8 model on the edge board, or on any computer.",
+        epilog=EXIT_CODES,
     )
-    parser.add_argument("--version", action="version", version=f"edgekit {__version__}")
+    parser.add_argument("--version", action=_ShowVersion, nargs=0, help="show the version and the commit, and exit")
     parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", title="commands")
     for name, (_, help_line) in COMMANDS.items():
-        sub = commands.add_parser(name, help=help_line, description=help_line)
+        sub = commands.add_parser(name, help=help_line, description=help_line, epilog=EXIT_CODES)
         sub.add_argument("--debug", action="store_true", default=argparse.SUPPRESS, help=argparse.SUPPRESS)
         sub.add_argument(
             GRAPH_LIMIT, metavar="FACTOR", help="let graphs take this many times the usual work and memory"
         )
-        if module is not None and name == command:
-            module.add_arguments(sub)
+        if name in modules:
+            modules[name].add_arguments(sub)
     return parser
+
+
+class _ShowVersion(argparse.Action):
+    """Prints the version; the commit of a checkout is looked up only then."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *values: object) -> None:
+        from edgekit.version import describe_version
+
+        print(f"edgekit {describe_version()}")
+        parser.exit()
 
 
 if __name__ == "__main__":

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 from setuptools import Command, Distribution
@@ -17,6 +19,8 @@ from edgekit.packaging.libraries import HINT, PURE, SOURCES, build_libraries, pl
 
 REQUIRED = "EDGEKIT_REQUIRE_KERNELS"  # set to anything: no wheel without kernels
 LIBRARIES = "edgekit/kernels/lib"
+MANUAL_FOLDER = "share/man/man1"
+MAX_SHOWN = 300  # characters of what went wrong
 
 
 def wheel_compiler() -> str | None:
@@ -43,6 +47,7 @@ class BuildPy(build_py):
             return
         shutil.rmtree(Path(self.build_lib) / "edgekit", ignore_errors=True)  # what an earlier version left
         super().run()
+        self._add_manual()
         compiler = wheel_compiler()
         if compiler is None:
             self.warn("no compiled kernels in this wheel: they are compiled at first use, where a C compiler is")
@@ -52,6 +57,16 @@ class BuildPy(build_py):
                 build_libraries(name, compiler, Path(self.build_lib) / LIBRARIES)
         except ConfigError as error:
             raise SetupError(f"{error.message}; {error.hint}") from error
+
+    def _add_manual(self) -> None:
+        """Have the man page installed; without argparse-manpage there is none."""
+        page = Path(self.build_lib).absolute().parent / "man" / "edgekit.1"
+        command = [sys.executable, "-m", "edgekit.cli.manual", str(page)]  # a process: packaging is below the commands
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        if done.returncode:
+            self.warn(f"no man page in this wheel: {done.stderr.strip()[-MAX_SHOWN:]}")
+            return
+        self.distribution.data_files = [*(self.distribution.data_files or []), (MANUAL_FOLDER, [str(page)])]
 
 
 class KernelDistribution(Distribution):

@@ -30,7 +30,7 @@ def main(text: str) -> None:
         script_args=arguments,
         package_dir={"": "src"},
         packages=find_packages("src"),
-        package_data={"edgekit.kernels": ["lib/*.so"]},
+        package_data={"edgekit": ["version.txt"], "edgekit.kernels": ["lib/*.so"]},
         **project,
     )
 

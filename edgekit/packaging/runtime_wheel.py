@@ -18,8 +18,9 @@ from edgekit.board_ring import COMMAND_MODULES, PARTS
 from edgekit.errors import EdgekitError, OutputError
 from edgekit.files import atomic_path
 from edgekit.packaging.board_libraries import BOARD_MACHINE, board_libraries
+from edgekit.packaging.source_version import VERSION_FILE
 from edgekit.requirements import PIP_REQUIREMENTS, PYTHON_REQUIRES
-from edgekit.version import __version__
+from edgekit.version import __commit__, __version__
 
 PACKAGE = Path(__file__).resolve().parents[1]
 NAME = "edgekit-rdk-runtime"
@@ -75,6 +76,7 @@ def _fill(source: Path, machine: str) -> list[Path]:
         target = source / name
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(path, target)
+    (source / VERSION_FILE).write_text(f"{__version__} {__commit__}".strip() + "\n", encoding="ascii")
     for path in source.rglob("*.*"):
         path.chmod(MODE)
     return libraries

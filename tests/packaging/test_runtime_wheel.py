@@ -12,6 +12,8 @@ from edgekit.errors import OutputError
 from edgekit.packaging import runtime_wheel
 from edgekit.packaging.libraries import PURE
 from edgekit.packaging.runtime_wheel import main, runtime_files, write_runtime_wheel
+from edgekit.packaging.source_version import VERSION_FILE
+from edgekit.version import __version__
 
 
 @pytest.fixture(scope="module")
@@ -28,8 +30,9 @@ def test_it_holds_the_ring_alone_and_has_its_own_name(wheel: Path) -> None:
         names = [name for name in archive.namelist() if ".dist-info/" not in name]
         (metadata,) = (name for name in archive.namelist() if name.endswith("METADATA"))
         text = archive.read(metadata).decode()
-    assert sorted(names) == sorted(runtime_files())
-    parts = {name.split("/")[1].removesuffix(".py") for name in names}
+        assert archive.read(VERSION_FILE).decode().split()[0] == __version__
+    assert sorted(names) == sorted([*runtime_files(), VERSION_FILE])
+    parts = {name.split("/")[1].removesuffix(".py") for name in names if name != VERSION_FILE}
     assert parts == {*PARTS, "cli"}
     assert {f"edgekit/{name}.py" for name in COMMAND_MODULES} <= set(names)
     assert "Name: edgekit-rdk-runtime" in text and "Requires-Dist: numpy>=1.26" in text
