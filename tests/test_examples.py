@@ -16,12 +16,12 @@ import numpy as np
 import pytest
 
 from edgekit.demo.assets import copy_model, write_images
-from edgekit.demo.scenes import CLASS_NAMES, render_image
+from edgekit.demo.scenes import render_image
+from edgekit.demo.shapes import CLASS_NAMES
 from edgekit.output import write_image
 from tests.conftest import ROOT
 
 EXAMPLES = ROOT / "examples"
-RING = CLASS_NAMES.index("ring")
 
 
 @pytest.fixture(scope="module")
@@ -105,7 +105,7 @@ def test_tune(folder: Path) -> None:
 def test_counting_at_a_line(folder: Path) -> None:
     """The camera looks down a tall image step by step, so that all objects go upwards."""
     tall = np.concatenate([render_image(seed, (320, 256)).bgr for seed in (300, 301)])
-    video = cv2.VideoWriter(str(folder / "video.avi"), cv2.VideoWriter_fourcc(*"MJPG"), 10, (320, 256))
+    video = cv2.VideoWriter(str(folder / "video.avi"), cv2.VideoWriter.fourcc(*"MJPG"), 10, (320, 256))
     for top in range(0, 257, 8):
         video.write(tall[top : top + 256])
     video.release()

@@ -78,6 +78,7 @@ ALLOWED: dict[str, tuple[set[str], set[str]]] = {
     "robot": (BOARD, ARRAYS),
 }
 
+LATE_LIBRARIES = {"psutil", "dask", "distributed", "setuptools", "setuptools_scm", "argparse_manpage", "shtab"}
 OPTIONAL = {"learn": {"torch"}, "integrations": {"torch", "ultralytics"}}  # beside the rules: packages of an extra
 
 
@@ -105,9 +106,7 @@ def test_imports_stay_in_the_ring() -> None:
 def foreign_imports(path: Path) -> Iterator[str]:
     """What a file imports and may not, as sentences."""
     part = part_of(path)
-    parts, packages = ALLOWED.get(
-        part, (HOST | {"cli"}, HOST_LIBRARIES | {"psutil", "dask", "distributed", "setuptools"})
-    )
+    parts, packages = ALLOWED.get(part, (HOST | {"cli"}, HOST_LIBRARIES | LATE_LIBRARIES))
     packages = packages | OPTIONAL.get(part, set())
     if part in ("__init__", "__main__"):
         return

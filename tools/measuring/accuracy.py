@@ -7,7 +7,7 @@ from pathlib import Path
 
 from benches.heads import COMPILED, MODEL, SHARED
 
-from measuring.runs import edgekit_json, make_table, run_json, span
+from measuring.runs import edgekit_json, make_table, span
 from measuring.table import Cell, Column, Table
 
 COCO = SHARED / "coco"
@@ -68,8 +68,7 @@ def measure_simulated_compiler() -> Table:
 def _build_and_compare(kind: str, folder: Path) -> list[Cell]:
     work = folder / "work"
     images = COCO / "images"
-    calibrate = ["calibrate", "--model", MODEL, "--images", images / "train", "--input", kind, "-o", work, "--json"]
-    run_json(["-m", "edgekit", *calibrate])
+    edgekit_json("calibrate", "--model", MODEL, "--images", images / "train", "--input", kind, "-o", work)
     built = edgekit_json("compile", next(work.glob("*.yaml")), "--toolchain", "sim")
     report = edgekit_json(
         "eval", "--model", next((work / "model_output").glob("*_modified.bin")), "--images", images / "val",
