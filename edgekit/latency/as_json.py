@@ -8,11 +8,11 @@ from typing import Any
 from edgekit.latency.board import board_figures
 from edgekit.latency.estimate import Estimate, time_by_bound
 from edgekit.latency.parameters import LatencyParameters
-from edgekit.version import __version__
+from edgekit.records import envelope
 
-__all__ = ["SCHEMA", "estimate_json"]
+__all__ = ["KIND", "estimate_json"]
 
-SCHEMA = "edgekit.estimate/1"
+KIND = "estimate"
 DIGITS = 3
 
 
@@ -28,8 +28,7 @@ def estimate_json(estimate: Estimate, parameters: LatencyParameters, *, model: s
         Plain values; times in the unit that the name says, `error_band` a share.
     """
     return {
-        "schema": SCHEMA,
-        "edgekit": __version__,
+        **envelope(KIND),
         "kind": "static estimate",
         "model": model,
         "march": estimate.march,

@@ -98,7 +98,7 @@ def features(layer: Layer) -> Mapping[str, float]:
         (outputs written once more for such readers), "sums" (32-bit sums of 16-bit operands), "split" (16-bit
         operands of a strided kernel), "added" (a map added to the sums); and counts: "rows_out", "rows_in"
         (thousands of separate runs of elements), "columns" (of runs with the channels in front), "plane" (elements of
-        one head), "start" (1).
+        one head), "lines" (rows of an image) and "line_channels" (thousands: lines times channels), "start" (1).
     """
     out, read = (sum(map(_padded, maps)) for maps in (layer.outputs, layer.inputs))
     counts = {
@@ -113,6 +113,8 @@ def features(layer: Layer) -> Mapping[str, float]:
         "rows_in": sum(map(_rows, layer.inputs)) / 1e3,
         "columns": sum(map(_front_rows, layer.outputs)) / 1e3,
         "plane": math.prod(layer.inputs[0].nhwc[2:]) / 1e3 if layer.op == "Reshape" else 0.0,
+        "lines": float(_lines(layer.outputs[0])),
+        "line_channels": _lines(layer.outputs[0]) * layer.outputs[0].nhwc[3] / 1e3,
         "elements": sum(math.prod(feature_map.shape) for feature_map in layer.outputs) / 1e3,
     }
     if layer.inputs[0].nhwc[0] > 1:
@@ -216,6 +218,12 @@ def _front_rows(feature_map: FeatureMap) -> int:
     """Rows of the map with its channels in front."""
     n, height, _, channels = feature_map.nhwc
     return n * height * channels
+
+
+def _lines(feature_map: FeatureMap) -> int:
+    """Rows of pixels."""
+    n, height, _, _ = feature_map.nhwc
+    return n * height
 
 
 def _rows(feature_map: FeatureMap) -> int:

@@ -24,9 +24,9 @@ FRAMES_OUTSIDE = 1.25  # how far beyond the shortest and longest frames of the f
 def left_out(builds: tuple[Build, ...], say: Callable[[str], None]) -> tuple[BuildError, ...]:
     """Fit once for every family, without it, and predict its builds at O3."""
     found = []
-    for family in sorted({build.family for build in builds if build.frame_us}):
+    for family in sorted({build.family for build in builds if build.frame_us and build.family}):
         say(f"without {family}")
-        rest = tuple(build for build in builds if build.family != family or not family)
+        rest = tuple(build for build in builds if build.family != family)
         fit = fit_all(rest)
         found += [_error(fit, build) for build in builds if build.family == family and build.frame_us]
     return tuple(found)
@@ -47,7 +47,7 @@ def make_parameters(
 ) -> LatencyParameters:
     """Fit all builds and state the errors of those left out."""
     fit = fit_all(builds)
-    frames = [build.frame_us for build in builds if build.frame_us]
+    frames = [build.frame_us for build in builds if build.frame_us and build.family]
     channel = fit.frames.channel
     return LatencyParameters(
         version=VERSION,

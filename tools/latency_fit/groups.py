@@ -19,7 +19,7 @@ FEATURES: Mapping[str, Sequence[str]] = {
     "Matmul": ("products", "product", "first", "second", "heads", "start"),
     "Matmul int16": ("products", "product", "first", "second", "heads", "start"),
     "Pool": ("products", "out", "strided", "start"),
-    "Pool int16": ("products", "start"),
+    "Pool int16": ("lines", "line_channels", "start"),
     "Reshape": ("rows_in", "elements", "out", "start"),
     "Reshape short": ("rows_out", "plane", "elements", "start"),
     "Reshape product": ("rows_out", "elements", "start"),
