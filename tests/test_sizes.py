@@ -25,6 +25,7 @@ REASONS = {
     "cli/run.py:_run_all": SEQUENCE,
     "cli/run_robot.py:_run_in": SEQUENCE,
     "calibration/pipeline.py:calibrate": SEQUENCE,
+    "deploy/pipeline.py:deploy": SEQUENCE,
     "calibration/pipeline.py:_write_all": SEQUENCE,
     "calibration/manifest.py:build_manifest": FIELDS,
     "ptq/presets.py:ptq_config": FIELDS,

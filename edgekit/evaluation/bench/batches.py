@@ -116,9 +116,9 @@ def measure_batches(
     marks, objects = [], 0
     begin, cpu = time.perf_counter(), time.process_time()
     for index in range(rounds):
-        clock, found = _run(batched, _taken(images, index, size), buffers)
+        clock, count = _run(batched, _taken(images, index, size), buffers)
         marks.append(clock)
-        objects += found
+        objects += count
         progress("measure", index + 1, rounds)
     seconds, cpu_seconds = time.perf_counter() - begin, time.process_time() - cpu
     per_image = np.asarray(marks) * 1000 / size
