@@ -168,8 +168,8 @@ def test_a_channel_without_weights_gives_its_bias(tmp_path: Path) -> None:
     [
         (lambda m: m.head(m.node("Erf", [m.conv("images", 3, 4)], "gelu")), "'gelu'.*Erf.*not known"),
         (
-            lambda m: m.head(m.node("MaxPool", ["images"], "odd", kernel_shape=[2, 2], auto_pad="SAME_UPPER")),
-            "'odd'.*auto_pad",
+            lambda m: m.head(m.node("MaxPool", ["images"], "odd", kernel_shape=[2, 2], dilations=[2, 2])),
+            "'odd'.*dilations",
         ),
         (
             lambda m: m.head(m.node("Add", ["images", m.constant(np.ones((1, 3, 8, 12), np.float32))], "plane")),

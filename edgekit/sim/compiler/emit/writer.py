@@ -95,6 +95,8 @@ class GraphWriter:
 
     def tensor_scale(self, tensor: str) -> np.ndarray:
         """The float value of the integer 1 of `tensor`: (1,) or (C,) float32."""
+        if tensor in self.scales:  # a Scale's result has the integers of its input and a scale of its own
+            return np.array([self.scale(tensor)], np.float32)
         return self.mappings[self._layouts[tensor, self.layout(tensor)]].scale
 
     def constant(self, name: str, value: np.ndarray) -> str:
