@@ -117,7 +117,8 @@ def _ends(index: GraphIndex, shapes: Shapes, node: onnx.NodeProto) -> list[str]:
 def _begins(index: GraphIndex, shapes: Shapes, data: str, end: tuple[int, ...]) -> list[str]:
     """Maps of as many cells in front of a product, down to the first convolutions, the furthest first."""
     cells = int(np.prod(end[2:]))
-    names, todo, visited = [], [data], set()
+    names, todo = [], [data]
+    visited: set[str] = set()
     while todo and len(visited) < 64:
         name = todo.pop(0)
         node = index.producers.get(name)
