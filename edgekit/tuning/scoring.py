@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edgekit.evaluation.agreement import SHOWN, Agreement, agree_on_image, summarise
+from edgekit.evaluation.array_agreement import array_disagreements
 from edgekit.evaluation.bootstrap import RESAMPLES, image_weights, quotients
 from edgekit.evaluation.labels import ImageEntry
 from edgekit.evaluation.options import EvaluateOptions
@@ -21,7 +22,7 @@ from edgekit.evaluation.scores import Evaluation
 from edgekit.files import atomic_path, write_bytes
 from edgekit.runtime.session import load
 from edgekit.sim.compiler.sidecars import quantized_spec
-from edgekit.spec import file_ref, save_spec, sidecar_path
+from edgekit.spec import file_ref, load_spec, save_spec, sidecar_path
 from edgekit.tuning.builds import quantized_candidate
 from edgekit.tuning.candidate import PLAIN, Candidate
 from edgekit.tuning.workspace import SCORED, Workspace
@@ -96,6 +97,11 @@ def _draws(values: npt.NDArray[np.float64]) -> list[float | None]:
 
 def _agreement(workspace: Workspace, model: Path, reference: Path, limit: int | None) -> dict[str, Any]:
     """Return the agreement on images without labels; of classifiers the share of images with another first class."""
+    if load_spec(sidecar_path(reference)).task == "raw":
+        with load(model) as ours, load(reference) as float_session:
+            rows = array_disagreements(ours, float_session, workspace.images()[:limit])
+        weights = image_weights(len(rows), RESAMPLES)
+        return {"disagreement_draws": _draws(weights @ rows / weights.sum(axis=1))}
     images = [ImageEntry(i, path) for i, path in enumerate(workspace.images()[:limit])]
     both = []
     for name, path in (("model", model), ("reference", reference)):

@@ -61,7 +61,7 @@ def weighted_squared_error(spec: ModelSpec, reference: Heads, heads: Heads) -> d
     for head in spec.outputs:
         expected, values = (_decoded(head, spec, arrays[head.name]) for arrays in (reference, heads))
         weights: Any = np.float32(1)
-        if head.role not in ("class", "proto"):
+        if head.role not in ("class", "proto", "raw"):
             weights = scores[head.stride][:, None]
         differences, expected = weights * (values - expected), weights * expected
         sums[head.name] = (float(np.vdot(differences, differences)), float(np.vdot(expected, expected)))
