@@ -59,7 +59,7 @@ def test_each_image_has_its_disagreement(image: Path) -> None:
 def test_other_outputs_are_refused(image: Path) -> None:
     other = ModelSpec("raw", (), InputSpec("x"), Preprocess(4, 4), (HeadSpec("z", "raw", (1, 2)),))
     sessions = Session(SPEC, _Constant("y", [0, 1])), Session(other, _Constant("z", [0, 1]))
-    with pytest.raises(ModelError, match="expected the same names and shapes"):
+    with pytest.raises(ModelError, match="expected the same, of the same shapes"):
         array_disagreements(*sessions, [image])
 
 
