@@ -60,7 +60,8 @@ def main() -> int:
         try:
             print(write_table(name, known[name]()).relative_to(ROOT))
         except (EdgekitError, OSError, StopIteration) as error:
-            print(f"error: {name}: {error}", file=sys.stderr)
+            hint = f"\nhint: {error.hint}" if isinstance(error, EdgekitError) else ""
+            print(f"error: {name}: {error}{hint}", file=sys.stderr)
             failed = 1
     if args.render:
         render_pages(ROOT, write_text)
