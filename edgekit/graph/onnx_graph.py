@@ -104,10 +104,20 @@ def index_graph(model: onnx.ModelProto) -> GraphIndex:
             producers[name], order[name] = node, position
         for name in inputs_of(node):
             consumers.setdefault(name, []).append(node)
-        if node.op_type == "Constant" and node.attribute and node.attribute[0].name == "value":
-            constants[node.output[0]] = numpy_helper.to_array(node.attribute[0].t)
+        if node.op_type == "Constant" and node.attribute:
+            value = constant_value(node.attribute[0])
+            constants |= {} if value is None else {node.output[0]: value}
     readers = {name: tuple(nodes) for name, nodes in consumers.items()}
     return GraphIndex(model, producers, readers, constants, order)
+
+
+def constant_value(attribute: onnx.AttributeProto) -> npt.NDArray[Any] | None:
+    """The value of a Constant node: a tensor, or (since opset 12) numbers; None for strings and sparse tensors."""
+    value = helper.get_attribute_value(attribute)
+    if attribute.name == "value":
+        return numpy_helper.to_array(value)
+    kinds = {"value_float": np.float32, "value_floats": np.float32, "value_int": np.int64, "value_ints": np.int64}
+    return np.asarray(value, kinds[attribute.name]) if attribute.name in kinds else None
 
 
 def graph_inputs(model: onnx.ModelProto) -> list[onnx.ValueInfoProto]:
