@@ -20,6 +20,7 @@ from edgekit.demo.scenes import render_image
 from edgekit.demo.shapes import CLASS_NAMES
 from edgekit.output import write_image
 from tests.conftest import ROOT
+from tests.typed import required
 
 EXAMPLES = ROOT / "examples"
 
@@ -50,7 +51,7 @@ def first_image(folder: Path) -> Path:
 def test_one_image(folder: Path) -> None:
     out = run(folder, "image", "demo.onnx", first_image(folder), "annotated.jpg")
     assert re.search(r"^[1-9]\d* objects by onnxruntime$", out, re.M)
-    annotated, image = (cv2.imread(str(path)) for path in (folder / "annotated.jpg", first_image(folder)))
+    annotated, image = (required(cv2.imread(str(path))) for path in (folder / "annotated.jpg", first_image(folder)))
     assert annotated.shape == image.shape and np.abs(annotated.astype(int) - image).max() > 50
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -32,7 +33,7 @@ def _cosine(a: np.ndarray, b: np.ndarray) -> float:
 
 
 def _check(folder: Path, family: str, task: str) -> None:
-    options = {"end_to_end": True, "opset": 17} if (family, task) == ("yolo26", "pose") else {}
+    options: dict[str, Any] = {"end_to_end": True, "opset": 17} if (family, task) == ("yolo26", "pose") else {}
     yaml = make_work(folder, family=family, task=task, size_wh=(96, 64), **options)
     compile_model(yaml, toolchain="sim")
     built = next((folder / "out").glob("*_modified.bin"))
@@ -42,7 +43,7 @@ def _check(folder: Path, family: str, task: str) -> None:
         raw = int8.infer(heads)
         floats = reference.infer(reference.prepare(bgr)[0])
         for head in int8.spec.outputs:
-            value = raw[head.name] * np.float32(head.scale or 1)
+            value = raw[head.name] * np.asarray(head.scale or 1, np.float32)
             assert _cosine(value, floats[head.name]) > MIN_COSINE, head.name
         results = int8.decode(raw, letterbox)
     assert type(results) is KINDS[task]

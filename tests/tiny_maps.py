@@ -80,7 +80,12 @@ def tiny_depth(
     ]
     steps = [resize, *steps] if resize_first else [*steps, resize]
     if ultralytics:
-        tensors |= {"low": np.float32(-4), "high": np.float32(5), "gain": np.float32([1.1]), "shift": np.float32([0.2])}
+        tensors |= {
+            "low": np.float32(-4),
+            "high": np.float32(5),
+            "gain": np.full(1, 1.1, np.float32),
+            "shift": np.full(1, 0.2, np.float32),
+        }
         steps = [("Clip", ["low", "high"], {}), ("Mul", ["gain"], {}), ("Add", ["shift"], {}), ("Exp", [], {}), resize]
     value = "head"
     for i, (op, inputs, attributes) in enumerate(steps):

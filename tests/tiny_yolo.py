@@ -488,7 +488,7 @@ def _anchor_rows(b: _Builder, o: _Options, features: dict[int, str], prefix: str
         xy, wh, scores = b.split(b.node("Sigmoid", [head]), [2, 2, 1 + o.num_classes], 4)
         y, x = np.mgrid[0:h, 0:w].astype(np.float32)
         cells = np.broadcast_to(np.stack([x, y], -1) - 0.5, (1, 3, h, w, 2))
-        anchors = np.broadcast_to(np.float32(ANCHORS[i]).reshape(1, 3, 1, 1, 2), (1, 3, h, w, 2))
+        anchors = np.broadcast_to(np.array(ANCHORS[i], np.float32).reshape(1, 3, 1, 1, 2), (1, 3, h, w, 2))
         centre = b.number("Mul", b.node("Add", [b.number("Mul", xy, 2.0), b.constant(cells, np.float32)]), stride)
         doubled = b.number("Pow", b.number("Mul", wh, 2.0), 2.0)
         size = b.node("Mul", [doubled, b.constant(anchors, np.float32)])

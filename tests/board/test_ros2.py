@@ -26,10 +26,11 @@ from tests.conftest import ROOT
 from tests.decode.scenes import make_spec
 from tests.runtime.fake_vendor import fake_pyeasy
 from tests.runtime.test_board_devices import NV12
+from tests.typed import as_image
 
 PACKAGE = ROOT / "board" / "ros2" / "edgekit_ros"
 WIDTH, HEIGHT = 128, 72
-IMAGE = cv2.resize(np.random.default_rng(0).integers(0, 255, (6, 8, 3), dtype=np.uint8), (WIDTH, HEIGHT))
+IMAGE = as_image(cv2.resize(np.random.default_rng(0).integers(0, 255, (6, 8, 3), dtype=np.uint8), (WIDTH, HEIGHT)))
 
 
 @pytest.fixture(autouse=True)

@@ -6,6 +6,7 @@ import pytest
 
 from edgekit.calibration.features import BLOCKS, describe, standardise
 from tests.images import scene
+from tests.typed import as_image
 
 
 def flat(blue: int, green: int, red: int) -> np.ndarray:
@@ -44,7 +45,7 @@ def test_each_block_answers_to_its_own_kind_of_change() -> None:
 
 
 def test_sizes_do_not_matter() -> None:
-    small, large = scene(3), cv2.resize(scene(3), (480, 360), interpolation=cv2.INTER_NEAREST)
+    small, large = scene(3), as_image(cv2.resize(scene(3), (480, 360), interpolation=cv2.INTER_NEAREST))
     difference = np.asarray(describe(small).thumb) - np.asarray(describe(large).thumb)
     assert np.sqrt(np.square(difference).mean()) < 4
     one_pixel = describe(np.zeros((1, 1, 3), np.uint8))

@@ -19,6 +19,7 @@ from edgekit.cli.main import main
 from edgekit.ops.rle import decode_rle
 from edgekit.output.writer import video_writer
 from tests.tiny_yolo import save_tiny_yolo
+from tests.typed import required
 
 
 @pytest.fixture(scope="module")
@@ -41,8 +42,8 @@ def test_a_folder_to_images_and_json(
 ) -> None:
     out = tmp_path / "out"
     assert main(["run", "--model", str(model), "--source", str(images), "-o", str(out), "--conf", "0.3"]) == 0
-    assert cv2.imread(str(out / "a.jpg")).shape == (60, 90, 3)
-    assert cv2.imread(str(out / "deep" / "b.png")).shape == (90, 40, 3)
+    assert required(cv2.imread(str(out / "a.jpg"))).shape == (60, 90, 3)
+    assert required(cv2.imread(str(out / "deep" / "b.png"))).shape == (90, 40, 3)
     document = json.loads((out / "results.json").read_text())
     assert (document["device"], document["simulated"], document["task"]) == ("onnxruntime", True, "segment")
     assert [r["source"] for r in document["results"]] == ["a.jpg", "deep/b.png"]
@@ -178,13 +179,13 @@ def test_overwrite_names_what_it_replaces_and_leaves_the_rest(
     assert main(["run", *args, "--overwrite"]) == 0
     assert f"note: --overwrite replaces {out / 'a.jpg'}\n" in capsys.readouterr().err
     assert (out / "mine.txt").read_text() == "mine"
-    assert cv2.imread(str(out / "a.jpg")).shape == (60, 90, 3)
+    assert required(cv2.imread(str(out / "a.jpg"))).shape == (60, 90, 3)
 
 
 def test_equal_stems_never_meet_in_one_output_or_id(images: Path, tmp_path: Path) -> None:
     model = save_tiny_yolo(tmp_path / "detect.onnx")
     for name in ("a.png", "deep/a.jpg", "deep/7.jpg", "7.jpg"):
-        cv2.imwrite(str(images / name), cv2.imread(str(images / "a.jpg")))
+        cv2.imwrite(str(images / name), required(cv2.imread(str(images / "a.jpg"))))
     out = tmp_path / "out"
     args = ["run", "--model", str(model), "--source", str(images), "-o", str(out), "--no-images", "--coco"]
     assert main([*args, "--labels", "yolo", "--conf", "0.3"]) == 0

@@ -11,6 +11,7 @@ from edgekit.ops.letterbox import letterbox_of
 from edgekit.ops.masks import masks_reference
 from edgekit.results import Detections, Segmentations
 from tests.decode.scenes import SIZE_WH, decode, floats, make_heads, make_spec
+from tests.typed import detections
 
 OPTIONS = DecodeOptions(score_threshold=0.3, iou_threshold=0.5, max_detections=20)
 
@@ -55,8 +56,8 @@ def test_integers_and_their_floats_decode_alike() -> None:
     letterbox = letterbox_of(SIZE_WH, spec.preprocess)
     raw = decode(heads, spec, letterbox, OPTIONS)
     real = decode(as_floats, make_spec(dtype="float32"), letterbox, OPTIONS)
-    np.testing.assert_allclose(raw.boxes_xyxy, real.boxes_xyxy, atol=1e-3)
-    np.testing.assert_allclose(raw.scores, real.scores, atol=1e-6)
+    np.testing.assert_allclose(detections(raw).boxes_xyxy, detections(real).boxes_xyxy, atol=1e-3)
+    np.testing.assert_allclose(detections(raw).scores, detections(real).scores, atol=1e-6)
 
 
 def test_detect_gives_plain_detections() -> None:

@@ -67,7 +67,11 @@ def test_integers_become_floats_by_their_scales() -> None:
         HeadSpec("c", "class", (1, 1, 1, 2), 8),
     )
     spec = ModelSpec("segment", ("a", "b"), InputSpec("x"), Preprocess(32, 32), outputs)
-    heads = {"b": np.array([[[[2, 4]]]], np.int32), "p": np.array([[[[1, -3]]]], np.int16), "c": np.ones((1, 1, 1, 2))}
+    heads: dict[str, np.ndarray] = {
+        "b": np.array([[[[2, 4]]]], np.int32),
+        "p": np.array([[[[1, -3]]]], np.int16),
+        "c": np.ones((1, 1, 1, 2)),
+    }
     floats = float_heads(heads, spec)
     assert floats["box_8"].ravel().tolist() == [1.0, 1.0]
     assert floats["proto_4"].ravel().tolist() == [2.0, -6.0]

@@ -16,6 +16,7 @@ from edgekit.spec import load_spec
 from tests.compilation.toolchain.stand_in import StandIn, compiled_bin
 from tests.images import write_images
 from tests.tiny_yolo import save_tiny_yolo
+from tests.typed import detections
 
 
 @pytest.fixture
@@ -104,7 +105,11 @@ def test_without_a_toolchain_the_simulated_bundle_runs(
     assert "simulated: this bundle runs off the board only" in said and "on the board, there" not in said
     with edgekit.load(output.with_name("b.tar.gz")) as session:
         results = session.predict(edgekit.read_image(stock.parent / "images" / "image_000.png"))
-    assert session.spec.simulated and session.device.kind == "sim" and len(results.scores) == len(results.boxes_xyxy)
+    assert (
+        session.spec.simulated
+        and session.device.kind == "sim"
+        and len(detections(results).scores) == len(detections(results).boxes_xyxy)
+    )
     assert main([*arguments, "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["simulated"] is True
 

@@ -17,7 +17,8 @@ def test_the_first_row_is_the_set_itself_and_the_rest_draws_as_many() -> None:
 
 def test_an_interval_holds_95_percent_of_the_draws() -> None:
     one = interval(np.concatenate([[5.0], np.arange(1001) / 1000]))
-    assert (one.value, one.low, one.high) == (5.0, pytest.approx(0.025), pytest.approx(0.975))
+    assert one.value == 5.0
+    assert (one.low, one.high) == pytest.approx((0.025, 0.975))
 
 
 def test_the_interval_covers_the_true_mean_about_as_often_as_it_says() -> None:

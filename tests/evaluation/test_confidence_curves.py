@@ -47,7 +47,7 @@ def test_the_best_f1_is_that_of_the_smoothed_mean_by_hand() -> None:
     line = 8 / 9 + 1 / 9 * (curves.confidence - 0.2) / 0.3  # precision from 8/9 at 0.2 to 8/8 at 0.5
     assert precision == pytest.approx(line, abs=2e-3) and recall == 1
     assert f1 == pytest.approx(2 * line / (line + 1), abs=2e-3)
-    assert curves.at_best(1) == (precision, recall, pytest.approx(f1)) and curves.at_best(2) == (0, 0, 0)
+    assert curves.at_best(1) == pytest.approx((precision, recall, f1)) and curves.at_best(2) == (0, 0, 0)
 
 
 def test_classes_share_one_threshold_and_weigh_alike() -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from edgekit.evaluation.label_reader import load_labels
-from edgekit.evaluation.options import EvaluateOptions
+from edgekit.evaluation.options import EvaluateOptions, MaskPlacement
 from edgekit.evaluation.run import evaluate
 from edgekit.evaluation.scores import Evaluation
 
@@ -18,7 +18,7 @@ NEAR_FLOAT, NEAR_INT8 = 0.003, 0.005
 OURS = (0.3334, 0.3257, 0.3304)  # edgekit's own masks, in the same order: on the exact place, they score higher
 
 
-def scored(shared_data: Path, out: Path, model: Path, masks: str) -> Evaluation:
+def scored(shared_data: Path, out: Path, model: Path, masks: MaskPlacement) -> Evaluation:
     truth = load_labels(shared_data / "coco" / "instances_val.json")
     assert len(truth.images) == 129
     float_model = shared_data / "models" / "yolov8n-seg.onnx"

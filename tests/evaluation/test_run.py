@@ -18,6 +18,7 @@ from edgekit.evaluation.run import evaluate
 from edgekit.export import cut_file
 from tests.images import write_images
 from tests.tiny_yolo import save_tiny_yolo
+from tests.typed import detections, required
 
 QUICK = replace(PUBLISHED, conf=0.2)  # the tiny model finds hundreds of things at the published 0.001
 
@@ -66,7 +67,7 @@ def test_a_model_scores_full_marks_on_its_own_findings_and_keeps_all_of_itself(
     truth = scene_detections(models[0], images_of(tmp_path), tmp_path)
     result = evaluate(models[0], truth, tmp_path / "out", against=models[0], options=replace(QUICK, resamples=50))
     assert result.model.scores["box"].overall.value == pytest.approx(1, abs=1e-9)
-    assert result.model.scores["mask"].map50.value > 0.9  # empty masks overlap with nothing
+    assert required(result.model.scores["mask"].map50).value > 0.9  # empty masks overlap with nothing
     assert result.kept is not None and result.agreement is not None
     assert result.kept["box"].value == result.kept["box"].low == 1
     assert result.agreement.matched[2][1].value == 1
@@ -123,8 +124,8 @@ def test_rows_come_back_as_they_were_found(models: list[Path], tmp_path: Path) -
     rows = list(predict_images(session, models[0], images, tmp_path / "p.jsonl"))
     for image, row in zip(images, rows, strict=True):
         expected = session.predict(edgekit.read_image(image.path))
-        assert np.allclose(row.boxes_xyxy, expected.boxes_xyxy, atol=1e-3)
-        assert np.array_equal(row.class_ids, expected.class_ids)
+        assert np.allclose(row.boxes_xyxy, detections(expected).boxes_xyxy, atol=1e-3)
+        assert np.array_equal(row.class_ids, detections(expected).class_ids)
         assert len(row.rles) == len(expected) and row.size_wh == expected.size_wh
 
 
@@ -206,7 +207,11 @@ def test_predictions_for_other_images_of_the_same_ids_are_made_again(models: lis
     write_images(tmp_path / "others", 3, first=40)  # other files: the others are as they were
     (tmp_path / "others" / "image_040.png").replace(others[0].path)
     changed = list(predict_images(session, models[0], others, path))
-    assert np.allclose(changed[0].boxes_xyxy, session.predict(edgekit.read_image(others[0].path)).boxes_xyxy, atol=1e-3)
+    assert np.allclose(
+        changed[0].boxes_xyxy,
+        detections(session.predict(edgekit.read_image(others[0].path))).boxes_xyxy,
+        atol=1e-3,
+    )
 
 
 @pytest.mark.parametrize("row", [b"[1]", b"{}", b'{"image_id": 1e999, "size_wh": [1, 1]}', b"[" * 100_000, b"\xff"])

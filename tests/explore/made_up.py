@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +21,7 @@ KEPT, LOST, MOVED, FAINT = (10, 10, 60, 60), (100, 20, 120, 40), (150, 100, 290,
 SHIFTED, GAINED = (170, 110, 310, 230), (30, 120, 90, 200)
 
 
-def detections(rows: list[tuple[tuple[int, ...], float, int]], device: str) -> Detections:
+def detections(rows: Sequence[tuple[tuple[int, ...], float, int]], device: str) -> Detections:
     return Detections(
         np.array([row[0] for row in rows], np.float32).reshape(-1, 4),
         np.array([row[1] for row in rows], np.float32),

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from edgekit.explore.thumbnail import make_thumbnail
+from tests.typed import as_image
 
 
 def pixels(data_uri: str) -> np.ndarray:
@@ -24,7 +25,7 @@ def noise(height: int, width: int) -> np.ndarray:
 @pytest.mark.parametrize("has_webp", [True, False])
 def test_a_small_image_keeps_its_pixels(monkeypatch: pytest.MonkeyPatch, has_webp: bool) -> None:
     monkeypatch.setattr(cv2, "haveImageWriter", lambda name: has_webp)
-    image = cv2.resize(noise(4, 6), (200, 120), interpolation=cv2.INTER_CUBIC)
+    image = as_image(cv2.resize(noise(4, 6), (200, 120), interpolation=cv2.INTER_CUBIC))
     thumbnail = make_thumbnail(image, max_bytes=100_000)
     assert (thumbnail.size_wh, thumbnail.scale) == ((200, 120), 1.0)
     assert np.abs(pixels(thumbnail.data_uri).astype(int) - image).mean() < 8

@@ -30,8 +30,8 @@ def pair_graph(*, low: int, dtype: type[np.integer] = np.int8, relu: bool = Fals
     weights = rng.integers(-127, 128, (4, 3, 1, 1)).astype(np.int8)
     constants = {
         "x_scale": np.float32(1 / 255), "x_zero": np.uint8(0), "w": weights,
-        "w_scale": np.float32([0.01, 0.02, 0.03, 0.04]), "w_zero": np.zeros(4, np.int8),
-        "b": np.int32([100, -50, 20, 7]),
+        "w_scale": np.array([0.01, 0.02, 0.03, 0.04], np.float32), "w_zero": np.zeros(4, np.int8),
+        "b": np.array([100, -50, 20, 7], np.int32),
         "b_scale": np.float32(0.001),
         "y_scale": np.float32(0.05), "y_zero": dtype(low), "v": np.ones((2, 4, 1, 1), np.float32),
     }  # fmt: skip
@@ -170,7 +170,7 @@ def test_a_declaration_is_read_as_it_was_written() -> None:
 
 def test_weights_that_left_their_grid_have_none() -> None:
     declared = DeclaredQuantization({}, {"w": (0.5,)})
-    weight = np.float32([[[[0.5]], [[-1.0]]], [[[62.0]], [[0.0]]]])
+    weight = np.array([[[[0.5]], [[-1.0]]], [[[62.0]], [[0.0]]]], np.float32)
     np.testing.assert_array_equal(declared.grid("w", weight, axis=0), [0.5, 0.5])  # type: ignore[arg-type]
     assert declared.grid("w", weight + np.float32(0.1), axis=0) is None
     assert declared.grid("w", weight * 3, axis=0) is None

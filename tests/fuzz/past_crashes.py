@@ -79,10 +79,10 @@ def pool_bomb() -> bytes:
 
 
 def resize_bomb() -> bytes:
-    constants = {"roi": np.zeros(0, np.float32), "scales": np.float32([1, 1024, 1024, 1])}
+    constants = {"roi": np.zeros(0, np.float32), "scales": np.array([1, 1024, 1024, 1], np.float32)}
     nodes = [
         NodeSpec("Resize", ["x", *constants], ["r"], {"mode": "nearest"}, constants),
-        NodeSpec("HzQuantize", ["r", "q"], ["y"], {}, {"q": np.float32([1])}),
+        NodeSpec("HzQuantize", ["r", "q"], ["y"], {}, {"q": np.array([1], np.float32)}),
     ]
     return graph_bytes(nodes, {"x": ("float32", (1, 64, 64, 16))}, {"y": ("int8", (1, 65536, 65536, 16))})
 
@@ -91,9 +91,9 @@ def computed_scales() -> bytes:
     """A Resize whose scales come out of the graph: typed by a trial run, smaller when it runs."""
     nodes = [
         NodeSpec("ReduceMax", ["x"], ["peak"], {"axes": [1, 2, 3], "keepdims": 0}),
-        NodeSpec("Concat", ["one", "peak", "peak", "one"], ["scales"], {"axis": 0}, {"one": np.float32([1])}),
+        NodeSpec("Concat", ["one", "peak", "peak", "one"], ["scales"], {"axis": 0}, {"one": np.array([1], np.float32)}),
         NodeSpec("Resize", ["x", "roi", "scales"], ["r"], {"mode": "nearest"}, {"roi": np.zeros(0, np.float32)}),
-        NodeSpec("HzQuantize", ["r", "q"], ["y"], {}, {"q": np.float32([1])}),
+        NodeSpec("HzQuantize", ["r", "q"], ["y"], {}, {"q": np.array([1], np.float32)}),
     ]
     return graph_bytes(nodes, {"x": ("float32", (1, 8, 8, 4))}, {"y": ("int8", (1, 8, 8, 4))})
 

@@ -17,6 +17,7 @@ from edgekit.ops.prototypes import window_logits_reference
 from edgekit.results import Detections, Poses, Results, RotatedDetections, Segmentations
 from edgekit.spec import ModelSpec
 from tests.kernels.formats import DTYPES, FORMATS, FRAMES, MASKS, Format, make_frame, make_letterbox, make_spec
+from tests.typed import detections, required
 
 pytestmark = pytest.mark.needs_decode_kernels
 
@@ -42,7 +43,7 @@ def test_every_format_decodes_as_by_numpy(kind: Format, frame: str) -> None:
             with np.errstate(all="ignore"):
                 expected, results = (decode(heads, make_letterbox(spec)) for decode in (by_numpy, compiled))
             same(results, expected, f"{kind} {frame} {name} {seed}")
-            assert np.isfinite(results.boxes_xyxy).all() and np.isfinite(results.scores).all()
+            assert np.isfinite(detections(results).boxes_xyxy).all() and np.isfinite(detections(results).scores).all()
             assert frame != "empty" or name != "default" or len(results) == 0
             assert frame != "crowded" or len(results) >= 3
 
@@ -107,7 +108,7 @@ def test_heads_of_another_model_are_refused_before_c_is_entered(damage: str) -> 
 def test_layouts_that_contradict_themselves_are_refused() -> None:
     spec = make_spec(Format("yolov8", "segment", "int16"))
     layout = plan_layout(Decoder(spec).plan)
-    library = decode_kernels().library
+    library = required(decode_kernels().library)
     grid = layout.grids[0]
     assert grid.box is not None and layout.proto is not None
     wrong = (
@@ -139,7 +140,7 @@ def test_mask_logits_are_the_reference(dtype: str, count: int, k: int) -> None:
     starts = np.stack([rng.integers(0, 20, count), rng.integers(0, 12, count)], axis=1)
     sizes = np.stack([rng.integers(1, 22 - starts[:, 0]), rng.integers(1, 14 - starts[:, 1])], axis=1)
     windows = np.concatenate([starts, starts + sizes], axis=1).astype(np.int64)
-    parts = mask_logits(decode_kernels().library, proto, coefficients, windows)
+    parts = mask_logits(required(decode_kernels().library), proto, coefficients, windows)
     for part, expected in zip(parts, window_logits_reference(coefficients, proto, windows), strict=True):
         np.testing.assert_allclose(part, expected, atol=1e-3, rtol=1e-5)
 
@@ -148,16 +149,16 @@ def test_mask_logits_are_the_reference(dtype: str, count: int, k: int) -> None:
 def test_windows_beyond_the_prototypes_are_refused(window: tuple[int, ...]) -> None:
     proto, coefficients = np.zeros((4, 5, 3), np.float32), np.zeros((1, 3), np.float32)
     with pytest.raises(ValueError, match="beyond"):
-        mask_logits(decode_kernels().library, proto, coefficients, np.array([window]))
+        mask_logits(required(decode_kernels().library), proto, coefficients, np.array([window]))
     with pytest.raises(ValueError, match="expected"):
-        mask_logits(decode_kernels().library, proto, coefficients[:, :2], np.array([(0, 0, 1, 1)]))
+        mask_logits(required(decode_kernels().library), proto, coefficients[:, :2], np.array([(0, 0, 1, 1)]))
     with pytest.raises(ValueError, match="contiguous"):
-        mask_logits(decode_kernels().library, proto[:, ::2], coefficients, np.array([(0, 0, 1, 1)]))
+        mask_logits(required(decode_kernels().library), proto[:, ::2], coefficients, np.array([(0, 0, 1, 1)]))
 
 
 def test_no_memory_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     spec = make_spec(Format("yolov8", "detect", "float32"))
-    kernel = ObjectKernel(plan_layout(Decoder(spec).plan), decode_kernels().library)
+    kernel = ObjectKernel(plan_layout(Decoder(spec).plan), required(decode_kernels().library))
     monkeypatch.setattr(kernel, "_library", SimpleNamespace(edgekit_objects=lambda *arguments: -1))
     heads = make_frame(spec, "usual")
     arrays = [heads[f"{role}_{stride}"] for stride in spec.strides for role in ("class", "box")]
@@ -168,7 +169,7 @@ def test_no_memory_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
 def both(spec: ModelSpec, options: DecodeOptions) -> tuple[Decoder, CompiledDecoder]:
     """The same model bound for numpy and for the kernels."""
     by_numpy = Decoder(spec, options, compiled=False)
-    library = decode_kernels().library
+    library = required(decode_kernels().library)
     assert isinstance(library, ctypes.CDLL)
     return by_numpy, CompiledDecoder(by_numpy.plan, library)
 

@@ -18,6 +18,7 @@ from edgekit.learn.losses import PART_WEIGHTS, output_losses, total_loss  # noqa
 from edgekit.ops.letterbox import letterbox_of  # noqa: E402
 from edgekit.spec import ModelSpec  # noqa: E402
 from tests.learn.conftest import HEADS  # noqa: E402
+from tests.typed import detections  # noqa: E402
 
 PARTS_OF_TASK = {
     "detect": {"scores", "edges"},
@@ -110,5 +111,5 @@ def test_boxes_are_those_that_the_board_decodes(works: Callable[..., Path], fami
     high = rows.centres[best] + rows.edges[best, 2:]
     width, height = spec.preprocess.size_wh
     box = np.clip(torch.cat([low, high]).numpy(), 0, [width, height, width, height])
-    assert np.allclose(results.boxes_xyxy[0], box, atol=1e-3)
-    assert results.scores[0] == pytest.approx(float(rows.log_scores[best].max().exp()), abs=1e-5)
+    assert np.allclose(detections(results).boxes_xyxy[0], box, atol=1e-3)
+    assert detections(results).scores[0] == pytest.approx(float(rows.log_scores[best].max().exp()), abs=1e-5)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from edgekit.logs.failures import KNOWN_FAILURES, FailureWatch, recognise, recognise_line
+from tests.typed import required
 
 SAMPLES = {
     "opset": "ERROR *** ERROR-OCCUR-DURING {horizon_nn.build_onnx} ***, error message: "
@@ -44,11 +45,11 @@ def test_a_failure_is_recognised_with_cause_and_cure(kind):
 
 
 def test_the_message_holds_what_the_line_says():
-    assert "opset 17" in recognise([SAMPLES["opset"]]).message
-    assert "1228800" in recognise([SAMPLES["calibration_size"]]).message
-    assert "(1,3,416,416)" in recognise([SAMPLES["calibration_size"]]).message
-    assert "-9" in recognise([SAMPLES["hbdk"]]).message
-    assert "3.15.54.0" in recognise([SAMPLES["runtime_version"]]).message
+    assert "opset 17" in required(recognise([SAMPLES["opset"]])).message
+    assert "1228800" in required(recognise([SAMPLES["calibration_size"]])).message
+    assert "(1,3,416,416)" in required(recognise([SAMPLES["calibration_size"]])).message
+    assert "-9" in required(recognise([SAMPLES["hbdk"]])).message
+    assert "3.15.54.0" in required(recognise([SAMPLES["runtime_version"]])).message
 
 
 def test_a_cut_line_still_makes_a_message():
@@ -60,7 +61,7 @@ def test_a_cut_line_still_makes_a_message():
 
 def test_the_telling_failure_wins_over_what_it_drags_behind():
     lines = [SAMPLES["runs_on_cpu"], SAMPLES["hbdk"], SAMPLES["opset"], "RuntimeError: stop"]
-    assert recognise(lines).kind == "opset"
+    assert required(recognise(lines)).kind == "opset"
 
 
 def test_all_wordings_of_a_dynamic_shape():
@@ -71,28 +72,32 @@ def test_all_wordings_of_a_dynamic_shape():
     )
     for words in wordings:
         assert (
-            recognise([words]).message == "the model's input has the dynamic shape [0, 3, 0, 0], expected fixed sizes"
+            required(recognise([words])).message
+            == "the model's input has the dynamic shape [0, 3, 0, 0], expected fixed sizes"
         )
 
 
 def test_other_wordings_of_one_failure():
     opset = "The opset version of the onnx model is 17, only model with opset_version 10/11 is supported"
-    assert "opset 17" in recognise([opset]).message
+    assert "opset 17" in required(recognise([opset])).message
     onnx = "Can not find onnx_model file given: /data/missing.onnx, please check 'onnx_model' in model_parameters"
-    assert recognise([onnx]).message == "/data/missing.onnx does not exist"
+    assert required(recognise([onnx])).message == "/data/missing.onnx does not exist"
     value = "User input calibration_type invalid, 'best' should in list ['kl', 'max', 'mix']"
-    assert recognise([value]).message == "the yaml's calibration_type is 'best', expected one of ['kl', 'max', 'mix']"
+    assert (
+        required(recognise([value])).message
+        == "the yaml's calibration_type is 'best', expected one of ['kl', 'max', 'mix']"
+    )
 
 
 def test_the_field_wins_over_the_section_that_holds_it():
     lines = ["Parse 'model_parameters' failed!", "yaml file parse failed. Please double check", SAMPLES["yaml_value"]]
-    assert recognise(lines).kind == "yaml_value"
+    assert required(recognise(lines)).kind == "yaml_value"
 
 
 def test_an_errors_own_words_say_more_than_the_sections_name():
     lines = ["Parse 'input_parameters' failed!", "ValueError: the moon is full"]
-    assert "the moon is full" in recognise(lines).message
-    assert recognise(lines[:1]).message == "the yaml's input_parameters cannot be used"
+    assert "the moon is full" in required(recognise(lines)).message
+    assert required(recognise(lines[:1])).message == "the yaml's input_parameters cannot be used"
 
 
 def test_a_tracebacks_source_lines_are_no_message():
@@ -102,21 +107,21 @@ def test_a_tracebacks_source_lines_are_no_message():
 def test_an_error_line_of_the_console_counts_by_its_level():
     watch = FailureWatch()
     watch.feed("load cal data for input 'images' error", level="ERROR")
-    assert "load cal data" in watch.failure.message
+    assert "load cal data" in required(watch.failure).message
     watch.feed(SAMPLES["calibration_size"], level="ERROR")
-    assert watch.failure.kind == "calibration_size"
+    assert required(watch.failure).kind == "calibration_size"
 
 
 def test_the_reason_wins_over_the_name_of_the_command():
     lines = ["exception in command: checker", "Traceback (most recent call last):", "ValueError: no reason known."]
-    assert recognise(lines).message == "the toolchain stopped: no reason known"
-    assert "checker" in recognise(lines[:1]).message
+    assert required(recognise(lines)).message == "the toolchain stopped: no reason known"
+    assert "checker" in required(recognise(lines[:1])).message
 
 
 def test_an_unknown_error_is_shown_in_the_tools_own_words():
     failure = recognise(["Traceback (most recent call last):", "RuntimeError: the moon is full"])
-    assert failure.kind == "unknown"
-    assert "the moon is full" in failure.message
+    assert required(failure).kind == "unknown"
+    assert "the moon is full" in required(failure).message
 
 
 def test_a_healthy_log_has_none():

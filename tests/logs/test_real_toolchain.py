@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -15,6 +16,7 @@ from edgekit.compilation.toolchain.run import run_command
 from edgekit.errors import ToolchainError
 from edgekit.report.gather import collect
 from edgekit.report.report import make_report
+from tests.typed import required
 
 pytestmark = pytest.mark.toolchain
 YAML = """\
@@ -82,23 +84,23 @@ def makertbin(
 def test_a_build_with_a_softmax_in_its_middle(toolchain, tmp_path):
     (build,) = collect(makertbin(toolchain, tmp_path)).builds
     console = (tmp_path / "console.txt").read_bytes()
-    assert build.log.finished
-    assert build.log.config is not None
-    assert len(build.log.nodes) == len(re.findall(rb"(?m)^\S.*\s(?:BPU|CPU)\s+(?:id\(|--)", console)) == 4
-    assert [row.on for row in build.log.nodes] == ["BPU", "BPU", "CPU", "BPU"]
-    assert len(build.log.estimates) == console.count(b"FPS=") == 2
-    assert build.estimate.latency_us == pytest.approx(build.static.latency_us, abs=1)
-    assert [layer.name for layer in build.static.layers][-1].startswith("/model.2/conv/Conv")
-    assert all(layer.compute_us > 0 for layer in build.static.layers)
-    assert (build.bin.march, build.bin.outputs[0].shape) == ("bayes-e", (1, 8, 64, 64))
+    assert required(build.log).finished
+    assert required(build.log).config is not None
+    assert len(required(build.log).nodes) == len(re.findall(rb"(?m)^\S.*\s(?:BPU|CPU)\s+(?:id\(|--)", console)) == 4
+    assert [row.on for row in required(build.log).nodes] == ["BPU", "BPU", "CPU", "BPU"]
+    assert len(required(build.log).estimates) == console.count(b"FPS=") == 2
+    assert required(build.estimate).latency_us == pytest.approx(required(build.static).latency_us, abs=1)
+    assert [layer.name for layer in required(build.static).layers][-1].startswith("/model.2/conv/Conv")
+    assert all(layer.compute_us > 0 for layer in required(build.static).layers)
+    assert (required(build.bin).march, required(build.bin).outputs[0].shape) == ("bayes-e", (1, 8, 64, 64))
     report = make_report(build)
     rules = {finding.rule for finding in report.verdict.findings}
     assert {"few_samples", "optimize_level", "cpu_nodes"} <= rules
-    assert report.facts.flow.source == "quant_info.json"
+    assert required(report.facts.flow).source == "quant_info.json"
     assert report.facts.cpu.crossings == 2
 
 
-FAILING = {
+FAILING: dict[str, dict[str, Any]] = {
     "opset": {"opset": 17, "ir_version": 8},
     "ir_version": {"ir_version": 10},
     "dynamic_shape": {"shape": ("N", 3, "H", "W")},
@@ -113,7 +115,7 @@ def test_a_failure_is_recognised_in_both_forms_of_its_log(toolchain, tmp_path, k
     folder = makertbin(toolchain, tmp_path, **FAILING[kind])
     for name in ("console.txt", "hb_mapper_makertbin.log"):
         log = collect(folder / name).builds[0].log
-        assert log.failure.kind == kind, log.failure
-        assert "not said" not in log.failure.message
+        assert required(required(log).failure).kind == kind, required(log).failure
+        assert "not said" not in required(required(log).failure).message
     (build,) = collect(folder).builds  # both forms are one run
     assert make_report(build).verdict.grade == "failed"

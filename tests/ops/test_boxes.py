@@ -16,7 +16,7 @@ def test_formats_by_hand() -> None:
 def test_iou_by_hand() -> None:
     a = np.array([[0, 0, 2, 2], [0, 0, 0, 0]], np.float32)
     b = np.array([[1, 0, 3, 2], [5, 5, 6, 6], [0, 0, 0, 0]], np.float32)
-    np.testing.assert_allclose(box_iou(a, b), [[2 / 6, 0, 0], [0, 0, 0]], atol=1e-6)
+    np.testing.assert_allclose(box_iou(a, b), np.array([[2 / 6, 0, 0], [0, 0, 0]]), atol=1e-6)
 
 
 def test_area_of_an_inverted_box_is_none() -> None:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import pickle
 from dataclasses import replace
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 from hypothesis import given, settings
@@ -145,7 +146,7 @@ def test_a_yaml_without_calibration_type_means_the_default_as_it_does_for_hb_map
         assert config.calibration_parameters.calibration_type == "default"
         assert "calibration_type: default" in dump_config(config)
     with pytest.raises(ConfigError, match="calibration_type is blank"):
-        replace(parse_config(GOOD).calibration_parameters, calibration_type=None)
+        replace(parse_config(GOOD).calibration_parameters, calibration_type=cast(Any, None))
 
 
 def test_the_last_value_of_a_repeated_key_counts_where_somebody_is_told(tmp_path: Path) -> None:
@@ -223,10 +224,11 @@ def test_what_is_no_ptq_yaml_is_refused(text: str) -> None:
 def test_int8_marches_refuse_int16() -> None:
     config = parse_config(GOOD)
     x3 = replace(config.model_parameters, march="bernoulli2")
-    for change in (
+    changes: tuple[dict[str, Any], ...] = (
         {"calibration_parameters": replace(config.calibration_parameters, optimization=("set_all_nodes_int16",))},
         {"model_parameters": replace(x3, node_info={"a": {"OutputType": "int16"}})},
-    ):
+    )
+    for change in changes:
         with pytest.raises(ConfigError, match="bernoulli2"):
             replace(config, **{"model_parameters": x3, **change})
 
@@ -240,7 +242,7 @@ def test_values_made_in_python_are_checked_alike() -> None:
     with pytest.raises(ConfigError, match="input_type_rt is blank"):
         replace(good.input_parameters, input_type_rt=())
     with pytest.raises(ConfigError, match="march"):
-        replace(good.model_parameters, march=None)
+        replace(good.model_parameters, march=cast(Any, None))
 
 
 names = st.from_regex(r"[a-zA-Z_/][a-zA-Z0-9_./-]{0,11}", fullmatch=True)
@@ -266,7 +268,7 @@ def input_groups(draw: st.DrawFn, count: int) -> InputParameters:
     trains = tuple(draw(st.sampled_from(TRAIN_TYPES_OF_RT[rt])) for rt in rts)
     layouts = draw(tuples(st.sampled_from(["NCHW", "NHWC"]), count))
     norms = draw(tuples(st.sampled_from(["data_mean_and_scale", "data_mean", "data_scale", "no_preprocess"]), count))
-    values = {}
+    values: dict[str, Any] = {}
     for name, word in (("mean_value", "mean"), ("scale_value", "scale")):
         used = tuple((draw(numbers),) if word in norm else None for norm in norms)
         values[name] = used if any(used) else draw(st.none() | st.just(()))

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 import pytest
 
@@ -43,7 +44,7 @@ def test_kind_and_task_in_the_name_are_those_in_the_file(name: str) -> None:
     assert config.inputs[0].scale == (1 / 255,)
 
 
-def settings(**changes: object) -> dict[str, object]:
+def settings(**changes: object) -> dict[str, Any]:
     base = {"onnx_model": "a.onnx", "prefix": "a", "march": "bayes-e", "input_kind": "nv12", "size_wh": (96, 64)}
     return {**base, **changes}
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-KINDS = {
+KINDS: dict[str, type | tuple[type, ...]] = {
     "object": dict,
     "array": list,
     "string": str,

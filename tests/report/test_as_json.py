@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -20,7 +21,7 @@ from tests.report.builds import FOLDER_FILES, build_of, write_files
 from tests.report.schema_check import errors
 
 SCHEMA = json.loads((Path(edgekit.report.__file__).parent / "schema.json").read_text())
-BUILDS = {
+BUILDS: dict[str, dict[str, Any]] = {
     "whole": {"log": synthetic.makertbin()},
     "2024": {"log": synthetic.makertbin(generation="2024"), "modifier": synthetic.modifier(removed=True)},
     "checker": {"log": synthetic.checker()},

@@ -13,6 +13,7 @@ from edgekit.spec import HeadSpec, InputSpec, ModelSpec, Preprocess, spec_to_dic
 from tests.logs import synthetic
 from tests.logs.synthetic_bin import compiled_bin
 from tests.report.builds import FOLDER_FILES, build_of, write_files
+from tests.typed import required
 
 
 def test_one_folder_is_one_build(tmp_path):
@@ -21,8 +22,12 @@ def test_one_folder_is_one_build(tmp_path):
     assert found.left_aside == ()
     assert build.name == synthetic.PREFIX
     assert len(build.sources) == len(FOLDER_FILES)
-    assert build.log.config is not None  # the file form tells more than the console
-    assert (build.checker.tool, len(build.modifier.removed), build.static.fps) == ("checker", 3, 200.5)
+    assert required(build.log).config is not None  # the file form tells more than the console
+    assert (required(build.checker).tool, len(required(build.modifier).removed), required(build.static).fps) == (
+        "checker",
+        3,
+        200.5,
+    )
     assert build.perf[0].fps == 95.5
     assert build.quant_nodes
     assert len(build.deleted_nodes) == 1  # what the stripped model itself says counts before the log
@@ -46,7 +51,7 @@ def test_builds_of_one_name_in_several_folders_stay_apart(tmp_path):
         )
     builds = collect(tmp_path).builds
     assert [b.name for b in builds] == [f"run_kl/{synthetic.PREFIX}", f"run_max/{synthetic.PREFIX}"]
-    assert [b.log.calibration.requested for b in builds] == ["kl", "max"]
+    assert [required(b.log).calibration.requested for b in builds] == ["kl", "max"]
     assert all(b.static is not None for b in builds)
 
 
@@ -76,7 +81,7 @@ def test_a_log_alone_takes_the_record_beside_it(tmp_path):
 def test_two_bins_the_stripped_one_counts(tmp_path):
     build = build_of(tmp_path, a=compiled_bin(stripped=True), b=compiled_bin())
     assert len(build.deleted_nodes) == 3
-    assert build.plain_bin.deleted_nodes == ()
+    assert required(build.plain_bin).deleted_nodes == ()
     outputs = make_report(build).facts.outputs
     assert [(o.name, o.role, o.stride, o.dtype, o.dequantized_on_cpu) for o in outputs] == [
         ("box", "box", 8, "int32", False),
@@ -97,7 +102,7 @@ def test_the_real_folder(shared_data):
     (build,) = collect(shared_data / "horizon" / "yolov8n_seg_nv12").builds
     assert len(build.sources) == 10
     assert build.quantized_onnx is not None
-    assert build.bin.deleted_nodes
+    assert required(build.bin).deleted_nodes
     found = collect(shared_data / "horizon" / "logs")
     assert len(found.builds) == 5
     assert [path.name for path, _ in found.left_aside] == ["hb_model_modifier_2024_list.txt"]
@@ -123,7 +128,7 @@ def test_a_sidecar_tells_roles_and_a_simulated_bin(tmp_path):
         "edgekit_sim_compile.log": synthetic.makertbin().replace(synthetic.PREFIX, "m"),
     }
     (build,) = collect(write_files(tmp_path / "work", files)).builds
-    assert (build.name, build.simulated, build.sidecar.stripped) == ("m", True, True)
+    assert (build.name, build.simulated, required(build.sidecar).stripped) == ("m", True, True)
     alone = collect(tmp_path / "work" / "m.bin").builds[0]
     outputs = make_report(alone).facts.outputs
     assert [(o.name, o.role, o.stride, o.dequantized_on_cpu) for o in outputs][1:3] == [
@@ -148,5 +153,5 @@ def test_the_sub_graphs_of_a_model_add_up(tmp_path):
     log = synthetic.makertbin()
     files = {"a_subgraph_0.json": first, "a_subgraph_1.json": second, "copy.json": first, "hb.log": log}
     (build,) = collect(write_files(tmp_path, files)).builds
-    assert (build.static.latency_us, len(build.static.layers)) == (9975.0, 4)
-    assert build.static.fps == pytest.approx(100.25, abs=0.01)
+    assert (required(build.static).latency_us, len(required(build.static).layers)) == (9975.0, 4)
+    assert required(build.static).fps == pytest.approx(100.25, abs=0.01)

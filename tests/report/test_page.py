@@ -18,6 +18,7 @@ from edgekit.report.report import make_report
 from tests.logs import synthetic
 from tests.logs.synthetic_bin import compiled_bin
 from tests.report.builds import FOLDER_FILES, build_of, write_files
+from tests.typed import required
 
 CHROMIUM = next(
     (path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), None
@@ -167,7 +168,7 @@ def test_a_phone_of_360_points_shows_it(tmp_path, whole_folder):
 def browse(tmp_path: Path, page: Path, width: int, height: int) -> dict[str, int]:
     """Opens a page in a fresh profile without a network and reads back what the probe saw."""
     command = [
-        CHROMIUM, *FLAGS, f"--user-data-dir={tmp_path / 'profile'}", f"--window-size={width},{height}",
+        required(CHROMIUM), *FLAGS, f"--user-data-dir={tmp_path / 'profile'}", f"--window-size={width},{height}",
         "--virtual-time-budget=2000", "--dump-dom", page.as_uri(),
     ]  # fmt: skip
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)

@@ -33,7 +33,7 @@ def fake_pyeasy(
     *,
     kind: str = "NV12",
     scales: bool = True,
-    on_forward: Callable[[], None] = lambda: None,
+    on_forward: Callable[[], object] = lambda: None,
 ) -> ModuleType:
     """`pyeasy_dnn` with its traps: reused buffers, another order, wider aligned buffers, NHWC reported as NCHW.
 
@@ -50,7 +50,7 @@ def fake_pyeasy(
     return module
 
 
-def _pyeasy_model(spec: ModelSpec, kind: str, scales: bool, on_forward: Callable[[], None]) -> SimpleNamespace:
+def _pyeasy_model(spec: ModelSpec, kind: str, scales: bool, on_forward: Callable[[], object]) -> SimpleNamespace:
     buffers: dict[str, np.ndarray] = {}
 
     def tensor(name: str, shape: tuple[int, ...], dtype: str, scale: tuple[float, ...]) -> SimpleNamespace:

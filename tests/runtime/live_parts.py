@@ -22,7 +22,7 @@ SPEC = make_spec(task="detect", classes=3)
 class CountingDevice:
     """Gives one object whose class is the frame's first pixel; notes how many frames it worked on at once."""
 
-    inputs = (TensorInfo("images", (1, 3, 64, 96), "float32"),)
+    inputs: tuple[TensorInfo, ...] = (TensorInfo("images", (1, 3, 64, 96), "float32"),)
     outputs = tuple(TensorInfo(h.name, h.shape, h.dtype) for h in SPEC.outputs)
 
     def __init__(

@@ -73,7 +73,7 @@ class TestBoardDevices(DeviceContract):
 def test_pyeasy_has_two_frames_on_their_way() -> None:
     """Each waits in the library until the other is there, too: one at a time would never come back."""
     both = threading.Barrier(2, timeout=20)
-    device = PyeasyDevice(Path("m.bin"), module=fake_pyeasy(NV12, on_forward=lambda: both.wait() and None))
+    device = PyeasyDevice(Path("m.bin"), module=fake_pyeasy(NV12, on_forward=both.wait))
     with ThreadPoolExecutor(2) as pool:
         done = [pool.submit(device.infer, {"images": np.full(96 * 96, v, np.uint8)}) for v in (1, 2)]
         assert all(f.result() for f in done)

@@ -2,14 +2,16 @@ from __future__ import annotations
 
 import _thread
 import threading
+from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
 
 from edgekit.errors import ConfigError, DeviceError
 from edgekit.runtime import perf
-from edgekit.runtime.device import Tensors
+from edgekit.runtime.device import TensorInfo, Tensors
 from edgekit.runtime.perf import Latency, PerfRun, latency_of, measure
 from edgekit.runtime.session import Session
 from edgekit.runtime.system import Sample
@@ -23,13 +25,15 @@ IMAGES = [np.full((48, 80, 3), value, np.uint8) for value in (10, 200)]
 class CountingDevice:
     """Counts its frames and the threads that bring them; fails from frame `fails_at` on."""
 
-    kind, inputs, outputs = "sim", (), ()
+    kind = "sim"
+    inputs: tuple[TensorInfo, ...] = ()
+    outputs: tuple[TensorInfo, ...] = ()
 
     def __init__(self, fails_at: int = 1_000_000) -> None:
         self.frames, self.threads, self.fails_at = 0, set[int](), fails_at
         self.lock = threading.Lock()
 
-    def infer(self, inputs: dict[str, np.ndarray]) -> Tensors:
+    def infer(self, inputs: Mapping[str, np.ndarray]) -> Tensors:
         with self.lock:
             self.frames += 1
             self.threads.add(threading.get_ident())
@@ -77,7 +81,7 @@ def test_an_error_in_a_thread_stops_the_measurement(fails_at: int) -> None:
 
 
 @pytest.mark.parametrize("numbers", [{"threads": 0}, {"threads": 65}, {"frames": 0}, {"warmup": -1}])
-def test_impossible_numbers(numbers: dict[str, int]) -> None:
+def test_impossible_numbers(numbers: dict[str, Any]) -> None:
     with pytest.raises(ConfigError, match=f"{next(iter(numbers))} is"):
         measure(Session(SPEC, CountingDevice()), IMAGES, **numbers)
     with pytest.raises(ConfigError, match="images is 0"):
@@ -95,7 +99,7 @@ def test_ctrl_c_ends_the_threads_before_it_goes_on(at: int) -> None:
     """A thread that is left computing when the process ends aborts it."""
     device = CountingDevice()
 
-    def told(inputs: dict[str, np.ndarray]) -> Tensors:
+    def told(inputs: Mapping[str, np.ndarray]) -> Tensors:
         if device.frames == at:
             _thread.interrupt_main()
         return CountingDevice.infer(device, inputs)

@@ -13,10 +13,11 @@ from edgekit.runtime.pipeline import Done, PipelineCounts, run_pipeline
 from edgekit.runtime.recovering_session import RecoveringSession
 from edgekit.runtime.session import Session
 from tests.runtime.live_parts import SPEC, CountingDevice, session_on, source_of
+from tests.typed import detections
 
 
 def classes(done: list[Done]) -> list[int]:
-    return [int(d.results.class_ids[0]) for d in done]
+    return [int(detections(d.results).class_ids[0]) for d in done]
 
 
 def no_threads_left() -> bool:

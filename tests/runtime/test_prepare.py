@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -10,20 +11,23 @@ import pytest
 from edgekit.ops.buffers import Buffers
 from edgekit.ops.nv12 import nv12_to_bgr
 from edgekit.ops.yuv import bgr_to_nv12
-from edgekit.runtime.device import Tensors
+from edgekit.runtime.device import TensorInfo, Tensors
 from edgekit.runtime.session import Session
 from edgekit.spec import InputSpec
 from tests.decode.scenes import make_spec
 from tests.runtime.fake_vendor import compute
+from tests.typed import detections
 
 SPEC = replace(make_spec(), stage="bin", input=InputSpec("images", "nv12"))
 BGR = np.random.default_rng(0).integers(0, 256, (64, 96, 3), np.uint8)
 
 
 class FakeDevice:
-    kind, inputs, outputs = "sim", (), ()
+    kind = "sim"
+    inputs: tuple[TensorInfo, ...] = ()
+    outputs: tuple[TensorInfo, ...] = ()
 
-    def infer(self, inputs: dict[str, np.ndarray]) -> Tensors:
+    def infer(self, inputs: Mapping[str, np.ndarray]) -> Tensors:
         return compute(SPEC, inputs["images"])
 
     def close(self) -> None: ...
@@ -41,7 +45,7 @@ def test_a_frame_gives_the_results_of_its_image() -> None:
     by_frame, by_image = session.prepare_nv12(bgr_to_nv12(BGR), (96, 64)), session.prepare(BGR)
     results = [session.decode(session.infer(inputs), letterbox) for inputs, letterbox in (by_frame, by_image)]
     assert len(results[0]) > 0
-    np.testing.assert_array_equal(results[0].boxes_xyxy, results[1].boxes_xyxy)
+    np.testing.assert_array_equal(detections(results[0]).boxes_xyxy, detections(results[1]).boxes_xyxy)
 
 
 @pytest.mark.parametrize("kind, layout", [("rgb", "NCHW"), ("bgr", "NHWC")])

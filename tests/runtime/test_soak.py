@@ -17,6 +17,7 @@ from edgekit.runtime.recovering_session import RecoveringSession
 from edgekit.runtime.session import Session
 from edgekit.runtime.sources import Frame
 from tests.runtime.live_parts import CountingDevice, session_on, source_of
+from tests.typed import detections
 
 SOAK_S = float(os.environ.get("EDGEKIT_SOAK_S", "600"))
 ALLOWED_GROWTH_MB = 20
@@ -50,7 +51,7 @@ def test_a_long_run_loses_no_frame_and_no_memory() -> None:
     expected = 0
     for done in run_pipeline(replace(source_of(0), frames=frames), engine):
         assert done.number == expected
-        assert int(done.results.class_ids[0]) == expected % 250 % 3
+        assert int(detections(done.results).class_ids[0]) == expected % 250 % 3
         expected += 1
         if expected == 500:
             early = resident_mb()

@@ -12,6 +12,7 @@ from edgekit.ops.image import IMAGE_SUFFIXES, read_image
 from edgekit.output.preview import Preview
 from edgekit.output.writer import video_writer, write_image
 from edgekit.runtime.sources import find_images, open_source
+from tests.typed import required
 
 
 def image(path: Path, value: int = 0) -> None:
@@ -95,7 +96,7 @@ def test_an_interrupted_video_leaves_nothing(tmp_path: Path) -> None:
 def test_images_keep_their_kind_where_it_can_be_shown(tmp_path: Path, name: str, kept: str) -> None:
     path = write_image(tmp_path / name, np.zeros((4, 4, 3), np.uint8))
     assert path.name == kept
-    assert cv2.imread(str(path)).shape == (4, 4, 3)
+    assert required(cv2.imread(str(path))).shape == (4, 4, 3)
 
 
 def test_nothing_to_read(tmp_path: Path) -> None:

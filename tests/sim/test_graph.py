@@ -154,7 +154,7 @@ def stripped_graph() -> bytes:
 def test_removed_dequantize_nodes_leave_integers_with_their_unit() -> None:
     graph = strip_dequantize(load_graph(stripped_graph()), ["out_HzDequantize"])
     output = graph.outputs["y"]
-    assert (output.tensor, output.type.dtype, output.axis) == ("i", np.int8, 3)
+    assert (output.tensor, output.type.dtype, output.axis) == ("i", np.dtype(np.int8), 3)
     assert output.scale.tolist() == [1, 2, 4]
     assert [node.name for node in needed_nodes(graph, ["i"])] == ["first"]
     with pytest.raises(ModelError, match="node 'first' cannot be left out"):

@@ -67,7 +67,7 @@ def test_ids_begin_at_once_in_the_first_frame_and_one_later_after() -> None:
 
 
 def test_a_lost_track_is_found_again_where_it_was_going() -> None:
-    moving = [frame_of(BOX + np.float32([6, 0, 6, 0]) * step) for step in range(30)]
+    moving = [frame_of(BOX + np.array([6, 0, 6, 0], np.float32) * step) for step in range(30)]
     nothing = frame_of(np.zeros((0, 4)))
     hidden = [*moving[:12], *[nothing] * 8, *moving[20:]]
     assert {i for ids in follow(hidden) for i in ids} == {1}
@@ -88,7 +88,7 @@ def test_classes_part_tracks_only_when_asked() -> None:
 
 
 def test_dropped_frames_are_predicted_over() -> None:
-    step = np.float32([12, 0, 12, 0])
+    step = np.array([12, 0, 12, 0], np.float32)
     state = TrackerState.start()
     for number in range(10):
         state, _ = update(state, *frame_of(BOX + step * number))
@@ -103,7 +103,7 @@ def test_a_moved_camera_moves_the_tracks() -> None:
     for _ in range(4):
         state, _ = update(state, *frame_of(BOX))
     shift = np.array([[1, 0, 150], [0, 1, -40]], np.float64)
-    moved = frame_of(BOX + np.float32([150, -40, 150, -40]))
+    moved = frame_of(BOX + np.array([150, -40, 150, -40], np.float32))
     assert update(state, *moved, camera=shift)[1].tolist() == [1]
     assert update(state, *moved)[1].tolist() == [NO_TRACK]
 

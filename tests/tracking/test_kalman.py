@@ -58,7 +58,8 @@ def test_four_small_filters_are_the_large_one() -> None:
 
 
 def test_a_measurement_and_its_box() -> None:
-    np.testing.assert_allclose(measurements(BOXES)[:2], [[20, 40, 0.5, 40], [140, 60, 2, 40]])
+    expected = np.array([[20, 40, 0.5, 40], [140, 60, 2, 40]])
+    np.testing.assert_allclose(measurements(BOXES)[:2], expected)
     np.testing.assert_allclose(to_xyxy(initiate(measurements(BOXES))), BOXES, atol=1e-4)
     empty = initiate(measurements(np.zeros((0, 4), np.float32)))
     assert to_xyxy(correct(predict(empty), np.zeros((0, 4)))).shape == (0, 4)
@@ -67,7 +68,7 @@ def test_a_measurement_and_its_box() -> None:
 def test_a_steady_motion_is_learned() -> None:
     state = initiate(measurements(BOXES))
     for step in range(1, 40):
-        state = correct(predict(state), measurements(BOXES + np.float32([3, -2, 3, -2]) * step))
+        state = correct(predict(state), measurements(BOXES + np.array([3, -2, 3, -2], np.float32) * step))
     np.testing.assert_allclose(state.velocities[:, :2], [[3, -2]] * 3, atol=0.15)
     after = to_xyxy(predict(state)) - BOXES
     np.testing.assert_allclose(after, [np.array([3, -2, 3, -2]) * 40] * 3, atol=1.5)

@@ -19,7 +19,7 @@ def textured(seed: int = 0, size_wh: tuple[int, int] = SIZE_WH) -> np.ndarray:
 
 def similarity(angle: float, scale: float, dx: float, dy: float) -> np.ndarray:
     matrix = cv2.getRotationMatrix2D((640, 360), angle, scale)
-    matrix[:, 2] += dx, dy
+    matrix[:, 2] += np.array([dx, dy])
     return np.asarray(matrix)
 
 

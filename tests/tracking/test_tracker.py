@@ -27,7 +27,7 @@ def results_of(frame: SceneFrame) -> Detections:
 
 def one(x: float, *, score: float = 0.9, size_wh: tuple[int, int] = (WIDTH, HEIGHT)) -> Detections:
     box = np.array([[x, 100, x + 40, 180]], np.float32)
-    return Detections(box, np.float32([score]), np.zeros(1, np.int32), ("cat",), size_wh, "bpu")
+    return Detections(box, np.array([score], np.float32), np.zeros(1, np.int32), ("cat",), size_wh, "bpu")
 
 
 def test_a_run_broken_off_anywhere_goes_on_with_the_same_ids_and_counts() -> None:

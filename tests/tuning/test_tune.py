@@ -21,6 +21,7 @@ from edgekit.tuning import TuneOptions, TuneResult, time_budget, tune
 from edgekit.tuning.run import RESULTS_NAME, SEARCH_DIR, SENSITIVITY_NAME, TUNED_DIR
 from edgekit.tuning.time_budget import SearchPlan
 from tests.tiny_yolo import save_tiny_yolo
+from tests.typed import as_image
 
 SIZE_WH = (96, 64)
 STRIDES = (8, 16)  # fewer layers, whose number decides how long a search takes
@@ -99,7 +100,7 @@ def test_the_report_names_every_layer_and_step(first: tuple[Path, TuneResult]) -
 def test_the_tuned_build_runs(first: tuple[Path, TuneResult], material: Path) -> None:
     out, _ = first
     with load(next((out / TUNED_DIR / "model_output").glob("*_modified.bin"))) as session:
-        results = session.predict(cv2.imread(str(material / "images" / "00.png")))
+        results = session.predict(as_image(cv2.imread(str(material / "images" / "00.png"))))
     assert results.device == "sim"
 
 

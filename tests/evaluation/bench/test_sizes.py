@@ -10,6 +10,7 @@ import edgekit
 from edgekit.compilation.describe import describe_model
 from edgekit.errors import ModelError, UnfitError
 from edgekit.evaluation.bench.sizes import model_at_size, require_size
+from edgekit.results import Classifications
 from tests.images import scene
 from tests.tiny_yolo import save_tiny_yolo, tiny_yolo
 
@@ -21,7 +22,8 @@ def test_an_export_of_open_size_runs_at_every_size(tmp_path: Path) -> None:
         assert fixed.parent == tmp_path / "models" and f"{size_hw[0]}x{size_hw[1]}" in fixed.name
         session = edgekit.load(fixed)
         assert session.spec.preprocess.size_wh == size_hw[::-1]
-        assert np.isfinite(session.predict(scene(3)).probabilities).all()
+        results = session.predict(scene(3))
+        assert isinstance(results, Classifications) and np.isfinite(results.probabilities).all()
 
 
 def test_without_a_size_it_is_the_one_that_the_export_was_made_for(tmp_path: Path) -> None:

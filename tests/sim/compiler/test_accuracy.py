@@ -13,6 +13,7 @@ from edgekit.ops.boxes import box_iou
 from edgekit.ops.image import read_image
 from edgekit.results import Results
 from edgekit.runtime.session import load
+from tests.typed import detections
 
 SCORE, IOU = 0.4, 0.8
 BAR_FOUND, BAR_COSINE = 0.97, 0.98
@@ -20,9 +21,9 @@ BAR_FOUND, BAR_COSINE = 0.97, 0.98
 
 def found_again(truth: Results, found: Results) -> np.ndarray:
     """Per detection of `truth` at SCORE or more: whether one of `found` has its class and a box of IOU or more."""
-    wanted = truth.scores >= SCORE
-    overlap = box_iou(truth.boxes_xyxy[wanted], found.boxes_xyxy)
-    same = truth.class_ids[wanted][:, None] == found.class_ids[None, :]
+    wanted = detections(truth).scores >= SCORE
+    overlap = box_iou(detections(truth).boxes_xyxy[wanted], detections(found).boxes_xyxy)
+    same = detections(truth).class_ids[wanted][:, None] == detections(found).class_ids[None, :]
     return np.any((overlap >= IOU) & same, axis=1)
 
 

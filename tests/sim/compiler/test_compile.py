@@ -20,6 +20,7 @@ from edgekit.sim.container import read_sim_bin
 from edgekit.spec import load_spec, sidecar_path
 from tests.sim.compiler.conftest import Compiled
 from tests.sim.compiler.works import image, make_work
+from tests.typed import detections
 
 
 def test_every_file_lies_where_it_should(compiled: Compiled) -> None:
@@ -79,13 +80,13 @@ def test_integers_find_what_floats_find(compiled: Compiled) -> None:
     heads = edgekit.load(compiled.yaml.parent / "tiny_heads.onnx", conf=0.4)
     device = edgekit.load(compiled.result.bin_path, conf=0.3)
     expected, found = heads.predict(image(1)), device.predict(image(1))
-    assert len(expected.scores) > 0
+    assert len(detections(expected).scores) > 0
     matched = [
         any(
             c == d and np.abs(np.asarray(a) - np.asarray(b)).max() < 6
-            for b, d in zip(found.boxes_xyxy, found.class_ids, strict=True)
+            for b, d in zip(detections(found).boxes_xyxy, detections(found).class_ids, strict=True)
         )
-        for a, c in zip(expected.boxes_xyxy, expected.class_ids, strict=True)
+        for a, c in zip(detections(expected).boxes_xyxy, detections(expected).class_ids, strict=True)
     ]
     assert np.mean(matched) >= 0.9
 

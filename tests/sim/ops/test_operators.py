@@ -36,7 +36,7 @@ def conv_constants(weight: int, bias: int, b_scale: int = 0) -> dict[str, np.nda
 
 
 def conv(x: np.ndarray, weight: int, bias: int, b_scale: int = 0, **attributes: Any) -> list[int]:
-    settings = {"right_shift": [0], "scale": [1], "out_shift": [0], "output_bit": 8, **attributes}
+    settings: dict[str, Any] = {"right_shift": [0], "scale": [1], "out_shift": [0], "output_bit": 8, **attributes}
     dtype = f"int{settings['output_bit']}"
     result = run("HzSQuantizedConv", x, settings, extra=conv_constants(weight, bias, b_scale), out=(dtype, x.shape))
     return result.reshape(-1).tolist()
@@ -55,8 +55,8 @@ def test_conv_wraps_its_accumulator_and_its_product() -> None:
 
 
 def test_float_ranges_that_a_conv_brings_along_change_nothing() -> None:
-    settings = {"right_shift": [1], "scale": [3], "out_shift": [2]}
-    ranges = {"weight_thresholds": [0.7], "input_scales": [0.25]}
+    settings: dict[str, Any] = {"right_shift": [1], "scale": [3], "out_shift": [2]}
+    ranges: dict[str, Any] = {"weight_thresholds": [0.7], "input_scales": [0.25]}
     assert conv(pixels(3, -3), 5, -2, **settings, **ranges) == conv(pixels(3, -3), 5, -2, **settings) == [4, -7]
 
 
@@ -154,7 +154,13 @@ def test_reduce_sum_and_max() -> None:
 
 def test_matmul_saturates_between() -> None:
     x = np.full((1, 1, 1, 4), 127, np.int8)
-    settings = {"right_shift": [0], "scale": [1], "out_shift": [8], "output_bit": 16, "rounding_method": "ROUND"}
+    settings: dict[str, Any] = {
+        "right_shift": [0],
+        "scale": [1],
+        "out_shift": [8],
+        "output_bit": 16,
+        "rounding_method": "ROUND",
+    }
     e = np.full((1, 1, 4, 1), 127, np.int8)
     found = run("HzSQuantizedMatmul", x, settings, more_inputs={"e": e}, out=("int16", (1, 1, 1, 1)))
     assert found.item() == 128  # 64516 becomes 32767; (32767 + 128) >> 8
