@@ -69,6 +69,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="also write a label file per image to labels/: as training tools and eval read them (yolo, dota), "
         "or with the score at the end of each line (yolo-scores)",
     )
+    parser.add_argument(
+        "--maps",
+        default="auto",
+        choices=("auto", "png", "npz", "none"),
+        help="also write class maps or depth maps to maps/ (default: auto, PNG for depth, since its JSON holds none)",
+    )
     parser.add_argument("--coco", action="store_true", help="also write coco_results.json, as pycocotools reads it")
     parser.add_argument("--frames", type=int, help="stop after this many images")
     parser.add_argument("--no-images", action="store_true", help="write results only, draw nothing")
@@ -130,7 +136,7 @@ def run(args: argparse.Namespace) -> int:
         on_event=lambda event: say(f"note: {event}"),
     )
     try:
-        planned = planned_outputs(args, source, names, folder)
+        planned = planned_outputs(args, session, source, names, folder)
         replaces = args.overwrite or args.resume
         with (
             run_folder(folder, inputs=input_files(args, source), planned=planned, overwrite=replaces) as out,
@@ -173,7 +179,7 @@ def _run_all(
     with contextlib.ExitStack() as stack:
         rows = row_sinks(args, engine.current(), source, out, stack, tracking)
         images = image_sinks(args, source, out, stack)
-        exports, sending = export_sinks(args, out, stack), stack.enter_context(_sending(args))
+        exports, sending = export_sinks(args, engine.current(), out, stack), stack.enter_context(_sending(args))
         rate = FrameRate() if args.draw_times else None
         recorder = _recorder(engine.current(), out) if args.record else None
         delivery = Delivery(images, rows, exports, args.masks, tracking, sending, rate, recorder)
