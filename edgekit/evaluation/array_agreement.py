@@ -41,7 +41,7 @@ def array_disagreements(
         ours, expected = (_arrays(session, session.predict(bgr)) for session in (model, reference))
         if {name: a.shape for name, a in ours.items()} != {name: a.shape for name, a in expected.items()}:
             raise ModelError(
-                f"the models have the outputs {sorted(ours)} and {sorted(expected)}, expected the same, of the same shapes",
+                f"the outputs are {sorted(ours)} and {sorted(expected)}, expected the same, of the same shapes",
                 hint="compare builds of one model",
             )
         rows.append(np.mean([relative_difference(ours[name], expected[name]) for name in expected]))
