@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import importlib.util
 import re
 import shlex
 import subprocess
@@ -88,6 +89,21 @@ def test_diagrams_are_what_their_script_draws() -> None:
 def test_pages_are_in_the_navigation() -> None:
     navigation = (ROOT / "mkdocs.yml").read_text(encoding="utf-8")
     assert [page.name for page in PAGES if f": {page.name}\n" not in navigation] == []
+
+
+def test_the_reference_has_everything_that_is_public() -> None:
+    import edgekit
+
+    text = (ROOT / "docs" / "api.md").read_text(encoding="utf-8")
+    named = set(re.findall(r"^::: ([\w.]+)$", text, re.M))
+    assert [name for name in edgekit.__all__ if not name.startswith("__") and f"edgekit.{name}" not in named] == []
+    for name in named:  # a module, or a name in one
+        module, _, member = name.rpartition(".")
+        assert (
+            importlib.util.find_spec(name)
+            if member.islower() and module != "edgekit"
+            else hasattr(importlib.import_module(module), member)
+        ), name
 
 
 def test_paths_that_developers_are_sent_to_exist() -> None:
