@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from edgekit.calibration.checks import Warned
 from edgekit.decode.cell_scores import cell_scores, has_scores
+from edgekit.decode.tasks import TASKS
 from edgekit.errors import DataError, EdgekitError
 
 if TYPE_CHECKING:
@@ -57,7 +58,7 @@ def look(job: CompileJob) -> Sight:
     Raises:
         DataError: Where another reading of the same files lets the model see: then they are surely written wrong.
     """
-    if job.spec.task == "classify" or not any(has_scores(head) for head in job.spec.outputs):
+    if not TASKS[job.spec.task].has_boxes or not any(has_scores(head) for head in job.spec.outputs):
         return Sight()
     try:
         score, samples = _scorer(job), _samples(job)

@@ -15,7 +15,7 @@ __all__ = ["add_preprocessing", "cut_options", "input_options"]
 
 NORMALIZATIONS = ("imagenet", "unit", "signed", "pixels")  # the rows of export.input_options, which imports more
 FITS = {"letterbox": "pad", "crop": "crop", "stretch": "stretch"}
-TASKS = ("classify", "raw")
+TASKS = ("classify", "semantic", "depth", "raw")
 
 
 def add_preprocessing(parser: argparse.ArgumentParser) -> None:
@@ -29,7 +29,8 @@ def add_preprocessing(parser: argparse.ArgumentParser) -> None:
         "--task",
         choices=TASKS,
         default="",
-        help="raw: the outputs stay arrays, whatever they are; classify: the one output holds a score per class",
+        help="what the one output holds, where the file does not say it: classify a score per class, semantic a "
+        "class and depth a distance per pixel; raw: the outputs stay arrays, whatever they are",
     )
     group.add_argument(
         "--normalize",

@@ -75,6 +75,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         choices=("auto", "png", "npz", "none"),
         help="also write class maps or depth maps to maps/ (default: auto, PNG for depth, since its JSON holds none)",
     )
+    parser.add_argument(
+        "--full-size",
+        action="store_true",
+        help="interpolate class maps and depth maps at every pixel; otherwise pixels have the value of their cell",
+    )
     parser.add_argument("--coco", action="store_true", help="also write coco_results.json, as pycocotools reads it")
     parser.add_argument("--frames", type=int, help="stop after this many images")
     parser.add_argument("--no-images", action="store_true", help="write results only, draw nothing")
@@ -278,7 +283,14 @@ def _watching(args: argparse.Namespace, engine: RecoveringSession) -> Iterator[N
 def _open(args: argparse.Namespace, device: str) -> Session:
     from edgekit.runtime.session import load
 
-    session = load(args.model, device, conf=decoding_score(args), iou=args.iou, max_detections=args.max_detections)
+    session = load(
+        args.model,
+        device,
+        conf=decoding_score(args),
+        iou=args.iou,
+        max_detections=args.max_detections,
+        full_size=args.full_size,
+    )
     return session if args.names is None else session.with_names(_read_names(args.names))
 
 

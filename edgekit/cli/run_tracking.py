@@ -179,6 +179,7 @@ def run_tracking(args: argparse.Namespace, session: Session, source: Source, fol
         ConfigError: Where the options contradict each other or the model, or there is nothing to resume.
         DataError: Where the saved state is not one.
     """
+    from edgekit.decode.tasks import TASKS
     from edgekit.errors import ConfigError
     from edgekit.tracking.options import TrackOptions
     from edgekit.tracking.shapes import Shape, parse_line, parse_zone
@@ -187,8 +188,11 @@ def run_tracking(args: argparse.Namespace, session: Session, source: Source, fol
     if not args.track:
         _require_track(args)
         return None
-    if session.spec.task in ("classify", "raw"):
-        raise ConfigError("--track is for models that detect objects, and this one classifies", hint="leave it away")
+    if not TASKS[session.spec.task].has_boxes:
+        raise ConfigError(
+            f"--track is for models that detect objects, and this one's task is {session.spec.task!r}",
+            hint="leave it away",
+        )
     if args.count_settle < 1:
         raise ConfigError(f"--count-settle is {args.count_settle}, expected 1 or more", hint="1 counts at once")
     options = TrackOptions(

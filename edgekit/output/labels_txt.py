@@ -12,7 +12,16 @@ from edgekit.errors import ConfigError
 from edgekit.files import write_text
 from edgekit.output.folder import RunFolder
 from edgekit.output.names import OutputNames
-from edgekit.results import Classifications, Detections, Poses, Results, RotatedDetections, Segmentations
+from edgekit.results import (
+    Classifications,
+    DepthMap,
+    Detections,
+    Poses,
+    Results,
+    RotatedDetections,
+    Segmentations,
+    SemanticMap,
+)
 
 MIN_VISIBILITY = 0.5  # a point below it is none in a label
 LABELS_FOLDER = "labels"
@@ -93,6 +102,8 @@ def label_sink(folder: RunFolder, names: OutputNames, kind: str) -> Callable[[st
 
 
 def _yolo_lines(results: Results, *, scores: bool) -> str:
+    if isinstance(results, SemanticMap | DepthMap):
+        raise ConfigError("a map has no label lines", hint="leave --labels out; --maps png writes what training reads")
     if isinstance(results, Classifications):
         return "".join(f"{p:.4f} {results.names[i]}\n" for i, p in results.top())
     if not isinstance(results, Detections):

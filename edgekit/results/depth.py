@@ -51,7 +51,7 @@ class DepthMap:
     def png_scale(self) -> float:
         """What a depth is multiplied with in a 16-bit PNG."""
         largest = float(np.nanmax(self.depth, initial=0))
-        return PNG_SCALE if not np.isfinite(largest) or largest * PNG_SCALE <= LARGEST_CODE else FAR_PNG_SCALE
+        return PNG_SCALE if not np.isfinite(largest) or largest * PNG_SCALE < LARGEST_CODE + 0.5 else FAR_PNG_SCALE
 
     def to_png16(self, scale: float | None = None) -> npt.NDArray[np.uint16]:
         """Return the map as the whole numbers of a 16-bit PNG.
@@ -72,8 +72,11 @@ class DepthMap:
             masks: For results that have masks.
         """
         finite = self.depth[np.isfinite(self.depth)]
-        figures = {"min": np.min, "max": np.max, "mean": np.mean, "median": np.median}
-        depth = {name: round(float(figure(finite)), 4) if finite.size else None for name, figure in figures.items()}
+        figures = (finite.min(), finite.max(), finite.mean(), np.median(finite)) if finite.size else (None,) * 4
+        depth = {
+            name: None if figure is None else round(float(figure), 4)
+            for name, figure in zip(("min", "max", "mean", "median"), figures, strict=True)
+        }
         return {**heading(self.device, self.size_wh), "depth": {**depth, "png_scale": self.png_scale}}
 
     def to_coco(self, image_id: int | str, *, category_ids: Sequence[int] | None = None) -> list[dict[str, Any]]:

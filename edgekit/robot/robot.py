@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from edgekit.decode.tasks import TASKS
 from edgekit.errors import ConfigError, EdgekitError
 from edgekit.robot.config import RobotConfig, TaskConfig
 from edgekit.robot.schedule import FairScheduler, Share
@@ -76,13 +77,15 @@ def check_tasks(config: RobotConfig, sessions: Mapping[str, RecoveringSession]) 
     """
     for task in config.tasks:
         spec = sessions[task.crops_of or task.model].current().spec
-        if spec.task in ("classify", "raw") and (task.track or task.crops_of):
+        if not TASKS[spec.task].has_boxes and (task.track or task.crops_of):
             what = (
                 f"{task.model!r} runs on the boxes of {task.crops_of!r}"
                 if task.crops_of
                 else f"{task.model!r} is tracked"
             )
-            raise ConfigError(f"{what}, which classifies and has no boxes", hint="name a model that detects objects")
+            raise ConfigError(
+                f"{what}, which has no boxes (task {spec.task!r})", hint="name a model that detects objects"
+            )
         unknown = [name for name in task.classes if name not in spec.names]
         if unknown:
             raise ConfigError(

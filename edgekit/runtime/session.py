@@ -161,6 +161,7 @@ def load(
     iou: float = 0.7,
     max_detections: int = 300,
     multi_label: bool = False,
+    full_size: bool = False,
     threads: int = 0,
 ) -> Session:
     """Open a `.bin`, a quantized graph, a float ONNX (run by onnxruntime) or a bundle.
@@ -173,6 +174,7 @@ def load(
         iou: Overlap threshold of the non-maximum suppression, 0..1.
         max_detections: Most objects kept per image.
         multi_label: Whether a cell may give one detection per class above the threshold.
+        full_size: Whether class maps and depth maps are interpolated at every pixel.
         threads: Threads of the device; 0 is its default (see `open_model`).
 
     Returns:
@@ -183,6 +185,6 @@ def load(
         DeviceError: The device is not available or cannot run this model.
         ConfigError: An argument is out of range.
     """
-    options = DecodeOptions(conf, iou, max_detections, multi_label)
+    options = DecodeOptions(conf, iou, max_detections, multi_label, full_size)
     opened = open_model(path, device=device, threads=threads)
     return Session(opened.spec, opened.device, options, opened.notes)

@@ -146,7 +146,7 @@ def test_mistakes_are_two_lines(folder: Path, tmp_path: Path, capsys: pytest.Cap
     assert "--model or --source is given, too" in refused(capsys, write(folder, CONFIG), out, "--source", "0")
     assert "does not exist" in refused(capsys, folder / "none.yaml", out)
     classifier = {**CONFIG, "tasks": [{"model": "kinds", "track": True}, {"model": "objects"}]}
-    assert "'kinds' is tracked, which classifies" in refused(capsys, write(folder, classifier), out)
+    assert "'kinds' is tracked, which has no boxes" in refused(capsys, write(folder, classifier), out)
     assert not out.exists()
 
 

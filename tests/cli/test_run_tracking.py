@@ -185,4 +185,4 @@ def test_mistakes_are_two_lines(model: Path, video: Path, tmp_path: Path, capsys
     (out / "run_state.json").write_text("[]")
     assert "expected a saved run" in refused(capsys, *tracked, "--resume")
     classifier = save_tiny_yolo(tmp_path / "classify.onnx", task="classify")
-    assert "this one classifies" in refused(capsys, *arguments(classifier, video, out))
+    assert "this one's task is 'classify'" in refused(capsys, *arguments(classifier, video, out))

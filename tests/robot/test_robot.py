@@ -191,6 +191,6 @@ def test_tasks_must_fit_their_models() -> None:
         run(config, {"m": engine(), "n": engine()}, {"s0": frames_of(1)})
     classifier = engine()
     classifier.current().spec = replace(classifier.current().spec, task="classify")
-    with pytest.raises(ConfigError, match="'m' is tracked, which classifies"):
+    with pytest.raises(ConfigError, match="'m' is tracked, which has no boxes"):
         run(config_of([{"model": "m", "track": True}]), {"m": classifier}, {"s0": frames_of(1)})
     assert SourceConfig("s0", "s0.mp4") in config.sources
