@@ -102,6 +102,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _print(result: TuneResult) -> None:
     from edgekit.next_command import edgekit_command
+    from edgekit.tuning.page import PAGE_NAME
 
     columns = ["change", "output error", "weighted by score", "int16 adds", "frame (static estimate)", "tried"]
     print_table("steps", columns, [[step.change, *_errors(step), str(step.tried)] for step in result.steps])
@@ -139,6 +140,7 @@ def _print(result: TuneResult) -> None:
     if not result.targets_met:
         print("warning: not every target could be reached; this is the nearest candidate")
     print(f"tuned: {result.yaml}")
+    print(f"page: {result.yaml.parent / PAGE_NAME}, to look at: settings, images, layers")
     print(f"next: {edgekit_command('compile', result.yaml)}")
 
 

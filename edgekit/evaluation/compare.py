@@ -25,7 +25,7 @@ from edgekit.progress import Progress, silent
 from edgekit.records import envelope
 from edgekit.results import Detections
 
-__all__ = ["LayerDiff", "ModelComparison", "compare_models", "pair_tensors"]
+__all__ = ["LayerDiff", "ModelComparison", "compare_models", "compare_on_images", "pair_tensors"]
 
 DRAWN_IMAGES = 5  # side by side, of the images that differ most
 NHWC_TO_NCHW, NCHW_TO_NHWC = (0, 3, 1, 2), (0, 2, 3, 1)
@@ -136,12 +136,41 @@ def compare_models(
     Raises:
         EdgekitError: If either is no model, or they share no head.
     """
-    model_a, model_b = open_compared(a), open_compared(b)
-    _require_same_kind(model_a, model_b)
-    _share_names(model_a, model_b)
     images = [image.path for image in open_source(source, frames=1).images if image.frame < 0][:num]
     if not images:
         raise DataError(f"{source} has no images, expected some", hint="give a folder, list or COCO JSON of images")
+    return compare_on_images(
+        a, b, images, threshold=threshold, images_dir=images_dir, observe=observe, progress=progress
+    )
+
+
+def compare_on_images(
+    a: Path,
+    b: Path,
+    images: Sequence[Path],
+    *,
+    threshold: float = 0.98,
+    images_dir: Path | None = None,
+    observe: Callable[[ComparedImage], None] | None = None,
+    progress: Progress = silent,
+) -> ModelComparison:
+    """Compare two models on chosen images, at least one; as `compare_models` otherwise.
+
+    Args:
+        a: The reference.
+        b: The other model.
+        images: Paths of the images.
+        threshold: Cosine that every layer and head should reach.
+        images_dir: Where side-by-side images go.
+        observe: Called with every image that was compared.
+        progress: Called with stage, done and total.
+
+    Returns:
+        The comparison.
+    """
+    model_a, model_b = open_compared(a), open_compared(b)
+    _require_same_kind(model_a, model_b)
+    _share_names(model_a, model_b)
     pairs = pair_tensors(model_a.tensors, model_b.tensors)
     running = _RunningSums()
     for count, path in enumerate(images, 1):

@@ -25,13 +25,13 @@ function showGallery() {
 function card(image) {
   const button = make("button", "card");
   button.type = "button";
-  const thumb = make("span", "thumb"), picture = make("img"), caption = make("span", "caption");
-  picture.loading = "lazy";
-  picture.decoding = "async";
-  picture.alt = "";
-  picture.src = image.source;
+  const thumb = make("span", "thumb"), img = make("img"), caption = make("span", "caption");
+  img.loading = "lazy";
+  img.decoding = "async";
+  img.alt = "";
+  img.src = image.source;
   const changes = shownChanges(image);
-  thumb.append(picture, overlay(image, changes.filter((object) => object.box)));
+  thumb.append(img, overlay(image, changes.filter((object) => object.box)));
   caption.append(make("b", "", image.name));
   for (const kind of KINDS) {
     const count = changes.filter((object) => object.state === kind).length;
@@ -53,7 +53,7 @@ function focusCard(index) {
   const cards = [...find("grid").children];
   const target = cards[Math.max(0, Math.min(cards.length - 1, index))];
   if (!target) return;
-  for (const other of cards) other.tabIndex = other === target ? 0 : -1;
+  for (const element of cards) element.tabIndex = element === target ? 0 : -1;
   target.focus();
 }
 

@@ -23,7 +23,10 @@ function showImage(image) {
   find("image").src = image.source;
   find("stage").style.aspectRatio = `${width} / ${height}`;
   find("stage").style.width = `min(100%, calc((100dvh - 190px) * ${width / height}))`;
-  for (const [side, objects] of [["a", pair.a], ["b", pair.b]]) showSide(find(`side-${side}`), image, objects);
+  for (const [rank, side] of ["a", "b"].entries()) {
+    showSide(find(`side-${side}`), image, pair[side]);
+    if (pair.drawn) find(`side-${side}`).prepend(drawnMap(pair.drawn[rank]));
+  }
   for (const id of ["tag-a", "label-a"]) find(id).textContent = data.reference;
   for (const id of ["tag-b", "label-b"]) find(id).textContent = modelNow().label;
   showChanges(image);
@@ -42,6 +45,14 @@ function showSide(element, image, objects) {
   element.replaceChildren(...parts);
 }
 
+// A class or depth map, drawn over the image already.
+function drawnMap(source) {
+  const map = make("img", "map");
+  map.alt = "";
+  map.src = source;
+  return map;
+}
+
 // What a classifier says has no box: lines at the top, the reference's left and the model's right.
 function classLine(object, rank, isRight) {
   const line = make("span", `name inside ${object.state}${isRight ? " end" : ""}`, `${className(object)} ${object.score.toFixed(2)}`);
@@ -51,6 +62,7 @@ function classLine(object, rank, isRight) {
 }
 
 function showChanges(image) {
+  const pair = pairOf(image);
   const rows = changesOf(image).map((object) => {
     const button = make("button", object.state), item = make("li");
     button.type = "button";
@@ -62,7 +74,7 @@ function showChanges(image) {
     item.append(button);
     return item;
   });
-  find("changes").replaceChildren(...(rows.length ? rows : [make("li", "soft", "Nothing changed on this image.")]));
+  find("changes").replaceChildren(...(rows.length ? rows : [make("li", "soft", pair.a.length + pair.b.length ? "Nothing changed on this image." : "There are no objects on this image.")]));
 }
 
 function aboutChange(object) {

@@ -36,6 +36,7 @@ class TuneResult:
         band: What the milliseconds may be off, as a share; None without a latency model.
         proofs: Candidates that the vendor's compiler compiled.
         learned: What was learned from what, and how it was judged; None without learning.
+        trials: Every candidate that was scored on images, beside `untuned` and `chosen`.
     """
 
     yaml: Path
@@ -52,6 +53,7 @@ class TuneResult:
     band: float | None = None
     proofs: tuple[Proof, ...] = ()
     learned: Mapping[str, Any] | None = None
+    trials: tuple[Trial, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """Return the report as plain JSON values."""

@@ -18,6 +18,7 @@ from edgekit.tuning.candidate import PLAIN
 from edgekit.tuning.learning import is_learned, learning_notes, learning_report, stages_with_learning
 from edgekit.tuning.measurement import error_intervals, measurement_from_json
 from edgekit.tuning.options import TuneOptions, check_options
+from edgekit.tuning.page import PAGE_NAME, write_tune_page
 from edgekit.tuning.prepare import Prepared, learning_source, prepare
 from edgekit.tuning.price import make_price, most_share
 from edgekit.tuning.prove import best_of_front, prove, require_compiler
@@ -78,6 +79,7 @@ def tune(
         result = replace(result, proofs=proofs)
     write_json(output / TUNED_DIR / SENSITIVITY_NAME, sensitivity_json(result))
     write_json(output / TUNED_DIR / REPORT_NAME, result.to_json())
+    write_tune_page(output / TUNED_DIR / PAGE_NAME, result, prepared, progress=progress)
     return result
 
 
@@ -167,5 +169,6 @@ def _written(
         targets_met=state.targets_met,
         notes=(*notes, *(learning_notes(learned) if learned else ())),
         learned=learned,
+        trials=state.trials,
         band=context.price.band,
     )

@@ -135,6 +135,7 @@ class SearchState:
         front: The Pareto front of int16: candidates by their cost, each of which loses less than every cheaper one.
         untuned: The untuned default, scored.
         chosen: The incumbent, scored.
+        trials: Every step that was scored on images.
         targets_met: Whether it reaches every target.
     """
 
@@ -143,6 +144,7 @@ class SearchState:
     front: tuple[SearchStep, ...] = ()
     untuned: Trial | None = None
     chosen: Trial | None = field(default=None)
+    trials: tuple[Trial, ...] = ()
     targets_met: bool = False
 
     @property

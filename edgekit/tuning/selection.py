@@ -67,7 +67,7 @@ def select(state: SearchState, promote: Promote, score: Score, *, error_ratio: f
         met = [trial for trial in trials if is_met(trial, untuned, retention)]
         if met:
             change = f"cheapest of {len(trials)} that reaches the targets"
-            return replace(_chosen(state, met[0], change), targets_met=True)
+            return replace(_chosen(state, met[0], change), trials=tuple(trials), targets_met=True)
         error_ratio *= TIGHTER
         if round_ == ROUNDS:
             break
@@ -77,7 +77,7 @@ def select(state: SearchState, promote: Promote, score: Score, *, error_ratio: f
             break
         trials += score([state.incumbent])
     nearest = min(trials, key=lambda trial: (np.nan_to_num(trial.disagreement), trial.step.loss))
-    return _chosen(state, nearest, "least disagreement with the float model")
+    return replace(_chosen(state, nearest, "least disagreement with the float model"), trials=tuple(trials))
 
 
 def finalists(state: SearchState, count: int) -> list[SearchStep]:

@@ -139,7 +139,7 @@ def test_a_setting_tells_its_details_on_click_and_by_keys(page: Any) -> None:
     assert "3 tensors in int16" in details.inner_text()
     page.click("#criteria button:nth-child(2)")
     assert page.locator("#front .mark").count() == 2  # one setting was not scored
-    assert "mAP kept" in page.locator("#front .axis").inner_text()
+    assert "mAP kept" in page.locator("#front .axis").text_content()
 
 
 def test_layers_are_walked_through_with_keys(page: Any) -> None:

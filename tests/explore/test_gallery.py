@@ -7,9 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from edgekit.errors import ModelError
 from edgekit.evaluation.compared_image import ComparedImage
 from edgekit.explore.gallery import COSINE_STEPS, Gallery
-from edgekit.results import Classifications
+from edgekit.results import Classifications, SemanticMap
 from tests.explore.made_up import NAMES, compared_image
 
 
@@ -54,3 +55,22 @@ def test_classifiers_part_where_the_first_class_is_another(second: list[float], 
     (image,) = gallery.images
     assert [image.pair["a"][0]["state"], image.pair["b"][0]["state"]] == states
     assert image.change == pytest.approx(0.5 if states[0] == "lost" else 0.1, abs=1e-6)
+
+
+def test_class_maps_are_drawn_and_differ_by_their_pixels() -> None:
+    image = compared_image(0, 1)
+    maps = [np.zeros((240, 320), np.uint8) for _ in range(2)]
+    maps[1][:, :80] = 1
+    results = tuple(SemanticMap(class_map, NAMES, (320, 240), "sim") for class_map in maps)
+    gallery = Gallery()
+    gallery.add(replace(image, results=results))
+    (described,) = gallery.images
+    assert described.change == 0.25 and described.pair["a"] == described.pair["b"] == []
+    first, second = described.pair["drawn"]
+    assert first != second and first.startswith("data:image/")
+
+
+def test_dumped_outputs_have_nothing_to_show() -> None:
+    image = compared_image(0, 1)
+    with pytest.raises(ModelError, match="results of 1 of 2 models"):
+        Gallery().add(replace(image, results=image.results[:1]))

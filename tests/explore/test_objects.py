@@ -23,7 +23,8 @@ def test_boxes_are_in_pixels_of_the_thumbnail_and_sizes_those_of_coco() -> None:
 
 def test_changed_objects_stay_where_there_are_too_many() -> None:
     boxes = [((0, 0, 90 - i, 90 - i), 0.9 - i / 100, 0) for i in range(20)]
-    states: list[State] = ["kept"] * 18 + ["lost", "gained"]
+    kept: list[State] = ["kept"]
+    states: list[State] = [*kept * 18, "lost", "gained"]
     rows = object_rows(detections(boxes, "sim"), states, {}, scale=1, max_numbers=0, max_objects=5)
     assert [row["state"] for row in rows] == ["kept"] * 3 + ["lost", "gained"]
     assert rows[0]["box"] == [0, 0, 90, 90]

@@ -26,8 +26,14 @@ SETTINGS = (
 CRITERIA = (Criterion("loss", "error of the outputs", False), Criterion("map", "mAP kept", True, percent=True))
 
 
+def first(pattern: str, page: str) -> str:
+    match = re.search(pattern, page, re.S)
+    assert match is not None
+    return match[1]
+
+
 def data_of(page: str) -> dict:
-    return json.loads(re.search(r'<script type="application/json" id="data">(.*?)</script>', page, re.S)[1])
+    return json.loads(first(r'<script type="application/json" id="data">(.*?)</script>', page))
 
 
 def test_the_page_is_well_formed_and_loads_nothing() -> None:
@@ -40,10 +46,10 @@ def test_the_page_is_well_formed_and_loads_nothing() -> None:
 
 def test_the_policy_admits_the_style_and_script_of_the_page_alone() -> None:
     page = explore_page("a beside b", [explored()])
-    policy = re.search(r'Content-Security-Policy" content="([^"]*)"', page)[1]
+    policy = first(r'Content-Security-Policy" content="([^"]*)"', page)
     assert policy.startswith("default-src 'none';") and "unsafe" not in policy
     for tag in ("style", "script"):
-        content = re.search(rf"<{tag}>(.*?)</{tag}>", page, re.S)[1]
+        content = first(rf"<{tag}>(.*?)</{tag}>", page)
         digest = base64.b64encode(hashlib.sha256(content.encode()).digest()).decode()
         assert f"{tag}-src 'sha256-{digest}'" in policy
 

@@ -18,6 +18,7 @@ from edgekit.compilation.job import load_job
 from edgekit.errors import ConfigError
 from edgekit.runtime.session import load
 from edgekit.tuning import TuneOptions, TuneResult, time_budget, tune
+from edgekit.tuning.page import PAGE_NAME
 from edgekit.tuning.run import RESULTS_NAME, SEARCH_DIR, SENSITIVITY_NAME, TUNED_DIR
 from edgekit.tuning.time_budget import SearchPlan
 from tests.tiny_yolo import save_tiny_yolo
@@ -87,6 +88,13 @@ def test_the_report_names_every_layer_and_step(first: tuple[Path, TuneResult]) -
     assert [step["change"] for step in report["steps"]] == [step.change for step in tuned.steps]
     costs, losses = ([step[key] for step in report["front"]] for key in ("extra_cost", "loss"))
     assert len(costs) > 1 and costs == sorted(costs)
+    page = (out / TUNED_DIR / PAGE_NAME).read_text(encoding="utf-8")
+    data = json.loads(page.partition('id="data">')[2].partition("</script>")[0])
+    assert [model["label"] for model in data["models"]] == ["untuned", "tuned"]
+    names = {path.name for path in (out.parent / "images").iterdir()}
+    assert data["images"] and {image["name"] for image in data["images"]} <= names
+    assert {step.change for step in tuned.steps} <= {setting["what"] for setting in data["settings"]}
+    assert sum(setting["chosen"] for setting in data["settings"]) == 1
     nodes = json.loads((out / TUNED_DIR / SENSITIVITY_NAME).read_text())["nodes"]
     assert len(nodes) == len(tuned.points) > 5
     assert sum(node["gain_float"] is not None for node in nodes) == sum(n["gain_int16"] is not None for n in nodes) > 4
