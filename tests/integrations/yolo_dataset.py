@@ -41,6 +41,17 @@ def write_yolo_dataset(coco: Path, images: Path, folder: Path, *, limit: int | N
     return folder / "data.yaml"
 
 
+def write_as_coco(coco: Path, images: Path, folder: Path) -> Path:
+    """The same as Ultralytics expects COCO itself, so that its `val` also scores by COCO's rules; returns the yaml."""
+    data = write_yolo_dataset(coco, images, folder)
+    (folder / "annotations").mkdir()
+    (folder / "annotations" / "instances_val2017.json").symlink_to(coco.resolve())
+    names = sorted(path.name for path in (folder / "images" / "val").iterdir())
+    (folder / "val2017.txt").write_text("".join(f"./images/val/{name}\n" for name in names))
+    data.write_text(data.read_text().replace("\nval: images/val\n", "\nval: val2017.txt\n"))
+    return data
+
+
 def outlines(segmentation: Any, size_wh: tuple[int, int]) -> list[Points]:
     """The polygons of a segmentation, traced where it is run lengths."""
     if isinstance(segmentation, list):
