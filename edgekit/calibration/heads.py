@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from edgekit.errors import ModelError
+from edgekit.errors import ConfigError, ModelError
 from edgekit.files import atomic_path, sha256_file
 from edgekit.progress import Progress
 from edgekit.spec import ModelSpec, file_ref, load_spec, save_spec, sidecar_path
@@ -44,6 +44,17 @@ def heads_of(model: Path, progress: Progress, options: CutOptions | None = None)
             return graph, options.inputs.applied(spec)
     cut = cut_graph(graph, options, progress=progress)
     return cut.model, replace(cut.spec, files={"stock": file_ref(model)})
+
+
+def require_channels(spec: ModelSpec, input_kind: str) -> None:
+    """Raise ConfigError unless the board can feed `input_kind` to the model: grey to one channel, colours to three."""
+    gray = spec.input.kind == "gray"
+    if gray != (input_kind == "gray"):
+        raise ConfigError(
+            f"the model's input {spec.input.name!r} has {'one channel' if gray else 'three channels'}, "
+            f"and --input is {input_kind!r}",
+            hint="use --input gray" if gray else "use --input nv12, rgb or bgr",
+        )
 
 
 def write_heads(path: Path, heads: onnx.ModelProto, spec: ModelSpec) -> None:

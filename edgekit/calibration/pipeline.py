@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from edgekit.artifacts import MANIFEST_NAME
 from edgekit.calibration.checks import Warned, check_selection
-from edgekit.calibration.heads import heads_of, model_hash, write_heads
+from edgekit.calibration.heads import heads_of, model_hash, require_channels, write_heads
 from edgekit.calibration.manifest import build_manifest
 from edgekit.calibration.refinement import GraphRefinement
 from edgekit.calibration.select import SELECTIONS, Selection, select_images
@@ -179,6 +179,7 @@ def _plan(
     calibration: str,
     max_percentile: float | None,
 ) -> _Plan:
+    require_channels(spec, input_kind)
     stem = re.sub(r"[-_](heads|cut)$", "", model.stem)
     prefix = output_prefix(stem, march, spec.preprocess.size_wh, input_kind)
     config = ptq_config(
