@@ -27,6 +27,7 @@ from edgekit.export.softmax_rewrite import name_last_axis, rewrite_softmax
 from edgekit.export.stock_export import cut_stock
 from edgekit.export.unchanged import prove_heads
 from edgekit.export.unsupported import named_error
+from edgekit.export.word_attention import rewrite_word_attention
 from edgekit.files import atomic_path
 from edgekit.graph.declared_quantization import NOTHING_DECLARED
 from edgekit.graph.onnx_graph import (
@@ -168,7 +169,8 @@ def cut_graph(
     model, declared = remove_qdq(model) if holds_qdq(model) else (model, NOTHING_DECLARED)
     try:
         fixed, size_wh = fix_input(model, options.imgsz_hw)
-        joined, similarities = fold_similarities(fold_constants(fixed))
+        four_axes, attentions = rewrite_word_attention(fold_constants(fixed))
+        joined, similarities = fold_similarities(four_axes)
         match = find_heads(joined, size_wh, options, known=known)
     except ModelError as error:
         named = error if options.outputs or options.task else named_error(model, error)
@@ -189,6 +191,7 @@ def cut_graph(
     if declared:
         finished, declared = with_declared(finished, declared)
     check_model(finished, "the cut graph")
+    rewritten += tuple(f"attention over words {name} to convolutions and maxima over channels" for name in attentions)
     rewritten += tuple(f"similarity with the classes' embeddings {name} to a convolution" for name in similarities)
     if holds_halves(model):
         rewritten = ("float16 to float32", *rewritten)

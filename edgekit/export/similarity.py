@@ -21,12 +21,12 @@ from edgekit.graph.onnx_graph import (
     GraphIndex,
     attributes,
     declared_shape,
+    drop_unread,
     extract,
     graph_inputs,
     index_graph,
     open_session,
 )
-from edgekit.graph.soundness import inputs_of
 
 PRODUCTS = ("MatMul", "Gemm", "Einsum")
 FOLLOWING = ("Reshape", "Transpose", "Squeeze", "Unsqueeze", "Mul", "Div", "Add", "Sub", "Identity")
@@ -171,7 +171,7 @@ def _with_convolutions(index: GraphIndex, found: list[Similarity]) -> onnx.Model
             result.graph.node.append(node)
         else:
             result.graph.node.extend(_convolution(result, index, similarity))
-    _drop_unread(result)
+    drop_unread(result)
     return result
 
 
@@ -207,20 +207,3 @@ def _pointwise(index: GraphIndex, tensor: str) -> onnx.NodeProto | None:
     plain = weight is not None and weight.shape[2:] == (1, 1) and values.get("group", 1) == 1
     plain = plain and set(values.get("strides", [1])) == {1} and not any(values.get("pads", []))
     return node if plain and tensor not in index.output_names else None
-
-
-def _drop_unread(model: onnx.ModelProto) -> None:
-    """Take out the nodes and initializers that no output depends on."""
-    producers = {name: node for node in model.graph.node for name in node.output}
-    needed, todo = set(), [output.name for output in model.graph.output]
-    while todo:
-        name = todo.pop()
-        if name not in needed:
-            needed.add(name)
-            todo.extend(inputs_of(producers[name]) if name in producers else ())
-    nodes = [node for node in model.graph.node if needed.intersection(node.output)]
-    initializers = [initializer for initializer in model.graph.initializer if initializer.name in needed]
-    nodes = [onnx.NodeProto.FromString(node.SerializeToString()) for node in nodes]
-    del model.graph.node[:], model.graph.initializer[:]
-    model.graph.node.extend(nodes)
-    model.graph.initializer.extend(initializers)

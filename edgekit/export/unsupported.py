@@ -115,8 +115,8 @@ KINDS = (
     Kind(
         "an open-vocabulary model (YOLOE, YOLO-World)",
         "its scores are no product of a cell's features with embeddings that stand in the file",
-        "export it with its classes set (set_classes) and the image as its one input, or train a YOLO of fixed classes, "
-        "such as yolo11n or yolo11n-seg",
+        "export it with its classes set (set_classes) and the image as its one input, or train a YOLO of fixed "
+        "classes, such as yolo11n or yolo11n-seg",
         ("yoloe", "world"),
         _has_embeddings,
         sure=True,

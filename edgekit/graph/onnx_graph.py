@@ -185,6 +185,23 @@ def extract(model: onnx.ModelProto, inputs: Mapping[str, Sequence[int]], outputs
     return piece
 
 
+def drop_unread(model: onnx.ModelProto) -> None:
+    """Take out the nodes and initializers that no output depends on, in place."""
+    producers = {name: node for node in model.graph.node for name in node.output}
+    needed, todo = set(), [output.name for output in model.graph.output]
+    while todo:
+        name = todo.pop()
+        if name not in needed:
+            needed.add(name)
+            todo.extend(inputs_of(producers[name]) if name in producers else ())
+    nodes = [node for node in model.graph.node if needed.intersection(node.output)]
+    initializers = [initializer for initializer in model.graph.initializer if initializer.name in needed]
+    nodes = [onnx.NodeProto.FromString(node.SerializeToString()) for node in nodes]
+    del model.graph.node[:], model.graph.initializer[:]
+    model.graph.node.extend(nodes)
+    model.graph.initializer.extend(initializers)
+
+
 def open_session(model: onnx.ModelProto) -> Run:
     """Open a model on onnxruntime with one thread, which makes its results repeatable.
 

@@ -13,6 +13,7 @@ from edgekit.sim.compiler.emit.eltwise import emit_add, emit_global_average, emi
 from edgekit.sim.compiler.emit.layout import (
     emit_concat,
     emit_max_pool,
+    emit_reduce_max,
     emit_reshape,
     emit_resize,
     emit_scale,
@@ -37,6 +38,7 @@ EMITTERS: dict[str, Callable[[GraphWriter, FloatNode], None]] = {
     "Mul": emit_mul,
     "GlobalAveragePool": emit_global_average,
     "MaxPool": emit_max_pool,
+    "ReduceMax": emit_reduce_max,
     "Resize": emit_resize,
     "Upsample": emit_resize,
     "Slice": emit_slice,

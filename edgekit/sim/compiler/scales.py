@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from edgekit.bpu import INT_MAX
 from edgekit.graph.float_graph import FloatGraph, FloatNode, unsupported
 
-SAME_SCALE_OPS = ("Slice", "MaxPool", "Resize", "Reshape", "Transpose", "Flatten")  # they only move integers
+# They only move integers.
+SAME_SCALE_OPS = ("Slice", "MaxPool", "ReduceMax", "Resize", "Reshape", "Transpose", "Flatten")
 INT8_OPS = ("Resize", "Upsample", "ConvTranspose")  # the BPU has them for int8 only, their results included
 
 

@@ -60,6 +60,23 @@ def emit_max_pool(writer: GraphWriter, node: FloatNode) -> None:
     )
 
 
+def emit_reduce_max(writer: GraphWriter, node: FloatNode) -> None:
+    """HzQuantizedReduceMax over one axis of an image, which stays with size 1."""
+    rank, axes = writer.rank(node.inputs[0]), list(node.attrs.get("axes", []))
+    if rank != 4 or len(axes) != 1 or not node.attrs.get("keepdims", 1):
+        raise unsupported(node, f"takes the maximum of {rank} axes over {axes or 'all'}, not of an image over one")
+    writer.add(
+        "HzQuantizedReduceMax",
+        node.name,
+        [writer.read(node.inputs[0])],
+        [writer.write(node.output)],
+        reads=node.inputs[0],
+        axis=NHWC_AXIS[int(axes[0]) % rank],
+        keepdims=1,
+        output_bit=writer.bits(node.output),
+    )
+
+
 def emit_resize(writer: GraphWriter, node: FloatNode) -> None:
     """Resize or Upsample, to a whole multiple by nearest neighbour or bilinearly; the BPU has it for int8 only."""
     if _mode(node) == "linear":
