@@ -9,7 +9,7 @@ from ultralytics.engine.model import Model
 
 from edgekit.errors import UnfitError
 from edgekit.integrations.ultralytics.module import SessionModule
-from edgekit.integrations.ultralytics.predictor import EdgekitPredictor
+from edgekit.integrations.ultralytics.predictor import EdgekitPredictor, refuse_unsupported
 from edgekit.integrations.ultralytics.validator import VALIDATORS
 from edgekit.runtime.session import load
 
@@ -51,6 +51,16 @@ class EdgekitYOLO(Model):
         self.task = self.model.task
         size = max(self._opened.spec.preprocess.size_wh)
         self.overrides = {"model": weights, "task": self.task, "imgsz": size, "device": "cpu"}
+
+    def predict(self, *args: Any, **kwargs: Any) -> Any:
+        """Predict, as `ultralytics.engine.model.Model` does; raises ConfigError for what a compiled model cannot do."""
+        refuse_unsupported(kwargs)
+        return super().predict(*args, **kwargs)
+
+    def val(self, *args: Any, **kwargs: Any) -> Any:
+        """Score, as `ultralytics.engine.model.Model` does; raises ConfigError for what a compiled model cannot do."""
+        refuse_unsupported(kwargs)
+        return super().val(*args, **kwargs)
 
     @property
     def task_map(self) -> dict[str, dict[str, Any]]:

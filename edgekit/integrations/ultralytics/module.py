@@ -52,6 +52,8 @@ class SessionModule(torch.nn.Module):
     def with_options(self, options: DecodeOptions) -> SessionModule:
         """Return a module of the same device with other thresholds."""
         session = self.session
+        if session.options == options:
+            return self
         return SessionModule(Session(session.spec, session.device, options, session.notes))
 
     def forward(self, images: torch.Tensor, *args: Any, **kwargs: Any) -> ResultsBatch:

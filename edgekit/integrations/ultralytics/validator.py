@@ -14,7 +14,7 @@ from ultralytics.models.yolo.segment import SegmentationValidator
 from ultralytics.utils.ops import process_mask_native
 
 from edgekit.integrations.ultralytics.module import ResultsBatch, SessionModule
-from edgekit.integrations.ultralytics.predictor import decode_options, refuse_unsupported
+from edgekit.integrations.ultralytics.predictor import decode_options
 from edgekit.results import Classifications, Detections, Poses, RotatedDetections, Segmentations
 
 __all__ = ["VALIDATORS"]
@@ -30,7 +30,6 @@ class _SessionValidation:
     def __call__(self, trainer: Any = None, model: SessionModule | None = None, **kwargs: Any) -> Any:
         """Score a model, as Ultralytics' validators do."""
         assert model is not None
-        refuse_unsupported(self.args)
         self.args.rect = False  # a compiled model has one input size
         self.args.mask_ratio = 1  # masks are compared in pixels of the padded image, ours are placed there exactly
         module = model.with_options(decode_options(self.args, multi_label=True))
