@@ -128,10 +128,12 @@ def _products(model: onnx.ModelProto, index: GraphIndex, shapes: Shapes, attenti
         ]
         part, peak = f"{name}_head_{head}", f"{name}_peak_{head}"
         nodes.append(helper.make_node("Slice", [products, *ends, axis], [part], f"{name}/head_{head}"))
-        by_input, by_attribute = ([axis], {}) if version >= AXES_AS_INPUT else ([], {"axes": [1]})
-        nodes.append(
-            helper.make_node("ReduceMax", [part, *by_input], [peak], f"{name}/peak_{head}", keepdims=1, **by_attribute)
-        )
+        maximum = helper.make_node("ReduceMax", [part], [peak], f"{name}/peak_{head}", keepdims=1)
+        if version >= AXES_AS_INPUT:
+            maximum.input.append(axis)
+        else:
+            maximum.attribute.append(helper.make_attribute("axes", [1]))
+        nodes.append(maximum)
         maxima.append(peak)
     nodes.append(helper.make_node("Concat", maxima, [name], f"{name}/gates", axis=1))
     return nodes

@@ -16,8 +16,6 @@ COLUMNS = (
     Column("task"),
     Column("what became of it"),
     Column("lowest cosine of an output", "cosine"),
-    Column("found again in int8", "count"),
-    Column("lost, gained or moved", "count"),
 )
 WENT = "the whole way"
 REASONS = {
@@ -38,7 +36,7 @@ def census_table(rows: Sequence[Row], shipped: Mapping[str, Any]) -> Table:
     tried = {row.name for row in rows}
     names = [str(name).removesuffix(".yaml") for name in shipped["descriptions"]]
     cells: list[list[Cell]] = [_cells(row) for row in ordered]
-    cells += [[name, "", "not tried yet", None, None, None] for name in sorted(set(names) - tried)]
+    cells += [[name, "", "not tried yet", None] for name in sorted(set(names) - tried)]
     command = f"{COMMAND.format(size=shipped['size'])} (Ultralytics {shipped['ultralytics']})"
     return make_table(command, COLUMNS, cells)
 
@@ -47,7 +45,7 @@ def _cells(row: Row) -> list[Cell]:
     outcome = (
         WENT if not row.stopped else f"{REASONS.get(row.stopped, f'stopped at {row.stopped}')}: {_short(row.message)}"
     )
-    return [row.name, row.task, outcome, row.lowest_cosine, row.kept, row.changed]
+    return [row.name, row.task, outcome, row.lowest_cosine]
 
 
 def _short(message: str) -> str:

@@ -1,0 +1,168 @@
+"""Twins of real exports give the detections of the plain export: same count, nearly the same boxes.
+
+Of the trained models only ONNX files are shared: their twins are made by tools of onnx and onnxruntime (version
+converter, float16 converter, static quantizer, open sizes). Where EDGEKIT_ULTRALYTICS_PYTHON names an interpreter with
+Ultralytics, that package exports a network of random, lively weights with its own options, the same weights each time.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+from onnx import version_converter
+
+import edgekit
+from edgekit.demo.assets import write_images
+from edgekit.export import cut_graph
+from edgekit.graph.declared_quantization import read_declared
+from edgekit.ops.letterbox import letterbox_image
+from edgekit.spec import Preprocess
+from tests.conftest import ROOT
+from tests.export.detection_twins import count, detect, lowest_overlap
+from tests.qdq_twins import qdq_twin
+
+pytestmark = pytest.mark.slow
+MODELS = ("yolov8n-seg.onnx", "trained/yolo11n.onnx", "trained/yolov5n.onnx")
+IMAGES = 4
+EXPORTER = ROOT / "tools" / "census_steps" / "export_model.py"
+PYTHON = os.environ.get("EDGEKIT_ULTRALYTICS_PYTHON", "")
+
+
+def opset(version: int) -> Callable[[Path, list[Path]], onnx.ModelProto]:
+    return lambda path, _: version_converter.convert_version(onnx.load(path), version)
+
+
+def half(path: Path, _: list[Path]) -> onnx.ModelProto:
+    from onnxruntime.transformers.float16 import convert_float_to_float16
+
+    converted: onnx.ModelProto = convert_float_to_float16(onnx.load(path), keep_io_types=True)
+    return converted
+
+
+def open_size(path: Path, _: list[Path]) -> onnx.ModelProto:
+    """Height and width are names, as dynamic=True declares them; the metadata name the size."""
+    model = onnx.load(path)
+    for axis, name in ((2, "height"), (3, "width")):
+        model.graph.input[0].type.tensor_type.shape.dim[axis].dim_param = name
+    return model
+
+
+def quantized(path: Path, images: list[Path]) -> onnx.ModelProto:
+    """Static Q/DQ on the very images that are compared: no threshold cuts off any of their values."""
+    newer = path.with_name("opset13.onnx")
+    onnx.save(version_converter.convert_version(onnx.load(path), 13), str(newer))
+    return qdq_twin(newer, reader=ImageReader(images))
+
+
+class ImageReader:
+    """Letterboxed images for onnxruntime's quantizer."""
+
+    def __init__(self, images: list[Path]) -> None:
+        self._feeds: Iterator[Mapping[str, Any]] = map(self._feed, images)
+
+    def _feed(self, path: Path) -> Mapping[str, Any]:
+        image, _ = letterbox_image(edgekit.read_image(path), Preprocess(640, 640))
+        return {"images": (image[..., ::-1].transpose(2, 0, 1)[None] / 255).astype(np.float32)}
+
+    def get_next(self) -> Mapping[str, Any] | None:
+        return next(self._feeds, None)
+
+
+TWINS = {
+    "opset 18": (opset(18), 0.99),
+    "opset 22": (opset(22), 0.99),
+    "float16": (half, 0.98),
+    "open": (open_size, 0.99),
+}
+
+
+@pytest.fixture(scope="module", params=MODELS)
+def trained(
+    request: pytest.FixtureRequest, shared_data: Path, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Path, list[Path], list[Any]]:
+    path, folder = shared_data / "models" / request.param, tmp_path_factory.mktemp("plain")
+    if not path.is_file():
+        pytest.skip(f"no {request.param} in the real material")
+    copied = folder / "stock.onnx"
+    copied.write_bytes(path.read_bytes())
+    images = sorted((shared_data / "coco" / "images" / "val").glob("*.jpg"))[:IMAGES]
+    return copied, images, detect(onnx.load(copied), images, folder / "cut")
+
+
+@pytest.mark.parametrize("name", TWINS)
+def test_a_trained_twin_gives_the_plain_detections(
+    trained: tuple[Path, list[Path], list[Any]], name: str, tmp_path: Path
+) -> None:
+    path, images, plain = trained
+    make, limit = TWINS[name]
+    assert count(plain) > 5
+    assert lowest_overlap(plain, detect(make(path, images), images, tmp_path)) >= limit
+
+
+def test_a_quantized_trained_twin_gives_the_plain_detections(
+    trained: tuple[Path, list[Path], list[Any]], tmp_path: Path
+) -> None:
+    """Rounded weights move boxes where the plain ones lie on no grid: nine of ten detections overlap by 0.9 there."""
+    path, images, plain = trained
+    twin = quantized(path, images)
+    assert len(read_declared(cut_graph(twin).model).weight_scales) > 40
+    found = detect(twin, images, tmp_path)
+    matched = [
+        lowest_overlap([expected[i : i + 1]], [actual[j : j + 1]])
+        for expected, actual in zip(plain, found, strict=True)
+        for i in range(len(expected))
+        for j in [_nearest(expected, actual, i)]
+    ]
+    assert np.mean(np.asarray(matched) >= 0.9) >= 0.9
+
+
+def _nearest(expected: Any, actual: Any, i: int) -> int:
+    from edgekit.ops.boxes import box_iou
+
+    return int(box_iou(expected.boxes_xyxy[i : i + 1], actual.boxes_xyxy)[0].argmax()) if len(actual) else 0
+
+
+OPTIONS = {
+    "half": ({"half": "True"}, 0.98),
+    "dynamic": ({"dynamic": "True"}, 0.99),
+    "batch 4": ({"batch": "4"}, 0.99),
+    "nms": ({"nms": "True"}, 0.99),
+    "opset 22": ({"opset": "22"}, 0.99),
+    "opset 12": ({"opset": "12"}, 0.99),
+}
+
+
+def exported(folder: Path, options: Mapping[str, str]) -> onnx.ModelProto:
+    command = [PYTHON, str(EXPORTER), "yolo11.yaml", str(folder / "model.onnx"), "--size", "320"]
+    for key, value in options.items():
+        command += ["--set", f"{key}={value}"]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    assert (folder / "model.onnx").is_file(), done.stderr[-2000:]
+    return onnx.load(folder / "model.onnx")
+
+
+@pytest.fixture(scope="module")
+def plain_export(tmp_path_factory: pytest.TempPathFactory) -> tuple[list[Path], list[Any]]:
+    if not PYTHON:
+        pytest.skip("EDGEKIT_ULTRALYTICS_PYTHON names no interpreter with Ultralytics")
+    folder = tmp_path_factory.mktemp("ultralytics")
+    write_images(folder / "images")
+    images = sorted((folder / "images").glob("*.*"))[:2]
+    return images, detect(exported(folder, {}), images, folder / "cut")
+
+
+@pytest.mark.parametrize("name", OPTIONS)
+def test_an_export_with_an_option_gives_the_plain_detections(
+    plain_export: tuple[list[Path], list[Any]], name: str, tmp_path: Path
+) -> None:
+    images, plain = plain_export
+    options, limit = OPTIONS[name]
+    assert count(plain) > 5
+    assert lowest_overlap(plain, detect(exported(tmp_path, options), images, tmp_path / "cut")) >= limit
