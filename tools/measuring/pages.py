@@ -56,7 +56,7 @@ FIVE: tuple[tuple[str, tuple[Figure, ...], str], ...] = (
         "milliseconds-before-the-board",
     ),
     (
-        "**{}** of the device's own frame rate is reached by a live run, decoding and masks included",
+        "**{}** of the frame rate of a timed stand-in for the device is reached by a live run, with decoding and masks",
         (Figure("speed-pipeline", "live run", "ratio"),),
         "speed",
     ),
