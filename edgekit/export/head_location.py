@@ -17,7 +17,10 @@ from edgekit.graph.onnx_graph import METADATA_OPS, GraphIndex, reachable, tensor
 
 SUPPRESSION_OPS = ("NonMaxSuppression", "NonZero")  # of these, the ones that leave as many rows as they find
 SELECTION_OPS = ("TopK", "NonMaxSuppression", "ArgMax", "NonZero")  # behind them, rows are chosen, not made
-NOT_YOLO_HINT = "give a stock Ultralytics export, or name the head tensors: edgekit cut --outputs box_8=NAME,..."
+NOT_YOLO_HINT = (
+    "give a stock Ultralytics export, or name the head tensors: edgekit cut --outputs box_8=NAME,...; "
+    "for another CNN: --task classify, or raw"
+)
 
 
 @dataclass(frozen=True, slots=True)
