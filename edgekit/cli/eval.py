@@ -81,8 +81,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Run the command; 0, or 1 where a score that --require names is missed."""
+    from edgekit.cli.eval_maps import run_maps
     from edgekit.errors import ConfigError
     from edgekit.evaluation.gate import check_requirements, parse_requirements
+    from edgekit.evaluation.map_run import map_task
     from edgekit.evaluation.run import evaluate
     from edgekit.workers import open_workers
 
@@ -90,6 +92,8 @@ def run(args: argparse.Namespace) -> int:
         raise ConfigError(f"--limit is {args.limit}, expected 1 or more", hint="remove it for all images")
     required = parse_requirements(args.require) if args.require is not None else {}
     _refuse_outputs(args)
+    if task := map_task(args.model):
+        return run_maps(args, task)
     _refuse_plots(args)
     labels = _labels(args)
     paths = list(filter(None, [args.model, args.against, args.data, args.images]))

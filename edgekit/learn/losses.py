@@ -24,6 +24,7 @@ PART_WEIGHTS = {
     "keypoints": 30.0,
     "visibility": 1.0,
     "angles": 10.0,
+    "depths": 10.0,
     "masks": 1.0,
 }
 MASKED_ROWS = 24  # rows with the highest scores, whose masks are compared
@@ -44,6 +45,10 @@ def output_losses(spec: ModelSpec, truth: Heads, outputs: Heads) -> dict[str, An
     """
     if spec.task == "classify":
         return {"classes": _class_loss(spec, truth, outputs)}
+    if spec.task == "semantic":
+        return {"classes": _map_class_loss(spec, truth, outputs)}
+    if spec.task == "depth":
+        return {"depths": _depth_loss(spec, truth, outputs)}
     true, ours = head_rows(spec, truth), head_rows(spec, outputs)
     scores = true.log_scores.amax(dim=1).exp()
     total = scores.sum() + 1.0
@@ -90,6 +95,19 @@ def _class_loss(spec: ModelSpec, truth: Heads, outputs: Heads) -> Any:
     name = spec.head("class").name
     true, ours = (torch.log_softmax(heads[name].reshape(1, -1), dim=1) for heads in (truth, outputs))
     return _divergence(true, ours).sum()
+
+
+def _map_class_loss(spec: ModelSpec, truth: Heads, outputs: Heads) -> Any:
+    """Divergence of the classes' shares, mean over cells."""
+    name = spec.head("class").name
+    true, ours = (torch.log_softmax(heads[name].reshape(-1, spec.num_classes), dim=1) for heads in (truth, outputs))
+    return _divergence(true, ours).mean()
+
+
+def _depth_loss(spec: ModelSpec, truth: Heads, outputs: Heads) -> Any:
+    """Mean difference of the raw numbers: of logarithms of depths it is that of the depths, relative."""
+    name = spec.head("depth").name
+    return (outputs[name] - truth[name]).abs().mean()
 
 
 def _angle_difference(spec: ModelSpec, true: HeadRows, ours: HeadRows) -> Any:

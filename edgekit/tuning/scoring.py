@@ -10,10 +10,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from edgekit.decode.tasks import TASKS
 from edgekit.evaluation.agreement import SHOWN, Agreement, agree_on_image, summarise
 from edgekit.evaluation.array_agreement import array_disagreements
 from edgekit.evaluation.bootstrap import RESAMPLES, image_weights, quotients
 from edgekit.evaluation.labels import ImageEntry
+from edgekit.evaluation.map_run import map_disagreements
 from edgekit.evaluation.options import EvaluateOptions
 from edgekit.evaluation.pairwise_agreement import same_class_draws
 from edgekit.evaluation.predictions import predict_images
@@ -102,6 +104,11 @@ def _agreement(workspace: Workspace, model: Path, reference: Path, limit: int | 
             rows = array_disagreements(ours, float_session, workspace.images()[:limit])
         weights = image_weights(len(rows), RESAMPLES)
         return {"disagreement_draws": _draws(weights @ rows / weights.sum(axis=1))}
+    if TASKS[load_spec(sidecar_path(reference)).task].map_role:
+        with load(model, full_size=True) as ours, load(reference, full_size=True) as float_session:
+            apart = map_disagreements(ours, float_session, workspace.images()[:limit])
+        weights = image_weights(len(apart), RESAMPLES)
+        return {"disagreement_draws": _draws(weights @ apart / weights.sum(axis=1))}
     images = [ImageEntry(i, path) for i, path in enumerate(workspace.images()[:limit])]
     both = []
     for name, path in (("model", model), ("reference", reference)):

@@ -61,7 +61,7 @@ def weighted_squared_error(spec: ModelSpec, reference: Heads, heads: Heads) -> d
     for head in spec.outputs:
         expected, values = (_decoded(head, spec, arrays[head.name]) for arrays in (reference, heads))
         weights: Any = np.float32(1)
-        if head.role not in ("class", "proto", "raw"):
+        if head.role not in ("class", "proto", "depth", "raw"):
             weights = scores[head.stride][:, None]
         differences, expected = weights * (values - expected), weights * expected
         sums[head.name] = (float(np.vdot(differences, differences)), float(np.vdot(expected, expected)))
@@ -72,5 +72,5 @@ def _decoded(head: HeadSpec, spec: ModelSpec, values: npt.NDArray[Any]) -> npt.N
     """Return the head's numbers as rows of scores, distances or what else they stand for."""
     rows = head_rows(head, spec, values)
     if head.role == "class":
-        return softmax(rows) if spec.task == "classify" else sigmoid(rows)
+        return softmax(rows) if spec.task in ("classify", "semantic") else sigmoid(rows)
     return dfl_distances(rows, reg_max=spec.reg_max) if head.role == "box" else rows
