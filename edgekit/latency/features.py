@@ -24,6 +24,7 @@ STRIDED = {6: 1.92}  # products of a strided kernel over its taps, by its size: 
 STRIDED_USUAL = 1.2
 MATRIX_BLOCK = 16
 SHORT_ROW = 32  # elements
+PAIRED_ROWS = 64  # of a map whose channels move to the front
 FEW_OUT = 12  # what up to eight output channels of a kernel count as
 DEPTHWISE_PER_US = 550e3  # products of a depthwise convolution
 
@@ -97,8 +98,9 @@ def features(layer: Layer) -> Mapping[str, float]:
         Microseconds at nominal rates: "products", "out" and "in" (bytes written and read), "strided"
         (outputs written once more for such readers), "sums" (32-bit sums of 16-bit operands), "split" (16-bit
         operands of a strided kernel), "added" (a map added to the sums); and counts: "rows_out", "rows_in"
-        (thousands of separate runs of elements), "columns" (of runs with the channels in front), "plane" (elements of
-        one head), "lines" (rows of an image) and "line_channels" (thousands: lines times channels), "start" (1).
+        (thousands of separate runs of elements), "columns" (of runs with the channels in front), "batched" (runs of
+        several images) and "unpaired" (those of maps with an odd number of blocks), "plane" (elements of one head),
+        "lines" (rows of an image) and "line_channels" (thousands: lines times channels), "start" (1).
     """
     out, read = (sum(map(_padded, maps)) for maps in (layer.outputs, layer.inputs))
     counts = {
@@ -119,6 +121,7 @@ def features(layer: Layer) -> Mapping[str, float]:
     }
     if layer.inputs[0].nhwc[0] > 1:
         counts["batched"] = max(counts["rows_in"], counts["rows_out"])
+        counts["unpaired"] = counts["rows_out"] if _is_unpaired(layer.inputs[0].nhwc[1]) else 0.0
     if layer.untransposed_readers:
         counts["untransposed"] = counts["rows_in"]
     count = PRODUCTS.get(group_of(layer).partition(" ")[0])
@@ -218,6 +221,11 @@ def _front_rows(feature_map: FeatureMap) -> int:
     """Rows of the map with its channels in front."""
     n, height, _, channels = feature_map.nhwc
     return n * height * channels
+
+
+def _is_unpaired(rows: int) -> bool:
+    """Whether a block of rows is left without a second one: they move in pairs, on maps of 64 to 256 rows."""
+    return rows >= PAIRED_ROWS and -(-rows // PAIRED_ROWS) % 2 == 1
 
 
 def _lines(feature_map: FeatureMap) -> int:

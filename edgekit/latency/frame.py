@@ -11,6 +11,8 @@ from edgekit.latency.traffic import Traffic, traffic
 
 __all__ = ["frame_timeline"]
 
+LEAST_US = 1.0  # of a layer in a frame: the compiler's files per layer give whole microseconds, smaller ones as 0
+
 
 def frame_timeline(
     layers: Sequence[Layer],
@@ -34,7 +36,7 @@ def frame_timeline(
     """
     moved = traffic(layers, on_chip)
     steps = [
-        Step(us * scales[unit_of(layer)], bytes_.load, bytes_.store)
+        Step(max(LEAST_US, us * scales[unit_of(layer)]), bytes_.load, bytes_.store)
         for layer, us, bytes_ in zip(layers, compute_us, moved, strict=True)
     ]
     return run_schedule(steps, channel), moved

@@ -24,7 +24,7 @@ FEATURES: Mapping[str, Sequence[str]] = {
     "Reshape short": ("rows_out", "plane", "elements", "start"),
     "Reshape product": ("rows_out", "elements", "start"),
     "Reshape divide": ("rows_out", "columns", "elements", "start"),
-    "ToChannelsFirst": ("rows_out", "batched", "elements", "start"),
+    "ToChannelsFirst": ("rows_out", "batched", "unpaired", "elements", "start"),
     "ToChannelsLast": ("rows_in", "batched", "elements", "start"),
     "Transpose": ("rows_out", "rows_in", "batched", "out", "start"),
     "Split": ("in", "rows_in", "rows_out", "untransposed", "batched", "elements", "start"),
