@@ -24,7 +24,7 @@ from edgekit.runtime.session import load
 
 ASSETS = Path(__file__).resolve().parent.parent / "docs" / "assets"
 MAX_BYTES, HERO_BYTES, ALL_BYTES = 130_000, 300_000, 1_500_000
-GALLERY = (0, 2, 5, 9, 12, 16)  # scenes of the gallery
+GALLERY = (22, 20, 30, 31, 8, 23)  # scenes of the gallery
 TILE_WH = (420, 315)
 HERO_HEIGHT = 420
 
@@ -87,7 +87,7 @@ def draw_gallery(material: Material) -> Image:
 
 def draw_hero(material: Material) -> Image:
     """Float beside int8 beside the report."""
-    scene = GALLERY[0]
+    scene = GALLERY[1]
     models = ((material.float_model, "float"), (material.int8_model, "int8, simulated BPU"))
     parts = [captioned(to_height(predicted(material, model, scene), HERO_HEIGHT), words) for model, words in models]
     with browser() as opened:

@@ -70,5 +70,8 @@ def below(selector: str) -> Callable[[Any], None]:
 
 
 def open_changed(page: Any) -> None:
-    """Open the image of a compare or tune page that changed most, the slider in its middle."""
-    page.locator(".card").first.click()
+    """Open the second image of a compare or tune page, the slider where its first change is."""
+    page.locator(".card").nth(1).click()
+    change = page.locator("#changes button")
+    if change.count():
+        change.first.click()
