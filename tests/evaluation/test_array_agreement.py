@@ -8,6 +8,7 @@ import pytest
 
 from edgekit.errors import ModelError
 from edgekit.evaluation.array_agreement import array_disagreements, relative_difference
+from edgekit.runtime.device import TensorInfo
 from edgekit.runtime.session import Session
 from edgekit.spec import HeadSpec, InputSpec, ModelSpec, Preprocess
 from edgekit.tuning.weighted_error import weighted_squared_error
@@ -19,8 +20,8 @@ class _Constant:
     """A device that gives one array, whatever it is fed."""
 
     kind = "sim"
-    inputs = ()
-    outputs = ()
+    inputs: tuple[TensorInfo, ...] = ()
+    outputs: tuple[TensorInfo, ...] = ()
 
     def __init__(self, name: str, values: list[float]) -> None:
         self._outputs = {name: np.array([values], np.float32)}

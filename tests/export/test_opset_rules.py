@@ -34,23 +34,23 @@ def one_node(op: str, opset: int, *constants: Any, **attrs: Any) -> onnx.ModelPr
 
 FOUR = [np.float32(np.linspace(0.5, 1.5, 4))] * 4
 CASES = {
-    "mean over axes": one_node("ReduceMean", 18, np.int64([2, 3]), keepdims=1),
+    "mean over axes": one_node("ReduceMean", 18, np.array([2, 3], np.int64), keepdims=1),
     "mean of nothing": one_node("ReduceMean", 18, noop_with_empty_axes=1),
     "mean of all": one_node("ReduceMean", 18, keepdims=1),
-    "L2 over channels": one_node("ReduceL2", 18, np.int64([1]), keepdims=1),
-    "sum": one_node("ReduceSum", 13, np.int64([-1]), keepdims=0),
-    "resize by axes": one_node("Resize", 18, None, np.float32([2, 2]), axes=[2, 3], mode="nearest"),
+    "L2 over channels": one_node("ReduceL2", 18, np.array([1], np.int64), keepdims=1),
+    "sum": one_node("ReduceSum", 13, np.array([-1], np.int64), keepdims=0),
+    "resize by axes": one_node("Resize", 18, None, np.array([2, 2], np.float32), axes=[2, 3], mode="nearest"),
     "resize symmetric": one_node(
         "Resize",
         19,
         None,
-        np.float32([1, 1, 2, 2]),
+        np.array([1, 1, 2, 2], np.float32),
         mode="linear",
         coordinate_transformation_mode="half_pixel_symmetric",
     ),
-    "resize antialias": one_node("Resize", 18, None, np.float32([1, 1, 2, 2]), mode="linear", antialias=1),
-    "pad by axes": one_node("Pad", 18, np.int64([1, 2, 3, 0]), np.float32(0.5), np.int64([2, -1])),
-    "pad": one_node("Pad", 13, np.int64([0, 0, 1, 1, 0, 0, 0, 2])),
+    "resize antialias": one_node("Resize", 18, None, np.array([1, 1, 2, 2], np.float32), mode="linear", antialias=1),
+    "pad by axes": one_node("Pad", 18, np.array([1, 2, 3, 0], np.int64), np.float32(0.5), np.array([2, -1], np.int64)),
+    "pad": one_node("Pad", 13, np.array([0, 0, 1, 1, 0, 0, 0, 2], np.int64)),
     "average, ceil": one_node("AveragePool", 22, kernel_shape=[2, 2], strides=[2, 2], dilations=[1, 1], ceil_mode=1),
     "dropout": one_node("Dropout", 13, np.float32(0.5)),
     "normalisation": one_node("BatchNormalization", 15, *FOUR, training_mode=0),
@@ -59,9 +59,9 @@ CASES = {
     "hard swish": one_node("HardSwish", 14),
     "mish": one_node("Mish", 18),
     "gelu": one_node("Gelu", 20),
-    "reshape": one_node("Reshape", 21, np.int64([1, 4, -1])),
+    "reshape": one_node("Reshape", 21, np.array([1, 4, -1], np.int64)),
     "cast": one_node("Cast", 19, to=TensorProto.FLOAT, saturate=1),
-    "unsqueeze": one_node("Unsqueeze", 21, np.int64([0])),
+    "unsqueeze": one_node("Unsqueeze", 21, np.array([0], np.int64)),
 }
 
 
@@ -86,8 +86,8 @@ def test_numbers_of_a_constant_node_become_a_tensor() -> None:
     ("model", "why"),
     [
         (one_node("AveragePool", 19, kernel_shape=[2, 2], dilations=[2, 2]), "dilations"),
-        (one_node("Pad", 19, np.int64([0, 0, 1, 1, 0, 0, 1, 1]), mode="wrap"), "wrap"),
-        (one_node("Resize", 18, None, np.float32([1, 1, 0.5, 0.5]), mode="linear", antialias=1), "antialias"),
+        (one_node("Pad", 19, np.array([0, 0, 1, 1, 0, 0, 1, 1], np.int64), mode="wrap"), "wrap"),
+        (one_node("Resize", 18, None, np.array([1, 1, 0.5, 0.5], np.float32), mode="linear", antialias=1), "antialias"),
         (one_node("BatchNormalization", 15, *FOUR, training_mode=1), "training_mode"),
         (one_node("Dropout", 13, np.float32(0.5), np.bool_(True)), "training mode"),
         (one_node("Gelu", 20, approximate="tanh"), "tanh"),

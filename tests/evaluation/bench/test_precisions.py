@@ -11,6 +11,7 @@ from edgekit.errors import UnfitError
 from edgekit.evaluation.bench.precisions import model_in_precision
 from tests.images import scene
 from tests.tiny_yolo import save_tiny_yolo
+from tests.typed import detections
 
 
 @pytest.fixture
@@ -25,7 +26,7 @@ def test_a_float16_twin_runs_and_finds_nearly_the_same(model: Path, tmp_path: Pa
     assert twin.stat().st_size < model.stat().st_size
     full, half = (edgekit.load(path, conf=0.4).predict(scene(1)) for path in (model, twin))
     assert len(half) == pytest.approx(len(full), abs=2) and len(full)
-    np.testing.assert_allclose(half.scores[:3], full.scores[:3], atol=0.02)
+    np.testing.assert_allclose(detections(half).scores[:3], detections(full).scores[:3], atol=0.02)
     before = twin.stat().st_mtime_ns
     assert model_in_precision(model, "float16", tmp_path / "twins") == twin and twin.stat().st_mtime_ns == before
 

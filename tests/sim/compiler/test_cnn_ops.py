@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -51,7 +52,7 @@ def leaky_relu(m: FloatModel) -> None:
 def _resize(m: FloatModel, mode: str, scale: float) -> None:
     factors = m.constant(np.array([1, 1, scale, scale], np.float32))
     roi = m.constant(np.zeros(0, np.float32))
-    attrs = {"mode": "linear", "coordinate_transformation_mode": mode}
+    attrs: dict[str, Any] = {"mode": "linear", "coordinate_transformation_mode": mode}
     m.head(m.node("Resize", [_features(m), roi, factors], **attrs))
 
 
@@ -143,7 +144,7 @@ def test_a_hard_swish_is_one_table_and_a_pad_is_none_of_its_own(tmp_path: Path) 
         ({}, 1.0, "'edge'.*pads with 1"),
     ],
 )
-def test_other_paddings_are_refused_by_name(tmp_path: Path, attrs: dict[str, str], value: float, words: str) -> None:
+def test_other_paddings_are_refused_by_name(tmp_path: Path, attrs: dict[str, Any], value: float, words: str) -> None:
     def build(m: FloatModel) -> None:
         inputs = [_features(m), m.constant(np.array([0, 0, 1, 1, 0, 0, 1, 1], np.int64)), m.constant(np.float32(value))]
         m.head(m.conv(m.node("Pad", inputs, "edge", **attrs), 4, 4))
