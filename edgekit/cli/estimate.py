@@ -6,6 +6,8 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from edgekit.cli.options import add_json, add_output
+
 if TYPE_CHECKING:
     from edgekit.latency.estimate import Estimate
     from edgekit.latency.parameters import LatencyParameters
@@ -32,8 +34,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--task", choices=sorted(OFFSETS_MS), help="the task, where no sidecar says it")
     parser.add_argument("--layers", action="store_true", help="print every layer, not the ten slowest")
-    parser.add_argument("--json", action="store_true", help="print JSON (schema edgekit.estimate/1)")
-    parser.add_argument("-o", "--output", type=Path, metavar="FILE", help="write the JSON to this new file, too")
+    add_json(parser, "the estimate (schema edgekit.estimate/1)")
+    add_output(parser, "write the JSON to this new file, too", metavar="FILE")
 
 
 def run(args: argparse.Namespace) -> int:
