@@ -1,7 +1,9 @@
 """Makes the latency model's parameters: builds of the vendor's compiler, the fit, its check on left-out families.
 
 python tools/fit_latency.py --check                           the table of the parameters in use
-python tools/fit_latency.py --make BUILDS --exports ONNX      compile what is missing (hours; needs the toolchain)
+python tools/fit_latency.py --make BUILDS --exports ONNX --images IMAGES
+                                                              compile what is missing (hours; needs the toolchain, and
+                                                              what tools/latency_fit/export_models.py exports)
 python tools/fit_latency.py --fit BUILDS                      fit, cross-validate, write the parameter file
 """
 
@@ -25,6 +27,7 @@ def main() -> int:
     what.add_argument("--make", type=Path, metavar="BUILDS", help="compile the listed models into this folder")
     what.add_argument("--fit", type=Path, metavar="BUILDS", help="fit to the builds of this folder")
     parser.add_argument("--exports", type=Path, help="folder of the ONNX exports that --make compiles")
+    parser.add_argument("--only", nargs="+", default=(), metavar="NAME", help="builds that --make compiles")
     parser.add_argument("--images", type=Path, help="images that --make calibrates with")
     parser.add_argument("-o", "--output", type=Path, default=FILE, help="the parameter file")
     parser.add_argument("--json", action="store_true", help="print the errors as JSON in place of the table")
@@ -34,7 +37,7 @@ def main() -> int:
 
         if not args.exports or not args.images:
             parser.error("--make needs --exports and --images")
-        make_builds(args.make, exports=args.exports, images=args.images, say=_say)
+        make_builds(args.make, exports=args.exports, images=args.images, only=args.only, say=_say)
         return 0
     if args.fit:
         builds = read_builds(args.fit)
