@@ -89,7 +89,7 @@ def _sprites(rng: np.random.Generator, count: int) -> list[Sprite]:
         whole = min(x1, y1) > 0 and x2 < SIZE_WH[0] and y2 < SIZE_WH[1]
         if whole and min(x2 - x1, y2 - y1) >= LEAST_SIDE and max(x2 - x1, y2 - y1) <= 3 * LEAST_SIDE:
             alpha = cv2.GaussianBlur(instance.mask[y1:y2, x1:x2].astype(np.float32), (0, 0), 0.7)
-            sprites.append(Sprite(scene.bgr[y1:y2, x1:x2], alpha))
+            sprites.append(Sprite(scene.bgr[y1:y2, x1:x2], np.asarray(alpha, np.float32)))
     return sprites
 
 
