@@ -102,6 +102,38 @@ def write_json(path: Path, value: object) -> None:
     write_text(path, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
 
 
+def json_line(value: object, *, finite: bool = False) -> bytes:
+    """Encode one row of JSON lines.
+
+    Args:
+        value: Plain JSON values.
+        finite: Whether NaN and infinity are refused, which JSON has no words for.
+
+    Returns:
+        The row as UTF-8 with its line end.
+
+    Raises:
+        ValueError, TypeError: The value is no JSON value.
+    """
+    text = json.dumps(value, ensure_ascii=False, allow_nan=not finite)
+    return text.encode(errors=UNENCODABLE) + b"\n"
+
+
+def whole_lines(path: Path) -> list[bytes]:
+    """Read JSON lines that a killed process may have left.
+
+    Args:
+        path: The file.
+
+    Returns:
+        The lines that are whole, without their line ends; none where there is no file.
+
+    Raises:
+        OSError: The file cannot be read.
+    """
+    return Path(path).read_bytes().split(b"\n")[:-1] if is_file(path) else []
+
+
 def read_json(path: Path, *, max_bytes: int = 64 << 20) -> object:
     """Read a JSON file; raises DataError if it is missing, too large or no JSON."""
     return read_json_file(Path(path), max_bytes=max_bytes, finite=False)  # fields are named by their readers

@@ -20,10 +20,10 @@ from edgekit.data.image_source import Image
 from edgekit.errors import DataError, ModelError, OutputError
 from edgekit.files import read_json, write_json
 from edgekit.folder_lock import LOCK_NAMES, has_only_locks
-from edgekit.records import from_json
+from edgekit.records import envelope, from_json
 from edgekit.text import check_integer, check_number, shorten
 
-STATE_NAME = ".edgekit-calibrate.json"
+STATE_NAME, STATE_KIND = ".edgekit-calibrate.json", "calibration-state"
 SAVE_EVERY = 8  # files between two savings of the state; a killed run writes at most these again
 
 
@@ -45,7 +45,7 @@ class Work:
     def save(self) -> None:
         """Write the state file, from which an interrupted run resumes."""
         selection = selection_to_dict(self.selection) if self.selection else None
-        state = {"request": self.request, "selection": selection, "written": self.written}
+        state = {**envelope(STATE_KIND), "request": self.request, "selection": selection, "written": self.written}
         write_json(self.folder / STATE_NAME, state)
 
     def finish(self, manifest: Mapping[str, Any]) -> None:

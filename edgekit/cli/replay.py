@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import json
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from edgekit.cli.console import print_json
 from edgekit.cli.options import add_device, add_json, add_output, add_overwrite
 from edgekit.cli.run_summary import say
 
@@ -88,7 +88,7 @@ def run(args: argparse.Namespace) -> int:
             _replay_frame(frame, session, live, replay, write)
             report("replay", number, len(recording.paths))
     if args.json:
-        print(json.dumps({**asdict(replay), "equal": replay.all_equal}, indent=2))
+        print_json("replay", {**asdict(replay), "equal": replay.all_equal})
     else:
         print("\n".join(replay.lines()))
     return 0 if replay.all_equal else 1
@@ -141,11 +141,11 @@ def _model(args: argparse.Namespace, recording: Recording) -> Iterator[Session]:
 @contextlib.contextmanager
 def _rows(args: argparse.Namespace, recording: Recording) -> Iterator[Any]:
     from edgekit.output.sinks import json_lines
-    from edgekit.version import __version__
+    from edgekit.records import envelope
 
     if not args.output:
         yield lambda row: None
         return
-    header = {"edgekit": __version__, "recording": Path(args.recording).name, "device": recording.device}
+    header = {**envelope("run"), "recording": Path(args.recording).name, "device": recording.device}
     with json_lines(Path(args.output), header) as write:
         yield write

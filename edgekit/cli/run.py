@@ -31,6 +31,7 @@ from edgekit.cli.run_tracking import (
     run_tracking,
 )
 from edgekit.files import listed, write_json
+from edgekit.records import envelope
 
 RECORD_FOLDER = "record"
 
@@ -245,7 +246,7 @@ def _sending(args: argparse.Namespace) -> contextlib.AbstractContextManager[Send
 
 def _finish_tracking(tracking: RunTracking, out: Outputs) -> None:
     if tracking.tracker.shapes:
-        write_json(out.folder.take(COUNTS_NAME), tracking.totals())
+        write_json(out.folder.take(COUNTS_NAME), {**envelope("counts"), **tracking.totals()})
     tracking.finish()
 
 

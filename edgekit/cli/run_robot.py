@@ -5,11 +5,11 @@ from __future__ import annotations
 import argparse
 import contextlib
 import importlib
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from edgekit.cli.console import print_json
 from edgekit.cli.run_delivery import chosen_encoder
 from edgekit.cli.run_summary import say
 from edgekit.cli.source import open_any_source
@@ -204,7 +204,7 @@ def _preview(output: OutputConfig, titles: tuple[str, ...]) -> Any:
 
 
 def _header(config: RobotConfig, sessions: Mapping[str, RecoveringSession]) -> dict[str, Any]:
-    from edgekit.version import __version__
+    from edgekit.records import envelope
 
     models = {
         model.name: {
@@ -216,12 +216,12 @@ def _header(config: RobotConfig, sessions: Mapping[str, RecoveringSession]) -> d
         }
         for model in config.models
     }
-    return {"edgekit": __version__, "models": models}
+    return {**envelope("run"), "models": models}
 
 
 def _print(args: argparse.Namespace, report: RobotReport, folder: Path) -> None:
     if args.json:
-        print(json.dumps(report.to_dict(), indent=2))
+        print_json("robot-run", report.to_dict())
         return
     print("\n".join([*report.summary(), f"results are in {folder}"]))
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from edgekit.cli.run_summary import say
 from edgekit.files import is_file, write_json
+from edgekit.records import check_envelope, envelope
 
 if TYPE_CHECKING:
     import numpy as np
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
 STATE_NAME = "run_state.json"
 COUNTS_NAME = "counts.json"
-STATE_SCHEMA = "edgekit.run_state/1"
+STATE_KIND = "run-state"
 CHECKPOINT_S = 2.0  # at most so much work of a killed run is done again
 
 
@@ -135,7 +136,7 @@ class RunTracking:
         if self._state_path is None or (not now and time.monotonic() - self._saved_at < CHECKPOINT_S):
             return
         state = {
-            "schema": STATE_SCHEMA,
+            **envelope(STATE_KIND),
             "source": self.source,
             "live": self.live,
             "frames": self._frames,
@@ -230,9 +231,7 @@ def _resume(tracking: RunTracking, source: Source, folder: Path) -> None:
         raise ConfigError(
             f"{folder} holds no {STATE_NAME} of a killed run", hint="give its folder with -o, or leave --resume away"
         )
-    state = read_json(path)
-    if not isinstance(state, dict) or state.get("schema") != STATE_SCHEMA:
-        raise DataError(f"{path} is {shorten(state)}, expected a saved run", hint="leave --resume away")
+    state = check_envelope(read_json(path), STATE_KIND, str(path), error=DataError, hint="leave --resume away")
     for name, current in (("source", tracking.source), ("live", tracking.live)):
         if state.get(name) != current:
             raise ConfigError(

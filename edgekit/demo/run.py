@@ -25,6 +25,7 @@ from edgekit.evaluation.detection_diff import as_image_detections
 from edgekit.files import write_json
 from edgekit.output.writer import write_image
 from edgekit.progress import Progress, silent
+from edgekit.records import envelope
 from edgekit.results import Segmentations
 from edgekit.runtime.session import Session, load
 
@@ -188,7 +189,7 @@ def _write_results(out: Path, images: Sequence[RenderedImage], results: Sequence
         drawn = write_image(out / DRAWN / image.path.name, of_image.draw(image.scene.bgr))
         objects[drawn] = len(of_image)
         rows.append({"source": image.path.name, **of_image.to_dict()})
-    write_json(out / RESULTS, {"results": rows})
+    write_json(out / RESULTS, {**envelope("run"), "results": rows})
     return objects
 
 

@@ -22,7 +22,7 @@ from edgekit.evaluation.detections import ImageDetections, detections_from_row, 
 from edgekit.evaluation.labels import ImageEntry
 from edgekit.evaluation.native_masks import predict_native, require_masks
 from edgekit.evaluation.options import MaskPlacement
-from edgekit.files import sha256_file, write_bytes, writing
+from edgekit.files import json_line, sha256_file, whole_lines, write_bytes, writing
 from edgekit.progress import Progress, silent
 from edgekit.records import envelope
 from edgekit.runtime.session import Session
@@ -107,9 +107,9 @@ def predict_images(
     rows = (predict_rows or partial(session_rows, session, masks))(missing)
     stage = f"running {model.name}"
     hint = "free some disk space and run the same command again: it resumes"
-    with writing(path, hint=hint), path.open("a", encoding="utf-8") as stream:
+    with writing(path, hint=hint), path.open("ab") as stream:
         for count, (image, row) in enumerate(zip(missing, rows, strict=True), len(done) + 1):
-            stream.write(json.dumps({"image_id": image.image_id, **row}) + "\n")
+            stream.write(json_line({"image_id": image.image_id, **row}))
             stream.flush()
             progress(stage, count, len(images))
     return Predictions(path, header)
@@ -186,12 +186,11 @@ def _resume(path: Path, header: Mapping[str, Any]) -> set[int]:
     The file is replaced as a whole or not at all, so that a crash in here loses no row.
     """
     try:
-        data = path.read_bytes() if path.is_file() else b""
+        lines, size = whole_lines(path), path.stat().st_size if path.is_file() else 0
     except OSError as error:
         raise OutputError(
             f"{path} cannot be read ({error.strerror or error})", hint="choose another folder with -o"
         ) from error
-    lines = data.split(b"\n")[:-1]
     try:
         same = bool(lines) and json.loads(lines[0].decode()) == header
         rows = [detections_from_row(json.loads(line.decode())) for line in lines[1:]] if same else []
@@ -199,8 +198,7 @@ def _resume(path: Path, header: Mapping[str, Any]) -> set[int]:
         same = same and len(ids) == len(rows) and ids <= set(header["images"]) and all(map(is_intact, rows))
     except (ValueError, TypeError, RecursionError, DataError):
         same = False
-    kept = lines if same else [json.dumps(header).encode()]
-    rewritten = b"\n".join(kept) + b"\n"
-    if rewritten != data:
-        write_bytes(path, rewritten)
+    whole = b"".join(line + b"\n" for line in lines) if same else json_line(header)
+    if not same or len(whole) != size:
+        write_bytes(path, whole)
     return ids if same else set()

@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from edgekit.errors import DataError
 from edgekit.files import atomic_path, is_file
+from edgekit.records import envelope
 from edgekit.text import parse_json
 
 Arrays = dict[str, npt.NDArray[Any]]
@@ -55,6 +56,7 @@ def save_checkpoint(path: Path, state: RunState) -> None:
 def _record(state: RunState) -> dict[str, Any]:
     """The plain part of the state, as JSON values."""
     return {
+        **envelope("learning-state"),
         "about": state.about,
         "step": state.step,
         "history": state.history,

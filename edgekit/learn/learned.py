@@ -21,13 +21,13 @@ from edgekit.learn.learned_model import learnable_convolutions, with_weights
 from edgekit.learn.step_budget import steps_for
 from edgekit.learn.torch_library import load_torch
 from edgekit.progress import Progress, silent
+from edgekit.records import envelope
 from edgekit.sim.compiler.calibration.collect import observe
 from edgekit.sim.compiler.calibration.histogram import Histogram
 from edgekit.sim.compiler.calibration.search import Thresholds, calibrated, thresholds_by
 from edgekit.sim.compiler.calibration.thresholds import max_threshold
 from edgekit.sim.compiler.log import BuildLog
 from edgekit.sim.compiler.prepared_model import PreparedModel, prepare_model
-from edgekit.version import __version__
 
 if TYPE_CHECKING:
     from edgekit.evaluation.bootstrap import Interval
@@ -94,7 +94,7 @@ def learn(
     clips = _best_clips(prepared, start, pool, magnitudes, progress)
     task = start.task(magnitudes, clips, pool, steps, seed)
     about = {
-        "edgekit": __version__,
+        **envelope("learned"),
         "model": {"name": job.onnx_path.name, "sha256": sha256_file(job.onnx_path)},
         "calibration": [sha256_file(path) for path in job.calibration_files],
         "images": {"source": source.fingerprint(), "learned": pool.learned, "held_out": pool.held_out},

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from edgekit.errors import OutputError
-from edgekit.files import UNENCODABLE, writing
+from edgekit.files import json_line, writing
 
 __all__ = ["Journal", "journal_lines", "journal_name"]
 
@@ -28,7 +27,7 @@ class Journal:
 
     def write(self, row: dict[str, Any]) -> None:
         """Append a row."""
-        self._stream.write(json.dumps(row, ensure_ascii=False).encode(errors=UNENCODABLE) + b"\n")
+        self._stream.write(json_line(row))
 
     def checkpoint(self) -> int:
         """Hand everything to the system and return how many bytes there are: what a resumed run keeps."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import threading
 import time
 from collections import deque
@@ -11,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from edgekit.errors import OutputError
-from edgekit.files import UNENCODABLE
+from edgekit.files import json_line
 
 __all__ = ["PublishCounts", "Publisher", "Transport"]
 
@@ -84,7 +83,7 @@ class Publisher:
 
     def publish(self, message: Mapping[str, Any]) -> None:
         """Put a message into the queue, as one JSON object; returns at once."""
-        data = json.dumps(message, ensure_ascii=False).encode(errors=UNENCODABLE)
+        data = json_line(message).rstrip(b"\n")
         with self._changed:
             if self._closing:
                 self.counts.lost += 1

@@ -15,17 +15,16 @@ import numpy.typing as npt
 from edgekit.decode.plan import DecodeOptions
 from edgekit.errors import DataError, EdgekitError
 from edgekit.files import atomic_path, is_folder, read_json, write_json
-from edgekit.records import from_json
+from edgekit.records import check_envelope, envelope, from_json
 from edgekit.runtime.device import TensorInfo, Tensors, closed_error
 from edgekit.runtime.pipeline import Done
 from edgekit.runtime.session import Session
 from edgekit.spec import ModelSpec, spec_from_dict, spec_to_dict
 from edgekit.text import shorten
-from edgekit.version import __version__
 
 __all__ = ["RecordedFrame", "Recorder", "Recording", "open_recording", "recorded_session"]
 
-SCHEMA = "edgekit.record/1"
+KIND = "record"
 HEADER_NAME = "record.json"
 HEAD = "head:"  # before the names of heads in a frame's file
 DEFAULT_MAX_BYTES = 4 << 30  # a frame of 640x480 with its heads has 1 to 6 MB
@@ -57,8 +56,7 @@ class Recorder:
         self._take, self._max_bytes, self._on_note = take, max_bytes, on_note
         self.bytes = self.frames = 0
         header = {
-            "schema": SCHEMA,
-            "edgekit": __version__,
+            **envelope(KIND),
             "device": session.device.kind,
             "options": asdict(session.options),
             "spec": spec_to_dict(session.spec),
@@ -148,10 +146,8 @@ def open_recording(folder: Path) -> Recording:
     Raises:
         DataError: Where it is none.
     """
-    header = read_json(Path(folder) / HEADER_NAME)
-    if not isinstance(header, dict) or header.get("schema") != SCHEMA:
-        raise DataError(f"{folder} is no recording of edgekit ({HEADER_NAME} says {shorten(header)})", hint=HINT)
     location = f"{Path(folder) / HEADER_NAME}"
+    header = check_envelope(read_json(Path(folder) / HEADER_NAME), KIND, location, error=DataError, hint=HINT)
     try:
         spec = spec_from_dict(header.get("spec"), location=f"{location}: spec")
         options = from_json(DecodeOptions, header.get("options"), f"{location}: options")

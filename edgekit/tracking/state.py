@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edgekit.errors import DataError
+from edgekit.records import check_envelope, envelope
 from edgekit.text import check_integer, check_number, shorten
 from edgekit.tracking.kalman import HEIGHT, KalmanState
 
@@ -17,7 +18,8 @@ __all__ = ["LOST", "TENTATIVE", "TRACKED", "TrackerState", "Tracks", "no_tracks"
 
 TENTATIVE, TRACKED, LOST = 0, 1, 2  # begun but without an id; detected in the newest frame; missing since
 STATUS_NAMES = ("tentative", "tracked", "lost")
-SCHEMA = "edgekit.tracks/1"
+KIND = "tracks"
+HINT = "start again without it"
 MAX_COUNT = 2**53  # beyond it a JSON number is no longer exact everywhere
 MAX_TRACKS = 100_000
 MAX_PIXELS = 1e9
@@ -102,7 +104,7 @@ class TrackerState:
     def to_json(self) -> dict[str, Any]:
         """Return the state as plain JSON values; `from_json` gives the same state, to the last bit."""
         return {
-            "schema": SCHEMA,
+            **envelope(KIND),
             "frame": self.frame,
             "next_id": self.next_id,
             "size_wh": list(self.size_wh),
@@ -120,9 +122,7 @@ class TrackerState:
         Raises:
             DataError: Where a field is missing, of another type or out of range, by name.
         """
-        data = _mapping(value, location)
-        if data.get("schema") != SCHEMA:
-            raise _unexpected(f"{location}: schema", data.get("schema"), repr(SCHEMA))
+        data = check_envelope(value, KIND, location, error=DataError, hint=HINT)
         frame = check_integer(data.get("frame"), f"{location}: frame", low=0, high=MAX_COUNT)
         next_id = check_integer(data.get("next_id"), f"{location}: next_id", low=1, high=MAX_COUNT)
         width, height = (

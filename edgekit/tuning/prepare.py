@@ -21,12 +21,13 @@ from edgekit.graph.macs import giga_macs
 from edgekit.learn.image_pool import VIDEO_FRAMES, require_enough, split_images
 from edgekit.ops.image import read_image
 from edgekit.progress import Progress
+from edgekit.records import envelope
 from edgekit.runtime.session import load
 from edgekit.sim.compiler.mixed_precision import PrecisionGroup, precision_groups
 from edgekit.tuning.candidate import PLAIN, Candidate
 from edgekit.tuning.options import TuneOptions
 from edgekit.tuning.time_budget import SearchPlan, plan_for
-from edgekit.tuning.workspace import FLOATS, FRAMES, IMAGES_NAME, SETS, LabelSource, Workspace
+from edgekit.tuning.workspace import FLOATS, FRAMES, IMAGES_KIND, IMAGES_NAME, SETS, LabelSource, Workspace
 
 __all__ = ["Prepared", "learning_source", "prepare"]
 
@@ -199,7 +200,7 @@ def write_images(workspace: Workspace, images: Sequence[Image]) -> None:
         _, data = cv2.imencode(".png", bgr)
         write_bytes(_frame_path(workspace, image), data.tobytes())
     paths = [image.path.resolve() if image.frame < 0 else _frame_path(workspace, image) for image in images]
-    write_json(workspace.folder / IMAGES_NAME, [str(path) for path in paths])
+    write_json(workspace.folder / IMAGES_NAME, {**envelope(IMAGES_KIND), "images": [str(path) for path in paths]})
 
 
 def _frame_path(workspace: Workspace, image: Image) -> Path:

@@ -89,6 +89,7 @@ def sensitivity_json(result: TuneResult) -> dict[str, Any]:
     """
     int16 = set(result.chosen.step.candidate.int16)
     return {
+        **envelope("sensitivity"),
         "measure": "relative RMS errors of the outputs over the untuned build's",
         "baseline": {"int8": round(result.steps[0].loss, 6), "tuned": round(result.chosen.step.loss, 6)},
         "front": [_point_json(step, result) for step in (*result.front, result.steps[0], result.chosen.step)],

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +16,7 @@ from edgekit.compilation.job import load_job
 from edgekit.errors import DataError
 from edgekit.files import atomic_path, read_json, resolved, sha256_file
 from edgekit.progress import silent
+from edgekit.records import as_list, check_envelope
 from edgekit.sim.compiler.calibration.histogram import Histogram
 from edgekit.sim.compiler.prepared_model import PreparedModel, prepare_model
 from edgekit.tuning.candidate import PLAIN
@@ -27,7 +28,8 @@ if TYPE_CHECKING:
 __all__ = ["LabelSource", "Workspace"]
 
 SETS, GRAPHS, FLOATS, HISTOGRAMS, FRAMES, SCORED = "sets", "graphs", "float_heads", "histograms", "frames", "scored"
-IMAGES_NAME = "images.json"
+IMAGES_NAME, IMAGES_KIND = "images.json", "tuning-images"
+IMAGES_HINT = "remove the search folder; it is measured again"
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,8 +91,9 @@ class Workspace:
         return digest.hexdigest()
 
     def _images(self) -> tuple[Path, ...]:
-        rows: Any = read_json(self.folder / IMAGES_NAME)
-        return tuple(Path(row) for row in rows)
+        path = self.folder / IMAGES_NAME
+        document = check_envelope(read_json(path), IMAGES_KIND, str(path), error=DataError, hint=IMAGES_HINT)
+        return tuple(Path(row) for row in as_list(document.get("images"), f"{path}: images"))
 
     def _job(self, calibration_set: str) -> CompileJob:
         return load_job(self.yaml(calibration_set))

@@ -10,14 +10,15 @@ from pathlib import Path
 from typing import Any, BinaryIO, Protocol, TypeVar
 
 from edgekit.errors import DataError, OutputError
-from edgekit.files import write_text
+from edgekit.files import json_line, whole_lines, write_bytes
 from edgekit.progress import Progress, silent
+from edgekit.records import envelope
 from edgekit.version import __version__
 from edgekit.workers.tasks import Workers, completed
 
-__all__ = ["MAX_BYTES", "SCHEMA", "MemoTask", "MemoizedRunner", "ResultFile", "task_key"]
+__all__ = ["KIND", "MAX_BYTES", "MemoTask", "MemoizedRunner", "ResultFile", "task_key"]
 
-SCHEMA = "edgekit.results/1"
+KIND = "results"
 MAX_BYTES = 1 << 30  # a result is a few hundred bytes, a thorough search a few thousand of them
 
 
@@ -113,11 +114,11 @@ class ResultFile:
 
     def __init__(self, path: Path, about: Mapping[str, str]) -> None:
         self.path = Path(path)
-        header = json.dumps({"schema": SCHEMA, **about}, sort_keys=True)
+        header = json_line({**envelope(KIND), **about})
         self._results: dict[str, Any] = {}
         intact_bytes = self._read(header)
         if intact_bytes == 0:
-            write_text(self.path, header + "\n")
+            write_bytes(self.path, header)
         try:
             if intact_bytes and self.path.stat().st_size > intact_bytes:
                 with self.path.open("r+b") as stream:
@@ -144,9 +145,9 @@ class ResultFile:
             OutputError: If the disk is full.
             TypeError, ValueError: If the result is no JSON value.
         """
-        line = json.dumps({"task": key, "stage": stage, "result": result}, allow_nan=False)
+        line = json_line({"task": key, "stage": stage, "result": result}, finite=True)
         try:
-            self._stream.write(line.encode() + b"\n")
+            self._stream.write(line)
             self._stream.flush()
         except OSError as error:
             raise self._cannot_write(error) from error
@@ -157,7 +158,7 @@ class ResultFile:
         with contextlib.suppress(OSError):  # `add` has reported what could not be written
             self._stream.close()
 
-    def _read(self, header: str) -> int:
+    def _read(self, header: bytes) -> int:
         """Read the results; return the length of the intact lines, 0 if the file is to be begun."""
         try:
             size = self.path.stat().st_size
@@ -166,19 +167,16 @@ class ResultFile:
                     f"{self.path} has {size} bytes, expected at most {MAX_BYTES}",
                     hint="remove it; the results in it are computed again",
                 )
-            with self.path.open("rb") as stream:
-                if stream.readline() != header.encode() + b"\n":
-                    return 0
-                intact_bytes = stream.tell()
-                for line in stream:
-                    if line.endswith(b"\n"):
-                        self._take(line)
-                        intact_bytes += len(line)
+            lines = whole_lines(self.path)
         except FileNotFoundError:
             return 0
         except OSError as error:
             raise self._cannot_write(error) from error
-        return intact_bytes
+        if not lines or lines[0] + b"\n" != header:
+            return 0
+        for line in lines[1:]:
+            self._take(line)
+        return sum(len(line) + 1 for line in lines)
 
     def _take(self, line: bytes) -> None:
         try:

@@ -180,7 +180,7 @@ def test_mistakes_are_two_lines(model: Path, video: Path, tmp_path: Path, capsys
     assert "low_score is 7.0" in refused(capsys, *tracked, "--track-low", "7")
     assert "holds no run_state.json" in refused(capsys, *tracked, "--resume")
     out.mkdir()
-    (out / "run_state.json").write_text('{"schema": "edgekit.run_state/1", "source": "other.mp4"}')
+    (out / "run_state.json").write_text('{"schema": "edgekit.run-state/1", "source": "other.mp4"}')
     assert "is of source 'other.mp4'" in refused(capsys, *tracked, "--resume")
     (out / "run_state.json").write_text("[]")
     assert "expected a saved run" in refused(capsys, *tracked, "--resume")

@@ -74,7 +74,7 @@ def test_nothing_is_measured_on_images_that_were_learned_from(tuned: tuple[Path,
     folder, _ = tuned
     images = learning_source(folder / "images", TuneOptions(learn=1)).images
     learned = {str(image.path.resolve()) for image in split_images(images, seed=0)[0]}
-    measured = json.loads((folder / "out" / "search" / "images.json").read_text())
+    measured = json.loads((folder / "out" / "search" / "images.json").read_text())["images"]
     assert len(measured) == 18 and not learned & set(measured)
 
 

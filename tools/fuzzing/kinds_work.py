@@ -166,9 +166,10 @@ def check_state(path: Path) -> None:
 
 
 def store_seeds() -> tuple[bytes, ...]:
-    from edgekit.workers.memo import SCHEMA
+    from edgekit.records import envelope
+    from edgekit.workers.memo import KIND
 
-    head = json.dumps({"schema": SCHEMA, **ABOUT}, sort_keys=True)
+    head = json.dumps({**envelope(KIND), **ABOUT})
     rows = [json.dumps({"task": f"j{i}", "stage": "s", "result": {"a": i / 3}}) for i in range(4)]
     return (("\n".join([head, *rows]) + "\n").encode(),)
 

@@ -19,6 +19,7 @@ from edgekit.compilation.toolchain.run import CommandLine, Finished, ask, run_co
 from edgekit.errors import DataError, OutputError, ToolchainError
 from edgekit.files import read_json, write_json, write_text
 from edgekit.progress import Progress, silent
+from edgekit.records import envelope
 
 LOG_NAME = "install.log"
 MB = 1_000_000
@@ -229,6 +230,7 @@ def _write_record(record: InstallRecord) -> None:
     write_json(
         private_folder() / RECORD_NAME,
         {
+            **envelope("toolchain-install"),
             "recipe": record.recipe,
             "steps": list(record.steps),
             "begun": record.begun,

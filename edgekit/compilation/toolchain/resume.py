@@ -13,6 +13,7 @@ from typing import Any
 from edgekit.compilation.toolchain.lock import exclusive_lock
 from edgekit.errors import DataError, ToolchainError
 from edgekit.files import read_json, write_json
+from edgekit.records import envelope
 
 RESUME_FOLDER = "unfinished"
 STATE_NAME = "state.json"
@@ -58,7 +59,7 @@ class Stages:
         shutil.rmtree(self.result(name), ignore_errors=True)
         (self.folder / f"{name}.part").replace(self.result(name))
         self._records[name] = dict(record)
-        write_json(self.folder / STATE_NAME, {"inputs": self._key, "stages": self._records})
+        write_json(self.folder / STATE_NAME, {**envelope("build-stages"), "inputs": self._key, "stages": self._records})
 
     def clear(self) -> None:
         """Remove everything: the build has taken what it wants."""
