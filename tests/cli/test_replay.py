@@ -90,7 +90,7 @@ def refused(capsys: pytest.CaptureFixture[str], *args: str) -> str:
 def test_what_is_no_recording(recorded: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert "does not exist" in refused(capsys, str(tmp_path))
     (tmp_path / "record.json").write_text("[]")
-    assert "is no recording" in refused(capsys, str(tmp_path))
+    assert "expected edgekit.record/1" in refused(capsys, str(tmp_path))
     empty = tmp_path / "empty"
     empty.mkdir()
     shutil.copy(recorded / "out" / "record" / "record.json", empty)

@@ -183,6 +183,6 @@ def test_mistakes_are_two_lines(model: Path, video: Path, tmp_path: Path, capsys
     (out / "run_state.json").write_text('{"schema": "edgekit.run-state/1", "source": "other.mp4"}')
     assert "is of source 'other.mp4'" in refused(capsys, *tracked, "--resume")
     (out / "run_state.json").write_text("[]")
-    assert "expected a saved run" in refused(capsys, *tracked, "--resume")
+    assert "expected edgekit.run-state/1" in refused(capsys, *tracked, "--resume")
     classifier = save_tiny_yolo(tmp_path / "classify.onnx", task="classify")
     assert "this one's task is 'classify'" in refused(capsys, *arguments(classifier, video, out))
