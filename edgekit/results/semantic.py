@@ -20,6 +20,7 @@ from edgekit.results.frame import Image, check_shape, finish_drawing, heading, i
 __all__ = ["SemanticMap"]
 
 MAX_LEGEND = 8  # names on the image, of the largest areas
+MIN_LEGEND_SHARE = 0.01
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -110,7 +111,8 @@ class SemanticMap:
         tint = color_classes(self.class_map, len(self.names))
         cv2.addWeighted(image, 1 - MASK_OPACITY, tint, MASK_OPACITY, 0, dst=image)
         height = 0
-        for line, (class_id, count) in enumerate(self.areas()[:MAX_LEGEND], start=1):
+        named = [(i, count) for i, count in self.areas() if count >= MIN_LEGEND_SHARE * self.class_map.size]
+        for line, (class_id, count) in enumerate(named[:MAX_LEGEND], start=1):
             text = f"{self.names[class_id]} {100 * count / self.class_map.size:.0f}%"
             height = draw_text(image, text, (0, line * height), class_color_bgr(class_id))
         return finish_drawing(image, self.device)

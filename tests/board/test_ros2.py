@@ -20,7 +20,7 @@ import pytest
 from edgekit.errors import ConfigError, DeviceError, ImageError
 from edgekit.files import write_bytes
 from edgekit.ops.yuv import bgr_to_nv12
-from edgekit.spec import ModelSpec, save_spec
+from edgekit.spec import DepthFormula, HeadSpec, ModelSpec, save_spec
 from tests.board import ros_stand_in as ros
 from tests.conftest import ROOT
 from tests.decode.scenes import make_spec
@@ -195,7 +195,7 @@ def run_node(rclpy: ModuleType, messages: list[Any], **parameters: Any) -> tuple
 
 def results_of(node: ros.Node) -> int:
     """Frames whose last message is there: image comes last where it is asked for."""
-    topic = next((t for t in ("~/image", "~/keypoints", "~/masks", "~/detections") if t in node.topics), "")
+    topic = next((t for t in ("~/image", "~/keypoints", "~/masks", "~/depth", "~/detections") if t in node.topics), "")
     return len(node.topics.get(topic, ()))
 
 
@@ -357,3 +357,22 @@ def test_the_package_is_one_that_colcon_builds() -> None:
         if isinstance(node, ast.Assign) and node.targets[0].id == "ARGUMENTS"  # type: ignore[attr-defined]
     )
     assert set(ast.literal_eval(arguments)) <= set(Parameters.__dataclass_fields__)
+
+
+@pytest.mark.parametrize("task", ["semantic", "depth"])
+def test_maps_are_images(rclpy: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, task: str) -> None:
+    head = HeadSpec(
+        "map_8", {"semantic": "class", "depth": "depth"}[task], (1, 8, 12, 3 if task == "semantic" else 1), 8
+    )
+    formula = DepthFormula("exp", high=50.0) if task == "depth" else None
+    names = ("road", "sky", "tree") if task == "semantic" else ("depth",)
+    spec = replace(nv12_spec("classify"), task=task, names=names, outputs=(head,), depth=formula)
+    model = put_model(tmp_path, monkeypatch, spec)
+    code, node = run_node(rclpy, [image_message(IMAGE, "bgr8")], model=str(model))
+    assert code == 0, node.logged
+    assert "~/detections" not in node.topics
+    (message,) = node.topics["~/masks" if task == "semantic" else "~/depth"]
+    encoding, dtype = ("mono8", np.uint8) if task == "semantic" else ("32FC1", np.float32)
+    pixels = np.frombuffer(message.data, dtype).reshape(message.height, message.width)
+    assert (message.encoding, pixels.shape, message.step) == (encoding, (HEIGHT, WIDTH), WIDTH * pixels.itemsize)
+    assert (pixels <= (2 if task == "semantic" else 50)).all()

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edgekit.errors import DeviceError
-from edgekit.results import NO_TRACK, Classifications, Detections, Poses, RotatedDetections, Segmentations
+from edgekit.results import NO_TRACK, Classifications, Detections, Poses, RotatedDetections, Segmentations, SemanticMap
 
 __all__ = ["Messages", "load_messages"]
 
@@ -63,6 +63,10 @@ class Messages:
             part = image[y : y + mask.shape[0], x : x + mask.shape[1]]
             part[mask] = index + 1
         return self.image(image, "mono16" if wide else "mono8", header)
+
+    def class_map(self, results: SemanticMap, header: Any) -> Any:
+        """Return a sensor_msgs/Image of class ids: mono8, mono16 for more than 256 classes."""
+        return self.image(results.class_map, "mono8" if results.class_map.dtype == np.uint8 else "mono16", header)
 
     def image(self, pixels: npt.NDArray[Any], encoding: str, header: Any) -> Any:
         """Return a sensor_msgs/Image of contiguous pixels (h, w) or (h, w, 3)."""

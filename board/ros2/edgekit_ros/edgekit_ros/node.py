@@ -10,7 +10,7 @@ from typing import Any
 
 from edgekit.errors import DeviceError, EdgekitError
 from edgekit.output.draw_counts import draw_counts
-from edgekit.results import Classifications, Detections, Poses, Results, Segmentations
+from edgekit.results import Classifications, DepthMap, Detections, Poses, Results, Segmentations, SemanticMap
 from edgekit.runtime.session import Session, load
 from edgekit.tracking.counting import Event
 from edgekit_ros.frames import RosFrame, frame_of_compressed, frame_of_image, frame_of_shared_memory
@@ -28,8 +28,9 @@ class DetectNode:
     """Wires a node of rclpy to a worker: topics, parameters, messages.
 
     Publishes, below the node's name: `detections` (vision_msgs/Detection2DArray) or `classification`
-    (vision_msgs/Classification), `masks` (sensor_msgs/Image of labels), `keypoints` (sensor_msgs/PointCloud2), `events`
-    (std_msgs/String with JSON, at lines and zones) and `image` (annotated, on demand).
+    (vision_msgs/Classification), `masks` (sensor_msgs/Image of labels, or of classes), `depth` (sensor_msgs/Image,
+    32FC1), `keypoints` (sensor_msgs/PointCloud2), `events` (std_msgs/String with JSON, at lines and zones) and `image`
+    (annotated, on demand).
     """
 
     def __init__(self, node: Any, parameters: Parameters, session: Session, messages: Messages, qos: Any) -> None:
@@ -60,6 +61,8 @@ class DetectNode:
         task, m = self._session.spec.task, self._messages
         if task == "classify":
             topics = {"classification": m.vision.Classification}
+        elif task in ("semantic", "depth"):
+            topics = {"masks" if task == "semantic" else "depth": m.sensor.Image}
         else:
             topics = {"detections": m.vision.Detection2DArray}
         if task == "segment" and self._parameters.publish_masks:
@@ -108,6 +111,10 @@ class DetectNode:
         messages, header = self._messages, frame.header
         if isinstance(results, Classifications):
             self._publish("classification", lambda: messages.classification(results, header))
+        elif isinstance(results, SemanticMap):
+            self._publish("masks", lambda: messages.class_map(results, header))
+        elif isinstance(results, DepthMap):
+            self._publish("depth", lambda: messages.image(results.depth, "32FC1", header))
         elif isinstance(results, Detections):
             self._publish("detections", lambda: messages.detections(results, header))
         if isinstance(results, Segmentations):
