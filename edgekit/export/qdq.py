@@ -132,20 +132,25 @@ def _take_dequantize(removal: _Removal, node: onnx.NodeProto) -> None:
         return
     steps, points = _along(scale, integers, _axis(node)), _along(zero_point, integers, _axis(node))
     values = (integers.astype(np.float64) - points.astype(np.float64)) * steps
-    halves = _as_halves(values, steps)
-    removal.constants[output] = np.asarray(values if halves is None else halves, np.float32)
-    if halves is None and integers.dtype != np.int32 and integers.ndim > 1:
+    restored = _restored(values, steps)
+    removal.constants[output] = np.asarray(values if restored is None else restored, np.float32)
+    if restored is None and integers.dtype != np.int32 and integers.ndim > 1:
         removal.weight_scales[output] = tuple(float(step) for step in scale.ravel())
 
 
-def _as_halves(values: npt.NDArray[np.float64], steps: Array) -> npt.NDArray[np.float64] | None:
-    """Multiples of 1/2 that a quantizer rounded: grid points, strides and the bins 0, 1, 2, ... of a decoder.
+def _restored(values: npt.NDArray[np.float64], steps: Array) -> npt.NDArray[np.float64] | None:
+    """Round numbers that a quantizer moved: cell centres k + 1/2, strides and bins k, or multiples of 1/2.
 
-    None where not all values lie within half a step of such a multiple, as learned weights never do.
+    None where not all values lie within half a step of such numbers, as learned weights never do.
     """
-    halves = np.rint(values * 2) / 2
-    rounded = np.abs(halves - values) <= steps * (0.5 + 1e-3)
-    return halves if values.size > 1 and float(np.max(steps)) < 0.5 and bool(rounded.all()) else None
+    if values.size < 2:
+        return None
+    for spacing, offset in ((1.0, 0.5), (1.0, 0.0), (0.5, 0.0)):
+        numbers = np.rint((values - offset) / spacing) * spacing + offset
+        near = np.abs(numbers - values) <= steps * (0.5 + 1e-3)
+        if float(np.max(steps)) < spacing and bool(near.all()):
+            return numbers
+    return None
 
 
 def _parameters(removal: _Removal, node: onnx.NodeProto) -> tuple[npt.NDArray[np.float64], Array]:

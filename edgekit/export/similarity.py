@@ -65,10 +65,10 @@ def fold_similarities(model: onnx.ModelProto) -> tuple[onnx.ModelProto, tuple[st
         return model, ()
     inferred = onnx.shape_inference.infer_shapes(model).graph
     shapes = {v.name: declared_shape(v) for v in (*inferred.value_info, *inferred.output, *inferred.input)}
-    found = [s for s in (_read_similarity(index, shapes, node) for node in products) if s is not None]
-    if not found:
+    similarities = [s for s in (_read_similarity(index, shapes, node) for node in products) if s is not None]
+    if not similarities:
         return model, ()
-    return _with_convolutions(index, found), tuple(similarity.y for similarity in found)
+    return _with_convolutions(index, similarities), tuple(similarity.y for similarity in similarities)
 
 
 def _last_products(index: GraphIndex) -> list[onnx.NodeProto]:
@@ -159,12 +159,12 @@ def _probed(index: GraphIndex, x: str, y: str, shape: tuple[int, ...], end: tupl
     return Similarity(x, y, len(end) == 4, weight, bias) if difference <= TOLERANCE * scale else None
 
 
-def _with_convolutions(index: GraphIndex, found: list[Similarity]) -> onnx.ModelProto:
+def _with_convolutions(index: GraphIndex, similarities: list[Similarity]) -> onnx.ModelProto:
     """A copy in which convolutions make the similarities; what made them before is gone."""
     result = onnx.ModelProto()
     result.CopyFrom(index.model)
     del result.graph.node[:], result.graph.value_info[:]
-    by_tensor = {similarity.y: similarity for similarity in found}
+    by_tensor = {similarity.y: similarity for similarity in similarities}
     for node in index.model.graph.node:
         similarity = next((by_tensor[name] for name in node.output if name in by_tensor), None)
         if similarity is None:

@@ -53,14 +53,14 @@ def rewrite_word_attention(model: onnx.ModelProto) -> tuple[onnx.ModelProto, tup
     if not maxima:
         return model, ()
     shapes = _shapes(model)
-    found = [attention for node in maxima if (attention := _read(index, shapes, node)) is not None]
+    attentions = [attention for node in maxima if (attention := _read(index, shapes, node)) is not None]
     rewritten = onnx.ModelProto()
     rewritten.CopyFrom(model)
-    for attention in found:
+    for attention in attentions:
         _replace(rewritten, attention.gates, _products(rewritten, index, shapes, attention))
     _merge_gates(rewritten, shapes)
     drop_unread(rewritten)
-    return (rewritten, tuple(attention.gates for attention in found)) if found else (model, ())
+    return (rewritten, tuple(attention.gates for attention in attentions)) if attentions else (model, ())
 
 
 def _embeddings(index: GraphIndex, node: onnx.NodeProto) -> str:
@@ -148,11 +148,11 @@ def _merge_gates(model: onnx.ModelProto, shapes: Shapes) -> None:
             continue
         result = readers[0].output[0]
         _, heads, channels, height, width = shapes[node.output[0]]
-        wide, narrow = (1, heads * channels, height, width), (1, heads, height, width)
-        values = [_map_before(index, shapes, name, wide) for name in node.input]
-        gates = [_map_before(index, shapes, name, narrow) for name in node.input]
+        map_shape, gate_shape = (1, heads * channels, height, width), (1, heads, height, width)
+        values = [_map_before(index, shapes, name, map_shape) for name in node.input]
+        gates = [_map_before(index, shapes, name, gate_shape) for name in node.input]
         pairs = [(v, g) for v, g in zip(values, reversed(gates), strict=True) if v and g]
-        if shapes.get(result) != wide or len(pairs) != 1:
+        if shapes.get(result) != map_shape or len(pairs) != 1:
             continue
         value, gate = pairs[0]
         ones = _stored(model, f"{result}_ones", np.ones((heads * channels, 1, 1, 1), np.float32))

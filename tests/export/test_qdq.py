@@ -175,3 +175,9 @@ def test_weights_that_left_their_grid_have_none() -> None:
     assert declared.grid("w", weight + np.float32(0.1), axis=0) is None
     assert declared.grid("w", weight * 3, axis=0) is None
     assert declared.grid("v", weight, axis=0) is None
+
+
+def test_a_large_grid_is_restored_by_its_cell_centres(tmp_path: Path) -> None:
+    """At 640 pixels the step of the anchor points is above 1/2: neighbouring multiples of 1/2 would be ambiguous."""
+    path = save_tiny_yolo(tmp_path / "stock.onnx", opset=13, size_wh=(640, 64))
+    assert cut_graph(qdq_twin(path, per_channel=False)).spec.reg_max == 16
