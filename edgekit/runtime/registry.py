@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from edgekit.artifacts import SIM_MAGIC, quantized_path
+from edgekit.bundle import open_bundle
 from edgekit.errors import ConfigError, DeviceError, EdgekitError, ModelError, NoBoardLibrary, UnfitError
 from edgekit.install_hints import extra_hint
 from edgekit.runtime.board import assume_spec, fit_to_device, import_board_library, open_board_device
@@ -26,15 +27,14 @@ from edgekit.spec import ModelSpec, load_spec, sidecar_path
 
 DEVICES = ("auto", "bpu", "sim", "hbdk-sim")  # and, for float models, those of runtime.providers
 
-# What lives outside the board ring, by name, so that a board without these packages never imports them.
-HOST_PARTS = {
+# Functions outside the board ring, by name, so that a board without their packages never imports them.
+HOST_FUNCTIONS = {
     "describe": "edgekit.compilation.describe:describe_model",
     "is-quantized": "edgekit.compilation.describe:is_quantized",
     "as-built": "edgekit.binary.bin_sidecar:spec_as_built",
     "float": "edgekit.export.float_device:open_float_model",
     "sim": "edgekit.sim.device:open_sim_device",
     "hbdk-sim": "edgekit.sim.hbdk:open_hbdk_sim",
-    "bundle": "edgekit.bundle:open_bundle",
     "toolchain": "edgekit.compilation.toolchain.find:find_toolchain",
 }
 
@@ -81,7 +81,7 @@ def open_model(path: str | Path, *, device: str = "auto", threads: int = 0) -> O
     if not path.exists():
         raise ModelError(f"{path} does not exist, expected a model", hint="check the path of --model")
     if path.is_dir() or path.name.endswith((".tar.gz", ".tgz")):
-        return open_model(host_part("bundle")(path).model_path, device=device, threads=threads)
+        return open_model(open_bundle(path).model_path, device=device, threads=threads)
     if entry is not None:
         spec, opened = open_installed_device(entry, path, threads)
         return OpenModel(spec, opened, spec.notes)
@@ -140,7 +140,7 @@ def _require_board_library() -> None:
 
 
 def _require_instruction_simulator() -> None:
-    toolchain = host_part("toolchain")()  # its own error says what was looked for
+    toolchain = host_function("toolchain")()  # its own error says what was looked for
     if not toolchain.has("hbdk-sim"):
         raise DeviceError(
             f"device 'hbdk-sim' is not here: the toolchain at {toolchain.location} has no such command",
@@ -160,9 +160,9 @@ PRESENCE: dict[str, Callable[[], None]] = {
 }
 
 
-def host_part(name: str) -> Callable[..., Any]:
+def host_function(name: str) -> Callable[..., Any]:
     """Return a function of the host side; raises DeviceError naming the package that is missing."""
-    module, function = HOST_PARTS[name].split(":")
+    module, function = HOST_FUNCTIONS[name].split(":")
     try:
         return getattr(importlib.import_module(module), function)
     except ModuleNotFoundError as error:
@@ -192,21 +192,21 @@ def _open_sim_bin(path: Path, request: DeviceRequest) -> OpenModel:
             f"{path} is a simulated .bin, which {request.device!r} cannot run",
             hint="compile with the real toolchain (edgekit compile --toolchain hb_mapper), or use --device sim",
         )
-    spec = host_part("describe")(path)
+    spec = host_function("describe")(path)
     return _on_sim(path, spec, request)
 
 
 def _on_sim(path: Path, spec: ModelSpec, request: DeviceRequest, notes: tuple[str, ...] = ()) -> OpenModel:
     """Open `path` on the simulated device, with its notes on speed and exactness."""
     options = {"threads": request.threads} if request.threads else {}
-    device = host_part("sim")(path, spec, **options)
+    device = host_function("sim")(path, spec, **options)
     return OpenModel(spec, device, (*notes, *spec.notes, *device.notes))
 
 
 def _open_onnx(path: Path, request: DeviceRequest) -> OpenModel:
     device = request.device
-    if host_part("is-quantized")(path):
-        spec: ModelSpec = host_part("describe")(path)
+    if host_function("is-quantized")(path):
+        spec: ModelSpec = host_function("describe")(path)
         if device not in ("auto", "sim"):
             hint = "give the .bin instead" if device in DEVICES else "use --device sim, or give the float model"
             raise UnfitError(f"{path} is a quantized graph, which {device!r} cannot run", hint=hint)
@@ -217,15 +217,15 @@ def _open_onnx(path: Path, request: DeviceRequest) -> OpenModel:
             hint="leave --device away, or run edgekit calibrate and edgekit compile first",
         )
     if sidecar_path(path).exists():
-        host_part("describe")(path)  # refuses one that contradicts the file
+        host_function("describe")(path)  # refuses one that contradicts the file
     provider, note = choose_provider() if device == "auto" else (device, "")
     try:
-        float_spec, float_device = host_part("float")(path, provider=provider, threads=request.threads)
+        float_spec, float_device = host_function("float")(path, provider=provider, threads=request.threads)
     except DeviceError as error:
         if device != "auto" or provider == DEFAULT_PROVIDER:
             raise
         note = f"auto took cpu, since {provider} cannot be used: {error.message}"
-        float_spec, float_device = host_part("float")(path, provider=DEFAULT_PROVIDER, threads=request.threads)
+        float_spec, float_device = host_function("float")(path, provider=DEFAULT_PROVIDER, threads=request.threads)
     return OpenModel(float_spec, float_device, (*((note,) if note else ()), *float_spec.notes, *float_device.notes))
 
 
@@ -238,7 +238,7 @@ def _open_real_bin(path: Path, request: DeviceRequest) -> OpenModel:
         )
     if device == "hbdk-sim":
         spec = _spec_of_bin(path)
-        return OpenModel(spec, host_part("hbdk-sim")(path, spec), spec.notes)
+        return OpenModel(spec, host_function("hbdk-sim")(path, spec), spec.notes)
     if device == "sim":
         return _open_quantized_of(path, request, ())
     spec_here = load_spec(sidecar_path(path)) if sidecar_path(path).exists() else None
@@ -269,8 +269,8 @@ def _spec_of_bin(path: Path) -> ModelSpec:
             f"{path} has no sidecar {sidecar.name}, which says what its outputs mean",
             hint="put the sidecar that edgekit compile wrote beside the model",
         )
-    spec: ModelSpec = host_part("describe")(quantized)
-    built: ModelSpec = host_part("as-built")(spec, path)  # which Dequantize nodes are left is for the .bin to say
+    spec: ModelSpec = host_function("describe")(quantized)
+    built: ModelSpec = host_function("as-built")(spec, path)  # which Dequantize nodes are left is for the .bin to say
     return built
 
 
@@ -282,7 +282,7 @@ def _open_quantized_of(path: Path, request: DeviceRequest, notes: tuple[str, ...
             f"{path} needs a board, and neither a BPU library nor its quantized graph {absent.name} is here",
             hint=f"put {absent.name} beside the model, or run it on the board",
         )
-    spec: ModelSpec = host_part("describe")(quantized)
+    spec: ModelSpec = host_function("describe")(quantized)
     used = f"runs {quantized.name}"
     return _on_sim(quantized, spec, request, (*notes, used))
 
