@@ -111,3 +111,18 @@ def test_paths_that_developers_are_sent_to_exist() -> None:
     paths = re.findall(r"`([a-z_]+/[a-z_./]*(?:\.py|\.c|\.md|/))`", text)
     assert len(paths) > 20
     assert [path for path in paths if not ((ROOT / path).exists() or (ROOT / "edgekit" / path).exists())] == []
+
+
+def test_images_of_pages_exist_and_are_small() -> None:
+    assets = ROOT / "docs" / "assets"
+    shown = {name for page in PAGES for name in re.findall(r"\]\(assets/([^)]+)\)", page.read_text(encoding="utf-8"))}
+    assert {"shot-report.webp", "shot-compare.webp", "gallery-scenes.webp"} <= shown
+    assert [name for name in sorted(shown) if not (assets / name).is_file()] == []
+    sizes = {path.name: path.stat().st_size for path in assets.iterdir()}
+    assert max(sizes.values()) < 300_000 and sum(sizes.values()) < 1_500_000
+
+
+def test_every_screenshot_is_made_by_the_script() -> None:
+    script = (ROOT / "tools" / "make_screenshots.py").read_text(encoding="utf-8")
+    images = {path.stem for path in (ROOT / "docs" / "assets").glob("*.webp")}
+    assert images and [name for name in sorted(images) if f'"{name}": draw_' not in script] == []
