@@ -6,11 +6,15 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
+from edgekit.cli.bench import parse_batches
 from edgekit.cli.main import main
+from edgekit.errors import ConfigError
+from edgekit.evaluation.bench.grid import Cell
 from tests.conftest import ROOT
 from tests.tiny_yolo import save_tiny_yolo
 
@@ -78,3 +82,26 @@ def test_ctrl_c_leaves_no_half_file(command: list[str], tmp_path: Path) -> None:
         process.kill()
     assert process.returncode == 130 and "interrupted" in said
     assert list((tmp_path / "out").iterdir()) == []
+
+
+def test_batches_are_numbers_or_double_until_memory_ends() -> None:
+    assert parse_batches(["1", "16"]) == [1, 16] and parse_batches([]) == []
+    assert parse_batches(["auto"]) == [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024]
+    for wrong in (["x"], ["1", "auto"], ["-1"], ["9" * 40]):
+        with pytest.raises(ConfigError, match="--batch has"):
+            parse_batches(wrong)
+
+
+def test_devices_by_index_are_a_row_each(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    requested: list[str] = []
+    measured: list[Cell] = []
+
+    def run_bench(cells: Sequence[Cell], folder: Path, **options: object) -> None:
+        measured.extend(cells)
+        raise ConfigError("stopped before anything runs", hint="-")
+
+    monkeypatch.setattr("edgekit.evaluation.bench.grid.require_device", requested.append)
+    monkeypatch.setattr("edgekit.evaluation.bench.run.run_bench", run_bench)
+    model = save_tiny_yolo(tmp_path / "m.onnx", family="yolov8")
+    assert main(["bench", "--model", str(model), "--device", "0,1", "cpu", "-o", str(tmp_path / "out")]) == 2
+    assert requested == [cell.device for cell in measured] == ["0", "1", "cpu"]
