@@ -21,6 +21,7 @@ from onnx import version_converter
 import edgekit
 from edgekit.demo.assets import write_images
 from edgekit.export import cut_graph
+from edgekit.export.metadata import read_metadata
 from edgekit.graph.declared_quantization import read_declared
 from edgekit.ops.letterbox import letterbox_image
 from edgekit.spec import Preprocess
@@ -101,6 +102,8 @@ def test_a_trained_twin_gives_the_plain_detections(
     trained: tuple[Path, list[Path], list[Any]], name: str, tmp_path: Path
 ) -> None:
     path, images, plain = trained
+    if name == "open size" and not read_metadata(onnx.load(path)).imgsz_hw:
+        pytest.skip("the published export names no size: it is said by --imgsz")
     make, limit = TWINS[name]
     assert count(plain) > 5
     assert lowest_overlap(plain, detect(make(path, images), images, tmp_path)) >= limit
@@ -109,24 +112,13 @@ def test_a_trained_twin_gives_the_plain_detections(
 def test_a_quantized_trained_twin_gives_the_plain_detections(
     trained: tuple[Path, list[Path], list[Any]], tmp_path: Path
 ) -> None:
-    """Rounded weights move boxes where the plain ones lie on no grid: nine of ten detections overlap by 0.9 there."""
+    """Their weights lie on the int8 grid of a release, so that the quantizer hardly moves them."""
     path, images, plain = trained
+    if not read_metadata(onnx.load(path)).imgsz_hw:
+        pytest.skip("YOLOv5's anchor sizes, rounded by the quantizer, cannot be restored: its cut is refused")
     twin = quantized(path, images)
     assert len(read_declared(cut_graph(twin).model).weight_scales) > 40
-    found = detect(twin, images, tmp_path)
-    matched = [
-        lowest_overlap([expected[i : i + 1]], [actual[j : j + 1]])
-        for expected, actual in zip(plain, found, strict=True)
-        for i in range(len(expected))
-        for j in [_nearest(expected, actual, i)]
-    ]
-    assert np.mean(np.asarray(matched) >= 0.9) >= 0.9
-
-
-def _nearest(expected: Any, actual: Any, i: int) -> int:
-    from edgekit.ops.boxes import box_iou
-
-    return int(box_iou(expected.boxes_xyxy[i : i + 1], actual.boxes_xyxy)[0].argmax()) if len(actual) else 0
+    assert lowest_overlap(plain, detect(twin, images, tmp_path)) >= 0.99
 
 
 OPTIONS = {
