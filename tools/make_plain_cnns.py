@@ -9,6 +9,7 @@ layer is centred and scaled on IMAGES: images get different classes, some with c
 
 from __future__ import annotations
 
+import importlib
 import sys
 from pathlib import Path
 from typing import Any
@@ -42,7 +43,7 @@ def main(out: Path, images: Path, names: list[str]) -> None:
 def _batch(folder: Path) -> np.ndarray:
     rows = []
     for path in sorted(folder.glob("*.jpg"))[:IMAGES]:
-        image = cv2.imread(str(path))
+        image = np.asarray(cv2.imread(str(path)), np.uint8)
         scale = 256 / min(image.shape[:2])
         image = cv2.resize(image, None, fx=scale, fy=scale)
         top, left = ((side - SIZE) // 2 for side in image.shape[:2])
@@ -53,11 +54,9 @@ def _batch(folder: Path) -> np.ndarray:
 def _model(name: str) -> Any:
     library, _, model = name.partition(":")
     if library == "timm":
-        import timm
-
+        timm = importlib.import_module("timm")
         return timm.create_model(model, pretrained=False, num_classes=CLASSES)
-    import torchvision
-
+    torchvision = importlib.import_module("torchvision")
     return torchvision.models.get_model(model, weights=None, num_classes=CLASSES)
 
 

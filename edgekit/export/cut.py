@@ -159,11 +159,7 @@ def cut_graph(
     Raises:
         ModelError: No head that edgekit decodes; the message says what was looked for.
     """
-    if is_horizon(model):
-        raise ModelError(
-            "this graph is quantized already (domain `horizon`), expected a float ONNX",
-            hint="cut the stock export; a quantized graph runs as it is: edgekit run --model",
-        )
+    _require_float(model)
     refuse_control_flow(model)
     progress("finding the head", 0, 0)
     model, declared = remove_qdq(model) if holds_qdq(model) else (model, NOTHING_DECLARED)
@@ -208,6 +204,15 @@ def _located(
     texts = [f"attention over words {name} to convolutions and maxima over channels" for name in attentions]
     texts += [f"similarity with the classes' embeddings {name} to a convolution" for name in similarities]
     return fixed, match, tuple(texts)
+
+
+def _require_float(model: onnx.ModelProto) -> None:
+    """Refuse a graph that is quantized already."""
+    if is_horizon(model):
+        raise ModelError(
+            "this graph is quantized already (domain `horizon`), expected a float ONNX",
+            hint="cut the stock export; a quantized graph runs as it is: edgekit run --model",
+        )
 
 
 def find_heads(

@@ -78,6 +78,6 @@ def _summary(array: npt.NDArray[np.float32]) -> dict[str, Any]:
     positions = [[int(i) for i in np.unravel_index(int(index), array.shape)] for index in best]
     largest = [{"at": at, "value": round(float(flat[index]), 6)} for at, index in zip(positions, best, strict=True)]
     finite = bool(np.isfinite(flat).all())
-    statistics = {"min": np.min, "max": np.max, "mean": np.mean}
-    ranges = {key: round(float(of(flat)), 6) for key, of in statistics.items()} if finite and flat.size else {}
+    ranges = {"min": flat.min(), "max": flat.max(), "mean": flat.mean()} if finite and flat.size else {}
+    ranges = {key: round(float(value), 6) for key, value in ranges.items()}
     return {"shape": list(array.shape), "finite": finite, **ranges, "largest": largest if finite else []}

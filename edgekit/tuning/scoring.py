@@ -101,9 +101,9 @@ def _agreement(workspace: Workspace, model: Path, reference: Path, limit: int | 
     """Return the agreement on images without labels; of classifiers the share of images with another first class."""
     if load_spec(sidecar_path(reference)).task == "raw":
         with load(model) as ours, load(reference) as float_session:
-            rows = array_disagreements(ours, float_session, workspace.images()[:limit])
-        weights = image_weights(len(rows), RESAMPLES)
-        return {"disagreement_draws": _draws(weights @ rows / weights.sum(axis=1))}
+            differences = array_disagreements(ours, float_session, workspace.images()[:limit])
+        weights = image_weights(len(differences), RESAMPLES)
+        return {"disagreement_draws": _draws(weights @ differences / weights.sum(axis=1))}
     if TASKS[load_spec(sidecar_path(reference)).task].map_role:
         with load(model, full_size=True) as ours, load(reference, full_size=True) as float_session:
             apart = map_disagreements(ours, float_session, workspace.images()[:limit])

@@ -62,9 +62,9 @@ def join_pads(graph: FloatGraph) -> FloatGraph:
             nodes[nodes.index(node)] = replace(node, op="Identity", inputs=node.inputs[:1], attrs={})
         elif readers and not is_output and all(_joins(reader, node, value) for reader in readers):
             nodes = [
-                _joined(other, node, pads) if other.op in WINDOWS and other.inputs[0] == node.output else other
-                for other in nodes
-                if other is not node
+                _joined(reader, node, pads) if reader.op in WINDOWS and reader.inputs[0] == node.output else reader
+                for reader in nodes
+                if reader is not node
             ]
         elif value == 0:
             nodes[nodes.index(node)] = _padding_conv(node, pads, graph, constants)

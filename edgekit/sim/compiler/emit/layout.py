@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from edgekit.graph.float_graph import FloatNode, unsupported
@@ -109,7 +111,7 @@ def _emit_linear_resize(writer: GraphWriter, node: FloatNode) -> None:
     mode = str(node.attrs.get("coordinate_transformation_mode", default))
     if len(before) != 4 or before[:2] != after[:2] or mode not in ALIGNMENTS:
         raise unsupported(node, f"resizes {list(before)} to {list(after)} by {mode!r}")
-    attrs: dict[str, object] = {"align_mode": ALIGNMENTS[mode]}
+    attrs: dict[str, Any] = {"align_mode": ALIGNMENTS[mode]}
     if mode == "align_corners":
         pairs = zip(before[2:], after[2:], strict=True)
         attrs["step"] = [((n - 1) << STEP_BITS) // max(m - 1, 1) for n, m in pairs]
