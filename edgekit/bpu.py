@@ -4,10 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-__all__ = ["COLOR_RANGES", "INPUT_TYPES", "INT16_MAX", "INT_MAX", "MAX_SHIFT", "MULTIPLIER_MAX", "MULTIPLIER_MIN"]
+__all__ = [
+    "COLOR_RANGES",
+    "INPUT_TYPES",
+    "INT16_MAX",
+    "INT_MAX",
+    "MAX_SHIFT",
+    "MULTIPLIER_MAX",
+    "MULTIPLIER_MIN",
+    "WEIGHT_MAX",
+]
 
 INT_MAX: Mapping[int, int] = {8: 127, 16: 32767}  # largest integer by bit width; weights are symmetric int8
 INT16_MAX = INT_MAX[16]  # the saturated value between the two shifts of an epilogue
+WEIGHT_MAX = INT_MAX[8]
 MAX_SHIFT = 31  # bits that one shifter moves
 MULTIPLIER_MIN, MULTIPLIER_MAX = 1 << 14, INT16_MAX  # of a normalized 15-bit multiplier
 # `input_type` of HzSQuantizedPreprocess -> (input kind, colour range). YUV444 and NV12 builds have the same graph.

@@ -11,11 +11,10 @@ import numpy as np
 import numpy.typing as npt
 import onnx
 
+from edgekit.bpu import WEIGHT_MAX
 from edgekit.errors import ConfigError
 from edgekit.folding.convolution import BIAS, CONVOLUTIONS, by_group, read_convolution, set_constant
 from edgekit.graph.onnx_graph import index_graph
-
-WEIGHT_MAX = 127  # int8, symmetric
 
 
 def add_to_biases(model: onnx.ModelProto, shifts: Mapping[str, npt.NDArray[np.floating]]) -> onnx.ModelProto:

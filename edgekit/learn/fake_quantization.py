@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 
-WEIGHT_MAX = 127  # of an int8 weight, symmetric
+from edgekit.bpu import WEIGHT_MAX
 
 
 class _RoundToGrid(torch.autograd.Function):  # type: ignore[misc]

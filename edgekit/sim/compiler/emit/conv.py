@@ -6,14 +6,13 @@ from typing import Any
 
 import numpy as np
 
-from edgekit.bpu import INT_MAX
+from edgekit.bpu import INT_MAX, WEIGHT_MAX
 from edgekit.graph.float_graph import FloatNode, unsupported
 from edgekit.sim.compiler.emit.eltwise import add_requantize, int8_scale, to_int8
 from edgekit.sim.compiler.emit.writer import GraphWriter
 from edgekit.sim.compiler.requantize import epilogue_params
 from edgekit.sim.compiler.scales import takes_int8
 
-WEIGHT_MAX = INT_MAX[8]
 BIAS_MAX = {8: 2.0**22, 16: 2.0**29}  # by the input's bits: below 2^24, exact in float32; below 2^31
 MIN_SHIFT = {8: 0, 16: 8}  # of the accumulator, by the input's bits
 # Accumulator scale over output scale of a channel that hardly contributes, by the input's bits.
