@@ -45,9 +45,9 @@ def _batch(folder: Path) -> np.ndarray:
     for path in sorted(folder.glob("*.jpg"))[:IMAGES]:
         image = np.asarray(cv2.imread(str(path)), np.uint8)
         scale = 256 / min(image.shape[:2])
-        image = cv2.resize(image, None, fx=scale, fy=scale)
-        top, left = ((side - SIZE) // 2 for side in image.shape[:2])
-        rows.append(((image[top : top + SIZE, left : left + SIZE, ::-1] - MEAN) / STD).transpose(2, 0, 1))
+        scaled = cv2.resize(image, None, fx=scale, fy=scale)
+        top, left = ((side - SIZE) // 2 for side in scaled.shape[:2])
+        rows.append(((scaled[top : top + SIZE, left : left + SIZE, ::-1] - MEAN) / STD).transpose(2, 0, 1))
     return np.asarray(rows, np.float32)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -30,7 +31,7 @@ def _save_cnn(path: Path, *, channels: int = 3, outputs: tuple[str, ...] = ("sco
     rng = np.random.default_rng(5)
     constants: dict[str, np.ndarray] = {}
 
-    def conv(x: str, y: str, inputs: int, count: int, k: int = 1, **attrs: object) -> onnx.NodeProto:
+    def conv(x: str, y: str, inputs: int, count: int, k: int = 1, **attrs: Any) -> onnx.NodeProto:
         deviation = 1.2 / np.sqrt(inputs * k * k)
         constants[f"{y}_w"] = rng.normal(0, deviation, (count, inputs, k, k)).astype(np.float32)
         constants[f"{y}_b"] = rng.normal(0.2, 0.1, count).astype(np.float32)
