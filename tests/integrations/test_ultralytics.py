@@ -61,7 +61,7 @@ def test_predict_gives_our_results_as_theirs(yolo: Any, tmp_path: Path, task: st
     session = edgekit.load(path, conf=0.4)
     assert [Path(r.path).name for r in results] == [image.name for image in images]
     for result, image in zip(results, images, strict=True):
-        expected = session.predict(edgekit.read_image(image))
+        expected: Any = session.predict(edgekit.read_image(image))
         if task == "classify":
             np.testing.assert_allclose(result.probs.data.numpy(), expected.probabilities, atol=1e-6)
             continue
@@ -142,7 +142,7 @@ def own_labels(path: Path, task: str, folder: Path) -> Path:
     session = edgekit.load(path, conf=0.5, multi_label=True)
     for index in range(3):
         image = scene(index, size_wh=(96, 96))
-        results = session.predict(image)
+        results: Any = session.predict(image)
         if task == "classify":
             name = results.names[int(np.argmax(results.probabilities))]
             target = folder / "val" / name / f"{index}.png"
