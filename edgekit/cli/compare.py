@@ -135,6 +135,9 @@ def _print(result: ModelComparison, *, show_all: bool) -> None:
     for difference in sorted(result.differences, key=lambda d: -d.changes):
         if difference.changes:
             _print_difference(difference)
+    if result.maps:
+        mean = sum(difference.value for difference in result.maps) / len(result.maps)
+        print(f"maps: {result.maps[0].measure} {mean:.2%}, mean over {len(result.maps)} images")
     if result.differences:
         kept = sum(difference.kept for difference in result.differences)
         changed = sum(difference.changes for difference in result.differences)

@@ -16,6 +16,7 @@ from edgekit.errors import DataError, ModelError
 from edgekit.evaluation.compared_image import ComparedImage
 from edgekit.evaluation.compared_model import ComparedModel, InnerTensor, head_values, open_compared
 from edgekit.evaluation.detection_diff import DetectionDiff, diff_detections
+from edgekit.evaluation.map_diff import MapDiff, diff_maps
 from edgekit.evaluation.side_by_side import side_by_side
 from edgekit.evaluation.tensor_metrics import MetricSums, TensorMetrics
 from edgekit.files import ReadFiles
@@ -60,6 +61,7 @@ class ModelComparison:
         heads: By role and stride.
         differences: Of detections, per image.
         threshold: Cosine that every layer and head should reach.
+        maps: Of class maps and depth maps, per image.
     """
 
     a: str
@@ -69,6 +71,7 @@ class ModelComparison:
     heads: Mapping[str, TensorMetrics]
     differences: tuple[DetectionDiff, ...]
     threshold: float
+    maps: tuple[MapDiff, ...] = ()
 
     @property
     def first_below(self) -> LayerDiff | None:
@@ -95,6 +98,7 @@ class ModelComparison:
             "heads": {name: metrics.to_dict() for name, metrics in self.heads.items()},
             "layers": [_layer_dict(layer) for layer in self.layers],
             "detections": [difference.to_dict() for difference in self.differences],
+            "maps": [difference.to_dict() for difference in self.maps],
         }
 
 
@@ -105,6 +109,7 @@ class _RunningSums:
     layers: dict[str, MetricSums] = field(default_factory=dict)
     heads: dict[str, MetricSums] = field(default_factory=dict)
     differences: list[DetectionDiff] = field(default_factory=list)
+    maps: list[MapDiff] = field(default_factory=list)
 
 
 def compare_models(
@@ -187,7 +192,8 @@ def compare_on_images(
     if images_dir is not None and model_a.session and model_b.session:
         differences = _draw_images(differences, images, model_a, model_b, images_dir)
     heads = {name: sums.metrics() for name, sums in running.heads.items()}
-    return ModelComparison(model_a.name, model_b.name, len(images), layers, heads, differences, threshold)
+    maps = tuple(running.maps)
+    return ModelComparison(model_a.name, model_b.name, len(images), layers, heads, differences, threshold, maps)
 
 
 def _require_same_kind(a: ComparedModel, b: ComparedModel) -> None:
@@ -250,6 +256,8 @@ def _compare_image(
     detections = [of_model for of_model in results if isinstance(of_model, Detections)]
     if len(detections) == 2:
         running.differences.append(diff_detections(path.name, *detections))
+    if (of_map := diff_maps(path.name, results)) is not None:
+        running.maps.append(of_map)
     cosines = {key: sums.metrics().cosine for key, sums in layers.items()}
     return ComparedImage(path, image_bgr, tuple(results), cosines)
 
