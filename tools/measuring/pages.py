@@ -13,7 +13,7 @@ from measuring.table import FOLDER, Table, read_table
 ROOT = FOLDER.parent.parent
 MARKED = re.compile(r"(<!-- measured: ([a-z0-9-]+) -->\n)(.*?)(<!-- /measured -->)", re.S)
 HIGHLIGHTS = "highlights"
-PAGES = ("README.md", "docs/measured.md", "docs/index.md")
+PAGES = ("README.md", "docs/measured.md", "docs/index.md", "docs/census.md")
 
 
 @dataclass(frozen=True, slots=True)
