@@ -87,13 +87,14 @@ def test_the_report_names_every_layer_and_step(first: tuple[Path, TuneResult]) -
     report = json.loads((out / TUNED_DIR / "tune.json").read_text())
     assert [step["change"] for step in report["steps"]] == [step.change for step in tuned.steps]
     costs, losses = ([step[key] for step in report["front"]] for key in ("extra_cost", "loss"))
-    assert len(costs) > 1 and costs == sorted(costs)
+    assert costs and costs == sorted(costs)  # one candidate may beat all others in both
     page = (out / TUNED_DIR / PAGE_NAME).read_text(encoding="utf-8")
     data = json.loads(page.partition('id="data">')[2].partition("</script>")[0])
     assert [model["label"] for model in data["models"]] == ["untuned", "tuned"]
     names = {path.name for path in (out.parent / "images").iterdir()}
     assert data["images"] and {image["name"] for image in data["images"]} <= names
-    assert {step.change for step in tuned.steps} <= {setting["what"] for setting in data["settings"]}
+    tried = [*tuned.steps, *tuned.front, *(trial.step for trial in tuned.trials)]
+    assert len(data["settings"]) == len({step.candidate for step in tried}) > 1
     assert sum(setting["chosen"] for setting in data["settings"]) == 1
     nodes = json.loads((out / TUNED_DIR / SENSITIVITY_NAME).read_text())["nodes"]
     assert len(nodes) == len(tuned.points) > 5
