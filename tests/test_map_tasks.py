@@ -11,6 +11,7 @@ import pytest
 
 from edgekit.cli.main import main
 from tests.tiny_maps import save_tiny_map, tiny_depth, tiny_semantic
+from tests.typed import required
 
 
 @pytest.mark.parametrize("task", ["semantic", "depth"])
@@ -37,8 +38,9 @@ def test_a_map_survives_int8(tmp_path: Path, task: str, capsys: pytest.CaptureFi
         run = tmp_path / path.stem
         command = ["run", "--model", str(path), "--source", str(images / "0.png"), "--maps", "png"]
         assert main([*command, "-o", str(run)]) == 0
-    pairs = [cv2.imread(str(tmp_path / p.stem / "maps" / "0.png"), cv2.IMREAD_UNCHANGED) for p in (built, modified)]
-    np.testing.assert_array_equal(*pairs)
+    maps = (tmp_path / path.stem / "maps" / "0.png" for path in (built, modified))
+    first, second = (required(cv2.imread(str(path), cv2.IMREAD_UNCHANGED)) for path in maps)
+    np.testing.assert_array_equal(first, second)
     compared = tmp_path / "compared"
     heads = next(work.glob("*_heads.onnx"))
     assert main(["compare", str(heads), str(built), "--images", str(images), "--num", "2", "-o", str(compared)]) == 0

@@ -13,6 +13,7 @@ import pytest
 from edgekit.cli.main import main
 from edgekit.ops.rle import decode_rle
 from tests.tiny_maps import save_tiny_map, tiny_depth, tiny_semantic
+from tests.typed import required
 
 
 def _run(folder: Path, model: onnx.ModelProto, *options: str) -> tuple[int, Path]:
@@ -28,12 +29,12 @@ def test_a_class_map_is_drawn_and_its_classes_are_runs_in_the_json(tmp_path: Pat
     code, out = _run(tmp_path, tiny_semantic(), "--maps", "png")
     assert code == 0
     row = json.loads((out / "results.json").read_text())["results"][0]
-    class_map = cv2.imread(str(out / "maps" / "street.png"), cv2.IMREAD_UNCHANGED)
+    class_map = required(cv2.imread(str(out / "maps" / "street.png"), cv2.IMREAD_UNCHANGED))
     assert class_map.shape == (50, 80)
     assert sum(entry["pixels"] for entry in row["classes"]) == 50 * 80
     for entry in row["classes"]:
         np.testing.assert_array_equal(decode_rle(entry["segmentation"]), class_map == entry["class_id"])
-    drawn = cv2.imread(str(out / "street.png"))
+    drawn = required(cv2.imread(str(out / "street.png")))
     assert drawn.shape == (50, 80, 3)
 
 
@@ -41,7 +42,7 @@ def test_a_depth_map_is_a_16_bit_png_by_default(tmp_path: Path) -> None:
     code, out = _run(tmp_path, tiny_depth())
     assert code == 0
     depth = json.loads((out / "results.json").read_text())["results"][0]["depth"]
-    codes = cv2.imread(str(out / "maps" / "street.png"), cv2.IMREAD_UNCHANGED)
+    codes = required(cv2.imread(str(out / "maps" / "street.png"), cv2.IMREAD_UNCHANGED))
     assert codes.dtype == np.uint16
     assert codes.max() / depth["png_scale"] == pytest.approx(depth["max"], abs=1e-3)
     assert (out / "street.png").is_file()
