@@ -90,9 +90,9 @@ def interpolate_cells(cells: Floats, letterbox: Letterbox, *, align_corners: boo
     """
     rows, columns = cell_positions(letterbox, _shape_hw(cells), align_corners=align_corners)
     (x0, x1, fx), (y0, y1, fy) = neighbours(columns, cells.shape[1]), neighbours(rows, cells.shape[0])
-    wide = cells[:, x0]
-    wide += (cells[:, x1] - wide) * fx
-    pixels, below = wide[y0], wide[y1]
+    expanded = cells[:, x0]
+    expanded += (cells[:, x1] - expanded) * fx
+    pixels, below = expanded[y0], expanded[y1]
     below -= pixels
     below *= fy[:, None]
     pixels += below
