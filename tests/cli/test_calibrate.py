@@ -48,7 +48,7 @@ def test_json_has_the_same_and_nothing_else_on_standard_output(
         (["--march", "nash-e"], "march is 'nash-e', expected one of bernoulli2, bayes, bayes-e"),
         (["--max-percentile", "0.99"], "expected calibration max"),
         (["--images", "absent"], "absent does not exist"),
-        (["--input", "gray"], "cannot come from input_type_train 'rgb'"),
+        (["--input", "gray"], "has three channels, and --input is 'gray'"),
     ],
 )
 def test_mistakes_are_two_lines_and_exit_code_2(
