@@ -12,6 +12,8 @@ import numpy as np
 from edgekit.calibration.pipeline import calibrate
 from edgekit.compilation.build import compile_model
 from edgekit.compilation.job import load_job
+from edgekit.export.cut import CutOptions
+from edgekit.export.input_options import InputOptions
 from edgekit.ptq import load_config, save_config
 from edgekit.sim.compiler.mixed_precision import node_info_for, precision_groups
 from edgekit.sim.compiler.prepared_model import prepare_model
@@ -19,7 +21,9 @@ from latency_fit.pooling import is_pooling, write_pooling_model
 from latency_fit.rows import FRAME_FILE, LAYERS_FILE
 
 LIST = Path(__file__).with_name("builds.txt")
-STATIC = "main_graph_subgraph_0.json"
+STATIC = "*_subgraph_0.json"  # behind the name of the graph
+PART_NAMES = ("pool-", "attn-")  # exports that are parts of models
+PARTS = CutOptions(task="raw", inputs=InputOptions(mean=(0.0,), std=(255.0,)))
 IMAGE_COUNT = 2  # thresholds do not change the time
 
 
@@ -67,12 +71,14 @@ def make_builds(
             say(f"{wanted.name}: compiling at {level}")
             made = compile_model(yaml, toolchain="hb_mapper", optimize=level)
             shutil.copy(made.quantized_path, target)
-            shutil.copy(made.quantized_path.parent / STATIC, target / name)
+            shutil.copy(next(made.quantized_path.parent.glob(STATIC)), target / name)
 
 
 def _prepared(wanted: Wanted, export: Path, images: Path, work: Path) -> Path:
     """The yaml of a calibrated work folder that asks for per-layer figures and the chosen 16 bits."""
-    yaml = calibrate(export, images, work, num=IMAGE_COUNT, select="first", calibration="max").yaml_path
+    options = PARTS if export.stem.startswith(PART_NAMES) else CutOptions()
+    made = calibrate(export, images, work, num=IMAGE_COUNT, select="first", calibration="max", cut_options=options)
+    yaml = made.yaml_path
     config = load_config(yaml)
     config = replace(config, compiler_parameters=replace(config.compiler_parameters, debug=True))
     if wanted.places:
