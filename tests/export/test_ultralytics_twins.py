@@ -121,8 +121,8 @@ def test_a_quantized_trained_twin_gives_the_plain_detections(
     assert lowest_overlap(plain, detect(twin, images, tmp_path)) >= 0.98
 
 
+# Float16 is compared on trained models above: networks of random weights enlarge its rounding.
 OPTIONS = {
-    "half": ({"half": "True"}, 0.98),
     "dynamic": ({"dynamic": "True"}, 0.99),
     "batch 4": ({"batch": "4"}, 0.99),
     "nms": ({"nms": "True"}, 0.99),
