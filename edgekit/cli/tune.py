@@ -101,9 +101,6 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _print(result: TuneResult) -> None:
-    from edgekit.next_command import edgekit_command
-    from edgekit.tuning.page import PAGE_NAME
-
     columns = ["change", "output error", "weighted by score", "int16 adds", "frame (static estimate)", "tried"]
     print_table("steps", columns, [[step.change, *_errors(step), str(step.tried)] for step in result.steps])
     if result.front:
@@ -135,6 +132,13 @@ def _print(result: TuneResult) -> None:
             f"milliseconds are static estimates, within {100 * result.band:.0f} % for nine of ten builds; "
             "--prove compiles the best"
         )
+    _print_end(result)
+
+
+def _print_end(result: TuneResult) -> None:
+    from edgekit.next_command import edgekit_command
+    from edgekit.tuning.page import PAGE_NAME
+
     for note in result.notes:
         print(f"note: {note}")
     if not result.targets_met:
