@@ -139,13 +139,6 @@ def _print_end(result: TuneResult) -> None:
     from edgekit.next_command import edgekit_command
     from edgekit.tuning.page import PAGE_NAME
 
-    _print_outcome(result)
-
-
-def _print_outcome(result: TuneResult) -> None:
-    from edgekit.next_command import edgekit_command
-    from edgekit.tuning.page import PAGE_NAME
-
     for note in result.notes:
         print(f"note: {note}")
     if not result.targets_met:
