@@ -81,6 +81,32 @@ class MapEvaluation:
         }
 
 
+@dataclass(slots=True)
+class _ImageSums:
+    """What was counted, image by image: of the model and the reference on labels, and of one on the other."""
+
+    own: list[Sums] = field(default_factory=list)
+    others: list[Sums] = field(default_factory=list)
+    agreed: list[Sums] = field(default_factory=list)
+
+    def add(
+        self,
+        model: Session,
+        reference: Session | None,
+        bgr: npt.NDArray[np.uint8],
+        labels: npt.NDArray[Any] | None,
+    ) -> None:
+        """Run an image and count."""
+        ours = map_of(model, bgr)
+        theirs = map_of(reference, bgr) if reference else None
+        if labels is not None:
+            self.own.append(_sums(model, ours, labels))
+        if labels is not None and theirs is not None:
+            self.others.append(_sums(model, theirs, labels))
+        if theirs is not None:
+            self.agreed.append(_sums(model, ours, theirs))
+
+
 def map_task(model: Path) -> str:
     """Return the task of a model if it gives maps, "" for any other.
 
@@ -134,9 +160,7 @@ def evaluate_maps(
         EdgekitError: The models or labels do not fit each other, or no image can be read.
     """
     _require_same(model, reference, labels)
-    own: list[Sums] = []
-    others: list[Sums] = []
-    agreed: list[Sums] = []
+    sums = _ImageSums()
     notes = list(labels.notes if labels else ())
     for done, path in enumerate(images):
         progress(f"running {name}", done, len(images))
@@ -145,18 +169,12 @@ def evaluate_maps(
         except ImageError as error:
             notes.append(f"skipped: {error.message}")
             continue
-        ours = map_of(model, bgr)
-        theirs = map_of(reference, bgr) if reference else None
-        if labels is not None:
-            expected = labels.read(path, (bgr.shape[1], bgr.shape[0]))
-            own.append(_sums(model, ours, expected))
-            others += [_sums(model, theirs, expected)] if theirs is not None else []
-        agreed += [_sums(model, ours, theirs)] if theirs is not None else []
+        sums.add(model, reference, bgr, labels.read(path, (bgr.shape[1], bgr.shape[0])) if labels else None)
     progress(f"running {name}", len(images), len(images))
-    count = len(own or agreed)
+    count = len(sums.own or sums.agreed)
     if not count:
         raise DataError("none of the images could be read", hint="check the images")
-    result = _evaluation(model, name, reference_name, (own, others, agreed), image_weights(count, resamples, seed=seed))
+    result = _evaluation(model, name, reference_name, sums, image_weights(count, resamples, seed=seed))
     result = _with_notes(result, tuple(notes))
     if output is not None:
         write_json(output, result.to_dict())
@@ -219,10 +237,13 @@ def _evaluation(
     model: Session,
     name: str,
     reference_name: str,
-    sums: tuple[list[Sums], list[Sums], list[Sums]],
+    sums: _ImageSums,
     weights: npt.NDArray[np.float64],
 ) -> MapEvaluation:
-    own, others, agreed = (map_measures(rows, weights) if rows else {} for rows in sums)  # type: ignore[arg-type]
+    own, others, agreed = (
+        map_measures(rows, weights) if rows else {}  # type: ignore[arg-type]
+        for rows in (sums.own, sums.others, sums.agreed)
+    )
     return MapEvaluation(
         task=model.spec.task,
         model=name,
