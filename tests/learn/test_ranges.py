@@ -7,10 +7,10 @@ import pytest
 
 torch = pytest.importorskip("torch", minversion="2.1")
 
+from edgekit.folding.clip_bounds import boundable  # noqa: E402
 from edgekit.graph.float_graph import FloatGraph, FloatNode  # noqa: E402
 from edgekit.learn.ranges import RangeRules  # noqa: E402
 from edgekit.sim.compiler.scales import plan_scales  # noqa: E402
-from edgekit.tuning.clips import boundable  # noqa: E402
 
 CONV = {"kernel_shape": [1, 1]}
 

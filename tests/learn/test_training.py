@@ -16,6 +16,7 @@ torch = pytest.importorskip("torch", minversion="2.1")
 
 from edgekit.compilation.job import load_job  # noqa: E402
 from edgekit.data.image_source import Image  # noqa: E402
+from edgekit.folding.clip_bounds import boundable  # noqa: E402
 from edgekit.learn import training  # noqa: E402
 from edgekit.learn.checkpoint import load_checkpoint  # noqa: E402
 from edgekit.learn.image_pool import ImagePool  # noqa: E402
@@ -26,7 +27,6 @@ from edgekit.learn.ranges import RangeRules  # noqa: E402
 from edgekit.learn.training import LearningTask, held_out_loss, train  # noqa: E402
 from edgekit.sim.compiler.calibration.collect import observe  # noqa: E402
 from edgekit.sim.compiler.prepared_model import prepare_model  # noqa: E402
-from edgekit.tuning.clips import boundable  # noqa: E402
 
 ABOUT = {"run": "of a test"}
 
