@@ -19,7 +19,6 @@ import pytest
 from onnx import version_converter
 
 import edgekit
-from edgekit.demo.assets import write_images
 from edgekit.export import cut_graph
 from edgekit.export.metadata import read_metadata
 from edgekit.graph.declared_quantization import read_declared
@@ -28,6 +27,7 @@ from edgekit.spec import Preprocess
 from tests.conftest import ROOT
 from tests.export.detection_twins import count, detect, lowest_overlap
 from tests.qdq_twins import qdq_twin
+from tests.stock_rows import noise_image, run_onnx
 
 pytestmark = pytest.mark.slow
 MODELS = ("yolov8n-seg.onnx", "trained/yolo11n.onnx", "trained/yolov5n.onnx")
@@ -123,11 +123,11 @@ def test_a_quantized_trained_twin_gives_the_plain_detections(
 
 # Float16 is compared on trained models above: networks of random weights enlarge its rounding.
 OPTIONS = {
-    "dynamic": ({"dynamic": "True"}, 0.99),
-    "batch 4": ({"batch": "4"}, 0.99),
-    "nms": ({"nms": "True"}, 0.99),
-    "opset 22": ({"opset": "22"}, 0.99),
-    "opset 12": ({"opset": "12"}, 0.99),
+    "dynamic": ({"dynamic": "True"}, 1e-3),
+    "batch 4": ({"batch": "4"}, 1e-3),
+    "nms": ({"nms": "True"}, 1e-3),
+    "opset 22": ({"opset": "22"}, 1e-3),
+    "opset 12": ({"opset": "12"}, 1e-3),
 }
 
 
@@ -141,20 +141,20 @@ def exported(folder: Path, options: Mapping[str, str]) -> onnx.ModelProto:
 
 
 @pytest.fixture(scope="module")
-def plain_export(tmp_path_factory: pytest.TempPathFactory) -> tuple[list[Path], list[Any]]:
+def plain_export(tmp_path_factory: pytest.TempPathFactory) -> onnx.ModelProto:
     if not PYTHON:
         pytest.skip("EDGEKIT_ULTRALYTICS_PYTHON names no interpreter with Ultralytics")
-    folder = tmp_path_factory.mktemp("ultralytics")
-    write_images(folder / "images")
-    images = sorted((folder / "images").glob("*.*"))[:2]
-    return images, detect(exported(folder, {}), images, folder / "cut")
+    return exported(tmp_path_factory.mktemp("ultralytics"), {})
 
 
 @pytest.mark.parametrize("name", OPTIONS)
-def test_an_export_with_an_option_gives_the_plain_detections(
-    plain_export: tuple[list[Path], list[Any]], name: str, tmp_path: Path
+def test_an_export_with_an_option_gives_the_plain_heads(
+    plain_export: onnx.ModelProto, name: str, tmp_path: Path
 ) -> None:
-    images, plain = plain_export
-    options, limit = OPTIONS[name]
-    assert count(plain) > 5
-    assert lowest_overlap(plain, detect(exported(tmp_path, options), images, tmp_path / "cut")) >= limit
+    """Heads, not detections: random networks show hundreds of equal scores, of which the first are kept."""
+    options, tolerance = OPTIONS[name]
+    plain, twin = cut_graph(plain_export), cut_graph(exported(tmp_path, options))
+    image = noise_image((320, 320))
+    actual = run_onnx(twin.model, image)
+    for head, values in run_onnx(plain.model, image).items():
+        assert np.abs(actual[head] - values).max() <= tolerance * np.abs(values).max(), head
