@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from edgekit.cli.console import print_json, progress_bar
+from edgekit.cli.console import print_json, progress_bar, rich_console
 from edgekit.cli.options import add_html, add_json, add_overwrite
 from edgekit.progress import Progress
 
@@ -173,6 +173,4 @@ def _print_diff(base: Report, new: Report, *, as_json: bool) -> None:
 
 
 def _console() -> Console:
-    from rich.console import Console
-
-    return Console(width=None if sys.stdout.isatty() else WIDTH_WITHOUT_TERMINAL, highlight=False)
+    return rich_console(width=None if sys.stdout.isatty() else WIDTH_WITHOUT_TERMINAL, highlight=False)
