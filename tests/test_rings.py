@@ -49,7 +49,8 @@ HOST = BOARD | STAGES | {"edgekit"}
 ARRAYS = {"numpy", "cv2"}
 # google: protobuf, which onnx brings
 HOST_LIBRARIES = ARRAYS | {
-    "onnx", "google", "onnxruntime", "yaml", "pycocotools", "jinja2", "markupsafe", "matplotlib", "rich", "supervision", "setuptools",
+    "onnx", "google", "onnxruntime", "yaml", "pycocotools", "jinja2", "markupsafe", "matplotlib", "rich", "supervision",
+    "setuptools",
 }  # fmt: skip
 ALLOWED: dict[str, tuple[set[str], set[str]]] = {
     "errors": (set(), set()),

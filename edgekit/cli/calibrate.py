@@ -75,8 +75,8 @@ def add_choice_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Run the command and return its exit code."""
     from edgekit.calibration.pipeline import calibrate
-    from edgekit.folding.refine import Refinement
     from edgekit.cli.cut import parse_imgsz
+    from edgekit.folding.refine import Refinement
     from edgekit.integrations.checkpoint_export import as_onnx
 
     imgsz_hw = parse_imgsz(args.imgsz)
