@@ -323,7 +323,9 @@ def test_a_video_run_that_was_killed_starts_again_in_its_folder(model: Path, tmp
             append(np.zeros((64, 96, 3), np.uint8))
     out = tmp_path / "out"
     args = ["run", "--model", str(model), "--source", str(tmp_path / "in.mp4"), "-o", str(out)]
-    killed = subprocess.run([sys.executable, "-c", KILLED_AT_THE_FOURTH_FRAME, *args], stderr=subprocess.DEVNULL)
+    alone = {**os.environ, "PATH": str(tmp_path)}  # no ffmpeg, which would write on after the kill
+    command = [sys.executable, "-c", KILLED_AT_THE_FOURTH_FRAME, *args]
+    killed = subprocess.run(command, stderr=subprocess.DEVNULL, env=alone)
     assert killed.returncode == -signal.SIGKILL
     assert list(out.glob(".video.*.part.mp4"))
     assert main([*args, "--frames", "2"]) == 0

@@ -122,7 +122,7 @@ def test_mistakes_are_two_lines() -> None:
     good = Tracker().to_json()
     for value, message in (
         ([], "expected a JSON object"),
-        ({**good, "tracker": None}, "tracker is None"),
+        ({**good, "tracker": None}, "tracker is no document of this edgekit"),
         ({**good, "counts": {}}, "totals is None"),
         ({**good, "frame_number": True}, "frame_number is True"),
     ):
