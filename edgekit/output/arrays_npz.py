@@ -15,6 +15,7 @@ from edgekit.results import RawOutputs, Results
 __all__ = ["RAW_FOLDER", "array_name", "array_sink"]
 
 RAW_FOLDER = "raw"
+TAKEN = ("file", "allow_pickle")  # parameters of numpy.savez itself, the second since numpy 2 alone
 
 
 def array_sink(folder: RunFolder, names: OutputNames) -> Callable[[str, Results], None]:
@@ -41,10 +42,10 @@ def to_npz(results: RawOutputs) -> bytes:
     """Return an archive with every output under its name."""
     buffer = io.BytesIO()
     arrays = {f"array_{i}": array for i, array in enumerate(results.arrays.values())}
-    plain = all(name.isidentifier() for name in results.arrays)
+    plain = all(name.isidentifier() and name not in TAKEN for name in results.arrays)
     if plain:
         arrays = dict(results.arrays)
     else:  # names such as "/head/Conv_output_0", which are no members of a zip
         arrays["names"] = np.array(list(results.arrays))
-    np.savez(buffer, allow_pickle=False, **arrays)
+    np.savez(buffer, **arrays)
     return buffer.getvalue()

@@ -34,6 +34,13 @@ def test_names_that_are_paths_are_listed_beside_numbered_arrays() -> None:
     assert arrays["names"].tolist() == ["/a/../b"]
 
 
+@pytest.mark.parametrize("name", ["file", "allow_pickle"])
+def test_names_of_numpys_own_parameters_are_names_of_outputs(name: str) -> None:
+    arrays = _load(to_npz(RawOutputs({name: MAP}, (8, 6), "sim")))
+    assert arrays["names"].tolist() == [name]
+    np.testing.assert_array_equal(arrays["array_0"], MAP)
+
+
 def test_raw_results_become_a_file_each_and_others_none(tmp_path: Path) -> None:
     folder = RunFolder(tmp_path)
     write = array_sink(folder, output_names(["a/1.jpg", "2.jpg"]))
