@@ -47,5 +47,5 @@ def to_npz(results: RawOutputs) -> bytes:
         arrays = dict(results.arrays)
     else:  # names such as "/head/Conv_output_0", which are no members of a zip
         arrays["names"] = np.array(list(results.arrays))
-    np.savez(buffer, **arrays)
+    np.savez(buffer, **arrays)  # type: ignore[arg-type]  # allow_pickle is no parameter of numpy 1
     return buffer.getvalue()
