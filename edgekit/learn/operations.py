@@ -63,7 +63,26 @@ def _max_pool(node: FloatNode, inputs: Sequence[Any], shape: tuple[int, ...]) ->
 
 
 def _resize(node: FloatNode, inputs: Sequence[Any], shape: tuple[int, ...]) -> Any:
-    return F.interpolate(inputs[0], size=shape[2:], mode="nearest")
+    if node.attrs.get("mode", "nearest") != "linear":
+        return F.interpolate(inputs[0], size=shape[2:], mode="nearest")
+    default = "half_pixel" if node.op == "Resize" else "asymmetric"
+    mode = str(node.attrs.get("coordinate_transformation_mode", default))
+    return _linear(_linear(inputs[0], 2, shape[2], mode), 3, shape[3], mode)
+
+
+def _linear(x: Any, axis: int, size: int, mode: str) -> Any:
+    """Interpolate along one axis at the positions of ONNX's coordinate_transformation_mode, edges repeated."""
+    count, steps = x.shape[axis], torch.arange(size, dtype=torch.float64)
+    if mode == "align_corners":
+        positions = steps * (count - 1) / max(size - 1, 1)
+    else:
+        positions = steps * count / size if mode == "asymmetric" else (steps + 0.5) * count / size - 0.5
+    inside = positions.clamp(0, count - 1)
+    low = inside.long()
+    shape = [size if i == axis else 1 for i in range(x.dim())]
+    part = (inside - low).to(x.dtype).reshape(shape).to(x.device)
+    near, far = (x.index_select(axis, index.to(x.device)) for index in (low, (low + 1).clamp(max=count - 1)))
+    return near * (1 - part) + far * part
 
 
 def _slice(node: FloatNode, inputs: Sequence[Any], shape: tuple[int, ...]) -> Any:
@@ -78,6 +97,7 @@ OPERATIONS: dict[str, Operation] = {
     "Mul": lambda node, inputs, shape: inputs[0] * inputs[1],
     "GlobalAveragePool": lambda node, inputs, shape: inputs[0].mean(dim=(2, 3), keepdim=True),
     "MaxPool": _max_pool,
+    "ReduceMax": lambda node, inputs, shape: inputs[0].amax(dim=[int(a) for a in node.attrs["axes"]], keepdim=True),
     "Resize": _resize,
     "Upsample": _resize,
     "Slice": _slice,

@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
+import onnx.reference
 import pytest
 
 torch = pytest.importorskip("torch", minversion="2.1")
@@ -107,6 +109,28 @@ def as_floats(values: np.ndarray, mapping: Any) -> np.ndarray:
 def test_every_operation_of_the_simulated_compiler_has_a_form() -> None:
     assert set(EMITTERS) == set(OPERATIONS) | set(WEIGHTED)
     assert set(FUNCTIONS) == set(TABLES)
+
+
+@pytest.mark.parametrize("mode", ["half_pixel", "align_corners", "asymmetric"])
+def test_maps_are_enlarged_as_the_float_model_does(mode: str) -> None:
+    node = FloatNode("r", "Resize", ("x",), ("y",), {"mode": "linear", "coordinate_transformation_mode": mode})
+    x = np.random.default_rng(0).random((1, 2, 3, 5), np.float32)
+    sizes = onnx.numpy_helper.from_array(np.array([1, 2, 6, 10], np.int64), "sizes")
+    empty = [onnx.numpy_helper.from_array(np.zeros(0, np.float32), name) for name in ("roi", "scales")]
+    attributes = {"mode": "linear", "coordinate_transformation_mode": mode}
+    resize = onnx.helper.make_node("Resize", ["x", "roi", "scales", "sizes"], ["y"], **attributes)
+    infos = [onnx.helper.make_tensor_value_info(n, 1, s) for n, s in (("x", x.shape), ("y", (1, 2, 6, 10)))]
+    graph = onnx.helper.make_graph([resize], "g", infos[:1], infos[1:], [*empty, sizes])
+    model = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 11)], ir_version=6)
+    (expected,) = onnx.reference.ReferenceEvaluator(model).run(None, {"x": x})
+    made = OPERATIONS["Resize"](node, [torch.from_numpy(x)], (1, 2, 6, 10))
+    np.testing.assert_allclose(made.numpy(), np.asarray(expected), atol=1e-5)
+
+
+def test_a_maximum_keeps_its_axis() -> None:
+    x = torch.arange(24, dtype=torch.float32).reshape(1, 2, 3, 4)
+    node = FloatNode("m", "ReduceMax", ("x",), ("y",), {"axes": [1], "keepdims": 1})
+    assert torch.equal(OPERATIONS["ReduceMax"](node, [x], (1, 1, 3, 4)), x[:, 1:])
 
 
 def test_an_operation_without_a_form_is_named(works: Callable[..., Path]) -> None:
