@@ -22,7 +22,7 @@ __all__ = ["PROVED", "Proof", "best_of_front", "prove", "require_compiler"]
 PROVED = 3  # candidates that are compiled, some minutes each
 LEVEL = "O3"
 COMPILER = "hb_mapper"
-STATIC_FILES = "main_graph_subgraph_*.json"
+STATIC_FILES = "*_subgraph_*.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,15 +77,14 @@ def best_of_front(chosen: SearchStep, front: Sequence[SearchStep], count: int = 
 
 
 def prove(
-    workspace: Workspace, tuned_yaml: Path, steps: Sequence[SearchStep], folder: Path, *, progress: Progress = silent
+    workspace: Workspace, steps: Sequence[SearchStep], folder: Path, *, progress: Progress = silent
 ) -> tuple[Proof, ...]:
     """Compile candidates at O3 and read their frames.
 
     Args:
         workspace: The tuning folder.
-        tuned_yaml: The yaml of the first step, which is written already.
         steps: What to compile, the chosen one first.
-        folder: Where the others are written.
+        folder: Where they are written, apart from the tuned model: its folder keeps the simulated build.
         progress: Called with stage, done and total.
 
     Returns:
@@ -97,7 +96,7 @@ def prove(
     proofs = []
     for index, step in enumerate(steps):
         progress(f"compiling at {LEVEL}", index, len(steps))
-        yaml = write_tuned(workspace, step.candidate, folder / f"candidate_{index}") if index else tuned_yaml
+        yaml = write_tuned(workspace, step.candidate, folder / f"candidate_{index}")
         build = compile_model(yaml, toolchain=COMPILER, optimize=LEVEL)
         proofs.append(Proof(step.change, step.milliseconds, _compiled_ms(build.quantized_path.parent)))
     progress(f"compiling at {LEVEL}", len(steps), len(steps))

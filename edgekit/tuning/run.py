@@ -75,7 +75,7 @@ def tune(
         result = _written(context, state, output / TUNED_DIR, options, (*notes, *prepared.notes))
     if options.prove:
         steps = best_of_front(result.chosen.step, result.front)
-        proofs = prove(prepared.workspace, result.yaml, steps, output / PROOF_DIR, progress=progress)
+        proofs = prove(prepared.workspace, steps, output / PROOF_DIR, progress=progress)
         result = replace(result, proofs=proofs)
     write_json(output / TUNED_DIR / SENSITIVITY_NAME, sensitivity_json(result))
     write_json(output / TUNED_DIR / REPORT_NAME, result.to_json())

@@ -53,17 +53,19 @@ def compiled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, latencies: list[fl
     return asked
 
 
-def test_sub_graphs_add_up_and_the_first_is_the_tuned_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_sub_graphs_add_up_and_the_tuned_folder_keeps_its_build(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     asked = compiled(tmp_path, monkeypatch, [3000.0, 2000.0])
     steps = [step("chosen", 0.5, 5.25), step("near", 0.2, 6.0)]
     work: Any = object()
-    proofs = prove(work, tmp_path / "tuned" / "m.yaml", steps, tmp_path / "proof")
+    proofs = prove(work, steps, tmp_path / "proof")
     assert [one.compiled_ms for one in proofs] == [5.0, 5.0] and proofs[0].off == pytest.approx(0.05)
-    assert asked == [("tuned", "hb_mapper O3"), ("candidate_1", "hb_mapper O3")]
+    assert asked == [("candidate_0", "hb_mapper O3"), ("candidate_1", "hb_mapper O3")]
 
 
 def test_a_build_without_static_figures_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     compiled(tmp_path, monkeypatch, [])
     work: Any = object()
-    with pytest.raises(ToolchainError, match=r"holds no main_graph_subgraph_\*.json"):
-        prove(work, tmp_path / "m.yaml", [step("chosen", 0.5)], tmp_path / "proof")
+    with pytest.raises(ToolchainError, match=r"holds no \*_subgraph_\*.json"):
+        prove(work, [step("chosen", 0.5)], tmp_path / "proof")
