@@ -8,9 +8,9 @@ from __future__ import annotations
 __all__ = ["COMMAND_MODULES", "PARTS"]
 
 PARTS = (  # modules and packages
-    "__init__", "__main__", "artifacts", "board_ring", "bundle", "cores", "datapath", "decode", "device_kinds",
-    "errors", "files", "install_hints", "kernels", "labels", "lazy", "ops", "output", "preprocess", "progress",
-    "records", "requirements", "results", "robot", "runtime", "spec", "text", "tracking", "version",
+    "__init__", "__main__", "array_files", "artifacts", "board_ring", "bundle", "cores", "datapath", "decode",
+    "device_kinds", "errors", "files", "install_hints", "kernels", "labels", "lazy", "ops", "output", "preprocess",
+    "progress", "records", "requirements", "results", "robot", "runtime", "spec", "text", "tracking", "version",
 )  # fmt: skip
 COMMAND_MODULES = (  # of the command line: what the board's scripts start
     "cli/__init__", "cli/console", "cli/main", "cli/options", "cli/outputs", "cli/perf", "cli/run", "cli/run_delivery",

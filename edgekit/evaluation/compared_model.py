@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from edgekit.array_files import read_arrays
 from edgekit.errors import DataError, ModelError
 from edgekit.runtime.session import FLOAT_STAGES, Session, load
 from edgekit.spec import HeadSpec
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from edgekit.sim.graph import Graph
 
 INTEGER_TENSOR_SUFFIX = "_quantized"  # how the compilers name the integer form of a float tensor
-MAX_DUMP_BYTES = 1 << 30
 
 Arrays = Mapping[str, npt.NDArray[Any]]
 OutputScales = Mapping[str, tuple[npt.NDArray[np.float32], int]]
@@ -222,21 +221,7 @@ class DumpedOutputs:
                 f"{self._folder} has no {path.name}, expected the dumped outputs of every image compared",
                 hint="dump that image too, or give --images the dumped ones alone",
             )
-        if path.stat().st_size > MAX_DUMP_BYTES or _unpacked_bytes(path) > MAX_DUMP_BYTES:
-            raise DataError(f"{path} is larger than {MAX_DUMP_BYTES} bytes unpacked", hint="dump the outputs alone")
-        try:
-            with np.load(path, allow_pickle=False) as arrays:
-                return {name: np.asarray(arrays[name]) for name in arrays.files}
-        except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
-            raise DataError(f"{path} cannot be read ({error})", hint="save it with numpy.savez") from error
-
-
-def _unpacked_bytes(path: Path) -> int:
-    try:
-        with zipfile.ZipFile(path) as archive:
-            return sum(entry.file_size for entry in archive.infolist())
-    except (OSError, zipfile.BadZipFile) as error:
-        raise DataError(f"{path} is no .npz file ({error})", hint="save it with numpy.savez") from error
+        return read_arrays(path, hint="save the outputs alone, with numpy.savez")
 
 
 def _scale_of(head: HeadSpec, model: ComparedModel, like: ComparedModel) -> tuple[npt.NDArray[np.float32], int]:

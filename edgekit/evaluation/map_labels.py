@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from edgekit.array_files import read_array
 from edgekit.data.plain_yaml import read_yaml
 from edgekit.data.yolo import read_dataset, split_images
 from edgekit.errors import DataError
@@ -21,6 +22,7 @@ __all__ = ["MapLabels", "load_map_labels"]
 
 MAX_LABEL_BYTES = 1 << 30
 MAX_LABEL_PIXELS = 1 << 27
+NPY_HINT = "save it with numpy.save as float32"
 DEPTH_SCALE = 1000.0  # of 16-bit PNGs per metre, Ultralytics' default
 FOLDERS = {"semantic": "masks", "depth": "depth"}
 SUFFIXES = {"semantic": (".png",), "depth": (".png", ".npy")}
@@ -173,12 +175,7 @@ def _read_png(path: Path) -> npt.NDArray[Any]:
 
 
 def _read_npy(path: Path) -> npt.NDArray[Any]:
-    try:
-        if path.stat().st_size > MAX_LABEL_BYTES:
-            raise ValueError(f"larger than {MAX_LABEL_BYTES} bytes")
-        values = np.load(path, mmap_mode="r", allow_pickle=False)  # as a map, a header larger than its file is refused
-    except (OSError, ValueError, EOFError) as error:
-        raise DataError(f"{path} cannot be read ({error})", hint="save it with numpy.save as float32") from error
-    if not np.issubdtype(values.dtype, np.number):
-        raise DataError(f"{path} holds {values.dtype}, expected numbers", hint="save it with numpy.save as float32")
-    return np.asarray(values)
+    values = read_array(path, hint=NPY_HINT, max_bytes=MAX_LABEL_BYTES)
+    if values.dtype.kind not in "iuf":
+        raise DataError(f"{path} holds {values.dtype}, expected real numbers", hint=NPY_HINT)
+    return values

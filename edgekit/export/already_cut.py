@@ -31,6 +31,8 @@ def is_cut(index: GraphIndex) -> bool:
 
 def _is_cut_map(index: GraphIndex) -> bool:
     """Whether the graph of a task of maps ends in its convolution, as it is or turned to NHWC."""
+    if len(index.output_names) != 1:
+        return False
     task = TASKS.get(read_metadata(index.model).task)
     node = index.producers.get(_nchw_tensor(index, index.output_names[0]))
     return task is not None and task.map_role is not None and node is not None and node.op_type == "Conv"

@@ -108,7 +108,7 @@ def _take_quantize(removal: _Removal, node: onnx.NodeProto) -> None:
     scale, zero_point = _parameters(removal, node)
     if name in removal.index.constants or name in removal.constants:
         removal.constants[node.output[0]] = _quantized(
-            removal.constants.get(name, removal.index.constants.get(name)), scale, zero_point, _axis(node)
+            node, removal.constants.get(name, removal.index.constants.get(name)), scale, zero_point
         )
         del removal.alias[node.output[0]]
         return
@@ -130,7 +130,7 @@ def _take_dequantize(removal: _Removal, node: onnx.NodeProto) -> None:
     if integers is None:
         removal.alias[output] = removal.source(name)
         return
-    steps, points = _along(scale, integers, _axis(node)), _along(zero_point, integers, _axis(node))
+    steps, points = _along(node, scale, integers), _along(node, zero_point, integers)
     values = (integers.astype(np.float64) - points.astype(np.float64)) * steps
     restored = _restored(values, steps)
     removal.constants[output] = np.asarray(values if restored is None else restored, np.float32)
@@ -177,21 +177,34 @@ def _parameters(removal: _Removal, node: onnx.NodeProto) -> tuple[npt.NDArray[np
             f"{node.op_type} {node.name or node.output[0]!r} has scales that are not positive finite numbers",
             hint="quantize again, with calibration images that reach every layer",
         )
+    if steps.ndim > 1 or not steps.size or zero_point.ndim > 1 or zero_point.size not in (1, steps.size):
+        raise ModelError(
+            f"{node.op_type} {node.name or node.output[0]!r} has scales {list(steps.shape)} and zero points "
+            f"{list(zero_point.shape)}, expected one of each, or as many as channels",
+            hint="quantize per tensor or per channel; blocks of weights are not read",
+        )
     return steps, zero_point
 
 
-def _quantized(values: Array | None, scale: npt.NDArray[np.float64], zero_point: Array, axis: int) -> Array:
+def _quantized(node: onnx.NodeProto, values: Array | None, scale: npt.NDArray[np.float64], zero_point: Array) -> Array:
     assert values is not None
     limits = np.iinfo(zero_point.dtype)
-    steps, points = _along(scale, values, axis), _along(zero_point, values, axis)
+    steps, points = _along(node, scale, values), _along(node, zero_point, values)
     integers = np.rint(values.astype(np.float64) / steps) + points.astype(np.float64)
     return np.asarray(np.clip(integers, limits.min, limits.max), zero_point.dtype)
 
 
-def _along(parameter: Array, values: Array, axis: int) -> Array:
-    """A scalar as it is, one entry per slice of `axis` shaped to broadcast."""
+def _along(node: onnx.NodeProto, parameter: Array, values: Array) -> Array:
+    """A scalar as it is, one entry per slice of the node's axis shaped to broadcast."""
     if parameter.size == 1:
         return parameter.reshape(())
+    axis = _axis(node)
+    if not -values.ndim <= axis < values.ndim or values.shape[axis] != parameter.size:
+        raise ModelError(
+            f"{node.op_type} {node.name or node.output[0]!r} has {parameter.size} scales along axis {axis} of "
+            f"{list(values.shape)}, expected one for each slice",
+            hint="export and quantize again: the file is damaged",
+        )
     shape = [1] * values.ndim
     shape[axis] = parameter.size
     return parameter.reshape(shape)

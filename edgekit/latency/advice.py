@@ -161,8 +161,8 @@ def _cpu_nodes(layers: Sequence[Layer], estimate: Estimate) -> Iterator[Saving]:
 def _tail(layers: Sequence[Layer], estimate: Estimate) -> Iterator[Saving]:
     """What a head does behind its last convolutions: edgekit's decoder does it on the CPU, in its one pass."""
     reaches = _reaching_convolutions(layers)
-    tail = [layer.name for layer in layers if layer.op not in CONVOLUTIONS and layer.name not in reaches]
-    saved = [layer for layer in estimate.layers if layer.name in set(tail) and not _is_first(layers, layer.name)]
+    tail = {layer.name for layer in layers if layer.op not in CONVOLUTIONS and layer.name not in reaches}
+    saved = [layer for layer in estimate.layers if layer.name in tail and not _is_first(layers, layer.name)]
     if len(saved) >= MIN_TAIL_LAYERS:
         yield Saving(
             f"a head cut at its last convolutions, without the {len(saved)} layers behind them ({saved[0].name} first)",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from edgekit.array_files import read_arrays
 from edgekit.errors import DataError
 from edgekit.files import atomic_path, is_file
 from edgekit.records import envelope
@@ -78,18 +78,18 @@ def load_checkpoint(path: Path, about: Mapping[str, Any]) -> RunState | None:
     if not is_file(path):
         return None
     try:
-        with np.load(path, allow_pickle=False) as arrays:
-            record: Any = parse_json(arrays[RECORD].tobytes(), str(path))
-            if record["about"] != dict(about):
-                return None
-            parts: dict[str, Arrays] = {"current": {}, "best": {}}
-            for name in arrays.files:
-                part, _, rest = name.partition("/")
-                if part in parts:
-                    parts[part][rest] = arrays[name]
+        arrays = read_arrays(path, hint="learn anew")
+        record: Any = parse_json(arrays[RECORD].tobytes(), str(path))
+        if record["about"] != dict(about):
+            return None
+        parts: dict[str, Arrays] = {"current": {}, "best": {}}
+        for name, values in arrays.items():
+            part, _, rest = name.partition("/")
+            if part in parts:
+                parts[part][rest] = values
         history = [(int(step), float(loss)) for step, loss in record["history"]]
         return RunState(
             record["about"], int(record["step"]), history, int(record["best_step"]), str(record["ended"]), **parts
         )
-    except (DataError, OSError, KeyError, TypeError, ValueError, EOFError, zipfile.BadZipFile):
+    except (DataError, KeyError, TypeError, ValueError):
         return None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from edgekit.array_files import read_arrays
 from edgekit.decode.plan import DecodeOptions
 from edgekit.errors import DataError, EdgekitError
 from edgekit.files import atomic_path, is_folder, read_json, write_json
@@ -168,19 +168,7 @@ def recorded_session(recording: Recording) -> Session:
 
 
 def _read_frame(path: Path) -> RecordedFrame:
-    try:
-        with zipfile.ZipFile(path) as archive:
-            entries = archive.infolist()
-            if len(entries) > MAX_ARRAYS or sum(entry.file_size for entry in entries) > MAX_FRAME_BYTES:
-                raise DataError(f"{path} unpacks to more than a frame has", hint=HINT)
-        with np.load(path, allow_pickle=False) as stored:
-            arrays = {str(name): np.asarray(stored[name]) for name in stored.files}
-    except DataError:
-        raise
-    except Exception as error:  # numpy and zipfile raise whatever a broken file makes them stumble over
-        raise DataError(
-            f"{path} cannot be read as a recorded frame ({type(error).__name__}: {error})", hint=HINT
-        ) from error
+    arrays = read_arrays(path, hint=HINT, max_bytes=MAX_FRAME_BYTES, max_arrays=MAX_ARRAYS)
     bgr, name, digest = (arrays.pop(key, np.zeros(0)) for key in ("bgr", "name", "input_sha256"))
     if bgr.ndim != 3 or bgr.shape[2:] != (3,) or bgr.dtype != np.uint8 or not _is_text(name) or not _is_text(digest):
         raise DataError(f"{path} has no frame (bgr {bgr.shape} {bgr.dtype}) or no name", hint=HINT)

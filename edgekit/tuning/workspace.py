@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from edgekit.array_files import read_arrays
 from edgekit.compilation.job import load_job
 from edgekit.errors import DataError
 from edgekit.files import atomic_path, read_json, resolved, sha256_file
@@ -29,7 +30,7 @@ __all__ = ["LabelSource", "Workspace"]
 
 SETS, GRAPHS, FLOATS, HISTOGRAMS, FRAMES, SCORED = "sets", "graphs", "float_heads", "histograms", "frames", "scored"
 IMAGES_NAME, IMAGES_KIND = "images.json", "tuning-images"
-IMAGES_HINT = "remove the search folder; it is measured again"
+REMADE = "remove the search folder; it is measured again"
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +93,7 @@ class Workspace:
 
     def _images(self) -> tuple[Path, ...]:
         path = self.folder / IMAGES_NAME
-        document = check_envelope(read_json(path), IMAGES_KIND, str(path), error=DataError, hint=IMAGES_HINT)
+        document = check_envelope(read_json(path), IMAGES_KIND, str(path), error=DataError, hint=REMADE)
         return tuple(Path(row) for row in as_list(document.get("images"), f"{path}: images"))
 
     def _job(self, calibration_set: str) -> CompileJob:
@@ -118,8 +119,7 @@ class Workspace:
 
     def _float_heads(self, image: int) -> Mapping[str, npt.NDArray[np.float32]]:
         """Return the float model's outputs on an image, by name."""
-        with np.load(self.heads_path(image), allow_pickle=False) as arrays:
-            return {name: arrays[name] for name in arrays.files}
+        return read_arrays(self.heads_path(image), hint=REMADE)
 
     def _labels(self, limit: int | None) -> Labels:
         from edgekit.evaluation.label_reader import load_labels
@@ -153,6 +153,9 @@ def _write_histograms(path: Path, histograms: Mapping[str, Histogram]) -> None:
 
 
 def _read_histograms(path: Path) -> dict[str, Histogram]:
-    with np.load(path, allow_pickle=False) as arrays:
+    arrays = read_arrays(path, hint=REMADE)
+    try:
         rows = zip(arrays["names"].tolist(), arrays["counts"], arrays["ranges"].tolist(), strict=True)
         return {name: Histogram(counts, reach, largest) for name, counts, (reach, largest) in rows}
+    except (KeyError, TypeError, ValueError) as error:
+        raise DataError(f"{path} holds no histograms ({type(error).__name__}: {error})", hint=REMADE) from error

@@ -106,7 +106,7 @@ def test_what_is_no_recording(recorded: Path, tmp_path: Path, capsys: pytest.Cap
         folder = changed(recorded, tmp_path / name)
         path = folder / "00000000.npz"
         path.write_bytes(damage(path.read_bytes()))
-        assert "cannot be read as a recorded frame" in refused(capsys, str(folder))
+        assert "cannot be read as arrays" in refused(capsys, str(folder))
     missing = changed(recorded, tmp_path / "missing")
     with np.load(missing / "00000000.npz") as stored:
         kept = {key: stored[key] for key in stored.files if not key.startswith("head:")}

@@ -126,7 +126,7 @@ def test_integers_of_a_board_are_read_by_the_scales_of_the_graph_that_gives_floa
 
 def test_bad_dumps_are_refused(model: Path, folder: Path, tmp_path: Path) -> None:
     (tmp_path / "image_000.npz").write_bytes(b"no zip")
-    with pytest.raises(DataError, match=r"no \.npz file"):
+    with pytest.raises(DataError, match="cannot be read as arrays"):
         compare_models(model, tmp_path, folder / "images", num=1)
     np.savez(tmp_path / "image_000.npz", other=np.zeros(3))
     with pytest.raises(ModelError, match=r"output 'box_8' is only other"):

@@ -181,3 +181,28 @@ def test_a_large_grid_is_restored_by_its_cell_centres(tmp_path: Path) -> None:
     """At 640 pixels the step of the anchor points is above 1/2: neighbouring multiples of 1/2 would be ambiguous."""
     path = save_tiny_yolo(tmp_path / "stock.onnx", opset=13, size_wh=(640, 64))
     assert cut_graph(qdq_twin(path, per_channel=False)).spec.reg_max == 16
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("y_scale", np.zeros(0, np.float32), "scales \\[0\\]"),
+        ("y_scale", np.ones((2, 2), np.float32), "scales \\[2, 2\\]"),
+        ("w_scale", np.array([0.1, 0.2], np.float32), "zero points \\[4\\]"),
+        ("w_zero", np.zeros(3, np.int8), "zero points \\[3\\]"),
+        ("w_zero", np.zeros((2, 2), np.int8), "zero points \\[2, 2\\]"),
+    ],
+)
+def test_scales_that_fit_no_channels_are_refused(name: str, value: np.ndarray, message: str) -> None:
+    model = pair_graph(low=0)
+    next(i for i in model.graph.initializer if i.name == name).CopyFrom(numpy_helper.from_array(value, name))
+    with pytest.raises(ModelError, match=message):
+        remove_qdq(model)
+
+
+@pytest.mark.parametrize("axis", [99, -(2**63), 1, 4])
+def test_an_axis_that_has_other_slices_is_refused(axis: int) -> None:
+    model = pair_graph(low=0)
+    model.graph.node[2].attribute[0].i = axis
+    with pytest.raises(ModelError, match=f"4 scales along axis {axis}"):
+        remove_qdq(model)

@@ -20,7 +20,7 @@ RAW = CutOptions(task="raw", inputs=IMAGENET)
 RNG = np.random.default_rng(3)
 
 
-def _two_outputs(*extra: onnx.NodeProto, outputs: dict[str, list[int]] | None = None) -> onnx.ModelProto:
+def two_outputs(*extra: onnx.NodeProto, outputs: dict[str, list[int]] | None = None) -> onnx.ModelProto:
     """A convolution whose map is an output, and two matrix products of its pooled features, another."""
     constants = {
         "w": RNG.normal(0, 0.5, (4, 3, 3, 3)).astype(np.float32),
@@ -44,7 +44,7 @@ def _two_outputs(*extra: onnx.NodeProto, outputs: dict[str, list[int]] | None = 
 
 
 def test_outputs_keep_their_names_and_numbers_and_maps_are_channels_last() -> None:
-    model = _two_outputs()
+    model = two_outputs()
     cut = cut_graph(model, RAW)
     assert [(h.name, h.role, h.shape) for h in cut.spec.outputs] == [
         ("map", "raw", (1, 16, 16, 4)),
@@ -58,13 +58,13 @@ def test_outputs_keep_their_names_and_numbers_and_maps_are_channels_last() -> No
 
 
 def test_preprocessing_is_in_the_sidecar() -> None:
-    preprocess = cut_graph(_two_outputs(), RAW).spec.preprocess
+    preprocess = cut_graph(two_outputs(), RAW).spec.preprocess
     assert (preprocess.fit, preprocess.crop_fraction) == ("crop", 0.875)
     assert (preprocess.mean, preprocess.std) == NORMALIZATIONS["imagenet"]
 
 
 def test_a_cut_raw_model_is_cut_again_without_options() -> None:
-    first = cut_graph(_two_outputs(), RAW)
+    first = cut_graph(two_outputs(), RAW)
     again = cut_graph(first.model, known=first.spec)
     assert again.spec.outputs == first.spec.outputs
     assert again.spec.preprocess == first.spec.preprocess
@@ -73,7 +73,7 @@ def test_a_cut_raw_model_is_cut_again_without_options() -> None:
 
 
 def test_inner_tensors_can_be_the_outputs() -> None:
-    cut = cut_graph(_two_outputs(), replace(RAW, outputs={"map": ""}))
+    cut = cut_graph(two_outputs(), replace(RAW, outputs={"map": ""}))
     assert [head.name for head in cut.spec.outputs] == ["map"]
 
 
@@ -88,7 +88,7 @@ def test_inner_tensors_can_be_the_outputs() -> None:
 )
 def test_what_does_not_fit_is_two_lines(options: dict[str, Any], message: str) -> None:
     with pytest.raises(EdgekitError) as caught:
-        cut_graph(_two_outputs(), replace(RAW, **options))
+        cut_graph(two_outputs(), replace(RAW, **options))
     assert caught.value.message.startswith(message)
     assert caught.value.hint
 
@@ -99,7 +99,7 @@ def test_mean_without_std_is_refused() -> None:
 
 
 def test_integer_outputs_are_refused_by_name() -> None:
-    model = _two_outputs(helper.make_node("ArgMax", ["map"], ["classes"], axis=1))
+    model = two_outputs(helper.make_node("ArgMax", ["map"], ["classes"], axis=1))
     model.graph.output.append(helper.make_tensor_value_info("classes", TensorProto.INT64, [1, 1, 16, 16]))
     with pytest.raises(ModelError, match="output 'classes' is int64"):
         cut_graph(model, RAW)
@@ -112,7 +112,7 @@ def test_control_flow_is_refused_by_name() -> None:
         [],
         [helper.make_tensor_value_info("inner", TensorProto.FLOAT, [1, 4, 16, 16])],
     )
-    model = _two_outputs(
+    model = two_outputs(
         helper.make_node("ReduceMax", ["map"], ["top"], axes=[0, 1, 2, 3], keepdims=0),
         helper.make_node("Cast", ["top"], ["yes"], to=TensorProto.BOOL),
         helper.make_node("If", ["yes"], ["either"], "choice", then_branch=branch, else_branch=branch),

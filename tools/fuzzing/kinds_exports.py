@@ -1,0 +1,103 @@
+"""Kinds of exports beside YOLO's plain ones, and the maps that semantic segmentation and depth are scored against."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import io
+import tempfile
+from pathlib import Path
+
+import cv2
+import numpy as np
+import onnx
+
+from fuzzing.kind import Kind, as_file
+from fuzzing.kinds_graph import check_stock
+from fuzzing.mutate_bytes import mutate_bytes
+from fuzzing.mutate_graph import mutate_graph
+
+MAP_WH = (12, 8)
+
+
+@functools.cache
+def export_seeds() -> tuple[bytes, ...]:
+    """Q/DQ twins, open vocabularies, class maps and depth maps."""
+    from tests.export.test_similarity import SPELLINGS, open_vocabulary
+    from tests.qdq_twins import qdq_twin
+    from tests.tiny_maps import tiny_depth, tiny_semantic
+    from tests.tiny_yolo import save_tiny_yolo
+
+    with tempfile.TemporaryDirectory() as folder:
+        stock = save_tiny_yolo(Path(folder) / "stock.onnx", opset=13)
+        twins = [qdq_twin(stock, symmetric=symmetric) for symmetric in (True, False)]
+    maps = [tiny_semantic(), tiny_semantic(tail="scores"), tiny_depth()]
+    return _serialized([*twins, *maps, *(open_vocabulary(spelling) for spelling in SPELLINGS)])
+
+
+@functools.cache
+def network_seeds() -> tuple[bytes, ...]:
+    """Networks that are no YOLO: classifiers, several outputs, attention over words, Q/DQ pairs."""
+    from tests.export.test_classify import SPELLINGS
+    from tests.export.test_qdq import pair_graph
+    from tests.export.test_raw import two_outputs
+    from tests.export.test_word_attention import attention
+
+    return _serialized([*SPELLINGS.values(), two_outputs(), attention(), attention(13), pair_graph(low=0)])
+
+
+def _serialized(models: list[onnx.ModelProto]) -> tuple[bytes, ...]:
+    return tuple(bytes(model.SerializeToString()) for model in models)
+
+
+def check_network(path: Path) -> None:
+    """Cut it as raw, and as a classifier where it may be one."""
+    from edgekit.errors import EdgekitError
+    from edgekit.export import CutOptions, cut_model
+    from edgekit.export.input_options import InputOptions
+
+    inputs = InputOptions(mean=(0.0,), std=(255.0,))
+    with contextlib.suppress(EdgekitError):  # refused as a classifier; what it is as arrays decides
+        cut_model(path, path.parent / "classifier.onnx", CutOptions(task="classify", inputs=inputs))
+    cut_model(path, path.parent / "raw.onnx", CutOptions(task="raw", inputs=inputs))
+
+
+@functools.cache
+def map_seeds() -> tuple[bytes, ...]:
+    """A class map, a depth map, both as a PNG and the second as an array."""
+    rng = np.random.default_rng(0)
+    classes = rng.integers(0, 5, MAP_WH[::-1], np.uint8)
+    depths = rng.integers(0, 9000, MAP_WH[::-1]).astype(np.uint16)
+    stream = io.BytesIO()
+    np.save(stream, depths.astype(np.float32) / 1000)
+    return (*(cv2.imencode(".png", values)[1].tobytes() for values in (classes, depths)), stream.getvalue())
+
+
+def check_map(path: Path) -> None:
+    """Read it as each label that it could be."""
+    from edgekit.errors import EdgekitError
+    from edgekit.evaluation.map_labels import MapLabels
+
+    data, last = path.read_bytes(), None
+    for suffix, task in ((".png", "semantic"), (".png", "depth"), (".npy", "depth")):
+        label = path.with_suffix(suffix)
+        label.write_bytes(data)
+        labels = MapLabels(task, {path: label}, class_of={1: 0, 2: 1} if task == "semantic" else {})
+        try:
+            labels.read(path, MAP_WH)
+        except EdgekitError as error:
+            last = error
+        else:
+            return
+    assert last is not None
+    raise last
+
+
+KINDS = (
+    Kind("exports", "Q/DQ, open-vocabulary, semantic and depth exports, cut", export_seeds, mutate_graph,
+         as_file("stock.onnx"), check_stock, lambda path: ["cut", str(path), "-o", str(path.parent / "heads.onnx")]),
+    Kind("network", "networks that are no YOLO, cut as raw and as classifiers", network_seeds, mutate_graph,
+         as_file("network.onnx"), check_network,
+         lambda path: ["cut", str(path), "--task", "raw", "--normalize", "unit", "-o", str(path.parent / "cut.onnx")]),
+    Kind("map", "class maps and depth maps, as PNG and arrays", map_seeds, mutate_bytes, as_file("label"), check_map),
+)  # fmt: skip
