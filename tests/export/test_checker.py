@@ -6,9 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from edgekit.compilation.toolchain.find import Toolchain, find_toolchain
+from edgekit.compilation.toolchain.find import Toolchain
 from edgekit.compilation.toolchain.run import run_command
-from edgekit.errors import ToolchainError
 from edgekit.export import CutOptions, cut_model
 from edgekit.logs.mapper_log import MapperLog
 from edgekit.logs.read_log import read_file
@@ -29,15 +28,6 @@ TINY = [
     ("yolo26", "pose", {"end_to_end": True, "opset": 17}),
     ("yolo26", "classify", {"opset": 17}),
 ]
-
-
-@pytest.fixture(scope="module")
-def toolchain() -> Toolchain:
-    """The installed toolchain; skips where there is none."""
-    try:
-        return find_toolchain(["path", "private"])
-    except ToolchainError as error:
-        pytest.skip(f"{error.message}; make test-toolchain installs it")
 
 
 def check(toolchain: Toolchain, heads: Path) -> MapperLog:

@@ -13,9 +13,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edgekit.compilation.toolchain.find import Toolchain, find_toolchain
+from edgekit.compilation.toolchain.find import Toolchain
 from edgekit.decode import DecodeOptions, Decoder
-from edgekit.errors import ToolchainError
 from edgekit.export import cut_model
 from edgekit.graph.onnx_graph import load_model, open_session
 from edgekit.ops.letterbox import Letterbox
@@ -57,15 +56,6 @@ def test_an_export_is_decoded_as_it_does_itself(tmp_path: Path, description: str
     else:
         assert isinstance(results, DepthMap)
         np.testing.assert_allclose(results.depth, expected.reshape(SIZE, SIZE), rtol=2e-3)
-
-
-@pytest.fixture(scope="module")
-def toolchain() -> Toolchain:
-    """The installed toolchain; skips where there is none."""
-    try:
-        return find_toolchain(["path", "private"])
-    except ToolchainError as error:
-        pytest.skip(f"{error.message}; make test-toolchain installs it")
 
 
 @pytest.mark.toolchain

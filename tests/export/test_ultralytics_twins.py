@@ -7,8 +7,6 @@ Ultralytics, that package exports a network of random, lively weights with its o
 
 from __future__ import annotations
 
-import os
-import subprocess
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -24,16 +22,14 @@ from edgekit.export.metadata import read_metadata
 from edgekit.graph.declared_quantization import read_declared
 from edgekit.ops.letterbox import letterbox_image
 from edgekit.spec import Preprocess
-from tests.conftest import ROOT
 from tests.export.detection_twins import count, detect, lowest_overlap
 from tests.qdq_twins import qdq_twin
 from tests.stock_rows import noise_image, run_onnx
+from tests.ultralytics_exports import ultralytics_export
 
 pytestmark = pytest.mark.slow
 MODELS = ("yolov8n-seg.onnx", "trained/yolo11n.onnx", "trained/yolov5n.onnx")
 IMAGES = 4
-EXPORTER = ROOT / "tools" / "census_steps" / "export_model.py"
-PYTHON = os.environ.get("EDGEKIT_ULTRALYTICS_PYTHON", "")
 
 
 def opset(version: int) -> Callable[[Path, list[Path]], onnx.ModelProto]:
@@ -131,20 +127,9 @@ OPTIONS = {
 }
 
 
-def exported(folder: Path, options: Mapping[str, str]) -> onnx.ModelProto:
-    command = [PYTHON, str(EXPORTER), "yolo11.yaml", str(folder / "model.onnx"), "--size", "320"]
-    for key, value in options.items():
-        command += ["--set", f"{key}={value}"]
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
-    assert (folder / "model.onnx").is_file(), done.stderr[-2000:]
-    return onnx.load(folder / "model.onnx")
-
-
 @pytest.fixture(scope="module")
 def plain_export(tmp_path_factory: pytest.TempPathFactory) -> onnx.ModelProto:
-    if not PYTHON:
-        pytest.skip("EDGEKIT_ULTRALYTICS_PYTHON names no interpreter with Ultralytics")
-    return exported(tmp_path_factory.mktemp("ultralytics"), {})
+    return onnx.load(ultralytics_export(tmp_path_factory.mktemp("ultralytics"), "yolo11"))
 
 
 @pytest.mark.parametrize("name", OPTIONS)
@@ -153,7 +138,8 @@ def test_an_export_with_an_option_gives_the_plain_heads(
 ) -> None:
     """Heads, not detections: random networks show hundreds of equal scores, of which the first are kept."""
     options, tolerance = OPTIONS[name]
-    plain, twin = cut_graph(plain_export), cut_graph(exported(tmp_path, options))
+    plain = cut_graph(plain_export)
+    twin = cut_graph(onnx.load(ultralytics_export(tmp_path, "yolo11", options=options)))
     image = noise_image((320, 320))
     actual = run_onnx(twin.model, image)
     for head, values in run_onnx(plain.model, image).items():
