@@ -69,8 +69,13 @@ def load_model(path: Path) -> onnx.ModelProto:
     except Exception as error:  # protobuf, onnx and the file system raise many kinds
         raise ModelError(f"{path}: cannot be read as ONNX ({_first_line(error)})", hint=again) from error
     check_text(model, str(path))
-    if not model.graph.node:
-        raise ModelError(f"{path}: an ONNX file without nodes, expected a YOLO graph", hint=again)
+    for what, missing in (
+        ("an ONNX file without nodes", not model.graph.node),
+        ("a graph without outputs", not model.graph.output),
+        ("a node without outputs", not all(node.output for node in model.graph.node)),
+    ):
+        if missing:
+            raise ModelError(f"{path}: {what}, expected a network", hint=again)
     check_tensors(model, str(path))
     sort_nodes(model, str(path))
     check_model(model, str(path))

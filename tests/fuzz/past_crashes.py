@@ -19,6 +19,7 @@ from tests.logs.synthetic_bin import compiled_bin
 from tests.sim.synthetic import NodeSpec, graph_bytes
 
 REFUSED, READ = "refused", "ok"
+MAP = 2  # the first class map among the seeds of exports
 
 
 @dataclass(frozen=True)
@@ -117,6 +118,33 @@ def declared(element: int = 1, side: int = 64) -> bytes:
     return bytes(model.SerializeToString())
 
 
+def without_outputs(kind: str, number: int = 0, *, of_node: bool = False) -> bytes:
+    """An export that computes and gives nothing."""
+    import onnx
+
+    model = onnx.load_from_string(seed(kind, number))
+    del (model.graph.node[0] if of_node else model.graph).output[:]
+    return bytes(model.SerializeToString())
+
+
+def pair_with(scales: np.ndarray) -> bytes:
+    """A Q/DQ pair over weights of four channels."""
+    from onnx import numpy_helper
+
+    from tests.export.test_qdq import pair_graph
+
+    model = pair_graph(low=0)
+    stored = next(tensor for tensor in model.graph.initializer if tensor.name == "w_scale")
+    stored.CopyFrom(numpy_helper.from_array(scales, stored.name))
+    return bytes(model.SerializeToString())
+
+
+def open_string() -> bytes:
+    data = seed("map", 2)
+    assert b"'shape': " in data
+    return data.replace(b"'shape': ", b"'shape: ")
+
+
 def seed(kind: str, number: int = 0) -> bytes:
     return KINDS[kind].seeds()[number]
 
@@ -197,6 +225,12 @@ PAST = (
     Crash("negative dims", "quantized", lambda: initializer_dims([-1, -4])),
     Crash("an unknown element type", "quantized", lambda: initializer_dims([1, 1, 1, 4], 99)),
     Crash("an input of an unknown type", "stock", lambda: declared(element=-1)),
+    Crash("a classifier without outputs", "network", lambda: without_outputs("network")),
+    Crash("a cut map without outputs", "exports", lambda: without_outputs("exports", MAP)),
+    Crash("a node without outputs", "network", lambda: without_outputs("network", of_node=True)),
+    Crash("a Q/DQ pair without scales", "network", lambda: pair_with(np.zeros(0, np.float32))),
+    Crash("a Q/DQ pair with two scales of four channels", "network", lambda: pair_with(np.ones(2, np.float32))),
+    Crash("a depth array whose header has an open string", "map", open_string),
     Crash("an input of a negative height", "stock", lambda: declared(side=-64)),
     Crash("an input of a huge height", "stock", lambda: declared(side=2**40)),
     Crash("a nested shape", "sidecar", changed("sidecar", set_in("outputs", 0, "shape", value=[1, [8], 12, 64]))),
