@@ -1,4 +1,4 @@
-"""How an image becomes a model's input: size, fit, padding, colour range, mean and standard deviation."""
+"""A model's input, and how an image becomes it: size, fit, padding, colour range, mean and standard deviation."""
 
 from __future__ import annotations
 
@@ -12,12 +12,59 @@ from edgekit.text import shorten
 
 ColorRange = Literal["full", "studio"]
 Fit = Literal["pad", "crop", "stretch"]
+InputKind = Literal["nv12", "rgb", "bgr", "yuv444", "gray", "featuremap"]
 COLOR_RANGES: tuple[ColorRange, ...] = get_args(ColorRange)
 FITS: tuple[Fit, ...] = get_args(Fit)
+INPUT_KINDS: tuple[InputKind, ...] = get_args(InputKind)
 PAD_VALUE = 114  # the grey that Ultralytics pads with
 MAX_SIDE = 16384
+MAX_SIDES = 8  # of a tensor
+MAX_ELEMENTS = 1 << 30  # of a tensor
+MAX_BATCH = 128  # of the compiler's input_batch
 MAX_MEAN = 65535.0  # pixels of 16 bits
 UNIT_STD = (255.0,)  # float models that take pixels in 0..1, as Ultralytics' do
+
+
+@dataclass(frozen=True, slots=True)
+class InputSpec:
+    """The model's input tensor.
+
+    A float model (stage "stock" or "heads") takes `kind` "rgb", NCHW, float32 in 0..1; a quantized one takes uint8
+    pixels (nv12: one flat array of H*W*3/2 bytes, the Y plane, then interleaved UV).
+
+    Attributes:
+        name: Of the tensor.
+        kind: Of image: one of `InputKind`.
+        layout: "NCHW" or "NHWC"; nv12 has none.
+        shape: Of the float model's tensor, batch included: of a featuremap, and of every input behind the first. Empty
+            for the one image of most models, whose size the preprocess has.
+        batch: Images per call of the compiled model, along the first axis of its inputs and outputs. The float model
+            and the shapes of the sidecar are those of one image.
+    """
+
+    name: str
+    kind: str = "rgb"
+    layout: str = "NCHW"
+    shape: tuple[int, ...] = ()
+    batch: int = 1
+
+    def __post_init__(self) -> None:
+        _require_input(self.kind in INPUT_KINDS, "kind", self.kind, _any_of(INPUT_KINDS))
+        _require_input(self.layout in ("NCHW", "NHWC"), "layout", self.layout, "NCHW or NHWC")
+        _require_input(len(self.shape) <= MAX_SIDES, "shape", self.shape, f"at most {MAX_SIDES} sides")
+        _require_input(all(0 < side <= MAX_ELEMENTS for side in self.shape), "shape", self.shape, "positive numbers")
+        _require_input(math.prod(self.shape) <= MAX_ELEMENTS, "shape", self.shape, "at most 2^30 elements")
+        _require_input(1 <= self.batch <= MAX_BATCH, "batch", self.batch, f"1..{MAX_BATCH}")
+
+    @property
+    def is_image(self) -> bool:
+        """Whether images are made into it; a featuremap takes an array as it is."""
+        return self.kind != "featuremap"
+
+    @property
+    def size_wh(self) -> tuple[int, int]:
+        """Width and height of an image whose shape (1, c, h, w) is recorded."""
+        return self.shape[3], self.shape[2]
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +125,10 @@ def _any_of(values: tuple[str, ...]) -> str:
     return "one of " + ", ".join(values)
 
 
-def _require(condition: bool, name: str, value: object, expected: str) -> None:
+def _require(condition: bool, name: str, value: object, expected: str, *, part: str = "preprocess") -> None:
     if not condition:
-        raise ModelError(f"preprocess.{name} is {shorten(value)}, expected {expected}", hint=HINT)
+        raise ModelError(f"{part}.{name} is {shorten(value)}, expected {expected}", hint=HINT)
+
+
+def _require_input(condition: bool, name: str, value: object, expected: str) -> None:
+    _require(condition, name, value, expected, part="input")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Literal, get_args
@@ -12,8 +12,11 @@ from typing import Any, Literal, get_args
 from edgekit.errors import DataError, ModelError
 from edgekit.files import read_json, sha256_file, write_json
 from edgekit.preprocess import COLOR_RANGES as COLOR_RANGES
-from edgekit.preprocess import MAX_SIDE
+from edgekit.preprocess import INPUT_KINDS as INPUT_KINDS
+from edgekit.preprocess import MAX_SIDE, MAX_SIDES
 from edgekit.preprocess import PAD_VALUE as PAD_VALUE
+from edgekit.preprocess import InputKind as InputKind
+from edgekit.preprocess import InputSpec as InputSpec
 from edgekit.preprocess import Preprocess as Preprocess
 from edgekit.records import HINT, as_mapping, check_envelope, envelope, from_json, to_json
 from edgekit.text import shorten
@@ -21,40 +24,15 @@ from edgekit.text import shorten
 KIND = "model"  # in the schema of a sidecar
 TaskName = Literal["detect", "segment", "pose", "obb", "classify", "semantic", "depth", "raw"]
 Stage = Literal["stock", "heads", "quantized", "bin"]
-InputKind = Literal["nv12", "rgb", "bgr", "yuv444", "gray", "featuremap"]
 Role = Literal["box", "class", "mask", "keypoint", "angle", "proto", "object", "depth", "raw"]
 TASK_NAMES: tuple[TaskName, ...] = get_args(TaskName)
 STAGES: tuple[Stage, ...] = get_args(Stage)
-INPUT_KINDS: tuple[InputKind, ...] = get_args(InputKind)
 ROLES: tuple[Role, ...] = get_args(Role)
 DEPTH_ACTIVATIONS: tuple[str, ...] = ("exp", "sigmoid", "softplus", "linear")
 GRID_ROLES = ("box", "class", "object", "depth")  # one of them is on every stride
 HEAD_DTYPES = ("float32", "int32", "int16", "int8")
 MARCHES = ("bernoulli2", "bayes", "bayes-e", "nash-e", "nash-m", "nash-p")
-MAX_SIDES = 8  # of a tensor
 MAX_BINS = 1024  # reg_max is 16 in practice
-
-
-@dataclass(frozen=True, slots=True)
-class InputSpec:
-    """The model's input tensor.
-
-    A float model (stage "stock" or "heads") takes `kind` "rgb", NCHW, float32 in 0..1; a quantized one takes uint8
-    pixels (nv12: one flat array of H*W*3/2 bytes, the Y plane, then interleaved UV).
-
-    Attributes:
-        name: Of the tensor.
-        kind: Of image: one of `InputKind`.
-        layout: "NCHW" or "NHWC"; nv12 has none.
-    """
-
-    name: str
-    kind: str = "rgb"
-    layout: str = "NCHW"
-
-    def __post_init__(self) -> None:
-        _require(self.kind in INPUT_KINDS, "input.kind", self.kind, _any_of(INPUT_KINDS))
-        _require(self.layout in ("NCHW", "NHWC"), "input.layout", self.layout, "NCHW or NHWC")
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +142,7 @@ class ModelSpec:
     Attributes:
         task: One of `TaskName`.
         names: Of the classes.
-        input: The input tensor.
+        input: The input tensor: the first image, or, where none is an image, the first featuremap.
         preprocess: How an image becomes it.
         outputs: The output tensors.
         stage: Which file it describes: "stock" export, cut "heads", "quantized" graph or "bin".
@@ -179,6 +157,7 @@ class ModelSpec:
         files: Related files by part ("model", "quantized", ...).
         tools: The versions that made it.
         notes: What was assumed because nothing said it.
+        more_inputs: The inputs besides `input`, of the task "raw"; see `preprocess_of`.
     """
 
     task: str
@@ -198,6 +177,7 @@ class ModelSpec:
     files: Mapping[str, FileRef] = field(default_factory=dict)
     tools: Mapping[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    more_inputs: tuple[InputSpec, ...] = ()
 
     def __post_init__(self) -> None:
         _require(self.task in TASK_NAMES, "task", self.task, _any_of(TASK_NAMES))
@@ -212,11 +192,35 @@ class ModelSpec:
         output_names = [head.name for head in self.outputs]
         distinct = len(set(output_names)) == len(output_names)
         _require(distinct, "output names", output_names, "each once")
+        input_names = [model_input.name for model_input in self.inputs]
+        _require(len(set(input_names)) == len(input_names), "input names", input_names, "each once")
+        _require(self.task == "raw" or not self.more_inputs, "more_inputs", input_names[1:], "none but for task raw")
+        for model_input in self.more_inputs:
+            sides = 4 if model_input.is_image else 1
+            fits = len(model_input.shape) >= sides
+            _require(fits, f"shape of input {model_input.name!r}", model_input.shape, f"at least {sides} sides")
         object.__setattr__(self, "files", MappingProxyType(dict(self.files)))
         object.__setattr__(self, "tools", MappingProxyType(dict(self.tools)))
 
     def __reduce__(self) -> tuple[Any, ...]:  # mapping proxies do not pickle
         return spec_from_dict, (spec_to_dict(self),)
+
+    @property
+    def inputs(self) -> tuple[InputSpec, ...]:
+        """Every input, `input` first."""
+        return (self.input, *self.more_inputs)
+
+    @property
+    def takes_one_image(self) -> bool:
+        """Whether one image is all that the model takes."""
+        return not self.more_inputs and self.input.is_image
+
+    def preprocess_of(self, model_input: InputSpec) -> Preprocess:
+        """Return how an image becomes this input: as that of `input`, at the size of its own shape."""
+        if model_input.name == self.input.name or not model_input.is_image:
+            return self.preprocess
+        width, height = model_input.size_wh
+        return replace(self.preprocess, width=width, height=height)
 
     @property
     def num_classes(self) -> int:
