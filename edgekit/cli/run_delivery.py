@@ -13,7 +13,7 @@ from edgekit.cli.run_summary import say
 if TYPE_CHECKING:
     from edgekit.cli.run_tracking import RunTracking
     from edgekit.output.draw_times import FrameRate
-    from edgekit.output.h264 import H264Encoder
+    from edgekit.output.h264 import VideoEncoder
     from edgekit.output.sending import Sending
     from edgekit.output.sinks import ImageSink, RowSink
     from edgekit.results import Results
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from edgekit.tracking.counting import Event
 
 
-CODECS = ("auto", "h264", "mp4v")
+CODECS = ("auto", "h264", "board", "mp4v")
 
 
 def add_delivery(parser: argparse.ArgumentParser) -> None:
@@ -32,7 +32,8 @@ def add_delivery(parser: argparse.ArgumentParser) -> None:
         "--codec",
         default="auto",
         choices=CODECS,
-        help="of annotated videos: h264 by ffmpeg, mp4v by OpenCV (default: auto, h264 where ffmpeg is installed)",
+        help="of annotated videos: h264 by ffmpeg, board: the same by the board's encoder (hobot_vio), mp4v by OpenCV "
+        "(default: auto, h264 where ffmpeg is installed)",
     )
     group.add_argument("--draw-times", action="store_true", help="write milliseconds and frames/s on each image")
     group.add_argument("--mqtt", default="", metavar="URL", help="send to mqtt://[USER:PASSWORD@]HOST[:PORT]/TOPIC")
@@ -50,17 +51,21 @@ def add_delivery(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def chosen_encoder(codec: str) -> H264Encoder | None:
-    """Return the ffmpeg that encodes H.264; None for OpenCV's mp4v, which is said where nobody asked for it.
+def chosen_encoder(codec: str) -> VideoEncoder | None:
+    """Return what encodes H.264; None for OpenCV's mp4v, which is said where nobody asked for it.
 
     Raises:
         ConfigError: Where H.264 is required and there is no ffmpeg that encodes it.
+        DeviceError: Where the board's encoder is required and this is no board.
     """
     from edgekit.errors import ConfigError
+    from edgekit.output.board_video import find_board_encoder
     from edgekit.output.h264 import find_h264
 
     if codec == "mp4v":
         return None
+    if codec == "board":
+        return find_board_encoder()
     encoder = find_h264()
     if encoder is None and codec == "h264":
         raise ConfigError(

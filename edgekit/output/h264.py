@@ -7,10 +7,10 @@ import functools
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -19,7 +19,7 @@ from edgekit.errors import OutputError
 from edgekit.files import atomic_path
 from edgekit.text import printable
 
-__all__ = ["H264Encoder", "find_h264", "h264_writer"]
+__all__ = ["EVEN_SIDES", "H264Encoder", "VideoEncoder", "ffmpeg_stream", "find_h264", "h264_writer"]
 
 # Encoders of ffmpeg with their options, the best first: software, then what the kernel of a board offers.
 ENCODERS: dict[str, tuple[str, ...]] = {
@@ -30,9 +30,18 @@ ENCODERS: dict[str, tuple[str, ...]] = {
 PROBE_TIMEOUT_S = 20.0
 FINISH_TIMEOUT_S = 120.0
 SHOWN = 300  # characters of what ffmpeg says
-EVEN = "pad=ceil(iw/2)*2:ceil(ih/2)*2"  # 4:2:0 has a chroma sample for two pixels each way
+EVEN_SIDES = "pad=ceil(iw/2)*2:ceil(ih/2)*2"  # 4:2:0 has a chroma sample for two pixels each way
 
 Image = npt.NDArray[np.uint8]
+
+
+class VideoEncoder(Protocol):
+    """What encodes annotated videos."""
+
+    def writer(
+        self, path: Path, *, fps: float, size_wh: tuple[int, int]
+    ) -> contextlib.AbstractContextManager[Callable[[Image], None]]:
+        """Return what appends frames (h, w, 3) uint8 BGR of one size to a video."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +50,12 @@ class H264Encoder:
 
     command: str
     name: str
+
+    def writer(
+        self, path: Path, *, fps: float, size_wh: tuple[int, int]
+    ) -> contextlib.AbstractContextManager[Callable[[Image], None]]:
+        """Return `h264_writer` for this encoder."""
+        return h264_writer(path, fps=fps, size_wh=size_wh, encoder=self)
 
 
 @functools.lru_cache(maxsize=1)
@@ -79,8 +94,26 @@ def h264_writer(
     Raises:
         OutputError: Where ffmpeg fails, with what it said.
     """
+    raw = ("-f", "rawvideo", "-pix_fmt", "bgr24", "-s", f"{size_wh[0]}x{size_wh[1]}", "-r", f"{fps:.6g}", "-i", "-")
+    coded = ("-vf", EVEN_SIDES, "-c:v", encoder.name, *ENCODERS[encoder.name], "-pix_fmt", "yuv420p")
+    with ffmpeg_stream(path, encoder.command, (*raw, *coded)) as write:
+        yield lambda image: write(np.ascontiguousarray(image).data)
+
+
+@contextlib.contextmanager
+def ffmpeg_stream(path: Path, command: str, arguments: Sequence[str]) -> Iterator[Callable[[bytes | memoryview], None]]:
+    """Yield a function that hands bytes to an ffmpeg that writes an .mp4.
+
+    Args:
+        path: The video; it appears when all is written.
+        command: The ffmpeg.
+        arguments: Its input, which is `-`, and how that is encoded.
+
+    Raises:
+        OutputError: Where ffmpeg fails, with what it said.
+    """
     with atomic_path(path) as temporary, tempfile.TemporaryFile() as error_output:
-        process = _started(temporary, fps, size_wh, encoder, error_output)
+        process = _started(temporary, command, arguments, error_output)
         try:
             assert process.stdin is not None
             yield functools.partial(_append, process.stdin, path, error_output)
@@ -97,27 +130,23 @@ def h264_writer(
                 _close(process.stdin)
 
 
-def _started(
-    path: Path, fps: float, size_wh: tuple[int, int], encoder: H264Encoder, error_output: IO[bytes]
-) -> subprocess.Popen[bytes]:
-    raw = ("-f", "rawvideo", "-pix_fmt", "bgr24", "-s", f"{size_wh[0]}x{size_wh[1]}", "-r", f"{fps:.6g}", "-i", "-")
-    coded = ("-vf", EVEN, "-c:v", encoder.name, *ENCODERS[encoder.name], "-pix_fmt", "yuv420p")
-    command = (encoder.command, "-hide_banner", "-loglevel", "error", "-y", *raw, *coded, "-movflags", "+faststart")
+def _started(path: Path, command: str, arguments: Sequence[str], error_output: IO[bytes]) -> subprocess.Popen[bytes]:
+    quiet, playable = ("-hide_banner", "-loglevel", "error", "-y"), ("-movflags", "+faststart")
     try:
         return subprocess.Popen(
-            [*command, f"file:{path.absolute()}"],
+            [command, *quiet, *arguments, *playable, f"file:{path.absolute()}"],
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             stderr=error_output,
             start_new_session=True,  # Ctrl-C is for the run, which then ends the video
         )
     except OSError as error:
-        raise OutputError(f"{encoder.command} cannot be started ({error})", hint="install ffmpeg again") from error
+        raise OutputError(f"{command} cannot be started ({error})", hint="install ffmpeg again") from error
 
 
-def _append(stream: IO[bytes], path: Path, error_output: IO[bytes], image: Image) -> None:
+def _append(stream: IO[bytes], path: Path, error_output: IO[bytes], data: bytes | memoryview) -> None:
     try:
-        stream.write(np.ascontiguousarray(image).data)
+        stream.write(data)
     except (OSError, ValueError) as error:  # it has ended: what it said tells why
         raise _failed(path, error_output) from error
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import functools
 import json
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -16,7 +15,7 @@ import numpy.typing as npt
 from edgekit.errors import OutputError
 from edgekit.output.document import atomic_stream
 from edgekit.output.folder import RunFolder
-from edgekit.output.h264 import H264Encoder, h264_writer
+from edgekit.output.h264 import VideoEncoder
 from edgekit.output.names import OutputNames, numbered
 from edgekit.output.preview import Preview, listen_address
 from edgekit.output.writer import video_writer, write_image
@@ -39,7 +38,7 @@ def image_sink(folder: RunFolder, names: OutputNames) -> ImageSink:
 
 @contextlib.contextmanager
 def video_sink(
-    folder: RunFolder, *, fps: float, first: int = 1, encoder: H264Encoder | None = None
+    folder: RunFolder, *, fps: float, first: int = 1, encoder: VideoEncoder | None = None
 ) -> Iterator[ImageSink]:
     """Yield a function that appends images to a video; a new resolution begins another one (video-2.mp4, ...).
 
@@ -47,9 +46,9 @@ def video_sink(
         folder: Of the run.
         fps: Frames per second.
         first: The number of the first video, above 1 if a resumed run continues beside earlier ones.
-        encoder: An ffmpeg that encodes H.264; without it OpenCV writes mp4v.
+        encoder: What encodes H.264; without it OpenCV writes mp4v.
     """
-    writer = video_writer if encoder is None else functools.partial(h264_writer, encoder=encoder)
+    writer = video_writer if encoder is None else encoder.writer
     with contextlib.ExitStack() as stack:
         append: Callable[[Image], None] | None = None
         size_wh, number = (0, 0), first - 1

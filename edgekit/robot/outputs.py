@@ -12,7 +12,7 @@ from typing import Any
 from edgekit.output.draw_counts import draw_counts
 from edgekit.output.draw_times import FrameRate, draw_times
 from edgekit.output.folder import RunFolder
-from edgekit.output.h264 import H264Encoder
+from edgekit.output.h264 import VideoEncoder
 from edgekit.output.journal import Journal, journal_lines, journal_name
 from edgekit.output.names import output_names
 from edgekit.output.preview import Preview
@@ -99,7 +99,7 @@ def robot_outputs(
     *,
     trackers: Mapping[str, Mapping[str, Tracker]],
     preview: Preview | None = None,
-    encoder: H264Encoder | None = None,
+    encoder: VideoEncoder | None = None,
 ) -> Iterator[RobotOutputs]:
     """Open what takes the frames of every source; their files are complete when the block ends.
 
