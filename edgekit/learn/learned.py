@@ -12,8 +12,8 @@ import onnx
 from edgekit.compilation.job import load_job
 from edgekit.compiler_api import CompileJob
 from edgekit.data.image_source import ImageSource
-from edgekit.errors import ConfigError
-from edgekit.files import atomic_path, sha256_file, write_json
+from edgekit.errors import ConfigError, DataError
+from edgekit.files import atomic_path, is_file, read_json, sha256_file, write_json
 from edgekit.folding.clip import clip_outputs
 from edgekit.folding.clip_bounds import FRACTIONS, boundable, clipped_thresholds, positive_bounds
 from edgekit.graph.macs import giga_macs
@@ -21,7 +21,7 @@ from edgekit.learn.learned_model import learnable_convolutions, with_weights
 from edgekit.learn.step_budget import steps_for
 from edgekit.learn.torch_library import load_torch
 from edgekit.progress import Progress, silent
-from edgekit.records import envelope
+from edgekit.records import check_envelope, envelope
 from edgekit.sim.compiler.calibration.collect import observe
 from edgekit.sim.compiler.calibration.histogram import Histogram
 from edgekit.sim.compiler.calibration.search import Thresholds, calibrated, thresholds_by
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 FRACTION_IMAGES = 16  # held-out images on which the Clips to start from are chosen
 UNTUNED, CLIPS, LEARNED = "untuned", "clips", "learned"
 POOL_NAME, CHECKPOINT_NAME, REPORT_NAME = "images.u8", "checkpoint.npz", "learn.json"
+LEARNED_NAME, FINISHED_NAME, FINISHED_KIND = "learned.onnx", "finished.json", "finished-learning"
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +68,7 @@ def learn(
     Args:
         yaml: The PTQ yaml of a calibration folder; its cut model is learned and is the target.
         source: Unlabelled images.
-        out: The run's folder; a killed run goes on from its checkpoint there.
+        out: The run's folder; a killed run goes on from its checkpoint there, a finished one is read.
         minutes: About how long on two cores; the number of steps follows from it and from the model alone.
         seed: Of the images' order, mirroring and jitter.
         progress: Called per image and step.
@@ -89,22 +90,24 @@ def learn(
     start = _Start(prepared, torch.device("cuda" if torch.cuda.is_available() else "cpu"))
     pool = fill_pool(source.images, job.spec, out / POOL_NAME, seed=seed, progress=progress)
     steps = steps_for(minutes, giga_macs=giga_macs(prepared.graph), held_out=pool.held_out)
-    observed = dict.fromkeys([*prepared.plan.observed, *boundable(prepared.graph, prepared.plan).values()])
-    magnitudes = observe(job, prepared.graph, list(observed), progress=progress)
-    clips = _best_clips(prepared, start, pool, magnitudes, progress)
-    task = start.task(magnitudes, clips, pool, steps, seed)
-    about = {
-        **envelope("learned"),
+    from_what = {
         "model": {"name": job.onnx_path.name, "sha256": sha256_file(job.onnx_path)},
         "calibration": [sha256_file(path) for path in job.calibration_files],
         "images": {"source": source.fingerprint(), "learned": pool.learned, "held_out": pool.held_out},
         "steps": steps,
         "seed": seed,
-        "clips": clips,
     }
+    finished = _finished(out, from_what)
+    if finished is not None:
+        return finished
+    observed = dict.fromkeys([*prepared.plan.observed, *boundable(prepared.graph, prepared.plan).values()])
+    magnitudes = observe(job, prepared.graph, list(observed), progress=progress)
+    clips = _best_clips(prepared, start, pool, magnitudes, progress)
+    task = start.task(magnitudes, clips, pool, steps, seed)
+    about = {**envelope("learned"), **from_what, "clips": clips}
     state = train(task, about, out / CHECKPOINT_NAME, progress=progress)
     bounds = {name: float(bound.detach()) for name, bound in task.parameters.bounds().items()}
-    _save(with_weights(onnx.load(job.onnx_path), task.parameters.learned_weights()), out / "learned.onnx")
+    _save(with_weights(onnx.load(job.onnx_path), task.parameters.learned_weights()), out / LEARNED_NAME)
     losses = _judge(prepared, start, pool, clips, out, bounds, progress)
     del task, pool
     (out / POOL_NAME).unlink(missing_ok=True)  # hundreds of megabytes
@@ -112,7 +115,39 @@ def learn(
     del report["calibration"]
     report |= _verdict(losses, seed)
     write_json(out / REPORT_NAME, report)
-    return Learned(bool(report["accepted"]), out / "learned.onnx", bounds, clips, report)
+    learned = Learned(bool(report["accepted"]), out / LEARNED_NAME, bounds, clips, report)
+    _finish(learned, out, from_what)
+    return learned
+
+
+def _finish(learned: Learned, out: Path, from_what: Mapping[str, Any]) -> None:
+    """Write that the run has ended, with everything that `_finished` needs."""
+    document = {
+        **envelope(FINISHED_KIND),
+        "from": dict(from_what),
+        "learned": sha256_file(learned.model),
+        "bounds": dict(learned.bounds),
+        "report": dict(learned.report),
+    }
+    write_json(out / FINISHED_NAME, document)
+
+
+def _finished(out: Path, from_what: Mapping[str, Any]) -> Learned | None:
+    """The result of an earlier run that learned from the same; None where there is none that is whole."""
+    path, model = out / FINISHED_NAME, out / LEARNED_NAME
+    if not is_file(path) or not is_file(model):
+        return None
+    try:
+        document = check_envelope(
+            read_json(path), FINISHED_KIND, str(path), error=DataError, hint="it is learned again"
+        )
+        report, bounds = document["report"], document["bounds"]
+        if document["from"] != dict(from_what) or document["learned"] != sha256_file(model):
+            return None
+        bounds, clips = ({str(k): float(v) for k, v in table.items()} for table in (bounds, report["clips"]))
+        return Learned(bool(report["accepted"]), model, bounds, clips, report)
+    except (DataError, KeyError, TypeError, ValueError, AttributeError):
+        return None
 
 
 class _Start:
@@ -180,7 +215,7 @@ def _judge(
     untuned = dict(calibrated(prepared, BuildLog(), progress).thresholds)
     builds: dict[str, tuple[PreparedModel, Mapping[str, float]]] = {UNTUNED: (prepared, untuned)}
     builds[CLIPS] = _clipped_build(job, job.onnx_path, clips, out / "clipped.onnx", progress)
-    builds[LEARNED] = _clipped_build(job, out / "learned.onnx", bounds, out / "learned_clipped.onnx", progress)
+    builds[LEARNED] = _clipped_build(job, out / LEARNED_NAME, bounds, out / "learned_clipped.onnx", progress)
     images = pool.images[pool.learned :]
     return integer_losses(builds, images, start.network, start.on_cpu, job.spec, progress=progress)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -84,6 +85,41 @@ def test_the_same_call_gives_the_same(tuned: tuple[Path, TuneResult], monkeypatc
     again = tune(folder / "tiny.onnx", folder / "images", folder / "out", options)
     assert again.chosen.step.candidate == result.chosen.step.candidate
     assert again.chosen.step.candidate.graph.startswith((LEARNED, "biased"))
+
+
+def test_another_budget_reads_what_was_learned(tuned: tuple[Path, TuneResult], monkeypatch: pytest.MonkeyPatch) -> None:
+    from edgekit.learn import learned, training
+
+    def never(*args: Any, **options: Any) -> None:
+        raise AssertionError("it was learned already")
+
+    folder, result = tuned
+    monkeypatch.setattr(time_budget, "PLANS", (TINY,))
+    monkeypatch.setattr(learned, "steps_for", lambda *args, **options: STEPS)
+    monkeypatch.setattr(training, "train", never)
+    options = TuneOptions(minutes=2.5, learn=1, max_extra_cost=0.5, workers=1)
+    again = tune(folder / "tiny.onnx", folder / "images", folder / "out", options)
+    assert again.learned == result.learned
+    monkeypatch.setattr(learned, "steps_for", lambda *args, **options: STEPS + 1)
+    with pytest.raises(AssertionError, match="it was learned already"):
+        tune(folder / "tiny.onnx", folder / "images", folder / "out", options)
+
+
+@pytest.mark.parametrize("damage", [b"", b"{}", b'{"schema": "finished-learning"}', None])
+def test_a_damaged_result_is_none(tuned: tuple[Path, TuneResult], tmp_path: Path, damage: bytes | None) -> None:
+    from edgekit.learn.learned import FINISHED_NAME, LEARNED_NAME, _finished
+
+    learn = tuned[0] / "out" / "search" / "learn"
+    for name in (FINISHED_NAME, LEARNED_NAME):
+        shutil.copy(learn / name, tmp_path / name)
+    from_what = json.loads((learn / FINISHED_NAME).read_text())["from"]
+    assert _finished(tmp_path, from_what) is not None
+    assert _finished(tmp_path, {**from_what, "seed": 7}) is None
+    if damage is None:
+        (tmp_path / LEARNED_NAME).write_bytes(b"another model")
+    else:
+        (tmp_path / FINISHED_NAME).write_bytes(damage)
+    assert _finished(tmp_path, from_what) is None
 
 
 def test_a_learning_that_gains_nothing_is_said(tuned: tuple[Path, TuneResult]) -> None:
