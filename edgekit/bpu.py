@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from edgekit.preprocess import ColorRange
+from edgekit.spec import InputKind
+
 __all__ = [
     "COLOR_RANGES",
     "INPUT_TYPES",
@@ -21,11 +24,11 @@ WEIGHT_MAX = INT_MAX[8]
 MAX_SHIFT = 31  # bits that one shifter moves
 MULTIPLIER_MIN, MULTIPLIER_MAX = 1 << 14, INT16_MAX  # of a normalized 15-bit multiplier
 # `input_type` of HzSQuantizedPreprocess -> (input kind, colour range). YUV444 and NV12 builds have the same graph.
-INPUT_TYPES: Mapping[str, tuple[str, str]] = {
+INPUT_TYPES: Mapping[str, tuple[InputKind, ColorRange]] = {
     "RGB_128": ("rgb", "full"),
     "BGR_128": ("bgr", "full"),
     "GRAY_128": ("gray", "full"),
     "YUV_BT601_FULL_RANGE_128": ("nv12", "full"),
     "YUV_BT601_VIDEO_RANGE_128": ("nv12", "studio"),
 }
-COLOR_RANGES: Mapping[str, str] = {"regular": "full", "bt601_video": "studio"}  # of input_space_and_range
+COLOR_RANGES: Mapping[str, ColorRange] = {"regular": "full", "bt601_video": "studio"}  # of input_space_and_range

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from edgekit.progress import Progress
-from edgekit.spec import ModelSpec
+from edgekit.spec import March, ModelSpec
 
 if TYPE_CHECKING:
     from edgekit.ptq import PtqConfig
@@ -56,7 +56,7 @@ class CompileJob:
     calibration_dtype: str
     working_dir: Path
     prefix: str
-    march: str
+    march: March
     optimize_level: str
     notes: tuple[str, ...] = ()
 

@@ -6,16 +6,16 @@ import math
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-from edgekit.errors import ModelError
-from edgekit.records import HINT
-from edgekit.text import shorten
+from edgekit.records import any_of, require
 
 ColorRange = Literal["full", "studio"]
 Fit = Literal["pad", "crop", "stretch"]
 InputKind = Literal["nv12", "rgb", "bgr", "yuv444", "gray", "featuremap"]
+Layout = Literal["NCHW", "NHWC"]  # of an image input; nv12 has none
 COLOR_RANGES: tuple[ColorRange, ...] = get_args(ColorRange)
 FITS: tuple[Fit, ...] = get_args(Fit)
 INPUT_KINDS: tuple[InputKind, ...] = get_args(InputKind)
+LAYOUTS: tuple[Layout, ...] = get_args(Layout)
 PAD_VALUE = 114  # the grey that Ultralytics pads with
 MAX_SIDE = 16384
 MAX_SIDES = 8  # of a tensor
@@ -43,14 +43,14 @@ class InputSpec:
     """
 
     name: str
-    kind: str = "rgb"
-    layout: str = "NCHW"
+    kind: InputKind = "rgb"
+    layout: Layout = "NCHW"
     shape: tuple[int, ...] = ()
     batch: int = 1
 
     def __post_init__(self) -> None:
-        _require_input(self.kind in INPUT_KINDS, "kind", self.kind, _any_of(INPUT_KINDS))
-        _require_input(self.layout in ("NCHW", "NHWC"), "layout", self.layout, "NCHW or NHWC")
+        _require_input(self.kind in INPUT_KINDS, "kind", self.kind, any_of(INPUT_KINDS))
+        _require_input(self.layout in LAYOUTS, "layout", self.layout, "NCHW or NHWC")
         _require_input(len(self.shape) <= MAX_SIDES, "shape", self.shape, f"at most {MAX_SIDES} sides")
         _require_input(all(0 < side <= MAX_ELEMENTS for side in self.shape), "shape", self.shape, "positive numbers")
         _require_input(math.prod(self.shape) <= MAX_ELEMENTS, "shape", self.shape, "at most 2^30 elements")
@@ -89,19 +89,19 @@ class Preprocess:
     height: int
     pad_value: int = PAD_VALUE
     interpolation: str = "linear"
-    color_range: str = "full"
-    fit: str = "pad"
+    color_range: ColorRange = "full"
+    fit: Fit = "pad"
     crop_fraction: float = 1.0
     mean: tuple[float, ...] = (0.0,)
     std: tuple[float, ...] = UNIT_STD
 
     def __post_init__(self) -> None:
-        _require(self.fit in FITS, "fit", self.fit, _any_of(FITS))
+        _require(self.fit in FITS, "fit", self.fit, any_of(FITS))
         _require(0 < self.width <= MAX_SIDE, "width", self.width, f"1..{MAX_SIDE}")
         _require(0 < self.height <= MAX_SIDE, "height", self.height, f"1..{MAX_SIDE}")
         _require(0 <= self.pad_value <= 255, "pad_value", self.pad_value, "0..255")
         _require(self.interpolation == "linear", "interpolation", self.interpolation, "linear")
-        _require(self.color_range in COLOR_RANGES, "color_range", self.color_range, _any_of(COLOR_RANGES))
+        _require(self.color_range in COLOR_RANGES, "color_range", self.color_range, any_of(COLOR_RANGES))
         _require(0.1 <= self.crop_fraction <= 1, "crop_fraction", self.crop_fraction, "0.1..1")
         for name in ("mean", "std"):
             values = getattr(self, name)
@@ -121,14 +121,9 @@ class Preprocess:
         return tuple(1 / value for value in self.std)
 
 
-def _any_of(values: tuple[str, ...]) -> str:
-    return "one of " + ", ".join(values)
-
-
-def _require(condition: bool, name: str, value: object, expected: str, *, part: str = "preprocess") -> None:
-    if not condition:
-        raise ModelError(f"{part}.{name} is {shorten(value)}, expected {expected}", hint=HINT)
+def _require(condition: bool, name: str, value: object, expected: str) -> None:
+    require(condition, f"preprocess.{name}", value, expected)
 
 
 def _require_input(condition: bool, name: str, value: object, expected: str) -> None:
-    _require(condition, name, value, expected, part="input")
+    require(condition, f"input.{name}", value, expected)

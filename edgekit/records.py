@@ -7,7 +7,7 @@ schema changes if a field is removed or changes its meaning; fields may be added
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import MISSING, fields, is_dataclass
 from types import NoneType, UnionType
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
@@ -16,7 +16,17 @@ from edgekit.errors import EdgekitError, ModelError
 from edgekit.text import shorten
 from edgekit.version import __version__
 
-__all__ = ["as_list", "as_mapping", "check_envelope", "envelope", "from_json", "to_json", "unexpected"]
+__all__ = [
+    "any_of",
+    "as_list",
+    "as_mapping",
+    "check_envelope",
+    "envelope",
+    "from_json",
+    "require",
+    "to_json",
+    "unexpected",
+]
 
 MAX_INTEGER = 2**53  # beyond it a JSON number is no longer exact everywhere
 MAX_NUMBER = 1e30
@@ -136,6 +146,27 @@ def as_list(value: object, location: str) -> list[Any]:
     return list(value)
 
 
+def require(condition: bool, name: str, value: object, expected: str) -> None:
+    """Check a field of a dataclass.
+
+    Args:
+        condition: Whether its value is legal.
+        name: The field's, for the message.
+        value: What it holds.
+        expected: What it may hold.
+
+    Raises:
+        ModelError: The condition does not hold.
+    """
+    if not condition:
+        raise ModelError(f"{name} is {shorten(value)}, expected {expected}", hint=HINT)
+
+
+def any_of(values: Iterable[object]) -> str:
+    """Return "one of a, b" for the members of a closed set, an empty text as ''."""
+    return "one of " + ", ".join(str(value) or "''" for value in values)
+
+
 def unexpected(location: str, name: str, value: object, expected: str) -> ModelError:
     """Return the error for a value that is not what was expected there."""
     return ModelError(f"{location}: {name} is {shorten(value)}, expected {expected}", hint=HINT)
@@ -161,7 +192,7 @@ def _converted(kind: Any, value: object, location: str, name: str) -> object:
         return None if value is None and NoneType in inner else _converted(inner[0], value, location, name)
     if origin is Literal:
         if value not in inner:
-            raise unexpected(location, name, value, "one of " + ", ".join(map(str, inner)))
+            raise unexpected(location, name, value, any_of(inner))
         return value
     if isinstance(kind, type) and is_dataclass(kind):
         return value if isinstance(value, kind) else from_json(kind, value, location)

@@ -13,25 +13,31 @@ from edgekit.errors import DataError, ModelError
 from edgekit.files import read_json, sha256_file, write_json
 from edgekit.preprocess import COLOR_RANGES as COLOR_RANGES
 from edgekit.preprocess import INPUT_KINDS as INPUT_KINDS
+from edgekit.preprocess import LAYOUTS as LAYOUTS
 from edgekit.preprocess import MAX_SIDE, MAX_SIDES
 from edgekit.preprocess import PAD_VALUE as PAD_VALUE
+from edgekit.preprocess import ColorRange as ColorRange
 from edgekit.preprocess import InputKind as InputKind
 from edgekit.preprocess import InputSpec as InputSpec
+from edgekit.preprocess import Layout as Layout
 from edgekit.preprocess import Preprocess as Preprocess
-from edgekit.records import HINT, as_mapping, check_envelope, envelope, from_json, to_json
+from edgekit.records import any_of, as_mapping, check_envelope, envelope, from_json, require, to_json
 from edgekit.text import shorten
 
 KIND = "model"  # in the schema of a sidecar
 TaskName = Literal["detect", "segment", "pose", "obb", "classify", "semantic", "depth", "raw"]
 Stage = Literal["stock", "heads", "quantized", "bin"]
 Role = Literal["box", "class", "mask", "keypoint", "angle", "proto", "object", "depth", "raw"]
+HeadDtype = Literal["float32", "int32", "int16", "int8"]
+DepthActivation = Literal["exp", "sigmoid", "softplus", "linear"]
+March = Literal["bernoulli2", "bayes", "bayes-e", "nash-e", "nash-m", "nash-p"]
 TASK_NAMES: tuple[TaskName, ...] = get_args(TaskName)
 STAGES: tuple[Stage, ...] = get_args(Stage)
 ROLES: tuple[Role, ...] = get_args(Role)
-DEPTH_ACTIVATIONS: tuple[str, ...] = ("exp", "sigmoid", "softplus", "linear")
-GRID_ROLES = ("box", "class", "object", "depth")  # one of them is on every stride
-HEAD_DTYPES = ("float32", "int32", "int16", "int8")
-MARCHES = ("bernoulli2", "bayes", "bayes-e", "nash-e", "nash-m", "nash-p")
+DEPTH_ACTIVATIONS: tuple[DepthActivation, ...] = get_args(DepthActivation)
+GRID_ROLES: tuple[Role, ...] = ("box", "class", "object", "depth")  # one of them is on every stride
+HEAD_DTYPES: tuple[HeadDtype, ...] = get_args(HeadDtype)
+MARCHES: tuple[March, ...] = get_args(March)
 MAX_BINS = 1024  # reg_max is 16 in practice
 
 
@@ -50,30 +56,30 @@ class HeadSpec:
     """
 
     name: str
-    role: str
+    role: Role
     shape: tuple[int, ...]
     stride: int = 0  # 0 for classify outputs, which have no grid
-    dtype: str = "float32"
+    dtype: HeadDtype = "float32"
     scale: tuple[float, ...] = ()
     axis: int = 3
 
     def __post_init__(self) -> None:
         location = f"output {self.name!r}"
-        _require(self.role in ROLES, f"{location} role", self.role, _any_of(ROLES))
-        _require(self.dtype in HEAD_DTYPES, f"{location} dtype", self.dtype, _any_of(HEAD_DTYPES))
+        require(self.role in ROLES, f"{location} role", self.role, any_of(ROLES))
+        require(self.dtype in HEAD_DTYPES, f"{location} dtype", self.dtype, any_of(HEAD_DTYPES))
         least, most = (4, 4) if self.stride > 0 or self.role == "proto" else (1, MAX_SIDES)  # a grid, or scores
-        _require(least <= len(self.shape) <= most, f"{location} shape", self.shape, f"{least}..{most} sides")
-        _require(all(d > 0 for d in self.shape), f"{location} shape", self.shape, "positive numbers")
-        _require(0 <= self.stride <= MAX_SIDE, f"{location} stride", self.stride, f"0..{MAX_SIDE}")
-        _require(math.prod(self.shape) <= 1 << 30, f"{location} shape", self.shape, "at most 2^30 elements")
+        require(least <= len(self.shape) <= most, f"{location} shape", self.shape, f"{least}..{most} sides")
+        require(all(d > 0 for d in self.shape), f"{location} shape", self.shape, "positive numbers")
+        require(0 <= self.stride <= MAX_SIDE, f"{location} stride", self.stride, f"0..{MAX_SIDE}")
+        require(math.prod(self.shape) <= 1 << 30, f"{location} shape", self.shape, "at most 2^30 elements")
         if self.dtype == "float32":
-            _require(not self.scale, f"{location} scale", self.scale, "none, since it is float")
+            require(not self.scale, f"{location} scale", self.scale, "none, since it is float")
         else:
-            _require(0 <= self.axis < len(self.shape), f"{location} axis", self.axis, f"0..{len(self.shape) - 1}")
+            require(0 <= self.axis < len(self.shape), f"{location} axis", self.axis, f"0..{len(self.shape) - 1}")
             allowed = (1, self.shape[self.axis])
-            _require(len(self.scale) in allowed, f"{location} scale count", len(self.scale), _any_of(allowed))
+            require(len(self.scale) in allowed, f"{location} scale count", len(self.scale), any_of(allowed))
             good = all(math.isfinite(s) and s > 0 for s in self.scale)
-            _require(good, f"{location} scale", self.scale[:4], "positive finite numbers")
+            require(good, f"{location} scale", self.scale[:4], "positive finite numbers")
 
     @property
     def key(self) -> str:
@@ -101,7 +107,7 @@ class DepthFormula:
         align_corners: Whether its Resize lays the outer cells on the outer pixels; half-pixel centers otherwise.
     """
 
-    activation: str = "linear"
+    activation: DepthActivation = "linear"
     factor: float = 1.0
     offset: float = 0.0
     gain: float = 1.0
@@ -111,14 +117,14 @@ class DepthFormula:
     align_corners: bool = False
 
     def __post_init__(self) -> None:
-        _require(self.activation in DEPTH_ACTIVATIONS, "depth.activation", self.activation, _any_of(DEPTH_ACTIVATIONS))
+        require(self.activation in DEPTH_ACTIVATIONS, "depth.activation", self.activation, any_of(DEPTH_ACTIVATIONS))
         for name in ("factor", "gain"):
             value = getattr(self, name)
-            _require(math.isfinite(value) and value > 0, f"depth.{name}", value, "a number above 0")
-        _require(math.isfinite(self.offset), "depth.offset", self.offset, "a finite number")
+            require(math.isfinite(value) and value > 0, f"depth.{name}", value, "a number above 0")
+        require(math.isfinite(self.offset), "depth.offset", self.offset, "a finite number")
         limits = [limit for limit in (self.low, self.high) if limit is not None]
-        _require(all(map(math.isfinite, limits)), "depth.low and depth.high", limits, "finite numbers or null")
-        _require(limits == sorted(limits), "depth.low and depth.high", limits, "the lower one first")
+        require(all(map(math.isfinite, limits)), "depth.low and depth.high", limits, "finite numbers or null")
+        require(limits == sorted(limits), "depth.low and depth.high", limits, "the lower one first")
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,9 +136,9 @@ class FileRef:
 
     def __post_init__(self) -> None:
         plain = self.name not in ("", ".", "..") and not any(c in self.name for c in "/\\\0:")
-        _require(plain, "file name", self.name, "a plain name without folders")
+        require(plain, "file name", self.name, "a plain name without folders")
         is_hex = len(self.sha256) == 64 and all(c in "0123456789abcdef" for c in self.sha256)
-        _require(is_hex, f"sha256 of {self.name!r}", self.sha256, "64 hex digits")
+        require(is_hex, f"sha256 of {self.name!r}", self.sha256, "64 hex digits")
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,19 +166,19 @@ class ModelSpec:
         more_inputs: The inputs besides `input`, of the task "raw"; see `preprocess_of`.
     """
 
-    task: str
+    task: TaskName
     names: tuple[str, ...]
     input: InputSpec
     preprocess: Preprocess
     outputs: tuple[HeadSpec, ...]
-    stage: str = "heads"
+    stage: Stage = "heads"
     family: str = ""
     reg_max: int = 16
     anchors: tuple[tuple[tuple[float, float], ...], ...] = ()  # per stride, (width, height) px: YOLOv5 only
     end_to_end: bool = False  # one-to-one heads: no NMS
     keypoint_shape: tuple[int, ...] = ()
     depth: DepthFormula | None = None
-    march: str = ""
+    march: Literal[March, ""] = ""
     simulated: bool = False
     files: Mapping[str, FileRef] = field(default_factory=dict)
     tools: Mapping[str, str] = field(default_factory=dict)
@@ -180,25 +186,25 @@ class ModelSpec:
     more_inputs: tuple[InputSpec, ...] = ()
 
     def __post_init__(self) -> None:
-        _require(self.task in TASK_NAMES, "task", self.task, _any_of(TASK_NAMES))
-        _require(self.stage in STAGES, "stage", self.stage, _any_of(STAGES))
-        _require(self.march in ("", *MARCHES), "march", self.march, _any_of(MARCHES))
-        _require(len(self.names) > 0 or self.task == "raw", "names", self.names, "at least one class name")
-        _require(1 <= self.reg_max <= MAX_BINS, "reg_max", self.reg_max, f"1..{MAX_BINS}")
+        require(self.task in TASK_NAMES, "task", self.task, any_of(TASK_NAMES))
+        require(self.stage in STAGES, "stage", self.stage, any_of(STAGES))
+        require(self.march in ("", *MARCHES), "march", self.march, any_of(MARCHES))
+        require(len(self.names) > 0 or self.task == "raw", "names", self.names, "at least one class name")
+        require(1 <= self.reg_max <= MAX_BINS, "reg_max", self.reg_max, f"1..{MAX_BINS}")
         sizes = [side for at_stride in self.anchors for anchor in at_stride for side in anchor]
-        _require(all(side > 0 for side in sizes), "anchors", self.anchors, "sizes above 0")
-        _require(all(count > 0 for count in self.keypoint_shape), "keypoint_shape", self.keypoint_shape, "counts")
-        _require(len(self.outputs) > 0, "outputs", "none", "at least one")
+        require(all(side > 0 for side in sizes), "anchors", self.anchors, "sizes above 0")
+        require(all(count > 0 for count in self.keypoint_shape), "keypoint_shape", self.keypoint_shape, "counts")
+        require(len(self.outputs) > 0, "outputs", "none", "at least one")
         output_names = [head.name for head in self.outputs]
         distinct = len(set(output_names)) == len(output_names)
-        _require(distinct, "output names", output_names, "each once")
+        require(distinct, "output names", output_names, "each once")
         input_names = [model_input.name for model_input in self.inputs]
-        _require(len(set(input_names)) == len(input_names), "input names", input_names, "each once")
-        _require(self.task == "raw" or not self.more_inputs, "more_inputs", input_names[1:], "none but for task raw")
+        require(len(set(input_names)) == len(input_names), "input names", input_names, "each once")
+        require(self.task == "raw" or not self.more_inputs, "more_inputs", input_names[1:], "none but for task raw")
         for model_input in self.more_inputs:
             sides = 4 if model_input.is_image else 1
             fits = len(model_input.shape) >= sides
-            _require(fits, f"shape of input {model_input.name!r}", model_input.shape, f"at least {sides} sides")
+            require(fits, f"shape of input {model_input.name!r}", model_input.shape, f"at least {sides} sides")
         object.__setattr__(self, "files", MappingProxyType(dict(self.files)))
         object.__setattr__(self, "tools", MappingProxyType(dict(self.tools)))
 
@@ -232,7 +238,7 @@ class ModelSpec:
         """The strides that have boxes (or, without boxes, classes or depths), small to large."""
         return tuple(sorted({h.stride for h in self.outputs if h.role in GRID_ROLES and h.stride}))
 
-    def head(self, role: str, stride: int | None = None) -> HeadSpec:
+    def head(self, role: Role, stride: int | None = None) -> HeadSpec:
         """Return the only output with this role (and stride); raises ModelError if there is not exactly one."""
         heads = [h for h in self.outputs if h.role == role and stride in (None, h.stride)]
         if len(heads) != 1:
@@ -308,12 +314,3 @@ def load_spec(path: Path) -> ModelSpec:
 def file_ref(path: Path) -> FileRef:
     """Return the name and SHA-256 of `path`."""
     return FileRef(Path(path).name, sha256_file(path))
-
-
-def _any_of(values: object) -> str:
-    return "one of " + ", ".join(str(v) or "''" for v in values)  # type: ignore[attr-defined]
-
-
-def _require(condition: bool, name: str, value: object, expected: str) -> None:
-    if not condition:
-        raise ModelError(f"{name} is {shorten(value)}, expected {expected}", hint=HINT)

@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 import math
 import re
+from collections.abc import Iterable
 from pathlib import Path
+from typing import TypeVar
 
 from edgekit.errors import DataError, EdgekitError
 
 MAX_TEXT_BYTES = 64 << 20
 MAX_JSON_DEPTH = 64  # our own files nest at most ten levels
+T = TypeVar("T")
 BOMS = (
     (b"\xef\xbb\xbf", "utf-8"),
     (b"\xff\xfe\x00\x00", "utf-32-le"),
@@ -133,6 +136,34 @@ def check_number(
             hint=f"correct {location} there",
         )
     return float(value)  # type: ignore[arg-type]
+
+
+def check_choice(
+    value: object,
+    choices: Iterable[T],
+    location: str,
+    *,
+    error: type[EdgekitError] = DataError,
+    hint: str = "",
+) -> T:
+    """Return foreign text as the member of a closed set that it equals.
+
+    Args:
+        value: The text.
+        choices: The values that are legal; their type is that of the result.
+        location: Where the text stands, for messages.
+        error: The class of the error raised.
+        hint: The way out; "" to have the text corrected where it stands.
+
+    Raises:
+        EdgekitError: (of class `error`) where the text is none of them.
+    """
+    legal = tuple(choices)
+    for choice in legal:
+        if choice == value:
+            return choice
+    expected = ", ".join(map(str, legal))
+    raise error(f"{location} is {shorten(value)}, expected one of {expected}", hint=hint or f"correct {location} there")
 
 
 def shorten(value: object, length: int = 80) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from edgekit.errors import ModelError
-from edgekit.spec import FileRef, load_spec, save_spec, sidecar_path, spec_from_dict, spec_to_dict
+from edgekit.spec import FileRef, HeadDtype, TaskName, load_spec, save_spec, sidecar_path, spec_from_dict, spec_to_dict
 from tests.decode.scenes import make_spec
 
 
@@ -19,7 +19,7 @@ def plain(**changes: Any) -> dict[str, Any]:
 
 @pytest.mark.parametrize("dtype", ["float32", "int32"])
 @pytest.mark.parametrize("task", ["detect", "segment"])
-def test_round_trip(tmp_path: Path, dtype: str, task: str) -> None:
+def test_round_trip(tmp_path: Path, dtype: HeadDtype, task: TaskName) -> None:
     spec = make_spec(dtype=dtype, task=task)
     save_spec(tmp_path / "m.json", spec)
     assert load_spec(tmp_path / "m.json") == spec
@@ -51,8 +51,8 @@ def head(**changes: Any) -> list[dict[str, Any]]:
 @pytest.mark.parametrize(
     "changes, message",
     [
-        ({"task": "fly"}, "task is 'fly'"),
-        ({"task": 3}, "expected of type str"),
+        ({"task": "fly"}, "task: value is 'fly', expected one of detect"),
+        ({"task": 3}, "task: value is 3, expected one of detect"),
         ({"taks": "detect"}, "field is 'taks'"),
         ({"schema": "edgekit.model/99"}, "of schema 'edgekit.model/99', expected edgekit.model/1"),
         ({"names": []}, "names"),
@@ -60,15 +60,18 @@ def head(**changes: Any) -> list[dict[str, Any]]:
         ({"input": None}, "input"),
         ({"preprocess": {"width": 64}}, "height is missing"),
         ({"preprocess": {"width": -1, "height": 4}}, "preprocess.width is -1"),
-        ({"preprocess": {"width": 64, "height": 4, "color_range": "tv"}}, "color_range is 'tv'"),
+        (
+            {"preprocess": {"width": 64, "height": 4, "color_range": "tv"}},
+            "color_range: value is 'tv', expected one of full",
+        ),
         ({"outputs": []}, "outputs"),
-        ({"outputs": head(role="tail")}, "role is 'tail'"),
-        ({"outputs": head(dtype="float64")}, "dtype is 'float64'"),
+        ({"outputs": head(role="tail")}, "role: value is 'tail', expected one of box"),
+        ({"outputs": head(dtype="float64")}, "dtype: value is 'float64', expected one of float32"),
         ({"outputs": head(scale=[1, 2])}, "scale count is 2"),
         ({"outputs": head(scale=[-1.0])}, "positive finite"),
         ({"outputs": head(shape=[1, 1 << 20, 1 << 20, 1], scale=[1.0])}, "at most 2\\^30"),
         ({"outputs": head() * 2}, "each once"),
-        ({"march": "bayes-f"}, "march is 'bayes-f'"),
+        ({"march": "bayes-f"}, "march: value is 'bayes-f', expected one of .*nash-p, ''"),
         ({"files": {"model": {"name": "../a.bin", "sha256": "0" * 64}}}, "plain name"),
         ({"files": {"model": {"name": "a.bin", "sha256": "xyz"}}}, "64 hex digits"),
     ],

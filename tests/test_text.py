@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from edgekit.errors import ConfigError, DataError
-from edgekit.text import check_integer, check_number, decode_text, parse_json, printable, read_text
+from edgekit.text import check_choice, check_integer, check_number, decode_text, parse_json, printable, read_text
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-32"])
@@ -59,6 +59,14 @@ def test_numbers_are_checked_for_kind_range_and_finiteness() -> None:
     for wrong in (True, "1", float("nan"), float("inf"), 10**400, -(10**5000), [1]):
         with pytest.raises(DataError, match="scale is .* expected a number"):
             check_number(wrong, "scale")
+
+
+def test_a_choice_is_the_member_that_it_equals() -> None:
+    assert check_choice("b", ("a", "b"), "letter") == "b"
+    for wrong in ("c", "", None, 1, ["a"]):
+        with pytest.raises(DataError, match="^letter is .*, expected one of a, b$") as refused:
+            check_choice(wrong, ("a", "b"), "letter")
+        assert refused.value.hint == "correct letter there"
 
 
 def test_hostile_text_reaches_no_terminal_as_it_is() -> None:

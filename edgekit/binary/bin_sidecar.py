@@ -9,8 +9,10 @@ from pathlib import Path
 from edgekit.binary.bin_format import BinInfo, BinOutput, read_bin
 from edgekit.bpu import COLOR_RANGES
 from edgekit.errors import ModelError
-from edgekit.spec import HeadSpec, InputSpec, ModelSpec, Preprocess
+from edgekit.spec import HEAD_DTYPES, INPUT_KINDS, LAYOUTS, MARCHES, HeadSpec, InputSpec, Layout, ModelSpec, Preprocess
+from edgekit.text import check_choice
 
+COMPILE_HINT = "compile the model again"
 WRONG_SIDECAR_HINT = "give the sidecar of the ONNX that was compiled with --sidecar"
 
 
@@ -27,7 +29,8 @@ def bin_spec(spec: ModelSpec, info: BinInfo) -> ModelSpec:
     Raises:
         ModelError: The two are not of the same model.
     """
-    if spec.march not in ("", info.march):
+    march = check_choice(info.march, MARCHES, f"the march of {info.path}", error=ModelError, hint=COMPILE_HINT)
+    if spec.march not in ("", march):
         raise ModelError(
             f"{info.path} was compiled for march {info.march!r}, its sidecar says {spec.march!r}",
             hint="give the sidecar of this build with --sidecar, or compile again",
@@ -37,7 +40,7 @@ def bin_spec(spec: ModelSpec, info: BinInfo) -> ModelSpec:
     return replace(
         spec,
         stage="bin",
-        march=info.march,
+        march=march,
         input=input_spec,
         preprocess=preprocess,
         outputs=tuple(_head_as_built(head, outputs) for head in spec.outputs),
@@ -68,7 +71,10 @@ def _input_as_built(spec: ModelSpec, info: BinInfo) -> tuple[InputSpec, Preproce
             f"{info.path} has the inputs {names}, the sidecar says {spec.input.name}", hint=WRONG_SIDECAR_HINT
         )
     built = info.inputs[0]
-    layout = info.metadata.get("INPUT_LAYOUT_RT", "").split(";")[0].strip() or spec.input.layout
+    kind = check_choice(
+        built.kind, INPUT_KINDS, f"the kind of input {built.name!r} of {info.path}", error=ModelError, hint=COMPILE_HINT
+    )
+    layout = _layout(info, spec.input.layout)
     color_range = COLOR_RANGES.get(built.color_range, spec.preprocess.color_range)
     size_wh = _size_wh(built.shape, layout)
     if size_wh != spec.preprocess.size_wh:
@@ -76,7 +82,15 @@ def _input_as_built(spec: ModelSpec, info: BinInfo) -> tuple[InputSpec, Preproce
             f"{info.path} takes images of {size_wh}, the sidecar says {spec.preprocess.size_wh}",
             hint=WRONG_SIDECAR_HINT,
         )
-    return replace(spec.input, kind=built.kind, layout=layout), replace(spec.preprocess, color_range=color_range)
+    return replace(spec.input, kind=kind, layout=layout), replace(spec.preprocess, color_range=color_range)
+
+
+def _layout(info: BinInfo, default: Layout) -> Layout:
+    """Layout of the first input as the build was asked for it; `default` where it was not."""
+    declared = info.metadata.get("INPUT_LAYOUT_RT", "").split(";")[0].strip()
+    if not declared:
+        return default
+    return check_choice(declared, LAYOUTS, f"INPUT_LAYOUT_RT of {info.path}", error=ModelError, hint=COMPILE_HINT)
 
 
 def _size_wh(shape: tuple[int, ...], layout: str) -> tuple[int, ...]:
@@ -98,4 +112,7 @@ def _head_as_built(head: HeadSpec, outputs: Mapping[str, BinOutput]) -> HeadSpec
     if output.dtype == "float32":
         return replace(head, dtype="float32", scale=())
     axis = len(head.shape) - 1 if output.scale_axis is None else output.scale_axis
-    return replace(head, dtype=output.dtype, scale=output.scales, axis=axis)
+    dtype = check_choice(
+        output.dtype, HEAD_DTYPES, f"the dtype of output {head.name!r}", error=ModelError, hint=COMPILE_HINT
+    )
+    return replace(head, dtype=dtype, scale=output.scales, axis=axis)

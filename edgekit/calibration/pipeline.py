@@ -26,7 +26,7 @@ from edgekit.progress import Progress, silent
 from edgekit.ptq import PtqConfig, save_config
 from edgekit.ptq.fields import HB_MAPPER_MARCHES
 from edgekit.ptq.presets import CALIBRATION_DIR, output_prefix, ptq_config, reasons
-from edgekit.spec import InputSpec, ModelSpec, sidecar_path
+from edgekit.spec import InputKind, InputSpec, March, ModelSpec, sidecar_path
 from edgekit.version import __version__
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
     from edgekit.export import CutOptions
 
-INPUT_KINDS = ("nv12", "rgb", "bgr", "yuv444", "gray")
+IMAGE_KINDS: tuple[InputKind, ...] = ("nv12", "rgb", "bgr", "yuv444", "gray")
 CANDIDATES_PER_PICK = 8  # frames of a video to choose each image from
 
 
@@ -79,8 +79,8 @@ def calibrate(
     *,
     num: int = 50,
     select: str = "diverse",
-    input_kind: str = "nv12",
-    march: str = "bayes-e",
+    input_kind: InputKind = "nv12",
+    march: March = "bayes-e",
     calibration: str = "default",
     max_percentile: float | None = None,
     seed: int = 0,
@@ -161,7 +161,7 @@ def _cut_request(options: CutOptions | None) -> dict[str, Any]:
 def _check_options(select: str, input_kind: str, march: str) -> None:
     legal = {
         "select": (select, SELECTIONS),
-        "input": (input_kind, INPUT_KINDS),
+        "input": (input_kind, IMAGE_KINDS),
         "march": (march, HB_MAPPER_MARCHES),
     }
     for name, (value, values) in legal.items():
@@ -174,8 +174,8 @@ def _plan(
     model: Path,
     heads: onnx.ModelProto,
     spec: ModelSpec,
-    input_kind: str,
-    march: str,
+    input_kind: InputKind,
+    march: March,
     calibration: str,
     max_percentile: float | None,
 ) -> _Plan:

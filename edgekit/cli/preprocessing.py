@@ -10,11 +10,12 @@ from edgekit.errors import ConfigError
 if TYPE_CHECKING:
     from edgekit.export import CutOptions
     from edgekit.export.input_options import InputOptions
+    from edgekit.preprocess import Fit
 
 __all__ = ["add_preprocessing", "cut_options", "input_options"]
 
 NORMALIZATIONS = ("imagenet", "unit", "signed", "pixels")  # the rows of export.input_options, which imports more
-FITS = {"letterbox": "pad", "crop": "crop", "stretch": "stretch"}
+FITS: dict[str, Fit] = {"letterbox": "pad", "crop": "crop", "stretch": "stretch"}
 TASKS = ("classify", "semantic", "depth", "raw")
 
 

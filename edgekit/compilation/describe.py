@@ -24,14 +24,27 @@ from edgekit.graph.onnx_graph import (
     is_horizon,
     load_model,
 )
-from edgekit.spec import HeadSpec, InputSpec, ModelSpec, Preprocess, load_spec, sidecar_path
+from edgekit.preprocess import ColorRange
+from edgekit.spec import (
+    HeadDtype,
+    HeadSpec,
+    InputKind,
+    InputSpec,
+    Layout,
+    ModelSpec,
+    Preprocess,
+    Stage,
+    load_spec,
+    sidecar_path,
+)
 from edgekit.version import __version__
 
-INTEGER_DTYPES = {
+INTEGER_DTYPES: dict[int, HeadDtype] = {
     onnx.TensorProto.INT32: "int32",
     onnx.TensorProto.INT16: "int16",
     onnx.TensorProto.INT8: "int8",
 }
+FEATUREMAP: tuple[InputKind, ColorRange] = ("featuremap", "full")
 STALE_HINT = "remove the sidecar, or write it again: edgekit cut or edgekit compile"
 
 
@@ -66,7 +79,7 @@ def is_quantized(path: Path) -> bool:
     return is_horizon(load_model(Path(path)))
 
 
-def stage_of(model: onnx.ModelProto) -> str:
+def stage_of(model: onnx.ModelProto) -> Stage:
     """Return "quantized", "heads" or "stock", by the graph alone."""
     if is_horizon(model):
         return "quantized"
@@ -120,7 +133,7 @@ def _describe_quantized(model: onnx.ModelProto, _: tuple[int, int] | None, raw_o
     return describe_quantized(model, raw_outputs=raw_outputs)
 
 
-DESCRIBERS: dict[str, Callable[[onnx.ModelProto, tuple[int, int] | None, bool], ModelSpec]] = {
+DESCRIBERS: dict[Stage, Callable[[onnx.ModelProto, tuple[int, int] | None, bool], ModelSpec]] = {
     "stock": _describe_stock,
     "heads": _describe_heads,
     "quantized": _describe_quantized,
@@ -163,17 +176,17 @@ def _quantized_input(index: GraphIndex) -> tuple[InputSpec, Preprocess, tuple[st
     shape = declared_shape(value)
     if len(shape) != 4 or 0 in shape:
         raise ModelError(f"input {value.name!r} is {shape}, expected four fixed sides", hint="compile the model again")
-    layout = "NCHW" if shape[1] in (1, 3) and shape[3] not in (1, 3) else "NHWC"
+    layout: Layout = "NCHW" if shape[1] in (1, 3) and shape[3] not in (1, 3) else "NHWC"
     height, width = shape[2:] if layout == "NCHW" else shape[1:3]
     types = [
         attributes(n)["input_type"].decode()
         for n in index.model.graph.node
         if n.op_type == "HzSQuantizedPreprocess" and "input_type" in attributes(n)
     ]
-    kind, color_range = INPUT_TYPES.get(types[0], ("", "")) if types else ("featuremap", "full")
-    if not kind:
+    if types and types[0] not in INPUT_TYPES:
         known = ", ".join(INPUT_TYPES)
         raise ModelError(f"input_type {types[0]!r} is unknown, expected one of {known}", hint="write a sidecar by hand")
+    kind, color_range = INPUT_TYPES[types[0]] if types else FEATUREMAP
     notes = ("the input is taken for nv12; a yuv444 build has the same graph",) if kind == "nv12" else ()
     return InputSpec(value.name, kind, layout), Preprocess(width, height, color_range=color_range), notes
 

@@ -13,7 +13,7 @@ from edgekit.decode.candidates import Candidates, pick_classes, without_nan
 from edgekit.decode.heads import Floats, Head, Heads, RawHeads
 from edgekit.decode.score_filter import Cells, ScoreFilter
 from edgekit.ops.math import sigmoid
-from edgekit.spec import ModelSpec
+from edgekit.spec import ModelSpec, Role
 
 SIDES = np.array((-1, -1, 1, 1), np.float32)  # the signs of the distances to left, top, right, bottom
 SIDES.flags.writeable = False
@@ -48,12 +48,12 @@ class Grid:
 class AnchorFreeHeads:
     """The heads of a model with one box per cell, and how they become candidates."""
 
-    def __init__(self, heads: Heads, *, extra_role: str, score_threshold: float) -> None:
+    def __init__(self, heads: Heads, *, extra_role: Role | None, score_threshold: float) -> None:
         """Bind the heads of every stride.
 
         Args:
             heads: The model's outputs.
-            extra_role: The role that the task adds to "box" and "class", or "".
+            extra_role: The role that the task adds to "box" and "class".
             score_threshold: 0..1; cells without a class above it are not decoded.
         """
         self.spec: ModelSpec = heads.spec
@@ -109,7 +109,7 @@ class AnchorFreeHeads:
         return out
 
 
-def _bind(heads: Heads, stride: int, extra_role: str, score_threshold: float) -> Grid:
+def _bind(heads: Heads, stride: int, extra_role: Role | None, score_threshold: float) -> Grid:
     classes, box = heads.get("class", stride), heads.get("box", stride)
     extra = heads.get(extra_role, stride) if extra_role else None
     centers = cell_centers(np.arange(box.grid_hw[0] * box.grid_hw[1]), grid_width=box.grid_hw[1]) * np.float32(stride)

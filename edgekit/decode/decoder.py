@@ -9,7 +9,7 @@ from edgekit.decode.tasks import TASKS
 from edgekit.errors import ModelError
 from edgekit.ops.letterbox import Letterbox
 from edgekit.results import Results
-from edgekit.spec import ModelSpec
+from edgekit.spec import ModelSpec, Role
 
 HINT = "fix the sidecar, or run edgekit cut or edgekit compile again"
 
@@ -37,7 +37,7 @@ class Decoder:
         """
         require_whole_head(spec)
         task = TASKS[spec.task]
-        self.plan = make_plan(spec, options or DecodeOptions(), extra_role=task.extra_role or "", device=device)
+        self.plan = make_plan(spec, options or DecodeOptions(), extra_role=task.extra_role, device=device)
         self._decode = task.decode
         self._compiled = compiled_decoder(self.plan) if compiled else None
 
@@ -78,7 +78,7 @@ def require_whole_head(spec: ModelSpec) -> None:
             f"task {spec.task!r} has {len(spec.outputs)} outputs, expected one of the role {task.map_role}", hint=HINT
         )
     anchored = task.anchors and any(head.role == "object" for head in spec.outputs)
-    roles: tuple[str, ...] = ("object",) if anchored else task.roles
+    roles: tuple[Role, ...] = ("object",) if anchored else task.roles
     for stride in spec.strides or (0,):
         present = sorted(head.role for head in spec.outputs if head.stride == stride and head.role != "proto")
         if present != sorted(roles):
@@ -104,10 +104,10 @@ def _require_raw(spec: ModelSpec) -> None:
 
 
 def _require_channels(spec: ModelSpec) -> None:
-    expected = {"class": spec.num_classes, "box": 4 * spec.reg_max, "angle": 1, "depth": 1}
+    expected: dict[Role, int] = {"class": spec.num_classes, "box": 4 * spec.reg_max, "angle": 1, "depth": 1}
     if TASKS[spec.task].has_prototypes:
         expected["mask"] = spec.head("proto").channels
-    meaning = {
+    meaning: dict[Role, str] = {
         "class": "one for each class name",
         "box": "four times reg_max",
         "angle": "one angle",

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edgekit.errors import ModelError
-from edgekit.spec import HeadSpec, ModelSpec
+from edgekit.spec import HeadSpec, ModelSpec, Role
 
 Floats = npt.NDArray[np.float32]
 RawHeads = Mapping[str, npt.NDArray[Any]]  # output name -> (1, h, w, c) integers or floats as the device gives them
@@ -74,7 +74,7 @@ class Heads:
         self._all = tuple(_bind(head) for head in spec.outputs)
         self._by_name = {head.spec.name: head for head in self._all}
 
-    def get(self, role: str, stride: int | None = None) -> Head:
+    def get(self, role: Role, stride: int | None = None) -> Head:
         """Return the head of this role (and stride); raises ModelError if there is not exactly one."""
         return self._by_name[self.spec.head(role, stride).name]
 

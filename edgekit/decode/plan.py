@@ -10,7 +10,7 @@ from edgekit.decode.families import formulas
 from edgekit.decode.heads import Heads, RawHeads
 from edgekit.decode.yolov5 import AnchorHeads
 from edgekit.errors import ConfigError
-from edgekit.spec import ModelSpec
+from edgekit.spec import ModelSpec, Role
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,13 +71,13 @@ class Plan:
         return candidates.suppress(iou_threshold=options.iou_threshold, max_detections=options.max_detections)
 
 
-def make_plan(spec: ModelSpec, options: DecodeOptions, *, extra_role: str, device: str) -> Plan:
+def make_plan(spec: ModelSpec, options: DecodeOptions, *, extra_role: Role | None, device: str) -> Plan:
     """Bind a model's heads.
 
     Args:
         spec: The model.
         options: Thresholds and limits.
-        extra_role: The role that its task adds to "box" and "class", or "".
+        extra_role: The role that its task adds to "box" and "class".
         device: The kind of device that results are marked with.
 
     Returns:

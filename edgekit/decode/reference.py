@@ -48,7 +48,7 @@ def decode_rows(heads: RawHeads, spec: ModelSpec) -> AllRows:
     Raises:
         ModelError: The heads do not fit the sidecar.
     """
-    plan = make_plan(spec, DecodeOptions(), extra_role=TASKS[spec.task].extra_role or "", device="unknown")
+    plan = make_plan(spec, DecodeOptions(), extra_role=TASKS[spec.task].extra_role, device="unknown")
     plan.outputs.check(heads)
     parts = [
         _anchor_rows(heads, plan.heads, grid) if isinstance(grid, AnchorGrid) else _free_rows(heads, spec, grid)

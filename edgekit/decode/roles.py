@@ -5,19 +5,21 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from itertools import permutations
+from typing import Literal
 
 from edgekit.decode.tasks import TASK_OF_EXTRA, TASKS
 from edgekit.errors import ModelError
-from edgekit.spec import HeadSpec
+from edgekit.spec import HeadSpec, Role, TaskName
 
 Shape = tuple[int, ...]
+Hint = Literal[Role, "extra", ""]  # of a name; "extra": some head beside box and class, "": nothing
 
 HINT = "put the sidecar that edgekit cut wrote beside the model, or cut the stock ONNX again"
 REG_MAX_USUAL = 16  # DFL bins of every family with DFL: 4 * 16 box channels
 BOX_CHANNELS = (4 * REG_MAX_USUAL, 4)  # with DFL, and without (YOLO26)
 
 # Names as edgekit cut gives them, and as Ultralytics' modules are called in node and weight names.
-NAME_PATTERNS: tuple[tuple[str, re.Pattern[str]], ...] = (
+NAME_PATTERNS: tuple[tuple[Hint, re.Pattern[str]], ...] = (
     ("proto", re.compile(r"(^|[/._ ])proto([/._ ]|$)")),
     ("box", re.compile(r"(^|[/._ ])box_\d+( |$)")),
     ("class", re.compile(r"(^|[/._ ])class(_\d+)?( |$)")),
@@ -38,7 +40,7 @@ def infer_roles(
     *,
     aliases: Mapping[str, str] | None = None,
     num_classes: int | None = None,
-    task: str = "",
+    task: Literal[TaskName, ""] = "",
     names: bool = True,
 ) -> tuple[HeadSpec, ...]:
     """Infer what each output of a model means, from names first and shapes second, never from its position.
@@ -59,17 +61,17 @@ def infer_roles(
     """
     strides = {name: _stride(name, shape, size_wh) for name, shape in outputs}
     known_as = {name: f"{name if names else ''} {(aliases or {}).get(name, '')}" for name, _ in outputs}
-    roles = {name: _role_by_name(known_as[name]) for name, _ in outputs}
+    hints = {name: _role_by_name(known_as[name]) for name, _ in outputs}
     shapes = dict(outputs)
-    if len(outputs) == 1 and (role := _map_role(outputs[0], strides, roles, task)):
+    if len(outputs) == 1 and (role := _map_role(outputs[0], strides, hints, task)):
         return (HeadSpec(outputs[0][0], role, outputs[0][1], strides[outputs[0][0]]),)
-    if proto := _find_proto(shapes, strides, roles):
-        roles[proto] = "proto"
-    extra = "mask" if proto else (TASKS[task].extra_role or "" if task in TASKS else "")
+    proto = _find_proto(shapes, strides, hints)
+    roles: dict[str, Role] = {proto: "proto"} if proto else {}
+    extra: Role | None = "mask" if proto else TASKS[task].extra_role if task else None
     for stride in sorted(set(strides.values())):
-        group = {n: shapes[n][-1] for n in shapes if strides[n] == stride and roles[n] != "proto"}
+        group = {n: shapes[n][-1] for n in shapes if strides[n] == stride and n != proto}
         if group:
-            known = {n: roles[n] for n in group if roles[n]}
+            known = {n: hints[n] for n in group if hints[n]}
             masks = shapes[proto][-1] if proto else 0
             roles |= _read_group(group, known, stride, extra, masks, num_classes)
     heads = tuple(HeadSpec(name, roles[name], shape, strides[name]) for name, shape in outputs)
@@ -77,27 +79,28 @@ def infer_roles(
     return heads
 
 
-def task_of_heads(heads: Sequence[HeadSpec]) -> str:
+def task_of_heads(heads: Sequence[HeadSpec]) -> TaskName:
     """Return the task that heads of these roles serve."""
     roles = {head.role for head in heads}
     if len(heads) == 1 and heads[0].stride:
-        for name, of_map in TASKS.items():
-            if of_map.map_role == heads[0].role:
-                return name
-    for role, task in TASK_OF_EXTRA.items():
+        for task in TASKS.values():
+            if task.map_role == heads[0].role:
+                return task.name
+    for role, name in TASK_OF_EXTRA.items():
         if role in roles:
-            return task
+            return name
     return "segment" if "proto" in roles else "detect" if {"box", "object"} & roles else "classify"
 
 
-def _map_role(output: tuple[str, Shape], strides: Mapping[str, int], roles: Mapping[str, str], task: str) -> str:
-    """Return the role of an only output that gives every pixel a value; "" where it is no such map."""
+def _map_role(
+    output: tuple[str, Shape], strides: Mapping[str, int], hints: Mapping[str, Hint], task: Literal[TaskName, ""]
+) -> Role | None:
+    """Return the role of an only output that gives every pixel a value; None where it is no such map."""
     name, _ = output
     if not strides[name]:
-        return ""
-    of_task = TASKS[task].map_role if task in TASKS else None
-    of_name = roles[name] if any(roles[name] == known.map_role for known in TASKS.values()) else ""
-    return of_task or of_name
+        return None
+    of_task = TASKS[task].map_role if task else None
+    return of_task or next((known.map_role for known in TASKS.values() if known.map_role == hints[name]), None)
 
 
 def _stride(name: str, shape: Shape, size_wh: tuple[int, int]) -> int:
@@ -111,13 +114,14 @@ def _stride(name: str, shape: Shape, size_wh: tuple[int, int]) -> int:
     return stride
 
 
-def _role_by_name(names: str) -> str:
-    return next((role for role, pattern in NAME_PATTERNS if pattern.search(names)), "")
+def _role_by_name(names: str) -> Hint:
+    none: Hint = ""
+    return next((role for role, pattern in NAME_PATTERNS if pattern.search(names)), none)
 
 
-def _find_proto(shapes: Mapping[str, Shape], strides: Mapping[str, int], roles: Mapping[str, str]) -> str:
+def _find_proto(shapes: Mapping[str, Shape], strides: Mapping[str, int], hints: Mapping[str, Hint]) -> str:
     """The prototypes: named so, or alone on a grid twice as fine as the finest that has several outputs."""
-    named = [name for name in shapes if roles[name] == "proto"]
+    named = [name for name in shapes if hints[name] == "proto"]
     if len(named) > 1:
         raise _unclear(f"outputs {', '.join(named)} all call themselves proto")
     if named:
@@ -130,12 +134,12 @@ def _find_proto(shapes: Mapping[str, Shape], strides: Mapping[str, int], roles: 
 
 def _read_group(
     group: Mapping[str, int],
-    known: Mapping[str, str],
+    known: Mapping[str, Hint],
     stride: int,
-    extra: str,
+    extra: Role | None,
     masks: int,
     num_classes: int | None,
-) -> dict[str, str]:
+) -> dict[str, Role]:
     """Return the roles of one stride's outputs (`group`: name -> channels): the only reading that fits."""
     readings = [
         reading
@@ -153,18 +157,19 @@ def _read_group(
     raise _unclear(f"the outputs on stride {stride} are ambiguous by name and shape: {listed} may be {choices}")
 
 
-def _readings(names: list[str], extra: str, *, pooled: bool) -> list[dict[str, str]]:
+def _readings(names: list[str], extra: Role | None, *, pooled: bool) -> list[dict[str, Role]]:
     """List every assignment of roles to so many outputs."""
     if len(names) == 1:
         return [{names[0]: "class" if pooled else "object"}]
-    kinds: list[tuple[str, ...]] = [("box", "class")] if len(names) == 2 else []
+    kinds: list[tuple[Role, ...]] = [("box", "class")] if len(names) == 2 else []
     if len(names) == 3:
-        kinds = [("box", "class", e) for e in ([extra] if extra else ["keypoint", "angle"])]
+        extras: tuple[Role, ...] = (extra,) if extra else ("keypoint", "angle")
+        kinds = [("box", "class", e) for e in extras]
     return [dict(zip(order, kind, strict=True)) for kind in kinds for order in permutations(names)]
 
 
 def _fits(
-    reading: Mapping[str, str], channels: Mapping[str, int], masks: int, num_classes: int | None, *, named: bool
+    reading: Mapping[str, Role], channels: Mapping[str, int], masks: int, num_classes: int | None, *, named: bool
 ) -> bool:
     """Whether the channel counts allow this reading."""
     by_role = {role: channels[name] for name, role in reading.items()}

@@ -37,7 +37,7 @@ class Task:
         name: As the sidecar writes it.
         results: The class of its results; how they are drawn, written and converted belongs to that class.
         decode: From a bound model, one frame's checked outputs and its letterbox to results.
-        extra_role: The head that every stride has beside "box" and "class", or "".
+        extra_role: The head that every stride has beside "box" and "class".
         has_boxes: Whether it finds objects on grids; otherwise there is one verdict, or one map, per image.
         map_role: The head of a task that gives every pixel a value, which is then its only one.
         has_prototypes: Whether one more output holds mask prototypes.
@@ -100,4 +100,4 @@ TASKS: dict[str, Task] = {
         Task("raw", RawOutputs, decode_raw, has_boxes=False, any_outputs=True),
     )
 }
-TASK_OF_EXTRA: dict[str, str] = {task.extra_role: name for name, task in TASKS.items() if task.extra_role}
+TASK_OF_EXTRA: dict[Role, TaskName] = {task.extra_role: task.name for task in TASKS.values() if task.extra_role}

@@ -28,8 +28,10 @@ from edgekit.progress import Progress, silent
 from edgekit.records import envelope
 from edgekit.results import Segmentations
 from edgekit.runtime.session import Session, load
+from edgekit.spec import InputKind, March
 
-MARCH, INPUT_KIND = "bayes-e", "nv12"  # the RDK X5 and what its camera gives
+MARCH: March = "bayes-e"  # of the RDK X5
+INPUT_KIND: InputKind = "nv12"  # what its camera gives
 STOCK, CALIBRATION_IMAGES, IMAGES, DRAWN, WORK = "demo_seg.onnx", "calibration_images", "images", "drawn", "work"
 RESULTS = "results.json"
 PARTS = (STOCK, CALIBRATION_IMAGES, IMAGES, DRAWN, WORK, RESULTS)

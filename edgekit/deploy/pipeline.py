@@ -21,7 +21,7 @@ from edgekit.report.as_json import report_json
 from edgekit.report.gather import collect
 from edgekit.report.page import write_page
 from edgekit.report.report import Report, make_report
-from edgekit.spec import ModelSpec, load_spec
+from edgekit.spec import InputKind, March, ModelSpec, load_spec
 
 if TYPE_CHECKING:
     from edgekit.export import CutOptions
@@ -51,8 +51,8 @@ def deploy(
     work: Path | None = None,
     num: int = 50,
     select: str = "diverse",
-    input_kind: str = "nv12",
-    march: str = "bayes-e",
+    input_kind: InputKind = "nv12",
+    march: March = "bayes-e",
     toolchain: str = "auto",
     optimize: str | None = None,
     python: str | None = None,

@@ -118,7 +118,7 @@ def map_task(model: Path) -> str:
 
     model = Path(model)
     if sidecar_path(model).is_file():
-        task = load_spec(sidecar_path(model)).task
+        task: str = load_spec(sidecar_path(model)).task
     elif model.suffix == ".onnx" and model.is_file():
         task = {p.key: p.value for p in load_model(model).metadata_props}.get("task", "")
     else:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Literal
 
 import onnx
 
@@ -40,7 +41,7 @@ from edgekit.graph.onnx_graph import (
     tensor_shapes,
 )
 from edgekit.progress import Progress, silent
-from edgekit.spec import ModelSpec, file_ref, load_spec, save_spec, sidecar_path
+from edgekit.spec import ModelSpec, TaskName, file_ref, load_spec, save_spec, sidecar_path
 
 CPU_OPS = ("Softmax",)  # what the toolchain's checker leaves to the CPU, of all that YOLO graphs hold
 
@@ -60,7 +61,7 @@ class CutOptions:
     branch: str = ""
     keep_softmax: bool = False
     outputs: Mapping[str, str] | None = None
-    task: str = ""
+    task: Literal[TaskName, ""] = ""
     inputs: InputOptions = NO_INPUT_OPTIONS
 
 

@@ -11,10 +11,11 @@ import numpy as np
 import numpy.typing as npt
 
 from edgekit.decode.depth import ACTIVATIONS
-from edgekit.spec import DepthFormula
+from edgekit.spec import DepthActivation, DepthFormula
 
 PROBES = (-2.0, -1.0, -0.5, -0.25, 0.0, 0.25, 0.5, 1.0, 2.0)  # raw numbers, whose depths tell activations apart
 MIN_PROBES = 3
+SIMPLEST_FIRST: tuple[DepthActivation, ...] = ("linear", "exp", "sigmoid", "softplus")
 FAR = 1e4  # a raw number beyond every limit
 TOLERANCE = 1e-4  # relative
 
@@ -36,7 +37,7 @@ def formulas_of(depth_at: Callable[[float], float]) -> Iterator[DepthFormula]:
     if len(pairs) < MIN_PROBES:
         return
     values, depths = np.array(pairs, np.float32)[:, 0], np.array(pairs, np.float64)[:, 1]
-    for activation in ("linear", "exp", "sigmoid", "softplus"):
+    for activation in SIMPLEST_FIRST:
         gain = _exponent(values, depths) if activation == "exp" else 1.0
         if gain is None:
             continue
@@ -61,7 +62,7 @@ def _exponent(values: npt.NDArray[np.float32], depths: npt.NDArray[np.float64]) 
 
 
 def _limits(
-    activation: str, factor: float, offset: float, low: float | None, high: float | None
+    activation: DepthActivation, factor: float, offset: float, low: float | None, high: float | None
 ) -> tuple[float | None, float | None]:
     """Drop limits that the activation keeps by itself."""
     own_low = None if activation == "linear" else offset

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
@@ -12,6 +13,7 @@ from edgekit.errors import ModelError
 from edgekit.export.head_location import NOT_YOLO_HINT, no_yolo
 from edgekit.export.head_roles import HeadRole, Tail, find_roles
 from edgekit.export.metadata import Metadata, class_names
+from edgekit.spec import Role, TaskName
 
 ANGLE_AT_ZERO = np.pi / 4  # (sigmoid(0) - 1/4) * pi
 Anchors = tuple[tuple[tuple[float, float], ...], ...]
@@ -21,7 +23,7 @@ Anchors = tuple[tuple[tuple[float, float], ...], ...]
 class Reading:
     """The facts that the sidecar needs, found in the graph; `notes` says what nothing said."""
 
-    task: str
+    task: TaskName
     family: str
     names: tuple[str, ...]
     roles: tuple[HeadRole, ...]
@@ -39,8 +41,8 @@ def read_branch(tail: Tail, metadata: Metadata, *, has_proto: bool) -> Reading:
     width = rest.shape[1]
     if "object" in kinds:
         return _read_anchors(tail, roles, rest, metadata, has_proto=has_proto)
-    extra = next((k for k in kinds if k in ("mask", "keypoint", "angle")), "")
-    task = _agreed("task", metadata.task, TASK_OF_EXTRA.get(extra, "detect"))
+    extra = next((kind for kind in kinds if kind in TASK_OF_EXTRA), None)
+    task = _agreed_task(metadata.task, TASK_OF_EXTRA[extra] if extra else "detect")
     num_classes = next(r.map.shape[1] for r in roles if r.role == "class")
     names, notes = class_names(metadata, num_classes)
     keypoint_shape = _keypoint_shape(metadata, rest, width - 4 - num_classes) if extra == "keypoint" else ()
@@ -52,7 +54,7 @@ def read_branch(tail: Tail, metadata: Metadata, *, has_proto: bool) -> Reading:
     return Reading(task, family, names, roles, reg_max, (), keypoint_shape, (*notes, *family_notes))
 
 
-def _complete_kinds(roles: tuple[HeadRole, ...]) -> set[str]:
+def _complete_kinds(roles: tuple[HeadRole, ...]) -> set[Role]:
     """The kinds of heads, each on every stride exactly once."""
     strides = {r.map.stride for r in roles}
     kinds = {r.role for r in roles}
@@ -77,7 +79,7 @@ def _read_anchors(
         anchors.append(tuple((float(w), float(h)) for w, h in sizes))
     masks = _mask_columns(tail) if has_proto else 0
     names, notes = class_names(metadata, width - 5 - masks)
-    task = _agreed("task", metadata.task, "segment" if masks else "detect")
+    task = _agreed_task(metadata.task, "segment" if masks else "detect")
     return Reading(task, "yolov5", names, roles, 1, tuple(anchors), (), notes)
 
 
@@ -125,11 +127,11 @@ def _family(metadata: Metadata, roles: tuple[HeadRole, ...], measured: Formulas 
     return family, (f"{declared}; its head is decoded as {family}'s",)
 
 
-def _agreed(what: str, declared: str, point_shape: str) -> str:
-    if declared and declared != point_shape:
-        raise _contradiction(f"metadata {what} {declared!r}, but the head is that of {point_shape!r}")
-    return point_shape
+def _agreed_task(declared: Literal[TaskName, ""], task: TaskName) -> TaskName:
+    if declared and declared != task:
+        raise _contradiction(f"metadata task {declared!r}, but the head is that of {task!r}")
+    return task
 
 
-def _contradiction(point_shape: str) -> ModelError:
-    return ModelError(f"the model contradicts itself: {point_shape}", hint=NOT_YOLO_HINT)
+def _contradiction(what: str) -> ModelError:
+    return ModelError(f"the model contradicts itself: {what}", hint=NOT_YOLO_HINT)

@@ -16,6 +16,7 @@ import onnx
 from edgekit.errors import ModelError
 from edgekit.export.head_location import NOT_YOLO_HINT, Branch, HeadMap
 from edgekit.graph.onnx_graph import extract, graph_inputs, open_session
+from edgekit.spec import Role
 
 Maps = Mapping[str, npt.NDArray[np.float32]]
 Rows = npt.NDArray[np.float32]
@@ -43,7 +44,7 @@ class HeadRole:
     """A head map, its role, the columns of the rows that it makes, and where its cells' rows begin."""
 
     map: HeadMap
-    role: str
+    role: Role
     columns: tuple[int, ...]
     first_row: int
 
@@ -93,7 +94,7 @@ def _class_channels(effects: list[tuple[HeadMap, tuple[int, ...], int]], width: 
     return counts.pop() if counts else 0
 
 
-def _role(head: HeadMap, columns: tuple[int, ...], num_classes: int, width: int, has_proto: bool) -> str:
+def _role(head: HeadMap, columns: tuple[int, ...], num_classes: int, width: int, has_proto: bool) -> Role:
     channels = head.shape[1]
     if width > 5 and columns == tuple(range(width)) and channels % width == 0:
         return "object"

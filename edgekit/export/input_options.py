@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Literal, get_args
 
 from edgekit.errors import ConfigError, ModelError
-from edgekit.preprocess import Preprocess
+from edgekit.preprocess import Fit, Preprocess
 from edgekit.records import to_json
 from edgekit.spec import ModelSpec
 
 __all__ = ["COLORS", "NORMALIZATIONS", "NO_INPUT_OPTIONS", "InputOptions", "missing_normalization"]
 
-COLORS = ("rgb", "bgr")
+Color = Literal["rgb", "bgr"]
+COLORS: tuple[Color, ...] = get_args(Color)
 # Name -> (mean, std) of pixels 0..255, per channel in RGB order: what models were trained on.
 NORMALIZATIONS: dict[str, tuple[tuple[float, ...], tuple[float, ...]]] = {
     "imagenet": ((123.675, 116.28, 103.53), (58.395, 57.12, 57.375)),  # torchvision; most of timm
@@ -36,9 +37,9 @@ class InputOptions:
 
     mean: tuple[float, ...] = ()
     std: tuple[float, ...] = ()
-    fit: str = ""
+    fit: Literal[Fit, ""] = ""
     crop_fraction: float | None = None
-    color: str = ""
+    color: Literal[Color, ""] = ""
 
     def __post_init__(self) -> None:
         if bool(self.mean) != bool(self.std):

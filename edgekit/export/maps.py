@@ -20,9 +20,9 @@ from edgekit.graph.onnx_graph import GraphIndex, extract, graph_inputs, open_ses
 from edgekit.ops.letterbox import Letterbox
 from edgekit.ops.pixel_grid import interpolate_cells
 from edgekit.results import DepthMap, SemanticMap
-from edgekit.spec import DepthFormula, HeadSpec, ModelSpec, Preprocess
+from edgekit.spec import DepthFormula, HeadSpec, ModelSpec, Preprocess, TaskName
 
-MAP_TASKS: tuple[str, ...] = tuple(name for name, task in TASKS.items() if task.map_role)
+MAP_TASKS: tuple[TaskName, ...] = tuple(task.name for task in TASKS.values() if task.map_role)
 TIE = 1e-4  # of the logits' spread: two classes so near to each other are a matter of rounding
 TOLERANCE = 1e-3  # of a depth, relative: onnxruntime rounds positions to float32, wrong formulas miss by far more
 SEED = 11
@@ -31,7 +31,7 @@ Floats = npt.NDArray[np.float32]
 RunTail = Callable[[Floats], npt.NDArray[np.generic]]
 
 
-def cut_map(index: GraphIndex, metadata: Metadata, size_wh: tuple[int, int], task: str) -> HeadMatch:
+def cut_map(index: GraphIndex, metadata: Metadata, size_wh: tuple[int, int], task: TaskName) -> HeadMatch:
     """The one head of a graph that gives every pixel a class or a depth; its decoding is proven on noise.
 
     Args:

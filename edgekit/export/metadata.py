@@ -6,12 +6,13 @@ import ast
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 import onnx
 
 from edgekit.errors import ModelError
 from edgekit.labels import COCO_NAMES, generic_names
-from edgekit.spec import TASK_NAMES
+from edgekit.spec import TASK_NAMES, TaskName
 from edgekit.text import shorten
 
 MAX_LITERAL = 1 << 20  # characters; the names of 1000 classes take about 20 thousand
@@ -25,7 +26,7 @@ class Metadata:
     """Empty fields where the file says nothing; `family` as in "yolov8", "yolo11", "yolov5u"."""
 
     family: str = ""
-    task: str = ""
+    task: Literal[TaskName, ""] = ""
     names: tuple[str, ...] = ()
     imgsz_hw: tuple[int, ...] = ()
     keypoint_shape: tuple[int, ...] = ()
@@ -34,16 +35,17 @@ class Metadata:
 def read_metadata(model: onnx.ModelProto) -> Metadata:
     """The metadata of `model`; raises ModelError where a property is there but cannot be what it claims."""
     properties = {p.key: p.value for p in model.metadata_props}
-    task = properties.get("task", "")
-    if task and task not in TASK_NAMES:
+    declared = properties.get("task", "")
+    task = next((name for name in TASK_NAMES if name == declared), None)
+    if declared and task is None:
         raise ModelError(
-            f"this is a model for the task {shorten(task, 60)} (metadata property 'task'), which edgekit does not "
+            f"this is a model for the task {shorten(declared, 60)} (metadata property 'task'), which edgekit does not "
             f"support, expected one of {', '.join(TASK_NAMES)}",
             hint="take a YOLO model of one of these tasks",
         )
     return Metadata(
         family=family_of(properties.get("description", "")),
-        task=task,
+        task=task or "",
         names=_names(properties.get("names", "")),
         imgsz_hw=_integers(properties, "imgsz"),
         keypoint_shape=_integers(properties, "kpt_shape"),

@@ -19,10 +19,11 @@ from edgekit.graph.onnx_graph import (
     open_session,
     reachable,
 )
+from edgekit.spec import InputKind
 
 MAX_BATCH = 64
 MAX_SIDE = 16384  # pixels, as --imgsz takes
-INPUT_KINDS = {3: "rgb", 1: "gray"}
+INPUT_KINDS: dict[int, InputKind] = {3: "rgb", 1: "gray"}
 
 
 def fix_input(model: onnx.ModelProto, imgsz_hw: tuple[int, int] | None) -> tuple[onnx.ModelProto, tuple[int, int]]:

@@ -14,7 +14,7 @@ from edgekit.export.head_match import HeadMatch, Outputs, float_input, tool_vers
 from edgekit.export.head_roles import HeadRole, open_tail
 from edgekit.export.metadata import Metadata
 from edgekit.graph.onnx_graph import GraphIndex, extract, tensor_shapes
-from edgekit.spec import HeadSpec, ModelSpec, Preprocess
+from edgekit.spec import HeadSpec, ModelSpec, Preprocess, Role
 
 
 def cut_stock(index: GraphIndex, metadata: Metadata, size_wh: tuple[int, int], *, branch: str = "") -> HeadMatch:
@@ -26,7 +26,7 @@ def cut_stock(index: GraphIndex, metadata: Metadata, size_wh: tuple[int, int], *
     chosen, dropped = choose_branch(find_branches(index, size_wh), branch)
     tail = open_tail(index.model, chosen)
     reading = read_branch(tail, metadata, has_proto=bool(proto))
-    outputs: Outputs = {f"{r.role}_{r.map.stride}": (r.map.tensor, r.map.shape) for r in _sorted_roles(reading)}
+    outputs: Outputs = {_output_name(r): (r.map.tensor, r.map.shape) for r in _sorted_roles(reading)}
     if proto:
         outputs["proto"] = (proto, tensor_shapes(index.model, [proto], (1, 3, size_wh[1], size_wh[0]))[proto])
     spec = _stock_spec(index, reading, outputs, size_wh)
@@ -80,7 +80,8 @@ def _decoding(reading: Reading) -> str:
 
 
 def _stock_spec(index: GraphIndex, reading: Reading, outputs: Outputs, size_wh: tuple[int, int]) -> ModelSpec:
-    heads = tuple(_head(name, shape, size_wh) for name, (_, shape) in outputs.items())
+    roles = {_output_name(r): r.role for r in reading.roles}
+    heads = tuple(_head(name, roles.get(name, "proto"), shape, size_wh) for name, (_, shape) in outputs.items())
     return ModelSpec(
         task=reading.task,
         names=reading.names,
@@ -97,6 +98,10 @@ def _stock_spec(index: GraphIndex, reading: Reading, outputs: Outputs, size_wh: 
     )
 
 
-def _head(name: str, shape_nchw: tuple[int, ...], size_wh: tuple[int, int]) -> HeadSpec:
+def _output_name(head: HeadRole) -> str:
+    return f"{head.role}_{head.map.stride}"
+
+
+def _head(name: str, role: Role, shape_nchw: tuple[int, ...], size_wh: tuple[int, int]) -> HeadSpec:
     _, c, h, w = shape_nchw
-    return HeadSpec(name, name.split("_")[0], (1, h, w, c), size_wh[0] // w)
+    return HeadSpec(name, role, (1, h, w, c), size_wh[0] // w)

@@ -10,6 +10,7 @@ from edgekit.errors import ImageError
 from edgekit.ops.buffers import Buffers
 from edgekit.ops.letterbox import Letterbox, letterbox_of
 from edgekit.ops.yuv import bgr_to_yuv444, check_even, nv12_to_yuv444, range_tables
+from edgekit.preprocess import ColorRange
 from edgekit.spec import Preprocess
 
 Frame = npt.NDArray[np.uint8]
@@ -21,7 +22,7 @@ def letterbox_nv12(
     preprocess: Preprocess,
     buffers: Buffers,
     *,
-    color_range: str | None = None,
+    color_range: ColorRange | None = None,
 ) -> tuple[Frame, Letterbox]:
     """Letterbox an NV12 frame into a model's NV12 input.
 
@@ -87,7 +88,7 @@ def nv12_planes(flat: Frame, size_wh: tuple[int, int]) -> tuple[Frame, Frame]:
     return flat[:count].reshape(height, width), flat[count:].reshape(height // 2, width // 2, 2)
 
 
-def nv12_to_bgr(nv12: Frame, size_wh: tuple[int, int], *, color_range: str = "full") -> Frame:
+def nv12_to_bgr(nv12: Frame, size_wh: tuple[int, int], *, color_range: ColorRange = "full") -> Frame:
     """Convert NV12 to BGR, for models that take no NV12, and for drawing (BT.601; a chroma pair serves its 2x2 pixels).
 
     Args:

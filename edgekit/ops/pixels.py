@@ -10,7 +10,8 @@ import numpy.typing as npt
 
 from edgekit.errors import ModelError
 from edgekit.ops.yuv import bgr_to_nv12, bgr_to_yuv444
-from edgekit.spec import InputSpec, Preprocess
+from edgekit.preprocess import ColorRange
+from edgekit.spec import InputKind, InputSpec, Preprocess
 
 Pixels = npt.NDArray[np.uint8]
 
@@ -61,23 +62,23 @@ def normalised(pixels: Pixels, input_spec: InputSpec, preprocess: Preprocess) ->
     return values
 
 
-def _rgb(bgr: Pixels, color_range: str) -> Pixels:
+def _rgb(bgr: Pixels, color_range: ColorRange) -> Pixels:
     return np.asarray(cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB), np.uint8)
 
 
-def _bgr(bgr: Pixels, color_range: str) -> Pixels:
+def _bgr(bgr: Pixels, color_range: ColorRange) -> Pixels:
     return bgr
 
 
-def _gray(bgr: Pixels, color_range: str) -> Pixels:
+def _gray(bgr: Pixels, color_range: ColorRange) -> Pixels:
     return np.asarray(cv2.cvtColor(bgr, cv2.COLOR_BGR2GRAY), np.uint8)[..., None]
 
 
-def _yuv444(bgr: Pixels, color_range: str) -> Pixels:
+def _yuv444(bgr: Pixels, color_range: ColorRange) -> Pixels:
     return bgr_to_yuv444(bgr, color_range=color_range)
 
 
-CONVERTERS: dict[str, Callable[[Pixels, str], Pixels]] = {
+CONVERTERS: dict[InputKind, Callable[[Pixels, ColorRange], Pixels]] = {
     "rgb": _rgb,
     "bgr": _bgr,
     "gray": _gray,

@@ -7,13 +7,14 @@ import numpy as np
 import numpy.typing as npt
 
 from edgekit.errors import ConfigError, ImageError
+from edgekit.preprocess import ColorRange
 from edgekit.spec import COLOR_RANGES
 
 STUDIO_LUMA = (219 / 255, 16.0)  # full-range 0..255 to studio 16..235: slope, offset
 STUDIO_CHROMA = (224 / 255, 128 * (1 - 224 / 255))  # 0..255 around 128 to 16..240
 
 
-def bgr_to_yuv444(bgr: npt.NDArray[np.uint8], *, color_range: str = "full") -> npt.NDArray[np.uint8]:
+def bgr_to_yuv444(bgr: npt.NDArray[np.uint8], *, color_range: ColorRange = "full") -> npt.NDArray[np.uint8]:
     """Convert BGR to YUV, BT.601.
 
     Full range (JFIF): Y = 0.299 R + 0.587 G + 0.114 B, U = 128 + 0.564 (B - Y), V = 128 + 0.713 (R - Y). Studio range:
@@ -36,7 +37,7 @@ def bgr_to_yuv444(bgr: npt.NDArray[np.uint8], *, color_range: str = "full") -> n
     return np.ascontiguousarray(yuv)
 
 
-def bgr_to_nv12(bgr: npt.NDArray[np.uint8], *, color_range: str = "full") -> npt.NDArray[np.uint8]:
+def bgr_to_nv12(bgr: npt.NDArray[np.uint8], *, color_range: ColorRange = "full") -> npt.NDArray[np.uint8]:
     """Convert BGR to packed NV12; chroma is the mean of each 2x2 block.
 
     OpenCV's ready COLOR_BGR2YUV_I420 always gives studio range, which is not what a full-range model was calibrated
@@ -67,7 +68,7 @@ def bgr_to_nv12(bgr: npt.NDArray[np.uint8], *, color_range: str = "full") -> npt
     return out
 
 
-def to_color_range(luma: npt.NDArray[np.uint8], pairs: npt.NDArray[np.uint8], color_range: str) -> None:
+def to_color_range(luma: npt.NDArray[np.uint8], pairs: npt.NDArray[np.uint8], color_range: ColorRange) -> None:
     """Squeeze full-range luma (h, w) and chroma (h/2, w/2, 2) to `color_range`, in place."""
     _check_range(color_range)
     if color_range == "studio":
@@ -103,7 +104,7 @@ def nv12_to_yuv444(nv12: npt.NDArray[np.uint8], size_wh: tuple[int, int]) -> npt
     return out
 
 
-def range_tables(source: str, target: str) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]]:
+def range_tables(source: ColorRange, target: ColorRange) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]]:
     """Return the tables from one color range to another.
 
     Args:
@@ -137,7 +138,7 @@ def _chroma_table() -> npt.NDArray[np.uint8]:
     return np.rint(np.arange(256) * slope + offset).astype(np.uint8)
 
 
-def _check_range(color_range: str) -> None:
+def _check_range(color_range: ColorRange) -> None:
     if color_range not in COLOR_RANGES:
         raise ConfigError(
             f"colour range {color_range!r} is unknown, expected one of {', '.join(COLOR_RANGES)}",

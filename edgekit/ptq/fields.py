@@ -9,7 +9,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 from edgekit.errors import ConfigError
 from edgekit.ptq.field_types import (
@@ -25,12 +25,16 @@ from edgekit.ptq.field_types import (
     shape,
     text,
 )
+from edgekit.spec import LAYOUTS, InputKind, Layout, March
 from edgekit.text import shorten
 
-HB_MAPPER_MARCHES = ("bernoulli2", "bayes", "bayes-e")  # the nash targets have hb_compile, with another yaml
-TRAIN_TYPES = ("rgb", "bgr", "yuv444", "gray", "featuremap")
-RT_TYPES = ("rgb", "bgr", "yuv444", "nv12", "gray", "featuremap")
-LAYOUTS = ("NCHW", "NHWC")
+HB_MAPPER_MARCHES: tuple[March, ...] = (
+    "bernoulli2",
+    "bayes",
+    "bayes-e",
+)  # the nash targets have hb_compile, with another yaml
+TRAIN_TYPES: tuple[InputKind, ...] = ("rgb", "bgr", "yuv444", "gray", "featuremap")
+RT_TYPES: tuple[InputKind, ...] = ("rgb", "bgr", "yuv444", "nv12", "gray", "featuremap")
 NORM_TYPES = ("data_mean_and_scale", "data_mean", "data_scale", "no_preprocess")
 CALIBRATION_TYPES = ("default", "mix", "kl", "max", "load", "skip")
 OPTIMIZATIONS = (
@@ -58,7 +62,7 @@ class ModelParameters:
     """Which model is compiled, for which BPU, and where the results go (paths relative to the yaml)."""
 
     onnx_model: str = _required(text())
-    march: str = _required(choice(*HB_MAPPER_MARCHES))
+    march: March = _required(choice(*HB_MAPPER_MARCHES))  # noqa: RUF009  # a dataclass field
     output_model_file_prefix: str = _required(text(plain=True))
     working_dir: str | None = _optional(text(), "model_output")
     layer_out_dump: bool | None = _optional(flag(), False)
@@ -77,11 +81,11 @@ class InputParameters:
     """What the model was trained on and what the board will feed it, one entry per input."""
 
     input_name: tuple[str, ...] | None = _optional(joined(text()))
-    input_type_rt: tuple[str, ...] = _required(joined(choice(*RT_TYPES)))
-    input_layout_rt: tuple[str, ...] | None = _optional(joined(choice(*LAYOUTS), blanks=True))
+    input_type_rt: tuple[InputKind, ...] = _required(joined(choice(*RT_TYPES)))
+    input_layout_rt: tuple[Literal[Layout, ""], ...] | None = _optional(joined(choice(*LAYOUTS), blanks=True))
     input_space_and_range: tuple[str, ...] | None = _optional(joined(choice("regular", "bt601_video")))
-    input_type_train: tuple[str, ...] = _required(joined(choice(*TRAIN_TYPES)))
-    input_layout_train: tuple[str, ...] = _required(joined(choice(*LAYOUTS)))
+    input_type_train: tuple[InputKind, ...] = _required(joined(choice(*TRAIN_TYPES)))
+    input_layout_train: tuple[Layout, ...] = _required(joined(choice(*LAYOUTS)))
     input_shape: tuple[tuple[int, ...], ...] | None = _optional(joined(shape()))
     input_batch: int | None = _optional(integer(1, 128), 1)
     norm_type: tuple[str, ...] = _required(joined(choice(*NORM_TYPES)))

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
+
+from edgekit.spec import InputKind, Layout
 
 
 @dataclass(frozen=True, slots=True)
@@ -10,10 +13,10 @@ class PtqInput:
     """One input of the model, gathered from the `;`-joined fields; blank texts are what the yaml left out."""
 
     name: str
-    type_train: str
-    layout_train: str
-    type_rt: str
-    layout_rt: str
+    type_train: InputKind
+    layout_train: Layout
+    type_rt: InputKind
+    layout_rt: Literal[Layout, ""]
     color_space: str
     shape: tuple[int, ...]
     norm_type: str

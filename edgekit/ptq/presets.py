@@ -15,13 +15,14 @@ from edgekit.ptq.fields import (
     InputParameters,
     ModelParameters,
 )
+from edgekit.spec import InputKind, Layout, March, TaskName
 
 UNIT_SCALE = 1 / 255  # Ultralytics models take pixels in 0..1; the calibration files hold 0..255
 CALIBRATION_DIR = "calibration_data"
 OUTPUT_DIR = "model_output"
 MAX_NAME = 80  # characters of a model's name in the names of its files
 SOFTMAX_ON_BPU = ("set_Softmax_input_int8", "set_Softmax_output_int8")
-LAYOUT_RT = {"rgb": "NCHW", "bgr": "NCHW", "gray": "NCHW", "yuv444": "NHWC"}  # nv12 has none
+LAYOUT_RT: dict[InputKind, Layout] = {"rgb": "NCHW", "bgr": "NCHW", "gray": "NCHW", "yuv444": "NHWC"}  # nv12 has none
 CALIBRATIONS = ("default", "max", "kl")
 
 
@@ -29,11 +30,11 @@ def ptq_config(
     *,
     onnx_model: str,
     prefix: str,
-    march: str,
-    input_kind: str,
+    march: March,
+    input_kind: InputKind,
     size_wh: tuple[int, int],
     input_name: str = "images",
-    train_type: str = "rgb",
+    train_type: InputKind = "rgb",
     calibration: str = "default",
     max_percentile: float | None = None,
     mean: tuple[float, ...] = (0.0,),
@@ -143,8 +144,8 @@ class Preset:
     """One file of `ptq_yamls/`: a family, a task and an input kind, shown on the family's nano model."""
 
     model: str
-    task: str
-    input_kind: str
+    task: TaskName
+    input_kind: InputKind
     size: int = 640
     attention: bool = False
 
@@ -172,7 +173,7 @@ class Preset:
         return dump_config(self.config, header=header, comments=reasons(self.config))
 
 
-def output_prefix(stem: str, march: str, size_wh: tuple[int, int], input_kind: str) -> str:
+def output_prefix(stem: str, march: March, size_wh: tuple[int, int], input_kind: InputKind) -> str:
     """The name of the compiled files, e.g. `yolov8n_seg_bayese_640x640_nv12` (width x height).
 
     The toolchain takes plain names: see `plain_name` for what becomes of others.
@@ -195,7 +196,7 @@ def plain_name(text: str) -> str:
 
 
 # Family, task: (nano model of the family, its usual size, whether it has attention)
-_MODELS = {
+_MODELS: dict[tuple[str, TaskName], tuple[str, int, bool]] = {
     ("yolov8", "detect"): ("yolov8n", 640, False),
     ("yolov8", "segment"): ("yolov8n-seg", 640, False),
     ("yolov8", "pose"): ("yolov8n-pose", 640, False),
@@ -207,8 +208,9 @@ _MODELS = {
     ("yolo11", "obb"): ("yolo11n-obb", 1024, True),
     ("yolo11", "classify"): ("yolo11n-cls", 224, True),
 }
+PRESET_KINDS: tuple[InputKind, ...] = ("nv12", "rgb")
 PRESETS: dict[str, Preset] = {
     f"{family}_{task}_{kind}.yaml": Preset(model, task, kind, size, attention)
     for (family, task), (model, size, attention) in _MODELS.items()
-    for kind in ("nv12", "rgb")
+    for kind in PRESET_KINDS
 }

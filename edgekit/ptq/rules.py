@@ -7,8 +7,9 @@ from typing import Protocol
 from edgekit.errors import ConfigError
 from edgekit.ptq.fields import CalibrationParameters, CompilerParameters, InputParameters, ModelParameters
 from edgekit.ptq.inputs import PtqInput
+from edgekit.spec import InputKind, March
 
-TRAIN_TYPES_OF_RT = {
+TRAIN_TYPES_OF_RT: dict[InputKind, tuple[InputKind, ...]] = {
     "nv12": ("yuv444", "rgb", "bgr"),
     "yuv444": ("yuv444", "rgb", "bgr"),
     "rgb": ("rgb", "bgr"),
@@ -16,7 +17,7 @@ TRAIN_TYPES_OF_RT = {
     "gray": ("gray",),
     "featuremap": ("featuremap",),
 }
-CHANNELS_OF_TYPE = {"rgb": 3, "bgr": 3, "yuv444": 3, "gray": 1}
+CHANNELS_OF_TYPE: dict[InputKind, int] = {"rgb": 3, "bgr": 3, "yuv444": 3, "gray": 1}
 MARCH_CORES = {"bernoulli2": 2, "bayes": 2, "bayes-e": 1}
 INT16_OPTIMIZATIONS = ("set_model_output_int16", "set_all_nodes_int16")
 PER_INPUT_FIELDS = (
@@ -111,7 +112,7 @@ def _check_types(model_input: PtqInput) -> None:
         )
 
 
-def _check_layout(model_input: PtqInput, march: str) -> None:
+def _check_layout(model_input: PtqInput, march: March) -> None:
     if model_input.type_rt == "nv12" and model_input.layout_rt:
         raise _refused(
             f"input_layout_rt is {model_input.layout_rt!r} with input_type_rt 'nv12', expected none",

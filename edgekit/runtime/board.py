@@ -15,7 +15,8 @@ from edgekit.runtime.device import Device, TensorInfo
 from edgekit.runtime.hbm import HbmDevice, import_hbm
 from edgekit.runtime.pyeasy import PyeasyDevice, import_pyeasy
 from edgekit.runtime.system import Board, check_march, read_board
-from edgekit.spec import HeadSpec, InputSpec, ModelSpec, Preprocess
+from edgekit.spec import HEAD_DTYPES, HeadSpec, InputSpec, Layout, ModelSpec, Preprocess
+from edgekit.text import check_choice
 
 LIBRARIES = (PyeasyDevice, HbmDevice)  # in the order in which they are tried
 SCALE_TOLERANCE = 1e-4  # relative: the library may hand scales on through other float formats
@@ -100,13 +101,13 @@ def assume_spec(device: Device, *, location: str, board: Board | None = None) ->
     Raises:
         ModelError: Names and shapes leave more than one reading, or the kind of input is not reported.
     """
-    if len(device.inputs) != 1 or not device.inputs[0].kind:
+    taken = device.inputs[0] if len(device.inputs) == 1 else None
+    if taken is None or not taken.kind:
         raise ModelError(
             f"{location} has no sidecar, and its library does not say what its inputs ({_names(device.inputs)}) take",
             hint="put the sidecar that edgekit compile wrote beside the model",
         )
-    taken = device.inputs[0]
-    layout = "NHWC" if taken.shape[3] in (1, 3) and taken.shape[1] not in (1, 3) else "NCHW"
+    layout: Layout = "NHWC" if taken.shape[3] in (1, 3) and taken.shape[1] not in (1, 3) else "NCHW"
     height, width = taken.shape[1:3] if layout == "NHWC" else taken.shape[2:]
     preprocess = Preprocess(width, height)
     heads = tuple(
@@ -177,7 +178,10 @@ def _head_as_stated(head: HeadSpec, info: TensorInfo) -> HeadSpec:
             f"output {head.name!r} is {info.dtype} and neither the library nor a sidecar says its scale",
             hint="put the sidecar that edgekit compile wrote beside the model",
         )
-    return replace(head, dtype=info.dtype, scale=info.scale, axis=len(info.shape) - 1)
+    dtype = check_choice(
+        info.dtype, HEAD_DTYPES, f"the dtype of output {head.name!r}", error=ModelError, hint=STALE_HINT
+    )
+    return replace(head, dtype=dtype, scale=info.scale, axis=len(info.shape) - 1)
 
 
 def _names(tensors: object) -> str:

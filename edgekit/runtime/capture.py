@@ -14,9 +14,10 @@ import numpy.typing as npt
 
 from edgekit.errors import DeviceError, ImageError
 from edgekit.ops.nv12 import nv12_to_bgr
+from edgekit.preprocess import ColorRange
 
 Bgr = npt.NDArray[np.uint8]
-CAMERA_RANGE = "studio"  # of the board's MIPI cameras: not verified on a board, the video standard's usual one
+CAMERA_RANGE: ColorRange = "studio"  # of the board's MIPI cameras: the video standard's usual one, not verified
 BAD_FRAMES = 30  # unreadable frames in a row after which the rest of a video is given up
 REOPEN_S = 1.0  # between two attempts to open a live source again
 REOPEN_TIMEOUT_S = 10.0  # without a frame, after which a live source is given up

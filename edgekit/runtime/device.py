@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from edgekit.errors import DeviceError
+from edgekit.spec import InputKind
 
 SHORT_DTYPES = {"s8": "int8", "u8": "uint8", "s16": "int16", "s32": "int32", "f32": "float32", "f16": "float16"}
 
@@ -34,7 +35,7 @@ class TensorInfo:
     dtype: str
     scale: tuple[float, ...] = ()
     axis: int = 3
-    kind: str = ""
+    kind: Literal[InputKind, ""] = ""
 
 
 class Device(Protocol):

@@ -9,16 +9,17 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, Literal
 
 import numpy.typing as npt
 
 from edgekit.errors import DeviceError, ModelError, NoBoardLibrary
 from edgekit.runtime.device import TensorInfo, Tensors, board_input, closed_error, dtype_name, scale_tuple, valid_part
+from edgekit.spec import InputKind
 
 MODULES = ("hobot_dnn.pyeasy_dnn", "hobot_dnn_rdkx5.pyeasy_dnn")  # the system's first, then PyPI's
 MAX_HANDLES = 2  # frames on their way at once: one on the BPU, the next one behind it
-TENSOR_KINDS = {"RGB": "rgb", "BGR": "bgr", "YUV444": "yuv444", "Y": "gray"}
+TENSOR_KINDS: dict[str, InputKind] = {"RGB": "rgb", "BGR": "bgr", "YUV444": "yuv444", "Y": "gray"}
 
 
 def import_pyeasy() -> ModuleType:
@@ -134,6 +135,6 @@ def _info(tensor: Any) -> TensorInfo:
     shape = tuple(int(side) for side in (properties.shape if valid is None else valid))
     scale = scale_tuple(getattr(properties, "scale_data", None))
     kind = str(getattr(properties, "tensor_type", "")).upper().rsplit(".", 1)[-1].removeprefix("HB_DNN_IMG_TYPE_")
-    image = "nv12" if kind.startswith("NV12") else TENSOR_KINDS.get(kind, "")
+    image: Literal[InputKind, ""] = "nv12" if kind.startswith("NV12") else TENSOR_KINDS.get(kind, "")
     dtype = "uint8" if image == "nv12" else dtype_name(properties.dtype)  # some say "NV12" for a dtype
     return TensorInfo(tensor.name, shape, dtype, scale, len(shape) - 1, image)

@@ -24,6 +24,7 @@ from edgekit.ops.letterbox import Letterbox
 from edgekit.ops.nv12 import letterbox_nv12, nv12_to_bgr
 from edgekit.ops.pixels import normalised
 from edgekit.ops.prepare import prepare_image
+from edgekit.preprocess import ColorRange
 from edgekit.results import Results
 from edgekit.runtime.device import Device, Tensors
 from edgekit.runtime.registry import open_model
@@ -81,7 +82,7 @@ class Session:
         nv12: npt.NDArray[np.uint8],
         size_wh: tuple[int, int],
         *,
-        color_range: str | None = None,
+        color_range: ColorRange | None = None,
         buffers: Buffers | None = None,
     ) -> tuple[npt.NDArray[Any], Letterbox]:
         """Convert an NV12 frame of a camera or codec to the model's input, without BGR between.

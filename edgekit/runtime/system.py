@@ -7,10 +7,11 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from edgekit.cores import cores
 from edgekit.errors import DeviceError
-from edgekit.spec import ModelSpec
+from edgekit.spec import March, ModelSpec
 
 ROOT = Path("/")  # tests put a folder of their own here
 MODEL_FILE = "proc/device-tree/model"
@@ -28,7 +29,7 @@ TEMPERATURES = {  # thousandths of a degree
     "cpu": "sys/class/hwmon/hwmon0/temp3_input",
 }
 BOARD_NAME = re.compile(r"\b(?:RDK[ _-]?(X3|X5|Ultra|S100P?|S600)|(X3)[ _-]PI)\b", re.IGNORECASE)
-MARCH_OF_BOARD = {
+MARCH_OF_BOARD: dict[str, March] = {
     "rdk_x3": "bernoulli2",
     "rdk_ultra": "bayes",
     "rdk_x5": "bayes-e",
@@ -47,7 +48,7 @@ class Board:
     """The board that this machine is: `name` ("rdk_x5") and `march` are "" where it is none that we know."""
 
     name: str
-    march: str
+    march: Literal[March, ""]
     model: str
     board_id: str
     som_name: str

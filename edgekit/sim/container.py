@@ -16,7 +16,7 @@ from typing import Any
 from edgekit.artifacts import SIM_MAGIC as MAGIC
 from edgekit.errors import ModelError
 from edgekit.files import write_bytes
-from edgekit.spec import INPUT_KINDS, MARCHES
+from edgekit.spec import INPUT_KINDS, MARCHES, InputKind, March
 from edgekit.text import parse_json
 from edgekit.version import __version__
 
@@ -32,8 +32,8 @@ class SimBin:
     """A simulated `.bin` as read: `removed` are the HzDequantize nodes whose outputs come out as raw integers."""
 
     graph: bytes
-    march: str
-    input_kind: str
+    march: March
+    input_kind: InputKind
     removed: tuple[str, ...]
     tools: Mapping[str, str]
 
@@ -42,9 +42,9 @@ def write_sim_bin(
     path: Path,
     graph: bytes,
     *,
-    march: str,
+    march: March,
     removed: Sequence[str] = (),
-    input_kind: str | None = None,
+    input_kind: InputKind | None = None,
     tools: Mapping[str, str] | None = None,
 ) -> None:
     """Write a quantized graph as a simulated `.bin`, whole or not at all.

@@ -9,10 +9,11 @@ from edgekit.errors import ImageError, ModelError
 from edgekit.ops.yuv import nv12_to_yuv444
 from edgekit.sim.graph import Graph
 from edgekit.sim.tensor import TensorType
+from edgekit.spec import InputKind
 
 
-def graph_input_kind(graph: Graph) -> str:
-    """The kind of image that the graph's (first) input takes, of spec.INPUT_KINDS."""
+def graph_input_kind(graph: Graph) -> InputKind:
+    """The kind of image that the graph's (first) input takes."""
     expected = next(iter(graph.inputs.values()))
     if expected.dtype == np.float32:
         return "featuremap"

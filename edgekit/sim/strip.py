@@ -11,7 +11,8 @@ from edgekit.errors import ModelError, OutputError
 from edgekit.sim.container import SimBin, read_sim_bin, write_sim_bin
 from edgekit.sim.device import open_sim_device
 from edgekit.sim.graph import load_graph
-from edgekit.spec import HeadSpec, ModelSpec, file_ref, save_spec, sidecar_path
+from edgekit.spec import HEAD_DTYPES, HeadSpec, ModelSpec, file_ref, save_spec, sidecar_path
+from edgekit.text import check_choice
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,8 +77,8 @@ def _write_sidecar(output: Path, spec: ModelSpec) -> Path:
 
     def as_built(head: HeadSpec) -> HeadSpec:
         tensor = tensors[head.name]
-        integer = tensor.dtype != "float32"
-        return replace(head, dtype=tensor.dtype, scale=tensor.scale if integer else (), axis=tensor.axis)
+        dtype = check_choice(tensor.dtype, HEAD_DTYPES, f"the dtype of output {head.name!r}", error=ModelError)
+        return replace(head, dtype=dtype, scale=() if dtype == "float32" else tensor.scale, axis=tensor.axis)
 
     heads = tuple(map(as_built, spec.outputs))
     files = {**spec.files, "model": file_ref(output)}

@@ -14,7 +14,7 @@ from edgekit.ops.letterbox import letterbox_image
 from edgekit.ops.pixels import pack_input
 from edgekit.sim.graph import Graph
 from edgekit.sim.input import graph_input, graph_input_kind, input_size_hw
-from edgekit.spec import InputSpec, Preprocess, load_spec, sidecar_path
+from edgekit.spec import InputSpec, Layout, Preprocess, load_spec, sidecar_path
 
 
 def generated_frames(graph: Graph, count: int) -> Iterator[dict[str, np.ndarray]]:
@@ -73,7 +73,7 @@ def _input_spec(graph: Graph, model: Path, name: str) -> tuple[InputSpec, Prepro
         return spec.input, spec.preprocess
     kind = graph.inputs[name]
     height, width = input_size_hw(kind)
-    layout = "NHWC" if kind.shape[3] in (1, 3) else "NCHW"
+    layout: Layout = "NHWC" if kind.shape[3] in (1, 3) else "NCHW"
     return InputSpec(name, graph_input_kind(graph), layout), Preprocess(width, height)
 
 

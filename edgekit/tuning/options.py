@@ -8,6 +8,7 @@ from pathlib import Path
 from edgekit.errors import ConfigError
 from edgekit.learn.torch_library import load_torch
 from edgekit.sim.compiler.prepared_model import INT16_MARCHES
+from edgekit.spec import InputKind, March
 from edgekit.workers.tasks import check_workers
 
 __all__ = ["TuneOptions", "check_options"]
@@ -47,8 +48,8 @@ class TuneOptions:
     fps: float | None = None
     prove: bool = False
     learn: float | None = None
-    input_kind: str = "nv12"
-    march: str = "bayes-e"
+    input_kind: InputKind = "nv12"
+    march: March = "bayes-e"
     seed: int = 0
     workers: int | None = None
     scheduler: str | None = None

@@ -20,7 +20,7 @@ import pytest
 from edgekit.errors import ConfigError, DeviceError, ImageError
 from edgekit.files import write_bytes
 from edgekit.ops.yuv import bgr_to_nv12
-from edgekit.spec import DepthFormula, HeadSpec, ModelSpec, save_spec
+from edgekit.spec import DepthFormula, HeadSpec, ModelSpec, TaskName, save_spec
 from tests.board import ros_stand_in as ros
 from tests.conftest import ROOT
 from tests.decode.scenes import make_spec
@@ -164,7 +164,7 @@ def put_model(folder: Path, monkeypatch: pytest.MonkeyPatch, spec: ModelSpec) ->
     return folder / "model.bin"
 
 
-def nv12_spec(task: str) -> ModelSpec:
+def nv12_spec(task: TaskName) -> ModelSpec:
     spec = make_spec(task=task, dtype="int32")
     if task == "pose":
         heads = [
@@ -360,10 +360,8 @@ def test_the_package_is_one_that_colcon_builds() -> None:
 
 
 @pytest.mark.parametrize("task", ["semantic", "depth"])
-def test_maps_are_images(rclpy: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, task: str) -> None:
-    head = HeadSpec(
-        "map_8", {"semantic": "class", "depth": "depth"}[task], (1, 8, 12, 3 if task == "semantic" else 1), 8
-    )
+def test_maps_are_images(rclpy: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, task: TaskName) -> None:
+    head = HeadSpec("map_8", "class" if task == "semantic" else "depth", (1, 8, 12, 3 if task == "semantic" else 1), 8)
     formula = DepthFormula("exp", high=50.0) if task == "depth" else None
     names = ("road", "sky", "tree") if task == "semantic" else ("depth",)
     spec = replace(nv12_spec("classify"), task=task, names=names, outputs=(head,), depth=formula)

@@ -20,7 +20,7 @@ from edgekit.cli.main import main
 from edgekit.errors import ConfigError, DataError, EdgekitError, ModelError, OutputError
 from edgekit.files import sha256_file
 from edgekit.ptq import load_config
-from edgekit.spec import load_spec
+from edgekit.spec import InputKind, load_spec
 from tests.images import scene, write_images, write_video
 from tests.tiny_yolo import save_tiny_yolo
 
@@ -136,7 +136,7 @@ def test_the_same_call_gives_the_same_bytes(
 
 @pytest.mark.parametrize("kind", ["rgb", "bgr", "yuv444"])
 def test_the_samples_do_not_depend_on_what_the_board_feeds(
-    model: Path, images: Path, calibrated: Callable[[Path, int], Path], tmp_path: Path, kind: str
+    model: Path, images: Path, calibrated: Callable[[Path, int], Path], tmp_path: Path, kind: InputKind
 ) -> None:
     """They are in the colours of training; the yaml says what comes at run time."""
     calibrated(tmp_path / "nv12", 3)

@@ -20,7 +20,7 @@ from edgekit.ops.image import read_image
 from edgekit.output.writer import write_image
 from edgekit.results import Classifications, RawOutputs
 from edgekit.runtime.session import load
-from edgekit.spec import load_spec, sidecar_path
+from edgekit.spec import InputKind, load_spec, sidecar_path
 from tests.sim.compiler.works import image
 
 IMAGENET = InputOptions(*NORMALIZATIONS["imagenet"], fit="crop", crop_fraction=0.875)
@@ -76,7 +76,7 @@ def images(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def _build(work: Path, model: Path, images: Path, options: CutOptions, kind: str) -> tuple[Path, Path]:
+def _build(work: Path, model: Path, images: Path, options: CutOptions, kind: InputKind) -> tuple[Path, Path]:
     """Calibrate and compile; returns the .bin and the float heads."""
     made = calibrate(
         model, images, work, num=4, select="first", input_kind=kind, calibration="max", cut_options=options
@@ -89,7 +89,7 @@ def _cosine(a: np.ndarray, b: np.ndarray) -> float:
 
 
 @pytest.mark.parametrize("kind", ["rgb", "nv12"])
-def test_a_classifier_goes_the_whole_way(tmp_path: Path, images: Path, kind: str) -> None:
+def test_a_classifier_goes_the_whole_way(tmp_path: Path, images: Path, kind: InputKind) -> None:
     model = _save_cnn(tmp_path / "cnn.onnx")
     binary, heads = _build(tmp_path / "work", model, images, CutOptions(inputs=IMAGENET), kind)
     spec = load_spec(sidecar_path(binary))

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from edgekit.compilation.modifier_log import read_removable_nodes
 from edgekit.compilation.strip_plan import STRIPPED_ROLES, plan_strip
 from edgekit.errors import ConfigError, DataError, ModelError
-from edgekit.spec import HeadSpec, InputSpec, ModelSpec, Preprocess
+from edgekit.spec import HeadSpec, InputSpec, ModelSpec, Preprocess, Role
 
 # The tutorial's six: three mask heads, three box heads.
 TUTORIAL = tuple(
@@ -32,7 +32,7 @@ class Node:
     outputs: tuple[str, ...] = ()
 
 
-def segment_spec(names: dict[str, tuple[str, str, str]], proto: str) -> ModelSpec:
+def segment_spec(names: dict[Role, tuple[str, str, str]], proto: str) -> ModelSpec:
     """A 640 segment model; `names` gives the outputs of each role at stride 8, 16 and 32."""
     channels = {"box": 64, "class": 80, "mask": 32}
     heads = [

@@ -9,19 +9,19 @@ import numpy as np
 from edgekit.decode import DecodeOptions, Decoder
 from edgekit.ops.letterbox import Letterbox
 from edgekit.results import Results
-from edgekit.spec import HeadSpec, InputSpec, ModelSpec, Preprocess
+from edgekit.spec import HeadDtype, HeadSpec, InputSpec, ModelSpec, Preprocess, Role, TaskName
 
 SIZE_WH = (96, 64)  # not square
 STRIDES = (8, 16, 32)
 
 
 def make_spec(
-    *, classes: int = 3, reg_max: int = 16, task: str = "segment", dtype: str = "float32", seed: int = 0
+    *, classes: int = 3, reg_max: int = 16, task: TaskName = "segment", dtype: HeadDtype = "float32", seed: int = 0
 ) -> ModelSpec:
     """A spec for 96x64 inputs; integer heads get a different scale per channel, the proto one int16 scale."""
     rng = np.random.default_rng(seed)
 
-    def head(name: str, role: str, stride: int, channels: int) -> HeadSpec:
+    def head(name: str, role: Role, stride: int, channels: int) -> HeadSpec:
         shape = (1, SIZE_WH[1] // stride, SIZE_WH[0] // stride, channels)
         if dtype == "float32":
             return HeadSpec(name, role, shape, stride)
@@ -80,7 +80,7 @@ def smooth(values: np.ndarray) -> np.ndarray:
     return values * 3
 
 
-def floats(spec: ModelSpec, heads: dict[str, np.ndarray], role: str, stride: int) -> np.ndarray:
+def floats(spec: ModelSpec, heads: dict[str, np.ndarray], role: Role, stride: int) -> np.ndarray:
     head = spec.head(role, stride)
     scale = np.asarray(head.scale or (1.0,))
     return np.asarray(heads[head.name][0].astype(np.float64) * scale)

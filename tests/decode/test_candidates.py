@@ -8,12 +8,12 @@ from edgekit.decode.candidates import Candidates
 from edgekit.decode.heads import Heads
 from edgekit.decode.tasks import TASKS
 from edgekit.errors import ModelError
-from edgekit.spec import ModelSpec
+from edgekit.spec import HeadDtype, ModelSpec
 from tests.decode.scenes import floats, make_heads, make_spec, plain_candidates
 
 
 def bound(spec: ModelSpec, threshold: float) -> AnchorFreeHeads:
-    return AnchorFreeHeads(Heads(spec), extra_role=TASKS[spec.task].extra_role or "", score_threshold=threshold)
+    return AnchorFreeHeads(Heads(spec), extra_role=TASKS[spec.task].extra_role, score_threshold=threshold)
 
 
 def find_candidates(
@@ -25,7 +25,7 @@ def find_candidates(
 @pytest.mark.parametrize("dtype", ["float32", "int32", "int16"])
 @pytest.mark.parametrize("reg_max, classes", [(16, 3), (1, 3), (16, 1)])
 @pytest.mark.parametrize("threshold", [0.0, 0.1, 0.25, 0.9])
-def test_equals_the_plain_decoder(dtype: str, reg_max: int, classes: int, threshold: float) -> None:
+def test_equals_the_plain_decoder(dtype: HeadDtype, reg_max: int, classes: int, threshold: float) -> None:
     spec = make_spec(dtype=dtype, reg_max=reg_max, classes=classes)
     heads = make_heads(spec)
     found = find_candidates(heads, spec, score_threshold=threshold)

@@ -10,6 +10,7 @@ from edgekit.errors import ConfigError, ModelError
 from edgekit.ops.letterbox import letterbox_of
 from edgekit.ops.masks import masks_reference
 from edgekit.results import Detections, Segmentations
+from edgekit.spec import HeadDtype
 from tests.decode.scenes import SIZE_WH, decode, floats, make_heads, make_spec
 from tests.typed import detections
 
@@ -18,7 +19,7 @@ OPTIONS = DecodeOptions(score_threshold=0.3, iou_threshold=0.5, max_detections=2
 
 @pytest.mark.parametrize("dtype", ["float32", "int32"])
 @pytest.mark.parametrize("source_wh", [(96, 64), (300, 100), (50, 200)])
-def test_segment(dtype: str, source_wh: tuple[int, int]) -> None:
+def test_segment(dtype: HeadDtype, source_wh: tuple[int, int]) -> None:
     spec = make_spec(dtype=dtype)
     heads = make_heads(spec)
     letterbox = letterbox_of(source_wh, spec.preprocess)

@@ -13,10 +13,11 @@ from edgekit.labels import COCO_NAMES
 from edgekit.ops.letterbox import letterbox_of
 from edgekit.ops.nms import nms_reference
 from edgekit.results import Segmentations
-from edgekit.spec import HeadSpec, InputSpec, ModelSpec, Preprocess
+from edgekit.spec import HEAD_DTYPES, HeadSpec, InputSpec, ModelSpec, Preprocess, Role
+from edgekit.text import check_choice
 from tests.decode.scenes import decode
 
-NAMES = {  # outputs of the cut model behind the shared builds
+NAMES: dict[str, tuple[Role, int]] = {  # outputs of the cut model behind the shared builds
     **{name: ("mask", stride) for name, stride in (("451", 8), ("459", 16), ("467", 32))},
     **{name: ("box", stride) for name, stride in (("475", 8), ("483", 16), ("491", 32))},
     **{name: ("class", stride) for name, stride in (("499", 8), ("507", 16), ("515", 32))},
@@ -31,7 +32,9 @@ def golden(request: pytest.FixtureRequest, shared_data: Path) -> tuple[ModelSpec
         heads = {name: archive[f"int:{name}"] for name in NAMES}
         scales = {name: tuple(float(s) for s in archive[f"scale:{name}"]) for name in NAMES}
     outputs = tuple(
-        HeadSpec(name, role, heads[name].shape, stride, str(heads[name].dtype), scales[name])
+        HeadSpec(
+            name, role, heads[name].shape, stride, check_choice(heads[name].dtype.name, HEAD_DTYPES, name), scales[name]
+        )
         for name, (role, stride) in NAMES.items()
     )
     size = Preprocess(640, 640)

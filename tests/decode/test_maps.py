@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -13,7 +13,16 @@ from edgekit.decode.roles import infer_roles, task_of_heads
 from edgekit.errors import ModelError
 from edgekit.ops.letterbox import Letterbox, letterbox_of
 from edgekit.results import DepthMap, SemanticMap
-from edgekit.spec import DepthFormula, HeadSpec, InputSpec, ModelSpec, Preprocess, spec_from_dict, spec_to_dict
+from edgekit.spec import (
+    DepthFormula,
+    HeadSpec,
+    InputSpec,
+    ModelSpec,
+    Preprocess,
+    TaskName,
+    spec_from_dict,
+    spec_to_dict,
+)
 
 SAME = Letterbox((16, 8), (16, 8), (16, 8), 0, 0)
 
@@ -129,6 +138,8 @@ def test_a_map_has_one_output() -> None:
     ("name", "task", "channels", "expected"),
     [("class_8", "", 19, "semantic"), ("depth_4", "", 1, "depth"), ("out", "depth", 1, "depth")],
 )
-def test_an_only_map_is_told_by_its_name_or_its_task(name: str, task: str, channels: int, expected: str) -> None:
+def test_an_only_map_is_told_by_its_name_or_its_task(
+    name: str, task: Literal[TaskName, ""], channels: int, expected: str
+) -> None:
     heads = infer_roles([(name, (1, 8, 12, channels))], (96, 64), task=task)
     assert task_of_heads(heads) == expected

@@ -7,12 +7,14 @@ from edgekit.decode.heads import Head
 from edgekit.decode.score_filter import BLOCK_CELLS as BLOCK
 from edgekit.decode.score_filter import ScoreFilter, filter_reference, raw_limits
 from edgekit.ops.math import logit
-from edgekit.spec import HeadSpec
+from edgekit.spec import HEAD_DTYPES, HeadSpec
+from edgekit.text import check_choice
 
 
 def head_of(values: np.ndarray, scale: tuple[float, ...] = ()) -> Head:
     shape = (1, 1, max(len(values), 1), values.shape[1])
-    spec = HeadSpec("class_8", "class", shape, 8, str(values.dtype), scale)
+    dtype = check_choice(values.dtype.name, HEAD_DTYPES, "dtype")
+    spec = HeadSpec("class_8", "class", shape, 8, dtype, scale)
     return Head(spec, values.dtype, np.asarray(scale, np.float32))
 
 

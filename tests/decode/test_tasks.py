@@ -12,13 +12,13 @@ from edgekit.decode.reference import decode_rows
 from edgekit.errors import ModelError
 from edgekit.ops.letterbox import letterbox_of
 from edgekit.results import Classifications, Poses, RotatedDetections
-from edgekit.spec import HeadSpec, InputSpec, ModelSpec, Preprocess
+from edgekit.spec import HeadDtype, HeadSpec, InputSpec, ModelSpec, Preprocess, TaskName
 from tests.decode.scenes import SIZE_WH, decode, make_heads, make_spec
 
 ALL = DecodeOptions(score_threshold=0.2, iou_threshold=1.0, max_detections=10_000)
 
 
-def _spec(task: str, *, dtype: str = "float32", family: str = "yolov8") -> ModelSpec:
+def _spec(task: TaskName, *, dtype: HeadDtype = "float32", family: str = "yolov8") -> ModelSpec:
     base = make_spec(task="detect", dtype=dtype, reg_max=1 if family == "yolo26" else 16)
     role, channels = {"pose": ("keypoint", 15), "obb": ("angle", 1)}[task]
     extra = []
@@ -43,7 +43,7 @@ def _heads(spec: ModelSpec) -> dict[str, np.ndarray]:
 
 @pytest.mark.parametrize("dtype", ["float32", "int32"])
 @pytest.mark.parametrize("family", ["yolov8", "yolo26"])
-def test_poses_are_the_plain_rows_in_original_pixels(dtype: str, family: str) -> None:
+def test_poses_are_the_plain_rows_in_original_pixels(dtype: HeadDtype, family: str) -> None:
     spec = _spec("pose", dtype=dtype, family=family)
     heads = _heads(spec)
     box = letterbox_of((200, 100), spec.preprocess)
@@ -82,7 +82,7 @@ def test_key_points_that_do_not_fill_the_head_are_refused(shape: tuple[int, ...]
 
 @pytest.mark.parametrize("dtype", ["float32", "int32"])
 @pytest.mark.parametrize("family", ["yolov8", "yolo26"])
-def test_rotated_boxes_are_the_plain_rows(dtype: str, family: str) -> None:
+def test_rotated_boxes_are_the_plain_rows(dtype: HeadDtype, family: str) -> None:
     spec = _spec("obb", dtype=dtype, family=family)
     heads = _heads(spec)
     results = decode(heads, spec, letterbox_of(SIZE_WH, spec.preprocess), ALL)

@@ -8,14 +8,14 @@ from typing import Any
 import numpy as np
 
 from edgekit.ops.letterbox import Letterbox, letterbox_of
-from edgekit.spec import HeadSpec, InputSpec, ModelSpec, Preprocess
+from edgekit.spec import HeadDtype, HeadSpec, InputSpec, ModelSpec, Preprocess, Role, TaskName
 
 SIZE_WH = (160, 96)  # not square
 CLASSES, MASKS, POINTS = 5, 11, 4  # no multiples of a vector's lanes
 ANCHORS = (((10.0, 13.0), (16.0, 30.0), (33.0, 23.0)), ((30.0, 61.0), (62.0, 45.0), (59.0, 80.0)), ((90.0, 70.0),) * 3)
 STRIDES = (8, 16, 32)
-DTYPES = ("float32", "int8", "int16", "int32")
-TASKS = {"detect": "", "segment": "mask", "pose": "keypoint", "obb": "angle"}
+DTYPES: tuple[HeadDtype, ...] = ("float32", "int8", "int16", "int32")
+TASKS: dict[TaskName, Role | None] = {"detect": None, "segment": "mask", "pose": "keypoint", "obb": "angle"}
 STEP = {"int8": 0.05, "int16": 1e-3, "int32": 1e-5}  # about the scale of a head's numbers
 FRAMES = ("usual", "empty", "crowded", "hostile")
 
@@ -25,18 +25,20 @@ class Format:
     """One kind of head."""
 
     family: str
-    task: str
-    dtype: str
+    task: TaskName
+    dtype: HeadDtype
     end_to_end: bool = False
 
     def __str__(self) -> str:
         return f"{self.family}-{self.task}-{self.dtype}{'-e2e' if self.end_to_end else ''}"
 
 
+ANCHORED: tuple[TaskName, ...] = ("detect", "segment")
+FLOAT_OR_INT16: tuple[HeadDtype, ...] = ("float32", "int16")
 FORMATS = (
     *(Format("yolov8", task, dtype) for task in TASKS for dtype in DTYPES),
-    *(Format("yolov5", task, dtype) for task in ("detect", "segment") for dtype in DTYPES),
-    *(Format("yolo26", task, dtype, True) for task in TASKS for dtype in ("float32", "int16")),
+    *(Format("yolov5", task, dtype) for task in ANCHORED for dtype in DTYPES),
+    *(Format("yolo26", task, dtype, True) for task in TASKS for dtype in FLOAT_OR_INT16),
     *(Format("yolo26", task, "float32") for task in TASKS),
     *(Format("yolov10", "detect", dtype, True) for dtype in DTYPES),
 )
@@ -46,9 +48,10 @@ def make_spec(kind: Format, seed: int = 0) -> ModelSpec:
     """The spec of a format; integer heads have a scale per channel, those of the prototypes one for all."""
     rng = np.random.default_rng(seed)
     reg_max = 1 if kind.family == "yolo26" else 16
-    extra = {"": 0, "mask": MASKS, "keypoint": 3 * POINTS, "angle": 1}[TASKS[kind.task]]
+    role = TASKS[kind.task]
+    extra = {"mask": MASKS, "keypoint": 3 * POINTS, "angle": 1}[role] if role else 0
 
-    def head(role: str, stride: int, channels: int) -> HeadSpec:
+    def head(role: Role, stride: int, channels: int) -> HeadSpec:
         shape = (1, SIZE_WH[1] // stride, SIZE_WH[0] // stride, channels)
         if kind.dtype == "float32":
             return HeadSpec(f"{role}_{stride}", role, shape, stride)
@@ -62,8 +65,8 @@ def make_spec(kind: Format, seed: int = 0) -> ModelSpec:
             outputs.append(head("object", stride, 3 * (5 + CLASSES + extra)))
             continue
         outputs += [head("box", stride, 4 * reg_max), head("class", stride, CLASSES)]
-        if extra:
-            outputs.append(head(TASKS[kind.task], stride, extra))
+        if role:
+            outputs.append(head(role, stride, extra))
     if kind.task == "segment":
         outputs.append(head("proto", 4, MASKS))
     names = tuple(f"c{i}" for i in range(CLASSES))

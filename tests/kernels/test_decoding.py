@@ -15,7 +15,7 @@ from edgekit.errors import DeviceError, ModelError
 from edgekit.kernels.decoding import ObjectKernel, decode_kernels, mask_logits
 from edgekit.ops.prototypes import window_logits_reference
 from edgekit.results import Detections, Poses, Results, RotatedDetections, Segmentations
-from edgekit.spec import ModelSpec
+from edgekit.spec import HeadDtype, ModelSpec
 from tests.kernels.formats import DTYPES, FORMATS, FRAMES, MASKS, Format, make_frame, make_letterbox, make_spec
 from tests.typed import detections, required
 
@@ -49,7 +49,7 @@ def test_every_format_decodes_as_by_numpy(kind: Format, frame: str) -> None:
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-def test_a_single_class_and_a_grid_that_is_no_whole_block(dtype: str) -> None:
+def test_a_single_class_and_a_grid_that_is_no_whole_block(dtype: HeadDtype) -> None:
     kind = Format("yolov8", "detect", dtype)
     spec = make_spec(kind)
     outputs = tuple(

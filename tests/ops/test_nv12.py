@@ -8,7 +8,7 @@ from edgekit.errors import ImageError
 from edgekit.ops.buffers import Buffers
 from edgekit.ops.nv12 import even_letterbox, letterbox_nv12, nv12_planes, nv12_to_bgr
 from edgekit.ops.yuv import bgr_to_nv12, range_tables
-from edgekit.spec import Preprocess
+from edgekit.spec import ColorRange, Preprocess
 from tests.typed import as_image
 
 
@@ -70,7 +70,7 @@ def test_range_tables_undo_each_other() -> None:
 
 
 @pytest.mark.parametrize("color_range", ["full", "studio"])
-def test_bgr_and_back(color_range: str) -> None:
+def test_bgr_and_back(color_range: ColorRange) -> None:
     flat = np.repeat(np.random.default_rng(1).integers(40, 200, (4, 4, 3), np.uint8), 2, 0).repeat(2, 1)
     again = nv12_to_bgr(bgr_to_nv12(flat, color_range=color_range), (8, 8), color_range=color_range)
     assert np.abs(again.astype(int) - flat).max() <= 4

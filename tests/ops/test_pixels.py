@@ -5,7 +5,7 @@ import pytest
 
 from edgekit.errors import ModelError
 from edgekit.ops.pixels import normalised, pack_input
-from edgekit.spec import InputSpec, Preprocess
+from edgekit.spec import InputKind, InputSpec, Layout, Preprocess
 
 BGR = np.arange(2 * 4 * 3, dtype=np.uint8).reshape(2, 4, 3)
 SIZE = Preprocess(4, 2)
@@ -22,7 +22,7 @@ SIZE = Preprocess(4, 2)
         ("nv12", "NCHW", (12,)),
     ],
 )
-def test_shapes(kind: str, layout: str, shape: tuple[int, ...]) -> None:
+def test_shapes(kind: InputKind, layout: Layout, shape: tuple[int, ...]) -> None:
     packed = pack_input(BGR, InputSpec("images", kind, layout), SIZE)
     assert packed.shape == shape
     assert packed.dtype == np.uint8
@@ -44,7 +44,7 @@ def test_pixels_are_normalised_to_0_to_1_by_default() -> None:
 
 
 @pytest.mark.parametrize(("layout", "shape"), [("NCHW", (1, 3, 2, 1)), ("NHWC", (1, 2, 1, 3))])
-def test_mean_and_std_are_per_channel(layout: str, shape: tuple[int, ...]) -> None:
+def test_mean_and_std_are_per_channel(layout: Layout, shape: tuple[int, ...]) -> None:
     preprocess = Preprocess(1, 2, mean=(10.0, 20.0, 30.0), std=(2.0, 4.0, 5.0))
     pixels = np.full(shape, 40, np.uint8)
     values = normalised(pixels, InputSpec("x", layout=layout), preprocess)

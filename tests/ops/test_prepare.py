@@ -8,7 +8,7 @@ from edgekit.ops.buffers import Buffers
 from edgekit.ops.letterbox import letterbox_image
 from edgekit.ops.pixels import pack_input
 from edgekit.ops.prepare import prepare_image
-from edgekit.spec import InputSpec, Preprocess
+from edgekit.spec import ColorRange, InputKind, InputSpec, Layout, Preprocess
 
 KINDS = [("nv12", "NCHW"), *((k, x) for k in ("rgb", "bgr", "gray", "yuv444") for x in ("NCHW", "NHWC"))]
 SOURCES = [(64, 48), (48, 64), (96, 64), (33, 200), (200, 33), (300, 299), (1, 1), (640, 360)]
@@ -21,7 +21,9 @@ def image(source_wh: tuple[int, int]) -> np.ndarray:
 
 @pytest.mark.parametrize("kind, layout", KINDS)
 @pytest.mark.parametrize("color_range", ["full", "studio"])
-def test_equals_the_plain_way_bit_for_bit_in_buffers_used_again(kind: str, layout: str, color_range: str) -> None:
+def test_equals_the_plain_way_bit_for_bit_in_buffers_used_again(
+    kind: InputKind, layout: Layout, color_range: ColorRange
+) -> None:
     spec, buffers = InputSpec("images", kind, layout), Buffers()
     for size_wh in SIZES:
         preprocess = Preprocess(*size_wh, color_range=color_range)
@@ -36,7 +38,7 @@ def test_equals_the_plain_way_bit_for_bit_in_buffers_used_again(kind: str, layou
 
 
 @pytest.mark.parametrize("kind", ["nv12", "rgb"])
-def test_the_buffer_is_the_same_array_for_every_frame(kind: str) -> None:
+def test_the_buffer_is_the_same_array_for_every_frame(kind: InputKind) -> None:
     buffers, spec = Buffers(), InputSpec("images", kind)
     first, _ = prepare_image(image((64, 48)), spec, Preprocess(64, 64), buffers)
     second, _ = prepare_image(image((48, 64)), spec, Preprocess(64, 64), buffers)

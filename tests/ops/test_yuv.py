@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+from typing import Any, cast
+
 import cv2
 import numpy as np
 import pytest
 
 from edgekit.errors import ConfigError, ImageError
 from edgekit.ops.yuv import bgr_to_nv12, bgr_to_yuv444, nv12_to_yuv444
+from edgekit.spec import ColorRange
 
 # BT.601 by hand: Y = .299 R + .587 G + .114 B, U = 128 + .564 (B - Y), V = 128 + .713 (R - Y), saturated;
 # studio: 16 + Y * 219/255, 128 + (U - 128) * 224/255.
@@ -21,7 +24,7 @@ COLOURS = {
 
 @pytest.mark.parametrize("colour", COLOURS)
 @pytest.mark.parametrize("index, color_range", [(1, "full"), (2, "studio")])
-def test_colours_by_hand(colour: str, index: int, color_range: str) -> None:
+def test_colours_by_hand(colour: str, index: int, color_range: ColorRange) -> None:
     bgr = np.full((4, 6, 3), COLOURS[colour][0], np.uint8)
     expected = np.array(COLOURS[colour][index], int)
     yuv = bgr_to_yuv444(bgr, color_range=color_range).astype(int)
@@ -69,4 +72,4 @@ def test_bad_input() -> None:
     with pytest.raises(ImageError, match="expected 24"):
         nv12_to_yuv444(np.zeros(23, np.uint8), (4, 4))
     with pytest.raises(ConfigError, match="limited"):
-        bgr_to_nv12(np.zeros((4, 4, 3), np.uint8), color_range="limited")
+        bgr_to_nv12(np.zeros((4, 4, 3), np.uint8), color_range=cast(Any, "limited"))

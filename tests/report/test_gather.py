@@ -9,7 +9,7 @@ import pytest
 from edgekit.errors import DataError, EdgekitError, ModelError
 from edgekit.report.gather import collect
 from edgekit.report.report import make_report
-from edgekit.spec import HeadSpec, InputSpec, ModelSpec, Preprocess, spec_to_dict
+from edgekit.spec import HeadSpec, InputSpec, ModelSpec, Preprocess, Role, spec_to_dict
 from tests.logs import synthetic
 from tests.logs.synthetic_bin import compiled_bin
 from tests.report.builds import FOLDER_FILES, build_of, write_files
@@ -108,10 +108,13 @@ def test_the_real_folder(shared_data):
     assert [path.name for path, _ in found.left_aside] == ["hb_model_modifier_2024_list.txt"]
 
 
+HEAD_ROLES: tuple[Role, ...] = ("box", "class", "mask", "proto")  # of `synthetic.HEADS`
+
+
 def sidecar(**changes):
     outputs = tuple(
-        HeadSpec(h.name, {"cls": "class"}.get(h.name, h.name), h.shape, stride=4 if h.name == "proto" else 8)
-        for h in synthetic.HEADS
+        HeadSpec(h.name, role, h.shape, stride=4 if role == "proto" else 8)
+        for h, role in zip(synthetic.HEADS, HEAD_ROLES, strict=True)
     )
     facts = {"stage": "bin", "march": "bayes-e", "simulated": True, "outputs": outputs, **changes}
     spec = ModelSpec("segment", ("thing",), InputSpec("images", "nv12"), Preprocess(96, 64), **facts)

@@ -13,7 +13,7 @@ from edgekit.ops.nv12 import nv12_to_bgr
 from edgekit.ops.yuv import bgr_to_nv12
 from edgekit.runtime.device import TensorInfo, Tensors
 from edgekit.runtime.session import Session
-from edgekit.spec import InputSpec
+from edgekit.spec import InputKind, InputSpec, Layout
 from tests.decode.scenes import make_spec
 from tests.runtime.fake_vendor import compute
 from tests.typed import detections
@@ -49,7 +49,7 @@ def test_a_frame_gives_the_results_of_its_image() -> None:
 
 
 @pytest.mark.parametrize("kind, layout", [("rgb", "NCHW"), ("bgr", "NHWC")])
-def test_a_model_that_takes_no_nv12_gets_its_own_kind(kind: str, layout: str) -> None:
+def test_a_model_that_takes_no_nv12_gets_its_own_kind(kind: InputKind, layout: Layout) -> None:
     session = Session(replace(SPEC, input=InputSpec("images", kind, layout)), FakeDevice())
     frame = bgr_to_nv12(BGR)
     inputs, _ = session.prepare_nv12(frame, (96, 64))

@@ -12,7 +12,8 @@ import numpy as np
 
 from edgekit.labels import COCO_NAMES
 from edgekit.ops.letterbox import Letterbox, letterbox_of
-from edgekit.spec import HeadSpec, InputSpec, ModelSpec, Preprocess
+from edgekit.spec import HEAD_DTYPES, HeadSpec, InputSpec, ModelSpec, Preprocess, Role
+from edgekit.text import check_choice
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 SHARED = Path(os.environ.get("EDGEKIT_SHARED_DATA", ROOT.parent / "shared" / "data"))
@@ -21,7 +22,7 @@ IMAGES = SHARED / "coco" / "images" / "val"
 COMPILED = SHARED / "horizon" / "yolov8n_seg_nv12" / "yolov8n_seg_bayese_640x640_nv12_quantized_model.onnx"
 GOLDEN = SHARED / "horizon" / "golden"  # of that graph: the vendor's integers for two of the images, and all scales
 SIDE, CLASSES, MASKS, STRIDES = 640, 80, 32, (8, 16, 32)
-GOLDEN_NAMES = {  # of the cut model behind the shared builds
+GOLDEN_NAMES: dict[tuple[Role, int], str] = {  # of the cut model behind the shared builds
     ("mask", 8): "451",
     ("mask", 16): "459",
     ("mask", 32): "467",
@@ -106,7 +107,7 @@ def _golden_spec(arrays: dict[str, np.ndarray[Any, Any]]) -> ModelSpec:
             role,
             arrays[f"int:{name}"].shape,
             stride,
-            str(arrays[f"int:{name}"].dtype),
+            check_choice(arrays[f"int:{name}"].dtype.name, HEAD_DTYPES, name),
             tuple(float(s) for s in arrays[f"scale:{name}"]),
         )
         for (role, stride), name in GOLDEN_NAMES.items()

@@ -20,7 +20,7 @@ from edgekit.runtime.pipeline import run_pipeline
 from edgekit.runtime.recovering_session import RecoveringSession
 from edgekit.runtime.session import Session
 from edgekit.runtime.sources import Frame, Source
-from edgekit.spec import HeadSpec, InputSpec, ModelSpec, Preprocess
+from edgekit.spec import HeadSpec, InputSpec, ModelSpec, Preprocess, TaskName
 
 CLASSES, OBJECTS = 80, 8
 
@@ -87,7 +87,7 @@ def run_one(args: argparse.Namespace, width: int, height: int) -> dict[str, floa
     return {"pipeline / device": rate / alone, "serial / device": serial / alone}
 
 
-def make_spec(task: str) -> ModelSpec:
+def make_spec(task: TaskName) -> ModelSpec:
     heads = []
     for stride in (8, 16, 32):
         grid = (1, 640 // stride, 640 // stride)

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from benches.heads import STRIDES, Scene
+from edgekit.spec import Role
 
 Array = np.ndarray[Any, Any]
 
@@ -33,7 +34,7 @@ def plain_decode(scene: Scene, *, conf: float = 0.25, iou: float = 0.7) -> tuple
     return all_boxes[chosen], best[chosen], class_ids[chosen], 1 / (1 + np.exp(-logits)) > 0.5
 
 
-def _dequantized(scene: Scene, role: str, stride: int) -> Array:
+def _dequantized(scene: Scene, role: Role, stride: int) -> Array:
     head = scene.spec.head(role, stride)
     values: Array = scene.heads[head.name][0].astype(np.float32)
     return values * np.asarray(head.scale, np.float32) if head.scale else values

@@ -21,6 +21,7 @@ from edgekit.robot.robot import Robot, RobotReport
 from edgekit.runtime.device import TensorInfo, Tensors
 from edgekit.runtime.recovering_session import RecoveringSession
 from edgekit.runtime.session import Session
+from edgekit.spec import TaskName
 
 CONFIG: dict[str, Any] = {
     "models": {"detector": "detector.bin", "segmenter": "segmenter.bin"},
@@ -60,7 +61,8 @@ def run_robot(seconds: float, frame_s: float, slots: int, size_wh: tuple[int, in
     """Run it for a while and print the rows; return the share of the time that the device was busy."""
     semaphore = threading.Semaphore(slots)
     devices, sessions = {}, {}
-    for name, task, factor in (("detector", "detect", 1), ("segmenter", "segment", 2)):
+    models: tuple[tuple[str, TaskName, int], ...] = (("detector", "detect", 1), ("segmenter", "segment", 2))
+    for name, task, factor in models:
         spec = make_spec(task)
         devices[name] = SharedDevice(make_heads(spec), semaphore, factor * frame_s)
         sessions[name] = RecoveringSession(Session(spec, devices[name]))

@@ -27,7 +27,7 @@ from edgekit.deploy.pipeline import deploy
 from edgekit.errors import EdgekitError, ToolchainError
 from edgekit.ops.image import read_image
 from edgekit.sim.device import open_sim_device
-from edgekit.spec import load_spec
+from edgekit.spec import InputKind, load_spec
 from tests.compilation.toolchain.stand_in import alive
 from tests.conftest import ROOT
 from tests.images import write_images
@@ -78,7 +78,7 @@ def build(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Build:
     """The demo model, calibrated and really compiled at O0 (O3 takes minutes and gives the same integers)."""
-    kind: str = request.param
+    kind: InputKind = request.param
     work = calibrate(demo_model, images, tmp_path_factory.mktemp(kind) / "work", num=IMAGES, input_kind=kind)
     return Build(work.yaml_path, compile_model(work.yaml_path, toolchain="hb_mapper", optimize="O0"), images)
 

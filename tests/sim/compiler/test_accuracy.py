@@ -13,6 +13,7 @@ from edgekit.ops.boxes import box_iou
 from edgekit.ops.image import read_image
 from edgekit.results import Results
 from edgekit.runtime.session import load
+from edgekit.spec import InputKind
 from tests.typed import detections
 
 SCORE, IOU = 0.4, 0.8
@@ -29,7 +30,7 @@ def found_again(truth: Results, found: Results) -> np.ndarray:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", ["rgb", "nv12"])
-def test_trained_model_keeps_its_detections(shared_data: Path, tmp_path: Path, kind: str) -> None:
+def test_trained_model_keeps_its_detections(shared_data: Path, tmp_path: Path, kind: InputKind) -> None:
     model, images = shared_data / "models/yolov8n-seg.onnx", shared_data / "coco/images"
     work = calibrate(model, images / "train", tmp_path / "work", num=50, input_kind=kind)
     result = compile_model(work.yaml_path, toolchain="sim")

@@ -12,6 +12,7 @@ import numpy.typing as npt
 from edgekit.errors import ImageError
 from edgekit.ops.image_header import image_size
 from edgekit.ops.nv12 import nv12_to_bgr
+from edgekit.preprocess import ColorRange
 
 __all__ = ["MAX_PIXELS", "RosFrame", "frame_of_compressed", "frame_of_image", "frame_of_shared_memory"]
 
@@ -25,7 +26,7 @@ TO_BGR = {
 }
 NV12_NAMES = ("nv12", "NV12", "yuv420sp")
 MAX_PIXELS = 1 << 26
-CAMERA_RANGE = "studio"  # of the board's cameras: not verified on a board, the video standard's usual one
+CAMERA_RANGE: ColorRange = "studio"  # of the board's cameras: not verified on a board, the video standard's usual one
 
 Bytes = npt.NDArray[np.uint8]
 

@@ -11,6 +11,7 @@ from edgekit.calibration.samples import Normalisation
 from edgekit.errors import ConfigError
 from edgekit.sim.compiler.emit.writer import NHWC, TO_NHWC, GraphWriter
 from edgekit.sim.compiler.requantize import epilogue_params
+from edgekit.spec import InputKind, Layout
 
 # ITU-R BT.601, full range: rows R, G, B; columns Y, U - 128, V - 128.
 YUV_TO_RGB = np.array([[1.0, 0.0, 1.402], [1.0, -0.344136, -0.714136], [1.0, 1.772, 0.0]])
@@ -32,9 +33,9 @@ class ImageInput:
     """What the board feeds (`kind`, `layout`, `color_space`) and what the float model takes (`train_kind`)."""
 
     name: str
-    kind: str
-    train_kind: str
-    layout: str  # of the board's input: nv12 and yuv444 are NHWC
+    kind: InputKind
+    train_kind: InputKind
+    layout: Layout  # of the board's input: nv12 and yuv444 are NHWC
     color_space: str
     normalisation: Normalisation
 

@@ -10,12 +10,15 @@ from edgekit.ops.yuv import bgr_to_yuv444
 from edgekit.sim.compiler.emit.preprocess import ImageInput, affine_of, emit_preprocess
 from edgekit.sim.compiler.emit.writer import GraphWriter
 from edgekit.sim.compiler.scales import ScalePlan
+from edgekit.spec import InputKind
 
 UNIT = Normalisation((0.0,) * 3, (1 / 255,) * 3)
 COLOURS_RGB = {"black": (0, 0, 0), "white": (255, 255, 255), "red": (255, 0, 0), "mud": (90, 60, 200)}
 
 
-def image(kind: str, *, train: str = "rgb", space: str = "regular", norm: Normalisation = UNIT) -> ImageInput:
+def image(
+    kind: InputKind, *, train: InputKind = "rgb", space: str = "regular", norm: Normalisation = UNIT
+) -> ImageInput:
     return ImageInput("images", kind, train, "NHWC", space, norm)
 
 
@@ -32,7 +35,7 @@ def pixel_of(rgb: tuple[int, int, int], kind: str, space: str) -> np.ndarray:
     ("kind", "space"), [("rgb", "regular"), ("bgr", "regular"), ("nv12", "regular"), ("nv12", "bt601_video")]
 )
 @pytest.mark.parametrize("colour", COLOURS_RGB)
-def test_a_colour_comes_out_as_the_training_value(colour: str, kind: str, space: str, train: str) -> None:
+def test_a_colour_comes_out_as_the_training_value(colour: str, kind: InputKind, space: str, train: InputKind) -> None:
     rgb = COLOURS_RGB[colour]
     matrix, offset = affine_of(image(kind, train=train, space=space))
     found = matrix @ pixel_of(rgb, kind, space).astype(float) + offset
@@ -48,7 +51,7 @@ def test_mean_and_scale_golden() -> None:
 
 
 @pytest.mark.parametrize("kind", ["rgb", "nv12"])
-def test_integers_are_within_one_step(kind: str) -> None:
+def test_integers_are_within_one_step(kind: InputKind) -> None:
     shapes = {"images": (1, 3, 4, 4)}
     graph = FloatGraph((), {}, shapes, "images", {})
     plan = ScalePlan({"images": "images"}, {"images": 1.0}, {"images": 8})
@@ -71,7 +74,7 @@ def test_integers_are_within_one_step(kind: str) -> None:
     ("kind", "train", "space"),
     [("gray", "rgb", "regular"), ("rgb", "rgb", "bt601_video"), ("featuremap", "rgb", "regular")],
 )
-def test_what_does_not_convert_is_refused(kind: str, train: str, space: str) -> None:
+def test_what_does_not_convert_is_refused(kind: InputKind, train: InputKind, space: str) -> None:
     with pytest.raises(ConfigError, match="input_type_rt") as caught:
         affine_of(image(kind, train=train, space=space))
     assert caught.value.hint
