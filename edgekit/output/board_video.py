@@ -22,6 +22,7 @@ import numpy.typing as npt
 from edgekit.errors import DeviceError, OutputError
 from edgekit.ops.yuv import bgr_to_nv12
 from edgekit.output.h264 import ffmpeg_stream
+from edgekit.preprocess import ColorRange
 
 __all__ = ["BoardEncoder", "find_board_encoder"]
 
@@ -30,7 +31,7 @@ CHANNELS = 32
 H264 = 1  # of the encoder's types
 KILOBITS = 8000  # per second, its own default
 MAX_SIDE = 4096
-RANGE = "studio"  # 16 to 235, what players expect of an H.264 stream that says nothing
+RANGE: ColorRange = "studio"  # 16 to 235, what players expect of an H.264 stream that says nothing
 
 Image = npt.NDArray[np.uint8]
 
