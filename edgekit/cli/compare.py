@@ -136,8 +136,7 @@ def _print(result: ModelComparison, *, show_all: bool) -> None:
         if difference.changes:
             _print_difference(difference)
     if result.maps:
-        mean = sum(difference.value for difference in result.maps) / len(result.maps)
-        print(f"maps: {result.maps[0].measure} {mean:.2%}, mean over {len(result.maps)} images")
+        _print_maps(result)
     if result.differences:
         kept = sum(difference.kept for difference in result.differences)
         changed = sum(difference.changes for difference in result.differences)
@@ -146,6 +145,16 @@ def _print(result: ModelComparison, *, show_all: bool) -> None:
             print("no image shows a difference; look at more of them with --num")
         elif not any(difference.drawing for difference in result.differences):
             print("images side by side: with -o DIR")
+
+
+def _print_maps(result: ModelComparison) -> None:
+    drawn = [difference for difference in result.maps if difference.drawing]
+    for difference in sorted(drawn, key=lambda d: -d.value):
+        print(f"{difference.image}: {difference.text} (see {difference.drawing})")
+    mean = sum(difference.value for difference in result.maps) / len(result.maps)
+    print(f"maps: {result.maps[0].measure} {mean:.2%}, mean over {len(result.maps)} images")
+    if not drawn and mean:
+        print("images side by side: with -o DIR, or --html PAGE")
 
 
 def _print_first(result: ModelComparison) -> None:

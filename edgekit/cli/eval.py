@@ -68,10 +68,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--require",
         metavar="KIND=SCORE,...",
-        help="the least mAP50-95 (or accuracy) in 0..1, such as box=.37,mask=.30; exit code 1 where it is missed",
+        help="the least mAP50-95 (accuracy, mIoU, delta1) in 0..1, the most AbsRel and RMSE, such as box=.37,mask=.30 "
+        "or miou=.5; exit code 1 where it is missed",
     )
     parser.add_argument(
-        "--plots", type=Path, metavar="DIR", help="draw PR, F1, precision and recall curves and the confusion matrix"
+        "--plots",
+        type=Path,
+        metavar="DIR",
+        help="draw PR, F1, precision and recall curves and the confusion matrix; of depths a histogram of errors",
     )
     add_output(parser, "predictions and report.json", default=str(DEFAULT_OUTPUT))
     add_workers(parser, default="this process")
@@ -93,7 +97,7 @@ def run(args: argparse.Namespace) -> int:
     required = parse_requirements(args.require) if args.require is not None else {}
     _refuse_outputs(args)
     if task := map_task(args.model):
-        return run_maps(args, task)
+        return run_maps(args, task, required)
     _refuse_plots(args)
     labels = _labels(args)
     paths = list(filter(None, [args.model, args.against, args.data, args.images]))

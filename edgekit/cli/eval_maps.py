@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import contextlib
 from typing import TYPE_CHECKING
 
-from edgekit.cli.console import print_json, print_table, progress_bar
+from edgekit.cli.console import print_json, print_table, progress_bar, say_replaced
+from edgekit.cli.eval_tables import print_missed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -17,39 +17,79 @@ if TYPE_CHECKING:
     from edgekit.evaluation.map_run import MapEvaluation
 
 UNITS = {"RMSE": "m"}  # the others are shares, printed in percent
+REFERENCE_PREFIX = "reference_"  # of the plots of --against
 
 
-def run_maps(args: argparse.Namespace, task: str) -> int:
-    """Score a model of maps; returns the exit code."""
-    from edgekit.errors import ConfigError
+def run_maps(args: argparse.Namespace, task: str, required: Mapping[str, float]) -> int:
+    """Score a model of maps.
+
+    Args:
+        args: Of the command.
+        task: "semantic" or "depth".
+        required: What --require names.
+
+    Returns:
+        The exit code: 0, or 1 where a required score is missed.
+    """
+    from edgekit.evaluation.gate import check_map_requirements, require_measures
     from edgekit.evaluation.map_run import evaluate_maps
-    from edgekit.runtime.session import load
+    from edgekit.evaluation.map_scores import MEASURES
 
-    for option in ("require", "plots"):
-        if getattr(args, option) is not None:
-            raise ConfigError(f"--{option} is for scores of objects and classifiers, not for maps", hint="leave it out")
+    require_measures(MEASURES[task] if args.data is not None else (), args.model.name, required)
+    _refuse_plots(args, task)
     labels, images = _labels_and_images(args, task)
-    with contextlib.ExitStack() as stack:
-        model = stack.enter_context(load(args.model, args.device, full_size=True))
-        reference = stack.enter_context(load(args.against, full_size=True)) if args.against else None
-        progress = stack.enter_context(progress_bar())
+    with progress_bar() as progress:
         result = evaluate_maps(
-            model,
-            args.model.name,
+            args.model,
             images,
+            args.output,
             labels=labels,
-            reference=reference,
-            reference_name=args.against.name if args.against else "",
+            against=args.against,
+            device=args.device,
             resamples=args.resamples,
             seed=args.seed,
-            output=args.output / "report.json",
             progress=progress,
         )
+    requirements = check_map_requirements(result.model.scores, result.model.model, required)
+    gate = {"requirements": [requirement.to_dict() for requirement in requirements]} if requirements else {}
+    plots = _write_plots(args, result)
     if args.json:
-        print_json("map_evaluation", {k: v for k, v in result.to_dict().items() if k not in ("schema", "edgekit")})
+        report = {key: value for key, value in result.to_dict().items() if key not in ("schema", "edgekit")}
+        print_json("map_evaluation", {**report, **gate})
     else:
-        _print(result, args.output / "report.json")
-    return 0
+        _print(result, args.output / "report.json", show_classes=args.classes)
+        for path in plots:
+            print(f"plot: {path}")
+    print_missed(result.model.model, requirements)
+    return 0 if all(requirement.passed for requirement in requirements) else 1
+
+
+def _refuse_plots(args: argparse.Namespace, task: str) -> None:
+    """Refuse plots that cannot be drawn, or that would replace files, before the models run."""
+    if args.plots is None:
+        return
+    from edgekit.errors import ConfigError
+    from edgekit.evaluation.map_plots import map_plot_name
+    from edgekit.evaluation.plots import require_matplotlib
+    from edgekit.files import refuse_replacing
+
+    if args.data is None:
+        raise ConfigError("--plots is there without --data, expected labels to draw from", hint="give them with --data")
+    require_matplotlib()
+    prefixes = ["", REFERENCE_PREFIX] if args.against else [""]
+    names = [map_plot_name(task, prefix=prefix) for prefix in prefixes]
+    say_replaced(refuse_replacing([args.plots / name for name in names], overwrite=args.overwrite))
+
+
+def _write_plots(args: argparse.Namespace, result: MapEvaluation) -> list[Path]:
+    if args.plots is None:
+        return []
+    from edgekit.evaluation.map_plots import write_map_plots
+
+    plots = write_map_plots(args.plots, result.model)
+    if result.reference is None:
+        return plots
+    return plots + write_map_plots(args.plots, result.reference, prefix=REFERENCE_PREFIX)
 
 
 def _labels_and_images(args: argparse.Namespace, task: str) -> tuple[MapLabels | None, Sequence[Path]]:
@@ -69,25 +109,36 @@ def _labels_and_images(args: argparse.Namespace, task: str) -> tuple[MapLabels |
     return None, [image.path for image in listed.images]
 
 
-def _print(result: MapEvaluation, report: Path) -> None:
-    sides: list[tuple[str, Mapping[str, Interval]]] = [(f"{result.model} ({result.device})", result.scores)]
-    if result.reference and result.reference_scores:
-        sides.append((result.reference, result.reference_scores))
-    if result.scores:
-        rows = [[side, *(_cell(name, value) for name, value in scores.items())] for side, scores in sides]
-        print_table(f"{result.images} images", ["model", *result.scores], rows)
+def _print(result: MapEvaluation, report: Path, *, show_classes: bool) -> None:
+    sides = [side for side in (result.model, result.reference) if side is not None and side.scores]
+    if sides:
+        rows = [
+            [f"{side.model} ({side.device})", *(_cell(name, value) for name, value in side.scores.items())]
+            for side in sides
+        ]
+        print_table(f"{result.images} images", ["model", *sides[0].scores], rows)
     else:
-        print(f"{result.model} ({result.device}), {result.images} images without labels")
-    for name, kept in result.kept.items():
-        change = result.difference[name]
-        sure = "" if change.low > 0 or change.high < 0 else " (within the noise of these images)"
-        print(f"{name}: {100 * kept.value:.1f} % of {result.reference}'s, {_cell(name, change)} apart{sure}")
-    if result.agreement:
-        cells = ", ".join(f"{name} {_cell(name, value)}" for name, value in result.agreement.items())
-        print(f"agreement with {result.reference}: {cells}")
+        print(f"{result.model.model} ({result.model.device}), {result.images} images without labels")
+    if show_classes:
+        for side in sides:
+            ious = [[name, f"{100 * iou:.1f}"] for name, iou in side.class_ious().items()]
+            if ious:
+                print_table(f"{side.model}, per class", ["class", "IoU"], ious)
+    if result.reference is not None:
+        _print_comparison(result, result.reference.model)
     for note in result.notes:
         print(f"note: {note}")
     print(f"report: {report}")
+
+
+def _print_comparison(result: MapEvaluation, reference: str) -> None:
+    for name, kept in result.kept.items():
+        change = result.difference[name]
+        sure = "" if change.low > 0 or change.high < 0 else " (within the noise of these images)"
+        print(f"{name}: {100 * kept.value:.1f} % of {reference}'s, {_cell(name, change)} apart{sure}")
+    if result.agreement:
+        cells = ", ".join(f"{name} {_cell(name, value)}" for name, value in result.agreement.items())
+        print(f"agreement with {reference}: {cells}")
 
 
 def _cell(name: str, value: Interval) -> str:

@@ -31,10 +31,13 @@ def print_missed(model: str, requirements: Sequence[Requirement]) -> None:
     for requirement in requirements:
         if not requirement.passed:
             measured, required = requirement.measured, requirement.required
-            missing = "" if math.isnan(measured) else f", {100 * (required - measured):.2f} points too low"
+            if requirement.is_error:
+                missing = f" at most, {measured - required:.4f} too much"
+            else:
+                missing = f", {100 * (required - measured):.2f} points too low"
             print(
-                f"failed: {KINDS[requirement.kind]} of {model}: {requirement.measure} is {measured:.4f}, required "
-                f"{required:g}{missing}",
+                f"failed: {KINDS.get(requirement.kind, 'maps')} of {model}: {requirement.measure} is {measured:.4f}, "
+                f"required {required:g}{'' if math.isnan(measured) else missing}",
                 file=sys.stderr,
             )
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -13,22 +12,19 @@ import numpy.typing as npt
 
 from edgekit.data.image_source import open_source
 from edgekit.errors import DataError, ModelError
+from edgekit.evaluation.compare_drawings import draw_detections, draw_maps
 from edgekit.evaluation.compared_image import ComparedImage
 from edgekit.evaluation.compared_model import ComparedModel, InnerTensor, head_values, open_compared
 from edgekit.evaluation.detection_diff import DetectionDiff, diff_detections
 from edgekit.evaluation.map_diff import MapDiff, diff_maps
-from edgekit.evaluation.side_by_side import side_by_side
 from edgekit.evaluation.tensor_metrics import MetricSums, TensorMetrics
-from edgekit.files import ReadFiles
 from edgekit.ops.image import read_image
-from edgekit.output.writer import write_image
 from edgekit.progress import Progress, silent
 from edgekit.records import envelope
 from edgekit.results import Detections
 
 __all__ = ["LayerDiff", "ModelComparison", "compare_models", "compare_on_images", "pair_tensors"]
 
-DRAWN_IMAGES = 5  # side by side, of the images that differ most
 NHWC_TO_NCHW, NCHW_TO_NHWC = (0, 3, 1, 2), (0, 2, 3, 1)
 
 
@@ -188,11 +184,12 @@ def compare_on_images(
         for _, tensor in pairs
         if tensor.key in running.layers
     )
-    differences = tuple(running.differences)
+    differences, maps = tuple(running.differences), tuple(running.maps)
     if images_dir is not None and model_a.session and model_b.session:
-        differences = _draw_images(differences, images, model_a, model_b, images_dir)
+        sessions = model_a.session, model_b.session
+        differences = draw_detections(differences, images, sessions, images_dir)
+        maps = draw_maps(maps, images, sessions, images_dir)
     heads = {name: sums.metrics() for name, sums in running.heads.items()}
-    maps = tuple(running.maps)
     return ModelComparison(model_a.name, model_b.name, len(images), layers, heads, differences, threshold, maps)
 
 
@@ -278,35 +275,6 @@ def in_layout_of(a: npt.NDArray[Any], b: npt.NDArray[Any]) -> npt.NDArray[Any] |
         order = (as_nchw, b, as_nhwc) if mixed else (b, as_nchw, as_nhwc)  # integer graphs are NHWC, floats NCHW
         return next((c for c in order if c.shape == a.shape), None)
     return b if a.shape == b.shape else None
-
-
-def _draw_images(
-    differences: tuple[DetectionDiff, ...], images: Sequence[Path], a: ComparedModel, b: ComparedModel, folder: Path
-) -> tuple[DetectionDiff, ...]:
-    """Draw A left and B right, for the images that differ most."""
-    order = sorted(range(len(differences)), key=lambda i: -differences[i].changes)
-    drawn = {i for i in order[:DRAWN_IMAGES] if differences[i].changes}
-    assert a.session is not None and b.session is not None
-    rows: list[DetectionDiff] = []
-    read = ReadFiles(images)
-    for i, difference in enumerate(differences):
-        if i not in drawn:
-            rows.append(difference)
-            continue
-        image_bgr = read_image(images[i])
-        results = [session.predict(image_bgr) for session in (a.session, b.session)]
-        assert isinstance(results[0], Detections) and isinstance(results[1], Detections)
-        name = _image_name(images[i], {row.drawing for row in rows})
-        read.refuse(folder / name)
-        write_image(folder / name, side_by_side(image_bgr, results[0], results[1], difference))
-        rows.append(replace(difference, drawing=name))
-    return tuple(rows)
-
-
-def _image_name(image: Path, taken: Collection[str]) -> str:
-    """Return a name after the image's that no other image has: with its suffix or a number if stems are equal."""
-    stems = itertools.chain((image.stem, image.name), (f"{image.name}-{n}" for n in itertools.count(2)))
-    return next(name for stem in stems if (name := f"{stem}_compare.jpg") not in taken)
 
 
 def _layer_dict(layer: LayerDiff) -> dict[str, Any]:

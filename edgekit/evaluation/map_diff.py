@@ -20,15 +20,22 @@ class MapDiff:
         image: Name of the image.
         measure: "changed pixels" (share of another class) or "AbsRel" (mean relative difference of depths).
         value: 0 where both maps are equal.
+        drawing: Name of the side-by-side image, "" if none was drawn.
     """
 
     image: str
     measure: str
     value: float
+    drawing: str = ""
+
+    @property
+    def text(self) -> str:
+        """The measure and its value, as people read it."""
+        return f"{self.measure} {100 * self.value:.2f} %"
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON values."""
-        return {"image": self.image, self.measure: round(self.value, 6)}
+        return {"image": self.image, self.measure: round(self.value, 6), "drawing": self.drawing or None}
 
 
 def diff_maps(image: str, results: Sequence[Results]) -> MapDiff | None:

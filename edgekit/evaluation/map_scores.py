@@ -1,4 +1,4 @@
-"""Scores of class maps and depth maps: sums of every image, and the measures of any weighting of images."""
+"""Scores of class maps and depth maps: counts of every image, and the measures of any weighting of images."""
 
 from __future__ import annotations
 
@@ -10,9 +10,25 @@ import numpy.typing as npt
 
 from edgekit.evaluation.bootstrap import Float64Array
 
-__all__ = ["IGNORED", "ClassSums", "DepthSums", "class_sums", "depth_sums", "map_measures"]
+__all__ = [
+    "ERROR_EDGES",
+    "IGNORED",
+    "MEASURES",
+    "ClassSums",
+    "DepthSums",
+    "class_pairs",
+    "class_sums",
+    "depth_errors",
+    "depth_sums",
+    "map_measures",
+    "sums_of_pairs",
+]
+
+Ints = npt.NDArray[np.int64]
 
 IGNORED = 255  # the id of pixels that no label counts, as Ultralytics and Cityscapes have it
+MEASURES = {"semantic": ("mIoU", "pixel accuracy"), "depth": ("delta1", "AbsRel", "RMSE")}
+ERROR_EDGES = np.linspace(-1.0, 1.0, 41)  # of the histogram of relative depth errors
 DELTA = 1.25  # of delta1: the share of pixels whose depth is off by less than this factor (Eigen et al. 2014)
 
 
@@ -46,6 +62,35 @@ class DepthSums:
     squared: float
 
 
+def class_pairs(predicted: npt.NDArray[np.integer], labels: npt.NDArray[np.integer], num_classes: int) -> Ints:
+    """Count the pixels of a class map by labelled and predicted class.
+
+    Args:
+        predicted: (h, w) class ids.
+        labels: (h, w) class ids; those that are no class (255 above all) do not count.
+        num_classes: Number of classes.
+
+    Returns:
+        (num_classes, num_classes): a row per labelled class, a column per predicted class.
+    """
+    counted = (labels >= 0) & (labels < num_classes)
+    pairs = labels[counted].astype(np.int64) * num_classes + predicted[counted]
+    return np.bincount(pairs, minlength=num_classes**2).reshape(num_classes, num_classes).astype(np.int64)
+
+
+def sums_of_pairs(pairs: Ints) -> ClassSums:
+    """Return the sums of an image's `class_pairs`.
+
+    Args:
+        pairs: (c, c) pixels by labelled and predicted class.
+
+    Returns:
+        The sums.
+    """
+    counts = pairs.astype(np.float64)
+    return ClassSums(np.diag(counts).copy(), counts.sum(axis=0), counts.sum(axis=1))
+
+
 def class_sums(predicted: npt.NDArray[np.integer], labels: npt.NDArray[np.integer], num_classes: int) -> ClassSums:
     """Count the pixels of a class map against labels.
 
@@ -57,10 +102,7 @@ def class_sums(predicted: npt.NDArray[np.integer], labels: npt.NDArray[np.intege
     Returns:
         The counts.
     """
-    counted = labels < num_classes
-    pairs = labels[counted].astype(np.int64) * num_classes + predicted[counted]
-    matrix = np.bincount(pairs, minlength=num_classes**2).reshape(num_classes, num_classes).astype(np.float64)
-    return ClassSums(np.diag(matrix).copy(), matrix.sum(axis=0), matrix.sum(axis=1))
+    return sums_of_pairs(class_pairs(predicted, labels, num_classes))
 
 
 def depth_sums(predicted: npt.NDArray[np.float32], labels: npt.NDArray[np.float32]) -> DepthSums:
@@ -73,10 +115,9 @@ def depth_sums(predicted: npt.NDArray[np.float32], labels: npt.NDArray[np.float3
     Returns:
         The image's errors.
     """
-    counted = np.isfinite(labels) & (labels > 0)
-    if not counted.any():
+    truth, depth = _counted(predicted, labels)
+    if not truth.size:
         return DepthSums(np.nan, np.nan, np.nan)
-    truth, depth = labels[counted].astype(np.float64), np.maximum(predicted[counted].astype(np.float64), 1e-6)
     factor = np.maximum(depth / truth, truth / depth)
     return DepthSums(
         float((factor < DELTA).mean()),
@@ -85,9 +126,28 @@ def depth_sums(predicted: npt.NDArray[np.float32], labels: npt.NDArray[np.float3
     )
 
 
-def map_measures(
-    images: Sequence[ClassSums] | Sequence[DepthSums], weights: Float64Array
-) -> Mapping[str, Float64Array]:
+def depth_errors(predicted: npt.NDArray[np.float32], labels: npt.NDArray[np.float32]) -> Ints:
+    """Count the pixels of a depth map by relative error, depth / label - 1.
+
+    Args:
+        predicted: (h, w) depths.
+        labels: (h, w) depths of the same unit; 0, negative and not finite ones do not count.
+
+    Returns:
+        (len(ERROR_EDGES) - 1,): pixels between the edges; errors beyond the last one count in the last bin.
+    """
+    truth, depth = _counted(predicted, labels)
+    errors = np.clip(depth / truth - 1, ERROR_EDGES[0], ERROR_EDGES[-1])
+    return np.histogram(errors, ERROR_EDGES)[0].astype(np.int64)
+
+
+def _counted(predicted: npt.NDArray[np.float32], labels: npt.NDArray[np.float32]) -> tuple[Float64Array, Float64Array]:
+    """Return labels and depths of the pixels that have a label."""
+    counted = np.isfinite(labels) & (labels > 0)
+    return labels[counted].astype(np.float64), np.maximum(predicted[counted].astype(np.float64), 1e-6)
+
+
+def map_measures(images: Sequence[ClassSums | DepthSums], weights: Float64Array) -> Mapping[str, Float64Array]:
     """Compute the measures of a set of images.
 
     mIoU is the mean over classes of hits / (predicted + labelled - hits), pixels summed over the images; a class that

@@ -21,7 +21,7 @@ from edgekit.install_hints import extra_hint
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["plot_names", "require_matplotlib", "write_plots"]
+__all__ = ["confusion_figure", "plot_names", "require_matplotlib", "save_figure", "write_plots"]
 
 CURVES = ("pr", "f1", "precision", "recall")
 MAX_NAMED = 20  # classes that get a line with a name, or a number in their cell
@@ -71,13 +71,23 @@ def write_plots(folder: Path, scores: ModelScores, *, prefix: str = "") -> list[
         if score.curves is None:
             continue
         for curve, name in zip(CURVES, plot_names([kind], prefix=prefix), strict=False):
-            written.append(_save(folder / name, _curve_figure(scores.model, kind, score, curve)))
+            written.append(save_figure(folder / name, _curve_figure(scores.model, kind, score, curve)))
     if scores.confusion is not None:
-        written.append(_save(folder / (prefix + CONFUSION_NAME), _confusion_figure(scores.model, scores.confusion)))
+        title = f"{scores.model}, {_thresholds(scores.confusion)}"
+        written.append(save_figure(folder / (prefix + CONFUSION_NAME), confusion_figure(title, scores.confusion)))
     return written
 
 
-def _save(path: Path, figure: Figure) -> Path:
+def save_figure(path: Path, figure: Figure) -> Path:
+    """Write a figure as PNG, whole or not at all.
+
+    Args:
+        path: Of the file; its folder is made if it is not there.
+        figure: What to write.
+
+    Returns:
+        The path.
+    """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
 
     FigureCanvasAgg(figure)
@@ -121,16 +131,25 @@ def _summary(score: Score, curve: str) -> str:
     return f"{value:.2f} at {score.curves.confidence:.3f}"
 
 
-def _confusion_figure(model: str, confusion: ConfusionMatrix) -> Figure:
-    """Draw the shares of each labelled class; with few classes the counts stand in the cells."""
+def confusion_figure(title: str, confusion: ConfusionMatrix, *, shares: bool = False) -> Figure:
+    """Draw the shares of each labelled class; with few classes numbers stand in the cells.
+
+    Args:
+        title: Of the figure.
+        confusion: The matrix.
+        shares: Whether the numbers are percent of the labelled class instead of counts.
+
+    Returns:
+        The figure.
+    """
     from matplotlib.figure import Figure
 
     counts = confusion.counts
-    shares = counts / np.maximum(counts.sum(axis=0, keepdims=True), 1)
+    of_class = counts / np.maximum(counts.sum(axis=0, keepdims=True), 1)
     side = min(16.0, 4 + 0.35 * len(confusion.names))
     figure = Figure(figsize=(side + 1, side), layout="constrained")
     axes = figure.subplots()
-    image = axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
+    image = axes.imshow(of_class, cmap="Blues", vmin=0, vmax=1)
     figure.colorbar(image, ax=axes, label="share of the labelled class", shrink=0.7)
     if len(confusion.names) <= MAX_TICKS + 1:
         ticks = range(len(confusion.names))
@@ -138,9 +157,10 @@ def _confusion_figure(model: str, confusion: ConfusionMatrix) -> Figure:
         axes.set_yticks(ticks, confusion.names, fontsize=7)
     if len(confusion.names) <= MAX_NAMED:
         for row, column in zip(*np.nonzero(counts), strict=True):
-            color = "white" if shares[row, column] > 0.5 else "black"
-            axes.text(column, row, str(counts[row, column]), ha="center", va="center", fontsize=8, color=color)
-    axes.set(xlabel="labelled", ylabel="detected as", title=f"{model}, {_thresholds(confusion)}")
+            color = "white" if of_class[row, column] > 0.5 else "black"
+            text = f"{100 * of_class[row, column]:.0f}" if shares else str(counts[row, column])
+            axes.text(column, row, text, ha="center", va="center", fontsize=8, color=color)
+    axes.set(xlabel="labelled", ylabel="detected as", title=title)
     return figure
 
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
-import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -17,18 +15,19 @@ import numpy.typing as npt
 from edgekit.cores import cores
 from edgekit.data.image_loader import map_images
 from edgekit.data.image_source import Image
-from edgekit.errors import DataError, ImageError, OutputError
+from edgekit.errors import ImageError
 from edgekit.evaluation.detections import ImageDetections, detections_from_row, is_intact, row_from_results
 from edgekit.evaluation.labels import ImageEntry
 from edgekit.evaluation.native_masks import predict_native, require_masks
 from edgekit.evaluation.options import MaskPlacement
-from edgekit.files import json_line, sha256_file, whole_lines, write_bytes, writing
+from edgekit.evaluation.row_file import files_fingerprint, resume_rows
+from edgekit.files import json_line, sha256_file, writing
 from edgekit.progress import Progress, silent
 from edgekit.records import envelope
 from edgekit.runtime.session import Session
 from edgekit.spec import sidecar_path
 
-__all__ = ["Predictions", "predict_images"]
+__all__ = ["Predictions", "parallel_images", "predict_images"]
 
 
 Row = Mapping[str, Any]
@@ -48,7 +47,7 @@ class Predictions:
     header: Mapping[str, Any]
 
     def __iter__(self) -> Iterator[ImageDetections]:
-        with self.path.open(encoding="utf-8", newline="\n") as stream:  # split as `_resume` splits
+        with self.path.open(encoding="utf-8", newline="\n") as stream:  # split as `resume_rows` splits
             next(stream)
             for line in stream:
                 yield detections_from_row(json.loads(line))
@@ -102,7 +101,7 @@ def predict_images(
     """
     require_masks(session, masks)
     header = _header(session, model, images) | {"masks": masks}
-    done = _resume(path, header)
+    done = resume_rows(path, header, _row_id, header["images"])
     missing = [image for image in images if image.image_id not in done]
     rows = (predict_rows or partial(session_rows, session, masks))(missing)
     stage = f"running {model.name}"
@@ -135,12 +134,16 @@ def session_rows(
     def row_of(image_bgr: npt.NDArray[np.uint8]) -> Row:
         return row_from_results(predict(image_bgr))
 
-    for _, row in map_images(sources, row_of, workers=threads or _threads(session)):
+    for _, row in map_images(sources, row_of, workers=threads or parallel_images(session)):
         yield {"error": row.message} if isinstance(row, ImageError) else row
 
 
-def _threads(session: Session) -> int:
-    """Return how many images are predicted at a time: a board has one BPU, and its library is not safe to share."""
+def parallel_images(session: Session) -> int:
+    """Return how many images are predicted at a time: a board has one BPU, and its library is not safe to share.
+
+    Args:
+        session: The opened model.
+    """
     return 1 if session.device.kind == "bpu" else max(2, cores() // 2)
 
 
@@ -161,44 +164,14 @@ def _header(session: Session, model: Path, images: Sequence[ImageEntry]) -> dict
         "max_detections": options.max_detections,
         "multi_label": options.multi_label,
         "images": [image.image_id for image in images],
-        "images_sha256": _fingerprint(images),
+        "images_sha256": files_fingerprint((image.image_id, image.path) for image in images),
         "notes": list(session.notes),
     }
 
 
-def _fingerprint(images: Sequence[ImageEntry]) -> str:
-    """Return the SHA-256 of the images' ids, paths, sizes and times: ids are 1, 2, ... in every YOLO data set."""
-    digest = hashlib.sha256()
-    for image in images:
-        try:
-            status = image.path.stat()
-            stamp = f"{status.st_size}\0{status.st_mtime_ns}"
-        except (OSError, ValueError):
-            stamp = "absent"
-        path = os.path.abspath(image.path)  # noqa: PTH100
-        digest.update(f"{image.image_id}\0{path}\0{stamp}\n".encode("utf-8", "surrogateescape"))
-    return digest.hexdigest()
-
-
-def _resume(path: Path, header: Mapping[str, Any]) -> set[int]:
-    """Return the ids that `path` has already; remove a line cut short by a crash, replace a file of another run.
-
-    The file is replaced as a whole or not at all, so that a crash in here loses no row.
-    """
-    try:
-        lines, size = whole_lines(path), path.stat().st_size if path.is_file() else 0
-    except OSError as error:
-        raise OutputError(
-            f"{path} cannot be read ({error.strerror or error})", hint="choose another folder with -o"
-        ) from error
-    try:
-        same = bool(lines) and json.loads(lines[0].decode()) == header
-        rows = [detections_from_row(json.loads(line.decode())) for line in lines[1:]] if same else []
-        ids = {row.image_id for row in rows}
-        same = same and len(ids) == len(rows) and ids <= set(header["images"]) and all(map(is_intact, rows))
-    except (ValueError, TypeError, RecursionError, DataError):
-        same = False
-    whole = b"".join(line + b"\n" for line in lines) if same else json_line(header)
-    if not same or len(whole) != size:
-        write_bytes(path, whole)
-    return ids if same else set()
+def _row_id(value: Any) -> int:
+    """Return the image's id of a row; raises ValueError if it is damaged."""
+    row = detections_from_row(value)
+    if not is_intact(row):
+        raise ValueError("damaged row")
+    return row.image_id

@@ -13,6 +13,8 @@ from edgekit.errors import ModelError
 from edgekit.evaluation.agreement import agree_on_image
 from edgekit.evaluation.compared_image import ComparedImage
 from edgekit.evaluation.detection_diff import as_image_detections, detection_states
+from edgekit.evaluation.map_scores import depth_sums
+from edgekit.evaluation.map_side_by_side import draw_maps
 from edgekit.explore.objects import CHANGED, class_rows, object_rows
 from edgekit.explore.thumbnail import make_thumbnail
 from edgekit.results import Classifications, DepthMap, Detections, Results, SemanticMap
@@ -92,7 +94,8 @@ def _change(a: Results, b: Results, cosines: Mapping[str, float]) -> float:
     """Return how much two results differ, 0..1.
 
     Of detections what is missing to a panoptic quality of 1 with A as ground truth; of classifiers the total variation
-    distance of their probabilities; of class maps the share of pixels with another class; else by the lowest cosine.
+    distance of their probabilities; of class maps the share of pixels with another class; of depths their mean relative
+    difference, at most 1; else by the lowest cosine.
     """
     if isinstance(a, Classifications) and isinstance(b, Classifications):
         return float(np.abs(a.probabilities.astype(np.float64) - b.probabilities).sum() / 2)
@@ -101,6 +104,9 @@ def _change(a: Results, b: Results, cosines: Mapping[str, float]) -> float:
         return 1 - agreed.shown_iou / agreed.shown if agreed.shown else 0.0
     if isinstance(a, SemanticMap) and isinstance(b, SemanticMap) and a.class_map.shape == b.class_map.shape:
         return float((a.class_map != b.class_map).mean())
+    if isinstance(a, DepthMap) and isinstance(b, DepthMap) and a.depth.shape == b.depth.shape:
+        apart = depth_sums(b.depth, a.depth).abs_rel
+        return 0.0 if np.isnan(apart) else min(1.0, apart)
     return min(1.0, max(0.0, 1 - min(cosines.values(), default=1.0)))
 
 
@@ -123,11 +129,11 @@ def _rows(a: Results, b: Results, scale: float, images: int) -> tuple[list[dict[
 
 def _drawn(compared: ComparedImage, max_bytes: int) -> list[str]:
     """Return maps drawn over the image as data URIs: they have no objects to draw in the browser."""
-    return [
-        make_thumbnail(results.draw(compared.image_bgr), max_bytes=max_bytes).data_uri
-        for results in compared.results
-        if isinstance(results, SemanticMap | DepthMap)
-    ]
+    a, b = _results(compared)
+    if not (isinstance(a, SemanticMap | DepthMap) and isinstance(b, SemanticMap | DepthMap)):
+        return []
+    drawn = draw_maps(compared.image_bgr, a, b)
+    return [make_thumbnail(image, max_bytes=max_bytes).data_uri for image in drawn]
 
 
 def _described(compared: ComparedImage, images: int) -> GalleryImage:

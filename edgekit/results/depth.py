@@ -97,10 +97,23 @@ class DepthMap:
         """
         raise ConfigError("a depth map has no conversion to Ultralytics' results", hint="use results.depth")
 
-    def draw(self, bgr: Image) -> Image:
-        """Return the map in colors over the image (h, w, 3) uint8 BGR, near red and far blue, with a scale."""
+    @property
+    def depth_range(self) -> tuple[float, float]:
+        """The depths between which the colors of a drawing run."""
+        return drawn_range(self.depth)
+
+    def draw(self, bgr: Image, *, depth_range: tuple[float, float] | None = None) -> Image:
+        """Return the map in colors over the image, near red and far blue, with a scale.
+
+        Args:
+            bgr: (h, w, 3) uint8, the image.
+            depth_range: The depths of the first and the last color; None for the map's own.
+
+        Returns:
+            (h, w, 3) uint8 BGR.
+        """
         image = start_drawing(bgr, self.size_wh)
-        near, far = drawn_range(self.depth)
+        near, far = depth_range or self.depth_range
         tint = color_depth(self.depth, near, far)
         cv2.addWeighted(image, 1 - DEPTH_OPACITY, tint, DEPTH_OPACITY, 0, dst=image)
         _draw_scale(image, near, far)

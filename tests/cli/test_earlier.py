@@ -96,7 +96,7 @@ def test_the_labels_that_are_read_are_never_replaced(
 
 
 def test_images_of_equal_stems_are_kept_apart() -> None:
-    from edgekit.evaluation.compare import _image_name
+    from edgekit.evaluation.compare_drawings import _image_name
 
     taken: set[str] = set()
     for path in ("a/p.png", "b/p.png", "c/p.png", "a/p.jpg", "a/q.jpg"):

@@ -124,7 +124,7 @@ def test_plots_are_drawn_and_not_replaced_unasked(
         (["--conf", "7"], "score_threshold is 7"),
         (["--resamples", "-3"], "resamples is -3"),
         (["--require", "box=37"], "--require has box=37, expected a score in 0..1"),
-        (["--require", "mask=.3"], "--require names 'mask', but tiny.onnx was scored on box"),
+        (["--require", "mask=.3"], "--require names 'mask', but tiny.onnx is scored on box"),
         (["--model", "absent.onnx"], "absent.onnx does not exist"),
     ],
 )

@@ -41,5 +41,5 @@ def test_a_score_without_objects_is_not_reached() -> None:
 
 
 def test_a_kind_that_was_not_scored_is_refused() -> None:
-    with pytest.raises(ConfigError, match="'mask', but m.bin was scored on box"):
+    with pytest.raises(ConfigError, match="'mask', but m.bin is scored on box"):
         check_requirements(scores(box=0.4), {"mask": 0.1})

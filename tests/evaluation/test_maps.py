@@ -14,9 +14,10 @@ from edgekit.cli.main import main
 from edgekit.errors import DataError
 from edgekit.evaluation.bootstrap import image_weights
 from edgekit.evaluation.map_labels import load_map_labels
-from edgekit.evaluation.map_scores import class_sums, depth_sums, map_measures
+from edgekit.evaluation.map_scores import class_pairs, class_sums, depth_errors, depth_sums, map_measures
 from edgekit.runtime.session import load
 from tests.tiny_maps import save_tiny_map, tiny_depth, tiny_semantic
+from tests.typed import required
 
 SIZE_WH = (80, 50)
 
@@ -98,6 +99,119 @@ def test_a_model_on_its_own_maps_is_perfect(
     assert (report["task"], report["images"]) == (task, 2)
     for table in (report["model"]["scores"], report["reference"]["scores"], report["agreement"]):
         assert {name: table[name]["value"] for name in perfect} == pytest.approx(perfect, abs=2e-3)
+
+
+def counts_file(out: Path) -> Path:
+    (path,) = out.glob("*.counts.jsonl")
+    return path
+
+
+@pytest.mark.parametrize("task", ["semantic", "depth"])
+def test_a_killed_run_goes_on_where_it_stopped(tmp_path: Path, task: str) -> None:
+    path, data = _data_set(tmp_path, tiny_semantic() if task == "semantic" else tiny_depth(), task)
+    other = save_tiny_map(tmp_path / "other.onnx", tiny_semantic(seed=5) if task == "semantic" else tiny_depth(seed=5))
+    out = tmp_path / "out"
+    command = ["eval", "--model", str(other), "--data", str(data), "--against", str(path), "--resamples", "20"]
+    assert main([*command, "-o", str(out)]) == 0
+    whole, report = counts_file(out).read_bytes(), (out / "report.json").read_bytes()
+    header, first, second = whole.splitlines(keepends=True)
+    (out / "report.json").unlink()
+    counts_file(out).write_bytes(header + first + second[:20])  # killed in the middle of a line
+    assert main([*command, "-o", str(out)]) == 0
+    assert counts_file(out).read_bytes() == whole
+    assert (out / "report.json").read_bytes() == report
+
+
+def test_rows_that_are_there_are_not_computed_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path, data = _data_set(tmp_path, tiny_semantic(), "semantic")
+    out = tmp_path / "out"
+    command = ["eval", "--model", str(path), "--data", str(data), "--resamples", "20", "-o", str(out)]
+    assert main(command) == 0
+    calls: list[int] = []
+    monkeypatch.setattr("edgekit.evaluation.map_rows.map_of", lambda *_: calls.append(1))
+    assert main(command) == 0
+    assert calls == []
+
+
+def test_other_labels_are_counted_anew(tmp_path: Path) -> None:
+    path, data = _data_set(tmp_path, tiny_semantic(), "semantic")
+    out = tmp_path / "out"
+    command = ["eval", "--model", str(path), "--data", str(data), "--resamples", "20", "-o", str(out)]
+    assert main(command) == 0
+    label = data.parent / "masks" / "val" / "0.png"
+    cv2.imwrite(str(label), np.full((SIZE_WH[1], SIZE_WH[0]), 255, np.uint8))
+    before = json.loads(counts_file(out).read_text().splitlines()[1])["model"]["pairs"]
+    assert main(command) == 0
+    assert before and json.loads(counts_file(out).read_text().splitlines()[1])["model"]["pairs"] == []
+
+
+@pytest.mark.parametrize(
+    ("task", "reached", "missed", "failure"),
+    [
+        ("semantic", "miou=1,pixel_accuracy=.9", "miou=1", "mIoU is "),
+        ("depth", "delta1=.99,absrel=.01,rmse=1", "rmse=0.0001", "RMSE is "),
+    ],
+)
+def test_required_scores_are_a_gate(
+    tmp_path: Path, task: str, reached: str, missed: str, failure: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path, data = _data_set(tmp_path, tiny_semantic() if task == "semantic" else tiny_depth(), task)
+    other = save_tiny_map(tmp_path / "other.onnx", tiny_semantic(seed=5) if task == "semantic" else tiny_depth(seed=5))
+    command = ["eval", "--data", str(data), "--resamples", "20"]
+    assert main([*command, "--model", str(path), "--require", reached, "-o", str(tmp_path / "a")]) == 0
+    capsys.readouterr()
+    assert main([*command, "--model", str(other), "--require", missed, "--json", "-o", str(tmp_path / "b")]) == 1
+    printed = capsys.readouterr()
+    (requirement,) = json.loads(printed.out)["requirements"]
+    assert not requirement["passed"] and failure in printed.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--require", "box=.3"], "--require names 'box', but model.onnx is scored on mIoU, pixel accuracy"),
+        (["--require", "delta1=.3"], "--require names 'delta1'"),
+        (["--require", "miou=50"], "--require has mIoU=50, expected a score in 0..1"),
+    ],
+)
+def test_what_maps_are_not_scored_on_is_refused(
+    tmp_path: Path, arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path, data = _data_set(tmp_path, tiny_semantic(), "semantic")
+    assert main(["eval", "--model", str(path), "--data", str(data), *arguments, "-o", str(tmp_path / "out")]) == 2
+    assert message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("task", "name"), [("semantic", "confusion_matrix.png"), ("depth", "depth_errors.png")])
+def test_plots_show_what_is_taken_for_what(tmp_path: Path, task: str, name: str) -> None:
+    pytest.importorskip("matplotlib")
+    path, data = _data_set(tmp_path, tiny_semantic() if task == "semantic" else tiny_depth(), task)
+    other = save_tiny_map(tmp_path / "other.onnx", tiny_semantic(seed=5) if task == "semantic" else tiny_depth(seed=5))
+    plots, out = tmp_path / "plots", tmp_path / "out"
+    command = ["eval", "--model", str(other), "--data", str(data), "--against", str(path), "--resamples", "20"]
+    assert main([*command, "--plots", str(plots), "--classes", "-o", str(out)]) == 0
+    assert sorted(p.name for p in plots.iterdir()) == sorted([name, f"reference_{name}"])
+    assert all(min(required(cv2.imread(str(p))).shape[:2]) > 300 for p in plots.iterdir())
+    report = json.loads((out / "report.json").read_text())
+    pixels = 2 * SIZE_WH[0] * SIZE_WH[1]
+    if task == "semantic":
+        matrix = np.array(report["reference"]["confusion_matrix"]["detected_by_labelled"])
+        assert matrix.sum() == np.trace(matrix) == pixels  # the labels are the reference's own maps
+        assert np.array(report["model"]["confusion_matrix"]["detected_by_labelled"]).sum() == pixels
+        mean = np.mean(list(report["model"]["by_class"].values()))
+        assert mean == pytest.approx(report["model"]["scores"]["mIoU"]["value"], abs=1e-4)
+    else:
+        errors = report["model"]["relative_errors"]
+        assert len(errors["edges"]) == len(errors["pixels"]) + 1
+        assert 0.9 * pixels < sum(errors["pixels"]) <= pixels
+
+
+def test_class_pairs_and_depth_errors_by_hand() -> None:
+    pairs = class_pairs(np.array([[0, 1, 1]]), np.array([[0, 0, 255]]), 2)
+    np.testing.assert_array_equal(pairs, [[1, 1], [0, 0]])
+    labels = np.array([[1.0, 2.0, 4.0, 0.0]], np.float32)
+    errors = depth_errors(np.array([[1.02, 1.0, 40.0, 9.0]], np.float32), labels)
+    assert errors.sum() == 3 and errors[20] == 1 and errors[10] == 1 and errors[-1] == 1
 
 
 def test_without_labels_two_models_agree_or_not(tmp_path: Path) -> None:

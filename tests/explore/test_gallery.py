@@ -10,7 +10,7 @@ import pytest
 from edgekit.errors import ModelError
 from edgekit.evaluation.compared_image import ComparedImage
 from edgekit.explore.gallery import COSINE_STEPS, Gallery
-from edgekit.results import Classifications, SemanticMap
+from edgekit.results import Classifications, DepthMap, SemanticMap
 from tests.explore.made_up import NAMES, compared_image
 
 
@@ -68,6 +68,17 @@ def test_class_maps_are_drawn_and_differ_by_their_pixels() -> None:
     assert described.change == 0.25 and described.pair["a"] == described.pair["b"] == []
     first, second = described.pair["drawn"]
     assert first != second and first.startswith("data:image/")
+
+
+def test_depths_are_drawn_in_the_same_colors_and_differ_by_their_ratio() -> None:
+    image = compared_image(0, 1)
+    depth = np.tile(np.linspace(1, 4, 320, dtype=np.float32), (240, 1))
+    gallery = Gallery()
+    gallery.add(replace(image, results=tuple(DepthMap(depth * f, (320, 240), "sim") for f in (np.float32(1), 1.1))))
+    (described,) = gallery.images
+    assert described.change == pytest.approx(0.1, abs=1e-4)
+    first, second = described.pair["drawn"]
+    assert first != second  # with a range of its own each, both would look alike
 
 
 def test_dumped_outputs_have_nothing_to_show() -> None:

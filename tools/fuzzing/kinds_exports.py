@@ -5,8 +5,10 @@ from __future__ import annotations
 import contextlib
 import functools
 import io
+import json
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -14,6 +16,7 @@ import onnx
 
 from fuzzing.kind import Kind, as_file
 from fuzzing.kinds_graph import check_stock
+from fuzzing.kinds_work import mutate_lines
 from fuzzing.mutate_bytes import mutate_bytes
 from fuzzing.mutate_graph import mutate_graph
 
@@ -93,7 +96,43 @@ def check_map(path: Path) -> None:
     raise last
 
 
+def counts_seeds() -> tuple[bytes, ...]:
+    """Unfinished counts of class maps and of depth maps."""
+    from edgekit.evaluation.map_scores import ERROR_EDGES
+
+    classes = {"pairs": [[0, 0, 90], [0, 2, 4], [2, 1, 2]]}
+    depth = {"depth": [0.9, 0.1, None], "errors": [3] * (len(ERROR_EDGES) - 1)}
+    files = []
+    for task, counts in (("semantic", classes), ("depth", depth)):
+        head = {"task": task, "classes": 3, "images": 3}
+        rows = [{"image_id": 0, "model": counts, "agreement": counts}, {"image_id": 2, "error": "e"}]
+        files.append("".join(json.dumps(line) + "\n" for line in [head, *rows]).encode())
+    return tuple(files)
+
+
+def _counted_image(task: str, row: Any) -> int:
+    from edgekit.evaluation.map_rows import counts_from_row
+
+    return counts_from_row(row, task, 3).image_id
+
+
+def check_counts(path: Path) -> None:
+    from edgekit.evaluation.map_rows import counts_from_row
+    from edgekit.evaluation.row_file import resume_rows
+
+    for seed in counts_seeds():
+        head = json.loads(seed.splitlines()[0])
+        copy = path.with_name(f"{head['task']}.jsonl")
+        copy.write_bytes(path.read_bytes())
+        task = str(head["task"])
+        row_id = functools.partial(_counted_image, task)
+        resume_rows(copy, head, row_id, range(3))
+        for line in copy.read_bytes().splitlines()[1:]:
+            counts_from_row(json.loads(line), task, 3)
+
+
 KINDS = (
+    Kind("counts", "unfinished counts of maps of eval", counts_seeds, mutate_lines, as_file("c.jsonl"), check_counts),
     Kind("exports", "Q/DQ, open-vocabulary, semantic and depth exports, cut", export_seeds, mutate_graph,
          as_file("stock.onnx"), check_stock, lambda path: ["cut", str(path), "-o", str(path.parent / "heads.onnx")]),
     Kind("network", "networks that are no YOLO, cut as raw and as classifiers", network_seeds, mutate_graph,

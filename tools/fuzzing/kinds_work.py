@@ -235,10 +235,11 @@ def mutate_lines(rng: Random, data: bytes) -> bytes:
 
 
 def check_predictions(path: Path) -> None:
-    from edgekit.evaluation.predictions import Predictions, _resume
+    from edgekit.evaluation.predictions import Predictions, _row_id
+    from edgekit.evaluation.row_file import resume_rows
 
     head = json.loads(predictions_seeds()[0].splitlines()[0])
-    _resume(path, head)
+    resume_rows(path, head, _row_id, head["images"])
     for found in Predictions(path, head):
         del found
 
