@@ -20,10 +20,31 @@ from edgekit.spec import March, ModelSpec
 
 if TYPE_CHECKING:
     from edgekit.ptq import PtqConfig
+    from edgekit.ptq.inputs import PtqInput
 
-__all__ = ["ENTRY_POINTS", "Built", "CompileJob", "Compiler"]
+__all__ = ["ENTRY_POINTS", "Built", "CompileJob", "Compiler", "JobInput"]
 
 ENTRY_POINTS = "edgekit.compilers"
+
+
+@dataclass(frozen=True, slots=True)
+class JobInput:
+    """One input of the model to compile.
+
+    Attributes:
+        name: Of the tensor.
+        shape: Of the float model's tensor, batch included; (1, C, H, W) for images.
+        source: What the yaml says of it.
+        calibration_files: Raw arrays of that shape, in the channel order of training, before the yaml's normalisation;
+            the nth files of all inputs make one sample.
+        calibration_dtype: Element type of these files, "float32" or "uint8".
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    source: PtqInput
+    calibration_files: tuple[Path, ...]
+    calibration_dtype: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +56,8 @@ class CompileJob:
         config: What it says.
         onnx_path: The float model, cut at its heads.
         spec: The sidecar of that model.
-        input_name: Name of the model's one input.
-        input_shape: Shape of the float model's input, (1, C, H, W) for NCHW training layout.
+        input_name: Name of the model's first input, in the order of the yaml.
+        input_shape: Shape of that input, (1, C, H, W) for NCHW training layout.
         calibration_files: Raw arrays of that shape, in the channel order of training, before the yaml's normalisation.
         calibration_dtype: Element type of these files, "float32" or "uint8".
         working_dir: Where the build goes.
@@ -44,6 +65,7 @@ class CompileJob:
         march: Architecture of the BPU.
         optimize_level: "O0" to "O3".
         notes: What the user is to know of the yaml.
+        more_inputs: The inputs behind the first.
     """
 
     yaml_path: Path
@@ -59,6 +81,14 @@ class CompileJob:
     march: March
     optimize_level: str
     notes: tuple[str, ...] = ()
+    more_inputs: tuple[JobInput, ...] = ()
+
+    @property
+    def inputs(self) -> tuple[JobInput, ...]:
+        """Every input, in the order of the yaml."""
+        source, files = self.config.inputs[0], self.calibration_files
+        first = JobInput(self.input_name, self.input_shape, source, files, self.calibration_dtype)
+        return (first, *self.more_inputs)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from edgekit.binary.bin_format import BinInfo, BinOutput, read_bin
+from edgekit.binary.bin_format import BinInfo, BinInput, BinOutput, read_bin
 from edgekit.bpu import COLOR_RANGES
 from edgekit.errors import ModelError
 from edgekit.spec import HEAD_DTYPES, INPUT_KINDS, LAYOUTS, MARCHES, HeadSpec, InputSpec, Layout, ModelSpec, Preprocess
@@ -36,12 +36,13 @@ def bin_spec(spec: ModelSpec, info: BinInfo) -> ModelSpec:
             hint="give the sidecar of this build with --sidecar, or compile again",
         )
     outputs = {output.name: output for output in info.outputs}
-    input_spec, preprocess = _input_as_built(spec, info)
+    inputs, preprocess = _inputs_as_built(spec, info)
     return replace(
         spec,
         stage="bin",
         march=march,
-        input=input_spec,
+        input=inputs[0],
+        more_inputs=tuple(inputs[1:]),
         preprocess=preprocess,
         outputs=tuple(_head_as_built(head, outputs) for head in spec.outputs),
         tools={**spec.tools, **info.versions},
@@ -64,30 +65,40 @@ def spec_as_built(spec: ModelSpec, path: Path) -> ModelSpec:
     return bin_spec(spec, read_bin(path))
 
 
-def _input_as_built(spec: ModelSpec, info: BinInfo) -> tuple[InputSpec, Preprocess]:
-    if len(info.inputs) != 1 or info.inputs[0].name != spec.input.name:
-        names = ", ".join(model_input.name for model_input in info.inputs)
+def _inputs_as_built(spec: ModelSpec, info: BinInfo) -> tuple[list[InputSpec], Preprocess]:
+    """The sidecar's inputs with the kind and layout that they were built with, and the colour range of the first."""
+    built = {model_input.name: (index, model_input) for index, model_input in enumerate(info.inputs)}
+    if set(built) != {item.name for item in spec.inputs}:
+        expected = ", ".join(item.name for item in spec.inputs)
         raise ModelError(
-            f"{info.path} has the inputs {names}, the sidecar says {spec.input.name}", hint=WRONG_SIDECAR_HINT
+            f"{info.path} has the inputs {', '.join(built)}, the sidecar says {expected}", hint=WRONG_SIDECAR_HINT
         )
-    built = info.inputs[0]
-    kind = check_choice(
-        built.kind, INPUT_KINDS, f"the kind of input {built.name!r} of {info.path}", error=ModelError, hint=COMPILE_HINT
-    )
-    layout = _layout(info, spec.input.layout)
-    color_range = COLOR_RANGES.get(built.color_range, spec.preprocess.color_range)
-    size_wh = _size_wh(built.shape, layout)
-    if size_wh != spec.preprocess.size_wh:
-        raise ModelError(
-            f"{info.path} takes images of {size_wh}, the sidecar says {spec.preprocess.size_wh}",
-            hint=WRONG_SIDECAR_HINT,
-        )
-    return replace(spec.input, kind=kind, layout=layout), replace(spec.preprocess, color_range=color_range)
+    layouts = info.metadata.get("INPUT_LAYOUT_RT", "").split(";")
+    inputs = []
+    for item in spec.inputs:
+        index, stated = built[item.name]
+        what = f"the kind of input {item.name!r} of {info.path}"
+        kind = check_choice(stated.kind, INPUT_KINDS, what, error=ModelError, hint=COMPILE_HINT)
+        declared = layouts[index].strip() if index < len(layouts) else ""
+        inputs.append(replace(item, kind=kind, layout=_layout(declared, item.layout, info)))
+        _require_size(inputs[-1], stated, spec, info)
+    color_range = COLOR_RANGES.get(built[spec.input.name][1].color_range, spec.preprocess.color_range)
+    return inputs, replace(spec.preprocess, color_range=color_range)
 
 
-def _layout(info: BinInfo, default: Layout) -> Layout:
-    """Layout of the first input as the build was asked for it; `default` where it was not."""
-    declared = info.metadata.get("INPUT_LAYOUT_RT", "").split(";")[0].strip()
+def _require_size(item: InputSpec, stated: BinInput, spec: ModelSpec, info: BinInfo) -> None:
+    """Raise ModelError where an input of the `.bin` has another size than the sidecar says."""
+    expected = spec.preprocess_of(item).size_wh if item.is_image else item.shape
+    actual = _size_wh(stated.shape, item.layout) if item.is_image else stated.shape
+    if actual != expected:
+        what = "images of " if item.is_image else ""
+        raise ModelError(
+            f"{info.path} takes {what}{actual} for {item.name!r}, the sidecar says {expected}", hint=WRONG_SIDECAR_HINT
+        )
+
+
+def _layout(declared: str, default: Layout, info: BinInfo) -> Layout:
+    """The layout that the build was asked for; `default` where it was not."""
     if not declared:
         return default
     return check_choice(declared, LAYOUTS, f"INPUT_LAYOUT_RT of {info.path}", error=ModelError, hint=COMPILE_HINT)

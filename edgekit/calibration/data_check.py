@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 from edgekit.calibration.checks import Warned
 from edgekit.calibration.detection_check import look
-from edgekit.calibration.value_ranges import range_of, refuse_ranges, warn_ranges
+from edgekit.calibration.value_ranges import FileRange, range_of, refuse_ranges, warn_ranges
 from edgekit.progress import Progress, silent
 from edgekit.records import as_list, from_json
 
 if TYPE_CHECKING:
-    from edgekit.compiler_api import CompileJob
+    from edgekit.compiler_api import CompileJob, JobInput
 
 RECORD_KEY = "calibration_data"  # in the record of a build
 FEATUREMAP = "featuremap"
@@ -43,23 +43,32 @@ def check_data(job: CompileJob, *, progress: Progress = silent) -> DataCheck:
         DataError: Where the files are surely unusable: not finite, constant, not of 0..255, or readable only in
             another way than the yaml says.
     """
-    kind = job.config.inputs[0].type_train
-    channels = job.input_shape[1]
-    ranges = []
-    for done, path in enumerate(job.calibration_files):
-        progress("look at the calibration data", done, len(job.calibration_files))
-        ranges.append(range_of(path, job.calibration_dtype, channels))
-    progress("look at the calibration data", len(ranges), len(ranges))
-    refuse_ranges(ranges, image=kind != FEATUREMAP)
+    ranges: list[FileRange] = []
+    warnings: list[Warned] = []
+    for item in job.inputs:
+        of_input = _ranges(item, progress)
+        refuse_ranges(of_input, image=item.source.type_train != FEATUREMAP)
+        warnings += warn_ranges(of_input, train_kind=item.source.type_train)
+        ranges += of_input
     sight = look(job)
     return DataCheck(
         files=len(ranges),
-        minimum=min(warning.minimum for warning in ranges),
-        maximum=max(warning.maximum for warning in ranges),
-        mean=sum(warning.mean for warning in ranges) / len(ranges),
+        minimum=min(item.minimum for item in ranges),
+        maximum=max(item.maximum for item in ranges),
+        mean=sum(item.mean for item in ranges) / len(ranges),
         best_scores=sight.best_scores,
-        warnings=(*warn_ranges(ranges, train_kind=kind), *sight.warnings),
+        warnings=(*warnings, *sight.warnings),
     )
+
+
+def _ranges(item: JobInput, progress: Progress) -> list[FileRange]:
+    """The values in every calibration file of an input."""
+    ranges = []
+    for done, path in enumerate(item.calibration_files):
+        progress("look at the calibration data", done, len(item.calibration_files))
+        ranges.append(range_of(path, item.calibration_dtype, item.shape[1]))
+    progress("look at the calibration data", len(ranges), len(ranges))
+    return ranges
 
 
 def check_to_dict(check: DataCheck) -> dict[str, Any]:

@@ -9,11 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edgekit.artifacts import MANIFEST_NAME
+from edgekit.calibration.calibration_set import CalibrationSet as CalibrationSet
 from edgekit.calibration.checks import Warned, check_selection
 from edgekit.calibration.heads import heads_of, model_hash, require_channels, write_heads
 from edgekit.calibration.manifest import build_manifest
 from edgekit.calibration.refinement import GraphRefinement
-from edgekit.calibration.select import SELECTIONS, Selection, select_images
+from edgekit.calibration.sample_set import SampleOptions, calibrate_samples, needs_samples
+from edgekit.calibration.select import SELECTIONS, select_images
 from edgekit.calibration.workdir import Work, open_work
 from edgekit.calibration.write import plan_files, remove_leftovers, write_files
 from edgekit.data.image_source import ImageSource, open_source
@@ -36,26 +38,6 @@ if TYPE_CHECKING:
 
 IMAGE_KINDS: tuple[InputKind, ...] = ("nv12", "rgb", "bgr", "yuv444", "gray")
 CANDIDATES_PER_PICK = 8  # frames of a video to choose each image from
-
-
-@dataclass(frozen=True, slots=True)
-class CalibrationSet:
-    """Where the work folder's files are, what was chosen, and what to think of it.
-
-    `reused`: the folder had the finished set of the same call already.
-    """
-
-    folder: Path
-    model_path: Path
-    yaml_path: Path
-    manifest_path: Path
-    data_dir: Path
-    spec: ModelSpec
-    source_kind: str
-    selection: Selection
-    warnings: tuple[Warned, ...]
-    notes: tuple[str, ...]
-    reused: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +77,8 @@ def calibrate(
 
     Args:
         model: A stock export or a cut model with its sidecar.
-        source: What `edgekit.data.open_source` takes.
+        source: What `edgekit.data.open_source` takes; for a model that takes more than one image or none, what
+            `edgekit.runtime.array_source.open_samples` takes.
         out_dir: A new or empty folder, or an unfinished one of the same call.
         num: Number of images; fewer if the source has not as many different ones.
         select: "diverse" (spread over brightness, color, texture and layout), "random" or "first".
@@ -120,6 +103,9 @@ def calibrate(
     """
     model, source, out_dir = Path(model), Path(source), Path(out_dir)
     _check_options(select, input_kind, march)
+    if needs_samples(model, cut_options):
+        options = SampleOptions(num, select, input_kind, march, calibration, max_percentile, seed)
+        return calibrate_samples(model, source, out_dir, options, cut_options, refinement, progress)
     frames = num if select == "first" else num * CANDIDATES_PER_PICK
     opened = open_source(source, frames=frames, images_dir=images_dir)
     request = {

@@ -83,9 +83,10 @@ def refuse_ranges(ranges: Sequence[FileRange], *, image: bool) -> None:
         DataError: Where most files are constant or, of images, lie in 0..1, below 0 or far above 255.
     """
     constant = [item for item in ranges if item.constant]
-    if len(constant) == len(ranges):
+    if len(constant) == len(ranges) and (image or not any(item.maximum for item in ranges)):
+        expected = "images" if image else "numbers, of which the range is taken"
         raise DataError(
-            f"{_these(constant, ranges)} hold one value throughout ({constant[0].minimum:g}), expected images",
+            f"{_these(constant, ranges)} hold one value throughout ({constant[0].minimum:g}), expected {expected}",
             hint=AGAIN,
         )
     if not image:

@@ -20,6 +20,7 @@ from edgekit.ops.pixels import pack_input
 from edgekit.progress import Progress, silent
 from edgekit.spec import InputSpec, Preprocess
 
+FLOAT_SUFFIX = ".f32"  # of featuremaps
 SUFFIXES = {"rgb": ".rgbchw", "bgr": ".bgrchw", "gray": ".graychw"}
 
 
@@ -64,7 +65,7 @@ def write_files(
     hashes = {p.name: written[p.name] for p in planned if _is_whole(folder / p.name, written.get(p.name))}
     rest = [p for p in planned if p.name not in hashes]
     folder.mkdir(parents=True, exist_ok=True)
-    _require_space(folder, len(rest) * file_bytes)
+    require_space(folder, len(rest) * file_bytes)
     names = iter(rest)
     for done, (_, data) in enumerate(
         map_images([p.image for p in rest], lambda bgr: calibration_bytes(bgr, input_spec, preprocess)), 1
@@ -89,7 +90,8 @@ def _is_whole(path: Path, sha256: str | None) -> bool:
     return sha256 is not None and path.is_file() and sha256_file(path) == sha256
 
 
-def _require_space(folder: Path, needed: int) -> None:
+def require_space(folder: Path, needed: int) -> None:
+    """Raise OutputError where the disk of `folder` has less than `needed` bytes free."""
     free = shutil.disk_usage(folder).free
     if needed > free:
         raise OutputError(

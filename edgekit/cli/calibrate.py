@@ -27,7 +27,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=Path,
         required=True,
         metavar="SOURCE",
-        help="a folder, glob, list (.txt), COCO JSON, YOLO dataset yaml (its train split) or a video",
+        help="a folder, glob, list (.txt), COCO JSON, YOLO dataset yaml (its train split) or a video; for a model that "
+        "takes more than one image or none, a folder of .npz, of .npy, or with a folder per input",
     )
     parser.add_argument("--images-dir", type=Path, metavar="DIR", help="where the images of a COCO JSON lie")
     add_choice_arguments(parser)
@@ -117,7 +118,7 @@ def _report(result: CalibrationSet) -> dict[str, Any]:
         "input_size": list(result.spec.preprocess.size_wh),
         "offered": result.selection.offered,
         "looked_at": result.selection.looked_at,
-        "chosen": [item.image.name for item in result.selection.chosen],
+        "chosen": list(result.names),
         "dropped": [asdict(item) for item in result.selection.dropped],
         "warnings": [asdict(item) for item in result.warnings],
         "notes": list(result.notes),
@@ -131,8 +132,12 @@ def _print(result: CalibrationSet) -> None:
     selection = result.selection
     width, height = result.spec.preprocess.size_wh
     state = "is already done" if result.reused else "written"
-    print(f"{result.folder} {state}: {len(selection.chosen)} of {selection.offered} images ({result.source_kind}),")
-    print(f"  {FIT_WORDS[result.spec.preprocess.fit]} to {width}x{height}; {selection.looked_at} looked at")
+    if result.samples:
+        inputs = ", ".join(f"{item.name} ({item.kind})" for item in result.spec.inputs)
+        print(f"{result.folder} {state}: {len(result.samples)} of {selection.offered} samples of {inputs}")
+    else:
+        print(f"{result.folder} {state}: {len(result.names)} of {selection.offered} images ({result.source_kind}),")
+        print(f"  {FIT_WORDS[result.spec.preprocess.fit]} to {width}x{height}; {selection.looked_at} looked at")
     for reason in ("near-duplicate", "undecodable", "missing"):
         _print_dropped(reason, [item for item in selection.dropped if item.reason == reason])
     for warned in result.warnings:

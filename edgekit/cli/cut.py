@@ -132,7 +132,10 @@ def describe_lines(cut: Cut, output: Path) -> list[str]:
 
 def _raw_lines(cut: Cut, output: Path) -> list[str]:
     spec = cut.spec
-    lines = [f"{output}: raw, nothing is decoded, input {spec.preprocess.width}x{spec.preprocess.height}"]
+    fed = f"input {spec.preprocess.width}x{spec.preprocess.height}"
+    if not spec.takes_one_image:
+        fed = "inputs " + ", ".join(f"{item.name} {'x'.join(map(str, item.shape))} {item.kind}" for item in spec.inputs)
+    lines = [f"{output}: raw, nothing is decoded, {fed}"]
     lines += [f"  output {head.name}: {'x'.join(map(str, head.shape))}" for head in spec.outputs]
     lines += [f"  rewritten: {text}" for text in cut.rewritten]
     lines += [f"  left to the board's CPU: Softmax {name}" for name in cut.left]

@@ -13,10 +13,14 @@ from edgekit.cli.options import add_device, add_json, add_output, add_overwrite,
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    import numpy as np
+    import numpy.typing as npt
+
     from edgekit.runtime.hrt import HrtPerf
-    from edgekit.runtime.perf import Image, PerfRun
+    from edgekit.runtime.perf import Fed, PerfRun
     from edgekit.runtime.published_results import PublishedComparison, PublishedValue
     from edgekit.runtime.session import Session
+    from edgekit.spec import ModelSpec
 
 REFERENCE_FOLDER = "board/reference"  # in a checkout; board/perf.py names its own
 MAX_IMAGES = 64  # decoded images that are held in memory and shown in turn
@@ -76,15 +80,25 @@ def run(args: argparse.Namespace) -> int:
 
 def _inputs(args: argparse.Namespace) -> list[Path]:
     """The files that this call reads, so that none is written."""
-    from edgekit.cli.source import open_any_source
     from edgekit.files import is_folder
     from edgekit.spec import sidecar_path
 
     model = Path(args.model)
     named = [Path(name) for name in (args.source, args.reference) if name]
     inside = [path for folder in (model, *named) if is_folder(folder) for path in folder.rglob("*") if path.is_file()]
-    images = open_any_source(args.source, on_skip=lambda error: None).files if args.source else ()
+    images = () if not args.source else _source_files(args.source)
     return [model, sidecar_path(model), *named, *inside, *images]
+
+
+def _source_files(source: str) -> tuple[Path, ...]:
+    """The images of a source; none of samples, whose model is not open yet, or where there is nothing to read."""
+    from edgekit.cli.source import open_any_source
+    from edgekit.errors import EdgekitError
+
+    try:
+        return open_any_source(source, on_skip=lambda error: None).files
+    except EdgekitError:
+        return ()  # opened again with the model, which then says what is wrong
 
 
 def _notes(session: Session) -> list[str]:
@@ -110,7 +124,7 @@ def _measure_all(args: argparse.Namespace, session: Session) -> list[PerfRun]:
 
     if not 1 <= args.threads <= MAX_THREADS:
         raise ConfigError(f"--threads is {args.threads}, expected 1..{MAX_THREADS}", hint="2 keep one BPU core busy")
-    images = _images(args.source)
+    images = _images(args.source, session.spec)
     runs = []
     with progress_bar() as report:
         for threads in range(1, args.threads + 1):
@@ -132,18 +146,32 @@ def _measure_all(args: argparse.Namespace, session: Session) -> list[PerfRun]:
     return runs
 
 
-def _images(source: str | None) -> Sequence[Image]:
+def _images(source: str | None, spec: ModelSpec) -> Sequence[Fed]:
     if source is None:
         import numpy as np
 
         rng = np.random.default_rng(0)
+        if not spec.takes_one_image:
+            return [_generated(spec, rng) for _ in range(4)]
         return [rng.integers(0, 256, (480, 640, 3), np.uint8) for _ in range(4)]
     from itertools import islice
 
-    from edgekit.cli.source import open_any_source
+    from edgekit.cli.source import open_model_source
 
     skipped = lambda error: print(f"skipped: {error.message}", file=sys.stderr)  # noqa: E731
-    return [frame.bgr for frame in islice(open_any_source(source, on_skip=skipped).frames(), MAX_IMAGES)]
+    return [frame.fed for frame in islice(open_model_source(source, spec, on_skip=skipped).frames(), MAX_IMAGES)]
+
+
+def _generated(spec: ModelSpec, rng: np.random.Generator) -> dict[str, npt.NDArray[Any]]:
+    """Noise for every input: pixels for images, numbers around 0 for featuremaps."""
+    import numpy as np
+
+    return {
+        item.name: rng.integers(0, 256, (480, 640, 3), np.uint8)
+        if item.is_image
+        else rng.standard_normal(item.shape, np.float32)
+        for item in spec.inputs
+    }
 
 
 def _check_hrt(args: argparse.Namespace, session: Session) -> None:

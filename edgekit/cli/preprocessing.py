@@ -20,7 +20,7 @@ TASKS = ("classify", "semantic", "depth", "raw")
 
 
 def add_preprocessing(parser: argparse.ArgumentParser) -> None:
-    """Add `--task`, `--normalize`, `--mean`, `--std`, `--fit`, `--crop-fraction` and `--color`.
+    """Add `--task`, `--normalize`, `--mean`, `--std`, `--fit`, `--crop-fraction`, `--color` and `--featuremap`.
 
     Args:
         parser: Of the command.
@@ -55,6 +55,11 @@ def add_preprocessing(parser: argparse.ArgumentParser) -> None:
         help="with crop: input side over resized side; 0.875 is torchvision's Resize(256), CenterCrop(224)",
     )
     group.add_argument("--color", choices=("rgb", "bgr"), default="", help="channel order of the ONNX (default: rgb)")
+    group.add_argument(
+        "--featuremap",
+        metavar="NAME,...",
+        help="with --task raw: inputs that are no images although they have one or three channels",
+    )
 
 
 def input_options(args: argparse.Namespace) -> InputOptions:
@@ -80,7 +85,8 @@ def input_options(args: argparse.Namespace) -> InputOptions:
         )
     if args.normalize:
         mean, std = PRESETS[args.normalize]
-    return InputOptions(mean, std, FITS.get(args.fit, ""), args.crop_fraction, args.color)
+    featuremaps = tuple(filter(None, (name.strip() for name in (args.featuremap or "").split(","))))
+    return InputOptions(mean, std, FITS.get(args.fit, ""), args.crop_fraction, args.color, featuremaps)
 
 
 def cut_options(args: argparse.Namespace) -> CutOptions:

@@ -7,6 +7,21 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from edgekit.runtime.sources import OnSkip, Source
+    from edgekit.spec import ModelSpec
+
+
+def open_model_source(source: str, spec: ModelSpec, *, on_skip: OnSkip) -> Source:
+    """Open a source for a model: images, or samples where it takes more than one image or none.
+
+    Raises:
+        ConfigError: As `open_any_source`.
+        DataError: There are no samples, or one of them lacks an input.
+    """
+    if spec.takes_one_image:
+        return open_any_source(source, on_skip=on_skip)
+    from edgekit.runtime.array_source import array_frames
+
+    return array_frames(source, spec.inputs)
 
 
 def open_any_source(source: str, *, on_skip: OnSkip) -> Source:

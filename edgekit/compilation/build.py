@@ -163,10 +163,11 @@ def _refuse_replacing_real(info: BuildInfo | None, working_dir: Path, compiler: 
 def _refuse_foreign(job: CompileJob, names: Iterable[str], *, overwrite: bool) -> None:
     """Refuse to replace what the build reads, and, where no build lies in working_dir yet, files of others there."""
     outputs = [path for name in names if is_file(path := job.working_dir / name)]
-    read = (job.yaml_path, job.onnx_path, sidecar_path(job.onnx_path), *job.calibration_files)
+    read = (job.yaml_path, job.onnx_path, sidecar_path(job.onnx_path))
+    samples = [path for item in job.inputs for path in item.calibration_files]
     has_build = is_file(job.working_dir / BUILDINFO_NAME)
     try:
-        refuse_replacing(outputs, inputs=read, overwrite=overwrite or has_build)
+        refuse_replacing(outputs, inputs=(*read, *samples), overwrite=overwrite or has_build)
     except OutputError as error:
         raise OutputError(
             error.message, hint="give the yaml another working_dir, or compile with --overwrite; what is read stays"

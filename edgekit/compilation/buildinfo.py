@@ -37,7 +37,7 @@ class BuildInfo:
 def job_fingerprint(job: CompileJob, toolchain: str, tool_version: str) -> dict[str, str]:
     """The SHA-256 (or version) of everything that decides the result of `job`."""
     calibration = hashlib.sha256()
-    for path in job.calibration_files:
+    for path in (path for item in job.inputs for path in item.calibration_files):
         calibration.update(f"{path.name} {sha256_file(path)}\n".encode())
     return {
         "edgekit": __version__,

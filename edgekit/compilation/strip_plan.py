@@ -96,9 +96,18 @@ def plan_strip(
     if spec is None:
         return _plan_by_names(dequantize, roles)
     heads = {head.name: head for head in spec.outputs}
+    inner = _inner(nodes, dequantize, heads)
+    dequantize = [node for node in dequantize if node.name not in inner]
     decisions = [_decision(node, _head_of(node, heads), roles) for node in dequantize]
     unconverted = _unconverted_heads(nodes, spec, {decision.output for decision in decisions})
     return StripPlan((*decisions, *unconverted))
+
+
+def _inner(nodes: Sequence[NodeLike], dequantize: Sequence[NodeLike], heads: dict[str, HeadSpec]) -> set[str]:
+    """The Dequantize nodes that another node of the CPU stands behind, such as the Reshape of a flat output."""
+    inner = [node for node in dequantize if node.outputs and not heads.keys() & set(node.outputs)]
+    behind = [n for n in nodes if n.op_type not in ("BPU", "Dequantize") and heads.keys() & set(n.outputs)]
+    return {node.name for node in inner} if len(inner) == len(behind) else set()
 
 
 def _decision(node: NodeLike, head: HeadSpec, roles: Collection[str]) -> StripDecision:

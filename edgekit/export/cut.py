@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
@@ -23,6 +23,7 @@ from edgekit.export.opset import opset_of, to_opset_11
 from edgekit.export.prepare import fix_input, fold_constants, input_notes
 from edgekit.export.qdq import holds_qdq, quantization_notes, remove_qdq
 from edgekit.export.raw import cut_raw, refuse_control_flow
+from edgekit.export.several_inputs import FixedInputs, featuremaps_of, fix_inputs, takes_arrays
 from edgekit.export.similarity import fold_similarities
 from edgekit.export.softmax_rewrite import name_last_axis, rewrite_softmax
 from edgekit.export.stock_export import cut_stock
@@ -41,7 +42,7 @@ from edgekit.graph.onnx_graph import (
     tensor_shapes,
 )
 from edgekit.progress import Progress, silent
-from edgekit.spec import ModelSpec, TaskName, file_ref, load_spec, save_spec, sidecar_path
+from edgekit.spec import InputSpec, ModelSpec, TaskName, file_ref, load_spec, save_spec, sidecar_path
 
 CPU_OPS = ("Softmax",)  # what the toolchain's checker leaves to the CPU, of all that YOLO graphs hold
 
@@ -164,14 +165,14 @@ def cut_graph(
     refuse_control_flow(model)
     progress("finding the head", 0, 0)
     model, declared = remove_qdq(model) if holds_qdq(model) else (model, NOTHING_DECLARED)
-    fixed, match, joined = _located(model, options, known)
+    start, match, joined = _located(model, options, known)
     progress("cutting and proving", 0, 0)
     rooted = reroot(match.source, match.outputs)
     finished, rewritten = _for_toolchain(rooted, keep_softmax=options.keep_softmax)
-    made = {name for node in fixed.graph.node for name in node.output}
+    made = {name for node in start.model.graph.node for name in node.output}
     heads_unchanged = all(tensor in made for tensor, _ in match.outputs.values())
     proven = prove_heads(
-        fixed if heads_unchanged else match.source,
+        start.model if heads_unchanged else match.source,
         finished,
         match.outputs,
         kept=lambda: _for_toolchain(rooted, keep_softmax=True)[0],
@@ -183,20 +184,20 @@ def cut_graph(
     if holds_halves(model):
         rewritten = ("float16 to float32", *rewritten)
     left = tuple(n.name or n.output[0] for n in finished.graph.node if n.op_type in CPU_OPS)
-    notes = (*match.spec.notes, *input_notes(model, options.imgsz_hw), *quantization_notes(declared), *proven)
+    notes = (*match.spec.notes, *start.notes, *quantization_notes(declared), *proven)
     spec = replace(_with_inputs(match.spec, model, options, known), notes=notes)
     return Cut(finished, spec, match.dropped, rewritten, left)
 
 
 def _located(
     model: onnx.ModelProto, options: CutOptions, known: ModelSpec | None
-) -> tuple[onnx.ModelProto, HeadMatch, tuple[str, ...]]:
+) -> tuple[FixedInputs, HeadMatch, tuple[str, ...]]:
     """The graph of fixed size, its heads, and what was written as convolutions to find them."""
     try:
-        fixed, size_wh = fix_input(model, options.imgsz_hw)
-        four_axes, attentions = rewrite_word_attention(fold_constants(fixed))
+        start = _fixed(model, options, known)
+        four_axes, attentions = rewrite_word_attention(fold_constants(start.model))
         joined, similarities = fold_similarities(four_axes)
-        match = find_heads(joined, size_wh, options, known=known)
+        match = find_heads(joined, start.size_wh, options, known=known, inputs=start.inputs)
     except ModelError as error:
         named = error if options.outputs or options.task else named_error(model, error)
         if named is error:
@@ -204,7 +205,17 @@ def _located(
         raise named from error
     texts = [f"attention over words {name} to convolutions and maxima over channels" for name in attentions]
     texts += [f"similarity with the classes' embeddings {name} to a convolution" for name in similarities]
-    return fixed, match, tuple(texts)
+    return start, match, tuple(texts)
+
+
+def _fixed(model: onnx.ModelProto, options: CutOptions, known: ModelSpec | None) -> FixedInputs:
+    """The graph with inputs of fixed size: the one image of most models, or what a raw model takes besides."""
+    featuremaps = featuremaps_of(options.inputs.featuremaps, known)
+    task = options.task or (known.task if known is not None else "")
+    if takes_arrays(model, task=task, featuremaps=featuremaps):
+        return fix_inputs(model, task=task, featuremaps=featuremaps, imgsz_hw=options.imgsz_hw)
+    fixed, size_wh = fix_input(model, options.imgsz_hw)
+    return FixedInputs(fixed, size_wh, notes=input_notes(model, options.imgsz_hw))
 
 
 def _require_float(model: onnx.ModelProto) -> None:
@@ -217,13 +228,18 @@ def _require_float(model: onnx.ModelProto) -> None:
 
 
 def find_heads(
-    model: onnx.ModelProto, size_wh: tuple[int, int], options: CutOptions, *, known: ModelSpec | None = None
+    model: onnx.ModelProto,
+    size_wh: tuple[int, int],
+    options: CutOptions,
+    *,
+    known: ModelSpec | None = None,
+    inputs: Sequence[InputSpec] = (),
 ) -> HeadMatch:
     """The heads of a graph of fixed size: those named, a classifier's logits, those it was cut at, or by structure."""
     index, metadata = index_graph(model), read_metadata(model)
     known_raw = known is not None and known.task == "raw" and options.outputs is None
     if options.task == "raw" or (known_raw and not options.task):
-        return cut_raw(index, metadata, size_wh, chosen=options.outputs or ())
+        return cut_raw(index, metadata, size_wh, chosen=options.outputs or (), inputs=inputs)
     if options.task == "classify":
         return cut_classifier(index, metadata, size_wh)
     if options.outputs is not None:
@@ -245,10 +261,11 @@ def _with_inputs(spec: ModelSpec, model: onnx.ModelProto, options: CutOptions, k
     """
     metadata = read_metadata(model)
     described = bool(metadata.task or metadata.family or known)
-    if spec.task in ("classify", "raw") and not described and not options.inputs.normalized:
+    takes_images = any(item.is_image for item in spec.inputs)
+    if spec.task in ("classify", "raw") and takes_images and not described and not options.inputs.normalized:
         raise missing_normalization(spec.input.name)
     if known is not None and known.task == spec.task == "raw":
-        spec = replace(spec, input=known.input, preprocess=known.preprocess)
+        spec = replace(spec, input=known.input, preprocess=known.preprocess, more_inputs=known.more_inputs)
     return options.inputs.applied(spec)
 
 

@@ -77,13 +77,39 @@ def flat_maps(index: GraphIndex) -> Maps:
     model.CopyFrom(index.model)
     maps = Maps(model, index, _shapes(index.model))
     del model.graph.node[:]
+    for value in graph_inputs(index.model):
+        _map_of_vector(maps, value)
     for node in index.model.graph.node:
         made = READERS.get(node.op_type, _none)(maps, node)
         if made:
             maps.of[node.output[0]] = made
-        maps.nodes.append(_identity(node, made) if made and _is_map(maps, node, made) else node)
+        whole = made and _is_map(maps, node, made)
+        maps.nodes.append(_identity(node, made) if whole else _reading_map(maps, node) if not made else node)
     model.graph.node.extend(maps.nodes)
     return maps
+
+
+def _map_of_vector(maps: Maps, value: onnx.ValueInfoProto) -> None:
+    """An input (1, n) as a map of one pixel; nothing for inputs of other shapes."""
+    shape = declared_shape(value)
+    if len(shape) != 2 or shape[0] != 1 or shape[1] < 1:
+        return
+    stem = maps.unused(f"{value.name}_map")
+    sides = numpy_helper.from_array(np.array([1, shape[1], 1, 1], np.int64), f"{stem}_shape")
+    maps.model.graph.initializer.append(sides)
+    made = helper.make_node("Reshape", [value.name, sides.name], [stem], f"{stem}/Reshape")
+    maps.of[value.name] = maps.add(made, (1, shape[1], 1, 1))
+
+
+def _reading_map(maps: Maps, node: onnx.NodeProto) -> onnx.NodeProto:
+    """A Reshape of a flat tensor to another map (1, c, h, w) reads its map: the numbers stand in the same order."""
+    base = maps.of.get(node.input[0]) if node.op_type == "Reshape" else None
+    if base is None or len(maps.shapes.get(node.output[0], ())) != 4 or maps.shapes[base][2:] != (1, 1):
+        return node
+    copy = onnx.NodeProto()
+    copy.CopyFrom(node)
+    copy.input[0] = base
+    return copy
 
 
 def _shapes(model: onnx.ModelProto) -> dict[str, tuple[int, ...]]:
@@ -200,11 +226,24 @@ def _binary(maps: Maps, node: onnx.NodeProto) -> str:
     return maps.add(helper.make_node(node.op_type, inputs, [stem], stem), shape)
 
 
+def _concat(maps: Maps, node: onnx.NodeProto) -> str:
+    """Flat tensors one behind the other: their maps of one pixel, channel behind channel."""
+    bases = [maps.of.get(name, "") for name in node.input]
+    shapes = [maps.shapes.get(base, ()) for base in bases]
+    flat = len(maps.shapes.get(node.output[0], ())) == 2 and attributes(node).get("axis") in (1, -1)
+    if not flat or any(len(shape) != 4 or shape[2:] != (1, 1) for shape in shapes):
+        return ""
+    stem = maps.unused(f"{node.output[0]}_map")
+    made = helper.make_node("Concat", bases, [stem], stem, axis=1)
+    return maps.add(made, (1, sum(shape[1] for shape in shapes), 1, 1))
+
+
 READERS: Mapping[str, Callable[[Maps, onnx.NodeProto], str]] = {
     **dict.fromkeys(FLAT_OPS, _flat),
     **dict.fromkeys(UNARY_OPS, _unary),
     **dict.fromkeys(("Add", "Sub", "Mul", "Div"), _binary),
     "ReduceMean": _mean,
+    "Concat": _concat,
     "Gemm": _gemm,
     "MatMul": _matmul,
 }

@@ -33,6 +33,7 @@ class InputOptions:
         fit: "pad", "crop" or "stretch".
         crop_fraction: Of "crop": the input's side as a share of the scaled image's; see `Preprocess`.
         color: Channel order of a model with three channels: "rgb" or "bgr".
+        featuremaps: Inputs that are no images although they could be.
     """
 
     mean: tuple[float, ...] = ()
@@ -40,6 +41,7 @@ class InputOptions:
     fit: Literal[Fit, ""] = ""
     crop_fraction: float | None = None
     color: Literal[Color, ""] = ""
+    featuremaps: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if bool(self.mean) != bool(self.std):
@@ -74,17 +76,31 @@ class InputOptions:
         """
         if not self:
             return spec
-        gray = spec.input.kind == "gray"
-        if gray and (self.color or max(len(self.mean), len(self.std)) > 1):
+        self._check(spec)
+        inputs = [replace(item, kind=self.color or item.kind) if item.is_image else item for item in spec.inputs]
+        return replace(
+            spec, input=inputs[0], more_inputs=tuple(inputs[1:]), preprocess=self._preprocess(spec.preprocess)
+        )
+
+    def _check(self, spec: ModelSpec) -> None:
+        """Raise ConfigError where the options do not fit the model's inputs."""
+        gray = next((item.name for item in spec.inputs if item.kind == "gray"), None)
+        if gray is not None and (self.color or max(len(self.mean), len(self.std)) > 1):
             raise ConfigError(
-                f"input {spec.input.name!r} has one channel, expected one mean, one std and no --color",
+                f"input {gray!r} has one channel, expected one mean, one std and no --color",
                 hint="give --mean and --std one number each",
             )
-        return replace(
-            spec,
-            input=replace(spec.input, kind=self.color or spec.input.kind),
-            preprocess=self._preprocess(spec.preprocess),
-        )
+        images = {item.name for item in spec.inputs if item.is_image}
+        if cut_as_image := [name for name in self.featuremaps if name in images]:
+            raise ConfigError(
+                f"--featuremap names {cut_as_image[0]!r}, which this model was cut to take as an image",
+                hint="cut the export itself: edgekit cut MODEL.onnx --task raw --featuremap NAME",
+            )
+        if not images and replace(self, featuremaps=()):
+            raise ConfigError(
+                f"input {spec.input.name!r} is no image, expected no --normalize, --mean, --std, --fit and --color",
+                hint="leave them out: featuremaps reach the model as they are",
+            )
 
     def _preprocess(self, before: Preprocess) -> Preprocess:
         fit = self.fit or before.fit

@@ -35,7 +35,10 @@ def fix_input(model: onnx.ModelProto, imgsz_hw: tuple[int, int] | None) -> tuple
     inputs = graph_inputs(model)
     if len(inputs) != 1:
         names = ", ".join(i.name for i in inputs) or "none"
-        raise ModelError(f"the graph has {len(inputs)} inputs ({names}), expected one", hint="export one model alone")
+        raise ModelError(
+            f"the graph has {len(inputs)} inputs ({names}), expected one image",
+            hint="cut it with edgekit cut --task raw, whose outputs stay arrays, or export one model alone",
+        )
     shape = declared_shape(inputs[0])
     if len(shape) != 4 or (shape[1] not in (0, *INPUT_KINDS)):
         raise ModelError(
@@ -80,12 +83,11 @@ def fold_constants(model: onnx.ModelProto) -> onnx.ModelProto:
     That is what exports compute from shapes (Shape, Gather, Concat, ...): with a fixed input they never change.
     """
     index = index_graph(model)
-    alive = reachable(index, index.input_name)
+    alive = set().union(*(reachable(index, value.name) for value in graph_inputs(model)))
     frozen = _frozen_inputs(index, alive)
     if not frozen:
         return model
-    image = graph_inputs(model)[0]
-    feeds = {image.name: np.zeros(declared_shape(image), np.float32)}
+    feeds = {value.name: np.zeros(declared_shape(value), np.float32) for value in graph_inputs(model)}
     probe = extract(model, {}, frozen)
     values = open_session(probe)({i.name: feeds[i.name] for i in graph_inputs(probe)})
     folded = onnx.ModelProto()

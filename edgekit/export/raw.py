@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 
 import numpy as np
 import onnx
@@ -13,18 +13,24 @@ from edgekit.export.flat_products import Maps, flat_maps, prove_maps
 from edgekit.export.head_match import HeadMatch, Outputs, float_input, tool_versions
 from edgekit.export.metadata import Metadata
 from edgekit.graph.onnx_graph import GraphIndex, attributes, declared_shape, extract, graph_inputs, open_session
-from edgekit.spec import HeadSpec, ModelSpec, Preprocess
+from edgekit.spec import HeadSpec, InputSpec, ModelSpec, Preprocess
 
 CONTROL_FLOW = ("If", "Loop", "Scan")
 MAX_OUTPUTS = 32  # of the vendor's tool
 
 
 def cut_raw(
-    index: GraphIndex, metadata: Metadata, size_wh: tuple[int, int], *, chosen: Collection[str] = ()
+    index: GraphIndex,
+    metadata: Metadata,
+    size_wh: tuple[int, int],
+    *,
+    chosen: Collection[str] = (),
+    inputs: Sequence[InputSpec] = (),
 ) -> HeadMatch:
     """Describe the outputs of a graph, or the tensors `chosen` instead, without a meaning.
 
-    Matrix products of flattened maps become convolutions; the cut proves the outputs equal.
+    `inputs` are those of a graph that takes several, or other things than an image, in the graph's order. Matrix
+    products of flattened maps become convolutions; the cut proves the outputs equal.
 
     Raises:
         ModelError: An output is no float tensor of a fixed shape, there are too many, or a tensor does not exist.
@@ -47,16 +53,25 @@ def cut_raw(
     tensors = {name: flat.get(name) or _in_front_of_transpose(name, index) for name in names}
     shapes = _output_shapes(maps.model, tensors.values())
     outputs: Outputs = {name: (tensor, shapes[tensor]) for name, tensor in tensors.items()}
+    first, preprocess, more = _sorted_inputs(inputs) if inputs else (float_input(index), Preprocess(*size_wh), ())
     spec = ModelSpec(
         task="raw",
         names=(),
-        input=float_input(index),
-        preprocess=Preprocess(*size_wh),
+        input=first,
+        preprocess=preprocess,
+        more_inputs=more,
         outputs=tuple(HeadSpec(name, "raw", nhwc(shape)) for name, (_, shape) in outputs.items()),
         family=metadata.family,
         tools=tool_versions(),
     )
     return HeadMatch(maps.model, spec, outputs)
+
+
+def _sorted_inputs(inputs: Sequence[InputSpec]) -> tuple[InputSpec, Preprocess, tuple[InputSpec, ...]]:
+    """The first image (else the first input), how images become it, and the other inputs in their order."""
+    first = next((item for item in inputs if item.is_image), inputs[0])
+    preprocess = Preprocess(*first.size_wh) if first.is_image else Preprocess(1, 1)
+    return first, preprocess, tuple(item for item in inputs if item is not first)
 
 
 def refuse_control_flow(model: onnx.ModelProto) -> None:

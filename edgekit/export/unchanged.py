@@ -31,29 +31,29 @@ def prove_heads(
     kept: makes the cut graph as it is before its softmaxes are rewritten. Raises ModelError where heads differ
     by more than rounding, or where `source` itself gives no finite numbers.
     """
-    value = graph_inputs(source)[0]
-    image = np.random.default_rng(0).random(declared_shape(value), np.float32)
+    rng = np.random.default_rng(0)
+    feeds = {value.name: rng.random(declared_shape(value), np.float32) for value in graph_inputs(source)}
     run = open_session(extract(source, {}, dict.fromkeys(t for t, _ in outputs.values())))
 
-    def stock_heads(x: npt.NDArray[np.float32]) -> Heads:
-        outputs_by_name = run({value.name: x})
+    def stock_heads(x: Heads) -> Heads:
+        outputs_by_name = run(x)
         return {name: _channels_last(outputs_by_name[tensor]) for name, (tensor, _) in outputs.items()}
 
-    expected = stock_heads(image)
+    expected = stock_heads(feeds)
     if broken := [name for name, values in expected.items() if not np.isfinite(values).all()]:
         raise ModelError(
             f"the stock graph gives numbers beyond float32 at {outputs[broken[0]][0]!r} on an image of noise",
             hint="its weights are broken, as after a training that diverged: export another checkpoint",
         )
-    outputs_by_name = _differences(open_session(cut)({value.name: image}), expected)
+    outputs_by_name = _differences(open_session(cut)(feeds), expected)
     name = max(outputs_by_name, key=lambda n: np.nan_to_num(outputs_by_name[n], nan=np.inf))
     if outputs_by_name[name] <= HEAD_TOLERANCE:
         return ()
-    moved = [np.nextafter(image, np.float32(end)) for end in (-1, 2)]
+    moved = [{name: np.nextafter(x, np.float32(end)) for name, x in feeds.items()} for end in (-1, 2)]
     own = max(_differences(stock_heads(x), expected)[name] for x in moved)
-    before = _differences(open_session(kept())({value.name: image}), expected)
+    before = _differences(open_session(kept())(feeds), expected)
     unchanged = all(difference <= HEAD_TOLERANCE for difference in before.values())
-    if unchanged and outputs_by_name[name] <= MARGIN * own and _softmaxes_are_right(source, cut, {value.name: image}):
+    if unchanged and outputs_by_name[name] <= MARGIN * own and _softmaxes_are_right(source, cut, feeds):
         return (
             f"its numbers are at the edge of float32: head {name} moves by {own:.2g} of its largest value when the "
             f"image changes in its last bit, and by {outputs_by_name[name]:.2g} by the rewritten softmax",

@@ -92,8 +92,8 @@ def _has_queries(index: GraphIndex) -> bool:
 
 
 def _has_embeddings(index: GraphIndex) -> bool:
-    """Boxes from convolutions, scores from products: with embeddings of words."""
-    return _last_learned(index) == {"Conv", "product"}
+    """Boxes from convolutions, scores from products: with embeddings of words. Rows end with three axes."""
+    return _last_learned(index) == {"Conv", "product"} and any(len(shape) == 3 for shape in _shapes(index))
 
 
 KINDS = (

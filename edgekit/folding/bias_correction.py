@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 import onnx
 
-from edgekit.calibration.samples import evenly_spaced, normalisation_of, read_sample
+from edgekit.calibration.samples import evenly_spaced, samples_of
 from edgekit.folding.bias import add_to_biases, weight_rounding_shift
 from edgekit.folding.convolution import Convolution, read_convolution
 from edgekit.graph.float_runner import FloatRunner
@@ -55,13 +55,13 @@ def _channel_means(model: PreparedModel, tensors: list[str], progress: Progress)
     """Return the mean of every channel of these float tensors, (C,) each, over a few calibration images."""
     files = evenly_spaced(model.job.calibration_files, MEAN_IMAGES)
     runner = FloatRunner(model.job.onnx_path, tensors, model.graph.shapes)
-    normalisation = normalisation_of(model.job)
+    samples = samples_of(model.job)
     sums: dict[str, npt.NDArray[np.float64]] = {}
     for done, path in enumerate(files):
         progress("channel means", done, len(files))
-        x = read_sample(path, model.job, normalisation)
-        inputs = [(model.job.input_name, x)] if model.job.input_name in tensors else []
-        for name, values in (*inputs, *runner.run(x)):
+        feeds = samples.read(path)
+        fed = [(name, x) for name, x in feeds.items() if name in tensors]
+        for name, values in (*fed, *runner.run(feeds)):
             sums[name] = sums.get(name, np.zeros(values.shape[1])) + values.mean(axis=(0, 2, 3), dtype=np.float64)
     progress("channel means", len(files), len(files))
     return {name: total / len(files) for name, total in sums.items()}

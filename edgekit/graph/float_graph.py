@@ -35,7 +35,7 @@ class FloatGraph:
 
     `shapes` are those of the float model (NCHW); `constants` hold weights and folded values. `source` are the nodes
     as the file has them, whatever becomes of `nodes`: a yaml names those. `declared` are the thresholds and grids that
-    the file brings along.
+    the file brings along. `more_inputs` are the inputs behind `input`, the first.
     """
 
     nodes: tuple[FloatNode, ...]
@@ -46,6 +46,12 @@ class FloatGraph:
     opset: int = 11
     source: tuple[FloatNode, ...] = ()
     declared: DeclaredQuantization = NOTHING_DECLARED
+    more_inputs: tuple[str, ...] = ()
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """Every input, in the file's order."""
+        return (self.input, *self.more_inputs)
 
     def with_nodes(self, nodes: Iterable[FloatNode], **changes: Any) -> FloatGraph:
         """Return the graph with other nodes, and other fields as `changes` say."""
@@ -73,7 +79,7 @@ def unsupported(node: FloatNode, what: str, hint: str = "") -> ModelError:
 
 
 def read_float_graph(path: Path) -> FloatGraph:
-    """Read an ONNX file with static shapes; raises ModelError where it is none or has several inputs."""
+    """Read an ONNX file with static shapes; raises ModelError where it is none or has no input."""
     import onnx
     from onnx import helper, numpy_helper
 
@@ -99,13 +105,13 @@ def read_float_graph(path: Path) -> FloatGraph:
     shapes = {v.name: tuple(int(d.dim_value) for d in v.type.tensor_type.shape.dim) for v in values}
     shapes |= {name: tuple(array.shape) for name, array in constants.items()}
     inputs = [v.name for v in graph.input if v.name not in constants]
-    if len(inputs) != 1:
-        raise ModelError(
-            f"{path} has {len(inputs)} inputs, expected one image", hint="compile a model cut by edgekit cut"
-        )
+    if not inputs:
+        raise ModelError(f"{path} has no inputs, expected some", hint="compile a model cut by edgekit cut")
     outputs = {v.name: v.name for v in graph.output}
     opset = next((o.version for o in model.opset_import if o.domain in ("", "ai.onnx")), 0)
-    return FloatGraph(nodes, constants, shapes, inputs[0], outputs, opset, nodes, read_declared(model))
+    return FloatGraph(
+        nodes, constants, shapes, inputs[0], outputs, opset, nodes, read_declared(model), tuple(inputs[1:])
+    )
 
 
 def _plain(value: Any) -> Any:

@@ -25,10 +25,10 @@ class FloatRunner:
     def __init__(self, path: Path, tensors: Sequence[str], shapes: Mapping[str, tuple[int, ...]]) -> None:
         self._sessions = [_session(path, portion) for portion in portions(tensors, shapes)]
 
-    def run(self, x: np.ndarray) -> Iterator[tuple[str, np.ndarray]]:
-        """(name, float32 tensor) for every tensor asked for; `x` is the model's input."""
+    def run(self, x: np.ndarray | Mapping[str, np.ndarray]) -> Iterator[tuple[str, np.ndarray]]:
+        """(name, float32 tensor) for every tensor asked for; `x` is the model's one input, or all by name."""
         for session, names in self._sessions:
-            feeds = {session.get_inputs()[0].name: x}
+            feeds = dict(x) if isinstance(x, Mapping) else {session.get_inputs()[0].name: x}
             yield from zip(names, session.run(list(names), feeds), strict=True)
 
 
@@ -52,9 +52,9 @@ def _session(path: Path, names: Sequence[str]) -> tuple[Any, tuple[str, ...]]:
     import onnx
 
     model = onnx.load(path)
-    own_input = model.graph.input[0].name
+    inputs = {value.name for value in model.graph.input}
     known = {value.name for value in model.graph.output}
-    requested = [name for name in names if name != own_input]
+    requested = [name for name in names if name not in inputs]
     model.graph.output.extend(onnx.ValueInfoProto(name=name) for name in requested if name not in known)
     try:
         session = onnxruntime_session(model.SerializeToString(), threads=THREADS)

@@ -214,17 +214,19 @@ def open_session(model: onnx.ModelProto) -> Run:
         model: The float graph.
 
     Returns:
-        A function of feeds by input name to a dict of values by output name.
+        A function of feeds by input name to a dict of values by output name; feeds that the graph has no input for are
+        left out, so that a piece of a graph takes what the whole takes.
     """
     try:
         session = onnxruntime_session(model.SerializeToString(), exact=True)
     except Exception as error:  # onnxruntime's exceptions share no base class
         raise _not_runnable(error) from error
     names = [output.name for output in session.get_outputs()]
+    taken = {value.name for value in session.get_inputs()}
 
     def run(feeds: Mapping[str, npt.NDArray[Any]]) -> dict[str, npt.NDArray[Any]]:
         try:
-            return dict(zip(names, session.run(names, dict(feeds)), strict=True))
+            return dict(zip(names, session.run(names, {n: x for n, x in feeds.items() if n in taken}), strict=True))
         except Exception as error:
             raise _not_runnable(error) from error
 
@@ -234,11 +236,14 @@ def open_session(model: onnx.ModelProto) -> Run:
 def tensor_shapes(
     model: onnx.ModelProto, names: Iterable[str], input_shape: Sequence[int]
 ) -> dict[str, tuple[int, ...]]:
-    """The true shapes of these tensors, found by running the graph once on zeros."""
+    """The true shapes of these tensors, found by running the graph once on zeros.
+
+    `input_shape` is that of the first input; further ones have the shapes that they declare.
+    """
     names = list(names)
-    probe = extract(model, {}, names)
-    name = graph_inputs(model)[0].name
-    values = open_session(probe)({name: np.zeros(input_shape, np.float32)})
+    shapes = {value.name: declared_shape(value) for value in graph_inputs(model)}
+    shapes[graph_inputs(model)[0].name] = tuple(input_shape)
+    values = open_session(extract(model, {}, names))({n: np.zeros(s, np.float32) for n, s in shapes.items()})
     return {name: tuple(values[name].shape) for name in names}
 
 

@@ -82,4 +82,4 @@ def _session(subject: PreparedModel, thresholds: Mapping[str, float]) -> Any:
 
     quantized = subject.quantized(thresholds)
     device = SimDevice(load_graph(quantized.model.SerializeToString()), threads=THREADS)
-    return Session(quantized_spec(subject.job, subject.graph, subject.image), device)
+    return Session(quantized_spec(subject.job, subject.graph, *subject.inputs), device)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 import unicodedata
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from edgekit.errors import ConfigError
@@ -15,6 +16,7 @@ from edgekit.ptq.fields import (
     InputParameters,
     ModelParameters,
 )
+from edgekit.ptq.inputs import PtqInput
 from edgekit.spec import InputKind, Layout, March, TaskName
 
 UNIT_SCALE = 1 / 255  # Ultralytics models take pixels in 0..1; the calibration files hold 0..255
@@ -40,21 +42,92 @@ def ptq_config(
     mean: tuple[float, ...] = (0.0,),
     scale: tuple[float, ...] = (UNIT_SCALE,),
     softmax_on_bpu: bool = False,
+    batch: int = 1,
 ) -> PtqConfig:
     """A complete PTQ yaml for one model with one image input.
 
     `input_kind` is what the board will feed (nv12, rgb, bgr, yuv444, gray), `train_type` what the ONNX takes, which is
-    (pixel - mean) * scale, one number for all channels or one for each.
+    (pixel - mean) * scale, one number for all channels or one for each. `batch`: images per call of the `.bin`.
     Raises ConfigError on combinations that cannot be compiled.
     """
+    channels = 1 if train_type == "gray" else 3
+    source = image_input(
+        input_name, input_kind, train_type, (1, channels, size_wh[1], size_wh[0]), mean=mean, scale=scale
+    )
+    return config_of_inputs(
+        (source,),
+        onnx_model=onnx_model,
+        prefix=prefix,
+        march=march,
+        calibration=calibration,
+        max_percentile=max_percentile,
+        softmax_on_bpu=softmax_on_bpu,
+        batch=batch,
+    )
+
+
+def image_input(
+    name: str,
+    kind: InputKind,
+    train_type: InputKind,
+    shape: tuple[int, ...],
+    *,
+    mean: tuple[float, ...],
+    scale: tuple[float, ...],
+    data_dir: str = f"./{CALIBRATION_DIR}",
+) -> PtqInput:
+    """An image input of a PTQ yaml; `shape` is (1, c, h, w), the other arguments are as for `ptq_config`."""
+    return PtqInput(
+        name=name,
+        type_train=train_type,
+        layout_train="NCHW",
+        type_rt=kind,
+        layout_rt="" if kind == "nv12" else LAYOUT_RT.get(kind, "NCHW"),
+        color_space="regular",
+        shape=shape,
+        norm_type="data_mean_and_scale" if any(mean) else "data_scale",
+        mean=mean if any(mean) else None,
+        scale=scale,
+        cal_data_dir=data_dir,
+        cal_data_type="float32",
+    )
+
+
+def featuremap_input(name: str, shape: tuple[int, ...], *, data_dir: str = f"./{CALIBRATION_DIR}") -> PtqInput:
+    """An input of a PTQ yaml that is no image: the board feeds what the ONNX takes."""
+    return PtqInput(
+        name=name,
+        type_train="featuremap",
+        layout_train="NCHW",
+        type_rt="featuremap",
+        layout_rt="NCHW",
+        color_space="regular",
+        shape=shape,
+        norm_type="no_preprocess",
+        mean=None,
+        scale=None,
+        cal_data_dir=data_dir,
+        cal_data_type="float32",
+    )
+
+
+def config_of_inputs(
+    inputs: Sequence[PtqInput],
+    *,
+    onnx_model: str,
+    prefix: str,
+    march: March,
+    calibration: str = "default",
+    max_percentile: float | None = None,
+    softmax_on_bpu: bool = False,
+    batch: int = 1,
+) -> PtqConfig:
+    """A complete PTQ yaml for a model with these inputs; see `ptq_config`."""
     if max_percentile is not None and calibration != "max":
         raise ConfigError(
             f"max_percentile is {max_percentile} with calibration {calibration!r}, expected calibration max",
             hint="add --calibration max, or leave the percentile out",
         )
-    channels = 1 if train_type == "gray" else 3
-    nv12 = input_kind == "nv12"
-    with_mean = any(mean)
     return PtqConfig(
         ModelParameters(
             onnx_model=f"./{onnx_model}",
@@ -63,21 +136,10 @@ def ptq_config(
             working_dir=OUTPUT_DIR,
             layer_out_dump=False,
         ),
-        InputParameters(
-            input_name=(input_name,),
-            input_type_rt=(input_kind,),
-            input_layout_rt=None if nv12 else (LAYOUT_RT.get(input_kind, "NCHW"),),
-            input_space_and_range=("regular",) if nv12 else None,
-            input_type_train=(train_type,),
-            input_layout_train=("NCHW",),
-            input_shape=((1, channels, size_wh[1], size_wh[0]),),
-            norm_type=("data_mean_and_scale" if with_mean else "data_scale",),
-            mean_value=(mean,) if with_mean else None,
-            scale_value=(scale,),
-        ),
+        _input_parameters(inputs, batch),
         CalibrationParameters(
-            cal_data_dir=(f"./{CALIBRATION_DIR}",),
-            cal_data_type=("float32",),
+            cal_data_dir=tuple(item.cal_data_dir for item in inputs),
+            cal_data_type=tuple(item.cal_data_type for item in inputs),
             calibration_type=calibration,
             max_percentile=max_percentile,
             optimization=SOFTMAX_ON_BPU if softmax_on_bpu else None,
@@ -86,9 +148,31 @@ def ptq_config(
     )
 
 
+def _input_parameters(inputs: Sequence[PtqInput], batch: int) -> InputParameters:
+    """The inputs field by field; what no input needs is left out."""
+    layouts = tuple(item.layout_rt for item in inputs)
+    means, scales = tuple(item.mean for item in inputs), tuple(item.scale for item in inputs)
+    nv12 = any(item.type_rt == "nv12" for item in inputs)
+    return InputParameters(
+        input_name=tuple(item.name for item in inputs),
+        input_type_rt=tuple(item.type_rt for item in inputs),
+        input_layout_rt=layouts if any(layouts) else None,
+        input_space_and_range=tuple(item.color_space for item in inputs) if nv12 else None,
+        input_type_train=tuple(item.type_train for item in inputs),
+        input_layout_train=tuple(item.layout_train for item in inputs),
+        input_shape=tuple(item.shape for item in inputs),
+        input_batch=batch if batch > 1 else None,
+        norm_type=tuple(item.norm_type for item in inputs),
+        mean_value=means if any(mean is not None for mean in means) else None,
+        scale_value=scales if any(scale is not None for scale in scales) else None,
+    )
+
+
 def reasons(config: PtqConfig) -> dict[str, str]:
     """Why each value stands as it does, by field: the comments in the yaml."""
-    model_input = config.inputs[0]
+    model_input = next((item for item in config.inputs if item.type_rt != "featuremap"), config.inputs[0])
+    kinds = tuple(dict.fromkeys(item.type_rt for item in config.inputs))
+    arrays = "featuremap" in kinds
     unit = model_input.scale == (UNIT_SCALE,) and model_input.mean is None
     return {
         "onnx_model": "cut at the head convolutions (edgekit cut), so that no float tail stays on the board's CPU",
@@ -96,18 +180,19 @@ def reasons(config: PtqConfig) -> dict[str, str]:
         "output_model_file_prefix": "the name of every file that the compiler writes",
         "working_dir": "beside this yaml, like every path here",
         "layer_out_dump": "outputs of inner layers cost memory and time on the board",
-        "input_name": "the input of the ONNX",
-        "input_type_rt": REASON_OF_RT[model_input.type_rt],
+        "input_name": "the input of the ONNX" if len(config.inputs) == 1 else "the inputs of the ONNX, in this order",
+        "input_type_rt": "; ".join(REASON_OF_RT[kind] for kind in kinds),
         "input_layout_rt": REASON_OF_LAYOUT.get(model_input.type_rt, ""),
         "input_space_and_range": "BT.601 full range (0..255), which edgekit's NV12 has; cv2's I420 is studio range",
         "input_type_train": "the colour order that the ONNX was trained on, and that of the calibration files",
         "input_layout_train": "the layout of the ONNX, and that of the calibration files",
         "input_shape": "the size that the ONNX was exported at; nv12 and yuv444 need even sides",
-        "norm_type": "the BPU scales the pixels itself",
+        "input_batch": "images per call of the .bin; the ONNX and the calibration files are those of one",
+        "norm_type": "the BPU scales the pixels itself" + ("; featuremaps are taken as they are" if arrays else ""),
         "mean_value": "subtracted from the pixels 0..255 of the files and the board, per channel of the ONNX",
         "scale_value": REASON_OF_UNIT_SCALE if unit else "1 / std: what the model was trained with, per channel",
         "cal_data_dir": "made by edgekit calibrate: each image fits the input as it will at run time",
-        "cal_data_type": "raw float32, no header, values 0..255",
+        "cal_data_type": "raw float32, no header, " + ("images " if arrays else "") + "values 0..255",
         "calibration_type": REASON_OF_CALIBRATION.get(config.calibration_parameters.calibration_type, ""),
         "max_percentile": "cuts the rarest activations off, so that the common ones get finer steps",
         "optimization": "a Softmax of an attention block stays on the BPU in int8; none is left after edgekit cut",
@@ -124,7 +209,7 @@ REASON_OF_RT = {
     "bgr": "what cv2 reads; the BPU swaps the channels",
     "yuv444": "full-resolution chroma; twice the bytes of nv12",
     "gray": "one plane, for a model trained on grey images",
-    "featuremap": "no image",
+    "featuremap": "no image: float32 as the ONNX takes it",
 }
 REASON_OF_LAYOUT = {
     "rgb": "planes, as the model has them",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -24,6 +24,7 @@ MAX_THREADS = 64
 STOP_SECONDS = 10.0  # what a frame may take that an interrupted measurement waits for
 
 Image = npt.NDArray[np.uint8]
+Fed = Image | Mapping[str, npt.NDArray[Any]]  # what `Session.prepare` takes
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +72,7 @@ class PerfRun:
 
 def measure(
     session: Session,
-    images: Sequence[Image],
+    images: Sequence[Fed],
     *,
     threads: int = 1,
     frames: int = 200,
@@ -83,11 +84,11 @@ def measure(
 
     Args:
         session: The model.
-        images: (h, w, 3) uint8 BGR each, taken in turn.
+        images: (h, w, 3) uint8 BGR each, or arrays by input name, taken in turn.
         threads: Frames in flight.
         frames: How many are measured, over all threads.
         warmup: Frames per thread that are not.
-        draw: Whether drawing the results is a stage, too.
+        draw: Whether drawing the results is a stage, too; never of arrays.
         progress: Called per frame.
 
     Returns:
@@ -129,8 +130,9 @@ def measure(
 class _Measurement:
     """What the threads of one measurement share; each frame's numbers are appended as one row."""
 
-    def __init__(self, session: Session, images: Sequence[Image], frames: int, draw: bool, progress: Progress) -> None:
-        self.session, self.images, self.frames, self.draw, self.progress = session, images, frames, draw, progress
+    def __init__(self, session: Session, images: Sequence[Fed], frames: int, draw: bool, progress: Progress) -> None:
+        self.session, self.images, self.frames, self.progress = session, images, frames, progress
+        self.draw = draw and not isinstance(images[0], Mapping)
         self.start = threading.Barrier(1)
         self.tickets = itertools.count()
         self.rows: list[tuple[float, ...]] = []
@@ -166,7 +168,7 @@ class _Measurement:
         for event in ended:
             event.wait(STOP_SECONDS)
 
-    def run_frame(self, image: Image, buffers: Buffers) -> tuple[tuple[float, ...], int]:
+    def run_frame(self, image: Fed, buffers: Buffers) -> tuple[tuple[float, ...], int]:
         """Return the clock before the first and after every stage, and how many objects there are."""
         clock = time.perf_counter
         begin = clock()
@@ -176,7 +178,7 @@ class _Measurement:
         inferred = clock()
         results = self.session.decode(heads, letterbox)
         decoded = clock()
-        if not self.draw:
+        if not self.draw or isinstance(image, Mapping):
             return (begin, prepared, inferred, decoded), len(results)
         results.draw(image)
         return (begin, prepared, inferred, decoded, clock()), len(results)
@@ -229,7 +231,7 @@ def latency_of(milliseconds: npt.NDArray[np.float64]) -> Latency:
     return Latency(float(milliseconds.mean()), p50, p90, p99, float(milliseconds.min()), float(milliseconds.max()))
 
 
-def _check(images: Sequence[Image], *, threads: int, frames: int, warmup: int) -> None:
+def _check(images: Sequence[Fed], *, threads: int, frames: int, warmup: int) -> None:
     for name, value, low, high in (
         ("threads", threads, 1, MAX_THREADS),
         ("frames", frames, 1, 1_000_000),

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from edgekit.errors import DeviceError, EdgekitError, ImageError
 from edgekit.results import Results
@@ -174,13 +175,13 @@ class _Run:
         times_ms: dict[str, float] = {}
         session = self.engine.current()
         with _timing(times_ms, "prepare"):
-            inputs, letterbox = session.prepare(frame.bgr)
+            inputs, letterbox = session.prepare(frame.fed)
 
         def infer() -> Inferred:
             with _timing(times_ms, "infer"):
-                return self.engine.infer(session, frame.bgr, inputs, letterbox)
+                return self.engine.infer(session, frame.fed, inputs, letterbox)
 
-        digest = hashlib.sha256(np.ascontiguousarray(inputs).data).hexdigest() if self.keep_heads else ""
+        digest = _digest(inputs) if self.keep_heads and isinstance(inputs, np.ndarray) else ""
         return _Sent(number, frame, times_ms, self.pool.submit(infer), digest)
 
     def _guarded(
@@ -205,6 +206,10 @@ def _finish(sent: _Sent, *, keep_heads: bool) -> Done:
     with _timing(sent.times_ms, "decode"):
         results = session.decode(heads, letterbox)
     return Done(sent.frame, results, sent.number, sent.times_ms, heads if keep_heads else None, sent.input_sha256)
+
+
+def _digest(inputs: npt.NDArray[Any]) -> str:
+    return hashlib.sha256(np.ascontiguousarray(inputs).data).hexdigest()
 
 
 @contextlib.contextmanager

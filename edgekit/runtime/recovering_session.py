@@ -12,9 +12,9 @@ import numpy.typing as npt
 from edgekit.errors import DeviceError, EdgekitError
 from edgekit.ops.letterbox import Letterbox
 from edgekit.runtime.device import Tensors
-from edgekit.runtime.session import Session
+from edgekit.runtime.session import Named, Session
 
-Bgr = npt.NDArray[np.uint8]
+Fed = npt.NDArray[np.uint8] | Named  # an image, or arrays by input name
 Open = Callable[[], Session]
 
 
@@ -50,26 +50,26 @@ class RecoveringSession:
         """Use `session` from the next frame on; frames on their way finish with theirs."""
         self._session = session
 
-    def infer(self, session: Session, bgr: Bgr, inputs: npt.NDArray[Any], letterbox: Letterbox) -> Inferred:
-        """Run one prepared frame; the answer names the session that did it and must decode it."""
+    def infer(self, session: Session, fed: Fed, inputs: npt.NDArray[Any] | Named, letterbox: Letterbox) -> Inferred:
+        """Run one frame, which `fed` was before it was prepared; the answer names the session that must decode it."""
         try:
             return session, letterbox, session.infer(inputs)
         except DeviceError as error:
-            return self._recover(session, bgr, error)
+            return self._recover(session, fed, error)
 
-    def _recover(self, failed: Session, bgr: Bgr, error: DeviceError) -> Inferred:
+    def _recover(self, failed: Session, fed: Fed, error: DeviceError) -> Inferred:
         with self._recovering:
             if self._session is not failed:  # another frame has already found a way
-                return _once(self._session, bgr)
+                return _once(self._session, fed)
             self._on_event(f"device error, frame retried: {error.message}")
             try:
-                return _once(failed, bgr)
+                return _once(failed, fed)
             except DeviceError as again:
                 error = again
             for what, open_session in self._steps:
                 try:
                     session = open_session()
-                    inferred = _once(session, bgr)
+                    inferred = _once(session, fed)
                 except EdgekitError as again:
                     self._on_event(f"{what}, in vain: {again.message}")
                     continue
@@ -82,6 +82,6 @@ class RecoveringSession:
 Inferred = tuple[Session, Letterbox, Tensors]
 
 
-def _once(session: Session, bgr: Bgr) -> Inferred:
-    inputs, letterbox = session.prepare(bgr)
+def _once(session: Session, fed: Fed) -> Inferred:
+    inputs, letterbox = session.prepare(fed)
     return session, letterbox, session.infer(inputs)

@@ -11,14 +11,14 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 import numpy.typing as npt
 
 from edgekit.decode.decoder import Decoder
 from edgekit.decode.plan import DecodeOptions
-from edgekit.errors import ConfigError
+from edgekit.errors import ConfigError, ModelError
 from edgekit.ops.buffers import Buffers
 from edgekit.ops.letterbox import Letterbox
 from edgekit.ops.nv12 import letterbox_nv12, nv12_to_bgr
@@ -27,10 +27,12 @@ from edgekit.ops.prepare import prepare_image
 from edgekit.preprocess import ColorRange
 from edgekit.results import Results
 from edgekit.runtime.device import Device, Tensors
+from edgekit.runtime.model_inputs import FLOAT_STAGES as FLOAT_STAGES
+from edgekit.runtime.model_inputs import prepare_arrays
 from edgekit.runtime.registry import open_model
 from edgekit.spec import ModelSpec
 
-FLOAT_STAGES = ("stock", "heads")
+Named = Mapping[str, npt.NDArray[Any]]
 
 
 class Session:
@@ -56,23 +58,42 @@ class Session:
         self.decoder = Decoder(spec, self.options, device=device.kind)
         self.notes = notes
 
+    @overload
     def prepare(
-        self, bgr: npt.NDArray[np.uint8], *, buffers: Buffers | None = None
-    ) -> tuple[npt.NDArray[Any], Letterbox]:
-        """Convert an image to the model's input.
+        self, fed: npt.NDArray[np.uint8], *, buffers: Buffers | None = None
+    ) -> tuple[npt.NDArray[Any], Letterbox]: ...
+
+    @overload
+    def prepare(
+        self, fed: Named, *, buffers: Buffers | None = None
+    ) -> tuple[dict[str, npt.NDArray[Any]], Letterbox]: ...
+
+    def prepare(
+        self, fed: npt.NDArray[np.uint8] | Named, *, buffers: Buffers | None = None
+    ) -> tuple[npt.NDArray[Any] | dict[str, npt.NDArray[Any]], Letterbox]:
+        """Convert an image, or arrays by input name, to the model's inputs.
 
         Args:
-            bgr: (h, w, 3) uint8.
+            fed: (h, w, 3) uint8 BGR; for a model that takes more than one image or none, arrays by input name, as
+                `model_inputs.prepare_arrays` says.
             buffers: Memory for the result, one set per thread; the array is overwritten by the next call with them.
 
         Returns:
-            uint8 for quantized models (nv12: flat), normalised float32 (1, 3, h, w) for float ones; and where the image
-                lies in it.
+            uint8 for quantized models (nv12: flat), normalised float32 (1, 3, h, w) for float ones, by input name if
+                `fed` is; and where the image lies in it.
 
         Raises:
-            ImageError: `bgr` is no image.
+            ImageError: An image is none.
+            ModelError: The model takes something else.
         """
-        pixels, letterbox = prepare_image(bgr, self.spec.input, self.spec.preprocess, buffers or Buffers())
+        if isinstance(fed, Mapping):
+            return prepare_arrays(fed, self.spec, buffers or Buffers())
+        if not self.spec.takes_one_image:
+            raise ModelError(
+                f"the model takes {', '.join(item.name for item in self.spec.inputs)}, expected arrays by these names",
+                hint="give a folder of .npz or of .npy, or Session.predict a mapping: see docs/plain-cnns.md",
+            )
+        pixels, letterbox = prepare_image(fed, self.spec.input, self.spec.preprocess, buffers or Buffers())
         if self.spec.stage in FLOAT_STAGES:
             return normalised(pixels, self.spec.input, self.spec.preprocess), letterbox
         return pixels, letterbox
@@ -127,9 +148,9 @@ class Session:
         """Decode the device's outputs to results in pixels of the original image; see `Decoder`."""
         return self.decoder(heads, letterbox)
 
-    def predict(self, bgr: npt.NDArray[np.uint8]) -> Results:
-        """Run an image (h, w, 3) uint8 BGR to its results."""
-        inputs, letterbox = self.prepare(bgr)
+    def predict(self, fed: npt.NDArray[np.uint8] | Named) -> Results:
+        """Run an image (h, w, 3) uint8 BGR, or arrays by input name, to its results; see `prepare`."""
+        inputs, letterbox = self.prepare(fed)
         return self.decode(self.infer(inputs), letterbox)
 
     def with_names(self, names: tuple[str, ...]) -> Session:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import glob
 import os
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -32,10 +33,17 @@ class Frame:
     Attributes:
         bgr: (h, w, 3) uint8.
         name: A path relative to the source, or a frame number.
+        arrays: By input name, of a model that takes more than one image or none; `bgr` then stands for the sample.
     """
 
     bgr: npt.NDArray[np.uint8]
     name: str
+    arrays: Mapping[str, npt.NDArray[Any]] = field(default_factory=dict)
+
+    @property
+    def fed(self) -> npt.NDArray[np.uint8] | Mapping[str, npt.NDArray[Any]]:
+        """What `Session.prepare` takes of it."""
+        return self.arrays or self.bgr
 
 
 @dataclass(frozen=True, slots=True)

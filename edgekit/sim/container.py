@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -29,13 +29,17 @@ HINT = "compile it again (edgekit compile --toolchain sim); the file may be trun
 
 @dataclass(frozen=True, slots=True)
 class SimBin:
-    """A simulated `.bin` as read: `removed` are the HzDequantize nodes whose outputs come out as raw integers."""
+    """A simulated `.bin` as read: `removed` are the HzDequantize nodes whose outputs come out as raw integers.
+
+    `input_kind` is the first input's; `input_kinds` those of all, by name, where there are several.
+    """
 
     graph: bytes
     march: March
     input_kind: InputKind
     removed: tuple[str, ...]
     tools: Mapping[str, str]
+    input_kinds: Mapping[str, InputKind] = field(default_factory=dict)
 
 
 def write_sim_bin(
@@ -45,6 +49,7 @@ def write_sim_bin(
     march: March,
     removed: Sequence[str] = (),
     input_kind: InputKind | None = None,
+    input_kinds: Mapping[str, InputKind] | None = None,
     tools: Mapping[str, str] | None = None,
 ) -> None:
     """Write a quantized graph as a simulated `.bin`, whole or not at all.
@@ -55,18 +60,21 @@ def write_sim_bin(
         march: Architecture that it stands in for.
         removed: Names of HzDequantize nodes whose outputs come out as raw integers.
         input_kind: Kind of image that it takes; None: read off the graph.
+        input_kinds: Of a graph with several inputs, the kind of each by name; None: read off the graph.
         tools: Name -> version of what made it.
 
     Raises:
         ModelError: It is no quantized graph, or has no such node.
     """
     from edgekit.sim.graph import load_graph, strip_dequantize
-    from edgekit.sim.input import graph_input_kind
+    from edgekit.sim.input import graph_input_kinds
 
     checked = strip_dequantize(load_graph(graph), removed)
+    kinds = {**graph_input_kinds(checked), **(input_kinds or {})}
     header = {
         "march": march,
-        "input": input_kind or graph_input_kind(checked),
+        "input": input_kind or next(iter(kinds.values())),
+        **({"inputs": kinds} if len(kinds) > 1 else {}),
         "removed": list(removed),
         "tools": {"edgekit": __version__, **(tools or {})},
         "size": len(graph),
@@ -112,7 +120,9 @@ def read_sim_bin(path: Path) -> SimBin:
         raise ModelError(f"{path} cannot be read ({error.strerror})", hint="check the path") from error
     if hashlib.sha256(graph).hexdigest() != header["sha256"]:
         raise ModelError(f"{path}: the graph's SHA-256 is not that of the header, expected them to match", hint=HINT)
-    return SimBin(graph, header["march"], header["input"], tuple(header["removed"]), header["tools"])
+    return SimBin(
+        graph, header["march"], header["input"], tuple(header["removed"]), header["tools"], header.get("inputs", {})
+    )
 
 
 def _header_length(prefix: bytes, location: str) -> int:
@@ -146,6 +156,9 @@ def _checked_header(header: Any, location: str) -> dict[str, Any]:
     size, digest, removed, tools = (header.get(k) for k in ("size", "sha256", "removed", "tools"))
     require(header.get("march") in MARCHES, "march", "one of " + ", ".join(MARCHES))
     require(header.get("input") in INPUT_KINDS, "input", "one of " + ", ".join(INPUT_KINDS))
+    kinds = header.get("inputs", {})
+    named_kinds = isinstance(kinds, dict) and all(kind in INPUT_KINDS for kind in kinds.values())
+    require(named_kinds, "inputs", "a kind for each input, " + ", ".join(INPUT_KINDS))
     require(type(size) is int and 0 < size <= MAX_PAYLOAD_BYTES, "size", f"1..{MAX_PAYLOAD_BYTES}")
     require(isinstance(digest, str) and len(digest) == 64, "sha256", "64 hex digits")
     require(isinstance(removed, list) and all(isinstance(n, str) for n in removed), "removed", "a list of names")

@@ -10,11 +10,11 @@ import numpy as np
 
 from edgekit.errors import DeviceError, ModelError
 from edgekit.runtime.device import TensorInfo, Tensors
-from edgekit.sim.container import is_sim_bin, read_sim_bin
+from edgekit.sim.container import SimBin, is_sim_bin, read_sim_bin
 from edgekit.sim.executor import Executor, requested_tensors
 from edgekit.sim.fast import make_executor
 from edgekit.sim.graph import Graph, GraphOutput, load_graph, strip_dequantize
-from edgekit.sim.input import graph_input, graph_input_kind, input_size_hw
+from edgekit.sim.input import graph_input, graph_input_kinds, input_size_hw
 from edgekit.sim.ops.dequantize import Dequantize
 from edgekit.sim.provenance import execution_notes
 from edgekit.spec import ModelSpec
@@ -50,7 +50,7 @@ def open_sim_device(
             raise ModelError(f"{path} already says which outputs are raw", hint="give raw names to a graph only")
         container = read_sim_bin(path)
         graph = strip_dequantize(load_graph(container.graph), container.removed)
-        return SimDevice(graph, execution=execution, threads=threads, input_kind=container.input_kind)
+        return SimDevice(graph, execution=execution, threads=threads, input_kinds=_recorded_kinds(graph, container))
     graph = load_graph(path)
     names = _raw_names(graph, spec) if raw is None else raw
     return SimDevice(strip_dequantize(graph, names), execution=execution, threads=threads)
@@ -62,14 +62,19 @@ class SimDevice:
     kind = "sim"
 
     def __init__(
-        self, graph: Graph, *, execution: str = "fast", threads: int = 2, input_kind: str | None = None
+        self, graph: Graph, *, execution: str = "fast", threads: int = 2, input_kinds: Mapping[str, str] | None = None
     ) -> None:
         self.graph = graph
-        self.input_kind = input_kind or graph_input_kind(graph)
-        self.inputs = tuple(_input_info(name, kind, self.input_kind) for name, kind in graph.inputs.items())
+        self.input_kinds = {**graph_input_kinds(graph), **(input_kinds or {})}
+        self.inputs = tuple(_input_info(name, kind, self.input_kinds[name]) for name, kind in graph.inputs.items())
         self.outputs = tuple(_output_info(output) for output in graph.outputs.values())
         self.notes = execution_notes(graph)
         self._executor: Executor | None = make_executor(graph, execution=execution, threads=threads)
+
+    @property
+    def input_kind(self) -> str:
+        """The kind of image that the first input takes."""
+        return next(iter(self.input_kinds.values()))
 
     def infer(self, inputs: Mapping[str, np.ndarray], keep: Collection[str] = ()) -> Tensors:
         """Run one or more frames; `keep` asks for intermediate tensors by name, too.
@@ -105,6 +110,13 @@ class SimDevice:
     def close(self) -> None:
         """Return the memory back; `infer` then raises DeviceError."""
         self._executor = None
+
+
+def _recorded_kinds(graph: Graph, container: SimBin) -> Mapping[str, str]:
+    """What the `.bin` records of the graph's inputs; nothing of inputs that the graph does not have."""
+    first = next(iter(graph.inputs))
+    recorded = {first: container.input_kind, **container.input_kinds}
+    return {name: kind for name, kind in recorded.items() if name in graph.inputs}
 
 
 def _raw_names(graph: Graph, spec: ModelSpec | None) -> list[str]:

@@ -214,9 +214,9 @@ class HB_HBMRuntime:
             planes = feed.get(f"{info.name}_y"), feed.get(f"{info.name}_uv")
             if info.name in feed:
                 array = np.asarray(feed[info.name])
-                same = array.size == int(np.prod(info.shape)) and device.input_kind != "nv12"
+                same = array.size == int(np.prod(info.shape)) and device.input_kinds[info.name] != "nv12"
                 joined[info.name] = array.reshape(info.shape) if same else array.reshape(-1)
-            elif planes[0] is not None and planes[1] is not None and device.input_kind == "nv12":
+            elif planes[0] is not None and planes[1] is not None and device.input_kinds[info.name] == "nv12":
                 packed = np.concatenate([np.asarray(plane).reshape(-1) for plane in planes if plane is not None])
                 joined[info.name] = check_nv12(packed, (info.shape[3], info.shape[2]))
             else:

@@ -14,14 +14,21 @@ from edgekit.spec import InputKind
 
 def graph_input_kind(graph: Graph) -> InputKind:
     """The kind of image that the graph's (first) input takes."""
-    expected = next(iter(graph.inputs.values()))
-    if expected.dtype == np.float32:
+    return next(iter(graph_input_kinds(graph).values()))
+
+
+def graph_input_kinds(graph: Graph) -> dict[str, InputKind]:
+    """The kind of image that each input takes, by name: what the nodes that read it say, else "featuremap"."""
+    return {name: _input_kind(graph, name) for name in graph.inputs}
+
+
+def _input_kind(graph: Graph, name: str) -> InputKind:
+    if graph.inputs[name].dtype == np.float32:
         return "featuremap"
-    types = [n.attributes["input_type"] for n in graph.nodes if "input_type" in n.attributes]
-    if not types:
-        return "featuremap"
-    kind, _ = INPUT_TYPES.get(types[0], ("nv12", "full"))
-    return kind
+    readers = list(graph.consumers.get(name, ()))
+    behind = [node for reader in readers for node in graph.consumers.get(reader.outputs[0], ())]  # of a Transpose
+    types = [node.attributes["input_type"] for node in (*readers, *behind) if "input_type" in node.attributes]
+    return INPUT_TYPES.get(types[0], ("nv12", "full"))[0] if types else "featuremap"
 
 
 def input_size_hw(expected: TensorType) -> tuple[int, int]:

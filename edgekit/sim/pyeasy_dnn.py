@@ -59,7 +59,7 @@ class Model:
     def __init__(self, name: str, device: SimDevice) -> None:
         self.name = name
         self._device = device
-        self.inputs = tuple(_tensor(info, device.input_kind) for info in device.inputs)
+        self.inputs = tuple(_tensor(info, device.input_kinds[info.name]) for info in device.inputs)
         self.outputs = tuple(_tensor(info, None) for info in device.outputs)
         self.estimate_latency = 0  # in ms, of the last frame on this computer
 

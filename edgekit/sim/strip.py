@@ -51,6 +51,7 @@ def strip_sim_bin(
         march=container.march,
         removed=(*container.removed, *plan.removed),
         input_kind=container.input_kind,
+        input_kinds=container.input_kinds,
         tools=container.tools,
     )
     return plan, None if spec is None else _write_sidecar(output, spec)

@@ -16,6 +16,7 @@ from edgekit.sim.container import is_sim_bin, read_sim_bin
 from edgekit.sim.device import SimDevice
 from edgekit.sim.graph import Graph, load_graph
 from edgekit.sim.hbdk import HbdkSimDevice
+from edgekit.sim.input import graph_input_kind
 from edgekit.sim.provenance import execution_notes
 from edgekit.sim.tensor_stats import OpTime, TensorStats, fast_profile, tensor_stats
 from edgekit.sim.verify import Comparison, compare_integers, comparison_to_dict, raw_outputs, verify_graph
@@ -127,6 +128,12 @@ def _graph_source(path: Path) -> tuple[Path | bytes, bool]:
 
 
 def _verify_bin(path: Path, graph: Graph, images: Path | None, num: int, progress: Progress) -> Comparison:
+    if len(graph.inputs) != 1 or graph_input_kind(graph) == "featuremap":
+        raise ModelError(
+            f"{path} takes {', '.join(graph.inputs)}, expected one image, the one input that is simulated instruction "
+            "by instruction",
+            hint="verify its quantized graph, which executes the same integers",
+        )
     raw = raw_outputs(graph)
     simulated, instructions = SimDevice(raw), HbdkSimDevice(path)
     (name,) = graph.inputs

@@ -95,7 +95,7 @@ def candidate_session(workspace: Workspace, candidate: Candidate, *, threads: in
 
     model, quantized = quantized_candidate(workspace, candidate)
     device = SimDevice(load_graph(quantized.model.SerializeToString()), threads=threads)
-    return Session(quantized_spec(model.job, model.graph, model.image), device)
+    return Session(quantized_spec(model.job, model.graph, *model.inputs), device)
 
 
 def effective_clip_ranges(candidate: Candidate, model: PreparedModel) -> dict[str, float]:

@@ -70,7 +70,7 @@ def _write_build(workspace: Workspace, candidate: Candidate) -> Path:
     model, quantized = quantized_candidate(workspace, candidate)
     path = workspace.folder / SCORED / candidate.key / "model.onnx"
     write_bytes(path, quantized.model.SerializeToString(deterministic=True))
-    spec = quantized_spec(model.job, model.graph, model.image)
+    spec = quantized_spec(model.job, model.graph, *model.inputs)
     save_spec(sidecar_path(path), replace(spec, files={"model": file_ref(path)}))
     return path
 

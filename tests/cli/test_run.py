@@ -252,7 +252,7 @@ def test_one_bad_image_costs_itself_alone(
     def refuse_small(self: Session, bgr: np.ndarray, **options: object) -> object:
         if bgr.shape[1] == 30:
             raise raised
-        return prepare(self, bgr, **options)  # type: ignore[arg-type]
+        return prepare(self, bgr, **options)  # type: ignore[call-overload]
 
     monkeypatch.setattr(Session, "prepare", refuse_small)
     raised: Exception = ImageError("too small", hint="")

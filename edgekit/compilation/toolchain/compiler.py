@@ -179,7 +179,7 @@ def _run_mapper(
         if on_line is not None:
             on_line(line)
 
-    calibration = [path.parent for path in job.calibration_files[:1]]
+    calibration = [path.parent for item in job.inputs for path in item.calibration_files[:1]]
     folders = [folder, job.yaml_path.parent, job.onnx_path.parent, *calibration, job.working_dir]
     command = toolchain.command("hb_mapper", *arguments, folders=folders)
     finished: Finished = run_command(command, cwd=folder, log_path=console, on_line=feed)

@@ -72,7 +72,7 @@ def _read_model(job: CompileJob, log: BuildLog) -> PreparedModel:
     prepared = prepare_model(job)
     graph = prepared.graph
     outputs = {name: output_shape(graph, tensor) for name, tensor in graph.outputs.items()}
-    log.add_graph(graph.opset, {graph.input: graph.shapes[graph.input]}, outputs)
+    log.add_graph(graph.opset, {name: graph.shapes[name] for name in graph.inputs}, outputs)
     log.add("End to prepare the onnx model.")
     return prepared
 
@@ -117,15 +117,17 @@ def _write_models(prepared: PreparedModel, quantized: QuantizedGraph, build_dir:
     """The quantized graph, the .bin and the .bin with raw heads, each with its sidecar; part -> file name."""
     from edgekit.sim.container import write_sim_bin
 
-    prefix, march, kind = prepared.job.prefix, prepared.job.march, prepared.image.kind
+    prefix, march = prepared.job.prefix, prepared.job.march
+    kinds = {source.name: source.kind for source in prepared.inputs}
+    first = prepared.inputs[0].kind
     data = quantized.model.SerializeToString(deterministic=True)
-    spec = quantized_spec(prepared.job, prepared.graph, prepared.image)
+    spec = quantized_spec(prepared.job, prepared.graph, *prepared.inputs)
     raw = raw_heads(spec, prepared.graph, quantized)
     paths = {part: build_dir / part_name(prefix, part) for part in (QUANTIZED_PART, BIN_PART, MODIFIED_PART)}
     removed = dequantize_nodes(prepared.graph, raw)
     write_bytes(paths[QUANTIZED_PART], data)
-    write_sim_bin(paths[BIN_PART], data, march=march, input_kind=kind)
-    write_sim_bin(paths[MODIFIED_PART], data, march=march, input_kind=kind, removed=removed)
+    write_sim_bin(paths[BIN_PART], data, march=march, input_kind=first, input_kinds=kinds)
+    write_sim_bin(paths[MODIFIED_PART], data, march=march, input_kind=first, input_kinds=kinds, removed=removed)
     related: dict[str, Path] = {QUANTIZED_PART: paths[QUANTIZED_PART]}
     specs: dict[str, ModelSpec] = {
         QUANTIZED_PART: replace(spec, files={"model": file_ref(paths[QUANTIZED_PART])}),

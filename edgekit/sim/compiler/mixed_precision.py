@@ -103,7 +103,7 @@ def precision_groups(graph: FloatGraph, plan: ScalePlan) -> tuple[PrecisionGroup
         if any(rules.why_not_int16(name) or rules.fused_reason(name) for name in together) or together & heads:
             continue
         producer = rules.producers.get(tensor)
-        groups.setdefault(together - int16, producer.name if producer else f"HZ_PREPROCESS_FOR_{graph.input}")
+        groups.setdefault(together - int16, producer.name if producer else f"HZ_PREPROCESS_FOR_{tensor}")
     return tuple(PrecisionGroup(node, tensors) for tensors, node in groups.items() if tensors)
 
 

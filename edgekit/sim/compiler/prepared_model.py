@@ -12,8 +12,8 @@ from edgekit.graph.float_graph import FloatGraph, read_float_graph
 from edgekit.graph.float_runner import THREADS
 from edgekit.graph.pipeline import simplify
 from edgekit.sim.compiler.calibration.thresholds import check_calibration
-from edgekit.sim.compiler.emit.preprocess import ImageInput, affine_of
-from edgekit.sim.compiler.inputs import CalibrationImage, calibration_images, image_input
+from edgekit.sim.compiler.emit.preprocess import BoardInput, ImageInput, affine_of
+from edgekit.sim.compiler.inputs import CalibrationImage, board_inputs, calibration_images
 from edgekit.sim.compiler.measure import Distance, measure
 from edgekit.sim.compiler.mixed_precision import int16_everywhere, int16_outputs, int16_tensors
 from edgekit.sim.compiler.quantize import QuantizedGraph, check_supported, quantize
@@ -37,15 +37,15 @@ class PreparedModel:
     job: CompileJob
     graph: FloatGraph
     plan: ScalePlan
-    image: ImageInput
+    inputs: tuple[BoardInput, ...]
 
     def quantized(self, thresholds: Mapping[str, float]) -> QuantizedGraph:
         """Return the integer graph with these thresholds (tensor -> largest magnitude)."""
-        return quantize(self.graph, self.plan, self.plan.scales(thresholds), self.image)
+        return quantize(self.graph, self.plan, self.plan.scales(thresholds), *self.inputs)
 
     def images(self, files: Sequence[Path], tensors: Iterable[str]) -> Iterator[CalibrationImage]:
         """Return the calibration images of `files`, with the float model's `tensors`, one after the other."""
-        return calibration_images(self.job, self.graph, self.image, files, list(dict.fromkeys(tensors)))
+        return calibration_images(self.job, self.graph, self.inputs, files, list(dict.fromkeys(tensors)))
 
     def distances(
         self, quantized: QuantizedGraph, compared: Iterable[CalibrationImage], *, inner: bool
@@ -60,12 +60,14 @@ def prepare_model(job: CompileJob) -> PreparedModel:
     check_options(job)
     graph = simplify(read_float_graph(job.onnx_path))
     check_supported(graph)
-    image = image_input(job)
-    affine_of(image)
-    quantized_spec(job, graph, image)
+    inputs = board_inputs(job)
+    for image in inputs:
+        if isinstance(image, ImageInput):
+            affine_of(image)
+    quantized_spec(job, graph, *inputs)
     plan = plan_scales(graph, int16_tail=job.march in INT16_MARCHES, int16=requested_int16(job, graph))
-    quantize(graph, plan, dict.fromkeys(plan.source, 1.0), image)  # a trial: what is refused is refused now
-    return PreparedModel(job, graph, plan, image)
+    quantize(graph, plan, dict.fromkeys(plan.source, 1.0), *inputs)  # a trial: what is refused is refused now
+    return PreparedModel(job, graph, plan, inputs)
 
 
 def requested_int16(job: CompileJob, graph: FloatGraph) -> frozenset[str]:
@@ -79,9 +81,9 @@ def requested_int16(job: CompileJob, graph: FloatGraph) -> frozenset[str]:
 def check_options(job: CompileJob) -> None:
     """Refuse, by name, what would change the result and is not done here."""
     group, calibration = job.config.model_parameters, job.config.calibration_parameters
-    input_config, batch = job.config.inputs[0], job.config.input_parameters.input_batch
+    batch = job.config.input_parameters.input_batch
     unsupported_options = {
-        "input_parameters.input_layout_train NHWC": input_config.layout_train == "NHWC",
+        "input_parameters.input_layout_train NHWC": any(item.source.layout_train == "NHWC" for item in job.inputs),
         "input_parameters.input_batch": batch is not None and batch > 1,
         "calibration_parameters.preprocess_on": calibration.preprocess_on,
         "model_parameters.output_nodes": group.output_nodes,

@@ -75,20 +75,19 @@ def quant_info(
         mapping.float_name: distances[name].cosine for name, mapping in quantized.mappings.items() if name in distances
     }
     nodes = {node.name: _node_info(node, graph, plan, scales, by_float) for node in graph.nodes}
-    first = next((n for n in quantized.model.graph.node if n.op_type == "HzSQuantizedPreprocess"), None)
-    return {**_input_info(first, graph, by_float), **nodes}
+    made = [n for n in quantized.model.graph.node if n.op_type == "HzSQuantizedPreprocess"]
+    inputs = {node.name: _input_info(quantized.mappings[node.output[0]].float_name, by_float) for node in made}
+    return {**inputs, **nodes}
 
 
-def _input_info(node: onnx.NodeProto | None, graph: FloatGraph, by_float: Mapping[str, float]) -> dict[str, Any]:
-    if node is None:
-        return {}
+def _input_info(name: str, by_float: Mapping[str, float]) -> dict[str, Any]:
     info = {
         "type": "HzPreprocess",
-        "inputs": [f"{graph.input}_calibrated"],
-        "outputs": [graph.input],
+        "inputs": [f"{name}_calibrated"],
+        "outputs": [name],
         "thresholds": [[float(INT_MAX[8])]],
     }
-    return {node.name: _with_cosine(info, by_float.get(graph.input))}
+    return _with_cosine(info, by_float.get(name))
 
 
 def _node_info(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -21,8 +21,8 @@ from edgekit.sim.compiler.emit.layout import (
     emit_transpose,
 )
 from edgekit.sim.compiler.emit.lut import emit_table
-from edgekit.sim.compiler.emit.preprocess import ImageInput, emit_preprocess
-from edgekit.sim.compiler.emit.writer import NCHW, NHWC, GraphWriter, TensorMapping
+from edgekit.sim.compiler.emit.preprocess import BoardInput, ImageInput, emit_input
+from edgekit.sim.compiler.emit.writer import NCHW, NHWC, TO_NHWC, GraphWriter, TensorMapping
 from edgekit.sim.compiler.scales import ScalePlan
 from edgekit.version import __version__
 
@@ -78,14 +78,15 @@ def check_supported(graph: FloatGraph) -> None:
             raise unsupported(node, "takes a constant tensor that is neither one number nor one per channel")
 
 
-def quantize(graph: FloatGraph, plan: ScalePlan, scales: Mapping[str, float], image: ImageInput) -> QuantizedGraph:
-    """The integer graph of `graph`, with `scales[t]` the float value of t's integer 1."""
+def quantize(graph: FloatGraph, plan: ScalePlan, scales: Mapping[str, float], *inputs: BoardInput) -> QuantizedGraph:
+    """The integer graph of `graph`, which the board feeds `inputs`; `scales[t]` is the float value of t's integer 1."""
     writer = GraphWriter(graph, plan, scales)
-    emit_preprocess(writer, image)
+    for source in inputs:
+        emit_input(writer, source)
     for node in graph.nodes:
         EMITTERS[node.op](writer, node)
     _emit_outputs(writer)
-    return QuantizedGraph(_model(writer, image), writer.mappings, writer.input_of)
+    return QuantizedGraph(_model(writer, inputs), writer.mappings, writer.input_of)
 
 
 def _emit_outputs(writer: GraphWriter) -> None:
@@ -99,16 +100,23 @@ def _emit_outputs(writer: GraphWriter) -> None:
         writer.add("HzDequantize", f"{tensor}_HzDequantize", [source, constant], [name], **attrs)
 
 
-def _model(writer: GraphWriter, image: ImageInput) -> onnx.ModelProto:
+def _input_info(writer: GraphWriter, source: BoardInput) -> onnx.ValueInfoProto:
+    from onnx import TensorProto, helper
+
+    shape = list(writer.graph.shapes[source.name])
+    if isinstance(source, ImageInput):
+        shape = shape if source.layout == "NCHW" else [shape[axis] for axis in TO_NHWC]
+        return helper.make_tensor_value_info(source.name, TensorProto.INT8, shape)
+    return helper.make_tensor_value_info(source.name, TensorProto.FLOAT, shape)
+
+
+def _model(writer: GraphWriter, inputs: Sequence[BoardInput]) -> onnx.ModelProto:
     from onnx import TensorProto, helper, numpy_helper
 
-    _, channels, height, width = writer.graph.shapes[writer.graph.input]
-    nchw = image.layout == "NCHW"
-    shape = [1, channels, height, width] if nchw else [1, height, width, channels]
     graph = helper.make_graph(
         writer.nodes,
         "main_graph",
-        [helper.make_tensor_value_info(image.name, TensorProto.INT8, shape)],
+        [_input_info(writer, source) for source in inputs],
         [
             helper.make_tensor_value_info(name, TensorProto.FLOAT, output_shape(writer.graph, tensor))
             for name, tensor in writer.graph.outputs.items()

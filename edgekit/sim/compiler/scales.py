@@ -76,8 +76,8 @@ def _plan(graph: FloatGraph, parent: dict[str, str], owner: dict[str, str], int1
 
 
 def tensors_of(graph: FloatGraph) -> list[str]:
-    """The input and every node's results, in running order."""
-    return [graph.input, *(name for node in graph.nodes for name in node.outputs)]
+    """The inputs and every node's results, in running order."""
+    return [*graph.inputs, *(name for node in graph.nodes for name in node.outputs)]
 
 
 def keeps_scale(node: FloatNode) -> bool:

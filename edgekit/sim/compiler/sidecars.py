@@ -11,7 +11,7 @@ import numpy as np
 
 from edgekit.errors import ModelError
 from edgekit.graph.float_graph import FloatGraph
-from edgekit.sim.compiler.emit.preprocess import ImageInput
+from edgekit.sim.compiler.emit.preprocess import BoardInput
 from edgekit.sim.compiler.inputs import board_preprocess
 from edgekit.sim.compiler.quantize import QuantizedGraph, output_shape
 from edgekit.spec import HeadSpec, InputSpec, ModelSpec, file_ref
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 STRIPPED_ROLES = ("box", "mask", "keypoint", "angle")  # heads that only survivors of the class gate are read from
 
 
-def quantized_spec(job: CompileJob, graph: FloatGraph, image: ImageInput) -> ModelSpec:
-    """The heads' sidecar, now with the board's input; all outputs are floats behind their Dequantize."""
+def quantized_spec(job: CompileJob, graph: FloatGraph, *inputs: BoardInput) -> ModelSpec:
+    """The heads' sidecar, now with the board's inputs; all outputs are floats behind their Dequantize."""
     heads = {head.name: head for head in job.spec.outputs}
     if set(heads) != set(graph.outputs):
         raise ModelError(
@@ -32,9 +32,12 @@ def quantized_spec(job: CompileJob, graph: FloatGraph, image: ImageInput) -> Mod
             hint="run edgekit cut again so that the sidecar fits the model",
         )
     outputs = tuple(_float_head(heads[name], output_shape(graph, tensor)) for name, tensor in graph.outputs.items())
+    by_name = {source.name: source for source in inputs}
+    first, *more = _as_fed(job.spec, by_name)
     return replace(
         job.spec,
-        input=InputSpec(image.name, kind=image.kind, layout=image.layout),
+        input=first,
+        more_inputs=tuple(more),
         preprocess=board_preprocess(job),
         outputs=outputs,
         stage="quantized",
@@ -43,6 +46,17 @@ def quantized_spec(job: CompileJob, graph: FloatGraph, image: ImageInput) -> Mod
         files={},
         tools={**job.spec.tools, "edgekit": __version__, "compiler": "edgekit simulated compiler"},
     )
+
+
+def _as_fed(spec: ModelSpec, inputs: Mapping[str, BoardInput]) -> list[InputSpec]:
+    """The sidecar's inputs with the kind and layout that the board feeds."""
+    if set(inputs) != {item.name for item in spec.inputs}:
+        raise ModelError(
+            f"the sidecar describes the inputs {sorted(item.name for item in spec.inputs)}, "
+            f"the model has {sorted(inputs)}",
+            hint="run edgekit cut again so that the sidecar fits the model",
+        )
+    return [replace(item, kind=inputs[item.name].kind, layout=inputs[item.name].layout) for item in spec.inputs]
 
 
 def bin_spec(spec: ModelSpec, files: Mapping[str, Path]) -> ModelSpec:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import chain
 from typing import TYPE_CHECKING
 
-from edgekit.calibration.samples import normalisation_of, read_sample
+from edgekit.calibration.samples import samples_of
 from edgekit.errors import DataError
 from edgekit.graph.float_graph import FloatGraph
 from edgekit.graph.float_runner import FloatRunner
@@ -21,15 +22,13 @@ def observe(
 ) -> dict[str, Histogram]:
     """The histogram of each of `tensors` over all calibration files; one image is in memory at a time."""
     histograms = {name: Histogram() for name in tensors}
-    inner = [name for name in tensors if name != graph.input]
-    runner = FloatRunner(job.onnx_path, inner, graph.shapes)
-    normalisation = normalisation_of(job)
+    inner = [name for name in tensors if name not in graph.inputs]
+    runner, samples = FloatRunner(job.onnx_path, inner, graph.shapes), samples_of(job)
     for done, path in enumerate(job.calibration_files):
         progress("calibrate", done, len(job.calibration_files))
-        x = read_sample(path, job, normalisation)
-        if graph.input in histograms:
-            histograms[graph.input].add(x)
-        for name, values in runner.run(x):
+        feeds = samples.read(path)
+        fed = ((name, x) for name, x in feeds.items() if name in histograms)
+        for name, values in chain(fed, runner.run(feeds)):
             try:
                 histograms[name].add(values)
             except ValueError as error:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from edgekit.bpu import COLOR_RANGES, INPUT_TYPES
 from edgekit.calibration.samples import Normalisation
 from edgekit.errors import ConfigError
-from edgekit.sim.compiler.emit.writer import NHWC, TO_NHWC, GraphWriter
+from edgekit.sim.compiler.emit.writer import NCHW, NHWC, TO_NHWC, GraphWriter
 from edgekit.sim.compiler.requantize import epilogue_params
 from edgekit.spec import InputKind, Layout
 
@@ -40,6 +41,34 @@ class ImageInput:
     normalisation: Normalisation
 
 
+@dataclass(frozen=True, slots=True)
+class ArrayInput:
+    """An input that the board feeds as float32, as the float model takes it; the model rounds it to integers."""
+
+    name: str
+    kind: InputKind = "featuremap"
+    layout: Layout = "NCHW"
+
+
+BoardInput = ImageInput | ArrayInput
+
+
+def emit_input(writer: GraphWriter, source: BoardInput) -> None:
+    """What makes the integers of a float model's input of what the board feeds."""
+    if isinstance(source, ImageInput):
+        emit_preprocess(writer, source)
+    else:
+        emit_quantize(writer, source)
+
+
+def emit_quantize(writer: GraphWriter, source: ArrayInput) -> None:
+    """HzQuantize, axes as in the float model."""
+    scale = writer.constant(f"{source.name}_x_scale", np.array([writer.scale(source.name)], np.float32))
+    attrs: dict[str, Any] = {"bits": writer.bits(source.name)} if writer.bits(source.name) != 8 else {}
+    target = writer.write(source.name, NCHW)
+    writer.add("HzQuantize", f"{source.name}_HzQuantize", [source.name, scale], [target], reads=source.name, **attrs)
+
+
 def emit_preprocess(writer: GraphWriter, image: ImageInput) -> None:
     """HzSQuantizedPreprocess, behind a Transpose where the board feeds NCHW."""
     matrix, offset = affine_of(image)
@@ -52,8 +81,7 @@ def emit_preprocess(writer: GraphWriter, image: ImageInput) -> None:
     diagonal = bool(np.count_nonzero(matrix - np.diag(np.diag(matrix))) == 0)
     weights = np.diag(matrix)[:, None] if diagonal else matrix
     quantized, step = _round_matrix(weights)
-    scale = writer.scale(writer.graph.input)
-    bits = writer.bits(writer.graph.input)
+    scale, bits = writer.scale(image.name), writer.bits(image.name)
     params = epilogue_params(step / scale, bits=bits, location=f"node {node!r}")
     bias = np.rint((matrix @ np.full(matrix.shape[1], 128.0) + offset) / step + params.offset)
     inputs = [
@@ -62,7 +90,7 @@ def emit_preprocess(writer: GraphWriter, image: ImageInput) -> None:
         writer.constant(f"{node}_bias_quantized", bias.astype(np.int32)),
         writer.constant(f"{node}_bias_b_scale", np.zeros(bias.size, np.int8)),
     ]
-    target = writer.write(writer.graph.input, NHWC, name=f"{node}_quantized")
+    target = writer.write(image.name, NHWC, name=f"{node}_quantized")
     writer.add(
         "HzSQuantizedPreprocess",
         node,
