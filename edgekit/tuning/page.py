@@ -14,6 +14,7 @@ from edgekit.explore.setting import Criterion, Setting
 from edgekit.files import write_text
 from edgekit.progress import Progress, silent
 from edgekit.tuning.candidate import PLAIN, Candidate
+from edgekit.tuning.map_scoring import labelled_images
 from edgekit.tuning.prepare import Prepared
 from edgekit.tuning.prove import Proof
 from edgekit.tuning.records import SearchStep, Trial
@@ -39,7 +40,7 @@ def write_tune_page(path: Path, result: TuneResult, prepared: Prepared, *, progr
     """
     workspace, default = prepared.workspace, prepared.calibration_sets[0]
     reference = workspace.model(default, PLAIN).job.onnx_path
-    images = _images(workspace)
+    images = _images(workspace, default)
     models = []
     for label, yaml in (("untuned", workspace.yaml(default)), ("tuned", result.yaml)):
         build, gallery = compile_model(yaml, toolchain="sim"), Gallery()
@@ -54,10 +55,10 @@ def write_tune_page(path: Path, result: TuneResult, prepared: Prepared, *, progr
     write_text(path, explore_page(title, models, settings=settings, criteria=criteria, band=result.band))
 
 
-def _images(workspace: Workspace) -> list[Path]:
+def _images(workspace: Workspace, calibration_set: str) -> list[Path]:
     """Return images that candidates were scored on, else those that they were measured on."""
     if workspace.label_source is not None:
-        return [entry.path for entry in workspace.labels(IMAGES).images][:IMAGES]
+        return labelled_images(workspace, calibration_set, IMAGES)[:IMAGES]
     return list(workspace.images()[:IMAGES])
 
 

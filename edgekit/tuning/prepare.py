@@ -25,6 +25,7 @@ from edgekit.records import envelope
 from edgekit.runtime.session import load
 from edgekit.sim.compiler.mixed_precision import PrecisionGroup, precision_groups
 from edgekit.tuning.candidate import PLAIN, Candidate
+from edgekit.tuning.map_scoring import labelled_images
 from edgekit.tuning.options import TuneOptions
 from edgekit.tuning.time_budget import SearchPlan, plan_for
 from edgekit.tuning.workspace import FLOATS, FRAMES, IMAGES_KIND, IMAGES_NAME, SETS, LabelSource, Workspace
@@ -120,7 +121,7 @@ def _write_image_list(
     workspace: Workspace, source: Path, options: TuneOptions, sets: Sequence[str], plan: SearchPlan
 ) -> tuple[int, tuple[str, ...]]:
     """Write the images to measure on, those of no calibration set first; return how many are used, and notes."""
-    images, notes = _images_to_measure(workspace, source, options, plan)
+    images, notes = _images_to_measure(workspace, source, options, plan, sets[0])
     used = {(path.resolve(), frame) for name in sets for path, frame in _calibration_images(workspace, name)}
     learned = _learned_images(source, options) if options.learn is not None else frozenset()
     order = [images[i] for i in np.random.default_rng(options.seed).permutation(len(images))]
@@ -163,11 +164,11 @@ def _learned_images(source: Path, options: TuneOptions) -> frozenset[tuple[Path,
 
 
 def _images_to_measure(
-    workspace: Workspace, source: Path, options: TuneOptions, plan: SearchPlan
+    workspace: Workspace, source: Path, options: TuneOptions, plan: SearchPlan, calibration_set: str
 ) -> tuple[list[Image], tuple[str, ...]]:
     notes: tuple[str, ...] = ()
     if workspace.label_source is not None:
-        images = [Image(entry.path, entry.path.name) for entry in workspace.labels(None).images]
+        images = [Image(path, path.name) for path in labelled_images(workspace, calibration_set)]
     else:
         notes = ("without labels candidates were chosen by their agreement with the float model",)
         frames = plan.rungs[-1] * 2 if options.learn is None else VIDEO_FRAMES

@@ -27,6 +27,7 @@ from edgekit.sim.compiler.sidecars import quantized_spec
 from edgekit.spec import file_ref, load_spec, save_spec, sidecar_path
 from edgekit.tuning.builds import quantized_candidate
 from edgekit.tuning.candidate import PLAIN, Candidate
+from edgekit.tuning.map_scoring import QUALITY, score_maps
 from edgekit.tuning.workspace import SCORED, Workspace
 
 __all__ = ["ScoreCandidate"]
@@ -49,6 +50,8 @@ class ScoreCandidate:
         reference = workspace.model(self.candidate.calibration_set, PLAIN).job.onnx_path
         if workspace.label_source is None:
             return _agreement(workspace, model, reference, self.limit)
+        if (task := workspace.job(self.candidate.calibration_set).spec.task) in QUALITY:
+            return score_maps(workspace, task, model, reference, self.limit)
         known = workspace.folder / SCORED / f"reference_{reference.stem}.predictions.jsonl"
         own = model.parent / known.name
         if known.is_file() and not own.exists():  # the float model's detections are the same for every candidate
