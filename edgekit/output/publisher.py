@@ -16,7 +16,7 @@ __all__ = ["PublishCounts", "Publisher", "Transport"]
 
 QUEUE_MESSAGES = 1000  # the oldest of more are lost
 FIRST_RETRY_S, LONGEST_RETRY_S = 0.5, 30.0  # a retry waits twice as long as the one before
-CLOSE_S = 5.0  # how long the end of a run waits for what is still in the queue
+CLOSE_S = 5.0  # how long the end of a run waits for the next message in the queue to go
 
 
 class Transport(Protocol):
@@ -95,15 +95,20 @@ class Publisher:
             self._changed.notify_all()
 
     def close(self, timeout_s: float = CLOSE_S) -> PublishCounts:
-        """Wait up to `timeout_s` for the queue to be sent, count what is left as lost, and end.
+        """Wait for the queue to be sent, count what is left as lost, and end.
+
+        Args:
+            timeout_s: Give up where not one message went for so long.
 
         Returns:
             What became of all messages.
         """
-        end = time.monotonic() + timeout_s
         with self._changed:
+            sent, end = self.counts.sent, time.monotonic() + timeout_s
             while (self._queue or self._sending) and time.monotonic() < end:
                 self._changed.wait(max(0.0, end - time.monotonic()))
+                if self.counts.sent > sent:
+                    sent, end = self.counts.sent, time.monotonic() + timeout_s
             self._closing = True
             self.counts.lost += len(self._queue) + self._sending
             self._queue.clear()

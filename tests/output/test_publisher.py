@@ -80,3 +80,19 @@ def test_the_end_of_a_run_does_not_wait_for_a_broker_that_is_not_there() -> None
     assert (counts.sent, counts.lost) == (0, 4)
     publisher.publish({"n": 5})
     assert counts.lost == 5
+
+
+class SlowTransport(FailingTransport):
+    def send(self, message: bytes) -> None:
+        time.sleep(0.2)
+        super().send(message)
+
+
+def test_the_end_of_a_run_waits_as_long_as_messages_go() -> None:
+    transport = SlowTransport()
+    publisher = Publisher(transport)
+    for number in range(20):
+        publisher.publish({"n": number})
+    counts = publisher.close(timeout_s=3)  # all of them together take 4 seconds
+    assert (counts.sent, counts.lost) == (20, 0)
+    assert len(transport.accepted) == 20
