@@ -26,7 +26,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of the command."""
     parser.add_argument("a", type=Path, metavar="A", help="the reference: a float ONNX, quantized graph or .bin")
     parser.add_argument("b", type=Path, metavar="B", help="the other model, or a folder of dumped outputs (.npz)")
-    parser.add_argument("--images", type=Path, required=True, metavar="SOURCE", help="images: folder, list, COCO JSON")
+    parser.add_argument(
+        "--images",
+        type=Path,
+        required=True,
+        metavar="SOURCE",
+        help="images: folder, list, COCO JSON; for models that take more "
+        "than one image or none .npz, .npy or a folder of them",
+    )
     parser.add_argument("--num", type=int, default=16, help="how many of them (default 16)")
     parser.add_argument(
         "--threshold",

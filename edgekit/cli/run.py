@@ -105,7 +105,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Run the command and return its exit code."""
-    from edgekit.cli.source import open_model_source
+    from edgekit.cli.source import open_model_source, refuse_for_arrays
     from edgekit.errors import ConfigError
     from edgekit.output.folder import run_folder
     from edgekit.output.names import output_names
@@ -129,7 +129,7 @@ def run(args: argparse.Namespace) -> int:
             hint="use --labels yolo",
         )
     source = open_model_source(args.source, session.spec, on_skip=lambda error: tally.skip(error.message))
-    _check_arrays(args, session)
+    refuse_for_arrays(args, session.spec)
     names = output_names(source.names)
     folder = output_folder(args, source)
     tracking = run_tracking(args, session, source, folder)
@@ -157,22 +157,6 @@ def run(args: argparse.Namespace) -> int:
     if not args.json:
         print(tally.summary(folder, tracking.summary() if tracking else ()))
     return 0
-
-
-def _check_arrays(args: argparse.Namespace, session: Session) -> None:
-    """Refuse what has no meaning for a model that takes more than one image or none; nothing is drawn without one."""
-    from edgekit.errors import ConfigError
-
-    if session.spec.takes_one_image:
-        return
-    for option in ("record", "track"):
-        if getattr(args, option):
-            raise ConfigError(
-                f"--{option} is for models that take one image, and this one takes "
-                f"{', '.join(item.name for item in session.spec.inputs)}",
-                hint=f"leave --{option} out",
-            )
-    args.no_images = args.no_images or not session.spec.input.is_image
 
 
 def _say_replaced(out: RunFolder) -> None:

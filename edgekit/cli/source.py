@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import importlib
 from typing import TYPE_CHECKING
 
@@ -44,3 +45,19 @@ def open_any_source(source: str, *, on_skip: OnSkip) -> Source:
         ) from error
     opened: Source = reader.open_any_source(source, on_skip=on_skip)
     return opened
+
+
+def refuse_for_arrays(args: argparse.Namespace, spec: ModelSpec) -> None:
+    """Refuse what has no meaning for a model that takes more than one image or none; nothing is drawn without one."""
+    from edgekit.errors import ConfigError
+
+    if spec.takes_one_image:
+        return
+    for option in ("record", "track"):
+        if getattr(args, option):
+            raise ConfigError(
+                f"--{option} is for models that take one image, and this one takes "
+                f"{', '.join(item.name for item in spec.inputs)}",
+                hint=f"leave --{option} out",
+            )
+    args.no_images = args.no_images or not spec.input.is_image

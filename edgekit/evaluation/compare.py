@@ -10,15 +10,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from edgekit.data.image_source import open_source
 from edgekit.errors import DataError, ModelError
 from edgekit.evaluation.compare_drawings import draw_detections, draw_maps
 from edgekit.evaluation.compared_image import ComparedImage
+from edgekit.evaluation.compared_items import ComparedItem, compared_items, read_item, stem_of
 from edgekit.evaluation.compared_model import ComparedModel, InnerTensor, head_values, open_compared
 from edgekit.evaluation.detection_diff import DetectionDiff, diff_detections
 from edgekit.evaluation.map_diff import MapDiff, diff_maps
 from edgekit.evaluation.tensor_metrics import MetricSums, TensorMetrics
-from edgekit.ops.image import read_image
 from edgekit.progress import Progress, silent
 from edgekit.records import envelope
 from edgekit.results import Detections
@@ -124,7 +123,8 @@ def compare_models(
     Args:
         a: The reference, usually the float model.
         b: The other model, or a folder of dumped outputs (.npz).
-        source: A folder, list or COCO JSON of images.
+        source: A folder, list or COCO JSON of images; for models that take more than one image or none, samples as
+            `edgekit.runtime.array_source.open_samples` takes them.
         num: How many of them.
         threshold: Cosine that every layer and head should reach.
         images_dir: Where side-by-side images go of those that differ most; None: nowhere.
@@ -137,12 +137,11 @@ def compare_models(
     Raises:
         EdgekitError: If either is no model, or they share no head.
     """
-    images = [image.path for image in open_source(source, frames=1).images if image.frame < 0][:num]
+    opened = open_compared(a), open_compared(b)
+    images = compared_items(source, [model.session.spec for model in opened if model.session])[:num]
     if not images:
         raise DataError(f"{source} has no images, expected some", hint="give a folder, list or COCO JSON of images")
-    return compare_on_images(
-        a, b, images, threshold=threshold, images_dir=images_dir, observe=observe, progress=progress
-    )
+    return _compare(*opened, images, threshold=threshold, images_dir=images_dir, observe=observe, progress=progress)
 
 
 def compare_on_images(
@@ -169,13 +168,33 @@ def compare_on_images(
     Returns:
         The comparison.
     """
-    model_a, model_b = open_compared(a), open_compared(b)
+    return _compare(
+        open_compared(a),
+        open_compared(b),
+        images,
+        threshold=threshold,
+        images_dir=images_dir,
+        observe=observe,
+        progress=progress,
+    )
+
+
+def _compare(
+    model_a: ComparedModel,
+    model_b: ComparedModel,
+    images: Sequence[ComparedItem],
+    *,
+    threshold: float,
+    images_dir: Path | None,
+    observe: Callable[[ComparedImage], None] | None,
+    progress: Progress,
+) -> ModelComparison:
     _require_same_kind(model_a, model_b)
     _share_names(model_a, model_b)
     pairs = pair_tensors(model_a.tensors, model_b.tensors)
     running = _RunningSums()
-    for count, path in enumerate(images, 1):
-        compared = _compare_image(path, model_a, model_b, pairs, running)
+    for count, item in enumerate(images, 1):
+        compared = _compare_image(item, model_a, model_b, pairs, running)
         if observe is not None:
             observe(replace(compared, index=count - 1, total=len(images)))
         progress("comparing", count, len(images))
@@ -186,9 +205,9 @@ def compare_on_images(
     )
     differences, maps = tuple(running.differences), tuple(running.maps)
     if images_dir is not None and model_a.session and model_b.session:
-        sessions = model_a.session, model_b.session
-        differences = draw_detections(differences, images, sessions, images_dir)
-        maps = draw_maps(maps, images, sessions, images_dir)
+        sessions, paths = (model_a.session, model_b.session), [path for path in images if isinstance(path, Path)]
+        differences = draw_detections(differences, paths, sessions, images_dir)
+        maps = draw_maps(maps, paths, sessions, images_dir)
     heads = {name: sums.metrics() for name, sums in running.heads.items()}
     return ModelComparison(model_a.name, model_b.name, len(images), layers, heads, differences, threshold, maps)
 
@@ -228,17 +247,21 @@ def pair_tensors(a: Sequence[InnerTensor], b: Sequence[InnerTensor]) -> list[tup
 
 
 def _compare_image(
-    path: Path, a: ComparedModel, b: ComparedModel, pairs: list[tuple[InnerTensor, InnerTensor]], running: _RunningSums
+    item: ComparedItem,
+    a: ComparedModel,
+    b: ComparedModel,
+    pairs: list[tuple[InnerTensor, InnerTensor]],
+    running: _RunningSums,
 ) -> ComparedImage:
-    image_bgr = read_image(path)
+    path, fed, image_bgr = read_item(item)
     raws, results = [], []
     for index, model in enumerate((a, b)):
         keep = [pair[index].name for pair in pairs]
         if model.session is None:
-            raws.append(model.run(path.stem, None, keep))
+            raws.append(model.run(stem_of(item), None, keep))
             continue
-        inputs, letterbox = model.session.prepare(image_bgr)
-        raw = model.run(path.stem, inputs, keep)
+        inputs, letterbox = model.session.prepare(fed)
+        raw = model.run(stem_of(item), inputs, keep)
         raws.append(raw)
         results.append(model.session.decode({h.name: raw[h.name] for h in model.session.spec.outputs}, letterbox))
     layers: dict[str, MetricSums] = {}

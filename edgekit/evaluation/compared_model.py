@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from edgekit.array_files import read_arrays
 from edgekit.errors import DataError, ModelError
+from edgekit.runtime.model_inputs import Fed
 from edgekit.runtime.session import FLOAT_STAGES, Session, load
 from edgekit.spec import HeadSpec
 
@@ -66,7 +67,7 @@ class ComparedModel(Protocol):
     def output_scales(self) -> OutputScales:
         """Output name -> scale and axis of the integers that a dump may hold where this model gives floats."""
 
-    def run(self, image: str, inputs: npt.NDArray[Any] | None, keep: Sequence[str]) -> Arrays:
+    def run(self, image: str, inputs: Fed | None, keep: Sequence[str]) -> Arrays:
         """Return heads by output name, and the tensors `keep`; `image` is the stem of its file."""
 
 
@@ -88,6 +89,10 @@ def open_compared(path: Path) -> ComparedModel:
     if session.device.kind == "sim":
         return QuantizedModel(path, session)
     return OutputsOnly(path, session)
+
+
+def _by_name(session: Session, inputs: Fed) -> Mapping[str, npt.NDArray[Any]]:
+    return inputs if isinstance(inputs, Mapping) else {session.spec.input.name: inputs}
 
 
 class FloatModel:
@@ -113,7 +118,7 @@ class FloatModel:
         )
         self._opened: tuple[frozenset[str], Any] | None = None
 
-    def run(self, image: str, inputs: npt.NDArray[Any] | None, keep: Sequence[str]) -> Arrays:
+    def run(self, image: str, inputs: Fed | None, keep: Sequence[str]) -> Arrays:
         """Return heads by output name, and the tensors `keep`."""
         from edgekit.graph.onnx_graph import extract, open_session
 
@@ -121,7 +126,7 @@ class FloatModel:
         outputs = frozenset([*(head.name for head in self.session.spec.outputs), *keep])
         if self._opened is None or self._opened[0] != outputs:
             self._opened = outputs, open_session(extract(self._model, {}, sorted(outputs)))
-        values: Arrays = self._opened[1]({self.session.spec.input.name: inputs})
+        values: Arrays = self._opened[1](_by_name(self.session, inputs))
         return values
 
 
@@ -139,10 +144,10 @@ class QuantizedModel:
         self.tensors = sim_tensors(self._device.graph)
         self.output_scales = head_scales(self._device.graph)
 
-    def run(self, image: str, inputs: npt.NDArray[Any] | None, keep: Sequence[str]) -> Arrays:
+    def run(self, image: str, inputs: Fed | None, keep: Sequence[str]) -> Arrays:
         """Return heads by output name, and the tensors `keep`."""
         assert self.session is not None and inputs is not None
-        return self._device.infer({self.session.spec.input.name: inputs}, keep)
+        return self._device.infer(_by_name(self.session, inputs), keep)
 
 
 def sim_tensors(graph: Graph) -> tuple[InnerTensor, ...]:
@@ -197,7 +202,7 @@ class OutputsOnly:
     def __init__(self, path: Path, session: Session) -> None:
         self.name, self.session = path.name, session
 
-    def run(self, image: str, inputs: npt.NDArray[Any] | None, keep: Sequence[str]) -> Arrays:
+    def run(self, image: str, inputs: Fed | None, keep: Sequence[str]) -> Arrays:
         """Return heads by output name, and the tensors `keep`."""
         assert self.session is not None and inputs is not None
         return self.session.infer(inputs)
@@ -213,7 +218,7 @@ class DumpedOutputs:
     def __init__(self, folder: Path) -> None:
         self.name, self._folder = folder.name, folder
 
-    def run(self, image: str, inputs: npt.NDArray[Any] | None, keep: Sequence[str]) -> Arrays:
+    def run(self, image: str, inputs: Fed | None, keep: Sequence[str]) -> Arrays:
         """Return heads by output name, and the tensors `keep`."""
         path = self._folder / f"{image}.npz"
         if not path.is_file():
@@ -245,7 +250,7 @@ def head_values(raw: Arrays, model: ComparedModel, like: ComparedModel) -> dict[
         like: The other model, whose sidecar is used for a dump, which has none.
 
     Returns:
-        By role and stride, such as "box_8".
+        By role and stride, such as "box_8"; those of raw models by their names.
 
     Raises:
         ModelError: If a head is missing or of another shape.
@@ -270,5 +275,5 @@ def head_values(raw: Arrays, model: ComparedModel, like: ComparedModel) -> dict[
         if np.issubdtype(array.dtype, np.integer):
             scale, axis = _scale_of(head, model, like)
             array = dequantize(array, scale, axis)
-        values[head.key] = array.astype(np.float32)
+        values[head.name if head.role == "raw" else head.key] = array.astype(np.float32)
     return values

@@ -59,16 +59,16 @@ def open_samples(source: Path, inputs: Sequence[InputSpec]) -> tuple[ArraySample
     """
     source = Path(source)
     if is_file(source):
-        found = [_sample(source, inputs)] if source.suffix.lower() in _suffixes(inputs) else []
+        samples = [_sample(source, inputs)] if source.suffix.lower() in _suffixes(inputs) else []
     elif is_folder(source):
         files = sorted(path for path in source.iterdir() if path.suffix.lower() in _suffixes(inputs))
         visible = [path for path in files if is_file(path) and not path.name.startswith(".")]
-        found = [_sample(path, inputs) for path in visible] or _of_folders(source, inputs)
+        samples = [_sample(path, inputs) for path in visible] or _of_folders(source, inputs)
     else:
         raise DataError(f"{source} does not exist, expected samples for {_names(inputs)}", hint=HINT)
-    if not found:
+    if not samples:
         raise DataError(f"{source} holds no samples for {_names(inputs)}, expected arrays", hint=HINT)
-    return tuple(found)
+    return tuple(samples)
 
 
 def array_frames(source: str, inputs: Sequence[InputSpec]) -> Source:

@@ -16,9 +16,10 @@ from edgekit.ops.pixels import normalised
 from edgekit.ops.prepare import prepare_image
 from edgekit.spec import InputSpec, ModelSpec
 
-__all__ = ["NO_IMAGE", "check_featuremap", "image_of", "prepare_arrays"]
+__all__ = ["NO_IMAGE", "Fed", "check_featuremap", "image_of", "prepare_arrays"]
 
 Array = npt.NDArray[Any]
+Fed = npt.NDArray[Any] | Mapping[str, npt.NDArray[Any]]  # an image or its input, or arrays by input name
 FLOAT_STAGES = ("stock", "heads")
 NO_IMAGE = Letterbox((1, 1), (1, 1), (1, 1), 0, 0)  # of a model that takes none
 

@@ -12,10 +12,11 @@ import numpy as np
 
 from edgekit.artifacts import MANIFEST_NAME
 from edgekit.calibration.pipeline import calibrate
+from edgekit.calibration.sample_set import needs_samples
 from edgekit.compilation.build import compile_model
 from edgekit.data.image_loader import map_images
 from edgekit.data.image_source import Image, ImageSource, open_source
-from edgekit.errors import DataError, ImageError
+from edgekit.errors import DataError, ImageError, ModelError
 from edgekit.files import atomic_path, read_json, sha256_file, write_bytes, write_json
 from edgekit.graph.macs import giga_macs
 from edgekit.learn.image_pool import VIDEO_FRAMES, require_enough, split_images
@@ -23,7 +24,9 @@ from edgekit.ops.image import read_image
 from edgekit.progress import Progress
 from edgekit.records import envelope
 from edgekit.runtime.session import load
+from edgekit.sim.compiler.calibration.declared import declared_thresholds
 from edgekit.sim.compiler.mixed_precision import PrecisionGroup, precision_groups
+from edgekit.sim.compiler.prepared_model import PreparedModel
 from edgekit.tuning.candidate import PLAIN, Candidate
 from edgekit.tuning.map_scoring import labelled_images
 from edgekit.tuning.options import TuneOptions
@@ -76,6 +79,11 @@ def prepare(model: Path, images: Path, folder: Path, options: TuneOptions, progr
     Raises:
         EdgekitError: For models, images and labels that cannot be used, and for too few minutes.
     """
+    if needs_samples(model, None):
+        raise ModelError(
+            f"{model} takes more than one image, or none, and tune measures on images, expected one image input",
+            hint="calibrate it with --calibration max, kl or default, and compare each build: edgekit compare",
+        )
     labels = LabelSource(options.data, options.split, options.images_dir) if options.data else None
     workspace = Workspace(folder, labels)
     make = _SetMaker(model, images, workspace, options, progress)
@@ -87,7 +95,20 @@ def prepare(model: Path, images: Path, folder: Path, options: TuneOptions, progr
     held_out, notes = _write_image_list(workspace, images, options, sets, plan)
     write_float_heads(workspace, base.job.onnx_path, held_out, progress=progress)
     untuned = _untuned_candidate(workspace, default, progress)
+    notes += _declared_notes(base)
     return Prepared(workspace, plan, sets, choices, untuned, held_out, notes)
+
+
+def _declared_notes(base: PreparedModel) -> tuple[str, ...]:
+    """Return what a model that is quantized already leaves to the search."""
+    declared = declared_thresholds(base.graph.declared, base.plan)
+    if not declared:
+        return ()
+    rest = len(base.plan.observed) - len(declared)
+    return (
+        f"{len(declared)} thresholds are the model's own (Q/DQ) and were kept: calibrators and clip ranges were tried "
+        f"on the other {rest}; tune the float export to search all of them",
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from edgekit.calibration.pipeline import calibrate
 from edgekit.cli.main import main
 from edgekit.compilation.build import compile_model
 from edgekit.errors import ConfigError, DataError, EdgekitError, ModelError
+from edgekit.evaluation.compare import compare_models
 from edgekit.export import CutOptions, cut_graph
 from edgekit.export.input_options import NORMALIZATIONS, InputOptions
 from edgekit.graph.onnx_graph import load_model, open_session
@@ -182,6 +183,26 @@ def test_npy_files_feed_a_single_featuremap(tmp_path: Path) -> None:
     assert main(["run", "--model", str(made.model_path), "--source", str(folder), "-o", str(out)]) == 0
     assert sorted(path.name for path in out.iterdir()) == ["raw", "results.json"]  # there is nothing to draw on
     assert (out / "raw" / "one.npz").is_file()
+
+
+def test_compare_takes_samples_layer_by_layer(tmp_path: Path) -> None:
+    made = make(tmp_path, "image_and_vector")
+    built = compile_model(made.yaml_path, toolchain="sim")
+    result = compare_models(made.model_path, built.quantized_path, tmp_path / "data", num=2)
+    assert result.images == 2 and result.passes
+    assert set(result.heads) == {"map", "scores"}
+    assert {layer.node for layer in result.layers} >= {"stem_linear", "gated", "map_linear"}
+    log = built.log_path.read_text(encoding="utf-8")
+    assert "HZ_PREPROCESS_FOR_image" in log and "state_HzQuantize" not in log  # as the vendor's table
+
+
+def test_commands_that_measure_on_images_say_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    made = make(tmp_path, "featuremap")
+    data, out = str(tmp_path / "data"), str(tmp_path / "out")
+    assert main(["tune", str(made.model_path), "--images", data, "-o", out]) == 2
+    assert "takes more than one image, or none" in capsys.readouterr().err
+    assert main(["run", "--model", str(made.model_path), "--source", data, "-o", out, "--record"]) == 2
+    assert "--record is for models that take one image" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,8 @@ from edgekit.sim.compiler.quantize import QuantizedGraph
 from edgekit.sim.compiler.scales import ScalePlan
 
 CPU_OPS = ("Softmax", "HzQuantize", "HzDequantize")
-HIDDEN_OPS = ("HzDequantize", "Transpose")  # as in the vendor's table: outputs have one of their own
+# As in the vendor's table, which leaves out how featuremaps become integers, too; outputs have one of their own.
+HIDDEN_OPS = ("HzDequantize", "Transpose")
 INT8_NODES = ("HzSQuantizedPreprocess", "HzQuantizedResizeUpsample", "HzSQuantizedConvTranspose")
 VENDOR_TYPES = {"Table": "Hz{}", "Scale": "Mul", "Flatten": "Reshape"}
 
@@ -26,8 +27,10 @@ def node_rows(
     """A row per node of the integer graph; cosines where the node's output stands for a float tensor."""
     widths = {8: "int8", 16: "int16"}
     rows = []
+    fed = {value.name for value in quantized.model.graph.input}
     for node in quantized.model.graph.node:
-        if node.op_type in HIDDEN_OPS:
+        of_input = node.op_type == "HzQuantize" and node.input[0] in fed
+        if node.op_type in HIDDEN_OPS or of_input:
             continue
         source = quantized.reads.get(node.name, "")
         distance = distances.get(node.output[0])
