@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from edgekit.folding.clip_bounds import clipped_thresholds, positive_bounds
+from edgekit.sim.compiler.calibration.declared import declared_thresholds
 from edgekit.sim.compiler.calibration.search import Thresholds, thresholds_by
 from edgekit.sim.compiler.calibration.thresholds import percentile_threshold, threshold_rule
 from edgekit.sim.compiler.prepared_model import INT16_MARCHES, PreparedModel
@@ -45,7 +46,7 @@ def candidate_model(workspace: Workspace, candidate: Candidate) -> PreparedModel
 
 
 def thresholds_of(workspace: Workspace, candidate: Candidate) -> Thresholds:
-    """Return the thresholds of a candidate's build without its clip ranges.
+    """Return the thresholds of a candidate's build without its clip ranges; those that the model declares stand.
 
     Args:
         workspace: Where its calibration set and graph lie.
@@ -54,10 +55,12 @@ def thresholds_of(workspace: Workspace, candidate: Candidate) -> Thresholds:
     Returns:
         Tensor with a scale of its own -> threshold.
     """
-    plan = _scale_plan(candidate_model(workspace, candidate), candidate)
+    model = candidate_model(workspace, candidate)
+    plan = _scale_plan(model, candidate)
     histograms = workspace.histograms(candidate.calibration_set, candidate.graph)
     observed = {name: histograms[name] for name in plan.observed}
-    return thresholds_by(threshold_rule(candidate.calibrator), observed, plan)
+    chosen = thresholds_by(threshold_rule(candidate.calibrator), observed, plan)
+    return chosen | declared_thresholds(model.graph.declared, plan)
 
 
 def quantized_candidate(workspace: Workspace, candidate: Candidate) -> tuple[PreparedModel, QuantizedGraph]:
@@ -115,6 +118,8 @@ def effective_clip_ranges(candidate: Candidate, model: PreparedModel) -> dict[st
 def clip_thresholds(thresholds: Thresholds, clip_ranges: Mapping[str, float], model: PreparedModel) -> Thresholds:
     """Bring down the threshold of each clipped tensor, and of what a Clip there keeps from reaching further.
 
+    Thresholds that the model declares stand, as they do when the model is compiled.
+
     Args:
         thresholds: Threshold per scale.
         clip_ranges: Tensor -> bound.
@@ -123,7 +128,8 @@ def clip_thresholds(thresholds: Thresholds, clip_ranges: Mapping[str, float], mo
     Returns:
         New thresholds.
     """
-    return clipped_thresholds(thresholds, clip_ranges, model.graph, model.plan)
+    clipped = clipped_thresholds(thresholds, clip_ranges, model.graph, model.plan)
+    return clipped | declared_thresholds(model.graph.declared, model.plan)
 
 
 def clippable_tensors(model: PreparedModel) -> frozenset[str]:
@@ -133,15 +139,17 @@ def clippable_tensors(model: PreparedModel) -> frozenset[str]:
         model: A prepared model.
 
     Returns:
-        Outputs of convolutions with a scale of their own that a table alone reads.
+        Outputs of convolutions with a scale of their own that a table alone reads, and that the model declares no
+        threshold for.
     """
-    readers = model.graph.consumers()
+    readers, declared = model.graph.consumers(), declared_thresholds(model.graph.declared, model.plan)
     return frozenset(
         node.output
         for node in model.graph.nodes
         if node.op == "Conv"
         and model.plan.source.get(node.output) == node.output
         and [reader.op for reader in readers.get(node.output, [])] == ["Table"]
+        and node.output not in declared
     )
 
 
@@ -174,7 +182,9 @@ def bounds_above(workspace: Workspace, candidate: Candidate, fraction: float) ->
     """
     model = candidate_model(workspace, candidate)
     histograms = workspace.histograms(candidate.calibration_set, candidate.graph)
-    return positive_bounds(histograms, model.graph, _scale_plan(model, candidate), fraction=fraction)
+    bounds = positive_bounds(histograms, model.graph, _scale_plan(model, candidate), fraction=fraction)
+    declared = declared_thresholds(model.graph.declared, model.plan)
+    return {tensor: bound for tensor, bound in bounds.items() if tensor not in declared}
 
 
 def _scale_plan(model: PreparedModel, candidate: Candidate) -> ScalePlan:

@@ -66,7 +66,7 @@ def choose_calibrator(context: SearchContext, state: SearchState) -> SearchState
 
 
 def equalize_layers(context: SearchContext, state: SearchState) -> SearchState:
-    """Try the cross-layer equalized float graph.
+    """Try the cross-layer equalized float graph; not where the model declares thresholds, which are of other channels.
 
     Args:
         context: What is searched with.
@@ -75,6 +75,8 @@ def equalize_layers(context: SearchContext, state: SearchState) -> SearchState:
     Returns:
         The new state.
     """
+    if context.graph.declared.thresholds:
+        return state
     name = "equalized"
     tensors = write_equalized(context.workspace, context.untuned.calibration_set, name)
     if not tensors:
