@@ -13,6 +13,7 @@ from pathlib import Path
 BENCHES: dict[str, tuple[str, str]] = {
     "sim": ("benches.sim", "the simulated BPU against onnxruntime float32 and the plain reference"),
     "decode": ("benches.decode", "decoding raw heads against one max pass and against the plain flow"),
+    "instructions": ("benches.instructions", "instructions of aarch64 that decoding takes, counted by QEMU"),
     "prepare": ("benches.prepare", "letterbox and colours against fresh arrays"),
     "pipeline": ("benches.pipeline", "the share of the device's own rate that a live run reaches"),
 }

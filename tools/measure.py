@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 def measurements() -> dict[str, Callable[[], Table]]:
     """Return what can be measured by name, what takes least first."""
-    from measuring import accuracy, exactness, latency, speed
+    from measuring import accuracy, exactness, instructions, latency, speed
 
     return {
         "latency": latency.measure_latency,
@@ -31,6 +31,7 @@ def measurements() -> dict[str, Callable[[], Table]]:
         "latency-layers": latency.measure_latency_layers,
         "golden": exactness.measure_golden,
         **{f"speed-{name}": functools.partial(speed.measure_speed, name) for name in speed.ROWS},
+        "instructions": instructions.measure_instructions,
         "accuracy": accuracy.measure_accuracy,
         "simulated-compiler": accuracy.measure_simulated_compiler,
     }
