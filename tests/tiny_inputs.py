@@ -87,6 +87,13 @@ def two_images(path: Path) -> Path:
     return net.save(path, inputs, {"map": [1, 4, half, half]})
 
 
+def gray(path: Path) -> Path:
+    """One image of one channel; no row of `NETS`, since images feed it as any other."""
+    net = _Net(4)
+    net.conv(net.conv("pixels", "inner", 1, 8, strides=[2, 2]), "map", 8, 4)
+    return net.save(path, {"pixels": [1, 1, SIDE, SIDE]}, {"map": [1, 4, SIDE // 2, SIDE // 2]})
+
+
 NETS: dict[str, Callable[[Path], Path]] = {
     "image_and_vector": image_and_vector,
     "featuremap": featuremap,

@@ -79,6 +79,7 @@ def run(args: argparse.Namespace) -> int:
     from edgekit.cli.cut import parse_imgsz
     from edgekit.folding.refine import Refinement
     from edgekit.integrations.checkpoint_export import as_onnx
+    from edgekit.sim.compiler.supported import support_warning
 
     imgsz_hw = parse_imgsz(args.imgsz)
     with progress_bar() as progress:
@@ -98,11 +99,12 @@ def run(args: argparse.Namespace) -> int:
             cut_options=cut_options(args),
             progress=progress,
         )
-    print_json("calibration", _report(result)) if args.json else _print(result)
+    warning = support_warning(result.model_path, result.spec)
+    print_json("calibration", _report(result, warning)) if args.json else _print(result, warning)
     return 0
 
 
-def _report(result: CalibrationSet) -> dict[str, Any]:
+def _report(result: CalibrationSet, warning: str) -> dict[str, Any]:
     from dataclasses import asdict
 
     from edgekit.next_command import edgekit_command
@@ -121,12 +123,12 @@ def _report(result: CalibrationSet) -> dict[str, Any]:
         "chosen": list(result.names),
         "dropped": [asdict(item) for item in result.selection.dropped],
         "warnings": [asdict(item) for item in result.warnings],
-        "notes": list(result.notes),
+        "notes": [*result.notes, *([warning] if warning else [])],
         "next": edgekit_command("compile", result.yaml_path),
     }
 
 
-def _print(result: CalibrationSet) -> None:
+def _print(result: CalibrationSet, warning: str) -> None:
     from edgekit.next_command import edgekit_command
 
     selection = result.selection
@@ -142,6 +144,8 @@ def _print(result: CalibrationSet) -> None:
         _print_dropped(reason, [item for item in selection.dropped if item.reason == reason])
     for warned in result.warnings:
         print(f"warning: {warned.message}\n  {warned.advice}")
+    if warning:
+        print(f"warning: {warning}")
     for note in result.notes:
         print(f"note: {note}")
     print(f"next: {edgekit_command('compile', result.yaml_path)}")

@@ -49,7 +49,8 @@ def run(args: argparse.Namespace) -> int:
     from edgekit.export import CutOptions, cut_file
     from edgekit.files import refuse_replacing
     from edgekit.integrations.checkpoint_export import as_onnx, is_checkpoint
-    from edgekit.spec import sidecar_path, spec_to_dict
+    from edgekit.sim.compiler.supported import support_warning
+    from edgekit.spec import sidecar_path
 
     options = CutOptions(
         imgsz_hw=parse_imgsz(args.imgsz),
@@ -69,6 +70,14 @@ def run(args: argparse.Namespace) -> int:
         model = as_onnx(args.model, args.output, python=args.python, imgsz_hw=size, progress=progress)
         cut = cut_file(model, args.output, options, progress=progress)
     say_replaced(replaced)
+    warning = support_warning(args.output, cut.spec)
+    _show(args, cut, warning)
+    return 0
+
+
+def _show(args: argparse.Namespace, cut: Cut, warning: str) -> None:
+    from edgekit.spec import spec_to_dict
+
     if args.json:
         print_json(
             "cut",
@@ -77,12 +86,12 @@ def run(args: argparse.Namespace) -> int:
                 "dropped": list(cut.dropped),
                 "rewritten": list(cut.rewritten),
                 "left_to_cpu": list(cut.left),
+                "warnings": [warning] if warning else [],
                 "model": spec_to_dict(cut.spec),
             },
         )
     else:
-        print("\n".join(describe_lines(cut, args.output)))
-    return 0
+        print("\n".join([*describe_lines(cut, args.output), *([f"warning: {warning}"] if warning else [])]))
 
 
 def parse_imgsz(text: str | None) -> tuple[int, int] | None:

@@ -25,7 +25,7 @@ from edgekit.runtime.array_source import open_samples
 from edgekit.runtime.session import load
 from edgekit.spec import InputKind, load_spec, sidecar_path
 from tests.sim.compiler.works import image
-from tests.tiny_inputs import NETS
+from tests.tiny_inputs import NETS, gray
 
 IMAGENET = InputOptions(*NORMALIZATIONS["imagenet"], fit="stretch")
 SAMPLES = 5
@@ -277,3 +277,24 @@ def test_an_integer_input_is_refused(tmp_path: Path) -> None:
     model.graph.input[1].type.tensor_type.elem_type = onnx.TensorProto.INT64
     with pytest.raises(ModelError, match="input 'state' is INT64, expected FLOAT"):
         cut_graph(model, options("image_and_vector"))
+
+
+def test_one_channel_by_the_commands(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    model = gray(tmp_path / "gray.onnx")
+    images = tmp_path / "images"
+    images.mkdir()
+    for seed in range(3):
+        write_image(images / f"{seed}.png", image(seed))
+    work, out = tmp_path / "work", tmp_path / "out"
+    arguments = ["--task", "raw", "--mean", "120", "--std", "60", "--input", "gray", "--num", "3"]
+    assert main(["calibrate", "--model", str(model), "--images", str(images), "-o", str(work), *arguments]) == 0
+    (yaml,) = work.glob("*.yaml")
+    assert main(["compile", str(yaml), "--toolchain", "sim"]) == 0
+    (binary,) = work.glob("model_output/*gray.bin")
+    assert main(["run", "--model", str(binary), "--source", str(images), "-o", str(out)]) == 0
+    assert main(["perf", "--model", str(binary), "--frames", "2", "--threads", "1"]) == 0
+    assert "3 arrays of 3 images" in capsys.readouterr().out
+    with load(binary) as ours, load(next(work.glob("*_heads.onnx"))) as reference:
+        a, b = ours.predict(image(7)), reference.predict(image(7))
+        assert isinstance(a, RawOutputs) and isinstance(b, RawOutputs)
+        assert cosine(a.arrays["map"], b.arrays["map"]) > 0.995
