@@ -13,7 +13,8 @@ import numpy as np
 import onnx
 
 from edgekit.errors import ModelError
-from edgekit.graph.onnx_graph import METADATA_OPS, GraphIndex, reachable, tensor_shapes
+from edgekit.graph.onnx_graph import PRODUCTS, GraphIndex, reachable, tensor_shapes
+from edgekit.graph.walk import met_first
 
 SUPPRESSION_OPS = ("NonMaxSuppression", "NonZero")  # of these, the ones that leave as many rows as they find
 SELECTION_OPS = ("TopK", "NonMaxSuppression", "ArgMax", "NonZero")  # behind them, rows are chosen, not made
@@ -88,20 +89,23 @@ def is_expectation(index: GraphIndex, node: onnx.NodeProto) -> bool:
     return bool(np.array_equal(weight.ravel(), np.arange(weight.size)) and weight.size > 1)
 
 
+def is_head_convolution(index: GraphIndex, node: onnx.NodeProto) -> bool:
+    """Whether a node is a convolution and no expectation over DFL bins."""
+    return node.op_type == "Conv" and not is_expectation(index, node)
+
+
+def last_learned(index: GraphIndex) -> list[onnx.NodeProto]:
+    """The nodes with weights, convolutions and products of matrices, that are met first from all outputs."""
+
+    def stops(_: str, node: onnx.NodeProto) -> bool:
+        return node.op_type in PRODUCTS or is_head_convolution(index, node)
+
+    return list(met_first(index, index.output_names, stops).values())
+
+
 def last_convolutions(index: GraphIndex, output: str) -> set[str]:
     """The convolutions that are met first on the way back from an output."""
-    names, visited, todo = set(), set(), [output]
-    while todo:
-        name = todo.pop()
-        node = index.producers.get(name)
-        if node is None or name in visited or node.op_type in METADATA_OPS:
-            continue
-        visited.add(name)
-        if node.op_type == "Conv" and not is_expectation(index, node):
-            names.add(name)
-        else:
-            todo.extend(node.input)
-    return names
+    return set(met_first(index, [output], lambda _, node: is_head_convolution(index, node)))
 
 
 def _row_candidates(index: GraphIndex, reach: dict[str, set[str]]) -> list[str]:
@@ -139,16 +143,8 @@ def _group(
 
 def _all_paths_cross(index: GraphIndex, tensor: str, heads: frozenset[str]) -> bool:
     """Whether every way from the heads to the graph's outputs leads through `tensor`."""
-    visited, todo = {tensor}, list(index.output_names)
-    while todo:
-        name = todo.pop()
-        if name in heads:
-            return False
-        if name not in visited and name in index.producers:
-            visited.add(name)
-            node = index.producers[name]
-            todo.extend(node.input if node.op_type not in METADATA_OPS else ())
-    return True
+    met = met_first(index, index.output_names, lambda name, _: name == tensor or name in heads)
+    return not heads.intersection(met)
 
 
 def _rows_fit(shape: tuple[int, ...], maps: list[HeadMap]) -> bool:

@@ -15,9 +15,9 @@ import numpy.typing as npt
 import onnx
 from onnx import helper, numpy_helper
 
-from edgekit.export.head_location import is_expectation
+from edgekit.export.head_location import last_learned
 from edgekit.graph.onnx_graph import (
-    METADATA_OPS,
+    PRODUCTS,
     GraphIndex,
     attributes,
     declared_shape,
@@ -28,7 +28,6 @@ from edgekit.graph.onnx_graph import (
     open_session,
 )
 
-PRODUCTS = ("MatMul", "Gemm", "Einsum")
 FOLLOWING = ("Reshape", "Transpose", "Squeeze", "Unsqueeze", "Mul", "Div", "Add", "Sub", "Identity")
 MAX_CHANNELS = 4096  # of an embedding, and of classes times 8
 TOLERANCE = 1e-4  # of the largest value: float32 sums in another order
@@ -73,20 +72,8 @@ def fold_similarities(model: onnx.ModelProto) -> tuple[onnx.ModelProto, tuple[st
 
 def _last_products(index: GraphIndex) -> list[onnx.NodeProto]:
     """The products that are met before any convolution on the way back from the outputs; one operand is constant."""
-    products: dict[int, onnx.NodeProto] = {}
-    visited, todo = set(), list(index.output_names)
-    while todo:
-        name = todo.pop()
-        node = index.producers.get(name)
-        if node is None or name in visited or node.op_type in METADATA_OPS:
-            continue
-        visited.add(name)
-        if node.op_type in PRODUCTS:
-            if sum(operand in index.constants for operand in node.input[:2]) == 1:
-                products[index.order[name]] = node
-        elif node.op_type != "Conv" or is_expectation(index, node):
-            todo.extend(node.input)
-    return [products[order] for order in sorted(products)]
+    products = (node for node in last_learned(index) if node.op_type in PRODUCTS)
+    return [node for node in products if sum(operand in index.constants for operand in node.input[:2]) == 1]
 
 
 def _read_similarity(index: GraphIndex, shapes: Shapes, node: onnx.NodeProto) -> Similarity | None:

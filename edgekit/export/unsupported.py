@@ -8,11 +8,9 @@ from dataclasses import dataclass
 import onnx
 
 from edgekit.errors import ModelError
-from edgekit.export.head_location import is_expectation
-from edgekit.graph.onnx_graph import METADATA_OPS, GraphIndex, declared_shape, graph_inputs, index_graph
+from edgekit.export.head_location import last_learned
+from edgekit.graph.onnx_graph import PRODUCTS, GraphIndex, declared_shape, graph_inputs, index_graph
 from edgekit.spec import TASK_NAMES
-
-PRODUCTS = ("MatMul", "Gemm", "Einsum")
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,22 +54,9 @@ def named_error(model: onnx.ModelProto, error: ModelError) -> ModelError:
     return error
 
 
-def _last_learned(index: GraphIndex) -> set[str]:
+def _kinds_of_last_learned(index: GraphIndex) -> set[str]:
     """The kinds of nodes with weights that are met first on the way back from the outputs."""
-    kinds_of_nodes, by_structure, todo = set(), set(), list(index.output_names)
-    while todo:
-        name = todo.pop()
-        node = index.producers.get(name)
-        if node is None or name in by_structure or node.op_type in METADATA_OPS:
-            continue
-        by_structure.add(name)
-        if node.op_type == "Conv" and not is_expectation(index, node):
-            kinds_of_nodes.add("Conv")
-        elif node.op_type in PRODUCTS:
-            kinds_of_nodes.add("product")
-        else:
-            todo.extend(node.input)
-    return kinds_of_nodes
+    return {"product" if node.op_type in PRODUCTS else "Conv" for node in last_learned(index)}
 
 
 def _shapes(index: GraphIndex) -> list[tuple[int, ...]]:
@@ -88,12 +73,12 @@ def _is_dense(index: GraphIndex) -> bool:
 
 def _has_queries(index: GraphIndex) -> bool:
     """Rows that matrix products make, not convolutions on a grid."""
-    return _last_learned(index) == {"product"} and any(len(shape) == 3 for shape in _shapes(index))
+    return _kinds_of_last_learned(index) == {"product"} and any(len(shape) == 3 for shape in _shapes(index))
 
 
 def _has_embeddings(index: GraphIndex) -> bool:
     """Boxes from convolutions, scores from products: with embeddings of words. Rows end with three axes."""
-    return _last_learned(index) == {"Conv", "product"} and any(len(shape) == 3 for shape in _shapes(index))
+    return _kinds_of_last_learned(index) == {"Conv", "product"} and any(len(shape) == 3 for shape in _shapes(index))
 
 
 KINDS = (

@@ -21,6 +21,7 @@ Run = Callable[[Mapping[str, npt.NDArray[Any]]], dict[str, npt.NDArray[Any]]]
 
 HORIZON_DOMAIN = "horizon"  # the vendor's dialect of quantized graphs
 METADATA_OPS = ("Shape", "Size")  # they read a tensor's shape, not its values
+PRODUCTS = ("MatMul", "Gemm", "Einsum")  # of matrices
 COUNTING_OPS = ("NonZero", "NonMaxSuppression", "Compress", "Unique")  # the size of their outputs is that of a find
 
 
