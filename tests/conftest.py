@@ -1,14 +1,18 @@
-"""Fixtures that every test may use: the shared real material, which is never in the repository."""
+"""Fixtures that every test may use: the real material and the vendor's toolchain, which are never in the repository."""
 
 from __future__ import annotations
 
 import os
 import signal
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from edgekit.kernels.library import Kernels
+
+if TYPE_CHECKING:
+    from edgekit.compilation.toolchain.find import Toolchain
 
 ROOT = Path(__file__).resolve().parent.parent
 SHARED = Path(os.environ.get("EDGEKIT_SHARED_DATA", ROOT.parent / "shared" / "data"))
@@ -22,6 +26,18 @@ def shared_data() -> Path:
     if not SHARED.is_dir():
         pytest.skip(f"no real material at {SHARED} (set EDGEKIT_SHARED_DATA)")
     return SHARED
+
+
+@pytest.fixture(scope="session")
+def toolchain() -> Toolchain:
+    """The vendor's toolchain, installed on this machine; skips where there is none."""
+    from edgekit.compilation.toolchain.find import find_toolchain
+    from edgekit.errors import ToolchainError
+
+    try:
+        return find_toolchain(["path", "private"])
+    except ToolchainError as error:
+        pytest.skip(f"{error.message}; make test-toolchain installs it")
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -11,9 +11,8 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from edgekit.compilation.toolchain.find import Toolchain, find_toolchain
+from edgekit.compilation.toolchain.find import Toolchain
 from edgekit.compilation.toolchain.run import run_command
-from edgekit.errors import ToolchainError
 from edgekit.report.gather import collect
 from edgekit.report.report import make_report
 from tests.typed import required
@@ -26,14 +25,6 @@ input_parameters: {{input_name: '', input_type_rt: nv12, input_type_train: rgb, 
 calibration_parameters: {{cal_data_dir: {calibration}, cal_data_type: float32, calibration_type: {method}}}
 compiler_parameters: {{compile_mode: latency, debug: true, optimize_level: O0}}
 """
-
-
-@pytest.fixture(scope="module")
-def toolchain() -> Toolchain:
-    try:
-        return find_toolchain(["path", "private"])
-    except ToolchainError as error:
-        pytest.skip(f"{error.message}; make test-toolchain installs it")
 
 
 def write_model(

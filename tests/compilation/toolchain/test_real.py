@@ -20,11 +20,11 @@ from edgekit.bundle import open_bundle
 from edgekit.calibration.pipeline import calibrate
 from edgekit.compilation.build import CompileResult, compile_model
 from edgekit.compilation.strip import strip_bin
-from edgekit.compilation.toolchain.find import Toolchain, find_toolchain
+from edgekit.compilation.toolchain.find import Toolchain
 from edgekit.compilation.toolchain.install import read_record
 from edgekit.compilation.toolchain.run import run_command
 from edgekit.deploy.pipeline import deploy
-from edgekit.errors import EdgekitError, ToolchainError
+from edgekit.errors import EdgekitError
 from edgekit.ops.image import read_image
 from edgekit.sim.device import open_sim_device
 from edgekit.spec import InputKind, load_spec
@@ -45,15 +45,6 @@ class Build:
     yaml_path: Path
     result: CompileResult
     images: Path
-
-
-@pytest.fixture(scope="module")
-def toolchain() -> Toolchain:
-    """The installed toolchain; skips where there is none."""
-    try:
-        return find_toolchain(["path", "private"])
-    except ToolchainError as error:
-        pytest.skip(f"{error.message}; make test-toolchain installs it")
 
 
 @pytest.fixture(scope="module")
