@@ -84,6 +84,11 @@ class CompileJob:
     more_inputs: tuple[JobInput, ...] = ()
 
     @property
+    def batch(self) -> int:
+        """Images per call of the compiled model; the ONNX and the calibration files are those of one."""
+        return self.config.input_parameters.input_batch or 1
+
+    @property
     def inputs(self) -> tuple[JobInput, ...]:
         """Every input, in the order of the yaml."""
         source, files = self.config.inputs[0], self.calibration_files

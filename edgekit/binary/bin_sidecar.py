@@ -44,7 +44,7 @@ def bin_spec(spec: ModelSpec, info: BinInfo) -> ModelSpec:
         input=inputs[0],
         more_inputs=tuple(inputs[1:]),
         preprocess=preprocess,
-        outputs=tuple(_head_as_built(head, outputs) for head in spec.outputs),
+        outputs=tuple(_head_as_built(head, outputs, inputs[0].batch) for head in spec.outputs),
         tools={**spec.tools, **info.versions},
     )
 
@@ -80,7 +80,8 @@ def _inputs_as_built(spec: ModelSpec, info: BinInfo) -> tuple[list[InputSpec], P
         what = f"the kind of input {item.name!r} of {info.path}"
         kind = check_choice(stated.kind, INPUT_KINDS, what, error=ModelError, hint=COMPILE_HINT)
         declared = layouts[index].strip() if index < len(layouts) else ""
-        inputs.append(replace(item, kind=kind, layout=_layout(declared, item.layout, info)))
+        batch = stated.shape[0] if item.is_image and stated.shape else 1
+        inputs.append(replace(item, kind=kind, layout=_layout(declared, item.layout, info), batch=batch))
         _require_size(inputs[-1], stated, spec, info)
     color_range = COLOR_RANGES.get(built[spec.input.name][1].color_range, spec.preprocess.color_range)
     return inputs, replace(spec.preprocess, color_range=color_range)
@@ -112,12 +113,12 @@ def _size_wh(shape: tuple[int, ...], layout: str) -> tuple[int, ...]:
     return (shape[3], shape[2]) if channels_first else (shape[2], shape[1])
 
 
-def _head_as_built(head: HeadSpec, outputs: Mapping[str, BinOutput]) -> HeadSpec:
-    output = outputs.get(head.name)
-    if output is None or output.shape != head.shape:
+def _head_as_built(head: HeadSpec, outputs: Mapping[str, BinOutput], batch: int) -> HeadSpec:
+    output, shape = outputs.get(head.name), (batch * head.shape[0], *head.shape[1:])
+    if output is None or output.shape != shape:
         state = "missing" if output is None else f"{output.shape}"
         raise ModelError(
-            f"output {head.name!r} of the compiled model is {state}, the sidecar says {head.shape}",
+            f"output {head.name!r} of the compiled model is {state}, the sidecar says {shape}",
             hint=WRONG_SIDECAR_HINT,
         )
     if output.dtype == "float32":

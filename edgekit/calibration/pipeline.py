@@ -180,6 +180,7 @@ def _plan(
         max_percentile=max_percentile,
         mean=spec.preprocess.mean,
         scale=spec.preprocess.scale,
+        batch=spec.input.batch,
         softmax_on_bpu=any(node.op_type == "Softmax" for node in heads.graph.node),
     )
     return _Plan(f"{stem}_heads.onnx", f"{prefix}.yaml", config, spec)

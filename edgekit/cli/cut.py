@@ -130,7 +130,7 @@ def describe_lines(cut: Cut, output: Path) -> list[str]:
         return _raw_lines(cut, output)
     classes = f"{spec.num_classes} class" + ("es" if spec.num_classes > 1 else "")
     strides = "strides " + " ".join(map(str, spec.strides)) if spec.strides else "no strides"
-    size = f"{spec.preprocess.width}x{spec.preprocess.height}"
+    size = f"{spec.preprocess.width}x{spec.preprocess.height}{_batch(cut)}"
     what = " ".join(filter(None, (spec.family, spec.task))) + (" (end to end, no NMS)" if spec.end_to_end else "")
     dropped = "dropped " + ", ".join(cut.dropped) if cut.dropped else "cut already, nothing dropped"
     lines = [f"{output}: {what}, {classes}, {strides}, input {size}; {dropped}"]
@@ -139,9 +139,14 @@ def describe_lines(cut: Cut, output: Path) -> list[str]:
     return lines + [f"  assumed: {text}" for text in spec.notes]
 
 
+def _batch(cut: Cut) -> str:
+    batch = cut.spec.input.batch
+    return f" ({batch} images per call once compiled)" if batch > 1 else ""
+
+
 def _raw_lines(cut: Cut, output: Path) -> list[str]:
     spec = cut.spec
-    fed = f"input {spec.preprocess.width}x{spec.preprocess.height}"
+    fed = f"input {spec.preprocess.width}x{spec.preprocess.height}{_batch(cut)}"
     if not spec.takes_one_image:
         fed = "inputs " + ", ".join(f"{item.name} {'x'.join(map(str, item.shape))} {item.kind}" for item in spec.inputs)
     lines = [f"{output}: raw, nothing is decoded, {fed}"]

@@ -289,6 +289,7 @@ def _print_tables(
         print(
             f"{run.threads} thread{'s' * (run.threads > 1)}: {run.fps:.1f} frames/s, CPU {run.cpu_percent:.0f} % "
             f"(100 is one core), {run.objects_per_frame:.1f} objects per frame"
+            + (f", {run.batch} images per call" if run.batch > 1 else "")
         )
         sensors = ", ".join(f"{name} {value:.1f}" for name, value in run.sensors.items())
         print(f"  sensors: {sensors or 'not available'}")

@@ -20,11 +20,13 @@ TASKS = ("classify", "semantic", "depth", "raw")
 
 
 def add_preprocessing(parser: argparse.ArgumentParser) -> None:
-    """Add `--task`, `--normalize`, `--mean`, `--std`, `--fit`, `--crop-fraction`, `--color` and `--featuremap`.
+    """Add `--task`, `--normalize`, `--mean`, `--std`, `--fit`, `--crop-fraction`, `--color`, `--featuremap` and
+    `--batch`.
 
     Args:
         parser: Of the command.
     """
+    _add_batch(parser)
     group = parser.add_argument_group("models that are no YOLO (docs/plain-cnns.md)")
     group.add_argument(
         "--task",
@@ -62,6 +64,15 @@ def add_preprocessing(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def _add_batch(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--batch",
+        type=int,
+        metavar="N",
+        help="images per call of the compiled model: the yaml's input_batch (default: 1, also of exports with more)",
+    )
+
+
 def input_options(args: argparse.Namespace) -> InputOptions:
     """Read the options of `add_preprocessing`.
 
@@ -86,7 +97,7 @@ def input_options(args: argparse.Namespace) -> InputOptions:
     if args.normalize:
         mean, std = PRESETS[args.normalize]
     featuremaps = tuple(filter(None, (name.strip() for name in (args.featuremap or "").split(","))))
-    return InputOptions(mean, std, FITS.get(args.fit, ""), args.crop_fraction, args.color, featuremaps)
+    return InputOptions(mean, std, FITS.get(args.fit, ""), args.crop_fraction, args.color, featuremaps, args.batch)
 
 
 def cut_options(args: argparse.Namespace) -> CutOptions:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal, get_args
 
 from edgekit.errors import ConfigError, ModelError
-from edgekit.preprocess import Fit, Preprocess
+from edgekit.preprocess import MAX_BATCH, Fit, Preprocess
 from edgekit.records import to_json
 from edgekit.spec import ModelSpec
 
@@ -34,6 +34,7 @@ class InputOptions:
         crop_fraction: Of "crop": the input's side as a share of the scaled image's; see `Preprocess`.
         color: Channel order of a model with three channels: "rgb" or "bgr".
         featuremaps: Inputs that are no images although they could be.
+        batch: Images per call of the compiled model; None leaves it.
     """
 
     mean: tuple[float, ...] = ()
@@ -42,6 +43,7 @@ class InputOptions:
     crop_fraction: float | None = None
     color: Literal[Color, ""] = ""
     featuremaps: tuple[str, ...] = ()
+    batch: int | None = None
 
     def __post_init__(self) -> None:
         if bool(self.mean) != bool(self.std):
@@ -50,6 +52,8 @@ class InputOptions:
                 f"--{missing} is missing beside --{there}, expected both",
                 hint=f"add --{missing}, in pixels 0..255, or name a preset: --normalize imagenet",
             )
+        if self.batch is not None and not 1 <= self.batch <= MAX_BATCH:
+            raise ConfigError(f"--batch is {self.batch}, expected 1..{MAX_BATCH}", hint="1 is the usual")
         if self.color not in ("", *COLORS):
             raise ConfigError(f"color is {self.color!r}, expected one of {', '.join(COLORS)}", hint="leave it out")
 
@@ -78,6 +82,8 @@ class InputOptions:
             return spec
         self._check(spec)
         inputs = [replace(item, kind=self.color or item.kind) if item.is_image else item for item in spec.inputs]
+        if self.batch is not None:
+            inputs[0] = replace(inputs[0], batch=self.batch)
         return replace(
             spec, input=inputs[0], more_inputs=tuple(inputs[1:]), preprocess=self._preprocess(spec.preprocess)
         )
@@ -90,13 +96,19 @@ class InputOptions:
                 f"input {gray!r} has one channel, expected one mean, one std and no --color",
                 hint="give --mean and --std one number each",
             )
+        if (self.batch or 1) > 1 and not spec.takes_one_image:
+            raise ConfigError(
+                f"--batch {self.batch} is for models that take one image, and this one takes "
+                f"{', '.join(item.name for item in spec.inputs)}",
+                hint="leave --batch out: the compiler has batches for one image input alone",
+            )
         images = {item.name for item in spec.inputs if item.is_image}
         if cut_as_image := [name for name in self.featuremaps if name in images]:
             raise ConfigError(
                 f"--featuremap names {cut_as_image[0]!r}, which this model was cut to take as an image",
                 hint="cut the export itself: edgekit cut MODEL.onnx --task raw --featuremap NAME",
             )
-        if not images and replace(self, featuremaps=()):
+        if not images and replace(self, featuremaps=(), batch=None):
             raise ConfigError(
                 f"input {spec.input.name!r} is no image, expected no --normalize, --mean, --std, --fit and --color",
                 hint="leave them out: featuremaps reach the model as they are",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
@@ -77,13 +78,14 @@ def fit_to_device(spec: ModelSpec, device: Device, *, location: str) -> ModelSpe
         ModelError: Its inputs or outputs are not those of the device's model; names the first that is not.
     """
     inputs, outputs = ({t.name: t for t in side} for side in (device.inputs, device.outputs))
-    if spec.input.name not in inputs:
-        raise _stale(f"{location} has the inputs {_names(inputs)}, its sidecar says {spec.input.name!r}")
-    _check_input(spec, inputs[spec.input.name], location)
+    for item in spec.inputs:
+        if item.name not in inputs:
+            raise _stale(f"{location} has the inputs {_names(inputs)}, its sidecar says {item.name!r}")
+        _check_input(item, spec, inputs[item.name], location)
     for head in spec.outputs:
         if head.name not in outputs:
             raise _stale(f"{location} has the outputs {_names(outputs)}, its sidecar says {head.name!r}")
-        _check_output(head, outputs[head.name], location)
+        _check_output(head, outputs[head.name], location, batch=spec.input.batch)
     return spec
 
 
@@ -145,19 +147,26 @@ def assume_spec(device: Device, *, location: str, board: Board | None = None) ->
     )
 
 
-def _check_input(spec: ModelSpec, info: TensorInfo, location: str) -> None:
+def _check_input(item: InputSpec, spec: ModelSpec, info: TensorInfo, location: str) -> None:
+    if not item.is_image:
+        if math.prod(info.shape) != math.prod(item.shape):
+            raise _stale(f"{location} takes {info.shape} for {item.name!r}, its sidecar says {item.shape}")
+        return
     sides = {info.shape[1:3], info.shape[2:]} if len(info.shape) == 4 else set()
-    size_hw = (spec.preprocess.height, spec.preprocess.width)
-    if sides and size_hw not in sides:
-        size = f"{spec.preprocess.width}x{spec.preprocess.height}"
+    preprocess = spec.preprocess_of(item)
+    if sides and (preprocess.height, preprocess.width) not in sides:
+        size = f"{preprocess.width}x{preprocess.height}"
         raise _stale(f"{location} takes images of {info.shape}, its sidecar says {size}")
-    if info.kind and info.kind != spec.input.kind and {info.kind, spec.input.kind} & {"nv12", "gray"}:
-        raise _stale(f"{location} takes {info.kind} images, its sidecar says {spec.input.kind}")
+    if sides and info.shape[0] != item.batch:
+        raise _stale(f"{location} takes {info.shape[0]} images per call, its sidecar says {item.batch}")
+    if info.kind and info.kind != item.kind and {info.kind, item.kind} & {"nv12", "gray"}:
+        raise _stale(f"{location} takes {info.kind} images, its sidecar says {item.kind}")
 
 
-def _check_output(head: HeadSpec, info: TensorInfo, location: str) -> None:
-    if (info.shape, info.dtype) != (head.shape, head.dtype):
-        expected = f"{head.shape} {head.dtype}"
+def _check_output(head: HeadSpec, info: TensorInfo, location: str, *, batch: int = 1) -> None:
+    shape = (batch, *head.shape[1:])
+    if (info.shape, info.dtype) != (shape, head.dtype):
+        expected = f"{shape} {head.dtype}"
         raise _stale(f"output {head.name!r} of {location} is {info.shape} {info.dtype}, its sidecar says {expected}")
     if info.scale and head.scale:
         scales = np.broadcast_to(np.asarray(head.scale), head.channels)

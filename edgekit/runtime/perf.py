@@ -53,6 +53,7 @@ class PerfRun:
         total: From the raw image to the last stage.
         stages: By stage.
         sensors: Means over the run; what the machine does not offer is absent.
+        batch: Images per call of the model; all times are an image's share of its call.
     """
 
     threads: int
@@ -64,6 +65,7 @@ class PerfRun:
     total: Latency
     stages: dict[str, Latency]
     sensors: dict[str, float]
+    batch: int = 1
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON values."""
@@ -133,29 +135,30 @@ class _Measurement:
     def __init__(self, session: Session, images: Sequence[Fed], frames: int, draw: bool, progress: Progress) -> None:
         self.session, self.images, self.frames, self.progress = session, images, frames, progress
         self.draw = draw and not isinstance(images[0], Mapping)
+        self.batch = session.images_per_call
         self.start = threading.Barrier(1)
         self.tickets = itertools.count()
         self.rows: list[tuple[float, ...]] = []
-        self.objects: list[int] = []
+        self.objects: list[float] = []
         self.failure: BaseException | None = None
 
     def run(self, warmup: int, ended: threading.Event) -> None:
         """Warm one thread up, wait for the others, then take frames until all are taken."""
-        buffers = Buffers()
+        buffers = [Buffers() for _ in range(self.batch)]
         try:
             for index in range(warmup):
                 if self.failure is not None:
                     break
-                self.run_frame(self.images[index % len(self.images)], buffers)
+                self.run_call(index, buffers)
         except BaseException as error:  # handed to the main thread, which raises it
             self.failure = error
         try:
             self.start.wait()
-            while self.failure is None and (ticket := next(self.tickets)) < self.frames:
-                marks, objects = self.run_frame(self.images[ticket % len(self.images)], buffers)
+            while self.failure is None and (ticket := next(self.tickets)) * self.batch < self.frames:
+                marks, objects = self.run_call(ticket, buffers)
                 self.rows.append(marks)
-                self.objects.append(objects)
-                self.progress("measure", min(len(self.rows), self.frames), self.frames)
+                self.objects.append(objects / self.batch)
+                self.progress("measure", min(len(self.rows) * self.batch, self.frames), self.frames)
         except BaseException as error:
             self.failure = self.failure or error
         finally:
@@ -168,20 +171,23 @@ class _Measurement:
         for event in ended:
             event.wait(STOP_SECONDS)
 
-    def run_frame(self, image: Fed, buffers: Buffers) -> tuple[tuple[float, ...], int]:
-        """Return the clock before the first and after every stage, and how many objects there are."""
-        clock = time.perf_counter
+    def run_call(self, ticket: int, buffers: Sequence[Buffers]) -> tuple[tuple[float, ...], int]:
+        """Run one call of the model; return the clock before the first and after every stage, and how many objects."""
+        clock, first = time.perf_counter, ticket * self.batch
+        images = [self.images[(first + i) % len(self.images)] for i in range(self.batch)]
         begin = clock()
-        inputs, letterbox = self.session.prepare(image, buffers=buffers)
+        inputs = [self.session.prepare(image, buffers=own) for image, own in zip(images, buffers, strict=True)]
         prepared = clock()
-        heads = self.session.infer(inputs)
+        heads = self.session.infer_batch([item for item, _ in inputs])
         inferred = clock()
-        results = self.session.decode(heads, letterbox)
-        decoded = clock()
-        if not self.draw or isinstance(image, Mapping):
-            return (begin, prepared, inferred, decoded), len(results)
-        results.draw(image)
-        return (begin, prepared, inferred, decoded, clock()), len(results)
+        results = [self.session.decode(of_image, box) for of_image, (_, box) in zip(heads, inputs, strict=True)]
+        decoded, objects = clock(), sum(map(len, results))
+        if not self.draw:
+            return (begin, prepared, inferred, decoded), objects
+        for result, image in zip(results, images, strict=True):
+            if not isinstance(image, Mapping):
+                result.draw(image)
+        return (begin, prepared, inferred, decoded, clock()), objects
 
 
 class _Sensors:
@@ -210,18 +216,19 @@ class _Sensors:
 
 def _summary(shared: _Measurement, threads: int, cpu_seconds: float, sensors: dict[str, float]) -> PerfRun:
     marks = np.asarray(shared.rows) * 1000
-    spans = np.diff(marks, axis=1)
+    spans, count = np.diff(marks, axis=1) / shared.batch, len(marks) * shared.batch
     seconds = max((marks[:, -1].max() - marks[:, 0].min()) / 1000, 1e-9)
     return PerfRun(
         threads=threads,
-        frames=len(marks),
+        frames=count,
         seconds=float(seconds),
-        fps=float(len(marks) / seconds),
+        fps=float(count / seconds),
         cpu_percent=float(100 * cpu_seconds / seconds),
         objects_per_frame=float(np.mean(shared.objects)),
-        total=latency_of(marks[:, -1] - marks[:, 0]),
+        total=latency_of((marks[:, -1] - marks[:, 0]) / shared.batch),
         stages={stage: latency_of(column) for stage, column in zip(STAGES, spans.T, strict=False)},
         sensors=sensors,
+        batch=shared.batch,
     )
 
 

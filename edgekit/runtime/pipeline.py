@@ -10,7 +10,7 @@ import contextlib
 import hashlib
 import threading
 import time
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
@@ -19,10 +19,12 @@ import numpy as np
 import numpy.typing as npt
 
 from edgekit.errors import DeviceError, EdgekitError, ImageError
+from edgekit.ops.letterbox import Letterbox
 from edgekit.results import Results
 from edgekit.runtime.bounded_queue import BoundedQueue
 from edgekit.runtime.device import Tensors
 from edgekit.runtime.recovering_session import Inferred, RecoveringSession
+from edgekit.runtime.session import Named, Session
 from edgekit.runtime.sources import Frame, OnSkip, Source
 
 IN_FLIGHT = 2  # as many as the BPU works on at once; more wait for each other out of order
@@ -54,13 +56,26 @@ class PipelineCounts:
 
 
 @dataclass(frozen=True, slots=True)
-class _Sent:
-    """A frame on the device."""
+class _Prepared:
+    """A frame ready for the device, with the session that made its inputs."""
 
     number: int
     frame: Frame
     times_ms: dict[str, float]
-    inferred: Future[Inferred]
+    session: Session
+    inputs: npt.NDArray[Any] | Named
+    letterbox: Letterbox
+
+
+@dataclass(frozen=True, slots=True)
+class _Sent:
+    """A frame on the device, the `position`th of its call."""
+
+    number: int
+    frame: Frame
+    times_ms: dict[str, float]
+    inferred: Future[list[Inferred]]
+    position: int = 0
     input_sha256: str = ""
 
 
@@ -82,7 +97,8 @@ def run_pipeline(
     Args:
         source: The frames.
         engine: What runs them.
-        in_flight: Frames on the device at once.
+        in_flight: Calls on the device at once, of one frame each, or of as many as the model was compiled for; the
+            last call is filled up.
         counts: Updated as frames are read, done and dropped.
         on_skip: Gets the error of an image that the model's input cannot be made of; without it, that is raised, too.
         keep_heads: Whether `Done` keeps what the device gave, and the digest of what it got, for a recording.
@@ -124,7 +140,7 @@ class _Run:
 
     def __post_init__(self) -> None:
         self.captured = BoundedQueue(BACKLOG, drop_oldest=self.source.live, on_drop=self._dropped)
-        self.sent = BoundedQueue(self.in_flight)
+        self.sent = BoundedQueue(self.in_flight * self.engine.current().images_per_call)
         self.decoded = BoundedQueue(BACKLOG)
         self.pool = ThreadPoolExecutor(self.in_flight, thread_name_prefix="infer")
         stages: list[tuple[Callable[[], None], BoundedQueue[Any] | None, BoundedQueue[Any]]] = [
@@ -152,17 +168,23 @@ class _Run:
                 return
 
     def _prepare(self) -> None:
+        group: list[_Prepared] = []  # of one session, whose calls take as many
         for number, frame in self.captured:
             try:
                 with _naming(number):
-                    sent = self._send(number, frame)
+                    prepared = self._prepared(number, frame, group)
             except ImageError as error:
                 if self.on_skip is None:
                     raise
                 self.on_skip(ImageError(f"{frame.name}: {error.message}", hint=error.hint))
                 continue
-            if not self.sent.put(sent):
-                return
+            group.append(prepared)
+            if len(group) >= prepared.session.images_per_call:
+                if not self._send(group):
+                    return
+                group = []
+        if group:
+            self._send(group)
 
     def _decode(self) -> None:
         for sent in self.sent:
@@ -171,18 +193,34 @@ class _Run:
             if not self.decoded.put(done):
                 return
 
-    def _send(self, number: int, frame: Frame) -> _Sent:
+    def _prepared(self, number: int, frame: Frame, group: Sequence[_Prepared]) -> _Prepared:
         times_ms: dict[str, float] = {}
-        session = self.engine.current()
+        session = group[0].session if group else self.engine.current()
         with _timing(times_ms, "prepare"):
             inputs, letterbox = session.prepare(frame.fed)
+        return _Prepared(number, frame, times_ms, session, inputs, letterbox)
 
-        def infer() -> Inferred:
-            with _timing(times_ms, "infer"):
-                return self.engine.infer(session, frame.fed, inputs, letterbox)
+    def _send(self, group: Sequence[_Prepared]) -> bool:
+        """Give frames to the device in one call; returns whether anybody still waits for them."""
+        call = self.pool.submit(self._infer, group)
+        for position, item in enumerate(group):
+            digest = _digest(item.inputs) if self.keep_heads and isinstance(item.inputs, np.ndarray) else ""
+            if not self.sent.put(_Sent(item.number, item.frame, item.times_ms, call, position, digest)):
+                return False
+        return True
 
-        digest = _digest(inputs) if self.keep_heads and isinstance(inputs, np.ndarray) else ""
-        return _Sent(number, frame, times_ms, self.pool.submit(infer), digest)
+    def _infer(self, group: Sequence[_Prepared]) -> list[Inferred]:
+        """Run a call; its time counts in equal shares for its frames."""
+        first, times_ms = group[0], dict[str, float]()
+        with _timing(times_ms, "infer"):
+            if first.session.images_per_call == 1:
+                inferred = [self.engine.infer(first.session, first.frame.fed, first.inputs, first.letterbox)]
+            else:
+                fed, inputs = [item.frame.fed for item in group], [item.inputs for item in group]
+                inferred = self.engine.infer_batch(first.session, fed, inputs, [item.letterbox for item in group])
+        for item in group:
+            item.times_ms["infer"] = times_ms["infer"] / len(group)
+        return inferred
 
     def _guarded(
         self, stage: Callable[[], None], upstream: BoundedQueue[Any] | None, downstream: BoundedQueue[Any]
@@ -202,7 +240,7 @@ class _Run:
 
 
 def _finish(sent: _Sent, *, keep_heads: bool) -> Done:
-    session, letterbox, heads = sent.inferred.result()
+    session, letterbox, heads = sent.inferred.result()[sent.position]
     with _timing(sent.times_ms, "decode"):
         results = session.decode(heads, letterbox)
     return Done(sent.frame, results, sent.number, sent.times_ms, heads if keep_heads else None, sent.input_sha256)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -56,6 +56,20 @@ class RecoveringSession:
             return session, letterbox, session.infer(inputs)
         except DeviceError as error:
             return self._recover(session, fed, error)
+
+    def infer_batch(
+        self,
+        session: Session,
+        fed: Sequence[Fed],
+        inputs: Sequence[npt.NDArray[Any] | Named],
+        boxes: Sequence[Letterbox],
+    ) -> list[Inferred]:
+        """Run several frames in one call, as `infer` does one; where the device fails, each frame again."""
+        try:
+            heads = session.infer_batch(inputs)
+        except DeviceError as error:
+            return [self._recover(session, frame, error) for frame in fed]
+        return [(session, box, of_frame) for box, of_frame in zip(boxes, heads, strict=True)]
 
     def _recover(self, failed: Session, fed: Fed, error: DeviceError) -> Inferred:
         with self._recovering:

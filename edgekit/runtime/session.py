@@ -7,7 +7,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
@@ -26,6 +26,7 @@ from edgekit.ops.pixels import normalised
 from edgekit.ops.prepare import prepare_image
 from edgekit.preprocess import ColorRange
 from edgekit.results import Results
+from edgekit.runtime.batches import infer_images
 from edgekit.runtime.device import Device, Tensors
 from edgekit.runtime.model_inputs import FLOAT_STAGES as FLOAT_STAGES
 from edgekit.runtime.model_inputs import prepare_arrays
@@ -141,8 +142,36 @@ class Session:
             ModelError: The inputs do not fit.
             DeviceError: The device fails.
         """
+        if self.images_per_call > 1:
+            return self.infer_batch([inputs])[0]
         named = inputs if isinstance(inputs, Mapping) else {self.spec.input.name: inputs}
         return self.device.infer(named)
+
+    @property
+    def images_per_call(self) -> int:
+        """How many images the device takes at once: 1 but for a model that was compiled with --batch."""
+        return self.spec.input.batch if self.spec.stage == "bin" else 1
+
+    def infer_batch(self, inputs: Sequence[npt.NDArray[Any] | Named]) -> list[Tensors]:
+        """Run several images, as many per call as the model takes; see `infer`.
+
+        Args:
+            inputs: Of each image, as `prepare` makes them. The last call is filled up with its last image.
+
+        Returns:
+            Of each image what `infer` gives.
+        """
+        if self.images_per_call == 1:
+            return [self.infer(item) for item in inputs]
+        name = self.spec.input.name
+        arrays = [item[name] if isinstance(item, Mapping) else item for item in inputs]
+        return infer_images(self.device, name, arrays, self.images_per_call)
+
+    def predict_batch(self, images: Sequence[npt.NDArray[np.uint8] | Named]) -> list[Results]:
+        """Run several images to their results, as many per call as the model takes; see `predict`."""
+        prepared = [self.prepare(image) for image in images]
+        heads = self.infer_batch([inputs for inputs, _ in prepared])
+        return [self.decode(of_image, box) for of_image, (_, box) in zip(heads, prepared, strict=True)]
 
     def decode(self, heads: Mapping[str, npt.NDArray[Any]], letterbox: Letterbox) -> Results:
         """Decode the device's outputs to results in pixels of the original image; see `Decoder`."""

@@ -16,6 +16,7 @@ from typing import Any
 from edgekit.artifacts import SIM_MAGIC as MAGIC
 from edgekit.errors import ModelError
 from edgekit.files import write_bytes
+from edgekit.preprocess import MAX_BATCH
 from edgekit.spec import INPUT_KINDS, MARCHES, InputKind, March
 from edgekit.text import parse_json
 from edgekit.version import __version__
@@ -31,7 +32,8 @@ HINT = "compile it again (edgekit compile --toolchain sim); the file may be trun
 class SimBin:
     """A simulated `.bin` as read: `removed` are the HzDequantize nodes whose outputs come out as raw integers.
 
-    `input_kind` is the first input's; `input_kinds` those of all, by name, where there are several.
+    `input_kind` is the first input's; `input_kinds` those of all, by name, where there are several. `batch`: images per
+    call; the graph is that of one.
     """
 
     graph: bytes
@@ -40,6 +42,7 @@ class SimBin:
     removed: tuple[str, ...]
     tools: Mapping[str, str]
     input_kinds: Mapping[str, InputKind] = field(default_factory=dict)
+    batch: int = 1
 
 
 def write_sim_bin(
@@ -50,6 +53,7 @@ def write_sim_bin(
     removed: Sequence[str] = (),
     input_kind: InputKind | None = None,
     input_kinds: Mapping[str, InputKind] | None = None,
+    batch: int = 1,
     tools: Mapping[str, str] | None = None,
 ) -> None:
     """Write a quantized graph as a simulated `.bin`, whole or not at all.
@@ -60,6 +64,7 @@ def write_sim_bin(
         march: Architecture that it stands in for.
         removed: Names of HzDequantize nodes whose outputs come out as raw integers.
         input_kind: Kind of image that it takes; None: read off the graph.
+        batch: Images per call; the graph is that of one.
         input_kinds: Of a graph with several inputs, the kind of each by name; None: read off the graph.
         tools: Name -> version of what made it.
 
@@ -75,6 +80,7 @@ def write_sim_bin(
         "march": march,
         "input": input_kind or next(iter(kinds.values())),
         **({"inputs": kinds} if len(kinds) > 1 else {}),
+        **({"batch": batch} if batch > 1 else {}),
         "removed": list(removed),
         "tools": {"edgekit": __version__, **(tools or {})},
         "size": len(graph),
@@ -121,7 +127,13 @@ def read_sim_bin(path: Path) -> SimBin:
     if hashlib.sha256(graph).hexdigest() != header["sha256"]:
         raise ModelError(f"{path}: the graph's SHA-256 is not that of the header, expected them to match", hint=HINT)
     return SimBin(
-        graph, header["march"], header["input"], tuple(header["removed"]), header["tools"], header.get("inputs", {})
+        graph,
+        header["march"],
+        header["input"],
+        tuple(header["removed"]),
+        header["tools"],
+        header.get("inputs", {}),
+        header.get("batch", 1),
     )
 
 
@@ -158,6 +170,8 @@ def _checked_header(header: Any, location: str) -> dict[str, Any]:
     require(header.get("input") in INPUT_KINDS, "input", "one of " + ", ".join(INPUT_KINDS))
     kinds = header.get("inputs", {})
     named_kinds = isinstance(kinds, dict) and all(kind in INPUT_KINDS for kind in kinds.values())
+    batch = header.get("batch", 1)
+    require(type(batch) is int and 1 <= batch <= MAX_BATCH, "batch", f"1..{MAX_BATCH}")
     require(named_kinds, "inputs", "a kind for each input, " + ", ".join(INPUT_KINDS))
     require(type(size) is int and 0 < size <= MAX_PAYLOAD_BYTES, "size", f"1..{MAX_PAYLOAD_BYTES}")
     require(isinstance(digest, str) and len(digest) == 64, "sha256", "64 hex digits")

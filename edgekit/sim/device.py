@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -50,7 +51,7 @@ def open_sim_device(
             raise ModelError(f"{path} already says which outputs are raw", hint="give raw names to a graph only")
         container = read_sim_bin(path)
         graph = strip_dequantize(load_graph(container.graph), container.removed)
-        return SimDevice(graph, execution=execution, threads=threads, input_kinds=_recorded_kinds(graph, container))
+        return SimDevice(graph, execution=execution, threads=threads, container=container)
     graph = load_graph(path)
     names = _raw_names(graph, spec) if raw is None else raw
     return SimDevice(strip_dequantize(graph, names), execution=execution, threads=threads)
@@ -62,12 +63,14 @@ class SimDevice:
     kind = "sim"
 
     def __init__(
-        self, graph: Graph, *, execution: str = "fast", threads: int = 2, input_kinds: Mapping[str, str] | None = None
+        self, graph: Graph, *, execution: str = "fast", threads: int = 2, container: SimBin | None = None
     ) -> None:
         self.graph = graph
-        self.input_kinds = {**graph_input_kinds(graph), **(input_kinds or {})}
-        self.inputs = tuple(_input_info(name, kind, self.input_kinds[name]) for name, kind in graph.inputs.items())
-        self.outputs = tuple(_output_info(output) for output in graph.outputs.values())
+        self.batch = container.batch if container else 1
+        self.input_kinds = {**graph_input_kinds(graph), **(_recorded_kinds(graph, container) if container else {})}
+        inputs = (_input_info(name, kind, self.input_kinds[name]) for name, kind in graph.inputs.items())
+        self.inputs = tuple(_of_batch(info, self.batch) for info in inputs)
+        self.outputs = tuple(_of_batch(_output_info(output), self.batch) for output in graph.outputs.values())
         self.notes = execution_notes(graph)
         self._executor: Executor | None = make_executor(graph, execution=execution, threads=threads)
 
@@ -80,7 +83,8 @@ class SimDevice:
         """Run one or more frames; `keep` asks for intermediate tensors by name, too.
 
         Inputs: as `edgekit.sim.input.graph_input` says; more frames than the graph's batch run one after the
-        other and come out along the first axis. Raises ModelError on inputs that do not fit.
+        other and come out along the first axis. A `.bin` of several images per call takes that many, as on the board.
+        Raises ModelError on inputs that do not fit.
         """
         executor = self._executor
         if executor is None:
@@ -94,6 +98,11 @@ class SimDevice:
         steps = {len(value) // self.graph.inputs[name].shape[0] for name, value in fed.items()}
         if len(steps) > 1:
             raise ModelError(f"inputs hold {sorted(steps)} frames, expected one number", hint="feed equal batches")
+        if self.batch > 1 and steps != {self.batch}:
+            raise ModelError(
+                f"inputs hold {steps.pop()} frames, expected {self.batch}: the model takes as many per call",
+                hint="use Session.predict_batch, which fills calls up",
+            )
         results = [executor.run(self._frame(fed, step), keep) for step in range(steps.pop())]
         if len(results) == 1:
             return results[0]
@@ -124,6 +133,11 @@ def _raw_names(graph: Graph, spec: ModelSpec | None) -> list[str]:
     integers = {head.name for head in spec.outputs if head.dtype != "float32"} if spec else set()
     removable = [node for node in graph.nodes if isinstance(node.operator, Dequantize)]
     return [node.name for node in removable if node.outputs[0] in integers & set(graph.outputs)]
+
+
+def _of_batch(info: TensorInfo, batch: int) -> TensorInfo:
+    """A tensor as a call of `batch` frames has it."""
+    return replace(info, shape=(info.shape[0] * batch, *info.shape[1:])) if batch > 1 else info
 
 
 def _input_info(name: str, expected: Any, kind: str) -> TensorInfo:

@@ -107,6 +107,11 @@ def _only_bpu_node(info: BinInfo) -> Any:
     """The one part of the model that runs on the BPU; what runs on the CPU may only be Dequantize."""
     bpu = [node for node in info.nodes if not node.on_cpu]
     others = sorted({node.op_type for node in info.nodes if node.on_cpu} - {"Dequantize"})
+    if info.inputs and info.inputs[0].shape[:1] != (1,):
+        raise DeviceError(
+            f"{info.path} takes {info.inputs[0].shape[0]} images per call, expected one here",
+            hint="use --device sim: it runs the same integers image by image",
+        )
     if len(bpu) != 1 or others or len(info.inputs) != 1:
         raise DeviceError(
             f"{info.path} has {len(bpu)} BPU parts, {len(info.inputs)} inputs and on the CPU {others or 'nothing'}, "

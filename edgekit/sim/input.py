@@ -41,7 +41,7 @@ def graph_input(value: np.ndarray, expected: TensorType, name: str) -> np.ndarra
     """`value` as the graph takes it, its first axis a multiple of the graph's batch.
 
     Accepted: the graph's own dtype and shape; uint8 pixels of that shape; for a YUV input also NV12 as flat
-    uint8 (H*W*3/2,) or (N, H*W*3/2). Raises ModelError for anything else.
+    uint8 (H*W*3/2,), (N, H*W*3/2) or as long, one behind the other. Raises ModelError for anything else.
     """
     value = np.asarray(value)
     if expected.dtype == np.int8 and value.dtype == np.uint8:
@@ -62,7 +62,8 @@ def _is_nv12(value: np.ndarray, expected: TensorType) -> bool:
 
 def _yuv444(value: np.ndarray, expected: TensorType, name: str) -> np.ndarray:
     height, width = expected.shape[1:3]
-    frames = value.reshape(-1, value.shape[-1])
+    length = height * width * 3 // 2
+    frames = value.reshape(-1, length if value.ndim == 1 and value.size % length == 0 else value.shape[-1])
     try:
         return np.stack([nv12_to_yuv444(frame, (width, height)) for frame in frames])
     except ImageError as error:

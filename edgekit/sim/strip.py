@@ -52,6 +52,7 @@ def strip_sim_bin(
         removed=(*container.removed, *plan.removed),
         input_kind=container.input_kind,
         input_kinds=container.input_kinds,
+        batch=container.batch,
         tools=container.tools,
     )
     return plan, None if spec is None else _write_sidecar(output, spec)

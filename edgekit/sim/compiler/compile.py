@@ -119,20 +119,22 @@ def _write_models(prepared: PreparedModel, quantized: QuantizedGraph, build_dir:
 
     prefix, march = prepared.job.prefix, prepared.job.march
     kinds = {source.name: source.kind for source in prepared.inputs}
-    first = prepared.inputs[0].kind
+    first, batch = prepared.inputs[0].kind, prepared.job.batch
     data = quantized.model.SerializeToString(deterministic=True)
     spec = quantized_spec(prepared.job, prepared.graph, *prepared.inputs)
     raw = raw_heads(spec, prepared.graph, quantized)
     paths = {part: build_dir / part_name(prefix, part) for part in (QUANTIZED_PART, BIN_PART, MODIFIED_PART)}
     removed = dequantize_nodes(prepared.graph, raw)
     write_bytes(paths[QUANTIZED_PART], data)
-    write_sim_bin(paths[BIN_PART], data, march=march, input_kind=first, input_kinds=kinds)
-    write_sim_bin(paths[MODIFIED_PART], data, march=march, input_kind=first, input_kinds=kinds, removed=removed)
+    write_sim_bin(paths[BIN_PART], data, march=march, input_kind=first, input_kinds=kinds, batch=batch)
+    write_sim_bin(
+        paths[MODIFIED_PART], data, march=march, input_kind=first, input_kinds=kinds, batch=batch, removed=removed
+    )
     related: dict[str, Path] = {QUANTIZED_PART: paths[QUANTIZED_PART]}
     specs: dict[str, ModelSpec] = {
         QUANTIZED_PART: replace(spec, files={"model": file_ref(paths[QUANTIZED_PART])}),
-        BIN_PART: bin_spec(spec, {"model": paths[BIN_PART], **related}),
-        MODIFIED_PART: bin_spec(with_raw_heads(spec, raw), {"model": paths[MODIFIED_PART], **related}),
+        BIN_PART: bin_spec(spec, {"model": paths[BIN_PART], **related}, batch=batch),
+        MODIFIED_PART: bin_spec(with_raw_heads(spec, raw), {"model": paths[MODIFIED_PART], **related}, batch=batch),
     }
     for part, path in paths.items():
         save_spec(path.with_suffix(".json"), specs[part])

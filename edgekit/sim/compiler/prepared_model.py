@@ -81,10 +81,8 @@ def requested_int16(job: CompileJob, graph: FloatGraph) -> frozenset[str]:
 def check_options(job: CompileJob) -> None:
     """Refuse, by name, what would change the result and is not done here."""
     group, calibration = job.config.model_parameters, job.config.calibration_parameters
-    batch = job.config.input_parameters.input_batch
     unsupported_options = {
         "input_parameters.input_layout_train NHWC": any(item.source.layout_train == "NHWC" for item in job.inputs),
-        "input_parameters.input_batch": batch is not None and batch > 1,
         "calibration_parameters.preprocess_on": calibration.preprocess_on,
         "model_parameters.output_nodes": group.output_nodes,
         "calibration_parameters.run_on_cpu": calibration.run_on_cpu,

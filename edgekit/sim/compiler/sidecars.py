@@ -56,12 +56,16 @@ def _as_fed(spec: ModelSpec, inputs: Mapping[str, BoardInput]) -> list[InputSpec
             f"the model has {sorted(inputs)}",
             hint="run edgekit cut again so that the sidecar fits the model",
         )
-    return [replace(item, kind=inputs[item.name].kind, layout=inputs[item.name].layout) for item in spec.inputs]
+    fed = inputs  # the integer graph is that of one image; only the .bin takes several
+    return [replace(item, kind=fed[item.name].kind, layout=fed[item.name].layout, batch=1) for item in spec.inputs]
 
 
-def bin_spec(spec: ModelSpec, files: Mapping[str, Path]) -> ModelSpec:
+def bin_spec(spec: ModelSpec, files: Mapping[str, Path], *, batch: int = 1) -> ModelSpec:
     """The sidecar of the .bin whose outputs are all floats; `files` are the related files by part."""
-    return replace(spec, stage="bin", files={**spec.files, **{part: file_ref(p) for part, p in files.items()}})
+    fed = replace(spec.input, batch=batch)
+    return replace(
+        spec, stage="bin", input=fed, files={**spec.files, **{part: file_ref(p) for part, p in files.items()}}
+    )
 
 
 def raw_heads(spec: ModelSpec, graph: FloatGraph, quantized: QuantizedGraph) -> dict[str, HeadSpec]:
