@@ -184,7 +184,7 @@ def cut_graph(
     if holds_halves(model):
         rewritten = ("float16 to float32", *rewritten)
     left = tuple(n.name or n.output[0] for n in finished.graph.node if n.op_type in CPU_OPS)
-    notes = (*match.spec.notes, *start.notes, *quantization_notes(declared), *proven)
+    notes = (*match.spec.notes, *start.notes, *quantization_notes(declared, match.spec.anchors), *proven)
     spec = replace(_with_inputs(match.spec, model, options, known), notes=notes)
     return Cut(finished, spec, match.dropped, rewritten, left)
 

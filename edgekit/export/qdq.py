@@ -7,6 +7,7 @@ model, whose weights lie on their grids.
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,8 +17,9 @@ import onnx
 from onnx import helper, numpy_helper
 
 from edgekit.errors import ModelError
+from edgekit.export.decoder_constants import restored_constants
 from edgekit.graph.declared_quantization import DeclaredQuantization
-from edgekit.graph.onnx_graph import GraphIndex, attributes, index_graph
+from edgekit.graph.onnx_graph import GraphIndex, attributes, declared_shape, graph_inputs, index_graph
 
 QUANTIZE, DEQUANTIZE = "QuantizeLinear", "DequantizeLinear"
 # Operations on integers that no float graph stands behind one to one.
@@ -26,6 +28,7 @@ INTEGER_OPS = (
     *("ConvInteger", "MatMulInteger", "DynamicQuantizeLinear", "QGemm"),
 )
 MOVES = ("Reshape", "Transpose", "Slice", "Concat", "MaxPool", "Resize", "Squeeze", "Unsqueeze", "Flatten", "Split")
+WEIGHTED = ("Conv", "ConvTranspose", "Gemm", "MatMul")
 NOT_NEGATIVE = ("Relu", "Sigmoid", "HardSigmoid", "Softmax", "Exp", "Abs", "Sqrt")
 Array = npt.NDArray[Any]
 
@@ -35,6 +38,7 @@ class _Removal:
     """The graph while its pairs are taken out."""
 
     index: GraphIndex
+    size_wh: tuple[int, int] | None  # of the image; None where it is not fixed
     alias: dict[str, str] = field(default_factory=dict)  # tensor of a pair -> the float tensor that it stands for
     constants: dict[str, Array] = field(default_factory=dict)  # weights, dequantized
     thresholds: dict[str, float] = field(default_factory=dict)
@@ -64,7 +68,7 @@ def remove_qdq(model: onnx.ModelProto) -> tuple[onnx.ModelProto, DeclaredQuantiz
     Raises:
         ModelError: The graph computes on integers (QLinearConv, ...), or computes its scales.
     """
-    removal = _Removal(index_graph(model))
+    removal = _Removal(index_graph(model), _image_size(model))
     kept = []
     for node in model.graph.node:
         if node.op_type in INTEGER_OPS:
@@ -91,14 +95,34 @@ def remove_qdq(model: onnx.ModelProto) -> tuple[onnx.ModelProto, DeclaredQuantiz
     return plain, DeclaredQuantization(thresholds, removal.weight_scales)
 
 
-def quantization_notes(declared: DeclaredQuantization) -> tuple[str, ...]:
-    """What to say of a model whose quantization is its export's."""
+def quantization_notes(
+    declared: DeclaredQuantization, anchors: Sequence[Sequence[tuple[float, float]]] = ()
+) -> tuple[str, ...]:
+    """Return what to say of a model whose quantization is its export's.
+
+    Args:
+        declared: What the export says.
+        anchors: Anchor boxes in pixels, stride by stride, if its decoder has them.
+    """
     if not declared:
         return ()
+    sides = [2 * side for of_stride in anchors for anchor in of_stride for side in anchor]
+    rounded = (
+        "anchor boxes stand as the quantizer left them, which may be a pixel beside those that were trained: leave the "
+        "decoder out of the quantization (nodes_to_exclude)",
+    )
     return (
         f"quantized in training or by a quantizer (Q/DQ): {len(declared.thresholds)} thresholds and the grids of "
         f"{len(declared.weight_scales)} weights are taken from there",
+        *(rounded if any(side != round(side) for side in sides) else ()),
     )
+
+
+def _image_size(model: onnx.ModelProto) -> tuple[int, int] | None:
+    """Width and height of the first input that is an image of a fixed size."""
+    shapes = [declared_shape(value) for value in graph_inputs(model)]
+    sizes = [(shape[3], shape[2]) for shape in shapes if len(shape) == 4 and min(shape[2:]) > 0]
+    return sizes[0] if sizes else None
 
 
 def _take_quantize(removal: _Removal, node: onnx.NodeProto) -> None:
@@ -132,25 +156,10 @@ def _take_dequantize(removal: _Removal, node: onnx.NodeProto) -> None:
         return
     steps, points = _along(node, scale, integers), _along(node, zero_point, integers)
     values = (integers.astype(np.float64) - points.astype(np.float64)) * steps
-    restored = _restored(values, steps)
+    restored = restored_constants(values, steps, removal.size_wh)
     removal.constants[output] = np.asarray(values if restored is None else restored, np.float32)
     if restored is None and integers.dtype != np.int32 and integers.ndim > 1:
         removal.weight_scales[output] = tuple(float(step) for step in scale.ravel())
-
-
-def _restored(values: npt.NDArray[np.float64], steps: Array) -> npt.NDArray[np.float64] | None:
-    """Round numbers that a quantizer moved: cell centres k + 1/2, strides and bins k, or multiples of 1/2.
-
-    None where not all values lie within half a step of such numbers, as learned weights never do.
-    """
-    if values.size < 2:
-        return None
-    for spacing, offset in ((1.0, 0.5), (1.0, 0.0), (0.5, 0.0)):
-        numbers = np.rint((values - offset) / spacing) * spacing + offset
-        near = np.abs(numbers - values) <= steps * (0.5 + 1e-3)
-        if float(np.max(steps)) < spacing and bool(near.all()):
-            return numbers
-    return None
 
 
 def _parameters(removal: _Removal, node: onnx.NodeProto) -> tuple[npt.NDArray[np.float64], Array]:
@@ -232,19 +241,59 @@ def _joined(removal: _Removal, nodes: list[onnx.NodeProto], ends: set[str]) -> l
     """The nodes with every reader of a pair at the float tensor; graph outputs keep their names."""
     for node in nodes:
         node.input[:] = [removal.source(name) for name in node.input]
-    result = _with_relus(removal, nodes)
+    result = _with_relus(removal, nodes, _activated(removal, nodes, {removal.source(end) for end in ends}))
     for end in sorted(ends & set(removal.alias)):
         result.append(helper.make_node("Identity", [removal.source(end)], [end], name=f"{end}_identity"))
     return result
 
 
-def _with_relus(removal: _Removal, nodes: list[onnx.NodeProto]) -> list[onnx.NodeProto]:
+def _activated(removal: _Removal, nodes: list[onnx.NodeProto], ends: set[str]) -> set[str]:
+    """The tensors behind which a dropped Relu can have stood: further layers read them, or a layer's are an output.
+
+    What a decoder makes of a head may never be negative on calibration images, either; there was no Relu.
+    """
+    producers = {name: node for node in nodes for name in node.output}
+    makers = {name for node in nodes if _has_weights(removal, node) for name in node.output}
+    todo = [name for node in nodes if _has_weights(removal, node) for name in node.input[:1]]
+    activated = _behind(ends, producers, MOVES) & makers
+    while todo:
+        name = todo.pop()
+        if name in activated or name not in producers:
+            continue
+        activated.add(name)
+        if producers[name].op_type != "Softmax":  # its logits are no activations
+            todo.extend(producers[name].input)
+    return activated
+
+
+def _behind(ends: set[str], producers: Mapping[str, onnx.NodeProto], moves: Collection[str]) -> set[str]:
+    """The tensors that outputs are copies of, and the outputs themselves."""
+    reached, todo = set(ends), list(ends)
+    while todo:
+        node = producers.get(todo.pop())
+        if node is not None and node.op_type in moves:
+            todo.extend(set(node.input) - reached)
+            reached.update(node.input)
+    return reached
+
+
+def _has_weights(removal: _Removal, node: onnx.NodeProto) -> bool:
+    """Whether a node multiplies by learned numbers: a convolution or product, but not a decoder's expectation."""
+    if node.op_type not in WEIGHTED or len(node.input) < 2:
+        return False
+    weight = removal.constants.get(node.input[1], removal.index.constants.get(node.input[1]))
+    if weight is None:
+        return False
+    return not (node.op_type == "Conv" and weight.size and np.array_equal(weight.ravel(), np.arange(weight.size)))
+
+
+def _with_relus(removal: _Removal, nodes: list[onnx.NodeProto], activated: set[str]) -> list[onnx.NodeProto]:
     """A Relu takes the tensor's name where a pair cut it off at zero (quantizers drop the Relu before such pairs)."""
     result = []
     for node in nodes:
         result.append(node)
         for position, name in enumerate(node.output):
-            if name in removal.relus:
+            if name in removal.relus and name in activated:
                 node.output[position] = f"{name}_unbounded"
                 result.append(helper.make_node("Relu", [node.output[position]], [name], name=removal.relus[name]))
     return result

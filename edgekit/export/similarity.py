@@ -97,7 +97,8 @@ def _ends(index: GraphIndex, shapes: Shapes, node: onnx.NodeProto) -> list[str]:
             break
         name = readers[0].output[0]
     ranks = {candidate: len(shapes.get(candidate, ())) for candidate in names}
-    sound = [c for c in names if ranks[c] in (3, 4) and shapes[c][0] == 1 and shapes[c][1] <= MAX_CHANNELS * 8]
+    sound = [c for c in names if ranks[c] in (3, 4) and shapes[c][0] == 1 and min(shapes[c]) > 0]
+    sound = [c for c in sound if shapes[c][1] <= MAX_CHANNELS * 8]
     return sorted(sound, key=lambda c: (-ranks[c], -names.index(c)))
 
 
@@ -113,7 +114,8 @@ def _begins(index: GraphIndex, shapes: Shapes, data: str, end: tuple[int, ...]) 
             continue
         visited.add(name)
         shape = shapes.get(name, ())
-        if len(shape) == 4 and shape[0] == 1 and 0 < shape[1] <= MAX_CHANNELS and shape[2] * shape[3] == cells:
+        is_map = len(shape) == 4 and shape[0] == 1 and min(shape) > 0 and shape[1] <= MAX_CHANNELS
+        if is_map and shape[2] * shape[3] == cells:
             names.append(name)
         if node.op_type != "Conv":
             todo.extend(node.input)

@@ -177,6 +177,55 @@ def test_weights_that_left_their_grid_have_none() -> None:
     assert declared.grid("v", weight, axis=0) is None
 
 
+def test_a_head_whose_pair_begins_at_zero_has_no_relu(tmp_path: Path) -> None:
+    """Distances of boxes are hardly ever negative; a Relu behind the head would be none of the decoder's."""
+    path = save_tiny_yolo(tmp_path / "stock.onnx", family="yolo26", opset=13, size_wh=(160, 96))
+    cut = cut_graph(qdq_twin(path, symmetric=False)).model
+    assert not any(node.op_type == "Relu" for node in cut.graph.node)
+
+
+@pytest.mark.parametrize(("behind", "relus"), [("Conv", 1), ("Mul", 0), ("", 1), ("Reshape", 1), ("Softmax", 0)])
+def test_a_dropped_relu_stood_in_front_of_layers_and_outputs_alone(behind: str, relus: int) -> None:
+    model = pair_graph(low=-128)
+    last = model.graph.node[-1]
+    constants: dict[str, np.ndarray] = {
+        "Mul": np.full((1, 4, 1, 1), 0.5, np.float32),
+        "Reshape": np.array([1, 2, 8, 6], np.int64),
+    }
+    shapes = {"Conv": [1, 2, 4, 6], "Reshape": [1, 2, 8, 6]}
+    if behind in constants:
+        model.graph.initializer.append(numpy_helper.from_array(constants[behind], "k"))
+    if behind == "":
+        model.graph.node.remove(last)
+        model.graph.node[-1].output[0] = "out"
+    elif behind != "Conv":
+        inputs = ["yd", "k"] if behind in constants else ["yd"]
+        last.CopyFrom(helper.make_node(behind, inputs, ["out"], "last"))
+    shape = shapes.get(behind, [1, 4, 4, 6])
+    model.graph.output[0].CopyFrom(helper.make_tensor_value_info("out", TensorProto.FLOAT, shape))
+    onnx.checker.check_model(model, full_check=True)
+    assert [node.op_type for node in remove_qdq(model)[0].graph.node].count("Relu") == relus
+
+
+@pytest.mark.parametrize("task", ["detect", "segment"])
+@pytest.mark.parametrize("symmetric", [True, False])
+def test_a_quantized_decoder_with_anchors_is_cut_with_proof(tmp_path: Path, task: str, symmetric: bool) -> None:
+    path = save_tiny_yolo(tmp_path / "stock.onnx", family="yolov5", task=task, opset=13, size_wh=(320, 256))
+    stock = cut_graph(onnx.load(path)).spec.anchors
+    twin = cut_graph(qdq_twin(path, per_channel=False, symmetric=symmetric)).spec
+    np.testing.assert_allclose(twin.anchors, stock, atol=0.75)  # half a step of the largest one
+    rounded = bool(np.any(np.asarray(twin.anchors) % 0.5))
+    assert any("anchor boxes stand" in note for note in twin.notes) == rounded == symmetric
+
+
+@pytest.mark.parametrize("symmetric", [True, False])
+def test_a_grid_of_more_steps_than_a_quantizer_has_is_restored(tmp_path: Path, symmetric: bool) -> None:
+    """At 1280 pixels the steps of cell centres are above 1; the size of the image says what they were."""
+    for family, task in (("yolov8", "pose"), ("yolov5", "detect")):
+        path = save_tiny_yolo(tmp_path / f"{family}.onnx", family=family, task=task, opset=13, size_wh=(1280, 64))
+        assert cut_graph(qdq_twin(path, per_channel=False, symmetric=symmetric)).spec.family == family
+
+
 def test_a_large_grid_is_restored_by_its_cell_centres(tmp_path: Path) -> None:
     """At 640 pixels the step of the anchor points is above 1/2: neighbouring multiples of 1/2 would be ambiguous."""
     path = save_tiny_yolo(tmp_path / "stock.onnx", opset=13, size_wh=(640, 64))

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import onnx
 from fuzzing.kinds import KINDS
 
 from tests.logs.synthetic_bin import compiled_bin
@@ -20,6 +21,7 @@ from tests.sim.synthetic import NodeSpec, graph_bytes
 
 REFUSED, READ = "refused", "ok"
 MAP = 2  # the first class map among the seeds of exports
+WORDS = 5  # the first open vocabulary
 
 
 @dataclass(frozen=True)
@@ -51,6 +53,14 @@ def repeated_names(first: str = "conv", second: str = "conv") -> bytes:
     """Two convolutions of different widths under one name: a plan by names ran one with the other's channels."""
     nodes = [convolution(("x", "w1"), "a", first, 64), convolution(("a", "w2"), "y", second, 4)]
     return graph_bytes(nodes, {"x": ("int8", (1, 8, 8, 4))}, {"y": ("int8", (1, 8, 8, 4))})
+
+
+def dilated_words() -> bytes:
+    """An open vocabulary in front of whose embeddings a dilation leaves less than nothing of the map."""
+    model = onnx.ModelProto.FromString(KINDS["exports"].seeds()[WORDS])
+    node = next(node for node in model.graph.node if node.name == "/model.22/cv3.2/cv3.2.0/conv/Conv")
+    next(a for a in node.attribute if a.name == "dilations").ints[:] = [15, 15]
+    return model.SerializeToString()
 
 
 def requantize(axis: int) -> bytes:
@@ -227,6 +237,7 @@ PAST = (
     Crash("an input of an unknown type", "stock", lambda: declared(element=-1)),
     Crash("a classifier without outputs", "network", lambda: without_outputs("network")),
     Crash("a cut map without outputs", "exports", lambda: without_outputs("exports", MAP)),
+    Crash("a map of negative height in front of embeddings", "exports", dilated_words),
     Crash("a node without outputs", "network", lambda: without_outputs("network", of_node=True)),
     Crash("a Q/DQ pair without scales", "network", lambda: pair_with(np.zeros(0, np.float32))),
     Crash("a Q/DQ pair with two scales of four channels", "network", lambda: pair_with(np.ones(2, np.float32))),
