@@ -22,8 +22,12 @@ from edgekit.output.writer import write_image
 from edgekit.ptq import load_config
 from edgekit.results import Detections
 from edgekit.runtime.batches import infer_images
+from edgekit.runtime.board import fit_to_device
 from edgekit.runtime.device import TensorInfo, Tensors
-from edgekit.runtime.session import load
+from edgekit.runtime.hbm import HbmDevice
+from edgekit.runtime.pyeasy import PyeasyDevice
+from edgekit.runtime.session import Session, load
+from edgekit.sim import hbm_runtime, pyeasy_dnn
 from edgekit.spec import InputKind, load_spec, sidecar_path
 from tests.sim.compiler.works import image
 from tests.tiny_yolo import save_tiny_yolo
@@ -147,9 +151,23 @@ def test_batches_have_limits(batch: int) -> None:
         InputOptions(batch=batch)
 
 
-def test_a_sidecar_of_another_batch_is_refused(tmp_path: Path, images: Path) -> None:
-    from edgekit.runtime.board import fit_to_device
+@pytest.mark.parametrize("kind", ["nv12", "rgb"])
+@pytest.mark.parametrize("library", [PyeasyDevice, HbmDevice])
+def test_the_boards_libraries_take_the_batch(
+    tmp_path: Path, images: Path, kind: InputKind, library: type[PyeasyDevice] | type[HbmDevice]
+) -> None:
+    binary = build(tmp_path, images, kind, 2)
+    module: Any = pyeasy_dnn if library is PyeasyDevice else hbm_runtime
+    spec = load_spec(sidecar_path(binary))
+    device = library(binary, module=module)
+    fed = [image(seed) for seed in range(3)]
+    with load(binary) as expected, Session(fit_to_device(spec, device, location="m.bin"), device) as session:
+        for a, b in zip(session.predict_batch(fed), expected.predict_batch(fed), strict=True):
+            assert isinstance(a, Detections) and isinstance(b, Detections)
+            np.testing.assert_array_equal(a.boxes_xyxy, b.boxes_xyxy)
 
+
+def test_a_sidecar_of_another_batch_is_refused(tmp_path: Path, images: Path) -> None:
     binary = build(tmp_path, images, "rgb", 2)
     with load(binary) as session:
         spec = session.spec

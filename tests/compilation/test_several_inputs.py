@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
+from typing import Any, cast
 
 import numpy as np
 import onnx
@@ -22,7 +24,10 @@ from edgekit.output.writer import write_image
 from edgekit.ptq import load_config
 from edgekit.results import RawOutputs
 from edgekit.runtime.array_source import open_samples
-from edgekit.runtime.session import load
+from edgekit.runtime.board import fit_to_device
+from edgekit.runtime.pyeasy import PyeasyDevice
+from edgekit.runtime.session import Session, load
+from edgekit.sim import pyeasy_dnn
 from edgekit.spec import InputKind, load_spec, sidecar_path
 from tests.sim.compiler.works import image
 from tests.tiny_inputs import NETS, gray
@@ -95,6 +100,22 @@ def test_int8_agrees_with_float(tmp_path: Path, net: str, kind: InputKind) -> No
             assert isinstance(a, RawOutputs) and isinstance(b, RawOutputs)
             assert list(a.arrays) == list(b.arrays)
             assert min(cosine(a.arrays[name], b.arrays[name]) for name in a.arrays) > 0.995
+
+
+@pytest.mark.parametrize("net", NETS)
+def test_the_boards_library_takes_every_input(tmp_path: Path, net: str) -> None:
+    made = make(tmp_path, net, "nv12")
+    binary = compile_model(made.yaml_path, toolchain="sim").bin_path
+    device = PyeasyDevice(binary, module=cast(Any, pyeasy_dnn))
+    spec = fit_to_device(load_spec(sidecar_path(binary)), device, location="m.bin")
+    with load(binary) as expected, Session(spec, device) as session:
+        a, b = session.predict(sample(net, 30)), expected.predict(sample(net, 30))
+        assert isinstance(a, RawOutputs) and isinstance(b, RawOutputs)
+        for name, values in b.arrays.items():
+            np.testing.assert_array_equal(a.arrays[name], values)
+    other = replace(spec, input=replace(spec.input, name="other"))
+    with pytest.raises(ModelError, match="its sidecar says 'other'"):
+        fit_to_device(other, device, location="m.bin")
 
 
 def test_the_yaml_describes_every_input_with_its_own_folder(tmp_path: Path) -> None:

@@ -46,7 +46,7 @@ def collect_build(
         parts=_parts(job, build_dir),
         output_cosines={row.name: row.cosine for row in log.output_rows if row.cosine is not None},
         node_cosines={row.name: row.cosine for row in log.nodes if row.cosine is not None},
-        notes=_notes(log, records),
+        notes=_notes(log, records, job.batch),
         record={
             "location": f"{toolchain.kind}: {toolchain.location}",
             "versions": dict(toolchain.versions()),
@@ -105,12 +105,13 @@ def _write_sidecars(job: CompileJob, folder: Path, parts: Mapping[str, str]) -> 
     return {f"{part}_sidecar": sidecar_path(folder / parts[part]).name for part in specs}
 
 
-def _notes(log: MapperLog, records: Mapping[str, Mapping[str, Any]]) -> tuple[str, ...]:
+def _notes(log: MapperLog, records: Mapping[str, Mapping[str, Any]], batch: int) -> tuple[str, ...]:
     on_cpu = [row.name for row in log.nodes if row.on == "CPU"]
     notes = [str(note) for record in records.values() for note in record.get("notes", [])]
     if on_cpu:
         notes.append(f"{len(on_cpu)} nodes run on the board's CPU: {', '.join(on_cpu[:4])}")
-    notes += [f"static estimate: {e.fps:.1f} FPS, {e.latency_us / 1000:.2f} ms per frame" for e in log.estimates]
+    each = "frame" if batch == 1 else f"call of {batch} images"
+    notes += [f"static estimate: {e.fps:.1f} FPS, {e.latency_us / 1000:.2f} ms per {each}" for e in log.estimates]
     return tuple(dict.fromkeys(notes))
 
 
