@@ -199,7 +199,7 @@ def _located(
         joined, similarities = fold_similarities(four_axes)
         match = find_heads(joined, start.size_wh, options, known=known, inputs=start.inputs)
     except ModelError as error:
-        named = error if options.outputs or options.task else named_error(model, error)
+        named = error if options.outputs or options.task not in ("", "classify") else named_error(model, error)
         if named is error:
             raise
         raise named from error

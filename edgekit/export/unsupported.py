@@ -81,6 +81,33 @@ def _has_embeddings(index: GraphIndex) -> bool:
     return _kinds_of_last_learned(index) == {"Conv", "product"} and any(len(shape) == 3 for shape in _shapes(index))
 
 
+def _is_attending_classifier(index: GraphIndex) -> bool:
+    """Scores of classes from layers that normalize tokens and attend to them."""
+    if not all(len(shape) == 2 for shape in _shapes(index)):
+        return False
+    nodes = index.model.graph.node
+    normalizes = any(node.op_type == "LayerNormalization" or _is_variance(index, node) for node in nodes)
+    return normalizes and sum(_attends(index, node) for node in nodes) > 1
+
+
+def _is_variance(index: GraphIndex, node: onnx.NodeProto) -> bool:
+    """The mean of squared differences: a layer normalization as exports before opset 17 write it."""
+    if node.op_type != "ReduceMean":
+        return False
+    square = index.producers.get(node.input[0])
+    difference = (
+        index.producers.get(square.input[0]) if square is not None and square.op_type in ("Pow", "Mul") else None
+    )
+    return difference is not None and difference.op_type == "Sub"
+
+
+def _attends(index: GraphIndex, node: onnx.NodeProto) -> bool:
+    """A product of a softmax with what is computed, too."""
+    makers = [index.producers.get(name) for name in node.input]
+    made = [maker.op_type for maker in makers if maker is not None]
+    return node.op_type == "MatMul" and len(made) == 2 and "Softmax" in made
+
+
 KINDS = (
     Kind(
         "a transformer detector (RT-DETR, DETR, D-FINE)",
@@ -104,6 +131,14 @@ KINDS = (
         "classes, such as yolo11n or yolo11n-seg",
         ("yoloe", "world"),
         _has_embeddings,
+        sure=True,
+    ),
+    Kind(
+        "a vision transformer (ViT, DeiT, Swin)",
+        "its scores come from tokens that attend to each other, not from maps of pixels",
+        "take a CNN classifier of the same data, such as yolo11n-cls, resnet18 or mobilenetv3",
+        (),
+        _is_attending_classifier,
         sure=True,
     ),
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,10 +11,12 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
+from edgekit.cli.main import main
 from edgekit.errors import ModelError
-from edgekit.export import cut_graph
+from edgekit.export import CutOptions, cut_graph
 from edgekit.export.unsupported import named_error
 from tests.tiny_yolo import FAMILIES, tiny_yolo
+from tests.ultralytics_exports import ultralytics_export
 
 OTHER = ModelError("something else", hint="fix it")
 CELLS = 96  # of a 12 x 8 grid
@@ -83,6 +86,21 @@ def _world(told: bool) -> onnx.ModelProto:
     return g.model(rows, [1, 9, CELLS], **(said if told else {}))
 
 
+def _vision_transformer(told: bool) -> onnx.ModelProto:
+    """Tokens of patches, normalized as exports before opset 17 write it, with two layers of attention."""
+    g = _Graph()
+    tokens = g.node("Transpose", [g.flat(g.conv("images", 3, 8, 8), 8)], perm=[0, 2, 1])
+    for _ in range(2):
+        difference = g.node("Sub", [tokens, g.node("ReduceMean", [tokens], axes=[-1])])
+        variance = g.node("ReduceMean", [g.node("Pow", [difference, g.weight(np.float32(2))])], axes=[-1])
+        normal = g.node("Div", [difference, g.node("Sqrt", [variance])])
+        keys = g.node("Transpose", [g.node("MatMul", [normal, g.noise(8, 8)])], perm=[0, 2, 1])
+        shares = g.node("Softmax", [g.node("MatMul", [normal, keys])], axis=-1)
+        tokens = g.node("MatMul", [shares, normal])
+    scores = g.node("MatMul", [g.node("ReduceMean", [tokens], axes=[1], keepdims=0), g.noise(8, 5)])
+    return g.model(scores, [1, 5], **({"task": "classify", "names": COCO} if told else {}))
+
+
 def _dense(told: bool, channels: int, task: str) -> onnx.ModelProto:
     g = _Graph()
     scales = g.weight(np.array([1, 1, 8, 8], np.float32))
@@ -97,8 +115,9 @@ def _dense(told: bool, channels: int, task: str) -> onnx.ModelProto:
     [
         (_rt_detr, "transformer detector (RT-DETR", "yolo11n"),
         (_world, "open-vocabulary model (YOLOE, YOLO-World)", "fixed classes"),
+        (_vision_transformer, "vision transformer (ViT, DeiT, Swin)", "resnet18"),
     ],
-    ids=["rt-detr", "world"],
+    ids=["rt-detr", "world", "vit"],
 )
 def test_what_it_is_and_what_would_run_are_said(build, name: str, runs: str, told: bool) -> None:  # type: ignore[no-untyped-def]
     with pytest.raises(ModelError) as caught:
@@ -107,6 +126,20 @@ def test_what_it_is_and_what_would_run_are_said(build, name: str, runs: str, tol
     assert "does not support" in caught.value.message
     assert runs in caught.value.hint
     assert "damaged" not in caught.value.message + caught.value.hint or not told
+
+
+def test_a_vision_transformer_is_named_where_it_is_called_a_classifier() -> None:
+    with pytest.raises(ModelError, match="vision transformer"):
+        cut_graph(_vision_transformer(False), CutOptions(task="classify"))
+
+
+@pytest.mark.slow
+def test_an_export_of_rt_detr_is_two_lines(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    stock = ultralytics_export(tmp_path, "rtdetr-l")
+    assert main(["cut", str(stock), "-o", str(tmp_path / "heads.onnx")]) == 2
+    error, hint = (line for line in capsys.readouterr().err.splitlines() if line.startswith(("error:", "hint:")))
+    assert "transformer detector (RT-DETR" in error and "yolo11n" in hint
+    assert not (tmp_path / "heads.onnx").exists()
 
 
 @pytest.mark.parametrize("channels", [1, 5])

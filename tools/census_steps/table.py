@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -18,6 +19,7 @@ COLUMNS = (
     Column("lowest cosine of an output", "cosine"),
 )
 WENT = "the whole way"
+NAMED = re.compile(r"this is (.+), which edgekit does not support")
 REASONS = {
     "export": "Ultralytics does not export it",
     "cut": "refused at cut",
@@ -42,10 +44,18 @@ def census_table(rows: Sequence[Row], shipped: Mapping[str, Any]) -> Table:
 
 
 def _cells(row: Row) -> list[Cell]:
-    outcome = (
-        WENT if not row.stopped else f"{REASONS.get(row.stopped, f'stopped at {row.stopped}')}: {_short(row.message)}"
-    )
-    return [row.name, row.task, outcome, row.lowest_cosine]
+    return [row.name, row.task, _outcome(row), row.lowest_cosine]
+
+
+def _outcome(row: Row) -> str:
+    """What became of a description; what edgekit knows and does not run is called by its name, with what would run."""
+    if not row.stopped:
+        return WENT
+    named = NAMED.match(row.message)
+    if row.stopped != "cut" or named is None:
+        return f"{REASONS.get(row.stopped, f'stopped at {row.stopped}')}: {_short(row.message)}"
+    runs = row.hint.partition(";")[0]
+    return _short(f"refused by name: {named[1]}{f'; {runs}' if runs else ''}")
 
 
 def _short(message: str) -> str:

@@ -22,6 +22,7 @@ class Row:
         task: As the cut found it; "" if it was not cut.
         stopped: The stage that refused it; "" if it went the whole way.
         message: What that stage said.
+        hint: What it said would run, or else help.
         lowest_cosine: Of an output of the integer graph with the float model.
         kept: Detections (classes, pixels) of float that int8 shows, too.
         changed: Those lost, gained or moved.
@@ -32,6 +33,7 @@ class Row:
     task: str = ""
     stopped: str = ""
     message: str = ""
+    hint: str = ""
     lowest_cosine: float | None = None
     kept: int | None = None
     changed: int | None = None
@@ -61,7 +63,7 @@ def _stages(model: Path, images: Path, row: Row, folder: Path) -> Row:
         row, stage = replace(row, lowest_cosine=min(build.output_cosines.values())), "compare"
         result = compare_models(model, build.bin_path, images, num=COMPARED_IMAGES)
     except EdgekitError as error:
-        return replace(row, stopped=stage, message=error.message)
+        return replace(row, stopped=stage, message=error.message, hint=error.hint or "")
     except Exception as error:  # a census goes on, and says that this is no refusal
         return replace(row, stopped=stage, message=f"{type(error).__name__}: {error}")
     return replace(
