@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from edgekit.evaluation.map_run import MapEvaluation
 
 UNITS = {"RMSE": "m"}  # the others are shares, printed in percent
+UNUSED = ("conf", "workers", "scheduler")
 REFERENCE_PREFIX = "reference_"  # of the plots of --against
 
 
@@ -35,6 +36,7 @@ def run_maps(args: argparse.Namespace, task: str, required: Mapping[str, float])
     from edgekit.evaluation.map_run import evaluate_maps
     from edgekit.evaluation.map_scores import MEASURES
 
+    _refuse_options(args)
     require_measures(MEASURES[task] if args.data is not None else (), args.model.name, required)
     _refuse_plots(args, task)
     labels, images = _labels_and_images(args, task)
@@ -62,6 +64,18 @@ def run_maps(args: argparse.Namespace, task: str, required: Mapping[str, float])
             print(f"plot: {path}")
     print_missed(result.model.model, requirements)
     return 0 if all(requirement.passed for requirement in requirements) else 1
+
+
+def _refuse_options(args: argparse.Namespace) -> None:
+    """Raise ConfigError for options that say nothing of maps."""
+    from edgekit.errors import ConfigError
+
+    for option in UNUSED:
+        if getattr(args, option) is not None:
+            raise ConfigError(
+                f"--{option} is there, which is for objects and classifiers, but {args.model.name} gives maps",
+                hint=f"leave --{option} out",
+            )
 
 
 def _refuse_plots(args: argparse.Namespace, task: str) -> None:

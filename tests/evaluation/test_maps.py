@@ -172,6 +172,8 @@ def test_required_scores_are_a_gate(
         (["--require", "box=.3"], "--require names 'box', but model.onnx is scored on mIoU, pixel accuracy"),
         (["--require", "delta1=.3"], "--require names 'delta1'"),
         (["--require", "miou=50"], "--require has mIoU=50, expected a score in 0..1"),
+        (["--conf", "0.5"], "--conf is there, which is for objects and classifiers"),
+        (["--workers", "2"], "--workers is there"),
     ],
 )
 def test_what_maps_are_not_scored_on_is_refused(

@@ -43,7 +43,7 @@ def test_a_small_qdq_twin_runs_on_the_bpu_whole(
     assert read_declared(onnx.load(tmp_path / "heads.onnx"))
 
 
-@pytest.mark.parametrize("name", ["yolov8n-seg.onnx", "trained/yolo11n.onnx"])
+@pytest.mark.parametrize("name", ["yolov8n-seg.onnx", "trained/yolo11n.onnx", "trained/yolov5n.onnx"])
 def test_a_trained_qdq_twin_runs_on_the_bpu_whole(
     name: str, shared_data: Path, toolchain: Toolchain, tmp_path: Path
 ) -> None:
