@@ -72,6 +72,14 @@ def worst_nodes(result: CompileResult) -> list[tuple[str, float]]:
     return sorted(low, key=lambda row: row[1])[:WORST_NODES]
 
 
+def _source_word(result: CompileResult) -> str:
+    """What stands for the source in the command to type next: an image, or arrays for a model that takes them."""
+    from edgekit.spec import load_spec
+
+    sidecar = result.files.get("bin_sidecar")
+    return "IMAGE" if sidecar is None or load_spec(sidecar).takes_one_image else "SAMPLE.npz"
+
+
 def _print(result: CompileResult, *, work: Path, requested: str) -> None:
     from edgekit.cli.console import print_table
     from edgekit.compilation.registry import why_simulated
@@ -95,5 +103,6 @@ def _print(result: CompileResult, *, work: Path, requested: str) -> None:
     if result.simulated:
         print(f"next: {trial_command(model, work)}")
     else:  # the .bin runs on a board, its integer graph here
-        print(f"on the board: {edgekit_command('run', '--model', Path(model.name), '--source', 'IMAGE')}")
+        source = _source_word(result)
+        print(f"on the board: {edgekit_command('run', '--model', Path(model.name), '--source', source)}")
         print(f"next: {trial_command(result.quantized_path, work)}")

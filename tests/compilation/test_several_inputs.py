@@ -195,6 +195,30 @@ def test_run_and_perf_take_arrays(tmp_path: Path, capsys: pytest.CaptureFixture[
     assert '"stage"' not in capsys.readouterr().err
 
 
+def test_a_bundle_runs_on_samples(tmp_path: Path) -> None:
+    model, data = NETS["image_and_vector"](tmp_path / "net.onnx"), save_samples(tmp_path / "data", "image_and_vector")
+    bundle, out = tmp_path / "bundle", tmp_path / "out"
+    arguments = ["--task", "raw", "--normalize", "imagenet", "--toolchain", "sim", "--num", "3"]
+    assert main(["deploy", str(model), "--images", str(data), "-o", str(bundle), *arguments]) == 0
+    archive = str(bundle.with_name("bundle.tar.gz"))
+    assert main(["run", "--model", archive, "--source", str(data / "2.npz"), "-o", str(out)]) == 0
+    assert (out / "raw" / "2.npz").is_file() and (out / "2.jpg").is_file()
+
+
+def test_int16_featuremaps(tmp_path: Path) -> None:
+    made = make(tmp_path, "featuremap")
+    text = made.yaml_path.read_text(encoding="utf-8")
+    wide = text.replace("  calibration_type: max", "  calibration_type: max\n  optimization: set_all_nodes_int16")
+    made.yaml_path.write_text(wide, encoding="utf-8")
+    built = compile_model(made.yaml_path, toolchain="sim")
+    nodes = {node.op_type: node for node in onnx.load(built.quantized_path).graph.node}
+    assert {a.name: a.i for a in nodes["HzQuantize"].attribute} == {"bits": 16}  # as in the vendor's graphs
+    with load(built.bin_path) as ours, load(made.model_path) as reference:
+        a, b = ours.predict(sample("featuremap", 8)), reference.predict(sample("featuremap", 8))
+        assert isinstance(a, RawOutputs) and isinstance(b, RawOutputs)
+        assert cosine(a.arrays["map"], b.arrays["map"]) > 0.999  # weights stay int8
+
+
 def test_npy_files_feed_a_single_featuremap(tmp_path: Path) -> None:
     made = make(tmp_path, "featuremap")
     folder = tmp_path / "npy"

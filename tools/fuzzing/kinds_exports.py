@@ -40,13 +40,16 @@ def export_seeds() -> tuple[bytes, ...]:
 
 @functools.cache
 def network_seeds() -> tuple[bytes, ...]:
-    """Networks that are no YOLO: classifiers, several outputs, attention over words, Q/DQ pairs."""
+    """Networks that are no YOLO: classifiers, several outputs and inputs, attention over words, Q/DQ pairs."""
     from tests.export.test_classify import SPELLINGS
     from tests.export.test_qdq import pair_graph
     from tests.export.test_raw import two_outputs
     from tests.export.test_word_attention import attention
+    from tests.tiny_inputs import NETS
 
-    return _serialized([*SPELLINGS.values(), two_outputs(), attention(), attention(13), pair_graph(low=0)])
+    with tempfile.TemporaryDirectory() as folder:
+        nets = [onnx.load(make(Path(folder) / f"{name}.onnx")) for name, make in NETS.items()]
+    return _serialized([*SPELLINGS.values(), two_outputs(), attention(), attention(13), pair_graph(low=0), *nets])
 
 
 def _serialized(models: list[onnx.ModelProto]) -> tuple[bytes, ...]:
@@ -54,15 +57,61 @@ def _serialized(models: list[onnx.ModelProto]) -> tuple[bytes, ...]:
 
 
 def check_network(path: Path) -> None:
-    """Cut it as raw, and as a classifier where it may be one."""
-    from edgekit.errors import EdgekitError
+    """Cut it as raw, and as a classifier where it may be one; ask whether the simulated compiler knows the result."""
+    from edgekit.errors import ConfigError, EdgekitError
     from edgekit.export import CutOptions, cut_model
     from edgekit.export.input_options import InputOptions
+    from edgekit.sim.compiler.supported import support_warning
 
     inputs = InputOptions(mean=(0.0,), std=(255.0,))
     with contextlib.suppress(EdgekitError):  # refused as a classifier; what it is as arrays decides
         cut_model(path, path.parent / "classifier.onnx", CutOptions(task="classify", inputs=inputs))
-    cut_model(path, path.parent / "raw.onnx", CutOptions(task="raw", inputs=inputs))
+    raw = path.parent / "raw.onnx"
+    try:
+        spec = cut_model(path, raw, CutOptions(task="raw", inputs=inputs))
+    except ConfigError:  # no input is an image
+        spec = cut_model(path, raw, CutOptions(task="raw"))
+    support_warning(raw, spec)
+
+
+@functools.cache
+def sample_seeds() -> tuple[bytes, ...]:
+    """Archives of an image and a vector, with and without the batch; and the vector alone as an array."""
+    image, vector = np.zeros((8, 12, 3), np.uint8), np.arange(12, dtype=np.float32)
+    archives = []
+    for arrays in ({"image": image, "state": vector[None]}, {"image": image[..., 0], "state": vector}):
+        stream = io.BytesIO()
+        np.savez(stream, **arrays)  # type: ignore[arg-type]  # allow_pickle is no parameter of numpy 1
+        archives.append(stream.getvalue())
+    stream = io.BytesIO()
+    np.save(stream, vector)
+    return (*archives, stream.getvalue())
+
+
+def check_samples(path: Path) -> None:
+    """Read it as a sample of a model of two inputs, and as one of a single featuremap; prepare what it holds."""
+    from edgekit.errors import EdgekitError
+    from edgekit.ops.buffers import Buffers
+    from edgekit.runtime.array_source import open_samples
+    from edgekit.runtime.model_inputs import prepare_arrays
+    from edgekit.spec import HeadSpec, InputSpec, ModelSpec, Preprocess
+
+    data, last = path.read_bytes(), None
+    vector, image = InputSpec("state", "featuremap", shape=(1, 12)), InputSpec("image")
+    for suffix, inputs in ((".npz", (image, vector)), (".npy", (vector,))):
+        sample = path.with_suffix(suffix)
+        sample.write_bytes(data)
+        first, *more = inputs
+        heads = (HeadSpec("y", "raw", (1, 2)),)
+        spec = ModelSpec("raw", (), first, Preprocess(16, 16), heads, more_inputs=tuple(more))
+        try:
+            for item in open_samples(sample, inputs):
+                prepare_arrays(item.read(), spec, Buffers())
+            return
+        except EdgekitError as error:
+            last = error
+    assert last is not None
+    raise last
 
 
 @functools.cache
@@ -139,4 +188,5 @@ KINDS = (
          as_file("network.onnx"), check_network,
          lambda path: ["cut", str(path), "--task", "raw", "--normalize", "unit", "-o", str(path.parent / "cut.onnx")]),
     Kind("map", "class maps and depth maps, as PNG and arrays", map_seeds, mutate_bytes, as_file("label"), check_map),
+    Kind("samples", "arrays for models of several inputs", sample_seeds, mutate_bytes, as_file("s"), check_samples),
 )  # fmt: skip
