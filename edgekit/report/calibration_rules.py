@@ -66,7 +66,15 @@ def better_ranges(facts: Facts) -> str:
 
 
 def _input_threshold(facts: Facts) -> float | None:
-    """The threshold of the first node behind the conversion of pixels; None where no log tells it."""
+    """The threshold of the first node behind the conversion of pixels; None where no log tells it.
+
+    Of several inputs no row says which it is of, and of a featuremap nobody knows what to expect.
+    """
+    kinds = [
+        kind.strip() for kind in facts.build.setting("input_parameters", "input_type_rt").split(";") if kind.strip()
+    ]
+    if len(kinds) > 1 or "featuremap" in kinds:
+        return None
     log = facts.log
     rows = [row for row in log.nodes if "Preprocess" not in row.type] if log else []
     first = rows[0] if rows else None

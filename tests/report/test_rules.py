@@ -231,6 +231,13 @@ def test_dark_input(tmp_path, threshold, found):
         assert finding.severity == "bad" and "expected about 1" in finding.title
 
 
+@pytest.mark.parametrize("kinds", ["featuremap", "featuremap;rgb", "rgb;rgb;"])
+def test_only_a_single_image_can_be_dark(tmp_path, kinds):
+    config = synthetic.CONFIG.replace("input_type_rt: nv12", f"input_type_rt: {kinds}")
+    assert config != synthetic.CONFIG
+    assert "dark_input" not in findings(tmp_path, log=makertbin(nodes=first_threshold(0.01), config=config))
+
+
 def test_dark_input_counts_from_the_yaml_s_normalisation(tmp_path):
     whole = synthetic.CONFIG.replace("data_scale", "no_preprocess").replace("  scale_value: '0.003921568627451'\n", "")
     found = findings(tmp_path / "a", log=makertbin(nodes=first_threshold(1.0), config=whole))
