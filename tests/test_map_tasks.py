@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 
 from edgekit.cli.main import main
+from edgekit.deploy.bundle_writer import write_bundle
+from edgekit.spec import load_spec, sidecar_path
 from tests.tiny_maps import save_tiny_map, tiny_depth, tiny_semantic
 from tests.typed import required
 
@@ -34,6 +36,13 @@ def test_a_map_survives_int8(tmp_path: Path, task: str, capsys: pytest.CaptureFi
     least = {"semantic": ("pixel accuracy", 0.9), "depth": ("delta1", 0.9)}[task]
     assert agreement[least[0]]["value"] > least[1]
     modified = built.with_stem(f"{built.stem}_modified")
+    quantized = next(built.parent.glob("*_quantized_model.onnx"))
+    parts = {"model": modified, "sidecar": sidecar_path(modified), "quantized": quantized}
+    parts |= {"quantized_sidecar": sidecar_path(quantized)}
+    bundle = write_bundle(tmp_path / "bundle", parts, load_spec(sidecar_path(modified))).archive
+    command = ["eval", "--model", str(bundle), "--images", str(images), "--against", str(stock), "--resamples", "20"]
+    assert main([*command, "-o", str(tmp_path / "bundled")]) == 0
+    assert json.loads((tmp_path / "bundled" / "report.json").read_text())["agreement"] == agreement
     for path in (built, modified):
         run = tmp_path / path.stem
         command = ["run", "--model", str(path), "--source", str(images / "0.png"), "--maps", "png"]

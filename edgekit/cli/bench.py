@@ -98,6 +98,23 @@ def parse_batches(values: list[str]) -> list[int]:
     return [int(value) for value in values]
 
 
+def _refuse_maps(args: argparse.Namespace) -> None:
+    """Raise ConfigError for labels beside a model of maps: the table has no column for its scores."""
+    from edgekit.errors import ConfigError, EdgekitError
+    from edgekit.evaluation.map_run import map_task
+
+    for model in args.model if args.data is not None else ():
+        try:
+            task = map_task(model)
+        except EdgekitError:
+            continue  # a row of the table says why it cannot be read
+        if task:
+            raise ConfigError(
+                f"{model.name} gives maps ({task}), which bench does not score, expected models of objects or classes",
+                hint="leave --data out for times alone; edgekit eval scores maps",
+            )
+
+
 def run(args: argparse.Namespace) -> int:
     """Run the command and return its exit code."""
     from edgekit.cli.cut import parse_imgsz
@@ -109,6 +126,7 @@ def run(args: argparse.Namespace) -> int:
     from edgekit.evaluation.bench.table import text_table
     from edgekit.workers import open_workers
 
+    _refuse_maps(args)
     sizes = [size for size in map(parse_imgsz, args.imgsz) if size is not None]
     cells = make_grid(
         args.model,

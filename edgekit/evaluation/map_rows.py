@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from edgekit.bundle import is_bundle, open_bundle
 from edgekit.data.image_loader import map_images
 from edgekit.data.image_source import Image
 from edgekit.errors import DataError, ImageError
@@ -188,10 +189,11 @@ def _header(
 
 
 def _identity(opened: MapModel) -> dict[str, Any]:
-    sidecar = sidecar_path(opened.path)
+    path = open_bundle(opened.path).model_path if is_bundle(opened.path) else opened.path
+    sidecar = sidecar_path(path)
     return {
         "model": opened.path.name,
-        "sha256": sha256_file(opened.path),
+        "sha256": sha256_file(path),
         "sidecar_sha256": sha256_file(sidecar) if sidecar.is_file() else "",
         "device": opened.session.device.kind,
     }

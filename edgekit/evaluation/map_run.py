@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from edgekit.bundle import is_bundle, open_bundle
 from edgekit.errors import DataError, ModelError
 from edgekit.evaluation.bootstrap import Float64Array, Interval, difference, image_weights, interval, ratio
 from edgekit.evaluation.confusion import ConfusionMatrix
@@ -136,14 +137,16 @@ def map_task(model: Path) -> str:
     """Return the task of a model if it gives maps, "" for any other.
 
     Args:
-        model: A model file with its sidecar, or an export that names its task.
+        model: A model file with its sidecar, a bundle, or an export that names its task.
     """
     from edgekit.export.maps import MAP_TASKS
     from edgekit.graph.onnx_graph import load_model
 
     model = Path(model)
-    if sidecar_path(model).is_file():
-        task: str = load_spec(sidecar_path(model)).task
+    if is_bundle(model):
+        task = open_bundle(model).task
+    elif sidecar_path(model).is_file():
+        task = str(load_spec(sidecar_path(model)).task)
     elif model.suffix == ".onnx" and model.is_file():
         task = {p.key: p.value for p in load_model(model).metadata_props}.get("task", "")
     else:

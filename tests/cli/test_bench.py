@@ -16,6 +16,7 @@ from edgekit.cli.main import main
 from edgekit.errors import ConfigError
 from edgekit.evaluation.bench.grid import Cell
 from tests.conftest import ROOT
+from tests.tiny_maps import save_tiny_map, tiny_depth
 from tests.tiny_yolo import save_tiny_yolo
 
 
@@ -105,3 +106,12 @@ def test_devices_by_index_are_a_row_each(tmp_path: Path, monkeypatch: pytest.Mon
     model = save_tiny_yolo(tmp_path / "m.onnx", family="yolov8")
     assert main(["bench", "--model", str(model), "--device", "0,1", "cpu", "-o", str(tmp_path / "out")]) == 2
     assert requested == [cell.device for cell in measured] == ["0", "1", "cpu"]
+
+
+def test_labels_of_maps_are_for_eval(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    model = save_tiny_map(tmp_path / "depth.onnx", tiny_depth())
+    (tmp_path / "data.yaml").write_text("path: .\nval: images\nnc: 1\n")
+    command = ["bench", "--model", str(model), "--data", str(tmp_path / "data.yaml"), "-o", str(tmp_path / "out")]
+    assert main(command) == 2
+    shown = capsys.readouterr().err
+    assert "depth.onnx gives maps (depth), which bench does not score" in shown and "edgekit eval" in shown
