@@ -30,9 +30,19 @@ def is_classifier(index: GraphIndex) -> bool:
 
 def logits_of(index: GraphIndex) -> str:
     """The tensor of the scores: the first output, or what its softmax reads."""
-    name = index.output_names[0]
+    name = _original(index, index.output_names[0])
     node = index.producers.get(name)
-    return str(node.input[0]) if node is not None and node.op_type == "Softmax" else name
+    return _original(index, str(node.input[0])) if node is not None and node.op_type == "Softmax" else name
+
+
+def _original(index: GraphIndex, name: str) -> str:
+    """What a tensor is a copy of: an output keeps its name by an Identity where Q/DQ pairs stood."""
+    for _ in index.model.graph.node:  # no more steps than nodes, whatever a damaged graph is
+        node = index.producers.get(name)
+        if node is None or node.op_type != "Identity" or not node.input:
+            break
+        name = node.input[0]
+    return name
 
 
 def cut_classifier(index: GraphIndex, metadata: Metadata, size_wh: tuple[int, int]) -> HeadMatch:

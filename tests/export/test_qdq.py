@@ -21,6 +21,7 @@ from edgekit.graph.declared_quantization import (
 )
 from tests.qdq_twins import qdq_twin
 from tests.stock_rows import noise_image, run_onnx
+from tests.tiny_maps import save_tiny_map, tiny_depth, tiny_semantic
 from tests.tiny_yolo import save_tiny_yolo
 
 
@@ -108,6 +109,26 @@ def test_a_quantized_twin_is_cut_like_its_float_model(
     for name, values in expected.items():
         cosine = float(np.vdot(heads[name], values) / np.linalg.norm(heads[name]) / np.linalg.norm(values))
         assert cosine > 0.98, name  # int8 weights of random networks; wrong scales are far below
+
+
+@pytest.mark.parametrize("symmetric", [True, False])
+def test_a_quantized_classifier_is_cut_before_its_softmax(tmp_path: Path, symmetric: bool) -> None:
+    path = save_tiny_yolo(tmp_path / "stock.onnx", family="yolo26", task="classify", opset=13)
+    twin, stock = cut_graph(qdq_twin(path, symmetric=symmetric)), cut_graph(onnx.load(path))
+    assert twin.spec.task == "classify" and not any(node.op_type == "Softmax" for node in twin.model.graph.node)
+    image = noise_image((96, 64))
+    heads, expected = run_onnx(twin.model, image)["class"], run_onnx(stock.model, image)["class"]
+    assert float(np.vdot(heads, expected) / np.linalg.norm(heads) / np.linalg.norm(expected)) > 0.98
+
+
+@pytest.mark.parametrize("task", ["semantic", "depth"])
+@pytest.mark.parametrize("symmetric", [True, False])
+def test_a_quantized_map_is_cut_as_its_float_model(tmp_path: Path, task: str, symmetric: bool) -> None:
+    model = tiny_semantic(opset=13) if task == "semantic" else tiny_depth(ultralytics=True, opset=13)
+    path = save_tiny_map(tmp_path / "stock.onnx", model)
+    twin, stock = cut_graph(qdq_twin(path, symmetric=symmetric)), cut_graph(model)
+    assert [head.key for head in twin.spec.outputs] == [head.key for head in stock.spec.outputs]
+    assert read_declared(twin.model).thresholds
 
 
 def test_bounds_stand_behind_convolutions_in_front_of_their_activations(tmp_path: Path) -> None:
