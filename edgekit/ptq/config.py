@@ -174,9 +174,25 @@ def _config_from(value: object, location: str) -> PtqConfig:
         missing = [name for name in GROUPS if name not in value]
         if missing:
             raise ConfigError(f"group {missing[0]} is missing, expected {', '.join(GROUPS)}", hint=f"add {missing[0]}")
-        return PtqConfig(**{name: read_group(kind, value[name], name) for name, kind in GROUPS.items()})
+        return PtqConfig(**{name: read_group(kind, _unended(value[name]), name) for name, kind in GROUPS.items()})
     except ConfigError as error:
         raise ConfigError(f"{location}: {error.message}", hint=error.hint) from error
+
+
+def _unended(group: object) -> object:
+    """A group whose `input_layout_rt` does not end in a separator: the vendor's samples have one behind every input.
+
+    Between inputs a blank is an input without a layout, so the number of inputs decides.
+    """
+    if not isinstance(group, Mapping):
+        return group
+    layouts, kinds = group.get("input_layout_rt"), group.get("input_type_rt")
+    if not isinstance(layouts, str) or not isinstance(kinds, str) or not layouts.strip().endswith(";"):
+        return group
+    inputs = len(kinds.strip().removesuffix(";").split(";"))
+    if len(layouts.split(";")) != inputs + 1:
+        return group
+    return {**group, "input_layout_rt": layouts.strip().removesuffix(";")}
 
 
 def _data_type_of_folder(folder: str) -> str:

@@ -93,13 +93,16 @@ def integer(low: int, high: int, *, or_zero: bool = False) -> FieldKind:
 def joined(item: FieldKind, *, separator: str = ";", blanks: bool = False) -> FieldKind:
     """Several values in one text, e.g. one per input; a blank text is the empty tuple.
 
-    `blanks` allows a blank place among several (an input for which the field says nothing).
+    `blanks` allows a blank place among several (an input for which the field says nothing). Without blanks a separator
+    may end the text, as in the vendor's samples.
     """
 
     def read(value: object) -> tuple[Any, ...]:
         if not isinstance(value, str):
             raise ValueError
         parts = [part.strip() for part in value.split(separator)]
+        if len(parts) > 1 and not parts[-1] and not blanks:
+            parts.pop()
         if parts == [""]:
             return ()
         return tuple(part if blanks and not part else item.read(part) for part in parts)
@@ -131,7 +134,7 @@ def channel_values(*, zero: bool) -> FieldKind:
             return ((checked(value),),)
         if not value.strip():
             return ()
-        return tuple(read_part(part.strip()) for part in value.split(";"))
+        return tuple(read_part(part.strip()) for part in value.strip().removesuffix(";").split(";"))
 
     def read_part(part: str) -> tuple[float, ...] | None:
         if part == "None":

@@ -91,6 +91,35 @@ def test_reading_gives_typed_values() -> None:
     assert config.compiler_parameters.debug is None
 
 
+@pytest.mark.parametrize("text", [GOOD, TWO_INPUTS])
+def test_a_separator_behind_every_input_as_in_the_vendors_samples(text: str) -> None:
+    fields = {"input_name", "input_type_rt", "input_layout_rt", "input_type_train", "input_layout_train", "input_shape"}
+    fields |= {"norm_type", "mean_value", "scale_value", "cal_data_dir"}
+    lines = []
+    for line in text.splitlines():
+        name, _, value = line.partition(": ")
+        plain = value.strip().strip("'")
+        lines.append(f"{name}: '{plain};'" if name.strip() in fields and plain else line)
+    ended = "\n".join(lines)
+    assert ended.count(";'") >= 5
+    assert parse_config(ended) == parse_config(text)
+
+
+def test_a_layout_may_be_missing_at_the_end() -> None:
+    swapped = TWO_INPUTS.replace("nv12;featuremap", "featuremap;nv12").replace(
+        ";NCHW\n  input_type_train: bgr;featuremap", "NCHW;\n  input_type_train: featuremap;bgr"
+    )
+    swapped = (
+        swapped.replace("NHWC;NCHW", "NCHW;NHWC")
+        .replace("1x64x96x3;1x8", "1x8;1x64x96x3")
+        .replace("data_mean_and_scale;no_preprocess", "no_preprocess;data_mean_and_scale")
+    )
+    swapped = swapped.replace("103.94 116.78 123.68;None", "None;103.94 116.78 123.68").replace(
+        "'0.017; None'", "None; 0.017"
+    )
+    assert [item.layout_rt for item in parse_config(swapped).inputs] == ["NCHW", ""]
+
+
 def test_several_inputs_are_gathered_with_the_toolchains_defaults() -> None:
     image, state = parse_config(TWO_INPUTS).inputs
     assert (image.name, image.type_rt, image.layout_rt, image.shape) == ("image", "nv12", "", (1, 64, 96, 3))
