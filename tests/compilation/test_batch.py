@@ -3,27 +3,23 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pytest
 
 from edgekit.calibration.pipeline import calibrate
 from edgekit.cli.main import main
 from edgekit.compilation.build import compile_model
-from edgekit.errors import ConfigError, DeviceError, ModelError
+from edgekit.errors import ConfigError, ModelError
 from edgekit.export import CutOptions
 from edgekit.export.input_options import InputOptions
 from edgekit.output.writer import write_image
 from edgekit.ptq import load_config
 from edgekit.results import Detections
-from edgekit.runtime.batches import infer_images
 from edgekit.runtime.board import fit_to_device
-from edgekit.runtime.device import TensorInfo, Tensors
 from edgekit.runtime.hbm import HbmDevice
 from edgekit.runtime.pyeasy import PyeasyDevice
 from edgekit.runtime.session import Session, load
@@ -33,41 +29,6 @@ from tests.sim.compiler.works import image
 from tests.tiny_yolo import save_tiny_yolo
 
 IMAGES = 5
-
-
-class Doubling:
-    """A device that takes `batch` rows per call and doubles them; it keeps what it got."""
-
-    kind = "sim"
-    inputs: tuple[TensorInfo, ...] = ()
-    outputs: tuple[TensorInfo, ...] = ()
-
-    def __init__(self, batch: int) -> None:
-        self.batch = batch
-        self.calls: list[npt.NDArray[Any]] = []
-
-    def infer(self, inputs: Mapping[str, npt.NDArray[Any]]) -> Tensors:
-        """Double the rows."""
-        self.calls.append(inputs["x"])
-        return {"y": inputs["x"][: self.batch] * 2}
-
-    def close(self) -> None:
-        """Nothing is held."""
-
-
-def test_the_last_call_is_filled_up_with_its_last_image() -> None:
-    device = Doubling(3)
-    inputs = [np.array([[i]]) for i in range(4)]
-    heads = infer_images(device, "x", inputs, 3)
-    assert [int(item["y"][0, 0]) for item in heads] == [0, 2, 4, 6]
-    assert [item["y"].shape for item in heads] == [(1, 1)] * 4
-    assert [call.ravel().tolist() for call in device.calls] == [[0, 1, 2], [3, 3, 3]]
-    assert infer_images(device, "x", [], 3) == []
-
-
-def test_outputs_of_another_number_of_images_are_refused() -> None:
-    with pytest.raises(DeviceError, match=r"output 'y' of \(2, 1\), expected 3 images"):
-        infer_images(Doubling(2), "x", [np.array([[0]])], 3)
 
 
 @pytest.fixture(scope="module")
