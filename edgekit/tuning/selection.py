@@ -24,7 +24,6 @@ TIGHTER = 0.8  # the error target per round, as long as too little is kept
 ROUNDS = 3
 MAX_LOSS_RATIO = 0.995  # a free change is kept if the loss falls at least to this share
 MAX_KEPT_DROP = 0.002  # of any metric, for a bias correction of the outputs
-MAX_DISAGREEMENT_RATIO = 1.1  # the same for the disagreement
 
 Promote = Callable[[SearchState, float], SearchState]
 Score = Callable[[Sequence[SearchStep]], list[Trial]]
@@ -56,13 +55,13 @@ def select(state: SearchState, promote: Promote, score: Score, *, error_ratio: f
         retention: Share of every metric to keep.
 
     Returns:
-        The state with `chosen`: the incumbent then. If none reaches every target, that which disagrees least with the
-        float model.
+        The state with `chosen`: the incumbent then. If none reaches every target, the cheapest than which no other
+        surely disagrees less with the float model.
     """
-    untuned = state.untuned
+    untuned, free = state.untuned, state.incumbent
     assert untuned is not None, "the untuned default is scored first"
     state = promote(state, error_ratio)
-    trials = score(finalists(state, FINALISTS))
+    trials = score(list({step.candidate: step for step in (free, *finalists(state, FINALISTS))}.values()))
     for round_ in range(ROUNDS + 1):
         met = [trial for trial in trials if is_met(trial, untuned, retention)]
         if met:
@@ -76,8 +75,17 @@ def select(state: SearchState, promote: Promote, score: Score, *, error_ratio: f
         if not is_new:
             break
         trials += score([state.incumbent])
+    chosen = _nearest(trials)
+    return replace(_chosen(state, chosen, "least disagreement with the float model"), trials=tuple(trials))
+
+
+def _nearest(trials: Sequence[Trial]) -> Trial:
+    """The cheapest trial than which that of the least disagreement is not surely nearer to float."""
     nearest = min(trials, key=lambda trial: (np.nan_to_num(trial.disagreement), trial.step.loss))
-    return replace(_chosen(state, nearest, "least disagreement with the float model"), trials=tuple(trials))
+    if np.isnan(nearest.disagreement):
+        return nearest  # labels alone decide
+    as_near = [trial for trial in trials if not nearest.disagrees_less_than(trial, CONFIDENCE)]
+    return min(as_near, key=lambda trial: (trial.step.extra_cost, trial.step.loss))
 
 
 def finalists(state: SearchState, count: int) -> list[SearchStep]:
@@ -170,7 +178,7 @@ def correct_outputs(context: SearchContext, state: SearchState) -> SearchState:
         return state
     trial = score_steps(context, [corrected.incumbent])[0]
     is_worse = any(trial.kept[kind] < chosen.kept[kind] - MAX_KEPT_DROP for kind in chosen.kept)
-    if is_worse or trial.disagreement > chosen.disagreement * MAX_DISAGREEMENT_RATIO:
+    if is_worse or trial.disagreement > chosen.disagreement:
         return state
     return replace(corrected, chosen=trial)
 

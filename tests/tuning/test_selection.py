@@ -72,8 +72,12 @@ class Promotions:
         return [Trial(of_step, self.reports[of_step.extra_cost]) for of_step in steps]
 
 
+FREE = step(0.0, 0.8)
+
+
 def chosen_of(promotions: Promotions) -> tuple[float, bool]:
-    start = SearchState((UNTUNED.step,), untuned=UNTUNED)
+    start = SearchState((UNTUNED.step, FREE), untuned=UNTUNED)
+    promotions.reports.setdefault(0.0, report(0.96, 0.11))
     state = select(start, promotions.promote, promotions.score, error_ratio=0.5, retention=0.99)
     assert state.chosen is not None and state.incumbent == state.chosen.step
     return state.incumbent.extra_cost, state.targets_met
@@ -94,3 +98,25 @@ def test_more_is_promoted_if_none_reaches_them() -> None:
 def test_the_nearest_to_float_if_nothing_helps() -> None:
     reports = {0.2: report(0.97, 0.05), 0.5: report(0.98, 0.07)}
     assert chosen_of(Promotions([step(0.2), step(0.5)], [], reports)) == (0.2, False)
+
+
+def test_what_is_free_is_chosen_where_it_reaches_the_targets() -> None:
+    reports = {0.0: report(0.999, 0.06), 0.5: report(0.999, 0.05)}
+    assert chosen_of(Promotions([step(0.5)], [], reports)) == (0.0, True)
+
+
+def noisy(mean: float, seed: int) -> dict[str, Any]:
+    draws = np.random.default_rng(seed).normal(mean, 0.01, 100)
+    return {**report(0.97, mean), "disagreement_draws": [mean, *draws.tolist()]}
+
+
+def test_time_is_spent_for_what_surely_disagrees_less_alone() -> None:
+    reports = {0.0: noisy(0.104, 0), 0.2: noisy(0.1, 1), 0.5: noisy(0.099, 2)}
+    assert chosen_of(Promotions([step(0.2), step(0.5)], [], reports)) == (0.0, False)
+    reports = {0.0: noisy(0.13, 0), 0.2: noisy(0.1, 1), 0.5: noisy(0.099, 2)}
+    assert chosen_of(Promotions([step(0.2), step(0.5)], [], reports)) == (0.2, False)
+
+
+def test_without_agreement_the_least_loss_is_chosen() -> None:
+    reports = {cost: {**report(0.97, 0.1), "disagreement_draws": None} for cost in (0.0, 0.2)}
+    assert chosen_of(Promotions([step(0.2)], [], reports)) == (0.2, False)
