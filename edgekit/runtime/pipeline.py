@@ -169,22 +169,19 @@ class _Run:
 
     def _prepare(self) -> None:
         group: list[_Prepared] = []  # of one session, whose calls take as many
-        for number, frame in self.captured:
-            try:
-                with _naming(number):
-                    prepared = self._prepared(number, frame, group)
-            except ImageError as error:
-                if self.on_skip is None:
-                    raise
-                self.on_skip(ImageError(f"{frame.name}: {error.message}", hint=error.hint))
-                continue
-            group.append(prepared)
-            if len(group) >= prepared.session.images_per_call:
-                if not self._send(group):
-                    return
-                group = []
-        if group:
-            self._send(group)
+        try:
+            for number, frame in self.captured:
+                prepared = self._prepared(number, frame, group)
+                if prepared is None:
+                    continue
+                group.append(prepared)
+                if len(group) >= prepared.session.images_per_call:
+                    full, group = group, []
+                    if not self._send(full):
+                        return
+        finally:  # the frames before an error go on, too
+            if group:
+                self._send(group)
 
     def _decode(self) -> None:
         for sent in self.sent:
@@ -193,11 +190,18 @@ class _Run:
             if not self.decoded.put(done):
                 return
 
-    def _prepared(self, number: int, frame: Frame, group: Sequence[_Prepared]) -> _Prepared:
+    def _prepared(self, number: int, frame: Frame, group: Sequence[_Prepared]) -> _Prepared | None:
+        """Prepare a frame for the session of its group; None if it is an image that is skipped."""
         times_ms: dict[str, float] = {}
         session = group[0].session if group else self.engine.current()
-        with _timing(times_ms, "prepare"):
-            inputs, letterbox = session.prepare(frame.fed)
+        try:
+            with _naming(number), _timing(times_ms, "prepare"):
+                inputs, letterbox = session.prepare(frame.fed)
+        except ImageError as error:
+            if self.on_skip is None:
+                raise
+            self.on_skip(ImageError(f"{frame.name}: {error.message}", hint=error.hint))
+            return None
         return _Prepared(number, frame, times_ms, session, inputs, letterbox)
 
     def _send(self, group: Sequence[_Prepared]) -> bool:

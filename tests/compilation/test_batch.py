@@ -13,7 +13,7 @@ import pytest
 from edgekit.calibration.pipeline import calibrate
 from edgekit.cli.main import main
 from edgekit.compilation.build import compile_model
-from edgekit.errors import ConfigError, ModelError
+from edgekit.errors import ConfigError, ImageError, ModelError
 from edgekit.export import CutOptions
 from edgekit.export.input_options import InputOptions
 from edgekit.output.writer import write_image
@@ -21,8 +21,11 @@ from edgekit.ptq import load_config
 from edgekit.results import Detections
 from edgekit.runtime.board import fit_to_device
 from edgekit.runtime.hbm import HbmDevice
+from edgekit.runtime.pipeline import run_pipeline
 from edgekit.runtime.pyeasy import PyeasyDevice
+from edgekit.runtime.recovering_session import RecoveringSession
 from edgekit.runtime.session import Session, load
+from edgekit.runtime.sources import Frame, Source
 from edgekit.sim import hbm_runtime, pyeasy_dnn
 from edgekit.spec import InputKind, load_spec, sidecar_path
 from tests.sim.compiler.works import image
@@ -110,6 +113,23 @@ def test_an_export_of_several_images_is_kept_on_request(tmp_path: Path, capsys: 
 def test_batches_have_limits(batch: int) -> None:
     with pytest.raises(ConfigError, match=f"--batch is {batch}, expected 1..128"):
         InputOptions(batch=batch)
+
+
+def test_frames_before_a_broken_one_are_delivered(tmp_path: Path, images: Path) -> None:
+    binary = build(tmp_path, images, "rgb", 3)
+    frames = [Frame(image(seed), f"{seed}") for seed in range(5)]
+    frames[4] = Frame(np.zeros((4, 4), np.uint8), "broken")
+    source = Source("images", 5, 0.0, lambda: iter(frames))
+    with load(binary) as session:
+        delivered = []
+        with pytest.raises(ImageError, match="frame 4"):
+            for done in run_pipeline(source, RecoveringSession(session)):
+                delivered.append(done.number)
+        assert delivered == [0, 1, 2, 3]
+        skipped: list[ImageError] = []
+        done = list(run_pipeline(source, RecoveringSession(session), on_skip=skipped.append))
+        assert ([item.number for item in done], len(skipped)) == ([0, 1, 2, 3], 1)
+        assert all(item.times_ms["infer"] > 0 for item in done)
 
 
 @pytest.mark.parametrize("kind", ["nv12", "rgb"])
