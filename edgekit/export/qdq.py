@@ -7,8 +7,7 @@ model, whose weights lie on their grids.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -18,8 +17,10 @@ from onnx import helper, numpy_helper
 
 from edgekit.errors import ModelError
 from edgekit.export.decoder_constants import restored_constants
+from edgekit.export.dropped_relus import activated_tensors, never_negative, with_relus
+from edgekit.export.qdq_removal import Removal
 from edgekit.graph.declared_quantization import DeclaredQuantization
-from edgekit.graph.onnx_graph import GraphIndex, attributes, declared_shape, graph_inputs, index_graph
+from edgekit.graph.onnx_graph import attributes, declared_shape, graph_inputs, index_graph
 
 QUANTIZE, DEQUANTIZE = "QuantizeLinear", "DequantizeLinear"
 # Operations on integers that no float graph stands behind one to one.
@@ -27,28 +28,7 @@ INTEGER_OPS = (
     *("QLinearConv", "QLinearMatMul", "QLinearAdd", "QLinearMul", "QLinearSigmoid", "QLinearConcat"),
     *("ConvInteger", "MatMulInteger", "DynamicQuantizeLinear", "QGemm"),
 )
-MOVES = ("Reshape", "Transpose", "Slice", "Concat", "MaxPool", "Resize", "Squeeze", "Unsqueeze", "Flatten", "Split")
-WEIGHTED = ("Conv", "ConvTranspose", "Gemm", "MatMul")
-NOT_NEGATIVE = ("Relu", "Sigmoid", "HardSigmoid", "Softmax", "Exp", "Abs", "Sqrt")
 Array = npt.NDArray[Any]
-
-
-@dataclass(slots=True)
-class _Removal:
-    """The graph while its pairs are taken out."""
-
-    index: GraphIndex
-    size_wh: tuple[int, int] | None  # of the image; None where it is not fixed
-    alias: dict[str, str] = field(default_factory=dict)  # tensor of a pair -> the float tensor that it stands for
-    constants: dict[str, Array] = field(default_factory=dict)  # weights, dequantized
-    thresholds: dict[str, float] = field(default_factory=dict)
-    weight_scales: dict[str, tuple[float, ...]] = field(default_factory=dict)
-    relus: dict[str, str] = field(default_factory=dict)  # float tensor that a pair cuts off at zero -> its Relu's name
-
-    def source(self, name: str) -> str:
-        while name in self.alias:
-            name = self.alias[name]
-        return name
 
 
 def holds_qdq(model: onnx.ModelProto) -> bool:
@@ -68,7 +48,7 @@ def remove_qdq(model: onnx.ModelProto) -> tuple[onnx.ModelProto, DeclaredQuantiz
     Raises:
         ModelError: The graph computes on integers (QLinearConv, ...), or computes its scales.
     """
-    removal = _Removal(index_graph(model), _image_size(model))
+    removal = Removal(index_graph(model), _image_size(model))
     kept = []
     for node in model.graph.node:
         if node.op_type in INTEGER_OPS:
@@ -125,7 +105,7 @@ def _image_size(model: onnx.ModelProto) -> tuple[int, int] | None:
     return sizes[0] if sizes else None
 
 
-def _take_quantize(removal: _Removal, node: onnx.NodeProto) -> None:
+def _take_quantize(removal: Removal, node: onnx.NodeProto) -> None:
     """The integers stand for the float tensor; what they can show is its threshold."""
     name = removal.source(node.input[0])
     removal.alias[node.output[0]] = name
@@ -142,11 +122,11 @@ def _take_quantize(removal: _Removal, node: onnx.NodeProto) -> None:
     symmetric = limits.min < 0 and not zero_point.any()
     threshold = float(high.max() if symmetric else max(high.max(), -low.min()))
     removal.thresholds[name] = max(threshold, removal.thresholds.get(name, 0.0))
-    if not low.any() and not _never_negative(removal, name):
+    if not low.any() and not never_negative(removal, name):
         removal.relus[name] = f"{node.name or node.output[0]}_relu"
 
 
-def _take_dequantize(removal: _Removal, node: onnx.NodeProto) -> None:
+def _take_dequantize(removal: Removal, node: onnx.NodeProto) -> None:
     """A constant is dequantized; an activation is the float tensor again."""
     name, output = node.input[0], node.output[0]
     scale, zero_point = _parameters(removal, node)
@@ -162,7 +142,7 @@ def _take_dequantize(removal: _Removal, node: onnx.NodeProto) -> None:
         removal.weight_scales[output] = tuple(float(step) for step in scale.ravel())
 
 
-def _parameters(removal: _Removal, node: onnx.NodeProto) -> tuple[npt.NDArray[np.float64], Array]:
+def _parameters(removal: Removal, node: onnx.NodeProto) -> tuple[npt.NDArray[np.float64], Array]:
     """Scale and zero point of a node; both are constants, or the graph is refused."""
     scale = removal.index.constants.get(node.input[1])
     dtype = np.dtype(np.uint8)
@@ -223,79 +203,13 @@ def _axis(node: onnx.NodeProto) -> int:
     return int(attributes(node).get("axis", 1))
 
 
-def _never_negative(removal: _Removal, name: str) -> bool:
-    """Whether a tensor holds no number below zero: then its pair cuts nothing off there."""
-    node = removal.index.producers.get(name)
-    if node is None:
-        return True  # the image
-    if node.op_type == "Clip":
-        bounds = [removal.index.constants.get(i) for i in node.input[1:2]]
-        return bool(bounds and bounds[0] is not None and bounds[0].min() >= 0)
-    if node.op_type in MOVES:
-        sources = [removal.source(i) for i in node.input if i not in removal.index.constants]
-        return all(_never_negative(removal, source) for source in sources if source)
-    return node.op_type in NOT_NEGATIVE
-
-
-def _joined(removal: _Removal, nodes: list[onnx.NodeProto], ends: set[str]) -> list[onnx.NodeProto]:
+def _joined(removal: Removal, nodes: list[onnx.NodeProto], ends: set[str]) -> list[onnx.NodeProto]:
     """The nodes with every reader of a pair at the float tensor; graph outputs keep their names."""
     for node in nodes:
         node.input[:] = [removal.source(name) for name in node.input]
-    result = _with_relus(removal, nodes, _activated(removal, nodes, {removal.source(end) for end in ends}))
+    result = with_relus(removal, nodes, activated_tensors(removal, nodes, {removal.source(end) for end in ends}))
     for end in sorted(ends & set(removal.alias)):
         result.append(helper.make_node("Identity", [removal.source(end)], [end], name=f"{end}_identity"))
-    return result
-
-
-def _activated(removal: _Removal, nodes: list[onnx.NodeProto], ends: set[str]) -> set[str]:
-    """The tensors behind which a dropped Relu can have stood: further layers read them, or a layer's are an output.
-
-    What a decoder makes of a head may never be negative on calibration images, either; there was no Relu.
-    """
-    producers = {name: node for node in nodes for name in node.output}
-    makers = {name for node in nodes if _has_weights(removal, node) for name in node.output}
-    todo = [name for node in nodes if _has_weights(removal, node) for name in node.input[:1]]
-    activated = _behind(ends, producers, MOVES) & makers
-    while todo:
-        name = todo.pop()
-        if name in activated or name not in producers:
-            continue
-        activated.add(name)
-        if producers[name].op_type != "Softmax":  # its logits are no activations
-            todo.extend(producers[name].input)
-    return activated
-
-
-def _behind(ends: set[str], producers: Mapping[str, onnx.NodeProto], moves: Collection[str]) -> set[str]:
-    """The tensors that outputs are copies of, and the outputs themselves."""
-    reached, todo = set(ends), list(ends)
-    while todo:
-        node = producers.get(todo.pop())
-        if node is not None and node.op_type in moves:
-            todo.extend(set(node.input) - reached)
-            reached.update(node.input)
-    return reached
-
-
-def _has_weights(removal: _Removal, node: onnx.NodeProto) -> bool:
-    """Whether a node multiplies by learned numbers: a convolution or product, but not a decoder's expectation."""
-    if node.op_type not in WEIGHTED or len(node.input) < 2:
-        return False
-    weight = removal.constants.get(node.input[1], removal.index.constants.get(node.input[1]))
-    if weight is None:
-        return False
-    return not (node.op_type == "Conv" and weight.size and np.array_equal(weight.ravel(), np.arange(weight.size)))
-
-
-def _with_relus(removal: _Removal, nodes: list[onnx.NodeProto], activated: set[str]) -> list[onnx.NodeProto]:
-    """A Relu takes the tensor's name where a pair cut it off at zero (quantizers drop the Relu before such pairs)."""
-    result = []
-    for node in nodes:
-        result.append(node)
-        for position, name in enumerate(node.output):
-            if name in removal.relus and name in activated:
-                node.output[position] = f"{name}_unbounded"
-                result.append(helper.make_node("Relu", [node.output[position]], [name], name=removal.relus[name]))
     return result
 
 

@@ -228,6 +228,25 @@ def test_a_dropped_relu_stood_in_front_of_layers_and_outputs_alone(behind: str, 
     assert [node.op_type for node in remove_qdq(model)[0].graph.node].count("Relu") == relus
 
 
+def test_what_a_relu_bounds_stays_above_zero_behind_pools_and_sums() -> None:
+    """Their pairs begin at zero, too, and need no Relu of their own."""
+    model = pair_graph(low=-128, relu=True)
+    last = model.graph.node.pop()
+    for i, (op, inputs) in enumerate((("GlobalAveragePool", ["yd"]), ("Add", ["d0", "d0"]))):
+        model.graph.node.extend(
+            [
+                helper.make_node(op, inputs, [f"p{i}"]),
+                helper.make_node("QuantizeLinear", [f"p{i}", "y_scale", "y_zero"], [f"q{i}"]),
+                helper.make_node("DequantizeLinear", [f"q{i}", "y_scale", "y_zero"], [f"d{i}"]),
+            ]
+        )
+    last.input[0] = "d1"
+    model.graph.node.append(last)
+    model.graph.output[0].CopyFrom(helper.make_tensor_value_info("out", TensorProto.FLOAT, [1, 2, 1, 1]))
+    kinds = [node.op_type for node in remove_qdq(model)[0].graph.node]
+    assert kinds == ["Conv", "Relu", "GlobalAveragePool", "Add", "Conv"]
+
+
 @pytest.mark.parametrize("task", ["detect", "segment"])
 @pytest.mark.parametrize("symmetric", [True, False])
 def test_a_quantized_decoder_with_anchors_is_cut_with_proof(tmp_path: Path, task: str, symmetric: bool) -> None:
