@@ -127,9 +127,9 @@ def test_frames_before_a_broken_one_are_delivered(tmp_path: Path, images: Path) 
                 delivered.append(done.number)
         assert delivered == [0, 1, 2, 3]
         skipped: list[ImageError] = []
-        done = list(run_pipeline(source, RecoveringSession(session), on_skip=skipped.append))
-        assert ([item.number for item in done], len(skipped)) == ([0, 1, 2, 3], 1)
-        assert all(item.times_ms["infer"] > 0 for item in done)
+        finished = list(run_pipeline(source, RecoveringSession(session), on_skip=skipped.append))
+        assert ([item.number for item in finished], len(skipped)) == ([0, 1, 2, 3], 1)
+        assert all(item.times_ms["infer"] > 0 for item in finished)
 
 
 @pytest.mark.parametrize("kind", ["nv12", "rgb"])
