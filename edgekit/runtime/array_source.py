@@ -128,7 +128,7 @@ def _of_folders(source: Path, inputs: Sequence[InputSpec]) -> list[ArraySample]:
         if not files[item.name]:
             raise DataError(
                 f"{source} has no samples for input {item.name!r}, expected {folder.name}/ with "
-                f"{', '.join(suffixes)}, or .npz with an array per input",
+                f"{'images' if item.is_image else '.npy'}, or .npz with an array per input",
                 hint=HINT,
             )
     stems = sorted(set().union(*files.values()))
