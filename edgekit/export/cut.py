@@ -26,6 +26,7 @@ from edgekit.export.raw import cut_raw, refuse_control_flow
 from edgekit.export.several_inputs import FixedInputs, featuremaps_of, fix_inputs, takes_arrays
 from edgekit.export.similarity import fold_similarities
 from edgekit.export.softmax_rewrite import name_last_axis, rewrite_softmax
+from edgekit.export.stacked_sums import rewrite_stacked_sums
 from edgekit.export.stock_export import cut_stock
 from edgekit.export.unchanged import prove_heads
 from edgekit.export.unsupported import named_error
@@ -195,7 +196,8 @@ def _located(
     """The graph of fixed size, its heads, and what was written as convolutions to find them."""
     try:
         start = _fixed(model, options, known)
-        four_axes, attentions = rewrite_word_attention(fold_constants(start.model))
+        added, sums = rewrite_stacked_sums(fold_constants(start.model))
+        four_axes, attentions = rewrite_word_attention(added)
         joined, similarities = fold_similarities(four_axes)
         match = find_heads(joined, start.size_wh, options, known=known, inputs=start.inputs)
     except ModelError as error:
@@ -203,7 +205,8 @@ def _located(
         if named is error:
             raise
         raise named from error
-    texts = [f"attention over words {name} to convolutions and maxima over channels" for name in attentions]
+    texts = [f"sum of stacked maps {name} to additions" for name in sums]
+    texts += [f"attention over words {name} to convolutions and maxima over channels" for name in attentions]
     texts += [f"similarity with the classes' embeddings {name} to a convolution" for name in similarities]
     return start, match, tuple(texts)
 

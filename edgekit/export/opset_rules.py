@@ -68,7 +68,10 @@ def _axes_as_attribute(node: onnx.NodeProto, index: GraphIndex) -> onnx.NodeProt
 
 
 def _resize(node: onnx.NodeProto, index: GraphIndex) -> list[onnx.NodeProto]:
-    """Before opset 13 the region is no optional input; an empty one says the same. Upsampling needs no antialias."""
+    """Before opset 13 region and scales are no optional inputs; empty ones say the same.
+
+    Upsampling needs no antialias.
+    """
     values = attributes(node)
     inputs = [*node.input, *[""] * (3 - len(node.input))]
     scales = index.constants.get(inputs[2])
@@ -88,7 +91,8 @@ def _resize(node: onnx.NodeProto, index: GraphIndex) -> list[onnx.NodeProto]:
         full = _spread(scales, axes, np.ones(_rank(node, index), np.float32))
         inputs[2] = f"{node.output[0]}_scales"
         made.append(_constant(inputs[2], full))
-    return [*made, _copy(node, [inputs[0], inputs[1] or "edgekit_empty_roi", *inputs[2:]], values)]
+    required = [inputs[0], inputs[1] or "edgekit_empty_roi", inputs[2] or "edgekit_empty_scales"]
+    return [*made, _copy(node, [*required, *inputs[3:]], values)]
 
 
 def _pad(node: onnx.NodeProto, index: GraphIndex) -> list[onnx.NodeProto]:

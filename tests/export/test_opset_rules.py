@@ -40,6 +40,7 @@ CASES = {
     "L2 over channels": one_node("ReduceL2", 18, np.array([1], np.int64), keepdims=1),
     "sum": one_node("ReduceSum", 13, np.array([-1], np.int64), keepdims=0),
     "resize by axes": one_node("Resize", 18, None, np.array([2, 2], np.float32), axes=[2, 3], mode="nearest"),
+    "resize to sizes": one_node("Resize", 18, None, None, np.array([1, 4, 9, 7], np.int64), mode="nearest"),
     "resize symmetric": one_node(
         "Resize",
         19,
