@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 SEED = 17
-IMAGES, IMAGE_SIZE = 2, 160  # over which statistics are taken
+IMAGES, IMAGE_SIZE = 2, 192  # over which statistics are taken; a multiple of every stride, 64 of the p6 ones included
 CLASS_MEAN, SPREAD = -4.0, 2.0  # of the logits that score: few cells above 0.25
 
 
