@@ -109,10 +109,10 @@ class Trial:
         draws = self.report.get("disagreement_draws") or [None]
         return float("nan") if draws[0] is None else float(draws[0])
 
-    def disagrees_less_than(self, other: Trial, confidence: float) -> bool:
-        """Return whether the disagreement is below that of `other`, also in `confidence` of all draws of the images."""
-        own, others = (np.asarray(t.report.get("disagreement_draws") or [np.nan], np.float64) for t in (self, other))
-        return bool(own[0] < others[0] and (own[1:] < others[1:]).mean() >= confidence)
+    def disagrees_less_than(self, reference: Trial, confidence: float) -> bool:
+        """Return whether the disagreement is below that of `reference`, also in `confidence` of all draws of the images."""
+        own, its = (np.asarray(t.report.get("disagreement_draws") or [np.nan], np.float64) for t in (self, reference))
+        return bool(own[0] < its[0] and (own[1:] < its[1:]).mean() >= confidence)
 
     def disagreement_over(self, reference: Trial) -> Interval:
         """Return the disagreement over that of `reference` on the same images, with its paired interval."""

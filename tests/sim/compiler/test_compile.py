@@ -188,7 +188,6 @@ def test_bernoulli2_has_no_16_bits(tmp_path: Path) -> None:
         (("  max_percentile", "  per_channel: true\n  max_percentile"), ConfigError, "per_channel is True"),
         (("  max_percentile", "  run_on_cpu: a\n  max_percentile"), ConfigError, "run_on_cpu is set"),
         (("input_layout_train: NCHW", "input_layout_train: NHWC"), ConfigError, "input_layout_train NHWC is set"),
-        (("  input_type_train", "  input_batch: 4\n  input_type_train"), ConfigError, "input_batch is set"),
         (("  input_type_train", "  input_name: frame\n  input_type_train"), ConfigError, "input_name is 'frame'"),
         (("  input_type_train", "  input_shape: 1x3x8x8\n  input_type_train"), ConfigError, "input_shape"),
         (
