@@ -110,7 +110,7 @@ class Trial:
         return float("nan") if draws[0] is None else float(draws[0])
 
     def disagrees_less_than(self, reference: Trial, confidence: float) -> bool:
-        """Return whether the disagreement is below that of `reference`, also in `confidence` of all draws of the images."""
+        """Return whether the disagreement is below that of `reference`, in `confidence` of all draws, too."""
         own, its = (np.asarray(t.report.get("disagreement_draws") or [np.nan], np.float64) for t in (self, reference))
         return bool(own[0] < its[0] and (own[1:] < its[1:]).mean() >= confidence)
 
