@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from numpy.lib import format as npy_format
 
 from edgekit.errors import DataError
-from edgekit.text import shorten
 
 __all__ = ["MAX_ARRAYS", "MAX_BYTES", "read_array", "read_arrays"]
 
@@ -36,7 +36,7 @@ def read_array(path: Path, *, hint: str, max_bytes: int = MAX_BYTES) -> npt.NDAr
         size = path.stat().st_size
         if size <= max_bytes:
             # as a memory map: a header that promises more than the file holds is refused before it is allocated
-            return np.array(np.load(path, mmap_mode="r", allow_pickle=False))
+            return np.array(npy_format.open_memmap(path, mode="r"))  # of Python objects it refuses to make one
     except Exception as error:  # numpy's parser of headers raises whatever a broken one makes it stumble over
         raise _unreadable(path, error, hint) from error
     raise DataError(f"{path} has {size} bytes, expected at most {max_bytes}", hint=hint)
@@ -62,10 +62,10 @@ def read_arrays(
     try:
         with zipfile.ZipFile(path) as archive:
             entries = archive.infolist()
-        count, size = len(entries), sum(entry.file_size for entry in entries)
-        if count <= max_arrays and size <= max_bytes and len({entry.filename for entry in entries}) == count:
-            with np.load(path, allow_pickle=False) as arrays:
-                return {str(name): _member(arrays, name) for name in arrays.files}
+            count, size = len(entries), sum(entry.file_size for entry in entries)
+            members = {entry.filename.removesuffix(".npy"): entry for entry in entries}
+            if count <= max_arrays and size <= max_bytes and len(members) == count:
+                return {name: _member(archive, entry) for name, entry in members.items()}
     except Exception as error:  # zipfile and numpy raise whatever a broken file makes them stumble over
         raise _unreadable(path, error, hint) from error
     raise DataError(
@@ -75,11 +75,9 @@ def read_arrays(
     )
 
 
-def _member(arrays: Any, name: str) -> npt.NDArray[Any]:
-    values = arrays[name]
-    if not isinstance(values, np.ndarray):  # numpy gives the bytes of a member that is no array
-        raise ValueError(f"member {shorten(name)} is no array")
-    return values
+def _member(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> npt.NDArray[Any]:
+    with archive.open(entry) as stream:
+        return np.asarray(npy_format.read_array(stream, allow_pickle=False))
 
 
 def _unreadable(path: Path, error: Exception, hint: str) -> DataError:

@@ -62,7 +62,7 @@ ALLOWED: dict[str, tuple[set[str], set[str]]] = {
     "lazy": (set(), set()),
     "install_hints": (set(), set()),
     "board_ring": (set(), set()),
-    "array_files": ({"errors", "text"}, {"numpy"}),
+    "array_files": ({"errors"}, {"numpy"}),
     "artifacts": (set(), set()),
     "device_kinds": (set(), set()),
     "text": ({"errors"}, set()),
