@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import re
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,19 +15,16 @@ from edgekit.calibration.manifest import build_manifest
 from edgekit.calibration.refinement import GraphRefinement
 from edgekit.calibration.sample_set import SampleOptions, calibrate_samples, needs_samples
 from edgekit.calibration.select import SELECTIONS, select_images
+from edgekit.calibration.work_files import WorkPlan, all_as_recorded, refuse_unexpected_files, write_yaml
 from edgekit.calibration.workdir import Work, open_work
 from edgekit.calibration.write import plan_files, remove_leftovers, write_files
 from edgekit.data.image_source import ImageSource, open_source
 from edgekit.errors import ConfigError, OutputError
-from edgekit.files import is_file, read_json
 from edgekit.folder_lock import folder_lock
-from edgekit.manifest import is_unchanged, recorded_hashes
-from edgekit.next_command import edgekit_command
 from edgekit.progress import Progress, silent
-from edgekit.ptq import PtqConfig, save_config
 from edgekit.ptq.fields import HB_MAPPER_MARCHES
-from edgekit.ptq.presets import CALIBRATION_DIR, output_prefix, ptq_config, reasons
-from edgekit.spec import InputKind, InputSpec, March, ModelSpec, sidecar_path
+from edgekit.ptq.presets import CALIBRATION_DIR, output_prefix, ptq_config
+from edgekit.spec import InputKind, InputSpec, March, ModelSpec
 from edgekit.version import __version__
 
 if TYPE_CHECKING:
@@ -38,20 +34,6 @@ if TYPE_CHECKING:
 
 IMAGE_KINDS: tuple[InputKind, ...] = ("nv12", "rgb", "bgr", "yuv444", "gray")
 CANDIDATES_PER_PICK = 8  # frames of a video to choose each image from
-
-
-@dataclass(frozen=True, slots=True)
-class _Plan:
-    """The names and settings of everything in the folder."""
-
-    model_name: str
-    yaml_name: str
-    config: PtqConfig
-    spec: ModelSpec
-
-    @property
-    def model_files(self) -> tuple[str, ...]:
-        return self.model_name, sidecar_path(Path(self.model_name)).name, self.yaml_name
 
 
 def calibrate(
@@ -164,7 +146,7 @@ def _plan(
     march: March,
     calibration: str,
     max_percentile: float | None,
-) -> _Plan:
+) -> WorkPlan:
     require_channels(spec, input_kind)
     stem = re.sub(r"[-_](heads|cut)$", "", model.stem)
     prefix = output_prefix(stem, march, spec.preprocess.size_wh, input_kind)
@@ -183,12 +165,12 @@ def _plan(
         batch=spec.input.batch,
         softmax_on_bpu=any(node.op_type == "Softmax" for node in heads.graph.node),
     )
-    return _Plan(f"{stem}_heads.onnx", f"{prefix}.yaml", config, spec)
+    return WorkPlan(f"{stem}_heads.onnx", f"{prefix}.yaml", config, spec)
 
 
 def _write_all(
     work: Work,
-    plan: _Plan,
+    plan: WorkPlan,
     heads: onnx.ModelProto,
     opened: ImageSource,
     refinement: GraphRefinement | None,
@@ -217,9 +199,8 @@ def _write_all(
         with contextlib.suppress(OutputError):
             work.save()
         raise
-    _refuse_unexpected_files(folder / CALIBRATION_DIR, {p.name for p in planned})
-    if not _holds_users_yaml(folder, plan):
-        _write_yaml(folder / plan.yaml_name, plan)
+    refuse_unexpected_files(folder / CALIBRATION_DIR, {p.name for p in planned})
+    write_yaml(folder, plan)
     if refinement is not None and refinement.changes:
         refined = refinement.apply(folder / plan.yaml_name, progress=progress)
         write_heads(folder / plan.model_name, refined, plan.spec)
@@ -240,51 +221,20 @@ def _write_all(
     )
 
 
-def _write_yaml(path: Path, plan: _Plan) -> None:
-    header = (
-        f"Made by edgekit calibrate {__version__} for {plan.model_name}.\n"
-        f"Next: {edgekit_command('compile', Path(path.name))}; editing a value here is fine, the calibration data "
-        "stay as they are."
-    )
-    save_config(path, plan.config, header=header, comments=reasons(plan.config))
-
-
-def _holds_users_yaml(folder: Path, plan: _Plan) -> bool:
-    """Whether a finished folder is being fixed: its yaml may have been edited and is kept."""
-    return (folder / MANIFEST_NAME).is_file() and (folder / plan.yaml_name).is_file()
-
-
 def _is_finished(work: Work) -> bool:
-    """Whether the manifest is there and every file but the yaml, which users edit, is as it says."""
-    manifest = work.folder / MANIFEST_NAME
-    if not manifest.is_file():
+    if not all_as_recorded(work.folder):
         return False
-    for name, digest in recorded_hashes(read_json(manifest), manifest).items():
-        path = work.folder / name
-        edited = path.suffix == ".yaml" and is_file(path)
-        if not edited and not is_unchanged(path, digest):
-            return False
-    _refuse_unexpected_files(work.folder / CALIBRATION_DIR, set(work.written))
+    refuse_unexpected_files(work.folder / CALIBRATION_DIR, set(work.written))
     return True
 
 
-def _refuse_unexpected_files(folder: Path, ours: set[str]) -> None:
-    """The compiler takes every file of the folder for a sample."""
-    unexpected = sorted(path.name for path in folder.iterdir() if path.name not in ours)
-    if unexpected:
-        raise OutputError(
-            f"{folder} holds {unexpected[0]}, which is none of its {len(ours)} calibration files",
-            hint="take it out: the compiler would read it as a sample",
-        )
-
-
-def _warnings(work: Work, plan: _Plan) -> tuple[Warned, ...]:
+def _warnings(work: Work, plan: WorkPlan) -> tuple[Warned, ...]:
     assert work.selection is not None
     return check_selection(work.selection, num=int(work.request["num"]), size_wh=plan.spec.preprocess.size_wh)
 
 
 def _result(
-    work: Work, plan: _Plan, opened: ImageSource, refinement: GraphRefinement | None, *, reused: bool
+    work: Work, plan: WorkPlan, opened: ImageSource, refinement: GraphRefinement | None, *, reused: bool
 ) -> CalibrationSet:
     assert work.selection is not None
     return CalibrationSet(

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,15 +18,14 @@ from edgekit.calibration.heads import heads_of, model_hash, write_heads
 from edgekit.calibration.manifest import tool_versions
 from edgekit.calibration.refinement import GraphRefinement
 from edgekit.calibration.select import Selection
+from edgekit.calibration.work_files import WorkPlan, all_as_recorded, refuse_unexpected_files, write_yaml
 from edgekit.calibration.workdir import Work, open_work
 from edgekit.calibration.write import FLOAT_SUFFIX, SUFFIXES, calibration_bytes, remove_leftovers, require_space
 from edgekit.errors import ConfigError
 from edgekit.files import is_file, read_json, sha256_file, write_bytes
 from edgekit.folder_lock import folder_lock
-from edgekit.manifest import is_unchanged, recorded_hashes
-from edgekit.next_command import edgekit_command
+from edgekit.manifest import recorded_hashes
 from edgekit.progress import Progress
-from edgekit.ptq import PtqConfig, save_config
 from edgekit.ptq.inputs import PtqInput
 from edgekit.ptq.presets import (
     CALIBRATION_DIR,
@@ -35,7 +34,6 @@ from edgekit.ptq.presets import (
     image_input,
     output_prefix,
     plain_name,
-    reasons,
 )
 from edgekit.records import envelope
 from edgekit.runtime.array_source import ArraySample, folder_name, open_samples
@@ -62,17 +60,6 @@ class SampleOptions:
     calibration: str
     max_percentile: float | None
     seed: int
-
-
-@dataclass(frozen=True, slots=True)
-class _Plan:
-    """The names and settings of everything in the folder; `folders`: input name -> folder of its files."""
-
-    model_name: str
-    yaml_name: str
-    config: PtqConfig
-    spec: ModelSpec
-    folders: Mapping[str, str] = field(default_factory=dict)
 
 
 def needs_samples(model: Path, options: CutOptions | None) -> bool:
@@ -106,7 +93,7 @@ def calibrate_samples(
         offered = open_samples(source, spec.inputs)
         samples = [offered[i] for i in _chosen(len(offered), options)]
         work = open_work(out_dir, _request(model, source, offered, options, cut_options, refinement))
-        reused = _is_finished(work)
+        reused = _is_finished(work, plan)
         if not reused:
             _write_all(work, plan, heads, samples, refinement, progress)
     notes = () if options.select != "diverse" else ("samples are taken evenly: diversity is measured on images alone",)
@@ -151,7 +138,7 @@ def _request(
     }
 
 
-def _plan(model: Path, spec: ModelSpec, heads: onnx.ModelProto, options: SampleOptions) -> _Plan:
+def _plan(model: Path, spec: ModelSpec, heads: onnx.ModelProto, options: SampleOptions) -> WorkPlan:
     """The yaml and the names, the inputs in the ONNX's order."""
     from edgekit.graph.onnx_graph import graph_inputs
 
@@ -174,7 +161,7 @@ def _plan(model: Path, spec: ModelSpec, heads: onnx.ModelProto, options: SampleO
         max_percentile=options.max_percentile,
         softmax_on_bpu=any(node.op_type == "Softmax" for node in heads.graph.node),
     )
-    return _Plan(f"{stem}_heads.onnx", f"{prefix}.yaml", config, spec, folders)
+    return WorkPlan(f"{stem}_heads.onnx", f"{prefix}.yaml", config, spec, folders)
 
 
 def _ptq_input(item: InputSpec, spec: ModelSpec, kind: InputKind, folder: str) -> PtqInput:
@@ -220,31 +207,28 @@ def _chosen(count: int, options: SampleOptions) -> list[int]:
 
 def _write_all(
     work: Work,
-    plan: _Plan,
+    plan: WorkPlan,
     heads: onnx.ModelProto,
     samples: Sequence[ArraySample],
     refinement: GraphRefinement | None,
     progress: Progress,
 ) -> None:
     """Model, sidecar, data, yaml, then the manifest: it stands for a whole folder."""
-    folder, yaml_path = work.folder, work.folder / plan.yaml_name
-    keep_yaml = is_file(folder / MANIFEST_NAME) and is_file(yaml_path)  # a set is fixed; its yaml may have been edited
+    folder = work.folder
     work.save()
     remove_leftovers(folder)
     write_heads(folder / plan.model_name, heads, plan.spec)
     entries = list(_write_samples(folder, plan, samples, progress))
-    if not keep_yaml:
-        header = f"Made by edgekit calibrate {__version__} for {plan.model_name}.\nNext: "
-        header += edgekit_command("compile", Path(plan.yaml_name))
-        save_config(yaml_path, plan.config, header=header, comments=reasons(plan.config))
+    _refuse_others(folder, plan, [entry["name"] for entry in entries])
+    write_yaml(folder, plan)
     if refinement is not None and refinement.changes:
-        write_heads(folder / plan.model_name, refinement.apply(yaml_path, progress=progress), plan.spec)
-    models = (plan.model_name, sidecar_path(Path(plan.model_name)).name, plan.yaml_name)
+        refined = refinement.apply(folder / plan.yaml_name, progress=progress)
+        write_heads(folder / plan.model_name, refined, plan.spec)
     work.finish(
         {
             **envelope("manifest"),
             "request": dict(work.request),
-            "files": [{"name": name, "sha256": sha256_file(folder / name)} for name in models] + entries,
+            "files": [{"name": name, "sha256": sha256_file(folder / name)} for name in plan.model_files] + entries,
             "inputs": {item.name: item.kind for item in plan.spec.inputs},
             "warnings": [],
             "notes": list(plan.spec.notes),
@@ -255,7 +239,7 @@ def _write_all(
 
 
 def _write_samples(
-    folder: Path, plan: _Plan, samples: Sequence[ArraySample], progress: Progress
+    folder: Path, plan: WorkPlan, samples: Sequence[ArraySample], progress: Progress
 ) -> Iterator[dict[str, Any]]:
     """A file per sample and input, all of one name; yields the manifest's entries."""
     bytes_each = sum(4 * int(np.prod(item.shape)) for item in plan.config.inputs)
@@ -285,11 +269,15 @@ def _sample_bytes(array: npt.NDArray[Any], item: InputSpec, spec: ModelSpec) -> 
     return check_featuremap(array, item).astype("<f4").tobytes()
 
 
-def _is_finished(work: Work) -> bool:
-    """Whether the manifest is there and every file but the yaml, which users edit, is as it says."""
-    manifest = work.folder / MANIFEST_NAME
-    if not is_file(manifest):
+def _is_finished(work: Work, plan: WorkPlan) -> bool:
+    if not all_as_recorded(work.folder):
         return False
-    hashes = recorded_hashes(read_json(manifest), manifest)
-    edited = {name for name in hashes if name.endswith(".yaml") and is_file(work.folder / name)}
-    return all(name in edited or is_unchanged(work.folder / name, digest) for name, digest in hashes.items())
+    manifest = work.folder / MANIFEST_NAME
+    _refuse_others(work.folder, plan, list(recorded_hashes(read_json(manifest), manifest)))
+    return True
+
+
+def _refuse_others(folder: Path, plan: WorkPlan, files: Sequence[str]) -> None:
+    """Raise OutputError where an input's folder holds a file that is none of `files`, given below the work folder."""
+    for name in plan.folders.values():
+        refuse_unexpected_files(folder / name, [Path(file).name for file in files if Path(file).parent == Path(name)])

@@ -15,7 +15,7 @@ from edgekit.calibration.calibration_set import CalibrationSet
 from edgekit.calibration.pipeline import calibrate
 from edgekit.cli.main import main
 from edgekit.compilation.build import compile_model
-from edgekit.errors import ConfigError, DataError, EdgekitError, ModelError
+from edgekit.errors import ConfigError, DataError, EdgekitError, ModelError, OutputError
 from edgekit.evaluation.compare import compare_models
 from edgekit.export import CutOptions, cut_graph
 from edgekit.export.input_options import NORMALIZATIONS, InputOptions
@@ -147,6 +147,19 @@ def test_the_same_call_is_reused_and_another_refused(tmp_path: Path) -> None:
         calibrate(
             model, data, made.folder, num=2, input_kind="rgb", calibration="max", cut_options=options("featuremap")
         )
+
+
+@pytest.mark.parametrize("net", ["image_and_vector", "featuremap"])
+def test_a_foreign_file_among_the_samples_is_refused(tmp_path: Path, net: str) -> None:
+    """The compiler would take it for a sample, and pair what lies behind it wrongly."""
+    made = make(tmp_path, net)
+    folder = sorted(path for path in made.data_dir.rglob("*") if path.is_file())[-1].parent
+    (folder / "001_copy.bin").write_bytes(b"")
+    with pytest.raises(OutputError, match="001_copy.bin, which is none of its 5 calibration files"):
+        calibrate(
+            tmp_path / f"{net}.onnx", tmp_path / "data", tmp_path / "work",
+            num=SAMPLES, input_kind="rgb", calibration="max", cut_options=options(net),
+        )  # fmt: skip
 
 
 def test_sidecars_say_what_each_input_takes(tmp_path: Path) -> None:
