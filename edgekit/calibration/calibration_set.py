@@ -1,4 +1,4 @@
-"""What a calibration leaves: where its files are, what was chosen, and what to think of it."""
+"""The result of a calibration: its files, the images or samples chosen, warnings and notes."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["CalibrationSet"]
 
 @dataclass(frozen=True, slots=True)
 class CalibrationSet:
-    """Where the work folder's files are, what was chosen, and what to think of it.
+    """The files of the work folder, the images or samples chosen, warnings and notes.
 
     `reused`: the folder had the finished set of the same call already. `samples`: the names of those chosen for a
     model that takes other things than one image; `selection` then only counts them.

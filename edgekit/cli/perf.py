@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from edgekit.runtime.hrt import HrtPerf
-    from edgekit.runtime.perf import Fed, PerfRun
+    from edgekit.runtime.model_inputs import InputSample
+    from edgekit.runtime.perf import PerfRun
     from edgekit.runtime.published_results import PublishedComparison, PublishedValue
     from edgekit.runtime.session import Session
     from edgekit.spec import ModelSpec
@@ -146,7 +147,7 @@ def _measure_all(args: argparse.Namespace, session: Session) -> list[PerfRun]:
     return runs
 
 
-def _images(source: str | None, spec: ModelSpec) -> Sequence[Fed]:
+def _images(source: str | None, spec: ModelSpec) -> Sequence[InputSample]:
     if source is None:
         import numpy as np
 
@@ -159,7 +160,7 @@ def _images(source: str | None, spec: ModelSpec) -> Sequence[Fed]:
     from edgekit.cli.source import open_model_source
 
     skipped = lambda error: print(f"skipped: {error.message}", file=sys.stderr)  # noqa: E731
-    return [frame.fed for frame in islice(open_model_source(source, spec, on_skip=skipped).frames(), MAX_IMAGES)]
+    return [frame.sample for frame in islice(open_model_source(source, spec, on_skip=skipped).frames(), MAX_IMAGES)]
 
 
 def _generated(spec: ModelSpec, rng: np.random.Generator) -> dict[str, npt.NDArray[Any]]:

@@ -253,14 +253,14 @@ def _compare_image(
     pairs: list[tuple[InnerTensor, InnerTensor]],
     running: _RunningSums,
 ) -> ComparedImage:
-    path, fed, image_bgr = read_item(item)
+    path, sample, image_bgr = read_item(item)
     raws, results = [], []
     for index, model in enumerate((a, b)):
         keep = [pair[index].name for pair in pairs]
         if model.session is None:
             raws.append(model.run(stem_of(item), None, keep))
             continue
-        inputs, letterbox = model.session.prepare(fed)
+        inputs, letterbox = model.session.prepare(sample)
         raw = model.run(stem_of(item), inputs, keep)
         raws.append(raw)
         results.append(model.session.decode({h.name: raw[h.name] for h in model.session.spec.outputs}, letterbox))

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from edgekit.data.image_source import open_source
 from edgekit.ops.image import read_image
 from edgekit.runtime.array_source import ArraySample, open_samples
-from edgekit.runtime.model_inputs import Fed
+from edgekit.runtime.model_inputs import InputSample
 from edgekit.spec import ModelSpec
 
 __all__ = ["ComparedItem", "compared_items", "read_item", "stem_of"]
@@ -26,7 +26,7 @@ def compared_items(source: Path, specs: Sequence[ModelSpec]) -> list[ComparedIte
     return [image.path for image in open_source(source, frames=1).images if image.frame < 0]
 
 
-def read_item(item: ComparedItem) -> tuple[Path, Fed, npt.NDArray[np.uint8]]:
+def read_item(item: ComparedItem) -> tuple[Path, InputSample, npt.NDArray[np.uint8]]:
     """Return the file, what a session takes of it, and the image to show: one black pixel for a sample."""
     if isinstance(item, Path):
         image_bgr = read_image(item)

@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from edgekit.array_files import read_arrays
 from edgekit.errors import DataError, ModelError
-from edgekit.runtime.model_inputs import Fed
+from edgekit.runtime.model_inputs import InputSample
 from edgekit.runtime.session import FLOAT_STAGES, Session, load
 from edgekit.spec import HeadSpec
 
@@ -67,7 +67,7 @@ class ComparedModel(Protocol):
     def output_scales(self) -> OutputScales:
         """Output name -> scale and axis of the integers that a dump may hold where this model gives floats."""
 
-    def run(self, image: str, inputs: Fed | None, keep: Sequence[str]) -> Arrays:
+    def run(self, image: str, inputs: InputSample | None, keep: Sequence[str]) -> Arrays:
         """Return heads by output name, and the tensors `keep`; `image` is the stem of its file."""
 
 
@@ -91,7 +91,7 @@ def open_compared(path: Path) -> ComparedModel:
     return OutputsOnly(path, session)
 
 
-def _by_name(session: Session, inputs: Fed) -> Mapping[str, npt.NDArray[Any]]:
+def _by_name(session: Session, inputs: InputSample) -> Mapping[str, npt.NDArray[Any]]:
     return inputs if isinstance(inputs, Mapping) else {session.spec.input.name: inputs}
 
 
@@ -118,7 +118,7 @@ class FloatModel:
         )
         self._opened: tuple[frozenset[str], Any] | None = None
 
-    def run(self, image: str, inputs: Fed | None, keep: Sequence[str]) -> Arrays:
+    def run(self, image: str, inputs: InputSample | None, keep: Sequence[str]) -> Arrays:
         """Return heads by output name, and the tensors `keep`."""
         from edgekit.graph.onnx_graph import extract, open_session
 
@@ -144,7 +144,7 @@ class QuantizedModel:
         self.tensors = sim_tensors(self._device.graph)
         self.output_scales = head_scales(self._device.graph)
 
-    def run(self, image: str, inputs: Fed | None, keep: Sequence[str]) -> Arrays:
+    def run(self, image: str, inputs: InputSample | None, keep: Sequence[str]) -> Arrays:
         """Return heads by output name, and the tensors `keep`."""
         assert self.session is not None and inputs is not None
         return self._device.infer(_by_name(self.session, inputs), keep)
@@ -202,7 +202,7 @@ class OutputsOnly:
     def __init__(self, path: Path, session: Session) -> None:
         self.name, self.session = path.name, session
 
-    def run(self, image: str, inputs: Fed | None, keep: Sequence[str]) -> Arrays:
+    def run(self, image: str, inputs: InputSample | None, keep: Sequence[str]) -> Arrays:
         """Return heads by output name, and the tensors `keep`."""
         assert self.session is not None and inputs is not None
         return self.session.infer(inputs)
@@ -218,7 +218,7 @@ class DumpedOutputs:
     def __init__(self, folder: Path) -> None:
         self.name, self._folder = folder.name, folder
 
-    def run(self, image: str, inputs: Fed | None, keep: Sequence[str]) -> Arrays:
+    def run(self, image: str, inputs: InputSample | None, keep: Sequence[str]) -> Arrays:
         """Return heads by output name, and the tensors `keep`."""
         path = self._folder / f"{image}.npz"
         if not path.is_file():

@@ -1,7 +1,7 @@
 """Where the head of a stock export is: its last convolutions, and the rows that the export makes of them.
 
 No node is known by name or number. Walking back from the outputs, everything up to a convolution is decoding
-(reshape, concat, softmax, sigmoid, arithmetic); the convolutions met first are the head. The expectation over DFL
+(reshape, concat, softmax, sigmoid, arithmetic); the convolutions ancestors first are the head. The expectation over DFL
 bins is a convolution, too, and is told by its weights 0, 1, 2, ...
 """
 
@@ -14,7 +14,7 @@ import onnx
 
 from edgekit.errors import ModelError
 from edgekit.graph.onnx_graph import PRODUCTS, GraphIndex, reachable, tensor_shapes
-from edgekit.graph.walk import met_first
+from edgekit.graph.walk import nearest_ancestors
 
 SUPPRESSION_OPS = ("NonMaxSuppression", "NonZero")  # of these, the ones that leave as many rows as they find
 SELECTION_OPS = ("TopK", "NonMaxSuppression", "ArgMax", "NonZero")  # behind them, rows are chosen, not made
@@ -95,17 +95,17 @@ def is_head_convolution(index: GraphIndex, node: onnx.NodeProto) -> bool:
 
 
 def last_learned(index: GraphIndex) -> list[onnx.NodeProto]:
-    """The nodes with weights, convolutions and products of matrices, that are met first from all outputs."""
+    """The nodes with weights, convolutions and products of matrices, that are ancestors first from all outputs."""
 
     def stops(_: str, node: onnx.NodeProto) -> bool:
         return node.op_type in PRODUCTS or is_head_convolution(index, node)
 
-    return list(met_first(index, index.output_names, stops).values())
+    return list(nearest_ancestors(index, index.output_names, stops).values())
 
 
 def last_convolutions(index: GraphIndex, output: str) -> set[str]:
-    """The convolutions that are met first on the way back from an output."""
-    return set(met_first(index, [output], lambda _, node: is_head_convolution(index, node)))
+    """The convolutions that are ancestors first on the way back from an output."""
+    return set(nearest_ancestors(index, [output], lambda _, node: is_head_convolution(index, node)))
 
 
 def _row_candidates(index: GraphIndex, reach: dict[str, set[str]]) -> list[str]:
@@ -143,8 +143,8 @@ def _group(
 
 def _all_paths_cross(index: GraphIndex, tensor: str, heads: frozenset[str]) -> bool:
     """Whether every way from the heads to the graph's outputs leads through `tensor`."""
-    met = met_first(index, index.output_names, lambda name, _: name == tensor or name in heads)
-    return not heads.intersection(met)
+    ancestors = nearest_ancestors(index, index.output_names, lambda name, _: name == tensor or name in heads)
+    return not heads.intersection(ancestors)
 
 
 def _rows_fit(shape: tuple[int, ...], maps: list[HeadMap]) -> bool:

@@ -9,22 +9,22 @@ import onnx
 from edgekit.graph.onnx_graph import METADATA_OPS, GraphIndex
 
 
-def met_first(
+def nearest_ancestors(
     index: GraphIndex, tensors: Iterable[str], stops: Callable[[str, onnx.NodeProto], bool]
 ) -> dict[str, onnx.NodeProto]:
-    """Find the nodes that are met first on every way back from some tensors.
+    """Find the nearest ancestors that match on every path back from some tensors.
 
-    What only reads a tensor's shape is no way.
+    Paths through what only reads a shape do not count.
 
     Args:
         index: The graph.
         tensors: Where to begin.
-        stops: Whether the node that makes a tensor is such a node; nothing behind it is looked at.
+        stops: Whether a tensor and the node that makes it match; nothing behind it is looked at.
 
     Returns:
-        The nodes by the tensor that was met, in the order of the graph.
+        The nodes by the tensor that they make, in the order of the graph.
     """
-    met: dict[str, onnx.NodeProto] = {}
+    nodes: dict[str, onnx.NodeProto] = {}
     visited, todo = set(), list(tensors)
     while todo:
         name = todo.pop()
@@ -33,7 +33,7 @@ def met_first(
             continue
         visited.add(name)
         if stops(name, node):
-            met[name] = node
+            nodes[name] = node
         else:
             todo.extend(node.input)
-    return {name: met[name] for name in sorted(met, key=index.order.__getitem__)}
+    return {name: nodes[name] for name in sorted(nodes, key=index.order.__getitem__)}

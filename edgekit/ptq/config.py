@@ -174,12 +174,14 @@ def _config_from(value: object, location: str) -> PtqConfig:
         missing = [name for name in GROUPS if name not in value]
         if missing:
             raise ConfigError(f"group {missing[0]} is missing, expected {', '.join(GROUPS)}", hint=f"add {missing[0]}")
-        return PtqConfig(**{name: read_group(kind, _unended(value[name]), name) for name, kind in GROUPS.items()})
+        return PtqConfig(
+            **{name: read_group(kind, _without_last_separator(value[name]), name) for name, kind in GROUPS.items()}
+        )
     except ConfigError as error:
         raise ConfigError(f"{location}: {error.message}", hint=error.hint) from error
 
 
-def _unended(group: object) -> object:
+def _without_last_separator(group: object) -> object:
     """A group whose `input_layout_rt` does not end in a separator: the vendor's samples have one behind every input.
 
     Between inputs a blank is an input without a layout, so the number of inputs decides.

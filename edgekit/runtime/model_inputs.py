@@ -16,10 +16,10 @@ from edgekit.ops.pixels import normalised
 from edgekit.ops.prepare import prepare_image
 from edgekit.spec import InputSpec, ModelSpec
 
-__all__ = ["NO_IMAGE", "Fed", "check_featuremap", "image_of", "prepare_arrays"]
+__all__ = ["NO_IMAGE", "InputSample", "check_featuremap", "image_of", "prepare_arrays"]
 
 Array = npt.NDArray[Any]
-Fed = npt.NDArray[Any] | Mapping[str, npt.NDArray[Any]]  # an image or its input, or arrays by input name
+InputSample = npt.NDArray[Any] | Mapping[str, npt.NDArray[Any]]  # an image or its input, or arrays by input name
 FLOAT_STAGES = ("stock", "heads")
 NO_IMAGE = Letterbox((1, 1), (1, 1), (1, 1), 0, 0)  # of a model that takes none
 
@@ -49,19 +49,19 @@ def prepare_arrays(
             f"input {wrong[0]!r} is {state}, got {', '.join(arrays) or 'none'}, expected {', '.join(names)}",
             hint="give one array per input, by its name",
         )
-    fed: dict[str, Array] = {}
+    prepared: dict[str, Array] = {}
     letterbox = NO_IMAGE
     for item in spec.inputs:
         if not item.is_image:
-            fed[item.name] = check_featuremap(arrays[item.name], item)
+            prepared[item.name] = check_featuremap(arrays[item.name], item)
             continue
         preprocess = spec.preprocess_of(item)
         memory = buffers if item.name == spec.input.name else Buffers()  # a set of their own: all live at once
         pixels, box = prepare_image(image_of(arrays[item.name], item), item, preprocess, memory)
         if item.name == spec.input.name:
             letterbox = box
-        fed[item.name] = normalised(pixels, item, preprocess) if spec.stage in FLOAT_STAGES else pixels
-    return fed, letterbox
+        prepared[item.name] = normalised(pixels, item, preprocess) if spec.stage in FLOAT_STAGES else pixels
+    return prepared, letterbox
 
 
 def check_featuremap(array: Array, item: InputSpec) -> npt.NDArray[np.float32]:

@@ -15,6 +15,7 @@ import numpy.typing as npt
 from edgekit.errors import ConfigError
 from edgekit.ops.buffers import Buffers
 from edgekit.progress import Progress, silent
+from edgekit.runtime.model_inputs import InputSample
 from edgekit.runtime.session import Session
 from edgekit.runtime.system import Sample, read_sample
 
@@ -24,7 +25,6 @@ MAX_THREADS = 64
 STOP_SECONDS = 10.0  # what a frame may take that an interrupted measurement waits for
 
 Image = npt.NDArray[np.uint8]
-Fed = Image | Mapping[str, npt.NDArray[Any]]  # what `Session.prepare` takes
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +74,7 @@ class PerfRun:
 
 def measure(
     session: Session,
-    images: Sequence[Fed],
+    images: Sequence[InputSample],
     *,
     threads: int = 1,
     frames: int = 200,
@@ -132,7 +132,9 @@ def measure(
 class _Measurement:
     """What the threads of one measurement share; each frame's numbers are appended as one row."""
 
-    def __init__(self, session: Session, images: Sequence[Fed], frames: int, draw: bool, progress: Progress) -> None:
+    def __init__(
+        self, session: Session, images: Sequence[InputSample], frames: int, draw: bool, progress: Progress
+    ) -> None:
         self.session, self.images, self.frames, self.progress = session, images, frames, progress
         self.draw = draw and not isinstance(images[0], Mapping)
         self.batch = session.images_per_call
@@ -238,7 +240,7 @@ def latency_of(milliseconds: npt.NDArray[np.float64]) -> Latency:
     return Latency(float(milliseconds.mean()), p50, p90, p99, float(milliseconds.min()), float(milliseconds.max()))
 
 
-def _check(images: Sequence[Fed], *, threads: int, frames: int, warmup: int) -> None:
+def _check(images: Sequence[InputSample], *, threads: int, frames: int, warmup: int) -> None:
     for name, value, low, high in (
         ("threads", threads, 1, MAX_THREADS),
         ("frames", frames, 1, 1_000_000),

@@ -196,7 +196,7 @@ class _Run:
         session = group[0].session if group else self.engine.current()
         try:
             with _naming(number), _timing(times_ms, "prepare"):
-                inputs, letterbox = session.prepare(frame.fed)
+                inputs, letterbox = session.prepare(frame.sample)
         except ImageError as error:
             if self.on_skip is None:
                 raise
@@ -218,10 +218,10 @@ class _Run:
         first, times_ms = group[0], dict[str, float]()
         with _timing(times_ms, "infer"):
             if first.session.images_per_call == 1:
-                inferred = [self.engine.infer(first.session, first.frame.fed, first.inputs, first.letterbox)]
+                inferred = [self.engine.infer(first.session, first.frame.sample, first.inputs, first.letterbox)]
             else:
-                fed, inputs = [item.frame.fed for item in group], [item.inputs for item in group]
-                inferred = self.engine.infer_batch(first.session, fed, inputs, [item.letterbox for item in group])
+                samples, inputs = [item.frame.sample for item in group], [item.inputs for item in group]
+                inferred = self.engine.infer_batch(first.session, samples, inputs, [item.letterbox for item in group])
         for item in group:
             item.times_ms["infer"] = times_ms["infer"] / len(group)
         return inferred

@@ -6,15 +6,14 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import numpy as np
 import numpy.typing as npt
 
 from edgekit.errors import DeviceError, EdgekitError
 from edgekit.ops.letterbox import Letterbox
 from edgekit.runtime.device import Tensors
+from edgekit.runtime.model_inputs import InputSample
 from edgekit.runtime.session import Named, Session
 
-Fed = npt.NDArray[np.uint8] | Named  # an image, or arrays by input name
 Open = Callable[[], Session]
 
 
@@ -50,17 +49,19 @@ class RecoveringSession:
         """Use `session` from the next frame on; frames on their way finish with theirs."""
         self._session = session
 
-    def infer(self, session: Session, fed: Fed, inputs: npt.NDArray[Any] | Named, letterbox: Letterbox) -> Inferred:
-        """Run one frame, which `fed` was before it was prepared; the answer names the session that must decode it."""
+    def infer(
+        self, session: Session, sample: InputSample, inputs: npt.NDArray[Any] | Named, letterbox: Letterbox
+    ) -> Inferred:
+        """Run one frame, prepared from `sample`; the answer names the session that must decode it."""
         try:
             return session, letterbox, session.infer(inputs)
         except DeviceError as error:
-            return self._recover(session, fed, error)
+            return self._recover(session, sample, error)
 
     def infer_batch(
         self,
         session: Session,
-        fed: Sequence[Fed],
+        samples: Sequence[InputSample],
         inputs: Sequence[npt.NDArray[Any] | Named],
         boxes: Sequence[Letterbox],
     ) -> list[Inferred]:
@@ -68,22 +69,22 @@ class RecoveringSession:
         try:
             heads = session.infer_batch(inputs)
         except DeviceError as error:
-            return [self._recover(session, frame, error) for frame in fed]
+            return [self._recover(session, sample, error) for sample in samples]
         return [(session, box, of_frame) for box, of_frame in zip(boxes, heads, strict=True)]
 
-    def _recover(self, failed: Session, fed: Fed, error: DeviceError) -> Inferred:
+    def _recover(self, failed: Session, sample: InputSample, error: DeviceError) -> Inferred:
         with self._recovering:
             if self._session is not failed:  # another frame has already found a way
-                return _once(self._session, fed)
+                return _once(self._session, sample)
             self._on_event(f"device error, frame retried: {error.message}")
             try:
-                return _once(failed, fed)
+                return _once(failed, sample)
             except DeviceError as again:
                 error = again
             for what, open_session in self._steps:
                 try:
                     session = open_session()
-                    inferred = _once(session, fed)
+                    inferred = _once(session, sample)
                 except EdgekitError as again:
                     self._on_event(f"{what}, in vain: {again.message}")
                     continue
@@ -96,6 +97,6 @@ class RecoveringSession:
 Inferred = tuple[Session, Letterbox, Tensors]
 
 
-def _once(session: Session, fed: Fed) -> Inferred:
-    inputs, letterbox = session.prepare(fed)
+def _once(session: Session, sample: InputSample) -> Inferred:
+    inputs, letterbox = session.prepare(sample)
     return session, letterbox, session.infer(inputs)

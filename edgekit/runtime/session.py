@@ -61,40 +61,40 @@ class Session:
 
     @overload
     def prepare(
-        self, fed: npt.NDArray[np.uint8], *, buffers: Buffers | None = None
+        self, sample: npt.NDArray[np.uint8], *, buffers: Buffers | None = None
     ) -> tuple[npt.NDArray[Any], Letterbox]: ...
 
     @overload
     def prepare(
-        self, fed: Named, *, buffers: Buffers | None = None
+        self, sample: Named, *, buffers: Buffers | None = None
     ) -> tuple[dict[str, npt.NDArray[Any]], Letterbox]: ...
 
     def prepare(
-        self, fed: npt.NDArray[np.uint8] | Named, *, buffers: Buffers | None = None
+        self, sample: npt.NDArray[np.uint8] | Named, *, buffers: Buffers | None = None
     ) -> tuple[npt.NDArray[Any] | dict[str, npt.NDArray[Any]], Letterbox]:
         """Convert an image, or arrays by input name, to the model's inputs.
 
         Args:
-            fed: (h, w, 3) uint8 BGR; for a model that takes more than one image or none, arrays by input name, as
+            sample: (h, w, 3) uint8 BGR; for a model that takes more than one image or none, arrays by input name, as
                 `model_inputs.prepare_arrays` says.
             buffers: Memory for the result, one set per thread; the array is overwritten by the next call with them.
 
         Returns:
             uint8 for quantized models (nv12: flat), normalised float32 (1, 3, h, w) for float ones, by input name if
-                `fed` is; and where the image lies in it.
+                `sample` is; and where the image lies in it.
 
         Raises:
             ImageError: An image is none.
             ModelError: The model takes something else.
         """
-        if isinstance(fed, Mapping):
-            return prepare_arrays(fed, self.spec, buffers or Buffers())
+        if isinstance(sample, Mapping):
+            return prepare_arrays(sample, self.spec, buffers or Buffers())
         if not self.spec.takes_one_image:
             raise ModelError(
                 f"the model takes {', '.join(item.name for item in self.spec.inputs)}, expected arrays by these names",
                 hint="give a folder of .npz or of .npy, or Session.predict a mapping: see docs/plain-cnns.md",
             )
-        pixels, letterbox = prepare_image(fed, self.spec.input, self.spec.preprocess, buffers or Buffers())
+        pixels, letterbox = prepare_image(sample, self.spec.input, self.spec.preprocess, buffers or Buffers())
         if self.spec.stage in FLOAT_STAGES:
             return normalised(pixels, self.spec.input, self.spec.preprocess), letterbox
         return pixels, letterbox
@@ -177,9 +177,9 @@ class Session:
         """Decode the device's outputs to results in pixels of the original image; see `Decoder`."""
         return self.decoder(heads, letterbox)
 
-    def predict(self, fed: npt.NDArray[np.uint8] | Named) -> Results:
+    def predict(self, sample: npt.NDArray[np.uint8] | Named) -> Results:
         """Run an image (h, w, 3) uint8 BGR, or arrays by input name, to its results; see `prepare`."""
-        inputs, letterbox = self.prepare(fed)
+        inputs, letterbox = self.prepare(sample)
         return self.decode(self.infer(inputs), letterbox)
 
     def with_names(self, names: tuple[str, ...]) -> Session:

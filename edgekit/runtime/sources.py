@@ -41,7 +41,7 @@ class Frame:
     arrays: Mapping[str, npt.NDArray[Any]] = field(default_factory=dict)
 
     @property
-    def fed(self) -> npt.NDArray[np.uint8] | Mapping[str, npt.NDArray[Any]]:
+    def sample(self) -> npt.NDArray[np.uint8] | Mapping[str, npt.NDArray[Any]]:
         """What `Session.prepare` takes of it."""
         return self.arrays or self.bgr
 

@@ -1,11 +1,11 @@
-"""The nodes that are met first on the way back: on several ways, behind reads of shapes, and none."""
+"""The nodes that are ancestors first on the way back: on several ways, behind reads of shapes, and none."""
 
 from __future__ import annotations
 
 from onnx import TensorProto, helper
 
 from edgekit.graph.onnx_graph import GraphIndex, index_graph
-from edgekit.graph.walk import met_first
+from edgekit.graph.walk import nearest_ancestors
 
 
 def graph() -> GraphIndex:
@@ -25,11 +25,11 @@ def graph() -> GraphIndex:
 
 def test_every_way_ends_at_its_first_node_and_shapes_are_no_way() -> None:
     index = graph()
-    met = met_first(index, ["y"], lambda _, node: node.op_type in ("Abs", "Relu"))
-    assert list(met) == ["b", "a"]  # as the graph has them; not "measured", and not "early" behind them
-    assert {node.op_type for node in met.values()} == {"Abs"}
+    ancestors = nearest_ancestors(index, ["y"], lambda _, node: node.op_type in ("Abs", "Relu"))
+    assert list(ancestors) == ["b", "a"]  # as the graph has them; not "measured", and not "early" behind them
+    assert {node.op_type for node in ancestors.values()} == {"Abs"}
 
 
 def test_nodes_may_be_told_by_their_tensor() -> None:
-    assert list(met_first(graph(), ["y"], lambda name, _: name in ("a", "early"))) == ["early", "a"]
-    assert met_first(graph(), ["y", "x"], lambda name, _: name == "x") == {}
+    assert list(nearest_ancestors(graph(), ["y"], lambda name, _: name in ("a", "early"))) == ["early", "a"]
+    assert nearest_ancestors(graph(), ["y", "x"], lambda name, _: name == "x") == {}

@@ -47,7 +47,7 @@ def test_a_folder_per_input(tmp_path: Path) -> None:
     (frame,) = frames.frames()
     assert (frames.count, frames.names, frame.name) == (1, ("x",), "x")
     np.testing.assert_array_equal(frame.bgr, PIXELS)
-    assert frame.fed is frame.arrays and frame.arrays["state"].tolist() == [3.0, 4.0]
+    assert frame.sample is frame.arrays and frame.arrays["state"].tolist() == [3.0, 4.0]
     np.save(states / "y.npy", np.zeros(2))
     with pytest.raises(DataError, match="has no file 'y', which another input has"):
         open_samples(tmp_path, BOTH)
