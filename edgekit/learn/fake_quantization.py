@@ -14,18 +14,16 @@ class _RoundToGrid(torch.autograd.Function):  # type: ignore[misc]
 
     @staticmethod
     def forward(ctx: Any, x: Any, threshold: Any, largest: int) -> Any:
-        ctx.save_for_backward(x, threshold)
-        ctx.largest = largest
         step = threshold / largest
-        return (x / step).round_().clamp_(-largest - 1, largest).mul_(step)
+        rounded = (x / step).round_().clamp_(-largest - 1, largest).mul_(step)
+        ctx.save_for_backward(x, threshold, rounded)
+        return rounded
 
     @staticmethod
     def backward(ctx: Any, gradient: Any) -> tuple[Any, Any, None]:
-        x, threshold = ctx.saved_tensors
-        ratio = x / (threshold / ctx.largest)
-        inside = ratio.abs() <= ctx.largest
-        by_threshold = torch.where(inside, ratio.round() - ratio, ratio.clamp(-ctx.largest - 1, ctx.largest))
-        return gradient * inside, (gradient * by_threshold).sum() / ctx.largest, None
+        x, threshold, rounded = ctx.saved_tensors
+        passed = gradient * (x.abs() <= threshold)  # zero where x saturates; there the result is the threshold's alone
+        return passed, (gradient * rounded).addcmul_(passed, x, value=-1).sum() / threshold, None
 
 
 def round_to_grid(x: Any, threshold: Any, *, bits: int) -> Any:

@@ -17,7 +17,7 @@ from edgekit.learn.head_rows import HeadRows, Heads, head_rows
 from edgekit.spec import ModelSpec
 
 PART_WEIGHTS = {
-    "scores": 1.0,
+    "scores": 2.5,
     "classes": 1.0,
     "bins": 1.0,
     "edges": 30.0,

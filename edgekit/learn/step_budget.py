@@ -5,9 +5,9 @@ from __future__ import annotations
 from edgekit.errors import ConfigError
 
 # A usual two-core machine.
-SECONDS_PER_GIGA_MAC = 0.32  # of a step: the float model, the rounded one and its gradients
+SECONDS_PER_GIGA_MAC = 0.28  # of a step: the float model, the rounded one and its gradients
 STEP_SECONDS = 0.1  # of a step besides
-EVALUATION_SHARE = 0.45  # of a step's time, for a held-out image
+EVALUATION_SHARE = 0.35  # of a step's time, for a held-out image
 RESERVED = 0.15  # of the minutes: calibration before, judgement after
 FEWEST_STEPS = 20
 HELD_OUT_RUNS = 9  # evaluations of a whole run

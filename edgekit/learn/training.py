@@ -27,6 +27,8 @@ DIVERGED = 3.0  # times the first held-out loss
 JITTER = 0.03  # standard deviation of a threshold's logarithm: compilers find thresholds that differ by so much
 WARM_UP = 20  # steps until the full learning rate
 CLIP_NORM = 10.0  # of all gradients together: one odd image moves nothing far
+LONGEST_AVERAGE = 50.0  # steps that the running mean of the tensors reaches back: it is what is judged and kept
+AVERAGED_SHARE = 0.1  # of the steps done so far, where that is less
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,15 +68,16 @@ def train(task: LearningTask, about: Mapping[str, Any], path: Path, *, progress:
         progress: Called per step, with the held-out loss in the stage's name.
 
     Returns:
-        The last state; the parameters hold its best tensors.
+        The last state; the parameters hold its best tensors, a running mean over steps.
     """
     optimizer = torch.optim.Adam(task.parameters.groups(), betas=(0.9, 0.99))
     rates = [group["lr"] for group in optimizer.param_groups]
     state = load_checkpoint(path, about) or RunState(dict(about))
+    average = _Average(task.parameters)
     if state.current:
-        _restore(task.parameters, optimizer, state.current)
+        _restore(task.parameters, optimizer, average, state.current)
     if not state.history:
-        _evaluate(task, optimizer, state, progress)
+        _evaluate(task, optimizer, average, state, progress)
     every = max(1, math.ceil(task.steps / EVALUATIONS))
     while not state.ended and state.step < task.steps:
         progress(_stage(state), state.step, task.steps)
@@ -84,8 +87,10 @@ def train(task: LearningTask, about: Mapping[str, Any], path: Path, *, progress:
         state.step += 1
         if not finite:
             state.ended = f"diverged at step {state.step}: the loss is not finite"
-        elif state.step % every == 0 or state.step == task.steps:
-            _evaluate(task, optimizer, state, progress)
+            continue
+        average.take(task.parameters, state.step)
+        if state.step % every == 0 or state.step == task.steps:
+            _evaluate(task, optimizer, average, state, progress)
             save_checkpoint(path, state)
     progress(_stage(state), task.steps, task.steps)
     if not state.ended:
@@ -143,14 +148,34 @@ def _schedule(step: int, steps: int) -> float:
     return rise * (0.05 + 0.95 * 0.5 * (1 + math.cos(math.pi * step / max(steps, 1))))
 
 
-def _evaluate(task: LearningTask, optimizer: Any, state: RunState, progress: Progress) -> None:
-    """Measure the held-out loss, keep the best tensors, and end the run where it diverges or gains nothing."""
+class _Average:
+    """The running mean of the learned tensors: one image's gradient is mostly noise, and the mean has least of it."""
+
+    def __init__(self, parameters: TrainedParameters) -> None:
+        self.tensors = {name: tensor.detach().clone() for name, tensor in parameters.tensors.items()}
+
+    def take(self, parameters: TrainedParameters, step: int) -> None:
+        """Move towards the tensors after `step` steps."""
+        share = 1 / max(1.0, min(LONGEST_AVERAGE, AVERAGED_SHARE * step))
+        for name, tensor in parameters.tensors.items():
+            self.tensors[name].lerp_(tensor.detach(), share)
+
+    def arrays(self) -> Arrays:
+        """Return a copy of the mean by the tensors' names."""
+        return {name: tensor.cpu().numpy().copy() for name, tensor in self.tensors.items()}
+
+
+def _evaluate(task: LearningTask, optimizer: Any, average: _Average, state: RunState, progress: Progress) -> None:
+    """Measure the held-out loss of the mean, keep the best, and end the run where it diverges or gains nothing."""
+    state.current = _snapshot(task.parameters, optimizer, average)
+    present, mean = task.parameters.arrays(), average.arrays()
+    task.parameters.load(mean)
     loss = held_out_loss(task, progress)
+    task.parameters.load(present)
     best = min((value for _, value in state.history), default=math.inf)
     state.history.append((state.step, loss))
     if math.isfinite(loss) and loss < best * (1 - LEAST_GAIN):
-        state.best_step, state.best = state.step, dict(task.parameters.arrays())
-    state.current = _snapshot(task.parameters, optimizer)
+        state.best_step, state.best = state.step, mean
     if not math.isfinite(loss) or loss > DIVERGED * state.history[0][1]:
         state.ended = f"diverged by step {state.step}: held-out loss {loss:.4g} against {state.history[0][1]:.4g}"
     elif len([step for step, _ in state.history if step > state.best_step]) >= PATIENCE:
@@ -161,18 +186,21 @@ def _stage(state: RunState) -> str:
     return f"learning, held-out loss {state.history[-1][1]:.4f}" if state.history else "learning"
 
 
-def _snapshot(parameters: TrainedParameters, optimizer: Any) -> Arrays:
-    """The learned tensors and Adam's moments as arrays."""
+def _snapshot(parameters: TrainedParameters, optimizer: Any, average: _Average) -> Arrays:
+    """The learned tensors, their mean and Adam's moments as arrays."""
     arrays: Arrays = {f"value/{name}": value for name, value in parameters.arrays().items()}
+    arrays |= {f"mean/{name}": value for name, value in average.arrays().items()}
     for name, tensor in parameters.tensors.items():
         for key, moment in optimizer.state.get(tensor, {}).items():
             arrays[f"{key}/{name}"] = torch.as_tensor(moment).cpu().numpy().copy()
     return arrays
 
 
-def _restore(parameters: TrainedParameters, optimizer: Any, arrays: Arrays) -> None:
+def _restore(parameters: TrainedParameters, optimizer: Any, average: _Average, arrays: Arrays) -> None:
     """The inverse of `_snapshot`."""
     parameters.load({name: arrays[f"value/{name}"] for name in parameters.tensors})
+    for name, tensor in average.tensors.items():
+        tensor.copy_(torch.from_numpy(arrays[f"mean/{name}"].copy()))
     for name, tensor in parameters.tensors.items():
         keys = [key for key in ("step", "exp_avg", "exp_avg_sq") if f"{key}/{name}" in arrays]
         for key in keys:

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from edgekit.evaluation.bootstrap import Interval, image_weights, interval
 from edgekit.spec import ModelSpec
-from edgekit.tuning.weighted_error import Heads, squared_error, weighted_squared_error
+from edgekit.tuning.weighted_error import PART_WEIGHTS, Heads, squared_error, weighted_error
 
 __all__ = [
     "Measurement",
@@ -24,15 +24,15 @@ __all__ = [
 ]
 
 Float64Array = npt.NDArray[np.float64]
-METHODS = {"everywhere": squared_error, "weighted": weighted_squared_error}
+METHODS = {"everywhere": squared_error, "weighted": weighted_error}
 
 
 @dataclass(frozen=True, slots=True)
 class OutputErrors:
-    """Sums of squares per image and output.
+    """Sums of squares per image and output, or what stands for them.
 
     Attributes:
-        outputs: Names of the o outputs.
+        outputs: Names of the o outputs, or roles of heads.
         noise: (p, o) float64: of the difference to the float model, p images.
         signal: (p, o) float64: of the float model.
     """
@@ -58,8 +58,8 @@ class Measurement:
     """A build's output errors on a number of images.
 
     Attributes:
-        everywhere: Over all cells alike.
-        weighted: Weighted by detection score (`weighted_error.py`), on the same images.
+        everywhere: Of the raw outputs, over all cells alike.
+        weighted: Of what detections are made of, by role (`weighted_error.py`), on the same images.
     """
 
     everywhere: OutputErrors
@@ -68,8 +68,10 @@ class Measurement:
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON values, as `measurement_from_json` reads them; floats are exact."""
         methods = {name: getattr(self, name) for name in METHODS}
-        sums = {name: {"noise": e.noise.tolist(), "signal": e.signal.tolist()} for name, e in methods.items()}
-        return {"outputs": list(self.everywhere.outputs), **sums}
+        return {
+            name: {"outputs": list(e.outputs), "noise": e.noise.tolist(), "signal": e.signal.tolist()}
+            for name, e in methods.items()
+        }
 
 
 def measurement_from_json(value: Mapping[str, Any]) -> Measurement:
@@ -83,7 +85,7 @@ def measurement_from_json(value: Mapping[str, Any]) -> Measurement:
     """
     everywhere, weighted = (
         OutputErrors(
-            tuple(value["outputs"]), *(np.asarray(value[name][sums], np.float64) for sums in ("noise", "signal"))
+            tuple(value[name]["outputs"]), *(np.asarray(value[name][sums], np.float64) for sums in ("noise", "signal"))
         )
         for name in METHODS
     )
@@ -100,31 +102,35 @@ def measure_heads(spec: ModelSpec, pairs: Iterable[tuple[Heads, Heads]]) -> Meas
     Returns:
         The measurement over all pairs.
     """
-    outputs = tuple(head.name for head in spec.outputs)
-    sums: dict[str, tuple[list[list[float]], list[list[float]]]] = {name: ([], []) for name in METHODS}
+    rows: dict[str, list[dict[str, tuple[float, float]]]] = {name: [] for name in METHODS}
     for reference, heads in pairs:
         for name, method in METHODS.items():
-            of_image = method(spec, reference, heads)
-            for rows, index in zip(sums[name], (0, 1), strict=True):
-                rows.append([of_image[output][index] for output in outputs])
-    everywhere, weighted = (
-        OutputErrors(outputs, np.asarray(noise), np.asarray(signal)) for noise, signal in sums.values()
-    )
+            rows[name].append(method(spec, reference, heads))
+    everywhere, weighted = (_pooled(rows[name]) for name in METHODS)
     return Measurement(everywhere, weighted)
 
 
+def _pooled(rows: Sequence[Mapping[str, tuple[float, float]]]) -> OutputErrors:
+    """One row per image, of which every one has the same names."""
+    names = tuple(rows[0])
+    noise, signal = (np.asarray([[row[name][i] for name in names] for row in rows], np.float64) for i in (0, 1))
+    return OutputErrors(names, noise, signal)
+
+
 def loss(measured: Measurement, reference: Measurement) -> float:
-    """Return what the search minimizes: the mean of the error ratios over outputs and both ways of measuring.
+    """Return what the search minimizes: the mean ratio of the errors of what detections are made of.
+
+    Raw errors over all cells alike are no part of it: they can halve while the detections get worse.
 
     Args:
         measured: A candidate's errors.
         reference: Those of the untuned default on the same images.
 
     Returns:
-        1 for the reference itself.
+        1 for the reference itself; roles are weighted by `PART_WEIGHTS`.
     """
-    pairs = [(measured.everywhere, reference.everywhere), (measured.weighted, reference.weighted)]
-    return float(np.mean([_ratios(*pair) for pair in pairs]))
+    weights = [PART_WEIGHTS.get(role, 1.0) for role in measured.weighted.outputs]
+    return float(np.average(_ratios(measured.weighted, reference.weighted), weights=weights))
 
 
 def constraint_value(measured: Measurement, reference: Measurement) -> float:
@@ -135,10 +141,9 @@ def constraint_value(measured: Measurement, reference: Measurement) -> float:
         reference: Those of the untuned default on the same images.
 
     Returns:
-        The larger of the worst per-output error ratio over all cells and the mean score-weighted ratio.
+        The ratio of the role that is worst off.
     """
-    everywhere = _ratios(measured.everywhere, reference.everywhere)
-    return float(max(everywhere.max(), _ratios(measured.weighted, reference.weighted).mean()))
+    return float(_ratios(measured.weighted, reference.weighted).max())
 
 
 def _ratios(measured: OutputErrors, reference: OutputErrors) -> Float64Array:

@@ -23,7 +23,7 @@ class SearchStep:
         change: What was changed, in words.
         candidate: The candidate.
         error: Mean relative error of the outputs over all cells.
-        weighted_error: The same, weighted by detection score.
+        weighted_error: Mean relative error of what detections are made of.
         loss: What the search minimizes; 1 for the untuned default.
         constraint_value: What is compared with the targets; 1 for the untuned default.
         extra_cost: Estimated time of its int16 tensors on the board, as a share of the int8 build's.

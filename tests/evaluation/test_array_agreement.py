@@ -11,7 +11,7 @@ from edgekit.evaluation.array_agreement import array_disagreements, relative_dif
 from edgekit.runtime.device import TensorInfo
 from edgekit.runtime.session import Session
 from edgekit.spec import HeadSpec, InputSpec, ModelSpec, Preprocess
-from edgekit.tuning.weighted_error import weighted_squared_error
+from edgekit.tuning.weighted_error import weighted_error
 
 SPEC = ModelSpec("raw", (), InputSpec("x"), Preprocess(4, 4), (HeadSpec("y", "raw", (1, 2)),))
 
@@ -65,5 +65,5 @@ def test_other_outputs_are_refused(image: Path) -> None:
 
 
 def test_raw_outputs_count_alike_in_the_error() -> None:
-    sums = weighted_squared_error(SPEC, {"y": np.array([[3.0, 4.0]])}, {"y": np.array([[3.0, 3.5]])})
+    sums = weighted_error(SPEC, {"y": np.array([[3.0, 4.0]])}, {"y": np.array([[3.0, 3.5]])})
     assert sums["y"] == pytest.approx((0.25, 25.0))

@@ -16,9 +16,8 @@ from edgekit.tuning.measurement import (
 
 # Two images, two outputs: noise 1 + 3 of signal 16 + 48 -> sqrt(4 / 64) = 0.25; noise 9 of 100 -> 0.3.
 SUMS = {"noise": [[1, 4], [3, 5]], "signal": [[16, 50], [48, 50]]}
-BOTH = measurement_from_json(
-    {"outputs": ["a", "b"], "everywhere": SUMS, "weighted": {**SUMS, "noise": [[4, 16], [12, 20]]}}
-)
+RAW, ROLES = {**SUMS, "outputs": ["a", "b"]}, {**SUMS, "outputs": ["class", "box"]}
+BOTH = measurement_from_json({"everywhere": RAW, "weighted": {**ROLES, "noise": [[4, 16], [12, 20]]}})
 ERRORS = BOTH.everywhere
 
 
@@ -31,28 +30,33 @@ def test_both_ways_of_measuring_are_read() -> None:
     assert BOTH.weighted.by_output().tolist() == pytest.approx([0.5, 0.6])
 
 
-def test_loss_is_the_mean_of_all_ratios() -> None:
+def weighted(noise: list[list[int]]) -> Measurement:
+    return measurement_from_json({"everywhere": RAW, "weighted": {**ROLES, "noise": noise}})
+
+
+def test_loss_is_the_mean_ratio_of_what_detections_are_made_of() -> None:
+    """Scores count twice; the root of a quarter and of a ninth of the sums."""
     assert loss(BOTH, BOTH) == pytest.approx(1)
-    assert loss(Measurement(ERRORS, ERRORS), BOTH) == pytest.approx((1 + 1 + 0.5 + 0.5) / 4)
+    assert loss(weighted([[1, 20], [3, 16]]), BOTH) == pytest.approx((2 * 0.5 + 1) / 3)
+    assert loss(weighted([[4, 4], [12, 0]]), BOTH) == pytest.approx((2 * 1 + 1 / 3) / 3)
 
 
-def test_an_output_without_error_changes_no_loss() -> None:
-    """On images without objects no weighted error is left."""
-    none = measurement_from_json(
-        {"outputs": ["a", "b"], "everywhere": SUMS, "weighted": {**SUMS, "noise": [[0, 0], [0, 0]]}}
-    )
+def test_raw_errors_alone_change_no_loss() -> None:
+    noisy = OutputErrors(("a", "b"), 100 * ERRORS.noise, ERRORS.signal)
+    assert loss(Measurement(noisy, BOTH.weighted), BOTH) == pytest.approx(1)
+
+
+def test_a_role_without_error_changes_no_loss() -> None:
+    """On images without objects no error of boxes is left."""
+    none = weighted([[0, 0], [0, 0]])
     assert loss(none, none) == 1
 
 
-def test_the_constraint_is_the_worst_output() -> None:
-    better = measurement_from_json(
-        {"outputs": ["a", "b"], "everywhere": {**SUMS, "noise": [[1, 1], [0, 0]]}, "weighted": SUMS}
-    )
-    assert constraint_value(better, BOTH) == pytest.approx(0.5)  # a falls to 1/2, b to 1/3, both to 1/2 weighted
-    bad = measurement_from_json(
-        {"outputs": ["a", "b"], "everywhere": {**SUMS, "noise": [[0, 4], [0, 5]]}, "weighted": SUMS}
-    )
-    assert constraint_value(bad, BOTH) == pytest.approx(1)  # b stays, however good a is
+def test_the_constraint_is_the_worst_role() -> None:
+    assert constraint_value(weighted([[1, 4], [3, 0]]), BOTH) == pytest.approx(0.5)  # scores to 1/2, boxes to 1/3
+    assert constraint_value(weighted([[0, 16], [0, 20]]), BOTH) == pytest.approx(
+        1
+    )  # boxes stay, however good scores are
 
 
 def test_weights_count_images() -> None:
