@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from edgekit.bpu import INT_MAX
@@ -40,7 +40,9 @@ class ScalePlan:
 def plan_scales(graph: FloatGraph, *, int16_tail: bool = True, int16: Collection[str] = ()) -> ScalePlan:
     """Decide the sharing: moves share always; a Concat shares with branches that nothing else reads.
 
-    Such a branch is rounded once, straight to the Concat's scale; other branches are rescale_to before it. `int16` are
+    Such a branch is rounded once, straight to the Concat's scale; other branches are rescale_to before it. Another
+    Concat behind a move, as in a feature pyramid that goes down and up again, does not keep it from sharing: that one
+    rescales. `int16` are
     the tensors with 16 bits (`int16_tensors`), besides those of the tail.
     """
     int16_tensors = set(int16) | (_int16_heads(graph) if int16_tail else set())
@@ -92,8 +94,12 @@ def _join_branches(graph: FloatGraph, concat: FloatNode, parent: dict[str, str],
     for branch in dict.fromkeys(concat.inputs):
         root = _root(parent, branch)
         group = [name for name in parent if _root(parent, name) == root]
-        readers = [reader for name in group for reader in consumers.get(name, [])]
-        private = all(r is concat or keeps_scale(r) for r in readers)
+        moved = _moved_from(branch, consumers)
+        private = all(
+            reader is concat or keeps_scale(reader) or (reader.op == "Concat" and name in moved)
+            for name in group
+            for reader in consumers.get(name, [])
+        )
         if not private or outputs.intersection(group) or scale_nodes.intersection(group):
             continue
         if (branch in int16) != (concat.output in int16):
@@ -106,6 +112,12 @@ def _join_branches(graph: FloatGraph, concat: FloatNode, parent: dict[str, str],
                 "the board's compiler loses such a bound: move the Clip behind the Concat, or leave it out",
             )
         _join(parent, concat.output, branch)
+
+
+def _moved_from(tensor: str, consumers: Mapping[str, Sequence[FloatNode]]) -> set[str]:
+    """The tensors that moves alone make of `tensor`."""
+    moved = {name for node in consumers.get(tensor, ()) if keeps_scale(node) for name in node.outputs}
+    return moved.union(*(_moved_from(name, consumers) for name in moved))
 
 
 def takes_int8(node: FloatNode) -> bool:

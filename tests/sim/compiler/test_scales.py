@@ -45,6 +45,21 @@ def test_the_pooling_chain_of_sppf_is_one_scale(tmp_path: Path) -> None:
     assert {plan.source[name] for name in [*chain, joined]} == {joined}
 
 
+def test_a_pyramid_that_goes_down_and_up_again_shares_with_the_way_up(tmp_path: Path) -> None:
+    """The vendor's builds of YOLOv5 and YOLO11: the upsampled map is rescaled at the Concat on the way down."""
+    m = FloatModel()
+    deep, shallow = m.swish(m.conv("images", 3, 4)), m.swish(m.conv("images", 3, 4))
+    enlarged = m.node("MaxPool", [deep], kernel_shape=[3, 3], pads=[1] * 4, strides=[1, 1])
+    way_down = m.node("Concat", [enlarged, shallow], axis=1)
+    own = m.swish(m.conv(way_down, 8, 4))
+    way_up = m.node("Concat", [own, deep], axis=1)
+    m.head(m.conv(way_up, 8, 2))
+    m.head(m.conv(shallow, 4, 2))
+    plan = plan_scales(graph_of(m, tmp_path / "m.onnx"))
+    assert {plan.source[name] for name in (deep, enlarged, own, way_up)} == {way_up}
+    assert plan.source[way_down] == way_down
+
+
 def test_a_factor_changes_the_unit_not_the_integers(tmp_path: Path) -> None:
     import numpy as np
 
