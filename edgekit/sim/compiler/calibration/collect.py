@@ -11,7 +11,9 @@ from edgekit.errors import DataError
 from edgekit.graph.float_graph import FloatGraph
 from edgekit.graph.float_runner import FloatRunner
 from edgekit.progress import Progress, silent
+from edgekit.sim.compiler.calibration.board_colours import as_calibration_sees
 from edgekit.sim.compiler.calibration.histogram import Histogram
+from edgekit.sim.compiler.inputs import board_inputs
 
 if TYPE_CHECKING:
     from edgekit.compiler_api import CompileJob
@@ -23,10 +25,11 @@ def observe(
     """The histogram of each of `tensors` over all calibration files; one image is in memory at a time."""
     histograms = {name: Histogram() for name in tensors}
     inner = [name for name in tensors if name not in graph.inputs]
-    runner, samples = FloatRunner(job.onnx_path, inner, graph.shapes), samples_of(job)
+    runner, samples, sources = FloatRunner(job.onnx_path, inner, graph.shapes), samples_of(job), board_inputs(job)
     for done, path in enumerate(job.calibration_files):
         progress("calibrate", done, len(job.calibration_files))
         feeds = samples.read(path)
+        feeds |= {source.name: as_calibration_sees(feeds[source.name], source) for source in sources}
         fed = ((name, x) for name, x in feeds.items() if name in histograms)
         for name, values in chain(fed, runner.run(feeds)):
             try:

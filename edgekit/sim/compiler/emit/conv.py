@@ -50,7 +50,7 @@ def emit_conv(writer: GraphWriter, node: FloatNode) -> None:
         attrs |= {"out_shift": params.out_shift, "high_precision_output": 0}
     if "activation" in node.attrs:
         attrs["activation"] = node.attrs["activation"]
-    bias_int = _round_bias(bias / accumulator + offset)
+    bias_int = _round_bias(bias / accumulator, offset)
     inputs = [x, *_constants(writer, node, quantized, bias_int)]
     if raised_scale is None:
         output = writer.write(node.output, accumulator_scale=accumulator if is_accumulator else None)
@@ -96,7 +96,7 @@ def emit_conv_transpose(writer: GraphWriter, node: FloatNode) -> None:
     quantized = _round_weights(scaled.reshape(weight.shape)).transpose(0, 2, 3, 1)
     accumulator = x_scale * step
     params = epilogue_params(accumulator / writer.scale(node.output), bits=8, location=f"node {node.name!r}")
-    bias_int = _round_bias(bias / accumulator + params.offset)
+    bias_int = _round_bias(bias / accumulator, params.offset)
     attrs = _window(node, weight.shape[2:])
     if any(node.attrs.get("output_padding", [])):
         attrs["output_padding"] = list(node.attrs["output_padding"])
@@ -161,6 +161,7 @@ def _round_weights(scaled: np.ndarray) -> np.ndarray:
     return rounded
 
 
-def _round_bias(scaled: np.ndarray) -> np.ndarray:
-    rounded: np.ndarray = np.clip(np.rint(scaled), -(1 << 30), 1 << 30).astype(np.int32)
+def _round_bias(scaled: np.ndarray, offset: Any) -> np.ndarray:
+    """Both are rounded for themselves, as in the vendor's builds (4,750 of 4,752 biases of a yolov5n)."""
+    rounded: np.ndarray = np.clip(np.rint(scaled) + np.rint(offset), -(1 << 30), 1 << 30).astype(np.int32)
     return rounded

@@ -7,18 +7,17 @@ from typing import Any
 
 import numpy as np
 
-from edgekit.bpu import COLOR_RANGES, INPUT_TYPES
+from edgekit.bpu import COLOR_RANGES, INPUT_TYPES, WEIGHT_MAX
 from edgekit.calibration.samples import Normalisation
 from edgekit.errors import ConfigError
 from edgekit.sim.compiler.emit.writer import NCHW, NHWC, TO_NHWC, GraphWriter
 from edgekit.sim.compiler.requantize import epilogue_params
 from edgekit.spec import InputKind, Layout
 
-# ITU-R BT.601, full range: rows R, G, B; columns Y, U - 128, V - 128.
-YUV_TO_RGB = np.array([[1.0, 0.0, 1.402], [1.0, -0.344136, -0.714136], [1.0, 1.772, 0.0]])
+# ITU-R BT.601, full range, to the digits of the vendor's builds: rows R, G, B; columns Y, U - 128, V - 128.
+YUV_TO_RGB = np.array([[1.0, 0.0, 1.4017], [1.0, -0.3437, -0.7142], [1.0, 1.7722, 0.0]])
 STUDIO_GAIN = np.array([255 / 219, 255 / 224, 255 / 224])  # luma 16..235 and chroma 16..240 to 0..255
 STUDIO_BLACK = 16
-WEIGHT_LEVELS = range(127, 95, -1)  # largest weight: fewer levels where all weights then round better
 # (kind, input_space_and_range) -> the dialect's `input_type`
 INPUT_TYPE_OF = {
     (kind, color_space): input_type
@@ -83,7 +82,7 @@ def emit_preprocess(writer: GraphWriter, image: ImageInput) -> None:
     quantized, step = _round_matrix(weights)
     scale, bits = writer.scale(image.name), writer.bits(image.name)
     params = epilogue_params(step / scale, bits=bits, location=f"node {node!r}")
-    bias = np.rint((matrix @ np.full(matrix.shape[1], 128.0) + offset) / step + params.offset)
+    bias = np.rint((matrix @ np.full(matrix.shape[1], 128.0) + offset) / step) + np.rint(params.offset)
     inputs = [
         x_name,
         writer.constant(f"{node}_weight_quantized", quantized[:, None, None, :].astype(np.int8)),
@@ -141,12 +140,6 @@ def _training_affine(image: ImageInput) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _round_matrix(weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Integers and steps per row: the number of levels at which the whole row rounds best."""
-    integers, steps = [], []
-    for row in weights:
-        peak = np.abs(row).max()
-        errors = [np.abs(np.rint(row / peak * n) / n - row / peak).max() for n in WEIGHT_LEVELS]
-        levels = WEIGHT_LEVELS[int(np.argmin(errors))]
-        steps.append(peak / levels)
-        integers.append(np.rint(row / peak * levels))
-    return np.array(integers), np.array(steps)
+    """Integers and their step per row, the largest at 127."""
+    steps = np.abs(weights).max(axis=1) / WEIGHT_MAX
+    return np.rint(weights / steps[:, None]), steps
