@@ -12,6 +12,8 @@ import numpy as np
 from edgekit.errors import ModelError
 from edgekit.graph.declared_quantization import NOTHING_DECLARED, DeclaredQuantization, read_declared
 
+SOFTMAX = "softmax"  # attribute of a Softmax's steps: the name of its last node
+
 
 @dataclass(frozen=True, slots=True)
 class FloatNode:
@@ -35,7 +37,8 @@ class FloatGraph:
 
     `shapes` are those of the float model (NCHW); `constants` hold weights and folded values. `source` are the nodes
     as the file has them, whatever becomes of `nodes`: a yaml names those. `declared` are the thresholds and grids that
-    the file brings along. `more_inputs` are the inputs behind `input`, the first.
+    the file brings along. `more_inputs` are the inputs behind `input`, the first. `made` are tensors that passes made:
+    the file has none of that name.
     """
 
     nodes: tuple[FloatNode, ...]
@@ -47,6 +50,7 @@ class FloatGraph:
     source: tuple[FloatNode, ...] = ()
     declared: DeclaredQuantization = NOTHING_DECLARED
     more_inputs: tuple[str, ...] = ()
+    made: frozenset[str] = frozenset()
 
     @property
     def inputs(self) -> tuple[str, ...]:

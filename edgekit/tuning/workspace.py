@@ -112,7 +112,8 @@ class Workspace:
         from edgekit.sim.compiler.calibration.collect import observe
 
         model = self.model(calibration_set, graph)
-        tensors = [model.graph.input, *(name for node in model.graph.nodes for name in node.outputs)]
+        made = model.graph.made
+        tensors = [model.graph.input, *(t for node in model.graph.nodes for t in node.outputs if t not in made)]
         histograms = observe(model.job, model.graph, tensors, progress=silent)
         _write_histograms(path, histograms)
         return histograms

@@ -105,7 +105,11 @@ def _channel_affine(
 
 
 def constant_arithmetic(graph: FloatGraph) -> FloatGraph:
-    """Mul, Div, Add and Sub with a constant: a change of scale, else a depthwise 1x1 convolution."""
+    """Mul, Div, Add and Sub with a constant: a change of scale, else a depthwise 1x1 convolution.
+
+    The factor of attention's queries is a convolution, too, whose result has a range of its own: so it is in the
+    vendor's builds.
+    """
     constants = dict(graph.constants)
     nodes = [
         _constant_operand(node, graph, constants) if node.op in ("Mul", "Div", "Add", "Sub") else node
@@ -118,7 +122,7 @@ def _constant_operand(node: FloatNode, graph: FloatGraph, constants: dict[str, n
     if sum(name in constants for name in node.inputs) != 1:
         return node
     factor, offset, x = _affine(node, constants)
-    if factor.size == 1 and factor.item() > 0 and not offset.any():
+    if factor.size == 1 and factor.item() > 0 and not offset.any() and not _goes_into_matmul(node, graph):
         return FloatNode(node.name, "Scale", (x,), node.outputs, {"alpha": float(factor.item())})
     shape = graph.shapes.get(x, ())
     channels = shape[1] if len(shape) == 4 else 0
@@ -128,6 +132,14 @@ def _constant_operand(node: FloatNode, graph: FloatGraph, constants: dict[str, n
         return node  # the quantizer refuses it by name
     per_channel_affine = [np.broadcast_to(v.reshape(-1), (channels,)) for v in (factor, offset)]
     return _channel_affine(node, x, per_channel_affine[0], per_channel_affine[1], constants)
+
+
+def _goes_into_matmul(node: FloatNode, graph: FloatGraph) -> bool:
+    """Whether a product of two tensors reads the node's image, perhaps behind moves of whole axes."""
+    if len(graph.shapes.get(node.output, ())) != 4:
+        return False
+    readers = graph.consumers().get(node.output, [])
+    return any(r.op == "MatMul" or (r.op == "Transpose" and _goes_into_matmul(r, graph)) for r in readers)
 
 
 def _affine(node: FloatNode, constants: dict[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray, str]:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from edgekit.graph.float_graph import FloatGraph, FloatNode
-from edgekit.graph.passes.canonicalize import drop_dead
+from edgekit.graph.float_graph import SOFTMAX, FloatGraph, FloatNode
 
 TABLE_FUNCTIONS = {
     "Sigmoid": "sigmoid",
@@ -72,26 +71,55 @@ def fuse_relu(graph: FloatGraph) -> FloatGraph:
     return graph.with_nodes(nodes)
 
 
-def fuse_softmax(graph: FloatGraph) -> FloatGraph:
-    """Max, subtract, exp, sum, divide along the channels, between two Transposes, is one Softmax again.
+def spell_softmax(graph: FloatGraph) -> FloatGraph:
+    """The steps that `edgekit cut` writes for a Softmax become those that the board's compiler makes of them.
 
-    That is how `edgekit cut` writes it for the board, where the five steps run on the BPU.
+    Max, subtract, exp, sum and divide along the channels stand between two Transposes. The division becomes the
+    reciprocal of the sum, a tensor that the file does not have, and a product. Every step keeps the name of the
+    Softmax's last node in `attrs[SOFTMAX]`.
     """
     producers = graph.producers()
-    nodes: list[FloatNode] = []
-    fused: set[str] = set()
+    owner: dict[str, str] = {}
     for node in graph.nodes:
-        steps = _softmax_steps(node, producers)
-        if steps:
-            fused.update(step.name for step in steps)
-            nodes.append(FloatNode(node.name, "Softmax", steps[-1].inputs, node.outputs, {"axis": -1}))
+        for step in _softmax_steps(node, producers):
+            owner.setdefault(step.name, node.name)
+    nodes: list[FloatNode] = []
+    made: dict[str, tuple[int, ...]] = {}
+    for node in graph.nodes:
+        marked = replace(node, attrs={**node.attrs, SOFTMAX: owner[node.name]}) if node.name in owner else node
+        if node.name in owner and node.op == "Exp":
+            nodes.append(replace(marked, op="Table", attrs={**marked.attrs, "function": "exp"}))
+        elif node.name in owner and node.op == "Div":
+            exp, total = node.inputs
+            inverse = f"{total}_reciprocal"
+            made[inverse] = graph.shapes[total]
+            attrs = {"function": "reciprocal", SOFTMAX: owner[node.name]}
+            nodes.append(FloatNode(f"{node.name}_reciprocal", "Table", (total,), (inverse,), attrs))
+            nodes.append(replace(marked, name=f"{node.name}_mul", op="Mul", inputs=(exp, inverse)))
         else:
+            nodes.append(marked)
+    return graph.with_nodes(nodes, shapes={**graph.shapes, **made}, made=graph.made | set(made)) if made else graph
+
+
+def fuse_softmax(graph: FloatGraph) -> FloatGraph:
+    """The opposite of `spell_softmax`: one Softmax again, for those that compute in floats."""
+    forth = {
+        node.attrs[SOFTMAX]: node.inputs[0]
+        for node in graph.nodes
+        if node.op == "Transpose" and SOFTMAX in node.attrs and node.attrs[SOFTMAX] != node.name
+    }
+    nodes: list[FloatNode] = []
+    for node in graph.nodes:
+        owner = node.attrs.get(SOFTMAX)
+        if owner is None:
             nodes.append(node)
-    return drop_dead(graph.with_nodes(nodes))
+        elif owner == node.name:
+            nodes.append(FloatNode(node.name, "Softmax", (forth[owner],), node.outputs, {"axis": -1}))
+    return graph.with_nodes(nodes)
 
 
 def _softmax_steps(back: FloatNode, producers: dict[str, FloatNode]) -> list[FloatNode]:
-    """The steps behind the Transpose `back`, last one first, down to the Transpose that begins them; else []."""
+    """The steps that end with the Transpose `back`, down to the Transpose that begins them; else []."""
     chain = [back]
     for op in ("Transpose", "Div", "Exp", "Sub", "Transpose"):
         node = chain[-1] if op == "Transpose" and len(chain) == 1 else producers.get(chain[-1].inputs[0])
@@ -110,4 +138,6 @@ def _softmax_steps(back: FloatNode, producers: dict[str, FloatNode]) -> list[Flo
         for step in (total, peak)
         if step is not None
     )
-    return chain if sums and peaks and last_axis and along_channels else []
+    if not (sums and peaks and last_axis and along_channels):
+        return []
+    return [*chain, *(step for step in (total, peak) if step is not None)]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from edgekit.graph.float_graph import FloatGraph, FloatNode, unsupported
-from edgekit.sim.compiler.emit.attention import emit_matmul, emit_softmax
+from edgekit.sim.compiler.emit.attention import emit_matmul, emit_reduce_sum, emit_softmax
 from edgekit.sim.compiler.emit.conv import emit_conv, emit_conv_transpose
 from edgekit.sim.compiler.emit.eltwise import emit_add, emit_global_average, emit_mul
 from edgekit.sim.compiler.emit.layout import (
@@ -39,6 +39,7 @@ EMITTERS: dict[str, Callable[[GraphWriter, FloatNode], None]] = {
     "GlobalAveragePool": emit_global_average,
     "MaxPool": emit_max_pool,
     "ReduceMax": emit_reduce_max,
+    "ReduceSum": emit_reduce_sum,
     "Resize": emit_resize,
     "Upsample": emit_resize,
     "Slice": emit_slice,

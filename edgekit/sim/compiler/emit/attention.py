@@ -1,11 +1,11 @@
-"""MatMul of two tensors, and Softmax, which stays float between HzDequantize and HzQuantize."""
+"""MatMul of two tensors, the sum of a Softmax in steps, and a Softmax in floats between HzDequantize and HzQuantize."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from edgekit.graph.float_graph import FloatNode, unsupported
-from edgekit.sim.compiler.emit.writer import NCHW, GraphWriter
+from edgekit.sim.compiler.emit.writer import NCHW, NHWC_AXIS, GraphWriter
 from edgekit.sim.compiler.requantize import epilogue_params
 
 
@@ -25,6 +25,29 @@ def emit_matmul(writer: GraphWriter, node: FloatNode) -> None:
         out_shift=params.out_shift,
         output_bit=8,
         rounding_method="ROUND",
+    )
+
+
+def emit_reduce_sum(writer: GraphWriter, node: FloatNode) -> None:
+    """HzSQuantizedReduceSum over one axis of an image, which stays with size 1; its end rounds by itself."""
+    x, axes = node.inputs[0], list(node.attrs.get("axes", []))
+    if writer.rank(x) != 4 or len(axes) != 1 or not node.attrs.get("keepdims", 1):
+        raise unsupported(node, f"sums {writer.rank(x)} axes over {axes or 'all'}, not an image over one")
+    factor = writer.scale(x) / writer.scale(node.output)
+    params = epilogue_params(factor, bits=8, location=f"node {node.name!r}")
+    channels = writer.channels(x)
+    writer.add(
+        "HzSQuantizedReduceSum",
+        node.name,
+        [writer.read(x)],
+        [writer.write(node.output)],
+        reads=x,
+        axis=NHWC_AXIS[int(axes[0]) % writer.rank(x)],
+        keepdims=1,
+        accu_right_shift=np.full(channels, params.right_shift[0]),
+        scale=np.full(channels, params.scale[0]),
+        out_shift=np.full(channels, params.out_shift[0]),
+        output_bit=8,
     )
 
 

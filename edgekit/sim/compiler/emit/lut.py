@@ -42,6 +42,17 @@ def elu(x: np.ndarray, alpha: float = 1.0) -> np.ndarray:
     return np.where(x >= 0, x, alpha * np.expm1(np.minimum(x, 0)))
 
 
+def exp(x: np.ndarray) -> np.ndarray:
+    """Return e^x, where that is a float."""
+    return np.asarray(np.exp(np.minimum(x, 700.0)))
+
+
+def reciprocal(x: np.ndarray) -> np.ndarray:
+    """Return 1 / x, infinite at 0."""
+    with np.errstate(divide="ignore"):
+        return np.asarray(1.0 / x)
+
+
 FUNCTIONS: dict[str, Callable[[np.ndarray, Mapping[str, Any]], np.ndarray]] = {
     "swish": lambda x, attrs: swish(x),
     "sigmoid": lambda x, attrs: sigmoid(x),
@@ -53,6 +64,8 @@ FUNCTIONS: dict[str, Callable[[np.ndarray, Mapping[str, Any]], np.ndarray]] = {
     "elu": lambda x, attrs: elu(x, attrs.get("alpha", 1.0)),
     "clip": lambda x, attrs: np.clip(x, attrs["low"], attrs["high"]),
     "softplus": lambda x, attrs: np.logaddexp(0.0, x),
+    "exp": lambda x, attrs: exp(x),
+    "reciprocal": lambda x, attrs: reciprocal(x),
 }
 
 

@@ -90,7 +90,8 @@ class GraphWriter:
         self._layouts[tensor, layout] = quantized
         self._written[tensor] = layout
         scale = np.array([self.scale(tensor)]) if accumulator_scale is None else accumulator_scale
-        self.mappings.setdefault(quantized, TensorMapping(tensor, layout, scale.astype(np.float32)))
+        if tensor not in self.graph.made:
+            self.mappings.setdefault(quantized, TensorMapping(tensor, layout, scale.astype(np.float32)))
         return quantized
 
     def tensor_scale(self, tensor: str) -> np.ndarray:
