@@ -21,14 +21,13 @@ from edgekit.progress import Progress, silent
 from edgekit.spec import ModelSpec
 
 EVALUATIONS = 8  # of the held-out loss, evenly over the run
-PATIENCE = 3  # evaluations without a gain after which the run ends
+PATIENCE = 3  # evaluations without a gain after which the run ends, in its last quarter: most is gained at low rates
 LEAST_GAIN = 0.002  # of the held-out loss
 DIVERGED = 3.0  # times the first held-out loss
 JITTER = 0.03  # standard deviation of a threshold's logarithm: compilers find thresholds that differ by so much
 WARM_UP = 20  # steps until the full learning rate
 CLIP_NORM = 10.0  # of all gradients together: one odd image moves nothing far
-LONGEST_AVERAGE = 50.0  # steps that the running mean of the tensors reaches back: it is what is judged and kept
-AVERAGED_SHARE = 0.1  # of the steps done so far, where that is less
+AVERAGED = 50  # steps that the running mean of the tensors reaches back: it is what is judged and kept
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +87,7 @@ def train(task: LearningTask, about: Mapping[str, Any], path: Path, *, progress:
         if not finite:
             state.ended = f"diverged at step {state.step}: the loss is not finite"
             continue
-        average.take(task.parameters, state.step)
+        average.take(task.parameters)
         if state.step % every == 0 or state.step == task.steps:
             _evaluate(task, optimizer, average, state, progress)
             save_checkpoint(path, state)
@@ -154,11 +153,10 @@ class _Average:
     def __init__(self, parameters: TrainedParameters) -> None:
         self.tensors = {name: tensor.detach().clone() for name, tensor in parameters.tensors.items()}
 
-    def take(self, parameters: TrainedParameters, step: int) -> None:
-        """Move towards the tensors after `step` steps."""
-        share = 1 / max(1.0, min(LONGEST_AVERAGE, AVERAGED_SHARE * step))
+    def take(self, parameters: TrainedParameters) -> None:
+        """Move a step's share of the way towards the present tensors."""
         for name, tensor in parameters.tensors.items():
-            self.tensors[name].lerp_(tensor.detach(), share)
+            self.tensors[name].lerp_(tensor.detach(), 1 / AVERAGED)
 
     def arrays(self) -> Arrays:
         """Return a copy of the mean by the tensors' names."""
@@ -178,7 +176,7 @@ def _evaluate(task: LearningTask, optimizer: Any, average: _Average, state: RunS
         state.best_step, state.best = state.step, mean
     if not math.isfinite(loss) or loss > DIVERGED * state.history[0][1]:
         state.ended = f"diverged by step {state.step}: held-out loss {loss:.4g} against {state.history[0][1]:.4g}"
-    elif len([step for step, _ in state.history if step > state.best_step]) >= PATIENCE:
+    elif 4 * state.step >= 3 * task.steps and sum(step > state.best_step for step, _ in state.history) >= PATIENCE:
         state.ended = f"no gain on held-out images since step {state.best_step}"
 
 

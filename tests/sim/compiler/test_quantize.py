@@ -7,6 +7,11 @@ import numpy as np
 import pytest
 
 from edgekit.errors import ModelError
+from edgekit.graph.float_graph import SOFTMAX, read_float_graph
+from edgekit.graph.passes.fuse import fuse_softmax
+from edgekit.graph.pipeline import simplify
+from edgekit.sim.compiler.mixed_precision import precision_groups
+from edgekit.sim.compiler.scales import plan_scales
 from tests.sim.compiler.graphs import HEIGHT, WIDTH, FloatModel, compare
 
 Build = Callable[[FloatModel], None]
@@ -137,19 +142,71 @@ def test_a_table_at_an_output_runs_in_16_bits(tmp_path: Path) -> None:
     assert errors[0] < errors[1]
 
 
-def test_softmax_in_five_steps_is_one_softmax(tmp_path: Path) -> None:
-    def five(m: FloatModel) -> None:
-        shape = m.constant(np.array([1, 1, 12, 24], np.int64))
-        x = m.node("Reshape", [m.conv("images", 3, 3), shape])
-        forth = m.node("Transpose", [x], perm=[0, 3, 1, 2])
-        peak = m.node("ReduceMax", [forth], axes=[1], keepdims=1)
-        exp = m.node("Exp", [m.node("Sub", [forth, peak])])
-        shares = m.node("Div", [exp, m.node("ReduceSum", [exp], axes=[1], keepdims=1)])
-        back = m.node("Transpose", [shares], perm=[0, 2, 3, 1])
-        m.head(m.node("Reshape", [back, m.constant(np.array([1, 3, 8, 12], np.int64))]))
+def _softmax(m: FloatModel, x: str) -> str:
+    """As `edgekit cut` writes it, over the last axis."""
+    forth = m.node("Transpose", [x], perm=[0, 3, 1, 2])
+    peak = m.node("ReduceMax", [forth], axes=[1], keepdims=1)
+    exp = m.node("Exp", [m.node("Sub", [forth, peak])])
+    shares = m.node("Div", [exp, m.node("ReduceSum", [exp], axes=[1], keepdims=1)], "shares")
+    return str(m.node("Transpose", [shares], "back", perm=[0, 2, 3, 1]))
 
-    result = compare(tmp_path / "m.onnx", five)
-    assert "Softmax" in result.ops and result.steps_off() < 3
+
+def _attention(m: FloatModel) -> None:
+    x = m.node("Reshape", [m.conv("images", 3, 3), m.constant(np.array([1, 1, 12, 24], np.int64))])
+    m.head(m.node("Reshape", [_softmax(m, x), m.constant(np.array([1, 3, 8, 12], np.int64))]))
+
+
+def test_a_softmax_runs_in_integers_step_by_step(tmp_path: Path) -> None:
+    """The same operations in the same order as in the vendor's builds; sums and shares are coarse there, too."""
+    result = compare(tmp_path / "m.onnx", _attention)
+    steps = [
+        op for op in result.ops if op.startswith(("HzQuantizedReduce", "HzSElement", "HzLut", "HzSQuantizedReduce"))
+    ]
+    assert steps == [
+        "HzQuantizedReduceMax",
+        "HzSElementwiseSub",
+        "HzLut",
+        "HzSQuantizedReduceSum",
+        "HzLut",
+        "HzSElementwiseMul",
+    ]
+    assert "Softmax" not in result.ops
+    found, truth = result.found["output_0"], result.truth["output_0"]
+    assert result.steps_off() < 8 and np.corrcoef(found.ravel(), truth.ravel())[0, 1] > 0.999
+
+
+def test_the_steps_become_one_softmax_again(tmp_path: Path) -> None:
+    m = FloatModel()
+    _attention(m)
+    spelled = simplify(read_float_graph(m.save(tmp_path / "m.onnx")))
+    fused = fuse_softmax(spelled)
+    softmax = next(node for node in fused.nodes if node.op == "Softmax")
+    assert softmax.name == "back" and softmax.inputs == ("reshape_1_out0",)
+    assert not any(node.op in ("ReduceSum", "ReduceMax", "Sub") for node in fused.nodes)
+    assert {node.attrs.get("function") for node in spelled.nodes} >= {"exp", "reciprocal"}
+    assert spelled.made == {"reducesum_6_out0_reciprocal"}
+
+
+def test_the_steps_of_a_softmax_have_no_16_bits(tmp_path: Path) -> None:
+    m = FloatModel()
+    _attention(m)
+    graph = simplify(read_float_graph(m.save(tmp_path / "m.onnx")))
+    groups = precision_groups(graph, plan_scales(graph))
+    inside = {name for node in graph.nodes if SOFTMAX in node.attrs for name in node.outputs}
+    assert not inside & frozenset().union(*(group.tensors for group in groups))
+
+
+def test_the_factor_of_queries_has_a_range_of_its_own(tmp_path: Path) -> None:
+    """A half of the map is multiplied, whose largest value lies elsewhere: 1 of its integers is its own maximum."""
+
+    def queries(m: FloatModel) -> None:
+        q, k = m.node("Split", [m.conv("images", 3, 2)], count=2, axis=1, split=[1, 1])
+        scaled = m.node("Mul", [q, m.constant(np.float32(0.25))], "factor")
+        product = m.node("MatMul", [m.node("Transpose", [scaled], perm=[0, 1, 3, 2]), k])
+        m.head(product)
+
+    result = compare(tmp_path / "m.onnx", queries)
+    assert "factor_out0" in result.thresholds and result.steps_off() < 3
 
 
 def test_a_channel_without_weights_gives_its_bias(tmp_path: Path) -> None:
