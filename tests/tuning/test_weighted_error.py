@@ -60,7 +60,7 @@ def test_edges_count_relative_to_the_box() -> None:
     for true, side in ((box(1, 1, 1, 1), 2.0), (box(6, 2, 6, 2), 12.0), (box(0.1, 0.1, 0.1, 0.1), 0.5)):
         moved = {**true, "box_8": true["box_8"] + np.array([1, 0, 0, 0], np.float32)}
         error, unit = weighted_error(spec, true, moved)["box"]
-        assert (error, unit) == (pytest.approx((1 / side) ** 2 / 4), pytest.approx(1))  # 4 px are half a cell
+        assert error == pytest.approx((1 / side) ** 2 / 4) and unit == pytest.approx(1)  # 4 px are half a cell
 
 
 def test_scores_count_by_their_divergence() -> None:
@@ -108,7 +108,8 @@ def test_anchored_slots_count_by_their_own_score() -> None:
         moved = rows.copy()
         moved[slot, 0] += logit(0.75)  # the centre by half a cell: both edges by 4 of 10 px
         errors.append(weighted_error(spec, truth, {"object_8": moved.reshape(1, 1, 1, -1)}))
-    assert errors[0]["box"] == (pytest.approx((4 / 10) ** 2 / 2, rel=1e-3), pytest.approx(1))
+    error, unit = errors[0]["box"]
+    assert error == pytest.approx((4 / 10) ** 2 / 2, rel=1e-3) and unit == pytest.approx(1)
     assert errors[1]["box"][0] < 1e-12 and errors[1]["class"][0] < 1e-12
     doubted = rows.copy()
     doubted[0, 4] = 0  # half the objectness
