@@ -68,9 +68,9 @@ def integer_losses(
 
 
 def loss_ratio(losses: Losses, reference: Losses, *, seed: int = 0) -> Interval:
-    """Return the mean loss over the reference's, with its paired bootstrap interval over images."""
+    """Return the pooled loss over the reference's, with its paired bootstrap interval over images."""
     weights = image_weights(len(losses), seed=seed)
-    return ratio(weights @ losses, weights @ reference)
+    return ratio((weights @ np.sqrt(losses)) ** 2, (weights @ np.sqrt(reference)) ** 2)
 
 
 def _session(subject: PreparedModel, thresholds: Mapping[str, float]) -> Any:

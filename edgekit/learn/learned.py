@@ -184,6 +184,7 @@ def _best_clips(
 ) -> dict[str, float]:
     """The bounds of the percentile whose integer graph loses least on a few held-out images."""
     from edgekit.learn.judge import integer_losses
+    from edgekit.learn.losses import pooled_loss
 
     if not boundable(prepared.graph, prepared.plan):
         raise ConfigError(
@@ -198,7 +199,7 @@ def _best_clips(
     }
     images = pool.images[pool.learned :][:FRACTION_IMAGES]
     losses = integer_losses(builds, images, start.network, start.on_cpu, prepared.job.spec, progress=progress)
-    return options[min(options, key=lambda name: (losses[name].mean(), name))]
+    return options[min(options, key=lambda name: (pooled_loss(losses[name]), name))]
 
 
 def _judge(
@@ -235,12 +236,13 @@ def _clipped_build(
 def _verdict(losses: Mapping[str, Losses], seed: int) -> dict[str, Any]:
     """The paired comparison, and whether the learned build beats both others."""
     from edgekit.learn.judge import loss_ratio
+    from edgekit.learn.losses import pooled_loss
 
     ratios: dict[str, Interval] = {
         name: loss_ratio(losses[LEARNED], losses[name], seed=seed) for name in (UNTUNED, CLIPS)
     }
     return {
-        "losses": {name: float(values.mean()) for name, values in losses.items()},
+        "losses": {name: pooled_loss(values) for name, values in losses.items()},
         "learned_over": {name: interval.to_dict() for name, interval in ratios.items()},
         "accepted": all(interval.high < 1 for interval in ratios.values()),
     }

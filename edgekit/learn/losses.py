@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import torch
 import torch.nn.functional as F
 
@@ -65,6 +67,21 @@ def output_losses(spec: ModelSpec, truth: Heads, outputs: Heads) -> dict[str, An
 def total_loss(parts: dict[str, Any]) -> Any:
     """Return the weighted sum of the parts."""
     return sum(PART_WEIGHTS[name] * value for name, value in parts.items())
+
+
+def pooled_loss(losses: npt.ArrayLike) -> float:
+    """Return one loss of several images: the square of their roots' mean.
+
+    What a user sees, detections that cross a threshold and boxes that move, grows with the root of the loss; of the losses
+    themselves one odd image makes half of the mean.
+
+    Args:
+        losses: One per image.
+
+    Returns:
+        In the unit of the losses.
+    """
+    return float(np.mean(np.sqrt(np.maximum(losses, 0)))) ** 2
 
 
 def _extra_losses(

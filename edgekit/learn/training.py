@@ -13,7 +13,7 @@ import torch
 
 from edgekit.learn.checkpoint import Arrays, RunState, load_checkpoint, save_checkpoint
 from edgekit.learn.image_pool import ImagePool
-from edgekit.learn.losses import output_losses, total_loss
+from edgekit.learn.losses import output_losses, pooled_loss, total_loss
 from edgekit.learn.network import Network
 from edgekit.learn.parameters import TrainedParameters
 from edgekit.learn.ranges import RangeRules
@@ -113,14 +113,14 @@ def image_loss(task: LearningTask, index: int, *, flipped: bool, jitter: np.rand
 
 
 def held_out_loss(task: LearningTask, progress: Progress = silent) -> float:
-    """Return the mean loss of the held-out images, thresholds as they are."""
+    """Return the pooled loss of the held-out images, thresholds as they are."""
     losses: list[float] = []
     with torch.no_grad():
         for index in range(task.pool.learned, len(task.pool.images)):
             progress("held-out images", len(losses), task.pool.held_out)
             losses.append(float(image_loss(task, index, flipped=False, jitter=None)))
     progress("held-out images", task.pool.held_out, task.pool.held_out)
-    return float(np.mean(losses))
+    return pooled_loss(losses)
 
 
 def _step(task: LearningTask, optimizer: Any, step: int) -> bool:

@@ -150,13 +150,16 @@ def _write_histograms(path: Path, histograms: Mapping[str, Histogram]) -> None:
             names=np.array(list(histograms)),
             counts=np.stack([histogram.counts for histogram in histograms.values()]),
             ranges=np.array([(histogram.reach, histogram.largest) for histogram in histograms.values()]),
+            tails=np.concatenate([histogram.tail for histogram in histograms.values()]),
+            tail_ends=np.cumsum([histogram.tail.size for histogram in histograms.values()]),
         )
 
 
 def _read_histograms(path: Path) -> dict[str, Histogram]:
     arrays = read_arrays(path, hint=REMADE)
     try:
-        rows = zip(arrays["names"].tolist(), arrays["counts"], arrays["ranges"].tolist(), strict=True)
-        return {name: Histogram(counts, reach, largest) for name, counts, (reach, largest) in rows}
+        tails = np.split(arrays["tails"], arrays["tail_ends"][:-1])
+        rows = zip(arrays["names"].tolist(), arrays["counts"], arrays["ranges"].tolist(), tails, strict=True)
+        return {name: Histogram(counts, reach, largest, tail) for name, counts, (reach, largest), tail in rows}
     except (KeyError, TypeError, ValueError) as error:
         raise DataError(f"{path} holds no histograms ({type(error).__name__}: {error})", hint=REMADE) from error

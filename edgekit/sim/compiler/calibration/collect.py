@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 def observe(
     job: CompileJob, graph: FloatGraph, tensors: Sequence[str], *, progress: Progress = silent
 ) -> dict[str, Histogram]:
-    """The histogram of each of `tensors` over all calibration files; one image is in memory at a time."""
-    histograms = {name: Histogram() for name in tensors}
-    inner = [name for name in tensors if name not in graph.inputs]
+    """The histogram of each of `tensors` that the file has, over all calibration files, one image at a time."""
+    histograms = {name: Histogram() for name in tensors if name not in graph.made}
+    inner = [name for name in histograms if name not in graph.inputs]
     runner, samples, sources = FloatRunner(job.onnx_path, inner, graph.shapes), samples_of(job), board_inputs(job)
     for done, path in enumerate(job.calibration_files):
         progress("calibrate", done, len(job.calibration_files))

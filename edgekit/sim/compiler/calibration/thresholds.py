@@ -26,9 +26,15 @@ def max_threshold(histogram: Histogram) -> float:
 
 
 def percentile_threshold(histogram: Histogram, *, fraction: float) -> float:
-    """The magnitude that `fraction` of all elements do not exceed, to within half a bin."""
+    """The magnitude that `fraction` of all elements lie below, as the vendor's compiler ranks them.
+
+    Exact where it is among the largest values that the histogram keeps, otherwise to within half a bin.
+    """
     if fraction >= 1.0 or histogram.total == 0:
         return max_threshold(histogram)
+    rank = histogram.total - int(fraction * histogram.total)  # counted from the largest
+    if rank <= histogram.tail.size:
+        return max(float(histogram.tail[-rank]), SMALLEST_THRESHOLD)
     below = np.cumsum(histogram.counts)
     index = int(np.searchsorted(below, fraction * below[-1], side="left"))
     middle = (index + 0.5) * histogram.bin_width

@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from edgekit.sim.compiler.calibration import histogram as histogram_module
 from edgekit.sim.compiler.calibration.histogram import BINS, Histogram
 
 
@@ -15,7 +16,8 @@ def whole(values: np.ndarray) -> Histogram:
 
 
 def same(a: Histogram, b: Histogram) -> bool:
-    return a.reach == b.reach and a.largest == b.largest and bool(np.array_equal(a.counts, b.counts))
+    parts = ((a.counts, b.counts), (a.tail, b.tail))
+    return a.reach == b.reach and a.largest == b.largest and all(np.array_equal(x, y) for x, y in parts)
 
 
 def test_golden() -> None:
@@ -44,6 +46,16 @@ def test_counts_equal_numpys() -> None:
     histogram = whole(values)
     expected, _ = np.histogram(np.abs(values), bins=BINS, range=(0, histogram.reach))
     assert np.array_equal(histogram.counts, expected)
+
+
+def test_the_largest_values_are_kept_as_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(histogram_module, "TAIL", 5)
+    monkeypatch.setattr(histogram_module, "BLOCK", 16)
+    values = np.random.default_rng(4).normal(0, 5, 1000).astype(np.float32)
+    streamed = Histogram()
+    for part in np.array_split(values, 7):
+        streamed.add(part)
+    assert np.array_equal(streamed.tail, np.sort(np.abs(values))[-5:])
 
 
 def test_nothing_and_zeros() -> None:

@@ -31,9 +31,17 @@ def test_max_is_the_largest_magnitude() -> None:
 
 
 def test_percentile_golden() -> None:
+    """The value at int(0.9 * 1000) of the sorted ones, counted from 0, as in the vendor's builds."""
     values = np.arange(1, 1001) / 10.0  # 0.1 .. 100.0
-    assert percentile_threshold(of(values), fraction=0.9) == pytest.approx(90.0, abs=0.02)
+    assert percentile_threshold(of(values), fraction=0.9) == np.float32(90.1)
     assert percentile_threshold(of(values), fraction=1.0) == 100.0
+
+
+def test_percentile_below_the_kept_values_is_within_half_a_bin() -> None:
+    values = np.linspace(0, 100, 200_001)
+    histogram = of(values)
+    assert 0.9 * histogram.total < histogram.total - histogram.tail.size
+    assert percentile_threshold(histogram, fraction=0.9) == pytest.approx(90.0, abs=histogram.bin_width / 2 + 1e-3)
 
 
 def test_percentile_drops_rare_outliers() -> None:
