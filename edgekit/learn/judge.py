@@ -12,7 +12,7 @@ import torch
 from edgekit.data.image_loader import map_images
 from edgekit.data.image_source import Image
 from edgekit.errors import ImageError
-from edgekit.evaluation.bootstrap import Interval, image_weights, ratio
+from edgekit.evaluation.bootstrap import Interval, image_weights, interval, quotients
 from edgekit.learn.losses import output_losses, total_loss
 from edgekit.learn.network import Network
 from edgekit.ops.pixels import normalised
@@ -23,6 +23,7 @@ from edgekit.spec import ModelSpec
 
 Losses = npt.NDArray[np.float64]
 THREADS = 2
+CONFIDENCE = 0.95  # share of the draws of the images in which a learned build has to be better
 
 
 def integer_losses(
@@ -69,8 +70,18 @@ def integer_losses(
 
 def loss_ratio(losses: Losses, reference: Losses, *, seed: int = 0) -> Interval:
     """Return the pooled loss over the reference's, with its paired bootstrap interval over images."""
+    return interval(_ratios(losses, reference, seed))
+
+
+def is_smaller(losses: Losses, reference: Losses, *, seed: int = 0) -> bool:
+    """Return whether the pooled loss is below the reference's, in `CONFIDENCE` of all draws of the images, too."""
+    ratios = _ratios(losses, reference, seed)
+    return bool(ratios[0] < 1 and (ratios[1:] < 1).mean() >= CONFIDENCE)
+
+
+def _ratios(losses: Losses, reference: Losses, seed: int) -> Losses:
     weights = image_weights(len(losses), seed=seed)
-    return ratio((weights @ np.sqrt(losses)) ** 2, (weights @ np.sqrt(reference)) ** 2)
+    return quotients((weights @ np.sqrt(losses)) ** 2, (weights @ np.sqrt(reference)) ** 2)
 
 
 def _session(subject: PreparedModel, thresholds: Mapping[str, float]) -> Any:

@@ -235,7 +235,7 @@ def _clipped_build(
 
 def _verdict(losses: Mapping[str, Losses], seed: int) -> dict[str, Any]:
     """The paired comparison, and whether the learned build beats both others."""
-    from edgekit.learn.judge import loss_ratio
+    from edgekit.learn.judge import is_smaller, loss_ratio
     from edgekit.learn.losses import pooled_loss
 
     ratios: dict[str, Interval] = {
@@ -244,7 +244,7 @@ def _verdict(losses: Mapping[str, Losses], seed: int) -> dict[str, Any]:
     return {
         "losses": {name: pooled_loss(values) for name, values in losses.items()},
         "learned_over": {name: interval.to_dict() for name, interval in ratios.items()},
-        "accepted": all(interval.high < 1 for interval in ratios.values()),
+        "accepted": all(is_smaller(losses[LEARNED], losses[name], seed=seed) for name in ratios),
     }
 
 

@@ -72,8 +72,8 @@ def total_loss(parts: dict[str, Any]) -> Any:
 def pooled_loss(losses: npt.ArrayLike) -> float:
     """Return one loss of several images: the square of their roots' mean.
 
-    What a user sees, detections that cross a threshold and boxes that move, grows with the root of the loss; of the losses
-    themselves one odd image makes half of the mean.
+    What a user sees, detections that cross a threshold and boxes that move, grows with the root of the loss; of the
+    losses themselves one odd image makes half of the mean.
 
     Args:
         losses: One per image.

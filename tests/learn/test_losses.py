@@ -14,7 +14,7 @@ torch = pytest.importorskip("torch", minversion="2.1")
 from edgekit.compilation.job import load_job  # noqa: E402
 from edgekit.decode import DecodeOptions, Decoder  # noqa: E402
 from edgekit.learn.head_rows import head_rows  # noqa: E402
-from edgekit.learn.losses import PART_WEIGHTS, output_losses, total_loss  # noqa: E402
+from edgekit.learn.losses import PART_WEIGHTS, output_losses, pooled_loss, total_loss  # noqa: E402
 from edgekit.ops.letterbox import letterbox_of  # noqa: E402
 from edgekit.spec import ModelSpec  # noqa: E402
 from tests.learn.conftest import HEADS  # noqa: E402
@@ -113,3 +113,9 @@ def test_boxes_are_those_that_the_board_decodes(works: Callable[..., Path], fami
     box = np.clip(torch.cat([low, high]).numpy(), 0, [width, height, width, height])
     assert np.allclose(detections(results).boxes_xyxy[0], box, atol=1e-3)
     assert detections(results).scores[0] == pytest.approx(float(rows.log_scores[best].max().exp()), abs=1e-5)
+
+
+def test_one_odd_image_does_not_outweigh_the_others() -> None:
+    """Roots of 1, 1, 1 and 7: their mean is 2.5, the losses' own is 13."""
+    assert pooled_loss([1.0, 1.0, 1.0, 49.0]) == pytest.approx(2.5**2)
+    assert pooled_loss([0.25]) == pytest.approx(0.25)

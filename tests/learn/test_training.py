@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -139,3 +140,14 @@ def test_another_seed_learns_otherwise(task: Callable[..., LearningTask], tmp_pa
     other = train(replace(task(steps=4), seed=1), ABOUT, tmp_path / "c.npz")
     assert first.history == again.history
     assert first.history[-1] != other.history[-1]
+
+
+def test_the_mean_goes_a_share_of_the_way_at_every_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Half of the way from 0 to 4, then half of the way from 2 to 8; the tensors themselves stay as they are."""
+    monkeypatch.setattr(training, "AVERAGED", 2)
+    parameters: Any = SimpleNamespace(tensors={"bias": torch.zeros(1, requires_grad=True)})
+    mean = training._Average(parameters)
+    for value, expected in ((4.0, 2.0), (8.0, 5.0)):
+        parameters.tensors["bias"].data.fill_(value)
+        mean.take(parameters)
+        assert mean.arrays()["bias"].tolist() == [expected] and parameters.tensors["bias"].item() == value
