@@ -118,8 +118,8 @@ def _anchored_edges(rows: Float32Array, anchors_wh: Float32Array, stride: int) -
 def _divergence(true: Float32Array, ours: Float32Array) -> float:
     """Kullback-Leibler divergence of hit or miss, summed."""
     p, q = (np.clip(scores, LEAST_SCORE, 1 - LEAST_SCORE) for scores in (true, ours))
-    seen = (p > 1e-3) | (q > 1e-3)  # the others add next to nothing, and are nearly all
-    p, q = p[seen].astype(np.float64), q[seen].astype(np.float64)
+    counted = (p > 1e-3) | (q > 1e-3)  # the others add next to nothing, and are nearly all
+    p, q = p[counted].astype(np.float64), q[counted].astype(np.float64)
     return float((p * np.log(p / q) + (1 - p) * np.log((1 - p) / (1 - q))).sum())
 
 
