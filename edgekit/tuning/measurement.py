@@ -130,7 +130,7 @@ def loss(measured: Measurement, reference: Measurement) -> float:
         1 for the reference itself; roles are weighted by `PART_WEIGHTS`.
     """
     weights = [PART_WEIGHTS.get(role, 1.0) for role in measured.weighted.outputs]
-    return float(np.average(_ratios(measured.weighted, reference.weighted), weights=weights))
+    return float(np.average(_role_ratios(measured, reference), weights=weights))
 
 
 def constraint_value(measured: Measurement, reference: Measurement) -> float:
@@ -143,12 +143,15 @@ def constraint_value(measured: Measurement, reference: Measurement) -> float:
     Returns:
         The ratio of the role that is worst off.
     """
-    return float(_ratios(measured.weighted, reference.weighted).max())
+    return float(_role_ratios(measured, reference).max())
 
 
-def _ratios(measured: OutputErrors, reference: OutputErrors) -> Float64Array:
-    """Return, per output (o,), the error over the reference's on the same images; 1 if the reference has none."""
-    errors, reference_errors = measured.by_output(), reference.by_output()
+def _role_ratios(measured: Measurement, reference: Measurement) -> Float64Array:
+    """Return, per role (r,), the sum of the images' errors over the reference's; 1 if the reference has none.
+
+    The root is taken image by image: of the sums of squares one odd image makes half.
+    """
+    errors, reference_errors = (np.sqrt(m.weighted.noise).sum(axis=0) for m in (measured, reference))
     return np.divide(errors, reference_errors, out=np.ones_like(errors), where=reference_errors > 0)
 
 

@@ -31,14 +31,21 @@ def test_both_ways_of_measuring_are_read() -> None:
 
 
 def weighted(noise: list[list[int]]) -> Measurement:
-    return measurement_from_json({"everywhere": RAW, "weighted": {**ROLES, "noise": noise}})
+    roles = {"outputs": ["class", "box"], "noise": noise, "signal": [[100, 100]] * len(noise)}
+    return measurement_from_json({"everywhere": RAW, "weighted": roles})
 
 
 def test_loss_is_the_mean_ratio_of_what_detections_are_made_of() -> None:
-    """Scores count twice; the root of a quarter and of a ninth of the sums."""
+    """Scores count twice; roots image by image: 2 + 4 of scores against 4 + 8, 3 + 9 of boxes against 1 + 3."""
+    before = weighted([[16, 1], [64, 9]])
     assert loss(BOTH, BOTH) == pytest.approx(1)
-    assert loss(weighted([[1, 20], [3, 16]]), BOTH) == pytest.approx((2 * 0.5 + 1) / 3)
-    assert loss(weighted([[4, 4], [12, 0]]), BOTH) == pytest.approx((2 * 1 + 1 / 3) / 3)
+    assert loss(weighted([[4, 9], [16, 81]]), before) == pytest.approx((2 * 0.5 + 3) / 3)
+
+
+def test_one_odd_image_does_not_outweigh_the_others() -> None:
+    """Three images halve, one grows tenfold: the sums of squares would say 5."""
+    before = weighted([[4, 4]] * 4)
+    assert loss(weighted([[1, 1]] * 3 + [[400, 400]]), before) == pytest.approx((3 * 1 + 20) / 8)
 
 
 def test_raw_errors_alone_change_no_loss() -> None:
@@ -53,8 +60,9 @@ def test_a_role_without_error_changes_no_loss() -> None:
 
 
 def test_the_constraint_is_the_worst_role() -> None:
-    assert constraint_value(weighted([[1, 4], [3, 0]]), BOTH) == pytest.approx(0.5)  # scores to 1/2, boxes to 1/3
-    assert constraint_value(weighted([[0, 16], [0, 20]]), BOTH) == pytest.approx(
+    before = weighted([[16, 1], [64, 9]])
+    assert constraint_value(weighted([[4, 0], [16, 0]]), before) == pytest.approx(0.5)
+    assert constraint_value(weighted([[0, 1], [0, 9]]), before) == pytest.approx(
         1
     )  # boxes stay, however good scores are
 
