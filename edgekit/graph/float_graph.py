@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -37,8 +37,8 @@ class FloatGraph:
 
     `shapes` are those of the float model (NCHW); `constants` hold weights and folded values. `source` are the nodes
     as the file has them, whatever becomes of `nodes`: a yaml names those. `declared` are the thresholds and grids that
-    the file brings along. `more_inputs` are the inputs behind `input`, the first. `made` are tensors that passes made:
-    the file has none of that name.
+    the file brings along. `more_inputs` are the inputs behind `input`, the first. `made` are tensors that
+    passes made, each the reciprocal of one of the file's.
     """
 
     nodes: tuple[FloatNode, ...]
@@ -50,7 +50,7 @@ class FloatGraph:
     source: tuple[FloatNode, ...] = ()
     declared: DeclaredQuantization = NOTHING_DECLARED
     more_inputs: tuple[str, ...] = ()
-    made: frozenset[str] = frozenset()
+    made: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def inputs(self) -> tuple[str, ...]:

@@ -17,7 +17,6 @@ from edgekit.files import atomic_path, is_file, read_json, sha256_file, write_js
 from edgekit.folding.clip import clip_outputs
 from edgekit.folding.clip_bounds import FRACTIONS, boundable, clipped_thresholds, positive_bounds
 from edgekit.graph.macs import giga_macs
-from edgekit.graph.passes.fuse import fuse_softmax
 from edgekit.learn.learned_model import learnable_convolutions, with_weights
 from edgekit.learn.step_budget import steps_for
 from edgekit.learn.torch_library import load_torch
@@ -158,8 +157,7 @@ class _Start:
         from edgekit.learn.network import Network
 
         self.prepared, self.device = prepared, device
-        self.graph = fuse_softmax(prepared.graph)
-        self.network = Network(self.graph, prepared.plan)
+        self.network = Network(prepared.graph, prepared.plan)
         self.weights = self.network.constant_weights(device)
         self.on_cpu = self.network.constant_weights("cpu")
 
@@ -170,7 +168,7 @@ class _Start:
         from edgekit.learn.ranges import RangeRules
         from edgekit.learn.training import LearningTask
 
-        graph, plan, job = self.graph, self.prepared.plan, self.prepared.job
+        graph, plan, job = self.network.graph, self.prepared.plan, self.prepared.job
         largest = {name: max_threshold(histogram) for name, histogram in magnitudes.items()}
         first = {name: clips.get(name, largest[name]) for name in boundable(graph, plan)}
         learned = learnable_convolutions(onnx.load(job.onnx_path), graph)

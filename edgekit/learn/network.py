@@ -8,6 +8,7 @@ from typing import Any
 import torch
 
 from edgekit.graph.float_graph import FloatGraph, FloatNode
+from edgekit.graph.passes.fuse import fuse_softmax
 from edgekit.learn.fake_quantization import round_to_grid
 from edgekit.learn.operations import OPERATIONS, WEIGHTED, check_operations, convolve
 from edgekit.sim.compiler.scales import ScalePlan, keeps_scale
@@ -16,7 +17,7 @@ Weights = Mapping[str, tuple[Any, Any]]  # convolution's node name -> (weight, b
 
 
 class Network:
-    """An interpreter of one simplified float graph.
+    """An interpreter of one simplified float graph, whose Softmax it computes in floats.
 
     Args:
         graph: The simplified float graph, as `prepare_model` gives it.
@@ -27,10 +28,10 @@ class Network:
     """
 
     def __init__(self, graph: FloatGraph, plan: ScalePlan) -> None:
-        check_operations(graph)
-        self.graph, self.plan = graph, plan
-        self._last_reader = {name: node.name for node in graph.nodes for name in node.inputs}
-        self._kept = set(graph.outputs.values())
+        self.graph, self.plan = fuse_softmax(graph), plan
+        check_operations(self.graph)
+        self._last_reader = {name: node.name for node in self.graph.nodes for name in node.inputs}
+        self._kept = set(self.graph.outputs.values())
 
     def constant_weights(self, device: Any) -> dict[str, tuple[Any, Any]]:
         """Return every convolution's weight and bias as the file has them, on `device`."""

@@ -112,8 +112,7 @@ class Workspace:
         from edgekit.sim.compiler.calibration.collect import observe
 
         model = self.model(calibration_set, graph)
-        made = model.graph.made
-        tensors = [model.graph.input, *(t for node in model.graph.nodes for t in node.outputs if t not in made)]
+        tensors = [model.graph.input, *(name for node in model.graph.nodes for name in node.outputs)]
         histograms = observe(model.job, model.graph, tensors, progress=silent)
         _write_histograms(path, histograms)
         return histograms

@@ -84,7 +84,7 @@ def spell_softmax(graph: FloatGraph) -> FloatGraph:
         for step in _softmax_steps(node, producers):
             owner.setdefault(step.name, node.name)
     nodes: list[FloatNode] = []
-    made: dict[str, tuple[int, ...]] = {}
+    made, shapes = dict(graph.made), dict(graph.shapes)
     for node in graph.nodes:
         marked = replace(node, attrs={**node.attrs, SOFTMAX: owner[node.name]}) if node.name in owner else node
         if node.name in owner and node.op == "Exp":
@@ -92,13 +92,13 @@ def spell_softmax(graph: FloatGraph) -> FloatGraph:
         elif node.name in owner and node.op == "Div":
             exp, total = node.inputs
             inverse = f"{total}_reciprocal"
-            made[inverse] = graph.shapes[total]
+            made[inverse], shapes[inverse] = total, graph.shapes[total]
             attrs = {"function": "reciprocal", SOFTMAX: owner[node.name]}
             nodes.append(FloatNode(f"{node.name}_reciprocal", "Table", (total,), (inverse,), attrs))
             nodes.append(replace(marked, name=f"{node.name}_mul", op="Mul", inputs=(exp, inverse)))
         else:
             nodes.append(marked)
-    return graph.with_nodes(nodes, shapes={**graph.shapes, **made}, made=graph.made | set(made)) if made else graph
+    return graph.with_nodes(nodes, shapes=shapes, made=made)
 
 
 def fuse_softmax(graph: FloatGraph) -> FloatGraph:

@@ -46,12 +46,10 @@ def plan_scales(graph: FloatGraph, *, int16_tail: bool = True, int16: Collection
     the tensors with 16 bits (`int16_tensors`), besides those of the tail.
     """
     int16_tensors = set(int16) | (_int16_heads(graph) if int16_tail else set())
-    parent, consumers = {name: name for name in tensors_of(graph)}, graph.consumers()
+    parent = {name: name for name in tensors_of(graph)}
     for node in graph.nodes:
         if keeps_scale(node):
             _join(parent, node.inputs[0], node.output)
-        elif node.op == "Table" and node.attrs["function"] == "reciprocal":
-            _join(parent, consumers[node.output][0].output, node.output)  # the largest share is that of e^0
     owner: dict[str, str] = {}  # group root -> the Concat output that decides
     for node in graph.nodes:
         if node.op == "Concat":

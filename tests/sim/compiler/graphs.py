@@ -110,8 +110,10 @@ def compare(
     plan = plan_scales(graph, int16_tail=int16_tail, int16=int16_tensors(graph, node_info or {}))
     pixels = np.random.default_rng(seed + 1).integers(0, 256, (1, CHANNELS, HEIGHT, WIDTH), np.uint8)
     x = pixels.astype(np.float32) / 255
-    runner = FloatRunner(path, [n for n in plan.observed if n != "images"], graph.shapes)
+    observed = dict.fromkeys([*plan.observed, *graph.made.values()])
+    runner = FloatRunner(path, [n for n in observed if n != "images" and n not in graph.made], graph.shapes)
     values = {"images": x, **dict(runner.run(x))}
+    values |= {name: 1 / values[source] for name, source in graph.made.items()}
     thresholds = {name: max(float(np.abs(values[name]).max()), 1e-6) for name in plan.observed}
     scales = plan.scales(thresholds)
     image = ImageInput("images", "rgb", "rgb", "NCHW", "regular", Normalisation((0.0,) * 3, (1 / 255,) * 3))

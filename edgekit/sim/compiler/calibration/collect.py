@@ -22,9 +22,10 @@ if TYPE_CHECKING:
 def observe(
     job: CompileJob, graph: FloatGraph, tensors: Sequence[str], *, progress: Progress = silent
 ) -> dict[str, Histogram]:
-    """The histogram of each of `tensors` that the file has, over all calibration files, one image at a time."""
-    histograms = {name: Histogram() for name in tensors if name not in graph.made}
-    inner = [name for name in histograms if name not in graph.inputs]
+    """The histogram of each of `tensors` over all calibration files; one image is in memory at a time."""
+    histograms = {name: Histogram() for name in tensors}
+    reciprocals = {graph.made[name]: name for name in tensors if name in graph.made}
+    inner = [n for n in dict.fromkeys([*tensors, *reciprocals]) if n not in graph.inputs and n not in graph.made]
     runner, samples, sources = FloatRunner(job.onnx_path, inner, graph.shapes), samples_of(job), board_inputs(job)
     for done, path in enumerate(job.calibration_files):
         progress("calibrate", done, len(job.calibration_files))
@@ -33,7 +34,10 @@ def observe(
         fed = ((name, x) for name, x in feeds.items() if name in histograms)
         for name, values in chain(fed, runner.run(feeds)):
             try:
-                histograms[name].add(values)
+                if name in reciprocals:
+                    histograms[reciprocals[name]].add(1 / values)
+                if name in histograms:
+                    histograms[name].add(values)
             except ValueError as error:
                 raise DataError(
                     f"{path.name} gives values in {name!r} that are not finite, expected numbers",
