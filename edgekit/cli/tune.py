@@ -101,7 +101,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _print(result: TuneResult) -> None:
-    columns = ["change", "output error", "of detections", "int16 adds", "frame (static estimate)", "tried"]
+    columns = ["change", "output error", "detection error", "int16 adds", "frame (static estimate)", "tried"]
     print_table("steps", columns, [[step.change, *_errors(step), str(step.tried)] for step in result.steps])
     if result.front:
         print_table("what int16 brings", columns[:-1], [[step.change, *_errors(step)] for step in result.front])

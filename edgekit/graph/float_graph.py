@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from edgekit.errors import ModelError
 from edgekit.graph.declared_quantization import NOTHING_DECLARED, DeclaredQuantization, read_declared
+
+if TYPE_CHECKING:
+    import onnx
 
 SOFTMAX = "softmax"  # attribute of a Softmax's steps: the name of its last node
 
@@ -73,6 +76,17 @@ class FloatGraph:
                 readers.setdefault(name, []).append(node)
         return readers
 
+    def reached_through(self, tensor: str, moves: Callable[[FloatNode], bool]) -> tuple[str, ...]:
+        """Return `tensor` and every tensor that is reached from it through nodes for which `moves` holds."""
+        readers, reached = self.consumers(), {tensor: None}
+        todo = [tensor]
+        while todo:
+            for node in readers.get(todo.pop(), ()):
+                made = [name for name in node.outputs if name not in reached] if moves(node) else []
+                reached.update(dict.fromkeys(made))
+                todo += made
+        return tuple(reached)
+
 
 def unsupported(node: FloatNode, what: str, hint: str = "") -> ModelError:
     """The refusal of a node, by name."""
@@ -85,7 +99,7 @@ def unsupported(node: FloatNode, what: str, hint: str = "") -> ModelError:
 def read_float_graph(path: Path) -> FloatGraph:
     """Read an ONNX file with static shapes; raises ModelError where it is none or has no input."""
     import onnx
-    from onnx import helper, numpy_helper
+    from onnx import numpy_helper
 
     try:
         model = onnx.shape_inference.infer_shapes(onnx.load(path), strict_mode=False)
@@ -95,19 +109,19 @@ def read_float_graph(path: Path) -> FloatGraph:
         ) from error
     graph = model.graph
     constants = {tensor.name: numpy_helper.to_array(tensor) for tensor in graph.initializer}
+    values = [*graph.input, *graph.value_info, *graph.output]
+    shapes = {v.name: tuple(int(d.dim_value) for d in v.type.tensor_type.shape.dim) for v in values}
+    shapes |= {name: tuple(array.shape) for name, array in constants.items()}
     nodes = tuple(
         FloatNode(
             name=node.name or f"{node.op_type}_{index}",
             op=node.op_type if node.domain in ("", "ai.onnx") else f"{node.domain}.{node.op_type}",
             inputs=tuple(node.input),
             outputs=tuple(node.output),
-            attrs={a.name: _plain(helper.get_attribute_value(a)) for a in node.attribute},
+            attrs=_attributes(node, shapes),
         )
         for index, node in enumerate(graph.node)
     )
-    values = [*graph.input, *graph.value_info, *graph.output]
-    shapes = {v.name: tuple(int(d.dim_value) for d in v.type.tensor_type.shape.dim) for v in values}
-    shapes |= {name: tuple(array.shape) for name, array in constants.items()}
     inputs = [v.name for v in graph.input if v.name not in constants]
     if not inputs:
         raise ModelError(f"{path} has no inputs, expected some", hint="compile a model cut by edgekit cut")
@@ -116,6 +130,16 @@ def read_float_graph(path: Path) -> FloatGraph:
     return FloatGraph(
         nodes, constants, shapes, inputs[0], outputs, opset, nodes, read_declared(model), tuple(inputs[1:])
     )
+
+
+def _attributes(node: onnx.NodeProto, shapes: Mapping[str, tuple[int, ...]]) -> dict[str, Any]:
+    """A node's attributes as plain values; a Transpose without `perm` reverses its axes."""
+    from onnx import helper
+
+    attrs = {a.name: _plain(helper.get_attribute_value(a)) for a in node.attribute}
+    if node.op_type == "Transpose" and node.input:
+        attrs.setdefault("perm", list(range(len(shapes.get(node.input[0], ()))))[::-1])
+    return attrs
 
 
 def _plain(value: Any) -> Any:

@@ -72,7 +72,7 @@ def train(task: LearningTask, about: Mapping[str, Any], path: Path, *, progress:
     optimizer = torch.optim.Adam(task.parameters.groups(), betas=(0.9, 0.99))
     rates = [group["lr"] for group in optimizer.param_groups]
     state = load_checkpoint(path, about) or RunState(dict(about))
-    average = _Average(task.parameters)
+    average = _MovingAverage(task.parameters)
     if state.current:
         _restore(task.parameters, optimizer, average, state.current)
     if not state.history:
@@ -147,8 +147,8 @@ def _schedule(step: int, steps: int) -> float:
     return rise * (0.05 + 0.95 * 0.5 * (1 + math.cos(math.pi * step / max(steps, 1))))
 
 
-class _Average:
-    """The running mean of the learned tensors: one image's gradient is mostly noise, and the mean has least of it."""
+class _MovingAverage:
+    """The exponential moving average of the learned tensors: one image's gradient is mostly noise."""
 
     def __init__(self, parameters: TrainedParameters) -> None:
         self.tensors = {name: tensor.detach().clone() for name, tensor in parameters.tensors.items()}
@@ -163,7 +163,7 @@ class _Average:
         return {name: tensor.cpu().numpy().copy() for name, tensor in self.tensors.items()}
 
 
-def _evaluate(task: LearningTask, optimizer: Any, average: _Average, state: RunState, progress: Progress) -> None:
+def _evaluate(task: LearningTask, optimizer: Any, average: _MovingAverage, state: RunState, progress: Progress) -> None:
     """Measure the held-out loss of the mean, keep the best, and end the run where it diverges or gains nothing."""
     state.current = _snapshot(task.parameters, optimizer, average)
     present, mean = task.parameters.arrays(), average.arrays()
@@ -184,7 +184,7 @@ def _stage(state: RunState) -> str:
     return f"learning, held-out loss {state.history[-1][1]:.4f}" if state.history else "learning"
 
 
-def _snapshot(parameters: TrainedParameters, optimizer: Any, average: _Average) -> Arrays:
+def _snapshot(parameters: TrainedParameters, optimizer: Any, average: _MovingAverage) -> Arrays:
     """The learned tensors, their mean and Adam's moments as arrays."""
     arrays: Arrays = {f"value/{name}": value for name, value in parameters.arrays().items()}
     arrays |= {f"mean/{name}": value for name, value in average.arrays().items()}
@@ -194,7 +194,7 @@ def _snapshot(parameters: TrainedParameters, optimizer: Any, average: _Average) 
     return arrays
 
 
-def _restore(parameters: TrainedParameters, optimizer: Any, average: _Average, arrays: Arrays) -> None:
+def _restore(parameters: TrainedParameters, optimizer: Any, average: _MovingAverage, arrays: Arrays) -> None:
     """The inverse of `_snapshot`."""
     parameters.load({name: arrays[f"value/{name}"] for name in parameters.tensors})
     for name, tensor in average.tensors.items():

@@ -102,7 +102,7 @@ def _setting(step: SearchStep, trial: Trial | None, proof: Proof | None, *, is_c
 
 def _details(step: SearchStep, proof: Proof | None) -> Iterator[tuple[str, str]]:
     candidate = step.candidate
-    yield "of detections", f"{step.weighted_error:.4f}"
+    yield "detection error", f"{step.weighted_error:.4f}"
     if proof is not None:
         yield "compiled at O3", f"{proof.compiled_ms:.3f} ms"
     yield "calibrator", str(candidate.calibrator)

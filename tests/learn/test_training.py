@@ -146,7 +146,7 @@ def test_the_mean_goes_a_share_of_the_way_at_every_step(monkeypatch: pytest.Monk
     """Half of the way from 0 to 4, then half of the way from 2 to 8; the tensors themselves stay as they are."""
     monkeypatch.setattr(training, "AVERAGED", 2)
     parameters: Any = SimpleNamespace(tensors={"bias": torch.zeros(1, requires_grad=True)})
-    mean = training._Average(parameters)
+    mean = training._MovingAverage(parameters)
     for value, expected in ((4.0, 2.0), (8.0, 5.0)):
         parameters.tensors["bias"].data.fill_(value)
         mean.take(parameters)

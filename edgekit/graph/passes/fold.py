@@ -122,7 +122,7 @@ def _constant_operand(node: FloatNode, graph: FloatGraph, constants: dict[str, n
     if sum(name in constants for name in node.inputs) != 1:
         return node
     factor, offset, x = _affine(node, constants)
-    if factor.size == 1 and factor.item() > 0 and not offset.any() and not _goes_into_matmul(node, graph):
+    if factor.size == 1 and factor.item() > 0 and not offset.any() and not _feeds_matmul(node, graph):
         return FloatNode(node.name, "Scale", (x,), node.outputs, {"alpha": float(factor.item())})
     shape = graph.shapes.get(x, ())
     channels = shape[1] if len(shape) == 4 else 0
@@ -134,12 +134,12 @@ def _constant_operand(node: FloatNode, graph: FloatGraph, constants: dict[str, n
     return _channel_affine(node, x, per_channel_affine[0], per_channel_affine[1], constants)
 
 
-def _goes_into_matmul(node: FloatNode, graph: FloatGraph) -> bool:
-    """Whether a product of two tensors reads the node's image, perhaps behind moves of whole axes."""
+def _feeds_matmul(node: FloatNode, graph: FloatGraph) -> bool:
+    """Whether a product of two tensors reads the node's image, as it is or transposed."""
     if len(graph.shapes.get(node.output, ())) != 4:
         return False
-    readers = graph.consumers().get(node.output, [])
-    return any(r.op == "MatMul" or (r.op == "Transpose" and _goes_into_matmul(r, graph)) for r in readers)
+    names = set(graph.reached_through(node.output, lambda reader: reader.op == "Transpose"))
+    return any(reader.op == "MatMul" and not names.isdisjoint(reader.inputs) for reader in graph.nodes)
 
 
 def _affine(node: FloatNode, constants: dict[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray, str]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from edgekit.graph.float_graph import SOFTMAX, FloatGraph, FloatNode
+from edgekit.graph.float_graph import SOFTMAX, FloatGraph, FloatNode, unsupported
+from edgekit.graph.passes.canonicalize import drop_dead
 
 TABLE_FUNCTIONS = {
     "Sigmoid": "sigmoid",
@@ -71,7 +72,7 @@ def fuse_relu(graph: FloatGraph) -> FloatGraph:
     return graph.with_nodes(nodes)
 
 
-def spell_softmax(graph: FloatGraph) -> FloatGraph:
+def lower_softmax(graph: FloatGraph) -> FloatGraph:
     """The steps that `edgekit cut` writes for a Softmax become those that the board's compiler makes of them.
 
     Max, subtract, exp, sum and divide along the channels stand between two Transposes. The division becomes the
@@ -81,9 +82,11 @@ def spell_softmax(graph: FloatGraph) -> FloatGraph:
     producers = graph.producers()
     owner: dict[str, str] = {}
     for node in graph.nodes:
-        for step in _softmax_steps(node, producers):
-            owner.setdefault(step.name, node.name)
+        steps = [step.name for step in _softmax_steps(node, producers)]
+        if owner.keys().isdisjoint(steps):  # a second Transpose of the same shares is only that
+            owner |= dict.fromkeys(steps, node.name)
     nodes: list[FloatNode] = []
+    taken = {*graph.inputs, *graph.constants, *producers}
     made, shapes = dict(graph.made), dict(graph.shapes)
     for node in graph.nodes:
         marked = replace(node, attrs={**node.attrs, SOFTMAX: owner[node.name]}) if node.name in owner else node
@@ -92,6 +95,8 @@ def spell_softmax(graph: FloatGraph) -> FloatGraph:
         elif node.name in owner and node.op == "Div":
             exp, total = node.inputs
             inverse = f"{total}_reciprocal"
+            if inverse in taken:
+                raise unsupported(node, f"needs the name {inverse!r}, which is taken", "rename that tensor")
             made[inverse], shapes[inverse] = total, graph.shapes[total]
             attrs = {"function": "reciprocal", SOFTMAX: owner[node.name]}
             nodes.append(FloatNode(f"{node.name}_reciprocal", "Table", (total,), (inverse,), attrs))
@@ -102,20 +107,19 @@ def spell_softmax(graph: FloatGraph) -> FloatGraph:
 
 
 def fuse_softmax(graph: FloatGraph) -> FloatGraph:
-    """The opposite of `spell_softmax`: one Softmax again, for those that compute in floats."""
+    """The opposite of `lower_softmax`: one Softmax again, for those that compute in floats."""
     forth = {
         node.attrs[SOFTMAX]: node.inputs[0]
         for node in graph.nodes
         if node.op == "Transpose" and SOFTMAX in node.attrs and node.attrs[SOFTMAX] != node.name
     }
-    nodes: list[FloatNode] = []
-    for node in graph.nodes:
-        owner = node.attrs.get(SOFTMAX)
-        if owner is None:
-            nodes.append(node)
-        elif owner == node.name:
-            nodes.append(FloatNode(node.name, "Softmax", (forth[owner],), node.outputs, {"axis": -1}))
-    return graph.with_nodes(nodes)
+    nodes = [
+        FloatNode(node.name, "Softmax", (forth[node.name],), node.outputs, {"axis": -1})
+        if node.attrs.get(SOFTMAX) == node.name
+        else node
+        for node in graph.nodes
+    ]
+    return drop_dead(graph.with_nodes(nodes))
 
 
 def _softmax_steps(back: FloatNode, producers: dict[str, FloatNode]) -> list[FloatNode]:

@@ -16,7 +16,15 @@ from edgekit.graph.float_graph import SOFTMAX, FloatGraph, FloatNode
 from edgekit.sim.compiler.scales import INT8_OPS, keeps_scale, takes_int8, tensors_of
 
 MOVES = ("Slice", "MaxPool", "Scale")
-NO_INT16 = ("MatMul", "ReduceMax", "Softmax", "Reshape", "Flatten", "Transpose")  # whose int16 form is not simulated
+NO_INT16 = (
+    "MatMul",
+    "ReduceMax",
+    "ReduceSum",
+    "Softmax",
+    "Reshape",
+    "Flatten",
+    "Transpose",
+)  # whose int16 form is not simulated
 AVERAGE = "GlobalAveragePool"
 
 

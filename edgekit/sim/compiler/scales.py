@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from edgekit.bpu import INT_MAX
@@ -94,7 +94,7 @@ def _join_branches(graph: FloatGraph, concat: FloatNode, parent: dict[str, str],
     for branch in dict.fromkeys(concat.inputs):
         root = _root(parent, branch)
         group = [name for name in parent if _root(parent, name) == root]
-        moved = _moved_from(branch, consumers)
+        moved = set(graph.reached_through(branch, keeps_scale)) - {branch}
         private = all(
             reader is concat or keeps_scale(reader) or (reader.op == "Concat" and name in moved)
             for name in group
@@ -112,12 +112,6 @@ def _join_branches(graph: FloatGraph, concat: FloatNode, parent: dict[str, str],
                 "the board's compiler loses such a bound: move the Clip behind the Concat, or leave it out",
             )
         _join(parent, concat.output, branch)
-
-
-def _moved_from(tensor: str, consumers: Mapping[str, Sequence[FloatNode]]) -> set[str]:
-    """The tensors that moves alone make of `tensor`."""
-    moved = {name for node in consumers.get(tensor, ()) if keeps_scale(node) for name in node.outputs}
-    return moved.union(*(_moved_from(name, consumers) for name in moved))
 
 
 def takes_int8(node: FloatNode) -> bool:

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 
 from edgekit.errors import ModelError
@@ -185,6 +186,42 @@ def test_the_steps_become_one_softmax_again(tmp_path: Path) -> None:
     assert not any(node.op in ("ReduceSum", "ReduceMax", "Sub") for node in fused.nodes)
     assert {node.attrs.get("function") for node in spelled.nodes} >= {"exp", "reciprocal"}
     assert spelled.made == {"reducesum_6_out0_reciprocal": "reducesum_6_out0"}
+
+
+def test_a_second_reader_of_the_shares_is_no_second_softmax(tmp_path: Path) -> None:
+    m = FloatModel()
+    _attention(m)
+    m.head(m.node("Transpose", ["shares_out0"], "again", perm=[0, 2, 3, 1]))
+    graph = simplify(read_float_graph(m.save(tmp_path / "m.onnx")))
+    assert {n.attrs[SOFTMAX] for n in graph.nodes if SOFTMAX in n.attrs} == {"back"}
+    fused = fuse_softmax(graph)
+    made = {name for node in fused.nodes for name in node.outputs}
+    assert all(name in made or name in fused.constants for n in fused.nodes for name in n.inputs if name != "images")
+
+
+def test_a_tensor_that_has_the_name_of_the_reciprocal_is_refused(tmp_path: Path) -> None:
+    m = FloatModel()
+    _attention(m)
+    m.nodes.insert(0, onnx.helper.make_node("Sigmoid", ["images"], ["reducesum_6_out0_reciprocal"], "odd"))
+    m.head("reducesum_6_out0_reciprocal")
+    with pytest.raises(ModelError, match="'reducesum_6_out0_reciprocal', which is taken"):
+        simplify(read_float_graph(m.save(tmp_path / "m.onnx")))
+
+
+def test_a_transpose_without_axes_reverses_them(tmp_path: Path) -> None:
+    m = FloatModel()
+    m.head(m.node("Transpose", [m.conv("images", 3, 3)]))
+    graph = read_float_graph(m.save(tmp_path / "m.onnx"))
+    assert graph.nodes[1].attrs["perm"] == [3, 2, 1, 0]
+
+
+def test_long_chains_of_moves_end(tmp_path: Path) -> None:
+    m = FloatModel()
+    moved = m.node("Mul", [m.conv("images", 3, 2), m.constant(np.float32(0.5))])
+    for _ in range(1200):
+        moved = m.node("Transpose", [moved], perm=[0, 1, 3, 2])
+    m.head(m.node("Concat", [moved, moved], axis=1))
+    plan_scales(simplify(read_float_graph(m.save(tmp_path / "m.onnx"))))
 
 
 def test_the_steps_of_a_softmax_have_no_16_bits(tmp_path: Path) -> None:

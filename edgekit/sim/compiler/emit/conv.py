@@ -162,6 +162,6 @@ def _round_weights(scaled: np.ndarray) -> np.ndarray:
 
 
 def _round_bias(scaled: np.ndarray, offset: Any) -> np.ndarray:
-    """Both are rounded for themselves, as in the vendor's builds (4,750 of 4,752 biases of a yolov5n)."""
+    """Bias and offset are rounded separately, as in the vendor's builds (4,750 of 4,752 biases of a yolov5n)."""
     rounded: np.ndarray = np.clip(np.rint(scaled) + np.rint(offset), -(1 << 30), 1 << 30).astype(np.int32)
     return rounded
