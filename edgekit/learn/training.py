@@ -26,6 +26,8 @@ LEAST_GAIN = 0.002  # of the held-out loss
 DIVERGED = 3.0  # times the first held-out loss
 JITTER = 0.03  # standard deviation of a threshold's logarithm: compilers find thresholds that differ by so much
 WARM_UP = 20  # steps until the full learning rate
+LEAST_LOSS = 1e-4  # of an image: below it the root's gradient would grow without end
+BETAS = (0.9, 0.999)  # of Adam: what one image in hundreds needs must not be forgotten by the next such image
 CLIP_NORM = 10.0  # of all gradients together: one odd image moves nothing far
 AVERAGED = 50  # steps that the running mean of the tensors reaches back: it is what is judged and kept
 
@@ -69,7 +71,7 @@ def train(task: LearningTask, about: Mapping[str, Any], path: Path, *, progress:
     Returns:
         The last state; the parameters hold its best tensors, a running mean over steps.
     """
-    optimizer = torch.optim.Adam(task.parameters.groups(), betas=(0.9, 0.99))
+    optimizer = torch.optim.Adam(task.parameters.groups(), betas=BETAS)
     rates = [group["lr"] for group in optimizer.param_groups]
     state = load_checkpoint(path, about) or RunState(dict(about))
     average = _MovingAverage(task.parameters)
@@ -131,9 +133,10 @@ def _step(task: LearningTask, optimizer: Any, step: int) -> bool:
     flipped = bool(rng.integers(2))
     optimizer.zero_grad(set_to_none=True)
     loss = image_loss(task, int(order[position]), flipped=flipped, jitter=rng)
+    root = (loss + LEAST_LOSS).sqrt()  # as images are pooled
     if not torch.isfinite(loss):
         return False
-    loss.backward()
+    root.backward()
     norm = torch.nn.utils.clip_grad_norm_(list(task.parameters.tensors.values()), CLIP_NORM)
     if not torch.isfinite(norm):
         return False

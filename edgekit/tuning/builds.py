@@ -23,6 +23,7 @@ __all__ = [
     "bounds_above",
     "candidate_model",
     "candidate_session",
+    "candidate_thresholds",
     "clip_thresholds",
     "clippable_tensors",
     "effective_clip_ranges",
@@ -73,11 +74,24 @@ def quantized_candidate(workspace: Workspace, candidate: Candidate) -> tuple[Pre
     Returns:
         The prepared model with the candidate's bit widths, and its integer graph.
     """
+    model, thresholds = candidate_thresholds(workspace, candidate)
+    return model, model.quantized(thresholds)
+
+
+def candidate_thresholds(workspace: Workspace, candidate: Candidate) -> tuple[PreparedModel, Thresholds]:
+    """Return what the integer graph of a candidate is made of.
+
+    Args:
+        workspace: Where its calibration set and graph lie.
+        candidate: The candidate.
+
+    Returns:
+        The prepared model with the candidate's bit widths, and its threshold per scale.
+    """
     model = candidate_model(workspace, candidate)
     model = replace(model, plan=_scale_plan(model, candidate))
     thresholds = thresholds_of(workspace, candidate)
-    thresholds = clip_thresholds(thresholds, effective_clip_ranges(candidate, model), model)
-    return model, model.quantized(thresholds)
+    return model, clip_thresholds(thresholds, effective_clip_ranges(candidate, model), model)
 
 
 def candidate_session(workspace: Workspace, candidate: Candidate, *, threads: int) -> Session:
@@ -111,7 +125,7 @@ def effective_clip_ranges(candidate: Candidate, model: PreparedModel) -> dict[st
     Returns:
         Tensor -> bound.
     """
-    int16, behind = set(candidate.int16), _tables(model)
+    int16, behind = set(candidate.int16), tables_behind(model)
     return {name: bound for name, bound in candidate.clip_ranges if not {name, behind.get(name, name)} <= int16}
 
 
@@ -191,6 +205,6 @@ def _scale_plan(model: PreparedModel, candidate: Candidate) -> ScalePlan:
     return plan_scales(model.graph, int16_tail=model.job.march in INT16_MARCHES, int16=candidate.int16)
 
 
-def _tables(model: PreparedModel) -> dict[str, str]:
+def tables_behind(model: PreparedModel) -> dict[str, str]:
     """Return, for what each table reads, what it writes."""
     return {node.inputs[0]: node.output for node in model.graph.nodes if node.op == "Table"}

@@ -11,8 +11,10 @@ from typing import Any
 from edgekit.data.image_source import ImageSource
 from edgekit.files import atomic_path, is_file, read_json, sha256_file
 from edgekit.ptq.calibrator import Calibrator
+from edgekit.tuning.allocation import allocate_bits
 from edgekit.tuning.candidate import Candidate
 from edgekit.tuning.search import SearchContext, SearchState, Stage
+from edgekit.tuning.selection import choose_precision
 from edgekit.tuning.tasks import ObserveSet
 from edgekit.tuning.workspace import Workspace
 
@@ -25,7 +27,7 @@ LEARNED = "learned"  # how the names of such float graphs begin
 def stages_with_learning(
     stages: tuple[Stage, ...], free: frozenset[Stage], source: ImageSource, *, minutes: float, seed: int
 ) -> tuple[Stage, ...]:
-    """Return the stages with learning behind the first one.
+    """Return the stages with learning behind the first one, and bit allocation by what each tensor costs.
 
     Args:
         stages: Those of a search without learning; the first one chooses calibrator and images.
@@ -38,7 +40,8 @@ def stages_with_learning(
         The stages of a search with learning.
     """
     learn = partial(learn_weights, source=source, minutes=minutes, seed=seed)
-    rest = [partial(_unless_learned, stage) if stage in free else stage for stage in stages[1:]]
+    replaced: dict[Stage, Stage] = {choose_precision: allocate_bits}
+    rest = [partial(_unless_learned, stage) if stage in free else replaced.get(stage, stage) for stage in stages[1:]]
     return (stages[0], learn, *rest)
 
 

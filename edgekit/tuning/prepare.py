@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +38,8 @@ __all__ = ["Prepared", "learning_source", "prepare"]
 MIN_HELD_OUT = 8  # images outside the calibration sets; with fewer, all are measured on
 DEFAULT_SET = ("diverse", 50)  # what `edgekit calibrate` chooses by default
 STAMP_NAME = "made_of.sha256"
+ATTRIBUTED_IMAGES = 64  # on which a learned build's loss is shared out among its tensors
+RUNGS_WITH_LEARNING = (4, 16, 48)  # images: few candidates are left, and single tensors are not measured one by one
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +93,8 @@ def prepare(model: Path, images: Path, folder: Path, options: TuneOptions, progr
     base = workspace.model(default, PLAIN)
     choices = tuple(precision_groups(base.graph, base.plan))
     plan = plan_for(options.minutes, giga_macs=giga_macs(base.graph), points=len(choices))
+    if options.learn is not None:
+        plan = replace(plan, rungs=tuple(max(pair) for pair in zip(plan.rungs, RUNGS_WITH_LEARNING, strict=False)))
     sets = tuple(dict.fromkeys([default, *(make(strategy, num) for strategy, num in plan.sets)]))
     held_out, notes = _write_image_list(workspace, images, options, sets, plan)
     write_float_heads(workspace, base.job.onnx_path, held_out, progress=progress)
@@ -144,9 +148,10 @@ def _write_image_list(
     """Write the images to measure on, those of no calibration set first; return how many are used, and notes."""
     images, notes = _images_to_measure(workspace, source, options, plan, sets[0])
     used = {(path.resolve(), frame) for name in sets for path, frame in _calibration_images(workspace, name)}
-    learned = _learned_images(source, options) if options.learn is not None else frozenset()
+    learned = _learned_images(source, options) if options.learn is not None else ()
+    known_to_learning = {(image.path.resolve(), image.frame) for image in learned}
     order = [images[i] for i in np.random.default_rng(options.seed).permutation(len(images))]
-    order = [image for image in order if (image.path.resolve(), image.frame) not in learned]
+    order = [image for image in order if (image.path.resolve(), image.frame) not in known_to_learning]
     held_out = [image for image in order if (image.path.resolve(), image.frame) not in used]
     calibrated = [image for image in order if (image.path.resolve(), image.frame) in used]
     if len(held_out) < MIN_HELD_OUT and calibrated:
@@ -155,7 +160,7 @@ def _write_image_list(
             "calibrate, too; give more images",
         )
         held_out, calibrated = order, []
-    write_images(workspace, [*held_out, *calibrated])
+    write_images(workspace, [*held_out, *calibrated], learned[:ATTRIBUTED_IMAGES])
     return min(len(held_out), plan.rungs[-1]), notes
 
 
@@ -178,10 +183,9 @@ def learning_source(source: Path, options: TuneOptions) -> ImageSource:
     return opened
 
 
-def _learned_images(source: Path, options: TuneOptions) -> frozenset[tuple[Path, int]]:
-    """The images that are learned from: nothing is measured on them."""
-    learned, _ = split_images(learning_source(source, options).images, seed=options.seed)
-    return frozenset((image.path.resolve(), image.frame) for image in learned)
+def _learned_images(source: Path, options: TuneOptions) -> tuple[Image, ...]:
+    """The images that are learned from: no candidate is measured on them."""
+    return split_images(learning_source(source, options).images, seed=options.seed)[0]
 
 
 def _images_to_measure(
@@ -205,24 +209,30 @@ def _calibration_images(workspace: Workspace, calibration_set: str) -> list[tupl
     return [(Path(row["path"]), int(row["frame"])) for row in manifest["selection"]["chosen"]]
 
 
-def write_images(workspace: Workspace, images: Sequence[Image]) -> None:
+def write_images(workspace: Workspace, images: Sequence[Image], learned: Sequence[Image] = ()) -> None:
     """Write the list of the images that candidates are measured on; frames of a video become files.
 
     Args:
         workspace: The tuning folder.
         images: In the order in which they are measured.
+        learned: Some that are learned from, on which a loss is shared out among tensors.
 
     Raises:
         ImageError: If a frame cannot be read.
     """
-    frames = [image for image in images if image.frame >= 0]
+    frames = [image for image in (*images, *learned) if image.frame >= 0]
     for image, bgr in map_images(frames, lambda frame: frame):
         if isinstance(bgr, ImageError):
             raise bgr
         _, data = cv2.imencode(".png", bgr)
         write_bytes(_frame_path(workspace, image), data.tobytes())
-    paths = [image.path.resolve() if image.frame < 0 else _frame_path(workspace, image) for image in images]
-    write_json(workspace.folder / IMAGES_NAME, {**envelope(IMAGES_KIND), "images": [str(path) for path in paths]})
+    lists = {"images": images, "learned": learned}
+    paths = {name: [str(_file_of(workspace, image)) for image in listed] for name, listed in lists.items()}
+    write_json(workspace.folder / IMAGES_NAME, {**envelope(IMAGES_KIND), **paths})
+
+
+def _file_of(workspace: Workspace, image: Image) -> Path:
+    return image.path.resolve() if image.frame < 0 else _frame_path(workspace, image)
 
 
 def _frame_path(workspace: Workspace, image: Image) -> Path:

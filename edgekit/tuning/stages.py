@@ -187,7 +187,7 @@ def choose_clip_ranges(context: SearchContext, state: SearchState) -> SearchStat
     return keep_best(context, state, change, [candidate], tried=tried, max_loss_ratio=MAX_LOSS_RATIO)
 
 
-FREE_STAGES: frozenset[Stage] = frozenset({equalize_layers, correct_rounding, choose_clip_ranges})
+FREE_STAGES: frozenset[Stage] = frozenset({equalize_layers, correct_rounding, measure_sensitivity, choose_clip_ranges})
 STAGES: tuple[Stage, ...] = (
     choose_calibrator,
     equalize_layers,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -56,7 +56,8 @@ class Workspace:
     def __init__(self, folder: Path, label_source: LabelSource | None = None) -> None:
         self.folder = resolved(folder)
         self.label_source = label_source
-        self.images: Callable[[], tuple[Path, ...]] = lru_cache(1)(self._images)
+        self.images: Callable[[], tuple[Path, ...]] = lru_cache(1)(partial(self._listed, "images"))
+        self.learned_images: Callable[[], tuple[Path, ...]] = lru_cache(1)(partial(self._listed, "learned"))
         self.job: Callable[[str], CompileJob] = lru_cache(8)(self._job)
         self.model: Callable[[str, str], PreparedModel] = lru_cache(6)(self._model)
         self.histograms: Callable[[str, str], Mapping[str, Histogram]] = lru_cache(6)(self._histograms)
@@ -91,10 +92,10 @@ class Workspace:
             digest.update(f"{path.parent.name} {sha256_file(path) if path.is_file() else ''}\n".encode())
         return digest.hexdigest()
 
-    def _images(self) -> tuple[Path, ...]:
+    def _listed(self, key: str) -> tuple[Path, ...]:
         path = self.folder / IMAGES_NAME
         document = check_envelope(read_json(path), IMAGES_KIND, str(path), error=DataError, hint=REMADE)
-        return tuple(Path(row) for row in as_list(document.get("images"), f"{path}: images"))
+        return tuple(Path(row) for row in as_list(document.get(key), f"{path}: {key}"))
 
     def _job(self, calibration_set: str) -> CompileJob:
         return load_job(self.yaml(calibration_set))

@@ -1,0 +1,148 @@
+"""Bit allocation behind learning: the milliseconds that 16 bits may cost go where they take most of the loss away."""
+
+from __future__ import annotations
+
+import heapq
+import math
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from edgekit.sim.compiler.mixed_precision import PrecisionGroup
+from edgekit.tuning.attribution import Attribution, attributed
+from edgekit.tuning.builds import candidate_model, effective_clip_ranges, tables_behind
+from edgekit.tuning.measurement import loss
+from edgekit.tuning.price import Price, extra_ms
+from edgekit.tuning.records import QuantPoint, Trial
+from edgekit.tuning.search import SearchContext, SearchState
+from edgekit.tuning.selection import is_met, score_steps
+
+__all__ = ["ShareRemoved", "allocate_bits", "spend"]
+
+LEVEL = 0.08  # of the loss: candidates that are measured differ by so much of what is taken away
+LEAST_COST = 1e-4  # of the frame, added to costs before dividing: points of no cost are not infinitely good
+LEAST_GAIN = 5e-4  # of the loss, for which a point gets 16 bits
+SLACK = 1.02  # a cheaper candidate is preferred if its loss is no more than so many times the least
+ROUNDING = 1e-9  # of a share of the frame: costs of nothing may differ by it
+
+
+def allocate_bits(context: SearchContext, state: SearchState) -> SearchState:
+    """Promote what takes away most of the loss per millisecond, until the time that it may cost is spent.
+
+    Args:
+        context: What is searched with.
+        state: The state so far.
+
+    Returns:
+        The state with `points`, `front`, `untuned`, `chosen` and `targets_met`.
+    """
+    free = state.incumbent
+    parts = attributed(context, free.candidate)
+    state = replace(state, points=_points(context, state, parts))
+    model = candidate_model(context.workspace, free.candidate)
+    clipped = frozenset(effective_clip_ranges(free.candidate, model))
+    removed = ShareRemoved(parts, tables_behind(model), clipped)
+    levels = spend(context.choices, removed, context.price, free.candidate.int16, context.targets.max_extra_cost)
+    candidates = [free.candidate.with_int16(tensors) for tensors in levels]
+    measured, reference = context.measure("int16", candidates), context.reference()
+    steps = [
+        context.step(f"int16: {len(set(candidate.int16) - set(free.candidate.int16))} tensors", candidate, m, 1)
+        for candidate, m in zip(candidates, measured, strict=True)
+    ]
+    least = min([free.loss, *(loss(m, reference) for m in measured)])
+    best = min((step for step in (free, *steps) if step.loss <= SLACK * least), key=lambda step: step.extra_cost)
+    if best is not free:
+        state = state.kept(replace(best, tried=len(steps)))
+    trials = score_steps(context, list({step.candidate: step for step in (state.steps[0], free, best)}.values()))
+    untuned, chosen = trials[0], Trial(state.incumbent, trials[-1].report)
+    met = is_met(chosen, untuned, context.targets.retention)
+    front = tuple(step for i, step in enumerate(steps) if step.loss < min([free.loss, *(s.loss for s in steps[:i])]))
+    return replace(state, front=front, untuned=untuned, chosen=chosen, trials=tuple(trials[1:]), targets_met=met)
+
+
+@dataclass(frozen=True, slots=True)
+class ShareRemoved:
+    """The part of a build's loss that goes where tensors have 16 bits.
+
+    Attributes:
+        parts: The loss, shared out.
+        behind: Tensor -> what the table that reads it writes.
+        clipped: Tensors held by a Clip, which goes only where the table behind has 16 bits, too.
+    """
+
+    parts: Attribution
+    behind: Mapping[str, str]
+    clipped: frozenset[str]
+
+    def __call__(self, tensors: Collection[str]) -> float:
+        """Return it for `tensors` in 16 bits, of a whole of 1."""
+        int16 = frozenset(tensors)
+        unclipped = [name for name in int16 if name not in self.clipped or self.behind.get(name, name) in int16]
+        rounding = math.fsum(self.parts.rounding.get(name, 0.0) for name in int16)
+        return rounding + math.fsum(self.parts.saturation.get(name, 0.0) for name in unclipped)
+
+
+def spend(
+    choices: Sequence[PrecisionGroup], removed: ShareRemoved, price: Price, before: Collection[str], most: float
+) -> list[frozenset[str]]:
+    """Promote groups by the share of the loss that they take away per cost, as long as they are affordable.
+
+    Args:
+        choices: Groups of tensors that get 16 bits together.
+        removed: Says what a set of tensors takes away.
+        price: What a set of tensors costs.
+        before: Tensors in 16 bits already.
+        most: Share of the frame that they may cost.
+
+    Returns:
+        Sets of tensors, each with all of those before it: one for about every `LEVEL` that is taken away, and the last.
+    """
+    chosen = frozenset(before)
+    levels: list[frozenset[str]] = []
+    reported = share = removed(chosen)
+    cost = price.share(chosen)
+
+    def gain_and_cost(group: PrecisionGroup) -> tuple[float, float, float]:
+        """Gain per cost, gain, and cost of everything with the group."""
+        together = chosen | group.tensors
+        gain, after = removed(together) - share, price.share(together)
+        return gain / max(after - cost, LEAST_COST), gain, after
+
+    queue = [(-gain_and_cost(group)[0], i) for i, group in enumerate(choices)]
+    heapq.heapify(queue)
+    while queue:
+        _, i = heapq.heappop(queue)
+        ratio, gain, after = gain_and_cost(choices[i])  # others have gone before it since it was queued
+        if gain < LEAST_GAIN or after > most + ROUNDING:
+            continue
+        if queue and -ratio > queue[0][0]:
+            heapq.heappush(queue, (-ratio, i))
+            continue
+        chosen, share, cost = chosen | choices[i].tensors, share + gain, after
+        if share - reported >= LEVEL:
+            levels.append(chosen)
+            reported = share
+    if chosen != frozenset(before) and (not levels or levels[-1] != chosen):
+        levels.append(chosen)
+    return levels
+
+
+def _points(context: SearchContext, state: SearchState, parts: Attribution) -> tuple[QuantPoint, ...]:
+    """Every choice with what it costs, the most sensitive first: squares of different tensors' errors add up."""
+    incumbent = state.incumbent
+    points = []
+    for choice in context.choices:
+        share = sum(parts.rounding.get(name, 0.0) + parts.saturation.get(name, 0.0) for name in choice.tensors)
+        share = min(max(share, 0.0), 1.0)
+        makers = [node.op for node in context.graph.nodes if not choice.tensors.isdisjoint(node.outputs)]
+        point = QuantPoint(
+            node=choice.node,
+            tensors=choice.tensors,
+            op=" + ".join(dict.fromkeys(makers)) or "input",
+            loss_alone=incumbent.loss * share**0.5,
+            gain_int16=incumbent.loss * (1 - (1 - share) ** 0.5),
+            gain_float=None,
+            extra_cost=context.price.share(choice.tensors),
+            extra_ms=extra_ms(context.price, choice.tensors),
+        )
+        points.append(point)
+    return tuple(sorted(points, key=lambda point: (-point.loss_alone, point.node)))

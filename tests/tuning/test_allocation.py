@@ -1,0 +1,75 @@
+"""Bit allocation: what a set of tensors takes away, and which sets are affordable."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from itertools import pairwise
+
+import pytest
+
+from edgekit.sim.compiler.mixed_precision import PrecisionGroup
+from edgekit.tuning.allocation import ShareRemoved, spend
+from edgekit.tuning.attribution import Attribution
+
+COSTS = {"a": 0.02, "b": 0.01, "c": 0.0, "d": 0.3, "e": 0.05}
+PARTS = {"a": 0.3, "b": 0.2, "c": 0.1, "d": 0.35, "e": -0.1}
+CHOICES = [PrecisionGroup(name, frozenset({name})) for name in COSTS]
+
+
+class Costs:
+    """A price that adds up, but for a tensor that costs nothing next to another."""
+
+    band = None
+
+    def __init__(self, free_together: frozenset[str] = frozenset()) -> None:
+        self.free_together = free_together
+
+    def share(self, int16: Collection[str]) -> float:
+        is_free = bool(self.free_together) and self.free_together <= set(int16)
+        free = min(COSTS[name] for name in self.free_together) if is_free else 0.0
+        return sum(COSTS[name] for name in int16) - free
+
+    def milliseconds(self, int16: Collection[str]) -> float | None:
+        return None
+
+
+def removed(**saturation: float) -> ShareRemoved:
+    return ShareRemoved(Attribution(PARTS, saturation), {}, frozenset())
+
+
+@pytest.mark.parametrize(
+    ("most", "tensors"),
+    [(0.0, {"c"}), (0.01, {"c", "b"}), (0.025, {"c", "b"}), (0.03, {"c", "b", "a"}), (1.0, {"c", "b", "a", "d"})],
+)
+def test_the_best_per_cost_goes_first_and_nothing_that_costs_accuracy(most: float, tensors: set[str]) -> None:
+    levels = spend(CHOICES, removed(), Costs(), (), most)
+    assert levels[-1] == tensors
+    assert all(smaller < larger for smaller, larger in pairwise(levels))
+
+
+def test_a_group_that_does_not_fit_leaves_room_for_those_behind_it() -> None:
+    parts = {**PARTS, "d": 40.0}  # best by far per cost, and too dear
+    assert spend(CHOICES, ShareRemoved(Attribution(parts, {}), {}, frozenset()), Costs(), (), 0.03)[-1] == set("abc")
+
+
+def test_costs_are_those_of_the_whole_set() -> None:
+    together = Costs(frozenset({"a", "d"}))
+    assert together.share({"a", "d"}) == pytest.approx(0.3)
+    assert spend(CHOICES, removed(), together, (), 0.311)[-1] == set("abcd")
+
+
+def test_what_has_16_bits_already_stays() -> None:
+    levels = spend(CHOICES, removed(), Costs(), ("e",), 0.06)
+    assert levels[-1] == {"e", "c", "b"}
+
+
+def test_nothing_affordable_is_no_level() -> None:
+    assert spend(CHOICES[:2], removed(), Costs(), (), 0.0) == []
+
+
+def test_a_clip_goes_only_where_the_table_behind_it_has_16_bits_too() -> None:
+    parts = Attribution({"conv": 0.1, "act": 0.05}, {"conv": 0.4, "act": 0.01})
+    share = ShareRemoved(parts, {"conv": "act"}, frozenset({"conv"}))
+    assert share({"conv"}) == pytest.approx(0.1)
+    assert share({"conv", "act"}) == pytest.approx(0.56)
+    assert ShareRemoved(parts, {"conv": "act"}, frozenset())({"conv"}) == pytest.approx(0.5)
