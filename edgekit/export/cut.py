@@ -283,5 +283,5 @@ def _for_toolchain(cut: onnx.ModelProto, *, keep_softmax: bool) -> tuple[onnx.Mo
         rewritten.append(f"opset {opset_of(cut)} to {opset_of(lowered)}")
     if not keep_softmax:
         lowered, names = rewrite_softmax(lowered, ranks)
-        rewritten += [f"Softmax {name} to max, subtract, exp, sum, divide" for name in names]
+        rewritten += [f"Softmax {name} to max, subtract, exp, sum, products" for name in names]
     return lowered, tuple(rewritten)

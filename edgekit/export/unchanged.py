@@ -15,6 +15,7 @@ import onnx
 
 from edgekit.errors import ModelError
 from edgekit.export.head_match import Outputs
+from edgekit.export.softmax_rewrite import attention_product
 from edgekit.graph.onnx_graph import declared_shape, extract, graph_inputs, open_session
 
 HEAD_TOLERANCE = 1e-3  # relative to a head's largest value: rounding of rewritten, not of wrong, arithmetic
@@ -78,15 +79,28 @@ def _differences(ours: Heads, expected: Heads) -> dict[str, float]:
 
 
 def _softmaxes_are_right(source: onnx.ModelProto, cut: onnx.ModelProto, feeds: Heads) -> bool:
-    """Whether what stands in `cut` for each softmax gives its shares, on the very numbers that `source` puts in."""
+    """Whether what stands in `cut` for each softmax gives its shares, on the very numbers that `source` puts in.
+
+    Where the division is split around a product with values, the product is held against the one with those shares.
+    """
     made = {name for node in cut.graph.node for name in node.output}
     nodes = [n for n in source.graph.node if n.op_type == "Softmax" and {n.input[0], n.output[0]} <= made]
-    inputs = dict.fromkeys(n.input[0] for n in nodes)
-    values = open_session(extract(source, {}, inputs))(feeds) if nodes else {}
-    for node in nodes:
-        x, y = node.input[0], node.output[0]
-        shares = open_session(extract(cut, {x: values[x].shape}, [y]))({x: values[x]})[y]
-        powers = np.exp(values[x].astype(np.float64) - values[x].max(axis=-1, keepdims=True))
-        if not np.abs(shares - powers / powers.sum(axis=-1, keepdims=True)).max() <= SOFTMAX_TOLERANCE:
-            return False
-    return bool(nodes)
+    return bool(nodes) and all(_is_right(source, cut, feeds, node) for node in nodes)
+
+
+def _is_right(source: onnx.ModelProto, cut: onnx.ModelProto, feeds: Heads, node: onnx.NodeProto) -> bool:
+    x, y = node.input[0], node.output[0]
+    is_split = any(f"{y}_inverse_root" in n.output for n in cut.graph.node)
+    product = attention_product(source, node) if is_split else None
+    names = [x] if product is None else [x, product.values]
+    values = open_session(extract(source, {}, dict.fromkeys(names)))(feeds)
+    end = y if product is None else product.node.output[0]
+    inputs = {name: values[name] for name in names}
+    ours = open_session(extract(cut, {name: value.shape for name, value in inputs.items()}, [end]))(inputs)[end]
+    powers = np.exp(values[x].astype(np.float64) - values[x].max(axis=-1, keepdims=True))
+    expected, size = powers / powers.sum(axis=-1, keepdims=True), 1.0
+    if product is not None:
+        weighted = values[product.values].astype(np.float64)
+        size = max(float(np.abs(weighted).max()), 1e-30)
+        expected = weighted @ expected.swapaxes(-1, -2) if product.queries_last else expected @ weighted
+    return bool(np.abs(ours - expected).max() <= SOFTMAX_TOLERANCE * size)

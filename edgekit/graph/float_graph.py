@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import onnx
 
 SOFTMAX = "softmax"  # attribute of a Softmax's steps: the name of its last node
+SPLIT_SOFTMAX = "split_softmax"  # the same of a Softmax whose division is split around the product with values
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +33,11 @@ class FloatNode:
     def output(self) -> str:
         """The first output."""
         return self.outputs[0]
+
+    @property
+    def is_softmax_step(self) -> bool:
+        """Whether it is one of the operations that `edgekit cut` writes for a Softmax."""
+        return not {SOFTMAX, SPLIT_SOFTMAX}.isdisjoint(self.attrs)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from edgekit.graph.float_graph import FloatGraph
 from edgekit.graph.passes.canonicalize import average_as_conv, drop_dead, drop_head_transposes, split_as_slices
 from edgekit.graph.passes.clip import absorb_clips
 from edgekit.graph.passes.fold import constant_arithmetic, drop_identities, fold_batch_norm, fold_constants
-from edgekit.graph.passes.fuse import fuse_relu, fuse_swish, lower_softmax
+from edgekit.graph.passes.fuse import fuse_inverse_root, fuse_relu, fuse_swish, lower_softmax, mark_split_softmax
 from edgekit.graph.passes.windows import explicit_pads, join_pads
 
 Pass = Callable[[FloatGraph], FloatGraph]
@@ -24,7 +24,9 @@ PASSES: tuple[Pass, ...] = (
     split_as_slices,
     fuse_swish,
     fuse_relu,
+    fuse_inverse_root,
     lower_softmax,
+    mark_split_softmax,
     constant_arithmetic,
     average_as_conv,
     absorb_clips,

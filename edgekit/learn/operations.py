@@ -14,6 +14,9 @@ from edgekit.graph.float_graph import FloatGraph, FloatNode
 Attributes = Mapping[str, Any]
 Operation = Callable[[FloatNode, Sequence[Any], tuple[int, ...]], Any]  # node, inputs, shape of the result
 
+SMALLEST_SUM = 1e-6  # in front of an inverse root: a sum that was rounded to 0 has no gradient
+
+
 TABLES: dict[str, Callable[[Any, Attributes], Any]] = {
     "swish": lambda x, attrs: F.silu(x),
     "sigmoid": lambda x, attrs: torch.sigmoid(x),
@@ -25,6 +28,8 @@ TABLES: dict[str, Callable[[Any, Attributes], Any]] = {
     "elu": lambda x, attrs: F.elu(x, attrs.get("alpha", 1.0)),
     "clip": lambda x, attrs: x.clamp(attrs["low"], attrs["high"]),
     "softplus": lambda x, attrs: F.softplus(x),
+    "exp": lambda x, attrs: torch.exp(x),
+    "rsqrt": lambda x, attrs: x.clamp_min(SMALLEST_SUM).rsqrt(),
 }
 
 
@@ -98,6 +103,7 @@ OPERATIONS: dict[str, Operation] = {
     "GlobalAveragePool": lambda node, inputs, shape: inputs[0].mean(dim=(2, 3), keepdim=True),
     "MaxPool": _max_pool,
     "ReduceMax": lambda node, inputs, shape: inputs[0].amax(dim=[int(a) for a in node.attrs["axes"]], keepdim=True),
+    "ReduceSum": lambda node, inputs, shape: inputs[0].sum(dim=[int(a) for a in node.attrs["axes"]], keepdim=True),
     "Resize": _resize,
     "Upsample": _resize,
     "Slice": _slice,

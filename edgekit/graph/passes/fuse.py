@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from edgekit.graph.float_graph import SOFTMAX, FloatGraph, FloatNode, unsupported
+from edgekit.graph.float_graph import SOFTMAX, SPLIT_SOFTMAX, FloatGraph, FloatNode, unsupported
 from edgekit.graph.passes.canonicalize import drop_dead
 
 TABLE_FUNCTIONS = {
@@ -17,6 +17,7 @@ TABLE_FUNCTIONS = {
     "Elu": "elu",
     "Softplus": "softplus",
 }
+INVERSE_ROOT = "rsqrt"  # the vendor's name of 1 / sqrt(x)
 GATES = {"Sigmoid": "swish", "HardSigmoid": "hard_swish"}  # what x times this function of x is
 
 
@@ -70,6 +71,60 @@ def fuse_relu(graph: FloatGraph) -> FloatGraph:
         else:
             nodes.append(node)
     return graph.with_nodes(nodes)
+
+
+def fuse_inverse_root(graph: FloatGraph) -> FloatGraph:
+    """Fuse 1 / sqrt(x), written as two nodes, into one table, as the board's compiler does."""
+    producers, consumers = graph.producers(), graph.consumers()
+    fused: set[str] = set()
+    nodes: list[FloatNode] = []
+    for node in graph.nodes:
+        root = producers.get(node.inputs[0]) if node.op == "Reciprocal" else None
+        if root is not None and root.op == "Sqrt":
+            nodes.append(FloatNode(node.name, "Table", root.inputs, node.outputs, {"function": INVERSE_ROOT}))
+            if len(consumers[root.output]) == 1 and root.output not in graph.outputs.values():
+                fused.add(root.name)
+        else:
+            nodes.append(node)
+    return graph.with_nodes(n for n in nodes if n.name not in fused)
+
+
+def mark_split_softmax(graph: FloatGraph) -> FloatGraph:
+    """Mark the steps of a Softmax that is divided by the root of its sum, once in front of a product and once behind.
+
+    The exponential becomes a table. Every step keeps the name of the table of the inverse root in
+    `attrs[SPLIT_SOFTMAX]`.
+    """
+    producers, consumers = graph.producers(), graph.consumers()
+    owner: dict[str, str] = {}
+    for node in graph.nodes:
+        if node.op == "Table" and node.attrs["function"] == INVERSE_ROOT:
+            owner |= dict.fromkeys(_split_steps(node, producers, consumers), node.name)
+    nodes = []
+    for node in graph.nodes:
+        attrs = {**node.attrs, SPLIT_SOFTMAX: owner[node.name]} if node.name in owner else dict(node.attrs)
+        is_exp = node.name in owner and node.op == "Exp"
+        changed = {"op": "Table", "attrs": {**attrs, "function": "exp"}} if is_exp else {"attrs": attrs}
+        nodes.append(replace(node, **changed))
+    return graph.with_nodes(nodes)
+
+
+def _split_steps(root: FloatNode, producers: dict[str, FloatNode], consumers: dict[str, list[FloatNode]]) -> list[str]:
+    """Names of the steps around the inverse root of a sum of exponentials, and of the products with it; else []."""
+    total = producers.get(root.inputs[0])
+    exp = producers.get(total.inputs[0]) if total is not None and total.op == "ReduceSum" else None
+    subtract = producers.get(exp.inputs[0]) if exp is not None and exp.op == "Exp" else None
+    if total is None or exp is None or subtract is None or subtract.op != "Sub":
+        return []
+    peak = producers.get(subtract.inputs[1])
+    if peak is None or peak.op != "ReduceMax" or peak.inputs[0] != subtract.inputs[0]:
+        return []
+    readers = list(consumers.get(root.output, []))
+    for reader in list(readers):
+        if reader.op == "Transpose":
+            readers += consumers.get(reader.output, [])
+    products = [node.name for node in readers if node.op == "Mul"]
+    return [root.name, total.name, exp.name, subtract.name, peak.name, *products]
 
 
 def lower_softmax(graph: FloatGraph) -> FloatGraph:

@@ -12,7 +12,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from functools import cached_property
 
-from edgekit.graph.float_graph import SOFTMAX, FloatGraph, FloatNode
+from edgekit.graph.float_graph import FloatGraph, FloatNode
 from edgekit.sim.compiler.scales import INT8_OPS, keeps_scale, takes_int8, tensors_of
 
 MOVES = ("Slice", "MaxPool", "Scale")
@@ -85,7 +85,7 @@ class PrecisionRules:
             made = f"comes from {producer.name!r} ({producer.op})" if producer else "is narrow"
             return f"{made}, and the BPU makes that in int8 only"
         for node in (*consumers, *([producer] if producer else [])):
-            if SOFTMAX in node.attrs:
+            if node.is_softmax_step:
                 return f"belongs to {node.name!r}, a step of a Softmax, which is not simulated in int16"
             if node.op in NO_INT16:
                 return f"belongs to {node.name!r} ({node.op}), which is not simulated in int16"

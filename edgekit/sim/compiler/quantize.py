@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from edgekit.graph.float_graph import FloatGraph, FloatNode, unsupported
 from edgekit.sim.compiler.emit.attention import emit_matmul, emit_reduce_sum, emit_softmax
-from edgekit.sim.compiler.emit.conv import emit_conv, emit_conv_transpose
+from edgekit.sim.compiler.emit.conv import emit_conv, emit_conv_transpose, emit_sum
 from edgekit.sim.compiler.emit.eltwise import emit_add, emit_global_average, emit_mul
 from edgekit.sim.compiler.emit.layout import (
     emit_concat,
@@ -33,7 +33,7 @@ EMITTERS: dict[str, Callable[[GraphWriter, FloatNode], None]] = {
     "Conv": emit_conv,
     "ConvTranspose": emit_conv_transpose,
     "Table": emit_table,
-    "Add": emit_add,
+    "Add": emit_sum,
     "Sub": emit_add,
     "Mul": emit_mul,
     "GlobalAveragePool": emit_global_average,

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Set
+from dataclasses import dataclass, field
 
 from edgekit.bpu import INT_MAX
 from edgekit.graph.float_graph import FloatGraph, FloatNode, unsupported
@@ -17,12 +17,14 @@ INT8_OPS = ("Resize", "Upsample", "ConvTranspose")  # the BPU has them for int8 
 class ScalePlan:
     """`source[t]`: the tensor whose threshold decides the scale of t; `factor[t]` is multiplied onto that scale.
 
-    `bits[t]` is the width of t's integers. Tensors that stay at accumulator width (heads) have no entry.
+    `bits[t]` is the width of t's integers. Tensors that stay at accumulator width have no entry: heads, and those of
+    `joined`, convolutions' outputs that join a sum (`joined[t]`: the name of that Add) in the accumulator.
     """
 
     source: Mapping[str, str]
     factor: Mapping[str, float]
     bits: Mapping[str, int]
+    joined: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def observed(self) -> tuple[str, ...]:
@@ -71,10 +73,11 @@ def _plan(graph: FloatGraph, parent: dict[str, str], owner: dict[str, str], int1
         if node is not None:
             source[name] = source[node.inputs[0]]
             factor[name] = factor[node.inputs[0]] * float(node.attrs["alpha"])
-    for name in accumulators:
+    joined = joined_sums(graph, int16)
+    for name in (*accumulators, *joined):
         del source[name], factor[name]
     bits = {name: 16 if name in int16 else 8 for name in source}
-    return ScalePlan(source, factor, bits)
+    return ScalePlan(source, factor, bits, joined)
 
 
 def tensors_of(graph: FloatGraph) -> list[str]:
@@ -130,6 +133,32 @@ def accumulator_outputs(graph: FloatGraph) -> set[str]:
         and "activation" not in producers[tensor].attrs
         and tensor not in consumers
     }
+
+
+def joined_sums(graph: FloatGraph, int16: Set[str]) -> dict[str, str]:
+    """Outputs of convolutions that an Add alone reads, to that Add: the BPU adds to the accumulator before it rounds.
+
+    Of two such convolutions the later one takes the sum; nothing joins where 16 bits take part.
+    """
+    consumers, producers, joined = graph.consumers(), graph.producers(), dict[str, str]()
+    order = {node.name: index for index, node in enumerate(graph.nodes)}
+    for add in graph.nodes:
+        if add.op != "Add" or not int16.isdisjoint({*add.inputs, add.output}) or len(set(add.inputs)) != 2:
+            continue
+        shapes = [graph.shapes.get(name, ()) for name in (*add.inputs, add.output)]
+        plain = [
+            node
+            for node in map(producers.get, add.inputs)
+            if node is not None
+            and node.op == "Conv"
+            and "activation" not in node.attrs
+            and len(consumers[node.output]) == 1
+            and node.output not in graph.outputs.values()
+            and node.inputs[0] not in int16
+        ]
+        if plain and len(set(shapes)) == 1 and len(shapes[0]) == 4:
+            joined[max(plain, key=lambda node: order[node.name]).output] = add.name
+    return joined
 
 
 def _int16_heads(graph: FloatGraph) -> set[str]:

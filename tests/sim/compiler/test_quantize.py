@@ -8,7 +8,7 @@ import onnx
 import pytest
 
 from edgekit.errors import ModelError
-from edgekit.graph.float_graph import SOFTMAX, read_float_graph
+from edgekit.graph.float_graph import SOFTMAX, SPLIT_SOFTMAX, read_float_graph
 from edgekit.graph.passes.fuse import fuse_softmax
 from edgekit.graph.pipeline import simplify
 from edgekit.sim.compiler.mixed_precision import precision_groups
@@ -174,6 +174,69 @@ def test_a_softmax_runs_in_integers_step_by_step(tmp_path: Path) -> None:
     assert "Softmax" not in result.ops
     found, truth = result.found["output_0"], result.truth["output_0"]
     assert result.steps_off() < 8 and np.corrcoef(found.ravel(), truth.ravel())[0, 1] > 0.999
+
+
+def _scores_and_values(m: FloatModel) -> tuple[str, str]:
+    """Scores of 12 queries over 24 keys, steep ones and flat ones, and 12 values per key."""
+    maps = [m.node("Reshape", [m.conv("images", 3, 3), m.constant(np.array([1, 1, 12, 24]))]) for _ in range(2)]
+    steepness = m.conv("images", 3, 3)
+    steep = m.node("Reshape", [m.node("Mul", [steepness, steepness]), m.constant(np.array([1, 1, 12, 24]))])
+    return m.node("Mul", [m.node("Mul", [maps[0], steep]), m.constant(np.float32(8))]), maps[1]
+
+
+def _weighted(m: FloatModel) -> None:
+    scores, values = _scores_and_values(m)
+    shares = m.node("Transpose", [_softmax(m, scores)], perm=[0, 1, 3, 2])
+    m.head(m.node("MatMul", [values, shares]))
+
+
+def _split_weighted(m: FloatModel) -> None:
+    """The same with the division split, as `edgekit cut` writes it."""
+    scores, values = _scores_and_values(m)
+    forth = m.node("Transpose", [scores], perm=[0, 3, 1, 2])
+    exp = m.node("Exp", [m.node("Sub", [forth, m.node("ReduceMax", [forth], axes=[1], keepdims=1)])])
+    inverse = m.node("Reciprocal", [m.node("Sqrt", [m.node("ReduceSum", [exp], axes=[1], keepdims=1)])], "inverse")
+    back = m.node("Transpose", [m.node("Mul", [exp, inverse])], perm=[0, 2, 3, 1])
+    product = m.node("MatMul", [values, m.node("Transpose", [back], perm=[0, 1, 3, 2])])
+    queries = m.node("Transpose", [inverse], perm=[0, 3, 2, 1])
+    scaled = m.node("Mul", [m.node("Transpose", [product], perm=[0, 3, 1, 2]), queries], "scaled")
+    m.head(m.node("Transpose", [scaled], perm=[0, 2, 3, 1]))
+
+
+def test_a_split_division_loses_less(tmp_path: Path) -> None:
+    """Here with 24 keys a little, with 400 two thirds."""
+    squares = np.zeros(2)
+    for seed in range(4):
+        pair = [compare(tmp_path / "m.onnx", build, seed=seed) for build in (_split_weighted, _weighted)]
+        truths = [result.truth["output_0"] for result in pair]
+        np.testing.assert_allclose(truths[0], truths[1], atol=1e-4)
+        squares += [np.mean((truths[0] - result.found["output_0"]) ** 2) for result in pair]
+    assert squares[0] < 0.8 * squares[1]
+    assert pair[0].ops.count("HzLut") == 2 and pair[0].ops.count("HzSElementwiseMul") == 4  # two of the scores
+
+
+def test_the_steps_of_a_split_softmax_are_marked(tmp_path: Path) -> None:
+    m = FloatModel()
+    _split_weighted(m)
+    graph = simplify(read_float_graph(m.save(tmp_path / "m.onnx")))
+    marked = {node.attrs.get(SPLIT_SOFTMAX) for node in graph.nodes if SPLIT_SOFTMAX in node.attrs}
+    assert marked == {"inverse"}
+    assert {node.attrs.get("function") for node in graph.nodes if node.op == "Table"} == {"exp", "rsqrt"}
+    steps = [node for node in graph.nodes if node.is_softmax_step]
+    assert sorted(node.op for node in steps) == ["Mul", "Mul", "ReduceMax", "ReduceSum", "Sub", "Table", "Table"]
+    groups = precision_groups(graph, plan_scales(graph))
+    inside = {name for node in steps for name in node.outputs}
+    assert not inside & frozenset().union(*(group.tensors for group in groups))
+
+
+def test_an_inverse_root_elsewhere_is_a_table_alone(tmp_path: Path) -> None:
+    m = FloatModel()
+    x = m.conv("images", 3, 4)
+    positive = m.node("Add", [m.node("Mul", [x, x]), m.node("Sigmoid", [x])])
+    m.head(m.node("Reciprocal", [m.node("Sqrt", [positive])]))
+    graph = simplify(read_float_graph(m.save(tmp_path / "m.onnx")))
+    assert not any(node.is_softmax_step or node.op == "Sqrt" for node in graph.nodes)
+    assert compare(tmp_path / "m.onnx", lambda other: other.__dict__.update(m.__dict__)).steps_off() < 40
 
 
 def test_the_steps_become_one_softmax_again(tmp_path: Path) -> None:

@@ -8,39 +8,60 @@ import numpy as np
 
 from edgekit.bpu import INT_MAX, WEIGHT_MAX
 from edgekit.graph.float_graph import FloatNode, unsupported
-from edgekit.sim.compiler.emit.eltwise import add_requantize, int8_scale, to_int8
+from edgekit.sim.compiler.emit.eltwise import add_requantize, emit_add, int8_scale, to_int8
 from edgekit.sim.compiler.emit.writer import GraphWriter
-from edgekit.sim.compiler.requantize import epilogue_params
+from edgekit.sim.compiler.requantize import epilogue_params, multiplier
 from edgekit.sim.compiler.scales import takes_int8
 
 BIAS_MAX = {8: 2.0**22, 16: 2.0**29}  # by the input's bits: below 2^24, exact in float32; below 2^31
 MIN_SHIFT = {8: 0, 16: 8}  # of the accumulator, by the input's bits
 # Accumulator scale over output scale of a channel that hardly contributes, by the input's bits.
+LARGEST_SUM_FACTOR = 2.0**14  # scale of what joins a sum over the accumulator's: their multiplier has 15 bits
 SMALLEST_FACTOR = {8: 2.0**-16, 16: 2.0**-23}
 
 
 def emit_conv(writer: GraphWriter, node: FloatNode) -> None:
-    """HzSQuantizedConv; a graph output stays at accumulator width (high_precision_output)."""
+    """HzSQuantizedConv; a graph output stays at accumulator width (high_precision_output).
+
+    A convolution that joins a sum is made where the sum stands (`emit_sum`).
+    """
+    if node.output not in writer.plan.joined:
+        _emit_conv(writer, node, node.output, None)
+
+
+def emit_sum(writer: GraphWriter, node: FloatNode) -> None:
+    """HzSElementwiseAdd, or the convolution in front of it with the other operand in its accumulator (use_sumin)."""
+    joined = next((name for name in node.inputs if writer.plan.joined.get(name) == node.name), None)
+    if joined is None:
+        emit_add(writer, node)
+        return
+    other = next(name for name in node.inputs if name != joined)
+    _emit_conv(writer, writer.graph.producers()[joined], node.output, other)
+
+
+def _emit_conv(writer: GraphWriter, node: FloatNode, result: str, sum_in: str | None) -> None:
     x, weight, bias = _operands(writer, node)
     x_scale, x_bits = writer.scale(node.inputs[0]), writer.bits(node.inputs[0])
     if takes_int8(node):
         x, x_scale, x_bits = to_int8(writer, node.inputs[0]), int8_scale(writer, node.inputs[0]), 8
     grid = writer.graph.declared.grid(node.inputs[1], weight, axis=0)
     peaks = np.abs(weight).max(axis=(1, 2, 3)) if grid is None else grid * WEIGHT_MAX
-    step = weight_steps(writer, node, peaks, bias, x_scale=x_scale, x_bits=x_bits)
+    step = weight_steps(writer, result, peaks, bias, x_scale=x_scale, x_bits=x_bits)
+    if sum_in is not None:
+        step = np.maximum(step, writer.scale(sum_in) / x_scale / LARGEST_SUM_FACTOR)
     quantized = _round_weights(weight / step[:, None, None, None]).transpose(0, 2, 3, 1)
     attrs = _window(node, weight.shape[2:])
     attrs |= {"use_bias": 1, "weight_thresholds": (step * WEIGHT_MAX).astype(np.float32)}
     accumulator = x_scale * step
-    is_accumulator = node.output not in writer.plan.source
-    raised_scale = None if is_accumulator else _scale_for_int16_input(writer, node.output, accumulator, x_bits)
+    is_accumulator = result not in writer.plan.source
+    raised_scale = None if is_accumulator else _scale_for_int16_input(writer, result, accumulator, x_bits)
     if is_accumulator:
         offset: Any = 0.0
         attrs |= {"output_bit": 32, "high_precision_output": 1}
     else:
-        bits = 16 if raised_scale else writer.bits(node.output)
+        bits = 16 if raised_scale else writer.bits(result)
         params = epilogue_params(
-            accumulator / (raised_scale or writer.scale(node.output)),
+            accumulator / (raised_scale or writer.scale(result)),
             bits=bits,
             min_shift=MIN_SHIFT[x_bits],
             location=f"node {node.name!r}",
@@ -52,13 +73,17 @@ def emit_conv(writer: GraphWriter, node: FloatNode) -> None:
         attrs["activation"] = node.attrs["activation"]
     bias_int = _round_bias(bias / accumulator, offset)
     inputs = [x, *_constants(writer, node, quantized, bias_int)]
+    if sum_in is not None:
+        factor = multiplier(writer.scale(sum_in) / accumulator, location=f"node {node.name!r}")
+        inputs.append(writer.read(sum_in))
+        attrs |= {"use_sumin": 1, "e_scale": factor.scale, "e_shift": -factor.shift}
     if raised_scale is None:
-        output = writer.write(node.output, accumulator_scale=accumulator if is_accumulator else None)
+        output = writer.write(result, accumulator_scale=accumulator if is_accumulator else None)
     else:
-        output = f"{node.output}_raised_quantized"
+        output = f"{result}_raised_quantized"
     writer.add("HzSQuantizedConv", node.name, inputs, [output], reads=node.inputs[0], **attrs)
     if raised_scale is not None:
-        add_requantize(writer, output, writer.write(node.output), node.output, raised_scale / writer.scale(node.output))
+        add_requantize(writer, output, writer.write(result), result, raised_scale / writer.scale(result))
 
 
 def _constants(writer: GraphWriter, node: FloatNode, weight: np.ndarray, bias: np.ndarray) -> list[str]:
@@ -91,7 +116,7 @@ def emit_conv_transpose(writer: GraphWriter, node: FloatNode) -> None:
     peaks = np.abs(per_group).max(axis=(1, 3, 4)).reshape(-1)
     grid = writer.graph.declared.grid(node.inputs[1], weight, axis=1) if group == 1 else None
     peaks = peaks if grid is None else grid * WEIGHT_MAX
-    step = weight_steps(writer, node, peaks, bias, x_scale=x_scale, x_bits=8)
+    step = weight_steps(writer, node.output, peaks, bias, x_scale=x_scale, x_bits=8)
     scaled = per_group / step.reshape(group, 1, -1, 1, 1)
     quantized = _round_weights(scaled.reshape(weight.shape)).transpose(0, 2, 3, 1)
     accumulator = x_scale * step
@@ -115,15 +140,15 @@ def emit_conv_transpose(writer: GraphWriter, node: FloatNode) -> None:
 
 
 def weight_steps(
-    writer: GraphWriter, node: FloatNode, peaks: np.ndarray, bias: np.ndarray, *, x_scale: float, x_bits: int
+    writer: GraphWriter, result: str, peaks: np.ndarray, bias: np.ndarray, *, x_scale: float, x_bits: int
 ) -> np.ndarray:
     """The float value of a weight's integer 1, per output channel: the peak over 127.
 
     Channels with hardly any weight get a larger step, so that bias and shifts still fit their integers.
     """
     min_step = np.abs(bias) / (x_scale * BIAS_MAX[x_bits])
-    if node.output in writer.plan.source:
-        min_step = np.maximum(min_step, writer.scale(node.output) / x_scale * SMALLEST_FACTOR[x_bits])
+    if result in writer.plan.source:
+        min_step = np.maximum(min_step, writer.scale(result) / x_scale * SMALLEST_FACTOR[x_bits])
     steps: np.ndarray = np.maximum(np.maximum(peaks / WEIGHT_MAX, min_step), np.finfo(np.float32).tiny)
     return steps
 

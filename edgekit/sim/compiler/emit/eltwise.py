@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from edgekit.bpu import INT16_MAX, INT_MAX, MULTIPLIER_MAX
-from edgekit.graph.float_graph import SOFTMAX, FloatNode, unsupported
+from edgekit.graph.float_graph import FloatNode, unsupported
 from edgekit.sim.compiler.emit.writer import NHWC, GraphWriter
 from edgekit.sim.compiler.requantize import epilogue_params, multiplier
 
@@ -97,7 +97,7 @@ def _gated(writer: GraphWriter, node: FloatNode) -> tuple[str, str]:
 def _same_shape(writer: GraphWriter, node: FloatNode) -> None:
     """Both of one shape, but for the maximum that a Softmax subtracts."""
     shapes = [writer.graph.shapes.get(name, ()) for name in node.inputs]
-    if (shapes[0] != shapes[1] and SOFTMAX not in node.attrs) or len(shapes[0]) != 4:
+    if (shapes[0] != shapes[1] and not node.is_softmax_step) or len(shapes[0]) != 4:
         raise unsupported(node, f"combines the shapes {list(shapes[0])} and {list(shapes[1])}")
 
 

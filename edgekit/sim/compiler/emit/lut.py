@@ -53,6 +53,12 @@ def reciprocal(x: np.ndarray) -> np.ndarray:
         return np.asarray(1.0 / x)
 
 
+def inverse_root(x: np.ndarray) -> np.ndarray:
+    """Return 1 / sqrt(x), infinite at 0; below zero, where it has no value, minus infinity as the board's tables."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.where(x < 0, -np.inf, 1.0 / np.sqrt(np.maximum(x, 0.0)))
+
+
 FUNCTIONS: dict[str, Callable[[np.ndarray, Mapping[str, Any]], np.ndarray]] = {
     "swish": lambda x, attrs: swish(x),
     "sigmoid": lambda x, attrs: sigmoid(x),
@@ -66,6 +72,7 @@ FUNCTIONS: dict[str, Callable[[np.ndarray, Mapping[str, Any]], np.ndarray]] = {
     "softplus": lambda x, attrs: np.logaddexp(0.0, x),
     "exp": lambda x, attrs: exp(x),
     "reciprocal": lambda x, attrs: reciprocal(x),
+    "rsqrt": lambda x, attrs: inverse_root(x),
 }
 
 
