@@ -171,7 +171,7 @@ def test_int16_by_optimization(compiled: Compiled, tmp_path: Path, word: str, ou
 @pytest.mark.parametrize("family", ["yolo11", "yolov9"])
 def test_other_families_compile(tmp_path: Path, family: str) -> None:
     result = compile_model(make_work(tmp_path, family=family, calibration="kl", images=2), toolchain="sim")
-    assert min(result.output_cosines.values()) > 0.97
+    assert min(result.output_cosines.values()) > 0.96
 
 
 def test_bernoulli2_has_no_16_bits(tmp_path: Path) -> None:

@@ -35,7 +35,13 @@ def conv_transpose(m: FloatModel) -> None:
 
 def add(m: FloatModel) -> None:
     big = m.node("Mul", [m.conv("images", 3, 4), m.constant(np.float32(3.7))])
-    m.head(m.node("Add", [m.conv("images", 3, 4), big]))
+    m.head(m.node("Add", [m.swish(m.conv("images", 3, 4)), big]))
+
+
+def joined_sum(m: FloatModel) -> None:
+    """The convolution that the sum alone reads adds in its accumulator."""
+    x = m.swish(m.conv("images", 3, 4))
+    m.head(m.node("Add", [x, m.conv(x, 4, 4, k=3)]))
 
 
 def subtract(m: FloatModel) -> None:
@@ -104,6 +110,7 @@ CASES: dict[str, tuple[Build, str, float]] = {
     "depthwise, stride 2": (depthwise, "HzLut", 4.0),
     "transposed conv": (conv_transpose, "HzSQuantizedConvTranspose", 3.0),
     "add": (add, "HzSElementwiseAdd", 4.0),
+    "sum in the accumulator": (joined_sum, "HzSQuantizedConv", 2.5),
     "subtract": (subtract, "HzSElementwiseSub", 4.0),
     "multiply": (multiply, "HzSElementwiseMul", 5.0),
     "max pool": (max_pool, "HzQuantizedMaxPool", 3.0),
@@ -124,6 +131,20 @@ def test_within_a_few_steps_of_the_float_model(tmp_path: Path, build: Build, op:
     assert op in result.ops
     assert result.truth["output_0"].shape == result.found["output_0"].shape
     assert 0 < result.steps_off() <= allowed
+
+
+def test_a_sum_joins_the_accumulator_of_the_later_convolution(tmp_path: Path) -> None:
+    def both(m: FloatModel) -> None:
+        m.head(m.node("Add", [m.conv("images", 3, 4, name="first"), m.conv("images", 3, 4, k=3, name="second")]))
+
+    def read_twice(m: FloatModel) -> None:
+        y = m.conv("images", 3, 4)
+        m.head(m.node("Add", [y, m.swish(y)]))
+
+    joined = compare(tmp_path / "m.onnx", both)
+    assert "HzSElementwiseAdd" not in joined.ops and joined.steps_off() < 2.5
+    assert "first_out0" in joined.thresholds and "second_out0" not in joined.thresholds
+    assert "HzSElementwiseAdd" in compare(tmp_path / "m.onnx", read_twice).ops
 
 
 def test_head_convolutions_stay_at_accumulator_width(tmp_path: Path) -> None:
