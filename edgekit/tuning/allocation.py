@@ -21,8 +21,9 @@ __all__ = ["ShareRemoved", "allocate_bits", "spend"]
 LEVEL = 0.08  # of the loss: candidates that are measured differ by so much of what is taken away
 LEAST_COST = 1e-4  # of the frame, added to costs before dividing: points of no cost are not infinitely good
 LEAST_GAIN = 5e-4  # of the loss, for which a point gets 16 bits
+ROUNDING = 1e-9  # of a sum of shares
 SLACK = 1.02  # a cheaper candidate is preferred if its loss is no more than so many times the least
-ROUNDING = 1e-9  # of a share of the frame: costs of nothing may differ by it
+NEGLIGIBLE = 0.002  # of the frame: less than any figure of a frame is given to, and counts as no time at all
 
 
 def allocate_bits(context: SearchContext, state: SearchState) -> SearchState:
@@ -91,7 +92,8 @@ def spend(
         removed: Says what a set of tensors takes away.
         price: What a set of tensors costs.
         before: Tensors in 16 bits already.
-        most: Share of the frame that they may cost.
+        most: Share of the frame that they may cost; less than `NEGLIGIBLE` is affordable
+            unless it is below 0: then nothing is.
 
     Returns:
         Sets of tensors, each with all of those before it: one for about every `LEVEL` that is taken away, and the last.
@@ -100,6 +102,7 @@ def spend(
     levels: list[frozenset[str]] = []
     reported = share = removed(chosen)
     cost = price.share(chosen)
+    limit = max(most, NEGLIGIBLE) if most >= 0 else most
 
     def gain_and_cost(group: PrecisionGroup) -> tuple[float, float, float]:
         """Gain per cost, gain, and cost of everything with the group."""
@@ -112,7 +115,7 @@ def spend(
     while queue:
         _, i = heapq.heappop(queue)
         ratio, gain, after = gain_and_cost(choices[i])  # others have gone before it since it was queued
-        if gain < LEAST_GAIN or after > most + ROUNDING:
+        if gain < LEAST_GAIN or after > limit + ROUNDING:
             continue
         if queue and -ratio > queue[0][0]:
             heapq.heappush(queue, (-ratio, i))

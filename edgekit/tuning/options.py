@@ -78,7 +78,8 @@ def check_options(options: TuneOptions) -> list[str]:
         )
     if not 0 <= options.max_extra_cost <= 10:
         raise ConfigError(
-            f"--max-extra-cost is {options.max_extra_cost:g}, expected 0 (int8 only) to 10", hint="0.25 is a quarter"
+            f"--max-extra-cost is {options.max_extra_cost:g}, expected 0 (no time for int16) to 10",
+            hint="0.25 is a quarter",
         )
     for option, value in (("--max-extra-ms", options.max_extra_ms), ("--fps", options.fps)):
         if value is not None and not 0 < value <= MOST:

@@ -33,6 +33,7 @@ __all__ = ["tune"]
 
 SEARCH_DIR, TUNED_DIR, PROOF_DIR = "search", "tuned", "proof"
 REPORT_NAME, SENSITIVITY_NAME, RESULTS_NAME = "tune.json", "sensitivity.json", "results.jsonl"
+NO_INT16 = -1.0  # in place of a cost: not even for nothing
 ERROR_RATIO = 0.5  # of the untuned error: less than the 2/3 that is promised, so that other images reach those, too
 DEFAULT_OPTIONS = TuneOptions()
 
@@ -123,7 +124,7 @@ def _context(prepared: Prepared, runner: MemoizedRunner, options: TuneOptions, p
     int8 = compile_model(workspace.yaml(default), toolchain="sim", progress=progress)
     price = make_price(options.march, int8.quantized_path, workspace.model(default, PLAIN).graph)
     most = most_share(price, max_extra_cost=options.max_extra_cost, max_extra_ms=options.max_extra_ms, fps=options.fps)
-    max_extra_cost = most if options.allows_int16 else 0.0
+    max_extra_cost = most if options.allows_int16 else NO_INT16
     return SearchContext(
         workspace=prepared.workspace,
         runner=runner,

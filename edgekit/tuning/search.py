@@ -40,7 +40,7 @@ class Targets:
 
     Attributes:
         error_ratio: Upper limit of `constraint_value`.
-        max_extra_cost: Upper limit of the estimated extra time.
+        max_extra_cost: Upper limit of the estimated extra time; below 0 without 16 bits.
         retention: Share of every metric of the float model to keep.
     """
 

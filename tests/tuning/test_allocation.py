@@ -8,7 +8,7 @@ from itertools import pairwise
 import pytest
 
 from edgekit.sim.compiler.mixed_precision import PrecisionGroup
-from edgekit.tuning.allocation import ShareRemoved, spend
+from edgekit.tuning.allocation import NEGLIGIBLE, ShareRemoved, spend
 from edgekit.tuning.attribution import Attribution
 
 COSTS = {"a": 0.02, "b": 0.01, "c": 0.0, "d": 0.3, "e": 0.05}
@@ -63,8 +63,17 @@ def test_what_has_16_bits_already_stays() -> None:
     assert levels[-1] == {"e", "c", "b"}
 
 
+def test_next_to_nothing_is_affordable_without_a_budget() -> None:
+    cheap = {name: cost / 100 for name, cost in COSTS.items()}
+    price = Costs()
+    price.share = lambda int16: sum(cheap[name] for name in int16)  # type: ignore[method-assign]
+    levels = spend(CHOICES, removed(), price, (), 0.0)
+    assert levels[-1] == set("abc") and price.share(levels[-1]) <= NEGLIGIBLE
+
+
 def test_nothing_affordable_is_no_level() -> None:
     assert spend(CHOICES[:2], removed(), Costs(), (), 0.0) == []
+    assert spend(CHOICES, removed(), Costs(), (), -1.0) == []  # a march without 16 bits
 
 
 def test_a_clip_goes_only_where_the_table_behind_it_has_16_bits_too() -> None:

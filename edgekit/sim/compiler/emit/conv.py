@@ -35,8 +35,8 @@ def emit_sum(writer: GraphWriter, node: FloatNode) -> None:
     if joined is None:
         emit_add(writer, node)
         return
-    other = next(name for name in node.inputs if name != joined)
-    _emit_conv(writer, writer.graph.producers()[joined], node.output, other)
+    sum_in = next(name for name in node.inputs if name != joined)
+    _emit_conv(writer, writer.graph.producers()[joined], node.output, sum_in)
 
 
 def _emit_conv(writer: GraphWriter, node: FloatNode, result: str, sum_in: str | None) -> None:
