@@ -50,7 +50,8 @@ def allocate_bits(context: SearchContext, state: SearchState) -> SearchState:
         for candidate, m in zip(candidates, measured, strict=True)
     ]
     least = min([free.loss, *(loss(m, reference) for m in measured)])
-    best = min((step for step in (free, *steps) if step.loss <= SLACK * least), key=lambda step: step.extra_cost)
+    good = [step for step in (free, *steps) if step.loss <= SLACK * least]
+    best = min(good, key=lambda step: (max(step.extra_cost, NEGLIGIBLE), step.loss))
     if best is not free:
         state = state.kept(replace(best, tried=len(steps)))
     trials = score_steps(context, list({step.candidate: step for step in (state.steps[0], free, best)}.values()))
