@@ -52,6 +52,27 @@ def with_weights(model: onnx.ModelProto, weights: Weights) -> onnx.ModelProto:
     return result
 
 
+def blended(original: onnx.ModelProto, learned: onnx.ModelProto, share: float) -> onnx.ModelProto:
+    """Return a copy of `original` whose weights and biases go a share of the way to those that were learned.
+
+    Args:
+        original: The cut model.
+        learned: The same with learned weights and biases, as `with_weights` gives it.
+        share: In 0..1.
+    """
+    first, second = _convolutions(original), _convolutions(learned)
+    weights = {}
+    for name, convolution in first.items():
+        end = second[name]
+        if end.bias is None:  # it was not learned
+            continue
+        bias = np.zeros_like(end.bias) if convolution.bias is None else convolution.bias
+        pairs = ((convolution.weight, end.weight), (bias, end.bias))
+        weight, moved = (np.asarray(a + share * (b - a), np.float32) for a, b in pairs)
+        weights[name] = weight, moved
+    return with_weights(original, weights)
+
+
 def _convolutions(model: onnx.ModelProto) -> dict[str, Convolution]:
     """Node name -> its convolution; nodes without a name of their own are left out."""
     index = index_graph(model)

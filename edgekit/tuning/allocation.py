@@ -10,14 +10,18 @@ from dataclasses import dataclass, replace
 from edgekit.sim.compiler.mixed_precision import PrecisionGroup
 from edgekit.tuning.attribution import Attribution, attributed
 from edgekit.tuning.builds import candidate_model, effective_clip_ranges, tables_behind
-from edgekit.tuning.measurement import loss
+from edgekit.tuning.candidate import LEARNED, PLAIN, Candidate
 from edgekit.tuning.price import Price, extra_ms
+from edgekit.tuning.promotion import pareto_front
 from edgekit.tuning.records import QuantPoint, Trial
 from edgekit.tuning.search import SearchContext, SearchState
 from edgekit.tuning.selection import is_met, score_steps
+from edgekit.tuning.tasks import ObserveSet
+from edgekit.tuning.variants import write_blend
 
 __all__ = ["ShareRemoved", "allocate_bits", "spend"]
 
+HALF = 0.5  # of the way from the model's own weights to the learned ones
 LEVEL = 0.08  # of the loss: candidates that are measured differ by so much of what is taken away
 LEAST_COST = 1e-4  # of the frame, added to costs before dividing: points of no cost are not infinitely good
 LEAST_GAIN = 5e-4  # of the loss, for which a point gets 16 bits
@@ -29,6 +33,9 @@ NEGLIGIBLE = 0.002  # of the frame: less than any figure of a frame is given to,
 def allocate_bits(context: SearchContext, state: SearchState) -> SearchState:
     """Promote what takes away most of the loss per millisecond, until the time that it may cost is spent.
 
+    Learned weights and biases make up for what int8 does; with less left of that, less of them is better: each level is
+    measured with all, half and nothing of what was learned of them. Bounds stay.
+
     Args:
         context: What is searched with.
         state: The state so far.
@@ -36,20 +43,18 @@ def allocate_bits(context: SearchContext, state: SearchState) -> SearchState:
     Returns:
         The state with `points`, `front`, `untuned`, `chosen` and `targets_met`.
     """
-    free = state.incumbent
-    parts = attributed(context, free.candidate)
-    state = replace(state, points=_points(context, state, parts))
-    model = candidate_model(context.workspace, free.candidate)
-    clipped = frozenset(effective_clip_ranges(free.candidate, model))
-    removed = ShareRemoved(parts, tables_behind(model), clipped)
-    levels = spend(context.choices, removed, context.price, free.candidate.int16, context.targets.max_extra_cost)
-    candidates = [free.candidate.with_int16(tensors) for tensors in levels]
-    measured, reference = context.measure("int16", candidates), context.reference()
-    steps = [
-        context.step(f"int16: {len(set(candidate.int16) - set(free.candidate.int16))} tensors", candidate, m, 1)
-        for candidate, m in zip(candidates, measured, strict=True)
-    ]
-    least = min([free.loss, *(loss(m, reference) for m in measured)])
+    free, tried = state.incumbent, dict[Candidate, str]()
+    for base, weights in _bases(context, free.candidate).items():
+        parts = attributed(context, base)
+        if base == free.candidate:
+            state = replace(state, points=_points(context, state, parts))
+        for candidate in _levels(context, base, parts):
+            if candidate != free.candidate:
+                tried[candidate] = ", ".join(filter(None, [_width(base, candidate), weights]))
+    measured = context.measure("int16", list(tried))
+    pairs = zip(tried.items(), measured, strict=True)
+    steps = [context.step(change, candidate, m, 1) for (candidate, change), m in pairs]
+    least = min(step.loss for step in (free, *steps))
     good = [step for step in (free, *steps) if step.loss <= SLACK * least]
     best = min(good, key=lambda step: (max(step.extra_cost, NEGLIGIBLE), step.loss))
     if best is not free:
@@ -57,8 +62,44 @@ def allocate_bits(context: SearchContext, state: SearchState) -> SearchState:
     trials = score_steps(context, list({step.candidate: step for step in (state.steps[0], free, best)}.values()))
     untuned, chosen = trials[0], Trial(state.incumbent, trials[-1].report)
     met = is_met(chosen, untuned, context.targets.retention)
-    front = tuple(step for i, step in enumerate(steps) if step.loss < min([free.loss, *(s.loss for s in steps[:i])]))
-    return replace(state, front=front, untuned=untuned, chosen=chosen, trials=tuple(trials[1:]), targets_met=met)
+    by_candidate = {step.candidate: step for step in steps}
+    front = pareto_front(list(by_candidate), context.cost, [step.loss for step in by_candidate.values()])
+    return replace(
+        state,
+        front=tuple(map(by_candidate.__getitem__, front)),
+        untuned=untuned,
+        chosen=chosen,
+        trials=tuple(trials[1:]),
+        targets_met=met,
+    )
+
+
+def _bases(context: SearchContext, candidate: Candidate) -> dict[Candidate, str]:
+    """What 16 bits are added to, and what of the learned weights it has, in words."""
+    bases = {candidate: ""}
+    if candidate.graph.startswith(f"{LEARNED}_"):
+        half = f"{candidate.graph}_half"
+        write_blend(context.workspace, candidate.calibration_set, candidate.graph, HALF, half)
+        bases |= {
+            replace(candidate, graph=half): "half of the learned weights",
+            replace(candidate, graph=PLAIN): "bounds alone",
+        }
+        context.run("calibration sets", [ObserveSet(base.calibration_set, base.graph) for base in bases])
+    return bases
+
+
+def _levels(context: SearchContext, base: Candidate, parts: Attribution) -> list[Candidate]:
+    """The base where it is no incumbent, and with more and more in 16 bits."""
+    model = candidate_model(context.workspace, base)
+    clipped = frozenset(effective_clip_ranges(base, model))
+    removed = ShareRemoved(parts, tables_behind(model), clipped)
+    levels = spend(context.choices, removed, context.price, base.int16, context.targets.max_extra_cost)
+    return [base, *(base.with_int16(tensors) for tensors in levels)]
+
+
+def _width(base: Candidate, candidate: Candidate) -> str:
+    added = len(set(candidate.int16) - set(base.int16))
+    return f"int16: {added} tensors" if added else ""
 
 
 @dataclass(frozen=True, slots=True)

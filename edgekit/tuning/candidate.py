@@ -10,9 +10,10 @@ from typing import Any
 
 from edgekit.ptq.calibrator import Calibrator
 
-__all__ = ["PLAIN", "Candidate"]
+__all__ = ["LEARNED", "PLAIN", "Candidate"]
 
 MAX = Calibrator("max")
+LEARNED = "learned"  # how the names of float graphs begin whose weights were learned
 PLAIN = "plain"  # the float graph as `edgekit cut` wrote it
 
 

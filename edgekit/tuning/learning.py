@@ -12,7 +12,7 @@ from edgekit.data.image_source import ImageSource
 from edgekit.files import atomic_path, is_file, read_json, sha256_file
 from edgekit.ptq.calibrator import Calibrator
 from edgekit.tuning.allocation import allocate_bits
-from edgekit.tuning.candidate import Candidate
+from edgekit.tuning.candidate import LEARNED, Candidate
 from edgekit.tuning.search import SearchContext, SearchState, Stage
 from edgekit.tuning.selection import choose_precision
 from edgekit.tuning.tasks import ObserveSet
@@ -21,7 +21,6 @@ from edgekit.tuning.workspace import Workspace
 __all__ = ["learning_notes", "learning_report", "stages_with_learning"]
 
 LEARN_DIR, REPORT_NAME = "learn", "learn.json"
-LEARNED = "learned"  # how the names of such float graphs begin
 
 
 def stages_with_learning(

@@ -13,12 +13,13 @@ from edgekit.files import atomic_path
 from edgekit.folding.bias import add_to_biases
 from edgekit.folding.bias_correction import corrected_model
 from edgekit.folding.equalize import equalize
+from edgekit.learn.learned_model import blended
 from edgekit.progress import Progress, silent
 from edgekit.tuning.builds import candidate_model
 from edgekit.tuning.candidate import PLAIN, Candidate
 from edgekit.tuning.workspace import Workspace
 
-__all__ = ["write_biased", "write_corrected", "write_equalized"]
+__all__ = ["write_biased", "write_blend", "write_corrected", "write_equalized"]
 
 
 def write_equalized(workspace: Workspace, calibration_set: str, name: str) -> tuple[str, ...]:
@@ -74,6 +75,20 @@ def write_biased(workspace: Workspace, candidate: Candidate, shifts: Mapping[str
     model = onnx.load(prepared.job.onnx_path)
     shifted = add_to_biases(model, {tensor: shift for tensor, shift in tensors.items() if tensor in convolutions})
     _write(shifted, workspace.graph_path(name))
+
+
+def write_blend(workspace: Workspace, calibration_set: str, graph: str, share: float, name: str) -> None:
+    """Write a float graph whose weights and biases go a share of the way to those of a learned one.
+
+    Args:
+        workspace: The tuning folder.
+        calibration_set: Any set: all have the same plain graph.
+        graph: The learned graph.
+        share: In 0..1.
+        name: Of the new graph.
+    """
+    original = onnx.load(workspace.model(calibration_set, PLAIN).job.onnx_path)
+    _write(blended(original, onnx.load(workspace.graph_path(graph)), share), workspace.graph_path(name))
 
 
 def _write(model: onnx.ModelProto, path: Path) -> None:
