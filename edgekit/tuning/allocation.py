@@ -26,7 +26,7 @@ LEVEL = 0.08  # of the loss: candidates that are measured differ by so much of w
 LEAST_COST = 1e-4  # of the frame, added to costs before dividing: points of no cost are not infinitely good
 LEAST_GAIN = 5e-4  # of the loss, for which a point gets 16 bits
 ROUNDING = 1e-9  # of a sum of shares
-SLACK = 1.02  # a cheaper candidate is preferred if its loss is no more than so many times the least
+WORTH_OF_TIME = 0.2  # a tenth more time has to bring two hundredths of the loss
 NEGLIGIBLE = 0.002  # of the frame: less than any figure of a frame is given to, and counts as no time at all
 
 
@@ -54,9 +54,7 @@ def allocate_bits(context: SearchContext, state: SearchState) -> SearchState:
     measured = context.measure("int16", list(tried))
     pairs = zip(tried.items(), measured, strict=True)
     steps = [context.step(change, candidate, m, 1) for (candidate, change), m in pairs]
-    least = min(step.loss for step in (free, *steps))
-    good = [step for step in (free, *steps) if step.loss <= SLACK * least]
-    best = min(good, key=lambda step: (max(step.extra_cost, NEGLIGIBLE), step.loss))
+    best = min((free, *steps), key=lambda step: step.loss * (1 + WORTH_OF_TIME * step.extra_cost))
     if best is not free:
         state = state.kept(replace(best, tried=len(steps)))
     trials = score_steps(context, list({step.candidate: step for step in (state.steps[0], free, best)}.values()))

@@ -8,10 +8,11 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
+from onnx import numpy_helper
 
 from edgekit.compilation.job import load_job
 from edgekit.graph.float_runner import FloatRunner
-from edgekit.learn.learned_model import learnable_convolutions, with_weights
+from edgekit.learn.learned_model import blended, learnable_convolutions, with_weights
 from edgekit.sim.compiler.prepared_model import prepare_model
 from tests.learn.conftest import HEADS
 
@@ -54,3 +55,19 @@ def test_other_weights_change_what_the_graph_computes(tmp_path: Path, works: Cal
     assert np.allclose(runs[1][name], 2 * runs[0][name], atol=1e-4)
     for unchanged in set(runs[0]) - {name}:
         assert np.array_equal(runs[0][unchanged], runs[1][unchanged])
+
+
+@pytest.mark.parametrize("share", [0.0, 0.5, 1.0])
+def test_a_blend_goes_a_share_of_the_way(works: Callable[..., Path], share: float) -> None:
+    prepared = prepare_model(load_job(works()))
+    model = onnx.load(prepared.job.onnx_path)
+    node = next(n for n in prepared.graph.nodes if n.op == "Conv" and len(n.inputs) > 2)
+    weight, bias = (prepared.graph.constants[key] for key in node.inputs[1:3])
+    learned = with_weights(model, {node.name: (3 * weight, bias + 1)})
+    constants = {t.name: numpy_helper.to_array(t) for t in blended(model, learned, share).graph.initializer}
+    before = {t.name: numpy_helper.to_array(t) for t in model.graph.initializer}
+    read = next(n for n in model.graph.node if n.name == node.name)
+    np.testing.assert_allclose(constants[read.input[1]], (1 + 2 * share) * weight, rtol=1e-6)
+    np.testing.assert_allclose(constants[read.input[2]], bias + share, rtol=1e-6)
+    for name in before.keys() - set(read.input):
+        assert np.array_equal(constants[name], before[name])
