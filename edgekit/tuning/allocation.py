@@ -26,7 +26,7 @@ LEVEL = 0.08  # of the loss: candidates that are measured differ by so much of w
 LEAST_COST = 1e-4  # of the frame, added to costs before dividing: points of no cost are not infinitely good
 LEAST_GAIN = 5e-4  # of the loss, for which a point gets 16 bits
 ROUNDING = 1e-9  # of a sum of shares
-WORTH_OF_TIME = 0.2  # a tenth more time has to bring two hundredths of the loss
+TIME_WEIGHT = 0.2  # a tenth more time has to bring two hundredths of the loss
 NEGLIGIBLE = 0.002  # of the frame: less than any figure of a frame is given to, and counts as no time at all
 
 
@@ -54,7 +54,7 @@ def allocate_bits(context: SearchContext, state: SearchState) -> SearchState:
     measured = context.measure("int16", list(tried))
     pairs = zip(tried.items(), measured, strict=True)
     steps = [context.step(change, candidate, m, 1) for (candidate, change), m in pairs]
-    best = min((free, *steps), key=lambda step: step.loss * (1 + WORTH_OF_TIME * step.extra_cost))
+    best = min((free, *steps), key=lambda step: step.loss * (1 + TIME_WEIGHT * step.extra_cost))
     if best is not free:
         state = state.kept(replace(best, tried=len(steps)))
     trials = score_steps(context, list({step.candidate: step for step in (state.steps[0], free, best)}.values()))
