@@ -55,20 +55,8 @@ def _emit_conv(writer: GraphWriter, node: FloatNode, result: str, sum_in: str | 
     accumulator = x_scale * step
     is_accumulator = result not in writer.plan.source
     raised_scale = None if is_accumulator else _scale_for_int16_input(writer, result, accumulator, x_bits)
-    if is_accumulator:
-        offset: Any = 0.0
-        attrs |= {"output_bit": 32, "high_precision_output": 1}
-    else:
-        bits = 16 if raised_scale else writer.bits(result)
-        params = epilogue_params(
-            accumulator / (raised_scale or writer.scale(result)),
-            bits=bits,
-            min_shift=MIN_SHIFT[x_bits],
-            location=f"node {node.name!r}",
-        )
-        offset = params.offset
-        attrs |= {"output_bit": bits, "right_shift": params.right_shift, "scale": params.scale}
-        attrs |= {"out_shift": params.out_shift, "high_precision_output": 0}
+    ending, offset = _ending(writer, node, result, accumulator, raised_scale=raised_scale, x_bits=x_bits)
+    attrs |= ending
     if "activation" in node.attrs:
         attrs["activation"] = node.attrs["activation"]
     bias_int = _round_bias(bias / accumulator, offset)
@@ -84,6 +72,29 @@ def _emit_conv(writer: GraphWriter, node: FloatNode, result: str, sum_in: str | 
     writer.add("HzSQuantizedConv", node.name, inputs, [output], reads=node.inputs[0], **attrs)
     if raised_scale is not None:
         add_requantize(writer, output, writer.write(result), result, raised_scale / writer.scale(result))
+
+
+def _ending(
+    writer: GraphWriter,
+    node: FloatNode,
+    result: str,
+    accumulator: np.ndarray,
+    *,
+    raised_scale: float | None,
+    x_bits: int,
+) -> tuple[dict[str, Any], Any]:
+    """How the accumulator ends, as attributes, and the rounding offset that goes into the bias."""
+    if result not in writer.plan.source:
+        return {"output_bit": 32, "high_precision_output": 1}, 0.0
+    bits = 16 if raised_scale else writer.bits(result)
+    params = epilogue_params(
+        accumulator / (raised_scale or writer.scale(result)),
+        bits=bits,
+        min_shift=MIN_SHIFT[x_bits],
+        location=f"node {node.name!r}",
+    )
+    attrs = {"output_bit": bits, "right_shift": params.right_shift, "scale": params.scale}
+    return attrs | {"out_shift": params.out_shift, "high_precision_output": 0}, params.offset
 
 
 def _constants(writer: GraphWriter, node: FloatNode, weight: np.ndarray, bias: np.ndarray) -> list[str]:
