@@ -5,8 +5,7 @@ vendor's samples write it. The values are the same up to rounding.
 
 In front of a product with values the division is split: a query that looks at one place has shares near 1, one that
 looks everywhere has shares of 1/400, which int8 rounds to nothing beside the other's. Divided by the root of the sum
-alone they are of like size; the product is divided by the root once more. Of yolo11n's attention the error in int8 is
-less than a third of what it is with shares.
+alone they are of like size; the product is divided by the root once more.
 """
 
 from __future__ import annotations
@@ -58,6 +57,8 @@ def rewrite_softmax(model: onnx.ModelProto, ranks: dict[str, int]) -> tuple[onnx
         rank = ranks.get(node.input[0], 0) if node.op_type == "Softmax" else 0
         if rank in TO_CHANNELS and attributes(node).get("axis", -1) in (-1, rank - 1):
             product = attention_product(model, node) if rank == len(SWAPPED) else None
+            if product is not None and product.node.output[0] in scaled:  # the values are shares themselves
+                product = None
             steps = _shared_steps(node, TO_CHANNELS[rank])
             if product is None:
                 steps += _division(node, BACK[rank])

@@ -15,7 +15,7 @@ import onnx
 
 from edgekit.errors import ModelError
 from edgekit.export.head_match import Outputs
-from edgekit.export.softmax_rewrite import attention_product
+from edgekit.export.softmax_rewrite import AttentionProduct, attention_product
 from edgekit.graph.onnx_graph import declared_shape, extract, graph_inputs, open_session
 
 HEAD_TOLERANCE = 1e-3  # relative to a head's largest value: rounding of rewritten, not of wrong, arithmetic
@@ -85,22 +85,25 @@ def _softmaxes_are_right(source: onnx.ModelProto, cut: onnx.ModelProto, feeds: H
     """
     made = {name for node in cut.graph.node for name in node.output}
     nodes = [n for n in source.graph.node if n.op_type == "Softmax" and {n.input[0], n.output[0]} <= made]
-    return bool(nodes) and all(_is_right(source, cut, feeds, node) for node in nodes)
+    products = {n.output[0]: attention_product(source, n) for n in nodes if f"{n.output[0]}_inverse_root" in made}
+    inputs = dict.fromkeys([*(n.input[0] for n in nodes), *(p.values for p in products.values() if p is not None)])
+    if not nodes or None in products.values() or not inputs.keys() <= made:
+        return False
+    values = open_session(extract(source, {}, inputs))(feeds)
+    return all(_is_right(cut, values, node, products.get(node.output[0])) for node in nodes)
 
 
-def _is_right(source: onnx.ModelProto, cut: onnx.ModelProto, feeds: Heads, node: onnx.NodeProto) -> bool:
-    x, y = node.input[0], node.output[0]
-    is_split = any(f"{y}_inverse_root" in n.output for n in cut.graph.node)
-    product = attention_product(source, node) if is_split else None
-    names = [x] if product is None else [x, product.values]
-    values = open_session(extract(source, {}, dict.fromkeys(names)))(feeds)
-    end = y if product is None else product.node.output[0]
-    inputs = {name: values[name] for name in names}
-    ours = open_session(extract(cut, {name: value.shape for name, value in inputs.items()}, [end]))(inputs)[end]
-    powers = np.exp(values[x].astype(np.float64) - values[x].max(axis=-1, keepdims=True))
+def _is_right(cut: onnx.ModelProto, values: Heads, node: onnx.NodeProto, product: AttentionProduct | None) -> bool:
+    """Whether the cut graph gives a softmax's shares, or their product with values, on the stock graph's numbers."""
+    names = [node.input[0]] if product is None else [node.input[0], product.values]
+    end = node.output[0] if product is None else product.node.output[0]
+    run = open_session(extract(cut, {name: values[name].shape for name in names}, [end]))
+    ours = run({name: values[name] for name in names})[end]
+    scores = values[node.input[0]].astype(np.float64)
+    powers = np.exp(scores - scores.max(axis=-1, keepdims=True))
     expected, size = powers / powers.sum(axis=-1, keepdims=True), 1.0
     if product is not None:
         weighted = values[product.values].astype(np.float64)
-        size = max(float(np.abs(weighted).max()), 1e-30)
+        size = float(np.abs(weighted).max())
         expected = weighted @ expected.swapaxes(-1, -2) if product.queries_last else expected @ weighted
     return bool(np.abs(ours - expected).max() <= SOFTMAX_TOLERANCE * size)

@@ -15,11 +15,12 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from edgekit.bpu import INT_MAX
+from edgekit.graph.float_graph import FloatGraph
 from edgekit.learn.losses import output_losses, total_loss
 from edgekit.learn.network import Network
 from edgekit.learn.parameters import TrainedParameters
 from edgekit.sim.compiler.prepared_model import PreparedModel
+from edgekit.sim.compiler.scales import ScalePlan
 from edgekit.spec import ModelSpec
 
 __all__ = ["Attributor"]
@@ -68,36 +69,30 @@ class Attributor:
 class _AttributedNetwork(Network):
     """A network whose roundings add their error times its gradient to `parts` during the backward pass."""
 
-    def __init__(self, graph: Any, plan: Any) -> None:
+    def __init__(self, graph: FloatGraph, plan: ScalePlan) -> None:
         super().__init__(graph, plan)
         self.parts: dict[str, npt.NDArray[np.float64]] = defaultdict(lambda: np.zeros(2))
 
     def _rounded(self, tensor: str, x: Any, thresholds: Mapping[str, Any] | None) -> Any:
-        if thresholds is None or tensor not in self.plan.source:
-            return x
-        threshold = thresholds[self.plan.source[tensor]] * self.plan.factor[tensor]
-        return _AttributedRounding.apply(x, threshold, INT_MAX[self.plan.bits[tensor]], self.parts[tensor])
+        rounded = super()._rounded(tensor, x, thresholds)
+        if thresholds is None or rounded is x:
+            return rounded
+        return _ErrorParts.apply(rounded, x.detach(), self._threshold(tensor, thresholds), self.parts[tensor])
 
 
-class _AttributedRounding(torch.autograd.Function):  # type: ignore[misc]
-    """Rounding to a grid; backward adds (rounding, saturation) parts of error times gradient to `parts`."""
+class _ErrorParts(torch.autograd.Function):  # type: ignore[misc]
+    """The identity; backward adds the (rounding, saturation) parts of error times gradient to `parts`."""
 
     @staticmethod
-    def forward(ctx: Any, x: Any, threshold: Any, largest: int, parts: npt.NDArray[np.float64]) -> Any:
-        ctx.save_for_backward(x, threshold)
-        ctx.largest, ctx.parts = largest, parts
-        return _on_grid(x, threshold, largest)
+    def forward(ctx: Any, rounded: Any, x: Any, threshold: Any, parts: npt.NDArray[np.float64]) -> Any:
+        ctx.save_for_backward(rounded, x, threshold)
+        ctx.parts = parts
+        return rounded.view_as(rounded)
 
     @staticmethod
     def backward(ctx: Any, gradient: Any) -> tuple[Any, None, None, None]:
-        x, threshold = ctx.saved_tensors
-        products = (_on_grid(x, threshold, ctx.largest) - x).mul_(gradient)
-        inside = x.abs() <= threshold
-        total, rounding = float(products.sum()), float(products.mul_(inside).sum())
+        rounded, x, threshold = ctx.saved_tensors
+        products = (rounded - x).mul_(gradient)
+        total, rounding = float(products.sum()), float(products.mul_(x.abs() <= threshold).sum())
         ctx.parts += (rounding, total - rounding)
-        return gradient * inside, None, None, None
-
-
-def _on_grid(x: Any, threshold: Any, largest: int) -> Any:
-    step = threshold / largest
-    return (x / step).round_().clamp_(-largest - 1, largest).mul_(step)
+        return gradient, None, None, None

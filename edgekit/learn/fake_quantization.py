@@ -23,6 +23,8 @@ class _RoundToGrid(torch.autograd.Function):  # type: ignore[misc]
     def backward(ctx: Any, gradient: Any) -> tuple[Any, Any, None]:
         x, threshold, rounded = ctx.saved_tensors
         passed = gradient * (x.abs() <= threshold)  # zero where x saturates; there the result is the threshold's alone
+        if not ctx.needs_input_grad[1]:
+            return passed, None, None
         return passed, (gradient * rounded).addcmul_(passed, x, value=-1).sum() / threshold, None
 
 

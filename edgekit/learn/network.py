@@ -17,7 +17,7 @@ Weights = Mapping[str, tuple[Any, Any]]  # convolution's node name -> (weight, b
 
 
 class Network:
-    """An interpreter of one simplified float graph, whose Softmax it computes in floats.
+    """An interpreter of one simplified float graph; a Softmax whose division is not split is computed in floats.
 
     Args:
         graph: The simplified float graph, as `prepare_model` gives it.
@@ -77,8 +77,10 @@ class Network:
         """`x` on its tensor's grid; accumulators, which have none, as they are."""
         if thresholds is None or tensor not in self.plan.source:
             return x
-        threshold = thresholds[self.plan.source[tensor]] * self.plan.factor[tensor]
-        return round_to_grid(x, threshold, bits=self.plan.bits[tensor])
+        return round_to_grid(x, self._threshold(tensor, thresholds), bits=self.plan.bits[tensor])
+
+    def _threshold(self, tensor: str, thresholds: Mapping[str, Any]) -> Any:
+        return thresholds[self.plan.source[tensor]] * self.plan.factor[tensor]
 
 
 def _as_nhwc(x: Any) -> Any:

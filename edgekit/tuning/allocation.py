@@ -8,7 +8,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from edgekit.sim.compiler.mixed_precision import PrecisionGroup
-from edgekit.tuning.attribution import Attribution, attributed
+from edgekit.tuning.attribution import Attribution, attribute_loss
 from edgekit.tuning.builds import candidate_model, effective_clip_ranges, tables_behind
 from edgekit.tuning.candidate import LEARNED, PLAIN, Candidate
 from edgekit.tuning.price import Price, extra_ms
@@ -19,8 +19,9 @@ from edgekit.tuning.selection import is_met, score_steps
 from edgekit.tuning.tasks import ObserveSet
 from edgekit.tuning.variants import write_blend
 
-__all__ = ["ShareRemoved", "allocate_bits", "spend"]
+__all__ = ["ShareRemoved", "allocate_bits", "greedy_levels", "learned_share"]
 
+HALF_SUFFIX = "_half"  # of the graph that goes HALF of the way
 HALF = 0.5  # of the way from the model's own weights to the learned ones
 LEVEL = 0.08  # of the loss: candidates that are measured differ by so much of what is taken away
 LEAST_COST = 1e-4  # of the frame, added to costs before dividing: points of no cost are not infinitely good
@@ -45,7 +46,7 @@ def allocate_bits(context: SearchContext, state: SearchState) -> SearchState:
     """
     free, tried = state.incumbent, dict[Candidate, str]()
     for base, weights in _bases(context, free.candidate).items():
-        parts = attributed(context, base)
+        parts = attribute_loss(context, base)
         if base == free.candidate:
             state = replace(state, points=_points(context, state, parts))
         for candidate in _levels(context, base, parts):
@@ -72,11 +73,25 @@ def allocate_bits(context: SearchContext, state: SearchState) -> SearchState:
     )
 
 
+def learned_share(state: SearchState) -> float:
+    """Return the share of the learned weights and biases that the chosen candidate has.
+
+    Args:
+        state: That of a search that learned.
+
+    Returns:
+        1 for all of them, 0 where the bounds alone were kept.
+    """
+    graphs = [step.candidate.graph for step in reversed(state.steps)]  # a corrected one comes of the one before it
+    graph = next(name for name in graphs if name == PLAIN or name.startswith(f"{LEARNED}_"))
+    return 0.0 if graph == PLAIN else HALF if graph.endswith(HALF_SUFFIX) else 1.0
+
+
 def _bases(context: SearchContext, candidate: Candidate) -> dict[Candidate, str]:
     """What 16 bits are added to, and what of the learned weights it has, in words."""
     bases = {candidate: ""}
     if candidate.graph.startswith(f"{LEARNED}_"):
-        half = f"{candidate.graph}_half"
+        half = f"{candidate.graph}{HALF_SUFFIX}"
         write_blend(context.workspace, candidate.calibration_set, candidate.graph, HALF, half)
         bases |= {
             replace(candidate, graph=half): "half of the learned weights",
@@ -91,7 +106,7 @@ def _levels(context: SearchContext, base: Candidate, parts: Attribution) -> list
     model = candidate_model(context.workspace, base)
     clipped = frozenset(effective_clip_ranges(base, model))
     removed = ShareRemoved(parts, tables_behind(model), clipped)
-    levels = spend(context.choices, removed, context.price, base.int16, context.targets.max_extra_cost)
+    levels = greedy_levels(context.choices, removed, context.price, base.int16, context.targets.max_extra_cost)
     return [base, *(base.with_int16(tensors) for tensors in levels)]
 
 
@@ -122,7 +137,7 @@ class ShareRemoved:
         return rounding + math.fsum(self.parts.saturation.get(name, 0.0) for name in unclipped)
 
 
-def spend(
+def greedy_levels(
     choices: Sequence[PrecisionGroup], removed: ShareRemoved, price: Price, before: Collection[str], most: float
 ) -> list[frozenset[str]]:
     """Promote groups by the share of the loss that they take away per cost, as long as they are affordable.
@@ -155,7 +170,7 @@ def spend(
     while queue:
         _, i = heapq.heappop(queue)
         ratio, gain, after = gain_and_cost(choices[i])  # others have gone before it since it was queued
-        if gain < LEAST_GAIN or after > limit + ROUNDING:
+        if not gain >= LEAST_GAIN or after > limit + ROUNDING:
             continue
         if queue and -ratio > queue[0][0]:
             heapq.heappush(queue, (-ratio, i))

@@ -17,7 +17,7 @@ from edgekit.tuning.candidate import PLAIN, Candidate
 from edgekit.tuning.search import SearchContext
 from edgekit.tuning.workspace import Workspace
 
-__all__ = ["AttributeLoss", "Attribution", "attributed"]
+__all__ = ["AttributeLoss", "Attribution", "attribute_loss"]
 
 IMAGES_PER_TASK = 8  # a killed search loses no more
 STAGE = "what each tensor costs"
@@ -67,7 +67,7 @@ class AttributeLoss:
         return {name: parts.tolist() for name, parts in sums.items()}
 
 
-def attributed(context: SearchContext, candidate: Candidate) -> Attribution:
+def attribute_loss(context: SearchContext, candidate: Candidate) -> Attribution:
     """Share out a candidate's loss on images that were learned from, so that those that judge it stay apart.
 
     Args:
@@ -75,7 +75,7 @@ def attributed(context: SearchContext, candidate: Candidate) -> Attribution:
         candidate: The candidate.
 
     Returns:
-        The parts; they sum up to 1.
+        The parts; they sum up to 1. None where nothing is lost.
     """
     images = len(context.workspace.learned_images())
     starts = range(0, images, IMAGES_PER_TASK)
@@ -84,6 +84,8 @@ def attributed(context: SearchContext, candidate: Candidate) -> Attribution:
     for result in context.run(STAGE, tasks):
         for name, parts in result.items():
             sums[name] = sums.get(name, np.zeros(2)) + parts
-    whole = sum(parts.sum() for parts in sums.values()) or 1.0
+    whole = float(sum(parts.sum() for parts in sums.values()))
+    if not whole > 0:  # nothing is lost, or the weights lose all
+        return Attribution({}, {})
     rounding, saturation = ({name: float(parts[i] / whole) for name, parts in sums.items()} for i in (0, 1))
     return Attribution(rounding, saturation)

@@ -39,7 +39,7 @@ MIN_HELD_OUT = 8  # images outside the calibration sets; with fewer, all are mea
 DEFAULT_SET = ("diverse", 50)  # what `edgekit calibrate` chooses by default
 STAMP_NAME = "made_of.sha256"
 ATTRIBUTED_IMAGES = 64  # on which a learned build's loss is shared out among its tensors
-RUNGS_WITH_LEARNING = (4, 16, 48)  # images: few candidates are left, and single tensors are not measured one by one
+MEASURED_WITH_LEARNING = 48  # images at least in the last rung: single tensors, which take most, are not measured
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +94,7 @@ def prepare(model: Path, images: Path, folder: Path, options: TuneOptions, progr
     choices = tuple(precision_groups(base.graph, base.plan))
     plan = plan_for(options.minutes, giga_macs=giga_macs(base.graph), points=len(choices))
     if options.learn is not None:
-        plan = replace(plan, rungs=tuple(max(pair) for pair in zip(plan.rungs, RUNGS_WITH_LEARNING, strict=False)))
+        plan = replace(plan, rungs=(*plan.rungs[:-1], max(plan.rungs[-1], MEASURED_WITH_LEARNING)))
     sets = tuple(dict.fromkeys([default, *(make(strategy, num) for strategy, num in plan.sets)]))
     held_out, notes = _write_image_list(workspace, images, options, sets, plan)
     write_float_heads(workspace, base.job.onnx_path, held_out, progress=progress)

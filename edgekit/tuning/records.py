@@ -60,7 +60,8 @@ class SearchStep:
 class QuantPoint:
     """Tensors that can be computed in 16 bits together, and their sensitivity.
 
-    Losses are those of the search, 1 for the untuned build.
+    Losses are those of the search, 1 for the untuned build. Behind learning they are not measured one by one but
+    follow from each tensor's share of the build's loss (`attribution.py`), whose squares add up.
 
     Attributes:
         node: The node that they belong to.

@@ -16,6 +16,9 @@ from edgekit.tuning.time_budget import SearchPlan
 
 __all__ = ["TuneResult", "sensitivity_json"]
 
+MEASURED = "relative errors of what detections are made of, over the untuned build's"
+ATTRIBUTED = f"{MEASURED}, shared out among the tensors by one gradient per image"
+
 
 @dataclass(frozen=True, slots=True)
 class TuneResult:
@@ -90,7 +93,7 @@ def sensitivity_json(result: TuneResult) -> dict[str, Any]:
     int16 = set(result.chosen.step.candidate.int16)
     return {
         **envelope("sensitivity"),
-        "measure": "relative RMS errors of the outputs over the untuned build's",
+        "measure": MEASURED if result.learned is None else ATTRIBUTED,
         "baseline": {"int8": round(result.steps[0].loss, 6), "tuned": round(result.chosen.step.loss, 6)},
         "front": [_point_json(step, result) for step in (*result.front, result.steps[0], result.chosen.step)],
         "nodes": [

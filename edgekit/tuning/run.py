@@ -14,6 +14,7 @@ from edgekit.errors import OutputError
 from edgekit.evaluation.bootstrap import RESAMPLES
 from edgekit.files import is_folder, sha256_file, write_json
 from edgekit.progress import Progress, silent
+from edgekit.tuning.allocation import learned_share
 from edgekit.tuning.candidate import PLAIN
 from edgekit.tuning.learning import is_learned, learning_notes, learning_report, stages_with_learning
 from edgekit.tuning.measurement import error_intervals, measurement_from_json
@@ -152,7 +153,7 @@ def _written(
     """Write the chosen candidate and measure the build of what was written."""
     assert state.untuned is not None and state.chosen is not None, "the precision was chosen"
     learned = learning_report(context.workspace) if options.learn is not None else None
-    provenance = {"learned": learned} if is_learned(state) else {}
+    provenance = {"learned": {**learned, "weights": learned_share(state)}} if learned and is_learned(state) else {}
     yaml = write_tuned(context.workspace, state.chosen.step.candidate, folder, provenance)
     build = compile_model(yaml, toolchain="sim", progress=context.progress)
     task = MeasureBuild(build.quantized_path, sha256_file(build.quantized_path), context.images)

@@ -81,6 +81,26 @@ def test_shares_that_something_else_reads_stay_shares(queries_last: bool) -> Non
     assert attention_product(model, model.graph.node[0]) is None
 
 
+def test_two_softmaxes_in_one_product_split_one_of_them() -> None:
+    model = _attention(queries_last=False)
+    nodes = [
+        helper.make_node("Softmax", ["v"], ["w"], "other/Softmax", axis=-1),
+        helper.make_node("Transpose", ["w"], ["u"], "other/Transpose", perm=[0, 1, 3, 2]),
+    ]
+    del model.graph.node[:]
+    model.graph.node.extend([helper.make_node("Softmax", ["x"], ["y"], "attn/Softmax", axis=-1), *nodes])
+    model.graph.node.append(helper.make_node("MatMul", ["y", "u"], ["z"], "attn/MatMul"))
+    model.graph.input[1].type.tensor_type.shape.dim[2].dim_value = 3
+    model.graph.input[1].type.tensor_type.shape.dim[3].dim_value = 7
+    rewritten, names = rewrite_softmax(model, {"x": 4, "v": 4})
+    ops = [n.op_type for n in rewritten.graph.node]
+    assert len(names) == 2 and ops.count("Sqrt") == ops.count("Div") == 1
+    rng = np.random.default_rng(0)
+    inputs = {name: rng.normal(0, 3, (1, 2, n, 7)).astype(np.float32) for name, n in (("x", 5), ("v", 3))}
+    ours, expected = (open_session(m)(inputs)["z"] for m in (rewritten, model))
+    np.testing.assert_allclose(ours, expected, atol=1e-6)
+
+
 def test_a_product_that_sums_over_queries_is_none_of_attention() -> None:
     model = _attention(queries_last=False)
     model.graph.node[1].input[:] = ["v", "y"]

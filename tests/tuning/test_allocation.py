@@ -8,8 +8,11 @@ from itertools import pairwise
 import pytest
 
 from edgekit.sim.compiler.mixed_precision import PrecisionGroup
-from edgekit.tuning.allocation import NEGLIGIBLE, ShareRemoved, spend
+from edgekit.tuning.allocation import NEGLIGIBLE, ShareRemoved, greedy_levels, learned_share
 from edgekit.tuning.attribution import Attribution
+from edgekit.tuning.candidate import Candidate
+from edgekit.tuning.records import SearchStep
+from edgekit.tuning.search import SearchState
 
 COSTS = {"a": 0.02, "b": 0.01, "c": 0.0, "d": 0.3, "e": 0.05}
 PARTS = {"a": 0.3, "b": 0.2, "c": 0.1, "d": 0.35, "e": -0.1}
@@ -42,24 +45,26 @@ def removed(**saturation: float) -> ShareRemoved:
     [(0.0, {"c"}), (0.01, {"c", "b"}), (0.025, {"c", "b"}), (0.03, {"c", "b", "a"}), (1.0, {"c", "b", "a", "d"})],
 )
 def test_the_best_per_cost_goes_first_and_nothing_that_costs_accuracy(most: float, tensors: set[str]) -> None:
-    levels = spend(CHOICES, removed(), Costs(), (), most)
+    levels = greedy_levels(CHOICES, removed(), Costs(), (), most)
     assert levels[-1] == tensors
     assert all(smaller < larger for smaller, larger in pairwise(levels))
 
 
 def test_a_group_that_does_not_fit_leaves_room_for_those_behind_it() -> None:
     parts = {**PARTS, "d": 40.0}  # best by far per cost, and too dear
-    assert spend(CHOICES, ShareRemoved(Attribution(parts, {}), {}, frozenset()), Costs(), (), 0.03)[-1] == set("abc")
+    assert greedy_levels(CHOICES, ShareRemoved(Attribution(parts, {}), {}, frozenset()), Costs(), (), 0.03)[-1] == set(
+        "abc"
+    )
 
 
 def test_costs_are_those_of_the_whole_set() -> None:
     together = Costs(frozenset({"a", "d"}))
     assert together.share({"a", "d"}) == pytest.approx(0.3)
-    assert spend(CHOICES, removed(), together, (), 0.311)[-1] == set("abcd")
+    assert greedy_levels(CHOICES, removed(), together, (), 0.311)[-1] == set("abcd")
 
 
 def test_what_has_16_bits_already_stays() -> None:
-    levels = spend(CHOICES, removed(), Costs(), ("e",), 0.06)
+    levels = greedy_levels(CHOICES, removed(), Costs(), ("e",), 0.06)
     assert levels[-1] == {"e", "c", "b"}
 
 
@@ -67,13 +72,31 @@ def test_next_to_nothing_is_affordable_without_a_budget() -> None:
     cheap = {name: cost / 100 for name, cost in COSTS.items()}
     price = Costs()
     price.share = lambda int16: sum(cheap[name] for name in int16)  # type: ignore[method-assign]
-    levels = spend(CHOICES, removed(), price, (), 0.0)
+    levels = greedy_levels(CHOICES, removed(), price, (), 0.0)
     assert levels[-1] == set("abc") and price.share(levels[-1]) <= NEGLIGIBLE
 
 
 def test_nothing_affordable_is_no_level() -> None:
-    assert spend(CHOICES[:2], removed(), Costs(), (), 0.0) == []
-    assert spend(CHOICES, removed(), Costs(), (), -1.0) == []  # a march without 16 bits
+    assert greedy_levels(CHOICES[:2], removed(), Costs(), (), 0.0) == []
+    assert greedy_levels(CHOICES, removed(), Costs(), (), -1.0) == []  # a march without 16 bits
+
+
+@pytest.mark.parametrize(
+    ("graphs", "share"),
+    [
+        (("plain", "learned_1a"), 1.0),
+        (("plain", "learned_1a", "learned_1a_half", "biased_2b"), 0.5),
+        (("plain", "learned_1a", "plain", "biased_2b"), 0.0),
+    ],
+)
+def test_the_share_of_learned_weights_is_told(graphs: tuple[str, ...], share: float) -> None:
+    steps = tuple(SearchStep("", Candidate("set", graph=name), 0.0, 0.0, 1.0, 1.0, 0.0, 1) for name in graphs)
+    assert learned_share(SearchState(steps)) == share
+
+
+def test_numbers_that_are_none_promote_nothing() -> None:
+    parts = {name: float("nan") for name in PARTS}
+    assert greedy_levels(CHOICES, ShareRemoved(Attribution(parts, {}), {}, frozenset()), Costs(), (), 1.0) == []
 
 
 def test_a_clip_goes_only_where_the_table_behind_it_has_16_bits_too() -> None:

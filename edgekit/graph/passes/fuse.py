@@ -102,11 +102,16 @@ def mark_split_softmax(graph: FloatGraph) -> FloatGraph:
             owner |= dict.fromkeys(_split_steps(node, producers, consumers), node.name)
     nodes = []
     for node in graph.nodes:
-        attrs = {**node.attrs, SPLIT_SOFTMAX: owner[node.name]} if node.name in owner else dict(node.attrs)
-        is_exp = node.name in owner and node.op == "Exp"
-        changed = {"op": "Table", "attrs": {**attrs, "function": "exp"}} if is_exp else {"attrs": attrs}
-        nodes.append(replace(node, **changed))
+        if node.name in owner:
+            marked = replace(node, attrs={**node.attrs, SPLIT_SOFTMAX: owner[node.name]})
+            nodes.append(_exp_table(marked) if node.op == "Exp" else marked)
+        else:
+            nodes.append(node)
     return graph.with_nodes(nodes)
+
+
+def _exp_table(node: FloatNode) -> FloatNode:
+    return replace(node, op="Table", attrs={**node.attrs, "function": "exp"})
 
 
 def _split_steps(root: FloatNode, producers: dict[str, FloatNode], consumers: dict[str, list[FloatNode]]) -> list[str]:
@@ -146,7 +151,7 @@ def lower_softmax(graph: FloatGraph) -> FloatGraph:
     for node in graph.nodes:
         marked = replace(node, attrs={**node.attrs, SOFTMAX: owner[node.name]}) if node.name in owner else node
         if node.name in owner and node.op == "Exp":
-            nodes.append(replace(marked, op="Table", attrs={**marked.attrs, "function": "exp"}))
+            nodes.append(_exp_table(marked))
         elif node.name in owner and node.op == "Div":
             exp, total = node.inputs
             inverse = f"{total}_reciprocal"
