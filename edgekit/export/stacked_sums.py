@@ -56,7 +56,8 @@ def _stacked(node: onnx.NodeProto, index: GraphIndex) -> list[str]:
 def _axes(node: onnx.NodeProto, index: GraphIndex) -> list[int]:
     """An attribute before opset 13, a constant input since then; none where they are computed or left out."""
     stored = index.constants.get(node.input[1]) if len(node.input) > 1 else attributes(node).get("axes")
-    return [] if stored is None else [int(axis) for axis in np.ravel(stored)]
+    axes = np.ravel([] if stored is None else stored)
+    return axes.tolist() if axes.dtype.kind in "iu" else []
 
 
 def _additions(node: onnx.NodeProto, maps: list[str]) -> list[onnx.NodeProto]:

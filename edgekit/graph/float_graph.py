@@ -107,9 +107,13 @@ def read_float_graph(path: Path) -> FloatGraph:
     import onnx
     from onnx import numpy_helper
 
+    from edgekit.graph.onnx_graph import load_model
+    from edgekit.graph.soundness import ONNX_DOMAINS
+
+    loaded = load_model(path)
     try:
-        model = onnx.shape_inference.infer_shapes(onnx.load(path), strict_mode=False)
-    except Exception as error:  # protobuf and onnx raise many kinds
+        model = onnx.shape_inference.infer_shapes(loaded, strict_mode=False)
+    except Exception as error:  # onnx raises many kinds
         raise ModelError(
             f"{path} cannot be read as ONNX ({type(error).__name__})", hint="run edgekit cut again"
         ) from error
@@ -118,10 +122,11 @@ def read_float_graph(path: Path) -> FloatGraph:
     values = [*graph.input, *graph.value_info, *graph.output]
     shapes = {v.name: tuple(int(d.dim_value) for d in v.type.tensor_type.shape.dim) for v in values}
     shapes |= {name: tuple(array.shape) for name, array in constants.items()}
+    opset = next((o.version for o in model.opset_import if o.domain in ONNX_DOMAINS), 0)
     nodes = tuple(
         FloatNode(
             name=node.name or f"{node.op_type}_{index}",
-            op=node.op_type if node.domain in ("", "ai.onnx") else f"{node.domain}.{node.op_type}",
+            op=node.op_type if node.domain in ONNX_DOMAINS else f"{node.domain}.{node.op_type}",
             inputs=tuple(node.input),
             outputs=tuple(node.output),
             attrs=_attributes(node, shapes),
@@ -132,7 +137,6 @@ def read_float_graph(path: Path) -> FloatGraph:
     if not inputs:
         raise ModelError(f"{path} has no inputs, expected some", hint="compile a model cut by edgekit cut")
     outputs = {v.name: v.name for v in graph.output}
-    opset = next((o.version for o in model.opset_import if o.domain in ("", "ai.onnx")), 0)
     return FloatGraph(
         nodes, constants, shapes, inputs[0], outputs, opset, nodes, read_declared(model), tuple(inputs[1:])
     )

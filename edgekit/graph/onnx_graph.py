@@ -14,7 +14,7 @@ from onnx import helper, numpy_helper
 
 from edgekit.errors import ModelError
 from edgekit.graph.session import onnxruntime_session
-from edgekit.graph.soundness import check_tensors, check_text, inputs_of, sort_nodes
+from edgekit.graph.soundness import check_constants, check_tensors, check_text, inputs_of, sort_nodes
 
 MAX_FILE_BYTES = 1 << 31  # protobuf's own limit
 Run = Callable[[Mapping[str, npt.NDArray[Any]]], dict[str, npt.NDArray[Any]]]
@@ -80,6 +80,7 @@ def load_model(path: Path) -> onnx.ModelProto:
     check_tensors(model, str(path))
     sort_nodes(model, str(path))
     check_model(model, str(path))
+    check_constants(model, str(path))
     return model
 
 

@@ -14,6 +14,7 @@ from onnx import numpy_helper
 from edgekit.errors import ModelError
 from edgekit.text import printable, shorten
 
+ONNX_DOMAINS = ("", "ai.onnx")
 MAX_SIDE = 1 << 31  # of a tensor: beyond, no file of 2 GiB holds it
 AGAIN = "the file is damaged or was not written by an exporter: export the model again"
 
@@ -55,6 +56,37 @@ def check_tensors(model: onnx.ModelProto, location: str) -> None:
                 f"{tensor.data_type} does not hold such data ({printable(why, 100)})",
                 hint=AGAIN,
             ) from error
+
+
+def check_constants(model: onnx.ModelProto, location: str) -> None:
+    """Raise ModelError where a stored tensor is of a type that the operation reading it does not take.
+
+    Axes, sizes and pads are read as integers here, long before onnxruntime would refuse others.
+    """
+    opset = next((o.version for o in model.opset_import if o.domain in ONNX_DOMAINS), 0)
+    kinds = {tensor.name: tensor.data_type for tensor in model.graph.initializer}
+    made = [(node, a) for node in model.graph.node if node.op_type == "Constant" for a in node.attribute]
+    kinds |= {node.output[0]: a.t.data_type for node, a in made if a.name == "value"}
+    for node in model.graph.node:
+        if kinds.keys().isdisjoint(node.input) or node.domain not in ONNX_DOMAINS:
+            continue
+        try:
+            formal = onnx.defs.get_schema(node.op_type, opset).inputs
+        except onnx.defs.SchemaError:  # onnx's own checker names it
+            continue
+        for i, name in enumerate(node.input):
+            types = formal[min(i, len(formal) - 1)].types if formal else set()
+            if name in kinds and types and f"tensor({_type_name(kinds[name])})" not in types:
+                raise ModelError(
+                    f"{location}: node {shorten(node.name or node.output[0])} ({printable(node.op_type, 40)}) reads "
+                    f"{shorten(name)} of type {_type_name(kinds[name])}, expected {' or '.join(sorted(types))}",
+                    hint=AGAIN,
+                )
+
+
+def _type_name(kind: int) -> str:
+    """ONNX's word in a schema, such as int64."""
+    return str(onnx.TensorProto.DataType.Name(kind)).lower()
 
 
 def stored_tensors(graph: onnx.GraphProto) -> Iterator[onnx.TensorProto]:

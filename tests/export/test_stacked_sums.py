@@ -68,3 +68,12 @@ def test_a_sum_of_a_stack_is_additions(opset: int, axis: int) -> None:
 def test_other_sums_stay(options: dict[str, Any]) -> None:
     model = stack_of(18, **options)
     assert rewrite_stacked_sums(model) == (model, ())
+
+
+@pytest.mark.parametrize("axes", [[np.nan], [0.0], [1e300]])
+def test_axes_that_are_no_integers_are_none(axes: list[float]) -> None:
+    model = stack_of(18)
+    for tensor in model.graph.initializer:
+        if numpy_helper.to_array(tensor).tolist() == [0]:
+            tensor.CopyFrom(numpy_helper.from_array(np.array(axes), tensor.name))
+    assert rewrite_stacked_sums(model) == (model, ())

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
+from onnx import TensorProto, helper, numpy_helper
 
 from edgekit.errors import ModelError
 from edgekit.export import cut_graph
@@ -110,3 +111,26 @@ def test_a_long_chain_is_sorted_without_recursion() -> None:
     model = onnx.helper.make_model(onnx.helper.make_graph(nodes, "g", [], []))
     sort_nodes(model, "m.onnx")
     assert model.graph.node[0].input[0] == "t0"
+
+
+@pytest.mark.parametrize("in_node", [False, True])
+@pytest.mark.parametrize("value", [[np.nan], [0.0], [1e300]])
+def test_a_constant_of_another_type_than_is_read_is_named(tmp_path: Path, value: list[float], in_node: bool) -> None:
+    """Axes that are no integers: what reads them would fail on them one by one."""
+    axes = numpy_helper.from_array(np.array(value), "axes")
+    graph = helper.make_graph(
+        [helper.make_node("ReduceSum", ["images", "axes"], ["y"], "total", keepdims=0)],
+        "g",
+        [helper.make_tensor_value_info("images", TensorProto.FLOAT, [1, 3, 8, 8])],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, [3, 8, 8])],
+    )
+    if in_node:
+        graph.node.insert(0, helper.make_node("Constant", [], ["axes"], "constant", value=axes))
+    else:
+        graph.initializer.append(axes)
+    path = tmp_path / "bad.onnx"
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8), path)
+    with pytest.raises(
+        ModelError, match=r"'total'.*\(ReduceSum\) reads 'axes' of type double, expected tensor\(int64\)"
+    ):
+        load_model(path)

@@ -299,6 +299,14 @@ def test_a_transpose_without_axes_reverses_them(tmp_path: Path) -> None:
     assert graph.nodes[1].attrs["perm"] == [3, 2, 1, 0]
 
 
+@pytest.mark.parametrize(("op", "count"), [("Relu", 2), ("Exp", 2), ("Add", 3)])
+def test_a_node_with_another_number_of_inputs_is_refused(tmp_path: Path, op: str, count: int) -> None:
+    m = FloatModel()
+    m.head(m.node(op, [m.conv("images", 3, 3)] * count, "odd"))
+    with pytest.raises(ModelError, match=f"Node.odd.*{op}.* has input size {count} not in range"):
+        read_float_graph(m.save(tmp_path / "m.onnx"))
+
+
 def test_long_chains_of_moves_end(tmp_path: Path) -> None:
     m = FloatModel()
     moved = m.node("Mul", [m.conv("images", 3, 2), m.constant(np.float32(0.5))])
