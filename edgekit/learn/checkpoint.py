@@ -43,6 +43,11 @@ class RunState:
     current: Arrays = field(default_factory=dict)
     best: Arrays = field(default_factory=dict)
 
+    def to_json(self) -> dict[str, Any]:
+        """Return how the run went, as plain JSON values."""
+        history = [[step, loss] for step, loss in self.history]
+        return {"done": self.step, "ended": self.ended, "best_step": self.best_step, "history": history}
+
 
 def save_checkpoint(path: Path, state: RunState) -> None:
     """Write the state whole or not at all."""

@@ -111,7 +111,7 @@ def learn(
     losses = _judge(prepared, start, pool, clips, out, bounds, progress)
     del task, pool
     (out / POOL_NAME).unlink(missing_ok=True)  # hundreds of megabytes
-    report = {**about, "done": state.step, "ended": state.ended, "best_step": state.best_step, "history": state.history}
+    report = {**about, **state.to_json()}
     del report["calibration"]
     report |= _verdict(losses, seed)
     write_json(out / REPORT_NAME, report)

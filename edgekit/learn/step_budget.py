@@ -10,7 +10,7 @@ STEP_SECONDS = 0.1  # of a step besides
 EVALUATION_SHARE = 0.35  # of a step's time, for a held-out image
 RESERVED = 0.15  # of the minutes: calibration before, judgement after
 FEWEST_STEPS = 20
-HELD_OUT_RUNS = 9  # evaluations of a whole run
+HELD_OUT_RUNS = 6  # evaluations of a whole run
 
 
 def steps_for(minutes: float, *, giga_macs: float, held_out: int) -> int:

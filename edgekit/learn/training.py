@@ -20,7 +20,7 @@ from edgekit.learn.ranges import RangeRules
 from edgekit.progress import Progress, silent
 from edgekit.spec import ModelSpec
 
-EVALUATIONS = 8  # of the held-out loss, evenly over the run
+EVALUATIONS = 5  # of the held-out loss, evenly over the run
 PATIENCE = 3  # evaluations without a gain after which the run ends, in its last quarter: most is gained at low rates
 LEAST_GAIN = 0.002  # of the held-out loss
 DIVERGED = 3.0  # times the first held-out loss
