@@ -10,14 +10,14 @@ from dataclasses import dataclass, replace
 from edgekit.sim.compiler.mixed_precision import PrecisionGroup
 from edgekit.tuning.attribution import Attribution, attribute_loss
 from edgekit.tuning.builds import candidate_model, effective_clip_ranges, tables_behind
-from edgekit.tuning.candidate import LEARNED, PLAIN, Candidate
+from edgekit.tuning.candidate import LEARNED, PLAIN, ROUNDED, Candidate
 from edgekit.tuning.price import Price, extra_ms
 from edgekit.tuning.promotion import pareto_front
 from edgekit.tuning.records import QuantPoint, Trial
 from edgekit.tuning.search import SearchContext, SearchState
 from edgekit.tuning.selection import is_met, score_steps
 from edgekit.tuning.tasks import ObserveSet
-from edgekit.tuning.variants import write_blend
+from edgekit.tuning.variants import write_blend, write_rounded
 
 __all__ = ["ShareRemoved", "allocate_bits", "greedy_levels", "learned_share"]
 
@@ -35,7 +35,8 @@ def allocate_bits(context: SearchContext, state: SearchState) -> SearchState:
     """Promote what takes away most of the loss per millisecond, until the time that it may cost is spent.
 
     Learned weights and biases make up for what int8 does; with less left of that, less of them is better: each level is
-    measured with all, half and nothing of what was learned of them. Bounds stay.
+    measured with all, half and nothing of what was learned of them, then with the model's own weights rounded so that
+    their errors make up for one another. Bounds stay.
 
     Args:
         context: What is searched with.
@@ -76,6 +77,8 @@ def allocate_bits(context: SearchContext, state: SearchState) -> SearchState:
 def learned_share(state: SearchState) -> float:
     """Return the share of the learned weights and biases that the chosen candidate has.
 
+    With none of them, its weights are the model's own on their grids.
+
     Args:
         state: That of a search that learned.
 
@@ -83,8 +86,8 @@ def learned_share(state: SearchState) -> float:
         1 for all of them, 0 where the bounds alone were kept.
     """
     graphs = [step.candidate.graph for step in reversed(state.steps)]  # a corrected one comes of the one before it
-    graph = next(name for name in graphs if name == PLAIN or name.startswith(f"{LEARNED}_"))
-    return 0.0 if graph == PLAIN else HALF if graph.endswith(HALF_SUFFIX) else 1.0
+    graph = next(name for name in graphs if name.startswith((LEARNED, ROUNDED)))
+    return 0.0 if graph.startswith(ROUNDED) else HALF if graph.endswith(HALF_SUFFIX) else 1.0
 
 
 def _bases(context: SearchContext, candidate: Candidate) -> dict[Candidate, str]:
@@ -93,10 +96,11 @@ def _bases(context: SearchContext, candidate: Candidate) -> dict[Candidate, str]
     if candidate.graph.startswith(f"{LEARNED}_"):
         half = f"{candidate.graph}{HALF_SUFFIX}"
         write_blend(context.workspace, candidate.calibration_set, candidate.graph, HALF, half)
-        bases |= {
-            replace(candidate, graph=half): "half of the learned weights",
-            replace(candidate, graph=PLAIN): "bounds alone",
-        }
+        bases[replace(candidate, graph=half)] = "half of the learned weights"
+        rounded = replace(candidate, graph=f"{ROUNDED}_{PLAIN}_{candidate.calibration_set}")
+        own = replace(candidate, graph=PLAIN)
+        if write_rounded(context.workspace, own, rounded.graph, progress=context.progress):
+            bases[rounded] = "bounds alone"
         context.run("calibration sets", [ObserveSet(base.calibration_set, base.graph) for base in bases])
     return bases
 

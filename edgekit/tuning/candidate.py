@@ -10,10 +10,11 @@ from typing import Any
 
 from edgekit.ptq.calibrator import Calibrator
 
-__all__ = ["LEARNED", "PLAIN", "Candidate"]
+__all__ = ["LEARNED", "PLAIN", "ROUNDED", "Candidate"]
 
 MAX = Calibrator("max")
 LEARNED = "learned"  # how the names of float graphs begin whose weights were learned
+ROUNDED = "rounded"  # how the names of float graphs begin whose weights lie on their int8 grids
 PLAIN = "plain"  # the float graph as `edgekit cut` wrote it
 
 

@@ -9,7 +9,7 @@ from edgekit.folding.clip_bounds import FRACTIONS
 from edgekit.ptq.calibrator import Calibrator
 from edgekit.sim.compiler.mixed_precision import PrecisionGroup
 from edgekit.tuning.builds import bounds_above, candidate_model, clippable_tensors, tensor_percentile
-from edgekit.tuning.candidate import Candidate
+from edgekit.tuning.candidate import ROUNDED, Candidate
 from edgekit.tuning.measurement import loss, measurement_from_json
 from edgekit.tuning.price import extra_ms
 from edgekit.tuning.promotion import clipped_above, clipped_at
@@ -18,7 +18,7 @@ from edgekit.tuning.search import SearchContext, SearchState, Stage, keep_best
 from edgekit.tuning.selection import choose_precision, correct_outputs, keep_graph
 from edgekit.tuning.tasks import MeasureLayers, ObserveSet
 from edgekit.tuning.time_budget import GAINS_PER_POINT
-from edgekit.tuning.variants import write_corrected, write_equalized
+from edgekit.tuning.variants import write_corrected, write_equalized, write_rounded
 
 __all__ = ["FREE_STAGES", "STAGES"]
 
@@ -82,6 +82,22 @@ def equalize_layers(context: SearchContext, state: SearchState) -> SearchState:
     if not tensors:
         return state
     return keep_graph(context, state, name, f"cross-layer equalization of {len(tensors)} tensors")
+
+
+def round_weights(context: SearchContext, state: SearchState) -> SearchState:
+    """Try the float graph with weights on their int8 grids, whose errors make up for one another.
+
+    Args:
+        context: What is searched with.
+        state: The state so far.
+
+    Returns:
+        The new state.
+    """
+    candidate = state.incumbent.candidate
+    name = f"{ROUNDED}_{candidate.graph}_{candidate.calibration_set}"
+    rounded = write_rounded(context.workspace, candidate, name, progress=context.progress)
+    return keep_graph(context, state, name, f"weights of {rounded} convolutions rounded together") if rounded else state
 
 
 def correct_rounding(context: SearchContext, state: SearchState) -> SearchState:
@@ -187,10 +203,13 @@ def choose_clip_ranges(context: SearchContext, state: SearchState) -> SearchStat
     return keep_best(context, state, change, [candidate], tried=tried, max_loss_ratio=MAX_LOSS_RATIO)
 
 
-FREE_STAGES: frozenset[Stage] = frozenset({equalize_layers, correct_rounding, measure_sensitivity, choose_clip_ranges})
+FREE_STAGES: frozenset[Stage] = frozenset(
+    {equalize_layers, round_weights, correct_rounding, measure_sensitivity, choose_clip_ranges}
+)
 STAGES: tuple[Stage, ...] = (
     choose_calibrator,
     equalize_layers,
+    round_weights,
     correct_rounding,
     measure_sensitivity,
     choose_clip_ranges,

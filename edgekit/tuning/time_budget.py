@@ -16,7 +16,7 @@ PERCENTILES = (0.9999, 0.99995, 0.99999, 0.9998, 0.9995, 0.999)
 SCORES = 7  # settings that are scored on labels
 GAINS_PER_POINT = 2  # points whose gain is measured, for each that a step tries
 SEQUENTIAL = 2  # tasks that wait for each other take as long as twice as many
-GRAPHS = 2  # float graphs besides the plain one: equalized, corrected
+GRAPHS = 3  # float graphs besides the plain one: equalized, rounded, corrected
 FRONT = 10  # about so many of these are Pareto optimal
 PREFIXES = (2, 4, 8, 12, 16, 24, 32, 48, 64, 96)  # numbers of points that are promoted to int16 together
 

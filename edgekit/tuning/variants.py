@@ -13,13 +13,14 @@ from edgekit.files import atomic_path
 from edgekit.folding.bias import add_to_biases
 from edgekit.folding.bias_correction import corrected_model
 from edgekit.folding.equalize import equalize
+from edgekit.folding.rounding import rounded_model
 from edgekit.learn.learned_model import blended
 from edgekit.progress import Progress, silent
 from edgekit.tuning.builds import candidate_model
 from edgekit.tuning.candidate import PLAIN, Candidate
 from edgekit.tuning.workspace import Workspace
 
-__all__ = ["write_biased", "write_blend", "write_corrected", "write_equalized"]
+__all__ = ["write_biased", "write_blend", "write_corrected", "write_equalized", "write_rounded"]
 
 
 def write_equalized(workspace: Workspace, calibration_set: str, name: str) -> tuple[str, ...]:
@@ -58,6 +59,24 @@ def write_corrected(workspace: Workspace, candidate: Candidate, name: str, *, pr
     if corrected:
         _write(model, workspace.graph_path(name))
     return corrected
+
+
+def write_rounded(workspace: Workspace, candidate: Candidate, name: str, *, progress: Progress = silent) -> int:
+    """Write a candidate's float graph with weights on their int8 grids, whose errors make up for one another.
+
+    Args:
+        workspace: The tuning folder.
+        candidate: Its graph and calibration set are used.
+        name: Of the new graph.
+        progress: Called per calibration image and convolution.
+
+    Returns:
+        Number of rounded convolutions; if there is none, nothing is written.
+    """
+    model, rounded = rounded_model(candidate_model(workspace, candidate), progress=progress)
+    if rounded:
+        _write(model, workspace.graph_path(name))
+    return rounded
 
 
 def write_biased(workspace: Workspace, candidate: Candidate, shifts: Mapping[str, Any], name: str) -> None:

@@ -86,7 +86,7 @@ def test_nothing_affordable_is_no_level() -> None:
     [
         (("plain", "learned_1a"), 1.0),
         (("plain", "learned_1a", "learned_1a_half", "biased_2b"), 0.5),
-        (("plain", "learned_1a", "plain", "biased_2b"), 0.0),
+        (("plain", "learned_1a", "rounded_plain_set", "biased_2b"), 0.0),
     ],
 )
 def test_the_share_of_learned_weights_is_told(graphs: tuple[str, ...], share: float) -> None:

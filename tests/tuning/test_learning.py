@@ -16,7 +16,7 @@ from edgekit.errors import ConfigError, DataError
 from edgekit.learn.image_pool import split_images
 from edgekit.ptq.calibrator import Calibrator
 from edgekit.tuning import TuneOptions, TuneResult, time_budget, tune
-from edgekit.tuning.candidate import LEARNED, PLAIN
+from edgekit.tuning.candidate import LEARNED, ROUNDED
 from edgekit.tuning.learning import learning_notes
 from edgekit.tuning.prepare import learning_source
 from edgekit.tuning.time_budget import SearchPlan
@@ -86,7 +86,7 @@ def test_the_same_call_gives_the_same(tuned: tuple[Path, TuneResult], monkeypatc
     options = TuneOptions(minutes=2.5, learn=1, max_extra_cost=0, workers=1)
     again = tune(folder / "tiny.onnx", folder / "images", folder / "out", options)
     assert again.chosen.step.candidate == result.chosen.step.candidate
-    assert again.chosen.step.candidate.graph.startswith((LEARNED, PLAIN, "biased"))
+    assert again.chosen.step.candidate.graph.startswith((LEARNED, ROUNDED, "biased"))
 
 
 def test_another_budget_reads_what_was_learned(tuned: tuple[Path, TuneResult], monkeypatch: pytest.MonkeyPatch) -> None:
