@@ -45,6 +45,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="let biases take back what rounding the weights to int8 shifts on average",
     )
     parser.add_argument(
+        "--round-weights",
+        action="store_true",
+        help="round weights to int8 so that their errors make up for one another on the images (GPTQ), biases too",
+    )
+    parser.add_argument(
         "--clips",
         type=float,
         nargs="?",
@@ -95,7 +100,7 @@ def run(args: argparse.Namespace) -> int:
             max_percentile=args.max_percentile,
             seed=args.seed,
             images_dir=args.images_dir,
-            refinement=Refinement(args.bias_correction, args.clips),
+            refinement=Refinement(args.bias_correction, args.round_weights, args.clips),
             cut_options=cut_options(args),
             progress=progress,
         )

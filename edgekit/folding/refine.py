@@ -1,4 +1,4 @@
-"""The cut model made easier to quantize by what its calibration images show: corrected biases, and Clips."""
+"""The cut model made easier to quantize by what its calibration images show: rounded weights, biases, and Clips."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from edgekit.errors import ConfigError
 from edgekit.folding.bias_correction import corrected_model
 from edgekit.folding.clip import clip_outputs
 from edgekit.folding.clip_bounds import boundable, positive_bounds
+from edgekit.folding.rounding import rounded_model
 from edgekit.progress import Progress, silent
 from edgekit.sim.compiler.calibration.collect import observe
 from edgekit.sim.compiler.prepared_model import prepare_model
@@ -28,11 +29,14 @@ class Refinement:
 
     Attributes:
         bias_correction: Whether biases take back what rounding the weights shifts on average.
+        round_weights: Whether weights are rounded so that their errors make up for one another; biases take back the
+            rest.
         clips: Share of all elements that a Clip behind each convolution keeps, by the positive side of its output;
             None for no Clips.
     """
 
     bias_correction: bool = False
+    round_weights: bool = False
     clips: float | None = None
 
     def __post_init__(self) -> None:
@@ -44,11 +48,12 @@ class Refinement:
     @property
     def changes(self) -> bool:
         """Whether anything is done."""
-        return self.bias_correction or self.clips is not None
+        return self.bias_correction or self.round_weights or self.clips is not None
 
     def to_json(self) -> dict[str, Any]:
         """Return what a manifest says of it; empty where nothing is done."""
-        request: dict[str, Any] = {"bias_correction": True} if self.bias_correction else {}
+        flags = {"bias_correction": self.bias_correction, "round_weights": self.round_weights}
+        request: dict[str, Any] = {name: True for name, is_set in flags.items() if is_set}
         return request if self.clips is None else {**request, "clips": self.clips}
 
     def notes(self) -> tuple[str, ...]:
@@ -57,6 +62,7 @@ class Refinement:
             note
             for done, note in (
                 (self.bias_correction, "biases take back what int8 weights shift on average"),
+                (self.round_weights, "weights lie on their int8 grids, so that their errors make up for one another"),
                 (self.clips is not None, f"Clips behind convolutions keep {self.clips} of their values"),
             )
             if done
@@ -77,7 +83,9 @@ class Refinement:
         """
         prepared = prepare_model(load_job(yaml))
         model = onnx.load(prepared.job.onnx_path)
-        if self.bias_correction:
+        if self.round_weights:  # its biases are corrected, too
+            model, _ = rounded_model(prepared, progress=progress)
+        elif self.bias_correction:
             model, _ = corrected_model(prepared, progress=progress)
         if self.clips is None:
             return model

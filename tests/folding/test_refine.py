@@ -67,6 +67,19 @@ def test_bias_correction_changes_biases_alone(material: Path) -> None:
     assert changed and all(name.endswith(".bias") for name in changed)
 
 
+def test_rounded_weights_lie_on_their_grids_and_are_recorded(material: Path) -> None:
+    plain, result = calibrated(material, "plain"), calibrated(material, "rounded", Refinement(round_weights=True))
+    before, after = weights(plain), weights(result)
+    changed = [name for name in before if name.endswith(".weight") and not np.array_equal(before[name], after[name])]
+    assert len(changed) > 10 and operations(result) == operations(plain)
+    for name in changed:
+        rows = after[name].reshape(len(after[name]), -1).astype(np.float64)
+        integers = rows / np.abs(rows).max(axis=1, keepdims=True) * 127
+        assert np.allclose(integers, np.rint(integers), atol=1e-3), name
+    assert json.loads(result.manifest_path.read_text())["request"]["round_weights"] is True
+    assert "weights lie on their int8 grids, so that their errors make up for one another" in result.notes
+
+
 def test_the_same_call_is_known_again_and_another_is_refused(material: Path) -> None:
     first = calibrated(material, "again", CLIPS)
     digest = first.model_path.read_bytes()
