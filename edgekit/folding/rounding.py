@@ -41,6 +41,7 @@ IMAGES = 24  # of the calibration set
 PATCHES = 600  # of each image, at seeded positions
 DAMPING = 0.01  # of the inputs' mean variance, added to each: inputs that hardly vary make up for nothing
 LEAST_VARIANCE = 1e-12  # keeps a convolution solvable whose inputs are constant
+MOST_INPUTS = 6000  # of one output: the work grows with their cube, the memory with their square
 BLOCK = 128  # inputs whose errors are handed on together
 PORTION_BYTES = 1 << 30  # of covariances that are kept at once
 
@@ -49,8 +50,9 @@ def rounded_model(prepared: PreparedModel, *, progress: Progress = silent) -> tu
     """Return a float graph whose convolutions have weights on the int8 grid, with the least error on real inputs.
 
     The step of each output channel stays: its largest weight keeps its place at the end of the grid, so that a compiler
-    that rounds to the nearest finds the same integers. Convolutions whose weights the compiler does not see as the file
-    has them (a folded normalisation), those on a grid that the model declares, and transposed ones stay as they are.
+    that rounds to the nearest finds the same integers. Some convolutions stay as they are: those whose weights the
+    compiler does not see as the file has them (a folded normalisation), those on a grid that the model declares,
+    transposed ones, and those with more than `MOST_INPUTS` inputs.
 
     Args:
         prepared: The model, with its calibration files.
@@ -144,15 +146,16 @@ class _Inputs:
 
     def rounded(self) -> tuple[Float32Array, Float32Array]:
         """Return the weight in ONNX's layout and the bias (O,)."""
-        means = self._sums / self._patches
+        means, bias = self._sums / self._patches, self.convolution.bias
+        first = np.zeros(self.convolution.out_channels) if bias is None else bias
         groups, shifts = [], []
         for rows, products, mean in zip(self._grouped, self._products, means, strict=True):
             weight = rows.reshape(len(rows), -1).astype(np.float64)
+            if not np.isfinite(products).all():  # the float model itself overflows there
+                return self.convolution.weight, np.asarray(first, np.float32)
             rounded = rounded_weight(weight, products / self._patches - np.outer(mean, mean))
             groups.append(rounded.reshape(rows.shape))
             shifts.append((weight - rounded) @ mean)
-        bias = self.convolution.bias
-        first = np.zeros(self.convolution.out_channels) if bias is None else bias
         result = from_groups(np.stack(groups), transposed=False)
         return result.astype(np.float32), (first + np.concatenate(shifts)).astype(np.float32)
 
@@ -181,7 +184,8 @@ def _roundable(model: onnx.ModelProto, graph: FloatGraph) -> list[_Inputs]:
         if convolution is None or node is None or counts[node.name] > 1:
             continue
         weight = graph.constants[node.inputs[1]]
-        if np.array_equal(weight, convolution.weight) and graph.declared.grid(node.inputs[1], weight, axis=0) is None:
+        is_free = graph.declared.grid(node.inputs[1], weight, axis=0) is None
+        if is_free and weight[0].size <= MOST_INPUTS and np.array_equal(weight, convolution.weight):
             result.append(_Inputs(convolution, node))
     return result
 

@@ -188,3 +188,16 @@ def test_portions_of_any_size_give_the_same(prepared: PreparedModel, monkeypatch
     stages: list[str] = []
     parts, _ = rounded_model(prepared, progress=lambda stage, done, total: stages.append(stage))
     assert parts == whole and {"inputs of convolutions", "rounding weights"} <= set(stages)
+
+
+def test_what_is_too_large_or_overflows_stays(prepared: PreparedModel, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = {t.name: numpy_helper.to_array(t) for t in onnx.load(prepared.job.onnx_path).graph.initializer}
+    monkeypatch.setattr(rounding, "MOST_INPUTS", 0)
+    assert rounded_model(prepared)[1] == 0
+    monkeypatch.undo()
+    cut = rounding._Inputs._cut
+    monkeypatch.setattr(rounding._Inputs, "_cut", lambda inputs, x: cut(inputs, x) * np.float32(np.inf))
+    with np.errstate(invalid="ignore"):
+        model, count = rounded_model(prepared)
+    after = {t.name: numpy_helper.to_array(t) for t in model.graph.initializer}
+    assert count > 10 and all(np.array_equal(values, after[name]) for name, values in before.items())
