@@ -16,6 +16,7 @@ from edgekit.artifacts import MANIFEST_NAME
 from edgekit.calibration.calibration_set import CalibrationSet
 from edgekit.calibration.heads import heads_of, model_hash, write_heads
 from edgekit.calibration.manifest import tool_versions
+from edgekit.calibration.nv12_colors import clips_to_nv12
 from edgekit.calibration.refinement import GraphRefinement
 from edgekit.calibration.select import Selection
 from edgekit.calibration.work_files import WorkPlan, all_as_recorded, refuse_unexpected_files, write_yaml
@@ -248,24 +249,25 @@ def _write_samples(
         remove_leftovers(folder / name)
     require_space(folder, len(samples) * bytes_each)
     digits = max(3, len(str(len(samples) - 1)))
+    in_nv12 = {item.name for item in plan.config.inputs if clips_to_nv12(item)}
     for done, sample in enumerate(samples):
         progress("writing calibration data", done, len(samples))
         arrays = sample.read()
         for item in plan.spec.inputs:
             suffix = SUFFIXES[item.kind] if item.is_image else FLOAT_SUFFIX
             name = f"{plan.folders[item.name]}/{done:0{digits}d}_{folder_name(sample.name)}{suffix}"
-            data = _sample_bytes(arrays[item.name], item, plan.spec)
+            data = _sample_bytes(arrays[item.name], item, plan.spec, nv12=item.name in in_nv12)
             write_bytes(folder / name, data)
             source = [path.name for path in sample.files]
             yield {"name": name, "sha256": hashlib.sha256(data).hexdigest(), "source": sample.name, "from": source}
     progress("writing calibration data", len(samples), len(samples))
 
 
-def _sample_bytes(array: npt.NDArray[Any], item: InputSpec, spec: ModelSpec) -> bytes:
+def _sample_bytes(array: npt.NDArray[Any], item: InputSpec, spec: ModelSpec, *, nv12: bool) -> bytes:
     """One input of one sample as the compiler reads it: little-endian float32, images in 0..255."""
     if item.is_image:
         fed = InputSpec(item.name, item.kind, "NCHW")
-        return calibration_bytes(image_of(array, item), fed, spec.preprocess_of(item))
+        return calibration_bytes(image_of(array, item), fed, spec.preprocess_of(item), nv12=nv12)
     return check_featuremap(array, item).astype("<f4").tobytes()
 
 

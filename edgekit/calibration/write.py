@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from edgekit.calibration.nv12_colors import within_nv12
 from edgekit.data.image_loader import map_images
 from edgekit.data.image_source import Image
 from edgekit.errors import ImageError, OutputError
@@ -39,9 +40,15 @@ def plan_files(images: Sequence[Image], train_kind: str) -> tuple[Planned, ...]:
     return tuple(Planned(f"{i:0{digits}d}_{p.stem}{suffix}", p) for i, p in enumerate(images))
 
 
-def calibration_bytes(bgr: npt.NDArray[np.uint8], input_spec: InputSpec, preprocess: Preprocess) -> bytes:
-    """An image (h, w, 3) uint8 BGR as one calibration sample: little-endian float32 of shape (1, c, H, W)."""
+def calibration_bytes(
+    bgr: npt.NDArray[np.uint8], input_spec: InputSpec, preprocess: Preprocess, *, nv12: bool = False
+) -> bytes:
+    """An image (h, w, 3) uint8 BGR as one calibration sample: little-endian float32 of shape (1, c, H, W).
+
+    With `nv12` it holds only colours that come back from NV12.
+    """
     canvas, _ = letterbox_image(bgr, preprocess)
+    canvas = within_nv12(canvas) if nv12 else canvas
     return pack_input(canvas, input_spec, preprocess).astype("<f4").tobytes()
 
 
@@ -51,6 +58,7 @@ def write_files(
     input_spec: InputSpec,
     preprocess: Preprocess,
     *,
+    nv12: bool = False,
     written: Mapping[str, str],
     on_written: Callable[[str, str], None],
     progress: Progress = silent,
@@ -68,7 +76,7 @@ def write_files(
     require_space(folder, len(rest) * file_bytes)
     names = iter(rest)
     for done, (_, data) in enumerate(
-        map_images([p.image for p in rest], lambda bgr: calibration_bytes(bgr, input_spec, preprocess)), 1
+        map_images([p.image for p in rest], lambda bgr: calibration_bytes(bgr, input_spec, preprocess, nv12=nv12)), 1
     ):
         if isinstance(data, ImageError):
             raise data

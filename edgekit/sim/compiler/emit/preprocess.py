@@ -8,14 +8,13 @@ from typing import Any
 import numpy as np
 
 from edgekit.bpu import COLOR_RANGES, INPUT_TYPES, WEIGHT_MAX
+from edgekit.calibration.nv12_colors import YUV_TO_RGB
 from edgekit.calibration.samples import Normalisation
 from edgekit.errors import ConfigError
 from edgekit.sim.compiler.emit.writer import NCHW, NHWC, TO_NHWC, GraphWriter
 from edgekit.sim.compiler.requantize import epilogue_params
 from edgekit.spec import InputKind, Layout
 
-# ITU-R BT.601, full range, to the digits of the vendor's builds: rows R, G, B; columns Y, U - 128, V - 128.
-YUV_TO_RGB = np.array([[1.0, 0.0, 1.4017], [1.0, -0.3437, -0.7142], [1.0, 1.7722, 0.0]])
 STUDIO_GAIN = np.array([255 / 219, 255 / 224, 255 / 224])  # luma 16..235 and chroma 16..240 to 0..255
 STUDIO_BLACK = 16
 # (kind, input_space_and_range) -> the dialect's `input_type`
