@@ -356,3 +356,21 @@ def test_one_channel_by_the_commands(tmp_path: Path, capsys: pytest.CaptureFixtu
         a, b = ours.predict(image(7)), reference.predict(image(7))
         assert isinstance(a, RawOutputs) and isinstance(b, RawOutputs)
         assert cosine(a.arrays["map"], b.arrays["map"]) > 0.995
+
+
+@pytest.mark.parametrize("kind", ["nv12", "rgb"])
+def test_images_of_any_input_hold_what_nv12_can(tmp_path: Path, kind: InputKind) -> None:
+    """Single pixels of saturated colours are left alone where the board feeds RGB."""
+    model, data = NETS["two_images"](tmp_path / "net.onnx"), tmp_path / "data"
+    spec = cut_graph(load_model(model), options("two_images")).spec
+    width, height = spec.preprocess.size_wh
+    noise = np.random.default_rng(0).choice([0, 255], (height, width, 3)).astype(np.uint8)
+    data.mkdir()
+    np.savez(data / "0.npz", left=noise, right=np.full_like(noise, 90))
+    cut_options = options("two_images")
+    work = calibrate(model, data, tmp_path / "work", num=1, input_kind=kind, cut_options=cut_options).yaml_path.parent
+    left, right = (
+        np.fromfile(next((work / "calibration_data" / name).iterdir()), np.float32) for name in ("left", "right")
+    )
+    assert (right == 90).all()
+    assert (np.unique(left).tolist() == [0, 255]) == (kind == "rgb")
