@@ -39,6 +39,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="how the compiler finds its thresholds; default searches",
     )
     parser.add_argument("--max-percentile", type=float, metavar="P", help="with --calibration max, e.g. 0.9999")
+    _add_refinement(parser)
+    add_checkpoint_export(parser)
+    add_seed(parser, "random selection, and of sampling very large sources")
+    add_output(parser, "an empty or new folder", metavar="WORK", required=True)
+    add_json(parser)
+
+
+def _add_refinement(parser: argparse.ArgumentParser) -> None:
+    """What is done to the float graph besides cutting it."""
     parser.add_argument(
         "--bias-correction",
         action="store_true",
@@ -58,10 +67,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="Clips behind convolutions that keep this share of their values, by the positive side (default 0.9999); "
         "compare with edgekit eval --against the stock ONNX, or let edgekit tune choose",
     )
-    add_checkpoint_export(parser)
-    add_seed(parser, "random selection, and of sampling very large sources")
-    add_output(parser, "an empty or new folder", metavar="WORK", required=True)
-    add_json(parser)
 
 
 def add_choice_arguments(parser: argparse.ArgumentParser) -> None:
