@@ -1,9 +1,9 @@
-"""Colours as they come back from NV12, and images that hold none that NV12 cannot.
+"""Chroma subsampling in calibration images: colours as they come back from NV12, limited to 0..255.
 
-The vendor's compiler calibrates a model that the board feeds in NV12 behind its own conversion, there and back, without
-a limit. Four pixels share one chroma, so that along sharp edges of saturated colours the result leaves 0..255, to 1.6
-times as much, and one such edge among all calibration images makes the input's step 1.6 times too coarse. What the
-board's camera sends beyond 255 may saturate: the original model sees no such colours either.
+For a model that the board feeds in NV12 the vendor's compiler converts each calibration image to NV12 and back, and
+clamps nothing. Four pixels share one chroma, so that along sharp edges of saturated colours the result overshoots 255,
+up to 1.6 times, and one such edge among all images makes the input's step 1.6 times too coarse. What a camera sends
+beyond 255 may saturate: the original model sees no such colours either.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import numpy.typing as npt
 from edgekit.bpu import COLOR_RANGES
 from edgekit.ptq.inputs import PtqInput
 
-__all__ = ["RGB_TO_YUV", "YUV_TO_RGB", "clips_to_nv12", "nv12_planes", "within_nv12"]
+__all__ = ["RGB_TO_YUV", "YUV_TO_RGB", "is_limited_to_nv12", "limit_to_nv12", "nv12_planes"]
 
 # ITU-R BT.601, full range, to the digits of the vendor's builds: Y, U - 128, V - 128 of R, G, B, and back.
 RGB_TO_YUV = ((0.299, 0.587, 0.114), (-0.169, -0.331, 0.5), (0.5, -0.419, -0.081))
@@ -24,8 +24,8 @@ NEUTRAL = 128  # chroma of grey
 TOLERANCE = 2  # grey levels beyond 255 that rounding alone brings
 
 
-def clips_to_nv12(item: PtqInput) -> bool:
-    """Return whether an input's calibration images are to hold only what NV12 can.
+def is_limited_to_nv12(item: PtqInput) -> bool:
+    """Return whether the calibration images of an input are limited to what NV12 can represent.
 
     Args:
         item: The input, as the yaml has it.
@@ -54,8 +54,8 @@ def nv12_planes(rgb: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
     return np.stack([luma, *(_shared_by_four(plane) for plane in chroma)])
 
 
-def within_nv12(bgr: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
-    """Give blocks of 2 x 2 pixels their mean colour where NV12 would bring them back brighter than 255.
+def limit_to_nv12(bgr: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+    """Replace blocks of 2 x 2 pixels that come back from NV12 brighter than 255 by their mean colour.
 
     Args:
         bgr: (h, w, 3) uint8.

@@ -12,7 +12,7 @@ from edgekit.calibration.calibration_set import CalibrationSet as CalibrationSet
 from edgekit.calibration.checks import Warned, check_selection
 from edgekit.calibration.heads import heads_of, model_hash, require_channels, write_heads
 from edgekit.calibration.manifest import build_manifest
-from edgekit.calibration.nv12_colors import clips_to_nv12
+from edgekit.calibration.nv12_colors import is_limited_to_nv12
 from edgekit.calibration.refinement import GraphRefinement
 from edgekit.calibration.sample_set import SampleOptions, calibrate_samples, needs_samples
 from edgekit.calibration.select import SELECTIONS, select_images
@@ -192,7 +192,7 @@ def _write_all(
             folder / CALIBRATION_DIR,
             input_spec,
             plan.spec.preprocess,
-            nv12=clips_to_nv12(plan.config.inputs[0]),
+            nv12=is_limited_to_nv12(plan.config.inputs[0]),
             written=work.written,
             on_written=work.note_written,
             progress=progress,

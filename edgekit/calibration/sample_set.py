@@ -16,7 +16,7 @@ from edgekit.artifacts import MANIFEST_NAME
 from edgekit.calibration.calibration_set import CalibrationSet
 from edgekit.calibration.heads import heads_of, model_hash, write_heads
 from edgekit.calibration.manifest import tool_versions
-from edgekit.calibration.nv12_colors import clips_to_nv12
+from edgekit.calibration.nv12_colors import is_limited_to_nv12
 from edgekit.calibration.refinement import GraphRefinement
 from edgekit.calibration.select import Selection
 from edgekit.calibration.work_files import WorkPlan, all_as_recorded, refuse_unexpected_files, write_yaml
@@ -249,7 +249,7 @@ def _write_samples(
         remove_leftovers(folder / name)
     require_space(folder, len(samples) * bytes_each)
     digits = max(3, len(str(len(samples) - 1)))
-    in_nv12 = {item.name for item in plan.config.inputs if clips_to_nv12(item)}
+    in_nv12 = {item.name for item in plan.config.inputs if is_limited_to_nv12(item)}
     for done, sample in enumerate(samples):
         progress("writing calibration data", done, len(samples))
         arrays = sample.read()

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from edgekit.calibration.nv12_colors import within_nv12
+from edgekit.calibration.nv12_colors import limit_to_nv12
 from edgekit.data.image_loader import map_images
 from edgekit.data.image_source import Image
 from edgekit.errors import ImageError, OutputError
@@ -45,11 +45,11 @@ def calibration_bytes(
 ) -> bytes:
     """An image (h, w, 3) uint8 BGR as one calibration sample: little-endian float32 of shape (1, c, H, W).
 
-    With `nv12` it holds only colours that come back from NV12.
+    With `nv12` its colours are limited to what NV12 can represent.
     """
     canvas, _ = letterbox_image(bgr, preprocess)
-    canvas = within_nv12(canvas) if nv12 else canvas
-    return pack_input(canvas, input_spec, preprocess).astype("<f4").tobytes()
+    limited = limit_to_nv12(canvas) if nv12 else canvas
+    return pack_input(limited, input_spec, preprocess).astype("<f4").tobytes()
 
 
 def write_files(

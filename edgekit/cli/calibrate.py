@@ -56,7 +56,7 @@ def _add_refinement(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--round-weights",
         action="store_true",
-        help="round weights to int8 so that their errors make up for one another on the images (GPTQ), biases too",
+        help="round weights to int8 with error compensation on the calibration images (GPTQ); corrects biases, too",
     )
     parser.add_argument(
         "--clips",
@@ -105,7 +105,9 @@ def run(args: argparse.Namespace) -> int:
             max_percentile=args.max_percentile,
             seed=args.seed,
             images_dir=args.images_dir,
-            refinement=Refinement(args.bias_correction, args.round_weights, args.clips),
+            refinement=Refinement(
+                bias_correction=args.bias_correction, round_weights=args.round_weights, clips=args.clips
+            ),
             cut_options=cut_options(args),
             progress=progress,
         )

@@ -29,8 +29,7 @@ class Refinement:
 
     Attributes:
         bias_correction: Whether biases take back what rounding the weights shifts on average.
-        round_weights: Whether weights are rounded so that their errors make up for one another; biases take back the
-            rest.
+        round_weights: Whether weights are rounded with error compensation, which corrects the biases, too.
         clips: Share of all elements that a Clip behind each convolution keeps, by the positive side of its output;
             None for no Clips.
     """
@@ -62,7 +61,7 @@ class Refinement:
             note
             for done, note in (
                 (self.bias_correction, "biases take back what int8 weights shift on average"),
-                (self.round_weights, "weights lie on their int8 grids, so that their errors make up for one another"),
+                (self.round_weights, "weights are rounded to their int8 grids with error compensation"),
                 (self.clips is not None, f"Clips behind convolutions keep {self.clips} of their values"),
             )
             if done

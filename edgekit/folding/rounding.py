@@ -1,4 +1,4 @@
-"""Weights on their int8 grid, rounded so that the errors of one output make up for one another.
+"""Rounding weights to int8 with error compensation, so that the rounding errors of one output cancel on real inputs.
 
 Frantar et al. 2023, "GPTQ: Accurate Post-Training Quantization for Generative Pre-trained Transformers", algorithm 1:
 weights are rounded one input after the other, and what that changes in the output is taken back by the inputs that are
@@ -47,12 +47,12 @@ PORTION_BYTES = 1 << 30  # of covariances that are kept at once
 
 
 def rounded_model(prepared: PreparedModel, *, progress: Progress = silent) -> tuple[onnx.ModelProto, int]:
-    """Return a float graph whose convolutions have weights on the int8 grid, with the least error on real inputs.
+    """Return a float graph whose convolutions have weights on the int8 grid, rounded with error compensation.
 
     The step of each output channel stays: its largest weight keeps its place at the end of the grid, so that a compiler
     that rounds to the nearest finds the same integers. Some convolutions stay as they are: those whose weights the
     compiler does not see as the file has them (a folded normalisation), those on a grid that the model declares,
-    transposed ones, and those with more than `MOST_INPUTS` inputs.
+    transposed ones, those with more than `MOST_INPUTS` inputs per output, and those with weights that are not finite.
 
     Args:
         prepared: The model, with its calibration files.
@@ -80,21 +80,21 @@ def rounded_model(prepared: PreparedModel, *, progress: Progress = silent) -> tu
 
 
 def rounded_weight(weight: Float64Array, covariance: Float64Array) -> Float64Array:
-    """Round the weights of some outputs to their grids.
+    """Round weights to their int8 grids, each taking back the errors of those before it.
 
     Args:
-        weight: (outputs, inputs); a grid's step is its row's largest magnitude over 127.
-        covariance: (inputs, inputs) of what they multiply.
+        weight: (outputs, inputs); the step of a row is its largest magnitude over 127.
+        covariance: (inputs, inputs) of the inputs.
 
     Returns:
-        Their shape; each row has multiples of its step. Its largest weight stays.
+        (outputs, inputs): multiples of each row's step. Its largest weight stays.
     """
     count = len(covariance)
     variances = np.diag(covariance)
     order = np.argsort(-variances, kind="stable")  # what varies most is rounded while most can make up for it
     damped = covariance[np.ix_(order, order)]
     damped[np.diag_indices(count)] += DAMPING * float(variances.mean()) + LEAST_VARIANCE
-    handed_on: Float64Array = np.linalg.cholesky(np.linalg.inv(damped)).T
+    factor: Float64Array = np.linalg.cholesky(np.linalg.inv(damped)).T  # its rows say who takes back how much
     left = weight[:, order]
     peaks, rows = np.abs(left).argmax(axis=1), np.arange(len(left))
     step = np.maximum(np.abs(left[rows, peaks]) / WEIGHT_MAX, np.finfo(np.float64).tiny)
@@ -106,16 +106,19 @@ def rounded_weight(weight: Float64Array, covariance: Float64Array) -> Float64Arr
         for i in range(begin, end):
             nearest = np.clip(np.rint(left[:, i] / step), -WEIGHT_MAX, WEIGHT_MAX)
             integers[:, i] = np.where(peaks == i, largest, nearest)
-            errors[:, i - begin] = (left[:, i] - integers[:, i] * step) / handed_on[i, i]
-            left[:, i:end] -= errors[:, i - begin, None] * handed_on[i, i:end]
-        left[:, end:] -= errors @ handed_on[begin:end, end:]
+            errors[:, i - begin] = (left[:, i] - integers[:, i] * step) / factor[i, i]
+            left[:, i:end] -= errors[:, i - begin, None] * factor[i, i:end]
+        left[:, end:] -= errors @ factor[begin:end, end:]
     result = np.empty_like(integers)
     result[:, order] = integers * step[:, None]
     return result
 
 
 class _Inputs:
-    """A convolution, and what its inputs are like: sums over patches of them, per group."""
+    """A convolution and the covariance of its inputs, as sums over patches per group.
+
+    Deviations from the first image's mean are summed: of inputs that hardly vary nothing else would be left.
+    """
 
     def __init__(self, convolution: Convolution, node: FloatNode) -> None:
         self.convolution, self.node = convolution, node
@@ -132,28 +135,32 @@ class _Inputs:
     def forget(self) -> None:
         """Drop the sums."""
         self._patches = 0
-        self._products, self._sums = np.zeros(0), np.zeros(0)
+        self._products, self._sums, self._centre = np.zeros(0), np.zeros(0), np.zeros(0)
 
     def observe(self, x: Float32Array) -> None:
         """Add patches of one image's input (1, C, H, W), at random positions."""
-        patches = self._cut(x)
+        patches = self._cut(x).astype(np.float64)
         if not self._patches:
             self._products = np.zeros((len(patches), self.count, self.count))
             self._sums = np.zeros((len(patches), self.count))
-        self._products += patches.swapaxes(1, 2) @ patches
-        self._sums += patches.sum(axis=1, dtype=np.float64)
+            self._centre = patches.mean(axis=1, keepdims=True)
+        with np.errstate(over="ignore", invalid="ignore"):  # `rounded` sees what came of it
+            deviations = patches - self._centre
+            self._products += deviations.swapaxes(1, 2) @ deviations
+            self._sums += deviations.sum(axis=1)
         self._patches += patches.shape[1]
 
     def rounded(self) -> tuple[Float32Array, Float32Array]:
         """Return the weight in ONNX's layout and the bias (O,)."""
-        means, bias = self._sums / self._patches, self.convolution.bias
-        first = np.zeros(self.convolution.out_channels) if bias is None else bias
+        first = np.zeros(self.convolution.out_channels) if self.convolution.bias is None else self.convolution.bias
+        if not np.isfinite(self._products).all():  # the float model itself overflows there
+            return self.convolution.weight, np.asarray(first, np.float32)
+        offsets = self._sums / self._patches  # of the means from the centre
         groups, shifts = [], []
-        for rows, products, mean in zip(self._grouped, self._products, means, strict=True):
+        means = self._centre[:, 0] + offsets
+        for rows, products, offset, mean in zip(self._grouped, self._products, offsets, means, strict=True):
             weight = rows.reshape(len(rows), -1).astype(np.float64)
-            if not np.isfinite(products).all():  # the float model itself overflows there
-                return self.convolution.weight, np.asarray(first, np.float32)
-            rounded = rounded_weight(weight, products / self._patches - np.outer(mean, mean))
+            rounded = rounded_weight(weight, products / self._patches - np.outer(offset, offset))
             groups.append(rounded.reshape(rows.shape))
             shifts.append((weight - rounded) @ mean)
         result = from_groups(np.stack(groups), transposed=False)
@@ -185,7 +192,8 @@ def _roundable(model: onnx.ModelProto, graph: FloatGraph) -> list[_Inputs]:
             continue
         weight = graph.constants[node.inputs[1]]
         is_free = graph.declared.grid(node.inputs[1], weight, axis=0) is None
-        if is_free and weight[0].size <= MOST_INPUTS and np.array_equal(weight, convolution.weight):
+        is_usual = weight[0].size <= MOST_INPUTS and np.isfinite(weight).all()
+        if is_free and is_usual and np.array_equal(weight, convolution.weight):
             result.append(_Inputs(convolution, node))
     return result
 

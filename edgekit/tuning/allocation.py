@@ -35,8 +35,8 @@ def allocate_bits(context: SearchContext, state: SearchState) -> SearchState:
     """Promote what takes away most of the loss per millisecond, until the time that it may cost is spent.
 
     Learned weights and biases make up for what int8 does; with less left of that, less of them is better: each level is
-    measured with all, half and nothing of what was learned of them, then with the model's own weights rounded so that
-    their errors make up for one another. Bounds stay.
+    measured with all, half and nothing of what was learned of them, then with the model's own weights rounded with
+    error compensation. Bounds stay.
 
     Args:
         context: What is searched with.

@@ -75,7 +75,7 @@ def attribute_loss(context: SearchContext, candidate: Candidate) -> Attribution:
         candidate: The candidate.
 
     Returns:
-        The parts; they sum up to 1. None where nothing is lost.
+        The parts, which sum up to 1; without any tensor where nothing is lost.
     """
     images = len(context.workspace.learned_images())
     starts = range(0, images, IMAGES_PER_TASK)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from edgekit.folding.clip_bounds import FRACTIONS
@@ -85,7 +85,7 @@ def equalize_layers(context: SearchContext, state: SearchState) -> SearchState:
 
 
 def round_weights(context: SearchContext, state: SearchState) -> SearchState:
-    """Try the float graph with weights on their int8 grids, whose errors make up for one another.
+    """Try the float graph with weights rounded to their int8 grids with error compensation.
 
     Args:
         context: What is searched with.
@@ -96,8 +96,7 @@ def round_weights(context: SearchContext, state: SearchState) -> SearchState:
     """
     candidate = state.incumbent.candidate
     name = f"{ROUNDED}_{candidate.graph}_{candidate.calibration_set}"
-    rounded = write_rounded(context.workspace, candidate, name, progress=context.progress)
-    return keep_graph(context, state, name, f"weights of {rounded} convolutions rounded together") if rounded else state
+    return _try_graph(context, state, name, write_rounded, "weight rounding")
 
 
 def correct_rounding(context: SearchContext, state: SearchState) -> SearchState:
@@ -112,8 +111,15 @@ def correct_rounding(context: SearchContext, state: SearchState) -> SearchState:
     """
     candidate = state.incumbent.candidate
     name = f"{candidate.graph}_{candidate.calibration_set}_corrected"
-    corrected = write_corrected(context.workspace, candidate, name, progress=context.progress)
-    return keep_graph(context, state, name, f"bias correction of {corrected} convolutions") if corrected else state
+    return _try_graph(context, state, name, write_corrected, "bias correction")
+
+
+def _try_graph(
+    context: SearchContext, state: SearchState, name: str, write: Callable[..., int], change: str
+) -> SearchState:
+    """Write another float graph of the incumbent's; keep it where convolutions changed and it is better."""
+    count = write(context.workspace, state.incumbent.candidate, name, progress=context.progress)
+    return keep_graph(context, state, name, f"{change} of {count} convolutions") if count else state
 
 
 def measure_sensitivity(context: SearchContext, state: SearchState) -> SearchState:

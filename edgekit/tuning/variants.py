@@ -55,14 +55,11 @@ def write_corrected(workspace: Workspace, candidate: Candidate, name: str, *, pr
     Returns:
         Number of corrected convolutions; if there is none, nothing is written.
     """
-    model, corrected = corrected_model(candidate_model(workspace, candidate), progress=progress)
-    if corrected:
-        _write(model, workspace.graph_path(name))
-    return corrected
+    return _write_changed(workspace, name, corrected_model(candidate_model(workspace, candidate), progress=progress))
 
 
 def write_rounded(workspace: Workspace, candidate: Candidate, name: str, *, progress: Progress = silent) -> int:
-    """Write a candidate's float graph with weights on their int8 grids, whose errors make up for one another.
+    """Write a candidate's float graph with weights rounded to their int8 grids with error compensation.
 
     Args:
         workspace: The tuning folder.
@@ -73,10 +70,7 @@ def write_rounded(workspace: Workspace, candidate: Candidate, name: str, *, prog
     Returns:
         Number of rounded convolutions; if there is none, nothing is written.
     """
-    model, rounded = rounded_model(candidate_model(workspace, candidate), progress=progress)
-    if rounded:
-        _write(model, workspace.graph_path(name))
-    return rounded
+    return _write_changed(workspace, name, rounded_model(candidate_model(workspace, candidate), progress=progress))
 
 
 def write_biased(workspace: Workspace, candidate: Candidate, shifts: Mapping[str, Any], name: str) -> None:
@@ -108,6 +102,14 @@ def write_blend(workspace: Workspace, calibration_set: str, graph: str, share: f
     """
     original = onnx.load(workspace.model(calibration_set, PLAIN).job.onnx_path)
     _write(blended(original, onnx.load(workspace.graph_path(graph)), share), workspace.graph_path(name))
+
+
+def _write_changed(workspace: Workspace, name: str, changed: tuple[onnx.ModelProto, int]) -> int:
+    """Write a graph in which some convolutions changed; returns their number."""
+    model, count = changed
+    if count:
+        _write(model, workspace.graph_path(name))
+    return count
 
 
 def _write(model: onnx.ModelProto, path: Path) -> None:

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import pytest
 
-from edgekit.calibration.nv12_colors import LARGEST, TOLERANCE, YUV_TO_RGB, nv12_planes, within_nv12
+from edgekit.calibration.nv12_colors import LARGEST, TOLERANCE, YUV_TO_RGB, limit_to_nv12, nv12_planes
 from edgekit.calibration.pipeline import calibrate
 from edgekit.compilation.job import load_job
 from edgekit.sim.compiler.calibration.collect import observe
@@ -34,7 +34,7 @@ def test_a_block_whose_shared_chroma_is_too_bright_gets_its_mean() -> None:
     """White takes the blue pixel's chroma: 255 + 1.7722 * 127. The block beside it is grey and stays."""
     image = np.array([[BLUE, WHITE, GREY, GREY], [WHITE, WHITE, GREY, GREY]], np.uint8)
     assert brightest(image) == pytest.approx(255 + 1.7722 * 127, abs=0.01)
-    changed = within_nv12(image)
+    changed = limit_to_nv12(image)
     assert (changed[:, :2] == (255, 191, 191)).all() and (changed[:, 2:] == GREY).all()
     assert brightest(changed) <= LARGEST + TOLERANCE
     assert (image[0, 0] == BLUE).all()  # the caller's image is left alone
@@ -43,7 +43,7 @@ def test_a_block_whose_shared_chroma_is_too_bright_gets_its_mean() -> None:
 @pytest.mark.parametrize("seed", range(4))
 def test_nothing_comes_back_brighter_than_white(seed: int) -> None:
     image = noise(seed)
-    changed = within_nv12(image)
+    changed = limit_to_nv12(image)
     assert brightest(image) > 400 and brightest(changed) <= LARGEST + TOLERANCE
     blocks = (changed != image).any(axis=2).reshape(16, 2, 24, 2).any(axis=(1, 3))
     kept = ~blocks.repeat(2, axis=0).repeat(2, axis=1)
@@ -53,9 +53,9 @@ def test_nothing_comes_back_brighter_than_white(seed: int) -> None:
 def test_an_image_that_nv12_can_hold_is_the_same_one() -> None:
     coarse = np.random.default_rng(0).integers(60, 200, (3, 4, 3), dtype=np.uint8)
     smooth = cv2.resize(coarse, (48, 32)).astype(np.uint8)
-    assert within_nv12(smooth) is smooth
+    assert limit_to_nv12(smooth) is smooth
     odd = noise(0, (31, 48))
-    assert within_nv12(odd) is odd  # NV12 has no odd sides
+    assert limit_to_nv12(odd) is odd  # NV12 has no odd sides
 
 
 @pytest.mark.parametrize("kind", ["nv12", "yuv444", "rgb"])

@@ -15,7 +15,7 @@ import onnx
 import pytest
 
 from edgekit.calibration import pipeline as calibrating
-from edgekit.calibration.nv12_colors import within_nv12
+from edgekit.calibration.nv12_colors import limit_to_nv12
 from edgekit.calibration.pipeline import calibrate
 from edgekit.cli.main import main
 from edgekit.errors import ConfigError, DataError, EdgekitError, ModelError, OutputError
@@ -149,7 +149,7 @@ def test_the_samples_do_not_depend_on_what_the_board_feeds(
     for whole, limited in zip(files, in_nv12, strict=True):
         rgb, expected = (np.fromfile(file, "<f4").reshape(3, height, width) for file in (whole, limited))
         bgr = np.ascontiguousarray(rgb[::-1].transpose(1, 2, 0).astype(np.uint8))
-        assert np.array_equal(within_nv12(bgr)[..., ::-1].transpose(2, 0, 1), expected)
+        assert np.array_equal(limit_to_nv12(bgr)[..., ::-1].transpose(2, 0, 1), expected)
 
 
 def test_calibration_options_reach_the_yaml(model: Path, images: Path, tmp_path: Path) -> None:

@@ -77,7 +77,7 @@ def test_rounded_weights_lie_on_their_grids_and_are_recorded(material: Path) -> 
         integers = rows / np.abs(rows).max(axis=1, keepdims=True) * 127
         assert np.allclose(integers, np.rint(integers), atol=1e-3), name
     assert json.loads(result.manifest_path.read_text())["request"]["round_weights"] is True
-    assert "weights lie on their int8 grids, so that their errors make up for one another" in result.notes
+    assert "weights are rounded to their int8 grids with error compensation" in result.notes
 
 
 def test_the_same_call_is_known_again_and_another_is_refused(material: Path) -> None:

@@ -1,4 +1,4 @@
-"""Weights rounded so that their errors make up for one another: against a plain reference, and in a compiled graph."""
+"""Rounding with error compensation: against a plain reference, in a compiled graph, on inputs that hardly vary."""
 
 from __future__ import annotations
 
@@ -201,3 +201,33 @@ def test_what_is_too_large_or_overflows_stays(prepared: PreparedModel, monkeypat
         model, count = rounded_model(prepared)
     after = {t.name: numpy_helper.to_array(t) for t in model.graph.initializer}
     assert count > 10 and all(np.array_equal(values, after[name]) for name, values in before.items())
+
+
+@pytest.mark.parametrize("level", [0.0, 200.0, 1e6, -3e4])
+def test_inputs_that_hardly_vary_are_no_trouble(prepared: PreparedModel, level: float) -> None:
+    """A product of such inputs is their level's square to the last digit: only deviations tell them apart."""
+    roundable = rounding._roundable(onnx.load(prepared.job.onnx_path), prepared.graph)
+    inputs = next(one for one in roundable if one.count == one.convolution.in_channels)  # 1 x 1, one group
+    rng = np.random.default_rng(0)
+    for _ in range(3):
+        inputs.observe((level + 1e-3 * rng.normal(size=(1, inputs.count, 20, 20))).astype(np.float32))
+    weight, bias = inputs.rounded()
+    before = inputs.convolution
+    was = np.zeros(len(bias)) if before.bias is None else before.bias.astype(np.float64)
+    shift = (weight.astype(np.float64) - before.weight).sum(axis=(1, 2, 3)) * level
+    assert np.isfinite(weight).all() and np.abs(weight - before.weight).max() < np.abs(before.weight).max()
+    assert np.allclose(bias, was - shift, rtol=1e-4, atol=1e-3)  # the mean of the output stays
+
+
+def test_weights_that_are_not_finite_are_left_alone(prepared: PreparedModel) -> None:
+    model = onnx.load(prepared.job.onnx_path)
+    first = rounding._roundable(model, prepared.graph)[0].node
+    constants = dict(prepared.graph.constants)
+    weight = constants[first.inputs[1]].copy()
+    weight.flat[0] = np.inf
+    for tensor in model.graph.initializer:
+        if tensor.name == first.inputs[1]:
+            tensor.CopyFrom(numpy_helper.from_array(weight, tensor.name))
+    graph = replace(prepared.graph, constants={**constants, first.inputs[1]: weight})
+    names = [inputs.node.name for inputs in rounding._roundable(model, graph)]
+    assert names and first.name not in names
