@@ -282,6 +282,6 @@ def _for_toolchain(cut: onnx.ModelProto, *, keep_softmax: bool) -> tuple[onnx.Mo
     if opset_of(lowered) != opset_of(cut):
         rewritten.append(f"opset {opset_of(cut)} to {opset_of(lowered)}")
     if not keep_softmax:
-        lowered, names = rewrite_softmax(lowered, ranks)
+        lowered, names = rewrite_softmax(lowered, shapes)
         rewritten += [f"Softmax {name} to max, subtract, exp, sum, products" for name in names]
     return lowered, tuple(rewritten)

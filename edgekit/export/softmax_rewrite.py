@@ -5,17 +5,20 @@ vendor's samples write it. The values are the same up to rounding.
 
 In front of a product with values the division is split: a query that looks at one place has shares near 1, one that
 looks everywhere has shares of 1/400, which int8 rounds to nothing beside the other's. Divided by the root of the sum
-alone they are of like size; the product is divided by the root once more.
+alone they are of like size; the product is divided by the root once more. The sum is a convolution with ones there: in
+8 bits it is a third off where a query looks at two places and others at hundreds, and of a convolution's result the BPU
+can keep 16.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import onnx
-from onnx import helper
+from onnx import helper, numpy_helper
 
 from edgekit.graph.onnx_graph import attributes
 
@@ -43,10 +46,12 @@ class AttentionProduct:
     queries_last: bool
 
 
-def rewrite_softmax(model: onnx.ModelProto, ranks: dict[str, int]) -> tuple[onnx.ModelProto, tuple[str, ...]]:
+def rewrite_softmax(
+    model: onnx.ModelProto, shapes: Mapping[str, Sequence[int]]
+) -> tuple[onnx.ModelProto, tuple[str, ...]]:
     """A copy with every Softmax over the last axis of rank 3 or 4 rewritten, and the names of those rewritten.
 
-    `ranks`: the rank of each Softmax node's input, by tensor name. Other Softmax nodes stay.
+    `shapes`: the shape of each Softmax node's input, by tensor name. Other Softmax nodes stay.
     """
     rewritten = onnx.ModelProto()
     rewritten.CopyFrom(model)
@@ -54,7 +59,8 @@ def rewrite_softmax(model: onnx.ModelProto, ranks: dict[str, int]) -> tuple[onnx
     done = []
     scaled: dict[str, tuple[str, bool]] = {}  # product -> the inverse root, and whether queries are its last axis
     for node in model.graph.node:
-        rank = ranks.get(node.input[0], 0) if node.op_type == "Softmax" else 0
+        shape = shapes.get(node.input[0], ()) if node.op_type == "Softmax" else ()
+        rank = len(shape)
         if rank in TO_CHANNELS and attributes(node).get("axis", -1) in (-1, rank - 1):
             product = attention_product(model, node) if rank == len(SWAPPED) else None
             if product is not None and product.node.output[0] in scaled:  # the values are shares themselves
@@ -63,7 +69,9 @@ def rewrite_softmax(model: onnx.ModelProto, ranks: dict[str, int]) -> tuple[onnx
             if product is None:
                 steps += _division(node, BACK[rank])
             else:
-                steps += _division_by_root(node, BACK[rank])
+                ones = numpy_helper.from_array(np.ones((1, shape[-1], 1, 1), np.float32), f"{node.output[0]}_ones")
+                rewritten.graph.initializer.append(ones)
+                steps += _division_by_root(node, BACK[rank], ones.name)
                 scaled[product.node.output[0]] = (f"{node.output[0]}_inverse_root", product.queries_last)
             rewritten.graph.node.extend(steps)
             done.append(node.name or node.output[0])
@@ -104,28 +112,30 @@ def name_last_axis(model: onnx.ModelProto, ranks: dict[str, int]) -> onnx.ModelP
 
 
 def _shared_steps(node: onnx.NodeProto, forth: Sequence[int]) -> list[onnx.NodeProto]:
-    """exp(x - max) along the channels, and its sum."""
+    """exp(x - max) along the channels."""
     x, y = node.input[0], node.output[0]
     return [
         _step(node, "Transpose", [x], f"{y}_channels", perm=forth),
         _step(node, "ReduceMax", [f"{y}_channels"], f"{y}_max", axes=[CHANNEL], keepdims=1),
         _step(node, "Sub", [f"{y}_channels", f"{y}_max"], f"{y}_shifted"),
         _step(node, "Exp", [f"{y}_shifted"], f"{y}_exp"),
-        _step(node, "ReduceSum", [f"{y}_exp"], f"{y}_sum", axes=[CHANNEL], keepdims=1),
     ]
 
 
 def _division(node: onnx.NodeProto, back: Sequence[int]) -> list[onnx.NodeProto]:
     y = node.output[0]
     return [
+        _step(node, "ReduceSum", [f"{y}_exp"], f"{y}_sum", axes=[CHANNEL], keepdims=1),
         _step(node, "Div", [f"{y}_exp", f"{y}_sum"], f"{y}_shares"),
         helper.make_node("Transpose", [f"{y}_shares"], [y], f"{_stem(node)}/back", perm=back),
     ]
 
 
-def _division_by_root(node: onnx.NodeProto, back: Sequence[int]) -> list[onnx.NodeProto]:
+def _division_by_root(node: onnx.NodeProto, back: Sequence[int], ones: str) -> list[onnx.NodeProto]:
+    """Products with one over the root of the sum; `ones` are the weights of the sum."""
     y = node.output[0]
     return [
+        _step(node, "Conv", [f"{y}_exp", ones], f"{y}_sum", kernel_shape=[1, 1]),
         _step(node, "Sqrt", [f"{y}_sum"], f"{y}_root"),
         _step(node, "Reciprocal", [f"{y}_root"], f"{y}_inverse_root"),
         _step(node, "Mul", [f"{y}_exp", f"{y}_inverse_root"], f"{y}_shares"),

@@ -1,4 +1,4 @@
-"""Clips behind convolutions: a threshold of our choice, written where the compiler reads thresholds from."""
+"""Clips behind convolutions and differences: thresholds of our choice, where the compiler reads thresholds from."""
 
 from __future__ import annotations
 
@@ -12,25 +12,26 @@ from edgekit.errors import ConfigError, ModelError
 from edgekit.folding.convolution import add_initializer, tensor_names
 from edgekit.graph.onnx_graph import GraphIndex, index_graph
 
+BOUNDED = ("Conv", "Sub")  # operations whose threshold both compilers take from a Clip behind them
 CLIP_WITH_INPUTS = 11  # the opset since which Clip takes its bounds as inputs
 
 
 def clip_outputs(model: onnx.ModelProto, bounds: Mapping[str, float]) -> onnx.ModelProto:
-    """Return a copy of a model with the outputs of some Convs held within -bound .. bound.
+    """Return a copy of a model with the outputs of some Convs or Subs held within -bound .. bound.
 
     The clipped tensor takes the name, so that every reader (Sigmoid and Mul of a swish both) gets it; the
-    Conv writes `<tensor>_unclipped`. The compiler takes this form, bounds as scalar float32 initializers, into the
-    convolution's own threshold.
+    node writes `<tensor>_unclipped`. The compiler takes this form, bounds as scalar float32 initializers, into the
+    node's own threshold.
 
     Args:
         model: A float model.
-        bounds: Output tensor of a Conv -> bound.
+        bounds: Output tensor of a Conv or Sub -> bound.
 
     Returns:
         The copy.
 
     Raises:
-        ConfigError: For a graph output, a tensor that no Conv makes, and a bound that is not a positive finite float32.
+        ConfigError: For a graph output, a tensor that neither makes, and a bound that is not a positive finite float32.
         ModelError: For an opset below 11.
     """
     opset = max((o.version for o in model.opset_import if o.domain in ("", "ai.onnx")), default=0)
@@ -73,10 +74,10 @@ def _clip(model: onnx.ModelProto, node: onnx.NodeProto, bound: float, taken: set
 def _check(index: GraphIndex, name: str, bound: float) -> None:
     node = index.producers.get(name)
     made_by = "nothing" if node is None else node.op_type
-    if made_by != "Conv":
+    if made_by not in BOUNDED:
         raise ConfigError(
-            f"bound of {name!r}: made by {made_by}, expected a Conv",
-            hint="name the Conv's own output, in the model as it was cut",
+            f"bound of {name!r}: made by {made_by}, expected a Conv or Sub",
+            hint="name the node's own output, in the model as it was cut",
         )
     if name in index.output_names:
         raise ConfigError(

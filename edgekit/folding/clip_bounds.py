@@ -3,16 +3,21 @@
 A SiLU maps everything below about -4 to nearly nothing. An int8 range that covers the negative side spends its steps on
 values that the activation throws away, so the range is taken from the positive side alone and written as a Clip behind
 the convolution, which both compilers absorb into the convolution's own scale.
+
+The exponential of attention is flat in the same way: of a difference from the maximum below -5.5 int8 keeps nothing,
+while the differences reach down to -30.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from edgekit.graph.float_graph import FloatGraph, FloatNode
+from edgekit.bpu import INT_MAX
+from edgekit.graph.float_graph import SPLIT_SOFTMAX, FloatGraph, FloatNode
 from edgekit.sim.compiler.calibration.histogram import Histogram
 from edgekit.sim.compiler.calibration.thresholds import percentile_threshold
 from edgekit.sim.compiler.emit.lut import Function, table_function
@@ -25,31 +30,40 @@ if TYPE_CHECKING:
 
 FLAT_BELOW_ZERO = ("swish", "hard_swish", "softplus", "elu")  # table functions that are nearly constant below -4
 FLAT_FROM = 4.0  # a bound is not smaller: the activation's negative lobe stays inside the range
+EXP_FROM = math.log(2 * INT_MAX[8])  # differences further below the maximum have exponentials that round to 0
 FRACTIONS = (1.0, 0.99999, 0.9999, 0.9995)  # percentiles of the positive side that are tried for all at once
 GRID = 4001  # points between -bound and bound at which a function is looked at
 BISECTIONS = 40  # of the range in which a function is inverted
 
 
 def boundable(graph: FloatGraph, plan: ScalePlan) -> dict[str, str]:
-    """Return the convolution outputs whose range only has to cover the positive side.
+    """Return the tensors of whose range a part is thrown away by the function behind them.
 
     Args:
         graph: The simplified float graph.
         plan: Which tensors share a scale.
 
     Returns:
-        Output tensor of a convolution -> output tensor of the activation that alone reads it. Convolutions whose scale
-        is shared, or that a Clip bounds already, are left out.
+        Output tensor of a convolution -> output tensor of the activation that alone reads it; and the differences from
+        the maximum -> their exponential, in attention whose division is split. Tensors whose scale is shared, or that a
+        Clip bounds already, are left out.
     """
     readers = graph.consumers()
     result: dict[str, str] = {}
     for node in graph.nodes:
         behind = readers.get(node.output, [])
-        if node.op != "Conv" or "clip" in node.attrs or [reader.op for reader in behind] != ["Table"]:
+        if "clip" in node.attrs or [reader.op for reader in behind] != ["Table"]:
             continue
-        if plan.source.get(node.output) == node.output and behind[0].attrs["function"] in FLAT_BELOW_ZERO:
+        function = behind[0].attrs["function"]
+        flat = function in FLAT_BELOW_ZERO if node.op == "Conv" else _is_difference(node) and function == "exp"
+        if flat and plan.source.get(node.output) == node.output:
             result[node.output] = behind[0].output
     return result
+
+
+def _is_difference(node: FloatNode) -> bool:
+    """Whether it subtracts the maximum, in attention whose division is split."""
+    return node.op == "Sub" and SPLIT_SOFTMAX in node.attrs
 
 
 def positive_bounds(
@@ -58,7 +72,8 @@ def positive_bounds(
     """Return a bound per convolution: the percentile of its positive side, wide enough for the negative lobe.
 
     The activation grows with its input and its negative lobe is small, so that a percentile of what it gives is the
-    image of the same percentile of what it reads: the statistics of a usual calibration are enough.
+    image of the same percentile of what it reads: the statistics of a usual calibration are enough. Differences from a
+    maximum are bounded by what their exponential shows in int8, whatever the fraction.
 
     Args:
         histograms: Histograms of |x|, of the convolutions' outputs and of the activations behind them.
@@ -67,15 +82,18 @@ def positive_bounds(
         fraction: The share of all elements that the bound covers, in 0..1.
 
     Returns:
-        Convolution output -> bound above zero. Tensors that never leave -bound .. bound are left out: a Clip would do
+        Tensor -> bound above zero. Tensors that never leave -bound .. bound are left out: a Clip would do
         nothing.
     """
     producers = graph.producers()
     bounds: dict[str, float] = {}
     for tensor, activated in boundable(graph, plan).items():
         largest = histograms[tensor].largest
-        image = percentile_threshold(histograms[activated], fraction=fraction)
-        bound = max(_inverse(table_function(producers[activated]), image, largest), FLAT_FROM)
+        if _is_difference(producers[tensor]):
+            bound = EXP_FROM
+        else:
+            image = percentile_threshold(histograms[activated], fraction=fraction)
+            bound = max(_inverse(table_function(producers[activated]), image, largest), FLAT_FROM)
         if bound < largest:
             bounds[tensor] = bound
     return bounds

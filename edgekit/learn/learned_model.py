@@ -22,13 +22,15 @@ def learnable_convolutions(model: onnx.ModelProto, graph: FloatGraph) -> frozens
     Args:
         model: The cut model.
         graph: The same, simplified; convolutions that it made or changed (a folded normalisation, an average) are not
-            learned.
+            learned, nor are those that only sum up, for a Softmax.
     """
-    written = _convolutions(model)
+    written, readers = _convolutions(model), graph.consumers()
     names = []
     for node in graph.nodes:
         convolution = written.get(node.name)
         if convolution is None or node.op != convolution.node.op_type:
+            continue
+        if any(reader.is_softmax_step for reader in readers.get(node.output, [])):
             continue
         if np.array_equal(graph.constants[node.inputs[1]], convolution.weight):
             names.append(node.name)

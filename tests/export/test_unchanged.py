@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 import numpy as np
 import onnx
 import pytest
@@ -48,8 +50,8 @@ def test_a_well_conditioned_graph_is_told_nothing() -> None:
 def test_a_wrong_softmax_is_refused_however_much_the_graph_amplifies(
     gain: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def wrong(model: onnx.ModelProto, ranks: dict[str, int]) -> tuple[onnx.ModelProto, tuple[str, ...]]:
-        rewritten, names = rewrite_softmax(model, ranks)
+    def wrong(model: onnx.ModelProto, shapes: Mapping[str, Sequence[int]]) -> tuple[onnx.ModelProto, tuple[str, ...]]:
+        rewritten, names = rewrite_softmax(model, shapes)
         weight = numpy_helper.from_array(np.float32(1.5), "a_little_more")
         rewritten.graph.initializer.append(weight)
         for node in rewritten.graph.node:

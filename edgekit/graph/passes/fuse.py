@@ -117,8 +117,8 @@ def _exp_table(node: FloatNode) -> FloatNode:
 def _split_steps(root: FloatNode, producers: dict[str, FloatNode], consumers: dict[str, list[FloatNode]]) -> list[str]:
     """Names of the steps around the inverse root of a sum of exponentials, and of the products with it; else []."""
     total = producers.get(root.inputs[0])
-    exp = producers.get(total.inputs[0]) if total is not None and total.op == "ReduceSum" else None
-    subtract = producers.get(exp.inputs[0]) if exp is not None and exp.op == "Exp" else None
+    exp = producers.get(total.inputs[0]) if total is not None and total.op in ("ReduceSum", "Conv") else None
+    subtract = _behind_clip(exp.inputs[0], producers) if exp is not None and exp.op == "Exp" else None
     if total is None or exp is None or subtract is None or subtract.op != "Sub":
         return []
     peak = producers.get(subtract.inputs[1])
@@ -130,6 +130,12 @@ def _split_steps(root: FloatNode, producers: dict[str, FloatNode], consumers: di
             readers += consumers.get(reader.output, [])
     products = [node.name for node in readers if node.op == "Mul"]
     return [root.name, total.name, exp.name, subtract.name, peak.name, *products]
+
+
+def _behind_clip(tensor: str, producers: dict[str, FloatNode]) -> FloatNode | None:
+    """What makes the tensor, or what a Clip that makes it bounds."""
+    node = producers.get(tensor)
+    return producers.get(node.inputs[0]) if node is not None and node.op == "Clip" else node
 
 
 def lower_softmax(graph: FloatGraph) -> FloatGraph:

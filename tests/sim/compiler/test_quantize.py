@@ -1,6 +1,7 @@
 """Each operation as integers against the float model: errors within a few steps of the output."""
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +9,7 @@ import onnx
 import pytest
 
 from edgekit.errors import ModelError
+from edgekit.folding.clip import clip_outputs
 from edgekit.graph.float_graph import SOFTMAX, SPLIT_SOFTMAX, read_float_graph
 from edgekit.graph.passes.fuse import fuse_softmax
 from edgekit.graph.pipeline import simplify
@@ -197,11 +199,12 @@ def test_a_softmax_runs_in_integers_step_by_step(tmp_path: Path) -> None:
     assert result.steps_off() < 8 and np.corrcoef(found.ravel(), truth.ravel())[0, 1] > 0.999
 
 
-def _scores_and_values(m: FloatModel) -> tuple[str, str]:
-    """Scores of 12 queries over 24 keys, steep ones and flat ones, and 12 values per key."""
-    maps = [m.node("Reshape", [m.conv("images", 3, 3), m.constant(np.array([1, 1, 12, 24]))]) for _ in range(2)]
+def _scores_and_values(m: FloatModel, keys: int = 24) -> tuple[str, str]:
+    """Scores of 12 queries over 24 keys, steep ones and flat ones, and 12 values per key; of fewer over more keys."""
+    shape = np.array([1, 1, 288 // keys, keys])
+    maps = [m.node("Reshape", [m.conv("images", 3, 3), m.constant(shape)]) for _ in range(2)]
     steepness = m.conv("images", 3, 3)
-    steep = m.node("Reshape", [m.node("Mul", [steepness, steepness]), m.constant(np.array([1, 1, 12, 24]))])
+    steep = m.node("Reshape", [m.node("Mul", [steepness, steepness]), m.constant(shape)])
     return m.node("Mul", [m.node("Mul", [maps[0], steep]), m.constant(np.float32(8))]), maps[1]
 
 
@@ -211,12 +214,13 @@ def _weighted(m: FloatModel) -> None:
     m.head(m.node("MatMul", [values, shares]))
 
 
-def _split_weighted(m: FloatModel) -> None:
+def _split_weighted(m: FloatModel, keys: int = 24) -> None:
     """The same with the division split, as `edgekit cut` writes it."""
-    scores, values = _scores_and_values(m)
+    scores, values = _scores_and_values(m, keys)
     forth = m.node("Transpose", [scores], perm=[0, 3, 1, 2])
-    exp = m.node("Exp", [m.node("Sub", [forth, m.node("ReduceMax", [forth], axes=[1], keepdims=1)])])
-    inverse = m.node("Reciprocal", [m.node("Sqrt", [m.node("ReduceSum", [exp], axes=[1], keepdims=1)])], "inverse")
+    exp = m.node("Exp", [m.node("Sub", [forth, m.node("ReduceMax", [forth], axes=[1], keepdims=1)], "shifted")])
+    total = m.node("Conv", [exp, m.constant(np.ones((1, keys, 1, 1), np.float32))], "sum", kernel_shape=[1, 1])
+    inverse = m.node("Reciprocal", [m.node("Sqrt", [total])], "inverse")
     back = m.node("Transpose", [m.node("Mul", [exp, inverse])], perm=[0, 2, 3, 1])
     product = m.node("MatMul", [values, m.node("Transpose", [back], perm=[0, 1, 3, 2])])
     queries = m.node("Transpose", [inverse], perm=[0, 3, 2, 1])
@@ -244,10 +248,37 @@ def test_the_steps_of_a_split_softmax_are_marked(tmp_path: Path) -> None:
     assert marked == {"inverse"}
     assert {node.attrs.get("function") for node in graph.nodes if node.op == "Table"} == {"exp", "rsqrt"}
     steps = [node for node in graph.nodes if node.is_softmax_step]
-    assert sorted(node.op for node in steps) == ["Mul", "Mul", "ReduceMax", "ReduceSum", "Sub", "Table", "Table"]
+    assert sorted(node.op for node in steps) == ["Conv", "Mul", "Mul", "ReduceMax", "Sub", "Table", "Table"]
     groups = precision_groups(graph, plan_scales(graph))
     inside = {name for node in steps for name in node.outputs}
-    assert not inside & frozenset().union(*(group.tensors for group in groups))
+    total = next(node.output for node in steps if node.op == "Conv")
+    assert inside & frozenset().union(*(group.tensors for group in groups)) == {total}
+    assert frozenset({total}) in {group.tensors for group in groups}
+
+
+def test_a_clip_in_attention_hides_no_softmax(tmp_path: Path) -> None:
+    m = FloatModel()
+    _split_weighted(m)
+    plain = simplify(read_float_graph(m.save(tmp_path / "m.onnx")))
+    shifted = next(node.output for node in plain.nodes if node.name == "shifted")
+    onnx.save(clip_outputs(onnx.load(tmp_path / "m.onnx"), {shifted: 5.0}), tmp_path / "clipped.onnx")
+    clipped = simplify(read_float_graph(tmp_path / "clipped.onnx"))
+    assert [(n.name, n.op) for n in clipped.nodes if n.is_softmax_step] == [
+        (n.name, n.op) for n in plain.nodes if n.is_softmax_step
+    ]
+
+
+def test_the_sum_of_attention_in_16_bits_loses_less(tmp_path: Path) -> None:
+    squares = np.zeros(2)
+    for seed in range(4):
+        wide, narrow = (
+            compare(tmp_path / "m.onnx", partial(_split_weighted, keys=96), seed=seed, node_info=info)
+            for info in ({"sum": {"ON": "BPU", "OutputType": "int16"}}, {})
+        )
+        squares += [np.mean((r.truth["output_0"] - r.found["output_0"]) ** 2) for r in (wide, narrow)]
+        assert wide.ops.count("HzLut2Layer") == 1 and "HzLut2Layer" not in narrow.ops
+    print(squares)
+    assert squares[0] < squares[1]
 
 
 def test_an_inverse_root_elsewhere_is_a_table_alone(tmp_path: Path) -> None:
