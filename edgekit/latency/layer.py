@@ -84,10 +84,10 @@ class Layer:
         return self.group > 1 and self.inputs[0].nhwc[3] == self.group
 
     def with_bits(self, int16: frozenset[str]) -> Layer:
-        """The same layer with the maps named in `int16` in 16 bits; 32-bit results stay as they are."""
+        """The same layer with the maps named in `int16` in 16 bits, accumulators that leave the BPU too."""
 
         def widened(maps: Sequence[FeatureMap]) -> tuple[FeatureMap, ...]:
-            return tuple(replace(m, bits=16) if m.name in int16 and m.bits == 8 else m for m in maps)
+            return tuple(replace(m, bits=16) if m.name in int16 else m for m in maps)
 
         return replace(self, inputs=widened(self.inputs), outputs=widened(self.outputs))
 

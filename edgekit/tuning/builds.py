@@ -153,8 +153,8 @@ def clippable_tensors(model: PreparedModel) -> frozenset[str]:
         model: A prepared model.
 
     Returns:
-        Outputs of convolutions with a scale of their own that a table alone reads, and that the model declares no
-        threshold for.
+        Outputs of convolutions with a scale of their own that a table alone reads, none of a Softmax's, and that the
+        model declares no threshold for.
     """
     readers, declared = model.graph.consumers(), declared_thresholds(model.graph.declared, model.plan)
     return frozenset(
@@ -163,6 +163,7 @@ def clippable_tensors(model: PreparedModel) -> frozenset[str]:
         if node.op == "Conv"
         and model.plan.source.get(node.output) == node.output
         and [reader.op for reader in readers.get(node.output, [])] == ["Table"]
+        and not readers[node.output][0].is_softmax_step
         and node.output not in declared
     )
 

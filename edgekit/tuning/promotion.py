@@ -103,12 +103,12 @@ def _prefixes(context: SearchContext, state: SearchState) -> list[Candidate]:
     """Return candidates with the most sensitive points in int16: by their loss alone, and by that per cost.
 
     int16 needs no saturation, which costs most at the objects: the convolutions left in int8 are clipped instead, as
-    long as nothing is in int16 yet.
+    long as nothing but outputs is in int16 yet.
     """
     by_gain = sorted(state.points, key=lambda p: (-(p.loss_alone**2) / (p.extra_cost + SMALL_COST), p.node))
     incumbent = state.incumbent.candidate
     bases = [incumbent]
-    if not incumbent.int16:
+    if context.outputs.issuperset(incumbent.int16):
         bases += [clipped_at(context, incumbent, percentile) for percentile in context.plan.percentiles]
     candidates: dict[Candidate, None] = {}
     for base in bases:

@@ -14,6 +14,7 @@ from edgekit.errors import OutputError
 from edgekit.evaluation.bootstrap import RESAMPLES
 from edgekit.files import is_folder, sha256_file, write_json
 from edgekit.progress import Progress, silent
+from edgekit.sim.compiler.mixed_precision import shortenable_outputs
 from edgekit.tuning.allocation import learned_share
 from edgekit.tuning.candidate import PLAIN
 from edgekit.tuning.learning import is_learned, learning_notes, learning_report, stages_with_learning
@@ -123,7 +124,8 @@ def _about(prepared: Prepared, options: TuneOptions) -> Mapping[str, Any]:
 def _context(prepared: Prepared, runner: MemoizedRunner, options: TuneOptions, progress: Progress) -> SearchContext:
     workspace, default = prepared.workspace, prepared.calibration_sets[0]
     int8 = compile_model(workspace.yaml(default), toolchain="sim", progress=progress)
-    price = make_price(options.march, int8.quantized_path, workspace.model(default, PLAIN).graph)
+    graph = workspace.model(default, PLAIN).graph
+    price = make_price(options.march, int8.quantized_path, graph)
     most = most_share(price, max_extra_cost=options.max_extra_cost, max_extra_ms=options.max_extra_ms, fps=options.fps)
     max_extra_cost = most if options.allows_int16 else NO_INT16
     return SearchContext(
@@ -136,6 +138,7 @@ def _context(prepared: Prepared, runner: MemoizedRunner, options: TuneOptions, p
         calibration_sets=prepared.calibration_sets,
         choices=prepared.choices,
         images=prepared.images,
+        outputs=shortenable_outputs(graph) if options.allows_int16 else frozenset(),
         progress=progress,
     )
 

@@ -62,6 +62,7 @@ class SearchContext:
         untuned: The untuned default.
         calibration_sets: Names of the calibration sets, the default first.
         choices: Tensors that can be promoted to int16 together.
+        outputs: Outputs with 32 bits that can have 16.
         images: Number of images to measure on.
         progress: Called with stage, done and total.
     """
@@ -75,6 +76,7 @@ class SearchContext:
     calibration_sets: tuple[str, ...]
     choices: tuple[PrecisionGroup, ...]
     images: int
+    outputs: frozenset[str] = frozenset()
     progress: Progress = silent
 
     @property

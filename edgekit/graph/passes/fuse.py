@@ -116,7 +116,7 @@ def _exp_table(node: FloatNode) -> FloatNode:
 
 def _split_steps(root: FloatNode, producers: dict[str, FloatNode], consumers: dict[str, list[FloatNode]]) -> list[str]:
     """Names of the steps around the inverse root of a sum of exponentials, and of the products with it; else []."""
-    total = producers.get(root.inputs[0])
+    total = _behind_clip(root.inputs[0], producers)
     exp = producers.get(total.inputs[0]) if total is not None and total.op in ("ReduceSum", "Conv") else None
     subtract = _behind_clip(exp.inputs[0], producers) if exp is not None and exp.op == "Exp" else None
     if total is None or exp is None or subtract is None or subtract.op != "Sub":

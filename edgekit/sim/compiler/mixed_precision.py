@@ -63,6 +63,16 @@ def int16_outputs(graph: FloatGraph) -> frozenset[str]:
     return frozenset(tensors)
 
 
+def shortenable_outputs(graph: FloatGraph) -> frozenset[str]:
+    """The outputs that leave the BPU as 32-bit accumulators and can leave it in 16 bits, half the bytes."""
+    rules, tensors = PrecisionRules(graph), set[str]()
+    for tensor in sorted(accumulator_outputs(graph)):
+        together = rules.closure([tensor])
+        if not any(rules.why_not_int16(name) or rules.fused_reason(name) for name in together):
+            tensors |= together
+    return frozenset(tensors)
+
+
 def int16_everywhere(graph: FloatGraph) -> frozenset[str]:
     """What `optimization: set_all_nodes_int16` makes wide: all but the surroundings of the BPU's int8 operations."""
     rules = PrecisionRules(graph)
