@@ -47,7 +47,7 @@ def allocate_bits(context: SearchContext, state: SearchState) -> SearchState:
     """
     free, tried = state.incumbent, dict[Candidate, str]()
     for base, weights in _bases(context, free.candidate).items():
-        parts = attribute_loss(context, base)
+        parts = attribute_loss(context, base.without_int16(context.outputs))  # outputs' own rounding is nothing
         if base == free.candidate:
             state = replace(state, points=_points(context, state, parts))
         for candidate in _levels(context, base, parts):

@@ -53,6 +53,10 @@ class Candidate:
         """Return the candidate with `tensors` in 16 bits, too."""
         return replace(self, int16=tuple(sorted({*self.int16, *tensors})))
 
+    def without_int16(self, tensors: Collection[str]) -> Candidate:
+        """Return the candidate with `tensors` in 8 bits, or as accumulators."""
+        return replace(self, int16=tuple(name for name in self.int16 if name not in tensors))
+
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON values: its identity."""
         return {
