@@ -23,7 +23,7 @@ from edgekit.sim.compiler.calibration.thresholds import percentile_threshold
 from edgekit.sim.compiler.emit.lut import Function, table_function
 from edgekit.sim.compiler.scales import ScalePlan, keeps_scale
 
-__all__ = ["FLAT_BELOW_ZERO", "FRACTIONS", "boundable", "clipped_thresholds", "positive_bounds"]
+__all__ = ["FLAT_BELOW_ZERO", "FRACTIONS", "boundable", "clipped_thresholds", "differences", "positive_bounds"]
 
 if TYPE_CHECKING:
     from edgekit.sim.compiler.calibration.search import Thresholds
@@ -59,6 +59,11 @@ def boundable(graph: FloatGraph, plan: ScalePlan) -> dict[str, str]:
         if flat and plan.source.get(node.output) == node.output:
             result[node.output] = behind[0].output
     return result
+
+
+def differences(graph: FloatGraph) -> frozenset[str]:
+    """Return the differences from a maximum, in attention whose division is split."""
+    return frozenset(node.output for node in graph.nodes if _is_difference(node))
 
 
 def _is_difference(node: FloatNode) -> bool:

@@ -7,6 +7,7 @@ import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from edgekit.folding.clip_bounds import differences
 from edgekit.sim.compiler.mixed_precision import PrecisionGroup
 from edgekit.tuning.attribution import Attribution, attribute_loss
 from edgekit.tuning.builds import candidate_model, effective_clip_ranges, tables_behind
@@ -47,7 +48,7 @@ def allocate_bits(context: SearchContext, state: SearchState) -> SearchState:
     """
     free, tried = state.incumbent, dict[Candidate, str]()
     for base, weights in _bases(context, free.candidate).items():
-        parts = attribute_loss(context, base.without_int16(context.outputs))  # outputs' own rounding is nothing
+        parts = attribute_loss(context, _shared_out(context, base))
         if base == free.candidate:
             state = replace(state, points=_points(context, state, parts))
         for candidate in _levels(context, base, parts):
@@ -103,6 +104,17 @@ def _bases(context: SearchContext, candidate: Candidate) -> dict[Candidate, str]
             bases[rounded] = "bounds alone"
         context.run("calibration sets", [ObserveSet(base.calibration_set, base.graph) for base in bases])
     return bases
+
+
+def _shared_out(context: SearchContext, base: Candidate) -> Candidate:
+    """The candidate as its loss is shared out: without errors that are large and show nothing.
+
+    A gradient times an error says what small errors do. Outputs saturate where they say nothing any more, and so do
+    differences whose exponential is nothing.
+    """
+    hidden = differences(context.graph)
+    clip_ranges = tuple(pair for pair in base.clip_ranges if pair[0] not in hidden)
+    return replace(base.without_int16(context.outputs), clip_ranges=clip_ranges)
 
 
 def _levels(context: SearchContext, base: Candidate, parts: Attribution) -> list[Candidate]:

@@ -37,12 +37,13 @@ def test_depthwise_is_one_channel_per_group() -> None:
     assert depthwise.is_depthwise and not grouped.is_depthwise
 
 
-def test_with_bits_widens_by_name_and_leaves_accumulators() -> None:
+def test_with_bits_gives_maps_16_bits_by_name_accumulators_too() -> None:
     first, second, head, _ = graph_layers(load_graph(two_convs()))
     wide = frozenset({"a", "c"})
     assert first.with_bits(wide).outputs[0].bits == 16 and first.with_bits(wide).bits == 8
     assert second.with_bits(wide).bits == 16
-    assert head.with_bits(wide).outputs[0].bits == 32
+    assert head.with_bits(frozenset({"a"})).outputs[0].bits == 32
+    assert head.with_bits(wide).outputs[0].bits == 16 and head.with_bits(wide).bits == 8
 
 
 @pytest.mark.parametrize(

@@ -15,8 +15,8 @@ def graph_of(bits: int) -> bytes:
     nodes = [
         conv_node("first", "x", "a_quantized", (64, 64), kernel=3, bits=bits),
         conv_node("second", "a_quantized", "b_quantized", (64, 64), kernel=3),
-        conv_node("head", "b_quantized", "c", (64, 80), bits=32),
-        dequantize_node("c", "out"),
+        conv_node("head", "b_quantized", "c_quantized", (64, 80), bits=32),
+        dequantize_node("c_quantized", "out"),
     ]
     return chain(nodes, (1, 40, 40, 64), ("out", "float32", (1, 40, 40, 80)))
 
@@ -34,6 +34,13 @@ def test_a_wide_tensor_costs_what_its_own_build_would() -> None:
     assert price.milliseconds({"a"}) == pytest.approx(wide.frame_us / 1e3)
     assert price.share({"a"}) == pytest.approx(price.milliseconds(["a"]) / price.base_ms - 1)
     assert price.milliseconds({"a", "b"}) > price.milliseconds({"a"}) > price.base_ms
+
+
+def test_outputs_in_16_bits_shorten_the_frame() -> None:
+    """They are written to memory in half the bytes."""
+    price = WidthPrice(graph_layers(load_graph(graph_of(8))))
+    assert price.share({"c"}) < 0
+    assert price.milliseconds({"a", "c"}) < price.milliseconds({"a"})
 
 
 def test_a_tensor_that_the_graph_has_not_costs_nothing() -> None:

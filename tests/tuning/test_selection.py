@@ -12,7 +12,7 @@ import pytest
 from edgekit.tuning.candidate import Candidate
 from edgekit.tuning.records import SearchStep, Trial
 from edgekit.tuning.search import SearchState
-from edgekit.tuning.selection import CONFIDENCE, is_met, select
+from edgekit.tuning.selection import CONFIDENCE, is_met, select, shorten_outputs
 
 
 def step(cost: float, loss: float = 0.4) -> SearchStep:
@@ -120,3 +120,40 @@ def test_time_is_spent_for_what_surely_disagrees_less_alone() -> None:
 def test_without_agreement_the_least_loss_is_chosen() -> None:
     reports = {cost: {**report(0.97, 0.1), "disagreement_draws": None} for cost in (0.0, 0.2)}
     assert chosen_of(Promotions([step(0.2)], [], reports)) == (0.2, False)
+
+
+@dataclass
+class Outputs:
+    """A context with one output of 32 bits: what it costs and what it loses with 16."""
+
+    cost_in_16_bits: float
+    loss_in_16_bits: float
+    outputs: frozenset[str] = frozenset({"out"})
+
+    def cost(self, candidate: Candidate) -> float:
+        return self.cost_in_16_bits if "out" in candidate.int16 else 0.0
+
+    def measure(self, stage: str, candidates: Sequence[Candidate]) -> list[Candidate]:
+        return list(candidates)
+
+    def step(self, change: str, candidate: Candidate, measured: Candidate, tried: int) -> SearchStep:
+        return SearchStep(
+            change, candidate, 0.05, 0.05, self.loss_in_16_bits, self.loss_in_16_bits, self.cost(measured), tried
+        )
+
+
+@pytest.mark.parametrize(
+    ("context", "is_taken"),
+    [
+        (Outputs(-0.1, 0.4), True),
+        (Outputs(-0.1, 0.4004), True),
+        (Outputs(-0.1, 0.41), False),  # faster, and worse
+        (Outputs(0.0, 0.3), False),  # no faster
+        (Outputs(-0.1, 0.4, frozenset()), False),
+    ],
+)
+def test_outputs_get_16_bits_where_that_saves_time_and_loses_nothing(context: Any, is_taken: bool) -> None:
+    before = SearchState((step(0.0),))
+    after = shorten_outputs(context, before)
+    assert (after.incumbent.candidate.int16 == ("out",)) == is_taken
+    assert is_taken or after is before

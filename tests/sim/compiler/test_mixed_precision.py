@@ -15,6 +15,7 @@ from edgekit.sim.compiler.mixed_precision import (
     int16_tensors,
     node_info_for,
     precision_groups,
+    shortenable_outputs,
 )
 from edgekit.sim.compiler.scales import plan_scales
 from tests.sim.compiler.graphs import FloatModel, compare
@@ -244,6 +245,23 @@ def test_outputs_in_int16_are_no_accumulators(tmp_path: Path) -> None:
     assert plan_scales(graph, int16=int16_outputs(graph)).bits["head_out0"] == 16
     result = compare(tmp_path / "m.onnx", build, node_info={"head": OUTPUT})
     assert result.inner["head_out0"].dtype == np.int16
+
+
+def test_only_accumulators_that_leave_can_be_shortened(tmp_path: Path) -> None:
+    """Not a head that a table makes, whose integers have 16 bits already."""
+
+    def two_heads(m: FloatModel) -> None:
+        x = m.swish(m.conv("images", 3, 8, k=3, name="first"))
+        m.head(m.conv(x, 8, 6, name="raw"))
+        m.head(m.swish(m.conv(x, 8, 4, name="activated")))
+
+    graph = graph_of(tmp_path / "m.onnx", two_heads)
+    shortened = shortenable_outputs(graph)
+    assert {node.name for node in graph.nodes if node.output in shortened} == {"raw"}
+    info = node_info_for(graph, shortened)
+    assert info == {"raw": {"ON": "BPU", "OutputType": "int16"}} and int16_tensors(graph, info) == shortened
+    result = compare(tmp_path / "m.onnx", two_heads, node_info=info)
+    assert result.inner["raw_out0"].dtype == np.int16
 
 
 def test_a_large_bias_keeps_its_weights_apart_in_int16(tmp_path: Path) -> None:
