@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from edgekit.latency.compute import compute_us
-from edgekit.latency.estimate import MEMORY, Estimate, LayerEstimate, inner_cpu_layers
+from edgekit.latency.estimate import MEMORY, Estimate, LayerEstimate, estimate_layers, inner_cpu_layers
 from edgekit.latency.features import unit_of
 from edgekit.latency.layer import FeatureMap, Layer
 from edgekit.latency.parameters import LatencyParameters
@@ -56,6 +56,7 @@ def advise(layers: Sequence[Layer], estimate: Estimate, parameters: LatencyParam
         *_smaller_input(layers, estimate),
         *_attention(by_name, estimate),
         *_sixteen_bits(layers, estimate, parameters),
+        *_outputs(layers, estimate, parameters),
         *_badly_done(estimate, parameters),
         *_cpu_nodes(layers, estimate),
         *_tail(layers, estimate),
@@ -65,11 +66,15 @@ def advise(layers: Sequence[Layer], estimate: Estimate, parameters: LatencyParam
 
 
 def widths_saved(layers: Sequence[Layer], parameters: LatencyParameters) -> dict[str, float]:
-    """Return what each map in 16 bits costs beyond 8: its name and microseconds, most first."""
+    """Return what each map in 16 bits costs beyond 8: its name and microseconds, most first.
+
+    Results of convolutions that leave the BPU are none of them: in place of 16 bits they would have 32.
+    """
     readers: dict[str, list[Layer]] = {}
+    leaving = {layer.outputs[0].name for layer in layers if layer.is_output and layer.op == "Conv"}
     for layer in layers:
         for feature_map in (*layer.inputs, *layer.outputs):
-            if feature_map.bits == 16 and not layer.on_cpu:
+            if feature_map.bits == 16 and not layer.on_cpu and feature_map.name not in leaving:
                 readers.setdefault(feature_map.name, []).append(layer)
     saved = {
         name: sum(
@@ -155,6 +160,23 @@ def _cpu_nodes(layers: Sequence[Layer], estimate: Estimate) -> Iterator[Saving]:
             f"{len(estimate.cpu_nodes)} nodes on the CPU within the BPU's part ({names}), and the copies around them",
             estimate.cpu_us / 1e3,
             SOFTMAX_HINT if kinds == {"Softmax"} else ON_BPU_HINT,
+        )
+
+
+def _outputs(layers: Sequence[Layer], estimate: Estimate, parameters: LatencyParameters) -> Iterator[Saving]:
+    """Accumulators that leave the BPU: 16 bits of each are half the bytes to write."""
+    names = frozenset(
+        layer.outputs[0].name
+        for layer in layers
+        if layer.is_output and not layer.on_cpu and layer.outputs[0].bits == 32
+    )
+    if names:
+        shorter = estimate_layers([layer.with_bits(names) for layer in layers], parameters=parameters)
+        plural = "s" if len(names) > 1 else ""
+        yield Saving(
+            f"{len(names)} output{plural} in 16 bits in place of 32",
+            (estimate.frame_us - shorter.frame_us) / 1e3,
+            "edgekit tune gives them 16 bits where nothing is lost by it",
         )
 
 

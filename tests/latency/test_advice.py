@@ -32,6 +32,17 @@ def test_sixteen_bits_are_named_with_what_they_cost() -> None:
     assert widths_saved(graph_layers(load_graph(two_convs())), PARAMETERS) == {}
 
 
+def test_outputs_with_32_bits_are_named_with_what_16_would_save() -> None:
+    layers = graph_layers(load_graph(two_convs(160)))
+    found = estimate_layers(layers)
+    (outputs,) = (one for one in advise(layers, found, PARAMETERS) if one.what.startswith("1 output in 16 bits"))
+    shorter = [layer.with_bits(frozenset({"c"})) for layer in layers]
+    assert outputs.milliseconds == pytest.approx((found.frame_us - estimate_layers(shorter).frame_us) / 1e3)
+    assert widths_saved(shorter, PARAMETERS) == {}
+    again = advise(shorter, estimate_layers(shorter), PARAMETERS)
+    assert not any("in 16 bits in place of 32" in one.what for one in again)
+
+
 def test_attention_is_named_by_its_block() -> None:
     rows = FeatureMap("q", (1, 2, 64, 400), 8)
     image = FeatureMap("y", (1, 128, 20, 20), 8)
