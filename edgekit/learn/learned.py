@@ -27,7 +27,8 @@ from edgekit.sim.compiler.calibration.histogram import Histogram
 from edgekit.sim.compiler.calibration.search import Thresholds, calibrated, thresholds_by
 from edgekit.sim.compiler.calibration.thresholds import max_threshold
 from edgekit.sim.compiler.log import BuildLog
-from edgekit.sim.compiler.prepared_model import PreparedModel, prepare_model
+from edgekit.sim.compiler.mixed_precision import attention_sums
+from edgekit.sim.compiler.prepared_model import PreparedModel, prepare_model, with_int16
 
 if TYPE_CHECKING:
     from edgekit.evaluation.bootstrap import Interval
@@ -86,7 +87,8 @@ def learn(
     from edgekit.learn.training import train
 
     job = load_job(yaml)
-    prepared = prepare_model(job)
+    untuned = prepare_model(job)
+    prepared = with_int16(untuned, attention_sums(untuned.graph))
     start = _Start(prepared, torch.device("cuda" if torch.cuda.is_available() else "cpu"))
     pool = fill_pool(source.images, job.spec, out / POOL_NAME, seed=seed, progress=progress)
     steps = steps_for(minutes, giga_macs=giga_macs(prepared.graph), held_out=pool.held_out)
@@ -94,6 +96,7 @@ def learn(
         "model": {"name": job.onnx_path.name, "sha256": sha256_file(job.onnx_path)},
         "calibration": [sha256_file(path) for path in job.calibration_files],
         "images": {"source": source.fingerprint(), "learned": pool.learned, "held_out": pool.held_out},
+        "int16": sorted(name for name, bits in prepared.plan.bits.items() if bits == 16),
         "steps": steps,
         "seed": seed,
     }
@@ -108,7 +111,7 @@ def learn(
     state = train(task, about, out / CHECKPOINT_NAME, progress=progress)
     bounds = {name: float(bound.detach()) for name, bound in task.parameters.bounds().items()}
     _save(with_weights(onnx.load(job.onnx_path), task.parameters.learned_weights()), out / LEARNED_NAME)
-    losses = _judge(prepared, start, pool, clips, out, bounds, progress)
+    losses = _judge(untuned, start, pool, clips, out, bounds, progress)
     del task, pool
     (out / POOL_NAME).unlink(missing_ok=True)  # hundreds of megabytes
     report = {**about, **state.to_json()}
@@ -201,7 +204,7 @@ def _best_clips(
 
 
 def _judge(
-    prepared: PreparedModel,
+    untuned: PreparedModel,
     start: _Start,
     pool: ImagePool,
     clips: Mapping[str, float],
@@ -212,9 +215,9 @@ def _judge(
     """The loss of the three builds per held-out image, each calibrated as its own yaml asks."""
     from edgekit.learn.judge import integer_losses
 
-    job = prepared.job
-    untuned = dict(calibrated(prepared, BuildLog(), progress).thresholds)
-    builds: dict[str, tuple[PreparedModel, Mapping[str, float]]] = {UNTUNED: (prepared, untuned)}
+    job = untuned.job
+    thresholds = dict(calibrated(untuned, BuildLog(), progress).thresholds)
+    builds: dict[str, tuple[PreparedModel, Mapping[str, float]]] = {UNTUNED: (untuned, thresholds)}
     builds[CLIPS] = _clipped_build(job, job.onnx_path, clips, out / "clipped.onnx", progress)
     builds[LEARNED] = _clipped_build(job, out / LEARNED_NAME, bounds, out / "learned_clipped.onnx", progress)
     images = pool.images[pool.learned :]
@@ -227,6 +230,7 @@ def _clipped_build(
     """The model with Clips, and the thresholds that a calibration by the largest magnitude finds for it."""
     _save(clip_outputs(onnx.load(model), bounds), path)
     prepared = prepare_model(replace(job, onnx_path=path))
+    prepared = with_int16(prepared, attention_sums(prepared.graph))
     magnitudes = observe(prepared.job, prepared.graph, prepared.plan.observed, progress=progress)
     return prepared, thresholds_by(max_threshold, magnitudes, prepared.plan)
 

@@ -11,6 +11,7 @@ from typing import Any
 from edgekit.data.image_source import ImageSource
 from edgekit.files import atomic_path, is_file, read_json, sha256_file
 from edgekit.ptq.calibrator import Calibrator
+from edgekit.sim.compiler.mixed_precision import attention_sums
 from edgekit.tuning.allocation import allocate_bits
 from edgekit.tuning.candidate import LEARNED, Candidate
 from edgekit.tuning.search import SearchContext, SearchState, Stage
@@ -71,7 +72,8 @@ def learn_weights(
     with atomic_path(workspace.graph_path(name)) as temporary:
         shutil.copyfile(learned.model, temporary)
     clip_ranges = tuple(sorted(learned.bounds.items()))
-    candidate = Candidate(calibration_set, Calibrator("max"), name, clip_ranges)
+    sums = attention_sums(context.graph) if context.targets.max_extra_cost >= 0 else frozenset()
+    candidate = Candidate(calibration_set, Calibrator("max"), name, clip_ranges).with_int16(sums)
     context.run("calibration sets", [ObserveSet(calibration_set, name)])
     measured = context.measure("learned", [candidate])[0]
     return state.kept(context.step(f"learned in {learned.report['done']} steps", candidate, measured, 1))

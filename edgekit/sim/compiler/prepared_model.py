@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -68,6 +68,14 @@ def prepare_model(job: CompileJob) -> PreparedModel:
     plan = plan_scales(graph, int16_tail=job.march in INT16_MARCHES, int16=requested_int16(job, graph))
     quantize(graph, plan, dict.fromkeys(plan.source, 1.0), *inputs)  # a trial: what is refused is refused now
     return PreparedModel(job, graph, plan, inputs)
+
+
+def with_int16(model: PreparedModel, tensors: Collection[str]) -> PreparedModel:
+    """Return the model with more tensors in 16 bits; the same where the BPU has 8 alone."""
+    if not tensors or model.job.march not in INT16_MARCHES:
+        return model
+    present = {name for name, bits in model.plan.bits.items() if bits == 16}
+    return replace(model, plan=plan_scales(model.graph, int16={*present, *tensors}))
 
 
 def requested_int16(job: CompileJob, graph: FloatGraph) -> frozenset[str]:
