@@ -6,10 +6,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from edgekit.compilation.job import load_job
 from edgekit.errors import ConfigError, ModelError
 from edgekit.graph.float_graph import FloatGraph, read_float_graph
 from edgekit.graph.pipeline import simplify
 from edgekit.sim.compiler.mixed_precision import (
+    attention_sums,
     int16_everywhere,
     int16_outputs,
     int16_tensors,
@@ -17,6 +19,7 @@ from edgekit.sim.compiler.mixed_precision import (
     precision_groups,
     shortenable_outputs,
 )
+from edgekit.sim.compiler.prepared_model import prepare_model, with_int16
 from edgekit.sim.compiler.scales import plan_scales
 from tests.sim.compiler.graphs import FloatModel, compare
 from tests.sim.compiler.works import make_work
@@ -303,3 +306,15 @@ def test_a_range_too_small_for_16_bit_inputs_is_raised_and_rescaled(
     assert ("HzRequantize" in result.ops) == raised
     error = np.abs(result.found["output_0"] - result.truth["output_0"]).max()
     assert error < 0.02 * np.abs(result.truth["output_0"]).max()
+
+
+def test_more_tensors_get_16_bits_where_the_bpu_has_them(tmp_path: Path) -> None:
+    """Attention's sums besides those of the yaml; nothing on a march with 8 bits alone."""
+    for march in ("bayes-e", "bernoulli2"):
+        model = prepare_model(load_job(make_work(tmp_path / march, family="yolo11", march=march)))
+        sums = attention_sums(model.graph)
+        assert sums and all(model.plan.bits[name] == 8 for name in sums)
+        wide = {name for name, bits in with_int16(model, sums).plan.bits.items() if bits == 16}
+        before = {name for name, bits in model.plan.bits.items() if bits == 16}
+        assert wide == (before | sums if march == "bayes-e" else before)
+        assert with_int16(model, ()) is model

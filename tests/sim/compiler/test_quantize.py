@@ -13,7 +13,7 @@ from edgekit.folding.clip import clip_outputs
 from edgekit.graph.float_graph import SOFTMAX, SPLIT_SOFTMAX, read_float_graph
 from edgekit.graph.passes.fuse import fuse_softmax
 from edgekit.graph.pipeline import simplify
-from edgekit.sim.compiler.mixed_precision import precision_groups
+from edgekit.sim.compiler.mixed_precision import attention_sums, precision_groups
 from edgekit.sim.compiler.scales import plan_scales
 from tests.sim.compiler.graphs import HEIGHT, WIDTH, FloatModel, compare
 
@@ -254,6 +254,7 @@ def test_the_steps_of_a_split_softmax_are_marked(tmp_path: Path) -> None:
     total = next(node.output for node in steps if node.op == "Conv")
     assert inside & frozenset().union(*(group.tensors for group in groups)) == {total}
     assert frozenset({total}) in {group.tensors for group in groups}
+    assert attention_sums(graph) == {total}
 
 
 def test_a_clip_in_attention_hides_no_softmax(tmp_path: Path) -> None:
