@@ -92,14 +92,7 @@ def learn(
     start = _Start(prepared, torch.device("cuda" if torch.cuda.is_available() else "cpu"))
     pool = fill_pool(source.images, job.spec, out / POOL_NAME, seed=seed, progress=progress)
     steps = steps_for(minutes, giga_macs=giga_macs(prepared.graph), held_out=pool.held_out)
-    from_what = {
-        "model": {"name": job.onnx_path.name, "sha256": sha256_file(job.onnx_path)},
-        "calibration": [sha256_file(path) for path in job.calibration_files],
-        "images": {"source": source.fingerprint(), "learned": pool.learned, "held_out": pool.held_out},
-        "int16": sorted(name for name, bits in prepared.plan.bits.items() if bits == 16),
-        "steps": steps,
-        "seed": seed,
-    }
+    from_what = {**_learned_from(prepared, source, pool), "steps": steps, "seed": seed}
     finished = _finished(out, from_what)
     if finished is not None:
         return finished
@@ -121,6 +114,17 @@ def learn(
     learned = Learned(bool(report["accepted"]), out / LEARNED_NAME, bounds, clips, report)
     _finish(learned, out, from_what)
     return learned
+
+
+def _learned_from(prepared: PreparedModel, source: ImageSource, pool: ImagePool) -> dict[str, Any]:
+    """What a run depends on besides its length and seed, as plain JSON values."""
+    job = prepared.job
+    return {
+        "model": {"name": job.onnx_path.name, "sha256": sha256_file(job.onnx_path)},
+        "calibration": [sha256_file(path) for path in job.calibration_files],
+        "images": {"source": source.fingerprint(), "learned": pool.learned, "held_out": pool.held_out},
+        "int16": sorted(name for name, bits in prepared.plan.bits.items() if bits == 16),
+    }
 
 
 def _finish(learned: Learned, out: Path, from_what: Mapping[str, Any]) -> None:
