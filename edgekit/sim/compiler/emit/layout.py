@@ -74,7 +74,6 @@ def emit_reduce_max(writer: GraphWriter, node: FloatNode) -> None:
         [writer.write(node.output)],
         reads=node.inputs[0],
         axis=NHWC_AXIS[int(axes[0]) % rank],
-        keepdims=1,
         output_bit=writer.bits(node.output),
     )
 
