@@ -17,13 +17,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from edgekit.bpu import INT_MAX
-from edgekit.graph.float_graph import SPLIT_SOFTMAX, FloatGraph, FloatNode
+from edgekit.graph.attention import attention_differences
+from edgekit.graph.float_graph import FloatGraph, FloatNode
 from edgekit.sim.compiler.calibration.histogram import Histogram
 from edgekit.sim.compiler.calibration.thresholds import percentile_threshold
 from edgekit.sim.compiler.emit.lut import Function, table_function
 from edgekit.sim.compiler.scales import ScalePlan, keeps_scale
 
-__all__ = ["FLAT_BELOW_ZERO", "FRACTIONS", "boundable", "clipped_thresholds", "differences", "positive_bounds"]
+__all__ = ["FLAT_BELOW_ZERO", "FRACTIONS", "boundable", "clipped_thresholds", "positive_bounds"]
 
 if TYPE_CHECKING:
     from edgekit.sim.compiler.calibration.search import Thresholds
@@ -48,27 +49,16 @@ def boundable(graph: FloatGraph, plan: ScalePlan) -> dict[str, str]:
         the maximum -> their exponential, in attention whose division is split. Tensors whose scale is shared, or that a
         Clip bounds already, are left out.
     """
-    readers = graph.consumers()
+    readers, differences = graph.consumers(), attention_differences(graph)
     result: dict[str, str] = {}
     for node in graph.nodes:
         behind = readers.get(node.output, [])
         if "clip" in node.attrs or [reader.op for reader in behind] != ["Table"]:
             continue
-        function = behind[0].attrs["function"]
-        flat = function in FLAT_BELOW_ZERO if node.op == "Conv" else _is_difference(node) and function == "exp"
-        if flat and plan.source.get(node.output) == node.output:
+        is_flat = node.op == "Conv" and behind[0].attrs["function"] in FLAT_BELOW_ZERO
+        if (is_flat or node.output in differences) and plan.source.get(node.output) == node.output:
             result[node.output] = behind[0].output
     return result
-
-
-def differences(graph: FloatGraph) -> frozenset[str]:
-    """Return the differences from a maximum, in attention whose division is split."""
-    return frozenset(node.output for node in graph.nodes if _is_difference(node))
-
-
-def _is_difference(node: FloatNode) -> bool:
-    """Whether it subtracts the maximum, in attention whose division is split."""
-    return node.op == "Sub" and SPLIT_SOFTMAX in node.attrs
 
 
 def positive_bounds(
@@ -90,11 +80,11 @@ def positive_bounds(
         Tensor -> bound above zero. Tensors that never leave -bound .. bound are left out: a Clip would do
         nothing.
     """
-    producers = graph.producers()
+    producers, differences = graph.producers(), attention_differences(graph)
     bounds: dict[str, float] = {}
     for tensor, activated in boundable(graph, plan).items():
         largest = histograms[tensor].largest
-        if _is_difference(producers[tensor]):
+        if tensor in differences:
             bound = EXP_FROM
         else:
             image = percentile_threshold(histograms[activated], fraction=fraction)

@@ -16,6 +16,7 @@ from edgekit.errors import ConfigError, DataError
 from edgekit.files import atomic_path, is_file, read_json, sha256_file, write_json
 from edgekit.folding.clip import clip_outputs
 from edgekit.folding.clip_bounds import FRACTIONS, boundable, clipped_thresholds, positive_bounds
+from edgekit.graph.attention import attention_sums
 from edgekit.graph.macs import giga_macs
 from edgekit.learn.learned_model import learnable_convolutions, with_weights
 from edgekit.learn.step_budget import steps_for
@@ -27,7 +28,6 @@ from edgekit.sim.compiler.calibration.histogram import Histogram
 from edgekit.sim.compiler.calibration.search import Thresholds, calibrated, thresholds_by
 from edgekit.sim.compiler.calibration.thresholds import max_threshold
 from edgekit.sim.compiler.log import BuildLog
-from edgekit.sim.compiler.mixed_precision import attention_sums
 from edgekit.sim.compiler.prepared_model import PreparedModel, prepare_model, with_int16
 
 if TYPE_CHECKING:

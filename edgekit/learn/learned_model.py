@@ -10,6 +10,7 @@ import numpy.typing as npt
 import onnx
 
 from edgekit.folding.convolution import BIAS, WEIGHT, Convolution, read_convolution, set_constant
+from edgekit.graph.attention import attention_sums
 from edgekit.graph.float_graph import FloatGraph
 from edgekit.graph.onnx_graph import index_graph
 
@@ -22,15 +23,15 @@ def learnable_convolutions(model: onnx.ModelProto, graph: FloatGraph) -> frozens
     Args:
         model: The cut model.
         graph: The same, simplified; convolutions that it made or changed (a folded normalisation, an average) are not
-            learned, nor are those that only sum up, for a Softmax.
+            learned, nor are those that only sum up, in attention.
     """
-    written, readers = _convolutions(model), graph.consumers()
+    written, sums = _convolutions(model), attention_sums(graph)
     names = []
     for node in graph.nodes:
         convolution = written.get(node.name)
         if convolution is None or node.op != convolution.node.op_type:
             continue
-        if any(reader.is_softmax_step for reader in readers.get(node.output, [])):
+        if node.output in sums:
             continue
         if np.array_equal(graph.constants[node.inputs[1]], convolution.weight):
             names.append(node.name)

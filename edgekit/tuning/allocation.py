@@ -7,7 +7,7 @@ import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from edgekit.folding.clip_bounds import differences
+from edgekit.graph.attention import attention_differences
 from edgekit.sim.compiler.mixed_precision import PrecisionGroup
 from edgekit.tuning.attribution import Attribution, attribute_loss
 from edgekit.tuning.builds import candidate_model, effective_clip_ranges, tables_behind
@@ -112,8 +112,8 @@ def _shared_out(context: SearchContext, base: Candidate) -> Candidate:
     A gradient times an error says what small errors do. Outputs saturate where they say nothing any more, and so do
     differences whose exponential is nothing.
     """
-    hidden = differences(context.graph)
-    clip_ranges = tuple(pair for pair in base.clip_ranges if pair[0] not in hidden)
+    differences = attention_differences(context.graph)
+    clip_ranges = tuple((name, bound) for name, bound in base.clip_ranges if name not in differences)
     return replace(base.without_int16(context.outputs), clip_ranges=clip_ranges)
 
 
@@ -122,7 +122,8 @@ def _levels(context: SearchContext, base: Candidate, parts: Attribution) -> list
     model = candidate_model(context.workspace, base)
     clipped = frozenset(effective_clip_ranges(base, model))
     removed = ShareRemoved(parts, tables_behind(model), clipped)
-    levels = greedy_levels(context.choices, removed, context.price, base.int16, context.targets.max_extra_cost)
+    most, reserve = context.targets.max_extra_cost, context.reserve(base)
+    levels = greedy_levels(context.choices, removed, context.price, base.int16, most, reserve=reserve)
     return [base, *(base.with_int16(tensors) for tensors in levels)]
 
 
@@ -154,7 +155,13 @@ class ShareRemoved:
 
 
 def greedy_levels(
-    choices: Sequence[PrecisionGroup], removed: ShareRemoved, price: Price, before: Collection[str], most: float
+    choices: Sequence[PrecisionGroup],
+    removed: ShareRemoved,
+    price: Price,
+    before: Collection[str],
+    most: float,
+    *,
+    reserve: float = 0.0,
 ) -> list[frozenset[str]]:
     """Promote groups by the share of the loss that they take away per cost, as long as they are affordable.
 
@@ -165,6 +172,7 @@ def greedy_levels(
         before: Tensors in 16 bits already.
         most: Share of the frame that they may cost; less than `NEGLIGIBLE` is affordable
             unless it is below 0: then nothing is.
+        reserve: Share of the frame that stays unspent of it.
 
     Returns:
         Sets of tensors, each with all of those before it: one for about every `LEVEL` that is taken away, and the last.
@@ -173,7 +181,7 @@ def greedy_levels(
     levels: list[frozenset[str]] = []
     reported = share = removed(chosen)
     cost = price.share(chosen)
-    limit = max(most, NEGLIGIBLE) if most >= 0 else most
+    limit = (max(most, NEGLIGIBLE) if most >= 0 else most) - reserve
 
     def gain_and_cost(group: PrecisionGroup) -> tuple[float, float, float]:
         """Gain per cost, gain, and cost of everything with the group."""

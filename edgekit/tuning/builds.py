@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from edgekit.folding.clip_bounds import clipped_thresholds, positive_bounds
+from edgekit.graph.attention import attention_sums
 from edgekit.sim.compiler.calibration.declared import declared_thresholds
 from edgekit.sim.compiler.calibration.search import Thresholds, thresholds_by
 from edgekit.sim.compiler.calibration.thresholds import percentile_threshold, threshold_rule
@@ -153,18 +154,18 @@ def clippable_tensors(model: PreparedModel) -> frozenset[str]:
         model: A prepared model.
 
     Returns:
-        Outputs of convolutions with a scale of their own that a table alone reads, none of a Softmax's, and that the
-        model declares no threshold for.
+        Outputs of convolutions with a scale of their own that a table alone reads, but attention's sums, and those that
+        the model declares a threshold for.
     """
-    readers, declared = model.graph.consumers(), declared_thresholds(model.graph.declared, model.plan)
+    readers = model.graph.consumers()
+    unclipped = declared_thresholds(model.graph.declared, model.plan).keys() | attention_sums(model.graph)
     return frozenset(
         node.output
         for node in model.graph.nodes
         if node.op == "Conv"
         and model.plan.source.get(node.output) == node.output
         and [reader.op for reader in readers.get(node.output, [])] == ["Table"]
-        and not readers[node.output][0].is_softmax_step
-        and node.output not in declared
+        and node.output not in unclipped
     )
 
 

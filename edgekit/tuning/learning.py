@@ -10,8 +10,8 @@ from typing import Any
 
 from edgekit.data.image_source import ImageSource
 from edgekit.files import atomic_path, is_file, read_json, sha256_file
+from edgekit.graph.attention import attention_sums
 from edgekit.ptq.calibrator import Calibrator
-from edgekit.sim.compiler.mixed_precision import attention_sums
 from edgekit.tuning.allocation import allocate_bits
 from edgekit.tuning.candidate import LEARNED, Candidate
 from edgekit.tuning.search import SearchContext, SearchState, Stage

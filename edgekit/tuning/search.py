@@ -111,6 +111,15 @@ class SearchContext:
         """Return the estimated extra time of a candidate."""
         return self.price.share(candidate.int16)
 
+    def reserve(self, candidate: Candidate) -> float:
+        """Return what of the time that a candidate's outputs save is not spent on 16 bits inside.
+
+        The price of these may be off by its error band: time is given back only beyond it, so that a frame that may not
+        become longer does not. Without a band nothing was saved.
+        """
+        outputs = self.outputs.intersection(candidate.int16)
+        return min(-self.price.share(outputs), self.price.band or 0.0) if outputs else 0.0
+
     def step(self, change: str, candidate: Candidate, measured: Measurement, tried: int) -> SearchStep:
         """Return the step that takes a candidate measured on all images."""
         reference = self.reference()

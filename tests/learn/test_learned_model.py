@@ -11,9 +11,9 @@ import pytest
 from onnx import numpy_helper
 
 from edgekit.compilation.job import load_job
+from edgekit.graph.attention import attention_sums
 from edgekit.graph.float_runner import FloatRunner
 from edgekit.learn.learned_model import blended, learnable_convolutions, with_weights
-from edgekit.sim.compiler.mixed_precision import attention_sums
 from edgekit.sim.compiler.prepared_model import prepare_model
 from tests.learn.conftest import HEADS
 

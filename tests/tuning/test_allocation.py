@@ -76,6 +76,11 @@ def test_next_to_nothing_is_affordable_without_a_budget() -> None:
     assert levels[-1] == set("abc") and price.share(levels[-1]) <= NEGLIGIBLE
 
 
+def test_what_is_kept_in_reserve_is_not_spent() -> None:
+    assert greedy_levels(CHOICES, removed(), Costs(), (), 0.03, reserve=0.02)[-1] == set("cb")
+    assert greedy_levels(CHOICES, removed(), Costs(), (), 0.03, reserve=0.03)[-1] == set("c")
+
+
 def test_nothing_affordable_is_no_level() -> None:
     assert greedy_levels(CHOICES[:2], removed(), Costs(), (), 0.0) == []
     assert greedy_levels(CHOICES, removed(), Costs(), (), -1.0) == []  # a march without 16 bits

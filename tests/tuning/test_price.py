@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 from edgekit.errors import ConfigError
 from edgekit.latency.price import WidthPrice
+from edgekit.tuning.candidate import Candidate
 from edgekit.tuning.price import SharePrice, make_price, most_share
+from edgekit.tuning.search import SearchContext
 from tests.latency.graphs import two_convs
 from tests.tuning.test_cost import GRAPH
 
@@ -53,6 +57,19 @@ def test_other_marches_have_a_share_of_the_work(tmp_path: Path) -> None:
 def test_the_smallest_limit_counts(options: dict[str, float], share: float) -> None:
     limits = {"max_extra_cost": 0.25, "max_extra_ms": None, "fps": None, **options}
     assert most_share(FourMilliseconds(), **limits) == pytest.approx(share)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(("band", "reserve"), [(0.1, 0.1), (0.4, 0.25), (None, 0.0)])
+def test_time_that_outputs_save_is_spent_beyond_the_band_alone(band: float | None, reserve: float) -> None:
+    class Saving:
+        def share(self, wide: Collection[str]) -> float:
+            return 0.01 * len(wide) - 0.26 * ("out" in wide)
+
+    price = Saving()
+    price.band = band  # type: ignore[attr-defined]
+    context: Any = SimpleNamespace(outputs=frozenset({"out"}), price=price)
+    assert SearchContext.reserve(context, Candidate("set", int16=("a", "out"))) == pytest.approx(reserve)
+    assert SearchContext.reserve(context, Candidate("set", int16=("a",))) == 0
 
 
 def test_frames_per_second_out_of_reach_are_refused() -> None:

@@ -73,13 +73,6 @@ def shortenable_outputs(graph: FloatGraph) -> frozenset[str]:
     return frozenset(tensors)
 
 
-def attention_sums(graph: FloatGraph) -> frozenset[str]:
-    """The sums of attention's exponentials that a convolution makes: 16 bits of them take no time."""
-    readers = graph.consumers()
-    made = (node.output for node in graph.nodes if node.op == "Conv")
-    return frozenset(name for name in made if any(reader.is_softmax_step for reader in readers.get(name, [])))
-
-
 def int16_everywhere(graph: FloatGraph) -> frozenset[str]:
     """What `optimization: set_all_nodes_int16` makes wide: all but the surroundings of the BPU's int8 operations."""
     rules = PrecisionRules(graph)

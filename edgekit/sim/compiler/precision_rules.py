@@ -12,6 +12,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from functools import cached_property
 
+from edgekit.graph.attention import attention_sums
 from edgekit.graph.float_graph import FloatGraph, FloatNode
 from edgekit.sim.compiler.scales import INT8_OPS, keeps_scale, takes_int8, tensors_of
 
@@ -43,6 +44,11 @@ class PrecisionRules:
     def consumers(self) -> dict[str, list[FloatNode]]:
         """Tensor -> the nodes that read it."""
         return self.graph.consumers()
+
+    @cached_property
+    def _sums(self) -> frozenset[str]:
+        """The tensors of attention that can have 16 bits."""
+        return attention_sums(self.graph)
 
     @cached_property
     def int8_only(self) -> frozenset[str]:
@@ -85,7 +91,7 @@ class PrecisionRules:
             made = f"comes from {producer.name!r} ({producer.op})" if producer else "is narrow"
             return f"{made}, and the BPU makes that in int8 only"
         for node in (*consumers, *([producer] if producer else [])):
-            if node.is_softmax_step and not self._is_convolved_sum(tensor):
+            if node.is_softmax_step and tensor not in self._sums:
                 return f"belongs to {node.name!r}, a step of a Softmax, which is not simulated in int16"
             if node.op in NO_INT16:
                 return f"belongs to {node.name!r} ({node.op}), which is not simulated in int16"
@@ -95,11 +101,6 @@ class PrecisionRules:
         if consumers and all(map(takes_int8, consumers)):
             return f"is read by {consumers[0].name!r} ({consumers[0].op}) alone, which takes int8"
         return ""
-
-    def _is_convolved_sum(self, tensor: str) -> bool:
-        """Whether a convolution sums a Softmax's exponentials up to it, and a table alone reads it."""
-        producer, consumers = self.producers.get(tensor), self.consumers.get(tensor, [])
-        return producer is not None and producer.op == "Conv" and [node.op for node in consumers] == ["Table"]
 
     def stays_int8(self, tensor: str) -> bool:
         """Whether the board's compiler leaves `tensor` in int8 although 16 bits of its maker's output are asked for.

@@ -8,10 +8,10 @@ import pytest
 
 from edgekit.compilation.job import load_job
 from edgekit.errors import ConfigError, ModelError
+from edgekit.graph.attention import attention_sums
 from edgekit.graph.float_graph import FloatGraph, read_float_graph
 from edgekit.graph.pipeline import simplify
 from edgekit.sim.compiler.mixed_precision import (
-    attention_sums,
     int16_everywhere,
     int16_outputs,
     int16_tensors,

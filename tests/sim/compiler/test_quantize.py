@@ -10,10 +10,11 @@ import pytest
 
 from edgekit.errors import ModelError
 from edgekit.folding.clip import clip_outputs
+from edgekit.graph.attention import attention_differences, attention_sums
 from edgekit.graph.float_graph import SOFTMAX, SPLIT_SOFTMAX, read_float_graph
 from edgekit.graph.passes.fuse import fuse_softmax
 from edgekit.graph.pipeline import simplify
-from edgekit.sim.compiler.mixed_precision import attention_sums, precision_groups
+from edgekit.sim.compiler.mixed_precision import precision_groups
 from edgekit.sim.compiler.scales import plan_scales
 from tests.sim.compiler.graphs import HEIGHT, WIDTH, FloatModel, compare
 
@@ -255,6 +256,15 @@ def test_the_steps_of_a_split_softmax_are_marked(tmp_path: Path) -> None:
     assert inside & frozenset().union(*(group.tensors for group in groups)) == {total}
     assert frozenset({total}) in {group.tensors for group in groups}
     assert attention_sums(graph) == {total}
+
+
+def test_a_convolution_in_front_of_a_softmax_is_no_sum(tmp_path: Path) -> None:
+    """Nor is one that the board's compiler sums by itself, with the division in one piece."""
+    m = FloatModel()
+    m.head(_softmax(m, m.conv("images", 3, 3)))
+    graph = simplify(read_float_graph(m.save(tmp_path / "m.onnx")))
+    assert any(node.is_softmax_step for node in graph.nodes)
+    assert not attention_sums(graph) and not attention_differences(graph)
 
 
 def test_a_clip_in_attention_hides_no_softmax(tmp_path: Path) -> None:
