@@ -38,7 +38,7 @@ BISECTIONS = 40  # of the range in which a function is inverted
 
 
 def boundable(graph: FloatGraph, plan: ScalePlan) -> dict[str, str]:
-    """Return the tensors of whose range a part is thrown away by the function behind them.
+    """Return the tensors whose range the function behind them needs only in part.
 
     Args:
         graph: The simplified float graph.

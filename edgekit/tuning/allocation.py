@@ -48,7 +48,7 @@ def allocate_bits(context: SearchContext, state: SearchState) -> SearchState:
     """
     free, tried = state.incumbent, dict[Candidate, str]()
     for base, weights in _bases(context, free.candidate).items():
-        parts = attribute_loss(context, _shared_out(context, base))
+        parts = attribute_loss(context, _for_attribution(context, base))
         if base == free.candidate:
             state = replace(state, points=_points(context, state, parts))
         for candidate in _levels(context, base, parts):
@@ -106,11 +106,11 @@ def _bases(context: SearchContext, candidate: Candidate) -> dict[Candidate, str]
     return bases
 
 
-def _shared_out(context: SearchContext, base: Candidate) -> Candidate:
-    """The candidate as its loss is shared out: without errors that are large and show nothing.
+def _for_attribution(context: SearchContext, base: Candidate) -> Candidate:
+    """The candidate whose loss is attributed: without saturation that is large and has no effect.
 
-    A gradient times an error says what small errors do. Outputs saturate where they say nothing any more, and so do
-    differences whose exponential is nothing.
+    A gradient times an error says what small errors do. Outputs saturate where scores are near 0 or 1 anyway, and so do
+    the differences whose exponential rounds to 0.
     """
     differences = attention_differences(context.graph)
     clip_ranges = tuple((name, bound) for name, bound in base.clip_ranges if name not in differences)

@@ -17,7 +17,7 @@ from edgekit.sim.compiler.mixed_precision import (
     int16_tensors,
     node_info_for,
     precision_groups,
-    shortenable_outputs,
+    narrowable_outputs,
 )
 from edgekit.sim.compiler.prepared_model import prepare_model, with_int16
 from edgekit.sim.compiler.scales import plan_scales
@@ -259,7 +259,7 @@ def test_only_accumulators_that_leave_can_be_shortened(tmp_path: Path) -> None:
         m.head(m.swish(m.conv(x, 8, 4, name="activated")))
 
     graph = graph_of(tmp_path / "m.onnx", two_heads)
-    shortened = shortenable_outputs(graph)
+    shortened = narrowable_outputs(graph)
     assert {node.name for node in graph.nodes if node.output in shortened} == {"raw"}
     info = node_info_for(graph, shortened)
     assert info == {"raw": {"ON": "BPU", "OutputType": "int16"}} and int16_tensors(graph, info) == shortened
