@@ -14,7 +14,7 @@ from edgekit.errors import OutputError
 from edgekit.evaluation.bootstrap import RESAMPLES
 from edgekit.files import is_folder, sha256_file, write_json
 from edgekit.progress import Progress, silent
-from edgekit.sim.compiler.mixed_precision import narrowable_outputs
+from edgekit.sim.compiler.mixed_precision import outputs_for_int16
 from edgekit.tuning.allocation import learned_share
 from edgekit.tuning.candidate import PLAIN
 from edgekit.tuning.learning import is_learned, learning_notes, learning_report, stages_with_learning
@@ -138,7 +138,7 @@ def _context(prepared: Prepared, runner: MemoizedRunner, options: TuneOptions, p
         calibration_sets=prepared.calibration_sets,
         choices=prepared.choices,
         images=prepared.images,
-        outputs=narrowable_outputs(graph) if options.allows_int16 else frozenset(),
+        outputs=outputs_for_int16(graph) if options.allows_int16 else frozenset(),
         progress=progress,
     )
 

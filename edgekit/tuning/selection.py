@@ -22,7 +22,7 @@ __all__ = [
     "keep_graph",
     "score_steps",
     "select",
-    "narrow_outputs",
+    "use_int16_outputs",
 ]
 
 FINALISTS = 6
@@ -38,7 +38,7 @@ Promote = Callable[[SearchState, float], SearchState]
 Score = Callable[[Sequence[SearchStep]], list[Trial]]
 
 
-def narrow_outputs(context: SearchContext, state: SearchState) -> SearchState:
+def use_int16_outputs(context: SearchContext, state: SearchState) -> SearchState:
     """Give the outputs 16 bits in place of their accumulators' 32, where that makes the frame shorter.
 
     They are written to memory once per frame: half the bytes take less time, which 16 bits inside may then use.

@@ -15,7 +15,7 @@ from edgekit.tuning.price import extra_ms
 from edgekit.tuning.promotion import clipped_above, clipped_at
 from edgekit.tuning.records import QuantPoint
 from edgekit.tuning.search import SearchContext, SearchState, Stage, keep_best
-from edgekit.tuning.selection import choose_precision, correct_outputs, keep_graph, narrow_outputs
+from edgekit.tuning.selection import choose_precision, correct_outputs, keep_graph, use_int16_outputs
 from edgekit.tuning.tasks import MeasureLayers, ObserveSet
 from edgekit.tuning.time_budget import GAINS_PER_POINT
 from edgekit.tuning.variants import write_corrected, write_equalized, write_rounded
@@ -219,7 +219,7 @@ STAGES: tuple[Stage, ...] = (
     correct_rounding,
     measure_sensitivity,
     choose_clip_ranges,
-    narrow_outputs,
+    use_int16_outputs,
     choose_precision,
     correct_outputs,
 )

@@ -12,7 +12,7 @@ import pytest
 from edgekit.tuning.candidate import Candidate
 from edgekit.tuning.records import SearchStep, Trial
 from edgekit.tuning.search import SearchState
-from edgekit.tuning.selection import CONFIDENCE, is_met, select, narrow_outputs
+from edgekit.tuning.selection import CONFIDENCE, is_met, select, use_int16_outputs
 
 
 def step(cost: float, loss: float = 0.4) -> SearchStep:
@@ -154,6 +154,6 @@ class Outputs:
 )
 def test_outputs_get_16_bits_where_that_saves_time_and_loses_nothing(context: Any, is_taken: bool) -> None:
     before = SearchState((step(0.0),))
-    after = narrow_outputs(context, before)
+    after = use_int16_outputs(context, before)
     assert (after.incumbent.candidate.int16 == ("out",)) == is_taken
     assert is_taken or after is before

@@ -63,7 +63,7 @@ def int16_outputs(graph: FloatGraph) -> frozenset[str]:
     return frozenset(tensors)
 
 
-def narrowable_outputs(graph: FloatGraph) -> frozenset[str]:
+def outputs_for_int16(graph: FloatGraph) -> frozenset[str]:
     """The outputs that leave the BPU as 32-bit accumulators and can leave it in 16 bits, half the bytes."""
     rules, tensors = PrecisionRules(graph), set[str]()
     for tensor in sorted(accumulator_outputs(graph)):

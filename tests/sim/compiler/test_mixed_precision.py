@@ -16,8 +16,8 @@ from edgekit.sim.compiler.mixed_precision import (
     int16_outputs,
     int16_tensors,
     node_info_for,
+    outputs_for_int16,
     precision_groups,
-    narrowable_outputs,
 )
 from edgekit.sim.compiler.prepared_model import prepare_model, with_int16
 from edgekit.sim.compiler.scales import plan_scales
@@ -259,7 +259,7 @@ def test_only_accumulators_that_leave_can_be_shortened(tmp_path: Path) -> None:
         m.head(m.swish(m.conv(x, 8, 4, name="activated")))
 
     graph = graph_of(tmp_path / "m.onnx", two_heads)
-    shortened = narrowable_outputs(graph)
+    shortened = outputs_for_int16(graph)
     assert {node.name for node in graph.nodes if node.output in shortened} == {"raw"}
     info = node_info_for(graph, shortened)
     assert info == {"raw": {"ON": "BPU", "OutputType": "int16"}} and int16_tensors(graph, info) == shortened
