@@ -9,6 +9,7 @@ from edgekit.latency.layer import FeatureMap, Layer
 
 __all__ = ["Traffic", "traffic"]
 
+INT16_ROOM = 2  # what 16-bit maps take on the chip, of their bytes: products of their halves are summed beside them
 IMAGE_SHARE = 0.5  # an NV12 image has half the bytes of the map that the first layer makes of it
 
 
@@ -69,12 +70,12 @@ class _Chip:
         waiting = {name: later for name in self._here if (later := self._next_use(name, index)) > index}
         self._here = {name: self._here[name] for name in waiting}
         kept = [name for name, later in waiting.items() if later > index + 1]
-        size = sum(self._here[name].bytes for name in kept)
+        size = sum(_room(self._here[name]) for name in kept)
         for name in sorted(kept, key=lambda name: -waiting[name]):
             if size <= self._capacity:
                 break
             gone = self._here.pop(name)
-            size -= gone.bytes
+            size -= _room(gone)
             if name not in self._stored:
                 stored += gone.bytes
                 self._stored.add(name)
@@ -82,6 +83,11 @@ class _Chip:
 
     def _next_use(self, name: str, index: int) -> int:
         return next((use for use in self._uses.get(name, ()) if use > index), -1)
+
+
+def _room(feature_map: FeatureMap) -> int:
+    """Bytes of the chip that a waiting map takes."""
+    return feature_map.bytes * (INT16_ROOM if feature_map.bits == 16 else 1)
 
 
 def _uses(layers: Sequence[Layer]) -> Mapping[str, Sequence[int]]:

@@ -25,6 +25,8 @@ __all__ = ["ShareRemoved", "allocate_bits", "greedy_levels", "learned_share"]
 HALF_SUFFIX = "_half"  # of the graph that goes HALF of the way
 HALF = 0.5  # of the way from the model's own weights to the learned ones
 LEVEL = 0.08  # of the loss: candidates that are measured differ by so much of what is taken away
+STALE = 0.2  # of the loss: when so much of it is taken away, the rest is shared out anew
+LATER_IMAGES = 32  # for that; they only correct what more of them gave at the start
 LEAST_COST = 1e-4  # of the frame, added to costs before dividing: points of no cost are not infinitely good
 LEAST_GAIN = 5e-4  # of the loss, for which a point gets 16 bits
 ROUNDING = 1e-9  # of a sum of shares
@@ -48,10 +50,9 @@ def allocate_bits(context: SearchContext, state: SearchState) -> SearchState:
     """
     free, tried = state.incumbent, dict[Candidate, str]()
     for base, weights in _bases(context, free.candidate).items():
-        parts = attribute_loss(context, _for_attribution(context, base))
         if base == free.candidate:
-            state = replace(state, points=_points(context, state, parts))
-        for candidate in _levels(context, base, parts):
+            state = replace(state, points=_points(context, state, _attributed(context, base)))
+        for candidate in _levels(context, base):
             if candidate != free.candidate:
                 tried[candidate] = ", ".join(filter(None, [_width(base, candidate), weights]))
     measured = context.measure("int16", list(tried))
@@ -106,6 +107,11 @@ def _bases(context: SearchContext, candidate: Candidate) -> dict[Candidate, str]
     return bases
 
 
+def _attributed(context: SearchContext, candidate: Candidate, images: int | None = None) -> Attribution:
+    """What rounding and saturation of each tensor add to a candidate's loss."""
+    return attribute_loss(context, _for_attribution(context, candidate), images=images)
+
+
 def _for_attribution(context: SearchContext, base: Candidate) -> Candidate:
     """The candidate whose loss is attributed: without saturation that is large and has no effect.
 
@@ -117,14 +123,19 @@ def _for_attribution(context: SearchContext, base: Candidate) -> Candidate:
     return replace(base.without_int16(context.outputs), clip_ranges=clip_ranges)
 
 
-def _levels(context: SearchContext, base: Candidate, parts: Attribution) -> list[Candidate]:
-    """The base where it is no incumbent, and with more and more in 16 bits."""
+def _levels(context: SearchContext, base: Candidate) -> list[Candidate]:
+    """The base where it is no incumbent, and with more and more in 16 bits; on the way the loss is shared out anew."""
     model = candidate_model(context.workspace, base)
-    clipped = frozenset(effective_clip_ranges(base, model))
-    removed = ShareRemoved(parts, tables_behind(model), clipped)
-    most, reserve = context.targets.max_extra_cost, context.reserve(base)
-    levels = greedy_levels(context.choices, removed, context.price, base.int16, most, reserve=reserve)
-    return [base, *(base.with_int16(tensors) for tensors in levels)]
+    behind, clipped = tables_behind(model), frozenset(effective_clip_ranges(base, model))
+    levels, limit = [base], context.limit(base, least=NEGLIGIBLE)
+    parts = _attributed(context, base)
+    while True:
+        removed, before = ShareRemoved(parts, behind, clipped), levels[-1].int16
+        added = greedy_levels(context.choices, removed, context.price, before, limit)
+        levels += [base.with_int16(tensors) for tensors in added]
+        if not added or removed(added[-1]) - removed(before) < STALE / 2:  # the time is all but spent
+            return levels
+        parts = _attributed(context, levels[-1], LATER_IMAGES)
 
 
 def _width(base: Candidate, candidate: Candidate) -> str:
@@ -159,9 +170,7 @@ def greedy_levels(
     removed: ShareRemoved,
     price: Price,
     before: Collection[str],
-    most: float,
-    *,
-    reserve: float = 0.0,
+    limit: float,
 ) -> list[frozenset[str]]:
     """Promote groups by the share of the loss that they take away per cost, as long as they are affordable.
 
@@ -170,18 +179,17 @@ def greedy_levels(
         removed: Says what a set of tensors takes away.
         price: What a set of tensors costs.
         before: Tensors in 16 bits already.
-        most: Share of the frame that they may cost; less than `NEGLIGIBLE` is affordable
-            unless it is below 0: then nothing is.
-        reserve: Share of the frame that stays unspent of it.
+        limit: Share of the frame that all of them may cost.
 
     Returns:
         Sets of tensors, each with all of those before it: one for about every `LEVEL` that is taken away, and the last.
+        It ends where nothing more is affordable, or where so much is taken away (`STALE`) that the shares of the rest
+        have to be found anew.
     """
     chosen = frozenset(before)
     levels: list[frozenset[str]] = []
-    reported = share = removed(chosen)
+    reported = share = start = removed(chosen)
     cost = price.share(chosen)
-    limit = (max(most, NEGLIGIBLE) if most >= 0 else most) - reserve
 
     def gain_and_cost(group: PrecisionGroup) -> tuple[float, float, float]:
         """Gain per cost, gain, and cost of everything with the group."""
@@ -191,7 +199,7 @@ def greedy_levels(
 
     queue = [(-gain_and_cost(group)[0], i) for i, group in enumerate(choices)]
     heapq.heapify(queue)
-    while queue:
+    while queue and share - start < STALE:
         _, i = heapq.heappop(queue)
         ratio, gain, after = gain_and_cost(choices[i])  # others have gone before it since it was queued
         if not gain >= LEAST_GAIN or after > limit + ROUNDING:

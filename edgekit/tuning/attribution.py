@@ -67,19 +67,20 @@ class AttributeLoss:
         return {name: parts.tolist() for name, parts in sums.items()}
 
 
-def attribute_loss(context: SearchContext, candidate: Candidate) -> Attribution:
+def attribute_loss(context: SearchContext, candidate: Candidate, *, images: int | None = None) -> Attribution:
     """Share out a candidate's loss on images that were learned from, so that those that judge it stay apart.
 
     Args:
         context: What is searched with.
         candidate: The candidate.
+        images: At most so many; None is all that the workspace names.
 
     Returns:
         The parts, which sum up to 1; without any tensor where nothing is lost.
     """
-    images = len(context.workspace.learned_images())
-    starts = range(0, images, IMAGES_PER_TASK)
-    tasks = [AttributeLoss(candidate, start, min(IMAGES_PER_TASK, images - start)) for start in starts]
+    count = len(context.workspace.learned_images()[:images])
+    starts = range(0, count, IMAGES_PER_TASK)
+    tasks = [AttributeLoss(candidate, start, min(IMAGES_PER_TASK, count - start)) for start in starts]
     sums: dict[str, np.ndarray[Any, Any]] = {}
     for result in context.run(STAGE, tasks):
         for name, parts in result.items():

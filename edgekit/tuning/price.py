@@ -24,6 +24,10 @@ class Price(Protocol):
     def band(self) -> float | None:
         """Return the share that the milliseconds may be off; None where there are none."""
 
+    @property
+    def margin(self) -> float:
+        """Return the share by which 16 bits inside a graph may cost more than this price says."""
+
     def share(self, int16: Collection[str]) -> float:
         """Return what `int16` adds to the frame in 8 bits, as a share of it."""
 
@@ -41,6 +45,11 @@ class SharePrice:
     def band(self) -> float | None:
         """None: there are no milliseconds."""
         return None
+
+    @property
+    def margin(self) -> float:
+        """0: work is counted, not estimated."""
+        return 0.0
 
     def share(self, int16: Collection[str]) -> float:
         """Return the work that `int16` adds, as a share of the graph's in 8 bits."""

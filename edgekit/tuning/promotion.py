@@ -190,4 +190,4 @@ def _best_promotion(context: SearchContext, incumbent: SearchStep, points: Seque
 
 
 def _is_affordable(context: SearchContext, candidate: Candidate) -> bool:
-    return context.cost(candidate) + context.reserve(candidate) <= context.targets.max_extra_cost
+    return context.cost(candidate) <= context.limit(candidate)

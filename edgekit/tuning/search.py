@@ -111,14 +111,21 @@ class SearchContext:
         """Return the estimated extra time of a candidate."""
         return self.price.share(candidate.int16)
 
-    def reserve(self, candidate: Candidate) -> float:
-        """Return what of the time that a candidate's outputs save is not spent on 16 bits inside.
+    def limit(self, candidate: Candidate, *, least: float = 0.0) -> float:
+        """Return what all 16 bits of a candidate may cost by the estimate, so that the compiled frame stays in bounds.
 
-        The price of these may be off by its error band: time is given back only beyond it, so that a frame that may not
-        become longer does not. Without a band nothing was saved.
+        What its outputs save counts as it is estimated; 16 bits inside may cost more than that by the price's margin.
+
+        Args:
+            candidate: Its outputs in 16 bits are what saves.
+            least: What may always be spent, where 16 bits may at all.
         """
+        most = self.targets.max_extra_cost
+        if most < 0:
+            return most
         outputs = self.outputs.intersection(candidate.int16)
-        return min(-self.price.share(outputs), self.price.band or 0.0) if outputs else 0.0
+        saved = max(-self.price.share(outputs), 0.0) if outputs else 0.0
+        return max((max(most, least) + saved) / (1 + self.price.margin), least) - saved
 
     def step(self, change: str, candidate: Candidate, measured: Measurement, tried: int) -> SearchStep:
         """Return the step that takes a candidate measured on all images."""

@@ -8,7 +8,7 @@ from itertools import pairwise
 import pytest
 
 from edgekit.sim.compiler.mixed_precision import PrecisionGroup
-from edgekit.tuning.allocation import NEGLIGIBLE, ShareRemoved, greedy_levels, learned_share
+from edgekit.tuning.allocation import ShareRemoved, greedy_levels, learned_share
 from edgekit.tuning.attribution import Attribution
 from edgekit.tuning.candidate import Candidate
 from edgekit.tuning.records import SearchStep
@@ -23,6 +23,7 @@ class Costs:
     """A price that adds up, but for a tensor that costs nothing next to another."""
 
     band = None
+    margin = 0.0
 
     def __init__(self, free_together: frozenset[str] = frozenset()) -> None:
         self.free_together = free_together
@@ -40,45 +41,45 @@ def removed(**saturation: float) -> ShareRemoved:
     return ShareRemoved(Attribution(PARTS, saturation), {}, frozenset())
 
 
+def every_level(share: ShareRemoved, price: Costs, limit: float, before: Collection[str] = ()) -> list[frozenset[str]]:
+    """The levels of all rounds; what each tensor takes away is here the same in every one."""
+    levels: list[frozenset[str]] = []
+    while added := greedy_levels(CHOICES, share, price, levels[-1] if levels else before, limit):
+        levels += added
+    return levels
+
+
 @pytest.mark.parametrize(
     ("most", "tensors"),
     [(0.0, {"c"}), (0.01, {"c", "b"}), (0.025, {"c", "b"}), (0.03, {"c", "b", "a"}), (1.0, {"c", "b", "a", "d"})],
 )
 def test_the_best_per_cost_goes_first_and_nothing_that_costs_accuracy(most: float, tensors: set[str]) -> None:
-    levels = greedy_levels(CHOICES, removed(), Costs(), (), most)
+    levels = every_level(removed(), Costs(), most)
     assert levels[-1] == tensors
     assert all(smaller < larger for smaller, larger in pairwise(levels))
 
 
 def test_a_group_that_does_not_fit_leaves_room_for_those_behind_it() -> None:
     parts = {**PARTS, "d": 40.0}  # best by far per cost, and too dear
-    assert greedy_levels(CHOICES, ShareRemoved(Attribution(parts, {}), {}, frozenset()), Costs(), (), 0.03)[-1] == set(
-        "abc"
-    )
+    share = ShareRemoved(Attribution(parts, {}), {}, frozenset())
+    assert every_level(share, Costs(), 0.03)[-1] == set("abc")
 
 
 def test_costs_are_those_of_the_whole_set() -> None:
     together = Costs(frozenset({"a", "d"}))
     assert together.share({"a", "d"}) == pytest.approx(0.3)
-    assert greedy_levels(CHOICES, removed(), together, (), 0.311)[-1] == set("abcd")
+    assert every_level(removed(), together, 0.311)[-1] == set("abcd")
 
 
 def test_what_has_16_bits_already_stays() -> None:
-    levels = greedy_levels(CHOICES, removed(), Costs(), ("e",), 0.06)
+    levels = every_level(removed(), Costs(), 0.06, ("e",))
     assert levels[-1] == {"e", "c", "b"}
 
 
-def test_next_to_nothing_is_affordable_without_a_budget() -> None:
-    cheap = {name: cost / 100 for name, cost in COSTS.items()}
-    price = Costs()
-    price.share = lambda int16: sum(cheap[name] for name in int16)  # type: ignore[method-assign]
-    levels = greedy_levels(CHOICES, removed(), price, (), 0.0)
-    assert levels[-1] == set("abc") and price.share(levels[-1]) <= NEGLIGIBLE
-
-
-def test_what_is_kept_in_reserve_is_not_spent() -> None:
-    assert greedy_levels(CHOICES, removed(), Costs(), (), 0.03, reserve=0.02)[-1] == set("cb")
-    assert greedy_levels(CHOICES, removed(), Costs(), (), 0.03, reserve=0.03)[-1] == set("c")
+def test_what_is_left_is_shared_out_anew_when_much_is_taken_away() -> None:
+    first = greedy_levels(CHOICES, removed(), Costs(), (), 1.0)
+    assert first[-1] == set("cb")  # 0.3 of the whole: more than `STALE`
+    assert greedy_levels(CHOICES, removed(), Costs(), first[-1], 1.0)[-1] == set("cba")
 
 
 def test_nothing_affordable_is_no_level() -> None:

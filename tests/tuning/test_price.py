@@ -13,7 +13,7 @@ from edgekit.errors import ConfigError
 from edgekit.latency.price import WidthPrice
 from edgekit.tuning.candidate import Candidate
 from edgekit.tuning.price import SharePrice, make_price, most_share
-from edgekit.tuning.search import SearchContext
+from edgekit.tuning.search import SearchContext, Targets
 from tests.latency.graphs import two_convs
 from tests.tuning.test_cost import GRAPH
 
@@ -22,6 +22,7 @@ class FourMilliseconds:
     """A frame of 4 ms in 8 bits."""
 
     band = 0.1
+    margin = 0.0
 
     def share(self, wide: Collection[str]) -> float:
         return 0.25 * len(wide)
@@ -59,17 +60,21 @@ def test_the_smallest_limit_counts(options: dict[str, float], share: float) -> N
     assert most_share(FourMilliseconds(), **limits) == pytest.approx(share)  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize(("band", "reserve"), [(0.1, 0.1), (0.4, 0.25), (None, 0.0)])
-def test_time_that_outputs_save_is_spent_beyond_the_band_alone(band: float | None, reserve: float) -> None:
-    class Saving:
-        def share(self, wide: Collection[str]) -> float:
-            return 0.01 * len(wide) - 0.26 * ("out" in wide)
-
-    price = Saving()
-    price.band = band  # type: ignore[attr-defined]
-    context: Any = SimpleNamespace(outputs=frozenset({"out"}), price=price)
-    assert SearchContext.reserve(context, Candidate("set", int16=("a", "out"))) == pytest.approx(reserve)
-    assert SearchContext.reserve(context, Candidate("set", int16=("a",))) == 0
+@pytest.mark.parametrize(
+    ("most", "margin", "int16", "limit"),
+    [
+        (0.1, 0.0, "a", 0.1),
+        (0.1, 0.25, "a", 0.08),
+        (0.1, 0.25, "ao", (0.1 + 0.25) / 1.25 - 0.25),  # what outputs save is spent, what is spent may cost more
+        (0.0, 0.25, "ao", (0.002 + 0.25) / 1.25 - 0.25),
+        (0.0, 0.25, "a", 0.002),
+        (-1.0, 0.25, "ao", -1.0),
+    ],
+)
+def test_16_bits_inside_are_priced_with_a_margin(most: float, margin: float, int16: str, limit: float) -> None:
+    price = SimpleNamespace(margin=margin, share=lambda tensors: 0.01 * len(tensors) - 0.26 * ("o" in tensors))
+    context: Any = SimpleNamespace(outputs=frozenset({"o"}), price=price, targets=Targets(0.5, most, retention=0.99))
+    assert SearchContext.limit(context, Candidate("set", int16=tuple(int16)), least=0.002) == pytest.approx(limit)
 
 
 def test_frames_per_second_out_of_reach_are_refused() -> None:
