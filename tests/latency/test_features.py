@@ -47,6 +47,14 @@ def test_a_reader_with_a_stride_wants_the_map_once_more() -> None:
     plain = features(layer("Lut", square(80, 32), square(80, 32)))
     strided = features(layer("Lut", square(80, 32), square(80, 32), strided_readers=True))
     assert plain["strided"] == 0 and strided["strided"] == strided["out"]
+    in_16_bits = features(layer("Lut2Layer", square(80, 32, 16), square(80, 32, 16), strided_readers=True))
+    assert in_16_bits["strided"] == 0
+
+
+@pytest.mark.parametrize(("bits", "rows"), [(8, 0), (16, 6.4), (32, 0)])
+def test_a_result_of_16_bits_leaves_pixel_by_pixel(bits: int, rows: float) -> None:
+    assert features(layer("Conv", square(80, 64), square(80, 64, bits), is_output=True))["leaving_rows"] == rows
+    assert features(layer("Conv", square(80, 64), square(80, 64, bits)))["leaving_rows"] == 0
 
 
 @pytest.mark.parametrize(

@@ -6,8 +6,8 @@ from edgekit.latency.layer import FeatureMap, Layer
 from edgekit.latency.traffic import traffic
 
 
-def one(name: str, size: int = 100) -> FeatureMap:
-    return FeatureMap(name, (1, 1, 1, size), 8)
+def one(name: str, size: int = 100, bits: int = 8) -> FeatureMap:
+    return FeatureMap(name, (1, 1, 1, size), bits)
 
 
 def test_weights_pictures_and_results() -> None:
@@ -30,6 +30,20 @@ def test_a_map_kept_for_later_stays_where_it_fits() -> None:
     assert all(row.load == row.store == 0 for row in traffic(layers, 100))
     stored = traffic(layers, 99)
     assert [row.store for row in stored] == [0, 100, 0, 0]
+    assert [row.load for row in stored] == [0, 0, 0, 100]
+
+
+def test_a_map_of_16_bits_takes_the_room_of_two() -> None:
+    kept = one("skip", 50, bits=16)
+    layers = [
+        Layer("a", "Conv", (one("x"),), (kept,)),
+        Layer("b", "Conv", (kept,), (one("p"),)),
+        Layer("c", "Conv", (one("p"),), (one("q"),)),
+        Layer("d", "Concat", (one("q"), kept), (one("y"),)),
+    ]
+    assert all(row.load == row.store == 0 for row in traffic(layers, 200))
+    stored = traffic(layers, 199)
+    assert [row.store for row in stored] == [0, 100, 0, 0]  # its own bytes move, no more
     assert [row.load for row in stored] == [0, 0, 0, 100]
 
 

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from itertools import pairwise
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 from edgekit.sim.compiler.mixed_precision import PrecisionGroup
-from edgekit.tuning.allocation import ShareRemoved, greedy_levels, learned_share
+from edgekit.tuning import allocation
+from edgekit.tuning.allocation import ShareRemoved, _levels, greedy_levels, learned_share
 from edgekit.tuning.attribution import Attribution
 from edgekit.tuning.candidate import Candidate
 from edgekit.tuning.records import SearchStep
@@ -111,3 +114,25 @@ def test_a_clip_goes_only_where_the_table_behind_it_has_16_bits_too() -> None:
     assert share({"conv"}) == pytest.approx(0.1)
     assert share({"conv", "act"}) == pytest.approx(0.56)
     assert ShareRemoved(parts, {"conv": "act"}, frozenset())({"conv"}) == pytest.approx(0.5)
+
+
+def test_what_hides_at_first_shows_when_the_rest_has_16_bits(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[tuple[str, ...]] = []
+
+    def attributed(_context: object, candidate: Candidate, *, images: int | None) -> Attribution:
+        asked.append(candidate.int16)
+        hides = "b" not in candidate.int16
+        return Attribution({**PARTS, "e": -0.1 if hides else 0.4}, {})
+
+    monkeypatch.setattr(allocation, "attribute_loss", attributed)
+    monkeypatch.setattr(allocation, "candidate_model", lambda *_: None)
+    monkeypatch.setattr(allocation, "tables_behind", lambda _: {})
+    monkeypatch.setattr(allocation, "effective_clip_ranges", lambda *_: {})
+    monkeypatch.setattr(allocation, "attention_differences", lambda _: frozenset())
+    context: Any = SimpleNamespace(
+        workspace=None, graph=None, outputs=frozenset(), choices=CHOICES, price=Costs(), limit=lambda *_, least: 0.1
+    )
+    base = Candidate("set")
+    levels = _levels(context, base)
+    assert levels[0] == base and levels[-1] == base.with_int16("abce")
+    assert asked[:2] == [(), ("b", "c")]
