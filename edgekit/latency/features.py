@@ -98,10 +98,9 @@ def features(layer: Layer) -> Mapping[str, float]:
         Microseconds at nominal rates: "products", "out" and "in" (bytes written and read), "strided"
         (8-bit outputs written once more for such readers), "sums" (32-bit sums of 16-bit operands), "split" (16-bit
         operands of a strided kernel), "added" (a map added to the sums); and counts: "rows_out", "rows_in"
-        (thousands of separate runs of elements), "leaving_rows" (those of 16-bit results for the CPU), "columns" (of
-        runs with the channels in front), "batched" (runs of several images) and "unpaired" (those of maps with an odd
-        number of blocks), "plane" (elements of one head), "lines" (rows of an image) and "line_channels" (thousands:
-        lines times channels), "start" (1).
+        (thousands of separate runs of elements), "columns" (of runs with the channels in front), "batched" (runs of
+        several images) and "unpaired" (those of maps with an odd number of blocks), "plane" (elements of one head),
+        "lines" (rows of an image) and "line_channels" (thousands: lines times channels), "start" (1).
     """
     out, read = (sum(map(_padded, maps)) for maps in (layer.outputs, layer.inputs))
     counts = {
@@ -112,7 +111,6 @@ def features(layer: Layer) -> Mapping[str, float]:
         "transposed": _front_rows(layer.outputs[0]) / 1e3 if layer.transposed_readers else 0.0,
         "reduced": out if layer.reduced_readers else 0.0,
         "leaving": out if layer.is_output and layer.outputs[0].bits < 32 else 0.0,
-        "leaving_rows": _rows(layer.outputs[0]) / 1e3 if layer.is_output and layer.outputs[0].bits == 16 else 0.0,
         "rows_out": sum(map(_rows, layer.outputs)) / 1e3,
         "rows_in": sum(map(_rows, layer.inputs)) / 1e3,
         "columns": sum(map(_front_rows, layer.outputs)) / 1e3,

@@ -51,12 +51,6 @@ def test_a_reader_with_a_stride_wants_the_map_once_more() -> None:
     assert in_16_bits["strided"] == 0
 
 
-@pytest.mark.parametrize(("bits", "rows"), [(8, 0), (16, 6.4), (32, 0)])
-def test_a_result_of_16_bits_leaves_pixel_by_pixel(bits: int, rows: float) -> None:
-    assert features(layer("Conv", square(80, 64), square(80, 64, bits), is_output=True))["leaving_rows"] == rows
-    assert features(layer("Conv", square(80, 64), square(80, 64, bits)))["leaving_rows"] == 0
-
-
 @pytest.mark.parametrize(
     ("made", "group", "unit"),
     [

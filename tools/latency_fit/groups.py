@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 
 USUAL = ("out", "in", "strided", "reduced", "leaving", "start")
 ROWS = ("rows_out", "rows_in", "batched", "elements", "start")
-WIDE_CONV = ("products", "sums", "split", "in", "out", "leaving_rows", "start")
+WIDE_CONV = ("products", "sums", "split", "in", "out", "start")
 FEATURES: Mapping[str, Sequence[str]] = {
-    "Conv": ("products", "strided", "transposed", "added", "out", "leaving_rows", "start"),
+    "Conv": ("products", "strided", "transposed", "added", "out", "start"),
     "Conv int16": WIDE_CONV,
     "Conv to int32": ("products", "out", "start"),
     "Conv to int32 int16": ("products", "in", "out", "start"),
