@@ -6,6 +6,7 @@ the same, however many workers there are and however often the run was interrupt
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial, reduce
@@ -115,17 +116,18 @@ class SearchContext:
         """Return what all 16 bits of a candidate may cost by the estimate, so that the compiled frame stays in bounds.
 
         What its outputs save counts as it is estimated; 16 bits inside may cost more than that by the price's margin.
+        Where the time for them is less than the error band, there are none: the compiler may order the layers anew.
 
         Args:
             candidate: Its outputs in 16 bits are what saves.
             least: What may always be spent, where 16 bits may at all.
         """
-        most = self.targets.max_extra_cost
-        if most < 0:
-            return most
+        if self.targets.max_extra_cost < 0:
+            return self.targets.max_extra_cost
         outputs = self.outputs.intersection(candidate.int16)
         saved = max(-self.price.share(outputs), 0.0) if outputs else 0.0
-        return max((max(most, least) + saved) / (1 + self.price.margin), least) - saved
+        time = max(self.targets.max_extra_cost, least) + saved
+        return time / (1 + self.price.margin) - saved if time >= (self.price.band or 0.0) else -math.inf
 
     def step(self, change: str, candidate: Candidate, measured: Measurement, tried: int) -> SearchStep:
         """Return the step that takes a candidate measured on all images."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection
 from pathlib import Path
 from types import SimpleNamespace
@@ -61,18 +62,20 @@ def test_the_smallest_limit_counts(options: dict[str, float], share: float) -> N
 
 
 @pytest.mark.parametrize(
-    ("most", "margin", "int16", "limit"),
+    ("most", "band", "int16", "limit"),
     [
-        (0.1, 0.0, "a", 0.1),
-        (0.1, 0.25, "a", 0.08),
-        (0.1, 0.25, "ao", (0.1 + 0.25) / 1.25 - 0.25),  # what outputs save is spent, what is spent may cost more
-        (0.0, 0.25, "ao", (0.002 + 0.25) / 1.25 - 0.25),
-        (0.0, 0.25, "a", 0.002),
-        (-1.0, 0.25, "ao", -1.0),
+        (0.1, None, "a", 0.08),  # what is spent may cost a quarter more
+        (0.1, 0.1, "a", 0.08),
+        (0.1, 0.11, "a", -math.inf),
+        (0.1, 0.11, "ao", (0.1 + 0.25) / 1.25 - 0.25),  # what outputs save is spent, too
+        (0.0, 0.11, "ao", (0.002 + 0.25) / 1.25 - 0.25),
+        (0.0, None, "a", 0.002 / 1.25),
+        (0.0, 0.11, "a", -math.inf),
+        (-1.0, None, "ao", -1.0),
     ],
 )
-def test_16_bits_inside_are_priced_with_a_margin(most: float, margin: float, int16: str, limit: float) -> None:
-    price = SimpleNamespace(margin=margin, share=lambda tensors: 0.01 * len(tensors) - 0.26 * ("o" in tensors))
+def test_16_bits_inside_cost_more_than_estimated(most: float, band: float | None, int16: str, limit: float) -> None:
+    price = SimpleNamespace(margin=0.25, band=band, share=lambda tensors: 0.01 * len(tensors) - 0.26 * ("o" in tensors))
     context: Any = SimpleNamespace(outputs=frozenset({"o"}), price=price, targets=Targets(0.5, most, retention=0.99))
     assert SearchContext.limit(context, Candidate("set", int16=tuple(int16)), least=0.002) == pytest.approx(limit)
 
