@@ -54,7 +54,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=float,
         default=0.25,
         metavar="SHARE",
-        help="most time that int16 layers may add on the board, estimated (default 0.25; 0: int8 only)",
+        help="most time that int16 layers may add on the board, estimated (default 0.25; 0: the frame gets no longer)",
     )
     parser.add_argument(
         "--max-extra-ms", type=float, metavar="MS", help="the same in milliseconds a frame, by the static estimate"

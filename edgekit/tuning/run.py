@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Mapping
 from dataclasses import replace
@@ -150,6 +151,16 @@ def _stages(images: Path, options: TuneOptions) -> tuple[Stage, ...]:
     return stages_with_learning(STAGES, FREE_STAGES, source, minutes=options.learn, seed=options.seed)
 
 
+def _time_notes(context: SearchContext, state: SearchState) -> tuple[str, ...]:
+    """Say why nothing inside has 16 bits where the time for it lies within the error of its estimate."""
+    if context.limit(state.incumbent.candidate) > -math.inf:
+        return ()
+    return (
+        f"no 16 bits inside: the time that they may take is less than the error band of its estimate, "
+        f"{100 * (context.price.band or 0):.0f} % of the frame; --max-extra-cost gives more",
+    )
+
+
 def _written(
     context: SearchContext, state: SearchState, folder: Path, options: TuneOptions, notes: tuple[str, ...]
 ) -> TuneResult:
@@ -172,7 +183,7 @@ def _written(
         built=built,
         ratios=tuple(error_intervals(built.everywhere, context.reference().everywhere, seed=options.seed)),
         targets_met=state.targets_met,
-        notes=(*notes, *(learning_notes(learned) if learned else ())),
+        notes=(*notes, *_time_notes(context, state), *(learning_notes(learned) if learned else ())),
         learned=learned,
         trials=state.trials,
         band=context.price.band,

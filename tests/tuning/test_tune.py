@@ -16,6 +16,7 @@ import pytest
 from edgekit.cli.main import main
 from edgekit.compilation.job import load_job
 from edgekit.errors import ConfigError
+from edgekit.graph.float_graph import read_float_graph
 from edgekit.runtime.session import load
 from edgekit.tuning import TuneOptions, TuneResult, time_budget, tune
 from edgekit.tuning.page import PAGE_NAME
@@ -159,10 +160,12 @@ def cut_short(out: Path) -> list[bytes]:
 
 
 @pytest.mark.slow
-def test_int8_alone_where_16_bits_may_cost_nothing(material: Path, tmp_path: Path) -> None:
+def test_outputs_alone_where_16_bits_may_cost_nothing(material: Path, tmp_path: Path) -> None:
     tuned = tuned_in(material, tmp_path / "narrow", max_extra_cost=0.0)
-    assert tuned.chosen.step.candidate.int16 == ()
-    assert load_job(tuned.yaml).config.model_parameters.node_info is None
+    job, int16 = load_job(tuned.yaml), tuned.chosen.step.candidate.int16
+    assert int16 and set(int16) <= set(read_float_graph(job.onnx_path).outputs.values())
+    assert len(job.config.model_parameters.node_info or {}) == len(int16)
+    assert any("no 16 bits inside" in note for note in tuned.notes)
 
 
 @pytest.mark.slow
