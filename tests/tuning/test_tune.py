@@ -16,8 +16,8 @@ import pytest
 from edgekit.cli.main import main
 from edgekit.compilation.job import load_job
 from edgekit.errors import ConfigError
-from edgekit.graph.float_graph import read_float_graph
 from edgekit.runtime.session import load
+from edgekit.sim.compiler.prepared_model import prepare_model
 from edgekit.tuning import TuneOptions, TuneResult, time_budget, tune
 from edgekit.tuning.page import PAGE_NAME
 from edgekit.tuning.run import RESULTS_NAME, SEARCH_DIR, SENSITIVITY_NAME, TUNED_DIR
@@ -163,7 +163,7 @@ def cut_short(out: Path) -> list[bytes]:
 def test_outputs_alone_where_16_bits_may_cost_nothing(material: Path, tmp_path: Path) -> None:
     tuned = tuned_in(material, tmp_path / "narrow", max_extra_cost=0.0)
     job, int16 = load_job(tuned.yaml), tuned.chosen.step.candidate.int16
-    assert int16 and set(int16) <= set(read_float_graph(job.onnx_path).outputs.values())
+    assert int16 and set(int16) <= set(prepare_model(job).graph.outputs.values())
     assert job.config.model_parameters.node_info
     assert any("no 16 bits inside" in note for note in tuned.notes)
 
