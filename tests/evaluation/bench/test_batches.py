@@ -40,7 +40,7 @@ def test_a_measured_batch_finds_what_single_images_have(tmp_path: Path) -> None:
     session = edgekit.load(path)
     expected = np.mean([len(session.predict(image)) for image in images])
     assert run.frames == 6 and run.objects_per_frame == pytest.approx(expected, abs=1)
-    assert run.total.p50 == pytest.approx(sum(run.stages[stage].p50 for stage in run.stages), rel=0.5)
+    assert run.total.p50 >= max(run.stages[stage].p50 for stage in run.stages) > 0
     assert measure_batches(batched, images, frames=1, warmup=3).frames == 4  # two batches at least
 
 
