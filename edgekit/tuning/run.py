@@ -156,8 +156,9 @@ def _time_notes(context: SearchContext, state: SearchState) -> tuple[str, ...]:
     if context.limit(state.incumbent.candidate) > -math.inf:
         return ()
     return (
-        f"no 16 bits inside: the time that they may take is less than the error band of its estimate, "
-        f"{100 * (context.price.band or 0):.0f} % of the frame; --max-extra-cost gives more",
+        f"no layer inside was promoted to 16 bits: the time that this may take is less than the error band of its "
+        f"estimate, {100 * (context.price.band or 0):.0f} % of the frame; allow more with --max-extra-cost, "
+        "--max-extra-ms or --fps",
     )
 
 

@@ -165,7 +165,7 @@ def test_outputs_alone_where_16_bits_may_cost_nothing(material: Path, tmp_path: 
     job, int16 = load_job(tuned.yaml), tuned.chosen.step.candidate.int16
     assert int16 and set(int16) <= set(prepare_model(job).graph.outputs.values())
     assert job.config.model_parameters.node_info
-    assert any("no 16 bits inside" in note for note in tuned.notes)
+    assert any("no layer inside was promoted" in note for note in tuned.notes)
 
 
 @pytest.mark.slow
