@@ -28,7 +28,7 @@ def frame_timeline(
         layers: In the order in which they run.
         compute_us: Microseconds of each without memory.
         scales: Per unit, what becomes of its layers' time in the compiler's order.
-        on_chip: Bytes of maps that wait on the chip.
+        on_chip: Bytes of maps that wait on the chip for their readers, and of results that wait to be stored.
         channel: The memory channel.
 
     Returns:
@@ -39,4 +39,4 @@ def frame_timeline(
         Step(max(LEAST_US, us * scales[unit_of(layer)]), bytes_.load, bytes_.store)
         for layer, us, bytes_ in zip(layers, compute_us, moved, strict=True)
     ]
-    return run_schedule(steps, channel), moved
+    return run_schedule(steps, channel, room=on_chip), moved

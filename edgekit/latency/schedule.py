@@ -1,11 +1,14 @@
 """The frame as two lanes: the BPU computes layer after layer while the memory channel loads weights ahead of it.
 
 Loads run ahead as far as the on-chip buffer has room; a layer begins when its weights have arrived, so that a frame
-takes the longer of the two lanes wherever one waits for the other. Results that leave the chip take the channel, too.
+takes the longer of the two lanes wherever one waits for the other. Results that leave the chip take the channel, too,
+from the beginning of their layer on; those that are not stored yet wait on the chip, and what finds no room is waited
+for.
 """
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -50,17 +53,18 @@ class Timeline:
     frame_us: float
 
 
-def run_schedule(steps: Sequence[Step], channel: Channel) -> Timeline:
+def run_schedule(steps: Sequence[Step], channel: Channel, *, room: float = math.inf) -> Timeline:
     """Run the lanes against each other.
 
     Args:
         steps: The layers in the order in which they are computed.
         channel: The memory channel they share.
+        room: Bytes of results that wait on the chip to be stored.
 
     Returns:
         The timeline; an empty one takes 0.
     """
-    lanes = _Lanes(channel)
+    lanes = _Lanes(channel, room)
     rows = [lanes.run(step) for step in steps]
     starts, ends, waits = zip(*rows, strict=True) if rows else ((), (), ())
     return Timeline(starts, ends, waits, lanes.finish())
@@ -69,12 +73,12 @@ def run_schedule(steps: Sequence[Step], channel: Channel) -> Timeline:
 class _Lanes:
     """The two clocks, and what lies in the buffer."""
 
-    def __init__(self, channel: Channel) -> None:
-        self._channel = channel
+    def __init__(self, channel: Channel, room: float) -> None:
+        self._channel, self._room = channel, room
         self._computed = self._carried = 0.0
         self._held: deque[tuple[float, float]] = deque()  # (freed at, bytes)
         self._held_bytes = 0.0
-        self._last_store = 0.0
+        self._stored = 0.0
 
     def run(self, step: Step) -> tuple[float, float, float]:
         """Start, end and waiting time of one layer."""
@@ -87,12 +91,13 @@ class _Lanes:
             began = start if began is None else began
             self._computed = start + step.compute_us / pieces
             self._held.append((self._computed, step.load_bytes / pieces))
+        assert began is not None, "every layer has a piece"
         if step.store_bytes:
-            self._store(step.store_bytes)
-        return began if began is not None else self._computed, self._computed, waited
+            waited += self._store(step.store_bytes, began)
+        return began, self._computed, waited
 
     def finish(self) -> float:
-        return max(self._computed, self._last_store)
+        return max(self._computed, self._stored)
 
     def _load(self, size: float) -> float:
         """When `size` bytes more have arrived."""
@@ -107,8 +112,11 @@ class _Lanes:
         self._carried = start + self._channel.start_us + size / self._channel.bytes_per_us
         return self._carried
 
-    def _store(self, size: float) -> None:
-        """Results take the channel's time; the last ones begin when they are computed."""
+    def _store(self, size: float, began: float) -> float:
+        """Store results while they are computed; returns how long what finds no room on the chip is waited for."""
         took = self._channel.start_us + size / self._channel.bytes_per_us
         self._carried += took
-        self._last_store = max(self._computed + took, self._carried)
+        self._stored = max(self._stored, began) + took
+        waited = max(self._stored - self._room / self._channel.bytes_per_us - self._computed, 0.0)
+        self._computed += waited
+        return waited

@@ -43,6 +43,11 @@ def conv_node(
     return NodeSpec("HzSQuantizedConv", [source, *constants], [target], attributes, constants, name)
 
 
+def requantize_node(source: str, target: str, channels: int, *, bits: int = 8) -> NodeSpec:
+    scales = {"output_scale": [1] * channels, "output_right_shift": [1] * channels}
+    return NodeSpec("HzRequantize", [source], [target], {"axis": 3, "bits": bits, "method": "Rescale", **scales})
+
+
 def dequantize_node(source: str, target: str) -> NodeSpec:
     return NodeSpec(
         "HzDequantize", [source, f"{target}_u"], [target], {"axis": 3}, {f"{target}_u": np.array([0.5], np.float32)}

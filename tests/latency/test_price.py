@@ -8,13 +8,20 @@ from edgekit.latency.estimate import estimate_layers
 from edgekit.latency.layer import graph_layers
 from edgekit.latency.price import WidthPrice
 from edgekit.sim.graph import load_graph
-from tests.latency.graphs import chain, conv_node, dequantize_node
+from tests.latency.graphs import chain, conv_node, dequantize_node, requantize_node
 
 
 def graph_of(bits: int) -> bytes:
+    """As both compilers build it: a convolution of 16-bit maps is brought to its own scale behind it."""
+    second = [conv_node("second", "a_quantized", "b_quantized", (64, 64), kernel=3)]
+    if bits == 16:
+        second = [
+            conv_node("second", "a_quantized", "raw", (64, 64), kernel=3, bits=16),
+            requantize_node("raw", "b_quantized", 64),
+        ]
     nodes = [
         conv_node("first", "x", "a_quantized", (64, 64), kernel=3, bits=bits),
-        conv_node("second", "a_quantized", "b_quantized", (64, 64), kernel=3),
+        *second,
         conv_node("head", "b_quantized", "c_quantized", (64, 80), bits=32),
         dequantize_node("c_quantized", "out"),
     ]

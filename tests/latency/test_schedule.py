@@ -31,8 +31,20 @@ def test_a_full_buffer_keeps_loads_from_running_ahead() -> None:
     assert roomy.frame_us == 45 and narrow.frame_us == pytest.approx(55)
 
 
-def test_results_are_stored_after_they_are_computed() -> None:
-    assert run_schedule([Step(10, 0, 2000)], CHANNEL).frame_us == 12
+def test_results_are_stored_while_they_are_computed() -> None:
+    assert run_schedule([Step(10, 0, 2000)], CHANNEL).frame_us == 10
+    assert run_schedule([Step(1, 0, 20_000)], CHANNEL).frame_us == 20
+
+
+def test_a_store_goes_on_behind_later_layers_as_far_as_there_is_room() -> None:
+    steps = [Step(1, 0, 20_000), Step(30, 0, 0)]
+    roomy, narrow = (run_schedule(steps, CHANNEL, room=room) for room in (20_000, 5_000))
+    assert roomy.frame_us == 31 and roomy.waits_us == (0, 0)
+    assert narrow.frame_us == 45 and narrow.waits_us == (14, 0)  # 15,000 bytes are stored first
+
+
+def test_stores_follow_one_another() -> None:
+    assert run_schedule([Step(1, 0, 20_000), Step(1, 0, 20_000)], CHANNEL).frame_us == 40
 
 
 def test_large_loads_come_in_pieces() -> None:
