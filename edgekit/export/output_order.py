@@ -1,7 +1,7 @@
 """The order of nodes in which outputs leave the BPU as early as they can.
 
-The vendor's compiler keeps the order of the file. Exports compute every head at the end, and there the BPU waits for the
-memory: the largest output, that of the finest stride, is written when nothing is left to compute.
+The vendor's compiler keeps the order of the file. Exports compute every head at the end, and there the BPU waits for
+the memory: the largest output, that of the finest stride, is written when nothing is left to compute.
 """
 
 from __future__ import annotations

@@ -76,9 +76,17 @@ def _in_two_steps(layer: Layer) -> tuple[Layer, ...]:
     if layer.op != "Conv" or layer.inputs[0].bits == 8 or result.bits == 32:
         return (layer,)
     raw = replace(result, name=f"{result.name}_raw", bits=16)
-    rescaling = Layer(f"{layer.name}_rescaled", "Requantize", (raw,), (result,), is_output=layer.is_output)
-    flags = {"strided_readers": layer.strided_readers, "transposed_readers": layer.transposed_readers}
-    return replace(layer, outputs=(raw,), is_output=False), replace(rescaling, **flags)
+    convolution = replace(layer, outputs=(raw,), strided_readers=False, transposed_readers=False, is_output=False)
+    rescaling = Layer(
+        name=f"{layer.name}_rescaled",
+        op="Requantize",
+        inputs=(raw,),
+        outputs=(result,),
+        strided_readers=layer.strided_readers,
+        transposed_readers=layer.transposed_readers,
+        is_output=layer.is_output,
+    )
+    return convolution, rescaling
 
 
 def _map_names(tensor: str) -> tuple[str, str]:

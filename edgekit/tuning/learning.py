@@ -72,7 +72,7 @@ def learn_weights(
     with atomic_path(workspace.graph_path(name)) as temporary:
         shutil.copyfile(learned.model, temporary)
     clip_ranges = tuple(sorted(learned.bounds.items()))
-    sums = attention_sums(context.graph) if context.targets.max_extra_cost >= 0 else frozenset()
+    sums = attention_sums(context.graph) if context.targets.max_extra_cost is not None else frozenset()
     candidate = Candidate(calibration_set, Calibrator("max"), name, clip_ranges).with_int16(sums)
     context.run("calibration sets", [ObserveSet(calibration_set, name)])
     measured = context.measure("learned", [candidate])[0]

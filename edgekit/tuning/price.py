@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection
 from pathlib import Path
 from typing import Protocol
@@ -82,17 +83,20 @@ def extra_ms(price: Price, int16: Collection[str]) -> float | None:
     return None if base is None or wider is None else wider - base
 
 
-def most_share(price: Price, *, max_extra_cost: float, max_extra_ms: float | None, fps: float | None) -> float:
+def most_share(
+    price: Price, outputs: Collection[str], *, max_extra_cost: float, max_extra_ms: float | None, fps: float | None
+) -> float:
     """Join the limits on a frame's time to one share.
 
     Args:
         price: What says the milliseconds.
+        outputs: Outputs with 32 bits that can have 16, which makes the frame shorter.
         max_extra_cost: Most share that 16 bits may add.
         max_extra_ms: Most milliseconds that they may add, where asked for.
         fps: Least frames per second by the static estimate, where asked for.
 
     Returns:
-        The smallest of the limits, as a share of the frame in 8 bits.
+        The smallest of the limits, as a share of the frame in 8 bits; below 0 where `fps` needs a shorter one.
 
     Raises:
         ConfigError: where milliseconds are asked for that no model says, or `fps` is out of reach in 8 bits already.
@@ -109,10 +113,12 @@ def most_share(price: Price, *, max_extra_cost: float, max_extra_ms: float | Non
     if max_extra_ms is not None:
         limits.append(max_extra_ms / base)
     if fps is not None:
+        shortest = min(base, price.milliseconds(outputs) or base)
         limits.append(1000 / fps / base - 1)
-        if limits[-1] < 0:
+        if 1000 / fps < shortest:
             raise ConfigError(
-                f"--fps is {fps:g}, expected at most {1000 / base:.0f}: the static estimate of the build in 8 bits",
+                f"--fps is {fps:g}, expected at most {math.floor(1000 / shortest)}: the static estimate of the build "
+                "in 8 bits" + (", outputs in 16" if shortest < base else ""),
                 hint="a smaller input or a smaller model is faster; edgekit report names what would save most",
             )
     return min(limits)

@@ -36,7 +36,6 @@ __all__ = ["tune"]
 
 SEARCH_DIR, TUNED_DIR, PROOF_DIR = "search", "tuned", "proof"
 REPORT_NAME, SENSITIVITY_NAME, RESULTS_NAME = "tune.json", "sensitivity.json", "results.jsonl"
-NO_INT16 = -1.0  # in place of a cost: not even for nothing
 ERROR_RATIO = 0.5  # of the untuned error: less than the 2/3 that is promised, so that other images reach those, too
 DEFAULT_OPTIONS = TuneOptions()
 
@@ -127,8 +126,15 @@ def _context(prepared: Prepared, runner: MemoizedRunner, options: TuneOptions, p
     int8 = compile_model(workspace.yaml(default), toolchain="sim", progress=progress)
     graph = workspace.model(default, PLAIN).graph
     price = make_price(options.march, int8.quantized_path, graph)
-    most = most_share(price, max_extra_cost=options.max_extra_cost, max_extra_ms=options.max_extra_ms, fps=options.fps)
-    max_extra_cost = most if options.allows_int16 else NO_INT16
+    outputs = outputs_for_int16(graph) if options.allows_int16 else frozenset()
+    most = most_share(
+        price,
+        outputs,
+        max_extra_cost=options.max_extra_cost,
+        max_extra_ms=options.max_extra_ms,
+        fps=options.fps,
+    )
+    max_extra_cost = most if options.allows_int16 else None
     return SearchContext(
         workspace=prepared.workspace,
         runner=runner,
@@ -139,7 +145,7 @@ def _context(prepared: Prepared, runner: MemoizedRunner, options: TuneOptions, p
         calibration_sets=prepared.calibration_sets,
         choices=prepared.choices,
         images=prepared.images,
-        outputs=outputs_for_int16(graph) if options.allows_int16 else frozenset(),
+        outputs=outputs,
         progress=progress,
     )
 
@@ -152,8 +158,14 @@ def _stages(images: Path, options: TuneOptions) -> tuple[Stage, ...]:
 
 
 def _time_notes(context: SearchContext, state: SearchState) -> tuple[str, ...]:
-    """Say why nothing inside has 16 bits where the time for it lies within the error of its estimate."""
-    if context.limit(state.incumbent.candidate) > -math.inf:
+    """Say that the frame is longer than allowed, or why nothing inside has 16 bits where there was time for it."""
+    most, incumbent = context.targets.max_extra_cost, state.incumbent
+    if most is not None and most < 0 and incumbent.extra_cost > most and incumbent.milliseconds is not None:
+        return (
+            f"the frame takes {incumbent.milliseconds:.2f} ms by the estimate, longer than --fps allows: outputs in 16 "
+            "bits would be short enough, but lose accuracy",
+        )
+    if context.limit(incumbent.candidate) > -math.inf:
         return ()
     return (
         f"no layer inside was promoted to 16 bits: the time that this may take is less than the error band of its "

@@ -41,12 +41,13 @@ class Targets:
 
     Attributes:
         error_ratio: Upper limit of `constraint_value`.
-        max_extra_cost: Upper limit of the estimated extra time; below 0 without 16 bits.
+        max_extra_cost: Upper limit of the estimated extra time, below 0 where the frame has to become shorter; None
+            without 16 bits.
         retention: Share of every metric of the float model to keep.
     """
 
     error_ratio: float
-    max_extra_cost: float
+    max_extra_cost: float | None
     retention: float
 
 
@@ -122,11 +123,12 @@ class SearchContext:
             candidate: Its outputs in 16 bits are what saves.
             least: What may always be spent, where 16 bits may at all.
         """
-        if self.targets.max_extra_cost < 0:
-            return self.targets.max_extra_cost
+        most = self.targets.max_extra_cost
+        if most is None:
+            return -math.inf
         outputs = self.outputs.intersection(candidate.int16)
         saved = max(-self.price.share(outputs), 0.0) if outputs else 0.0
-        time = max(self.targets.max_extra_cost, least) + saved
+        time = (most if most < 0 else max(most, least)) + saved
         return time / (1 + self.price.margin) - saved if time >= (self.price.band or 0.0) else -math.inf
 
     def step(self, change: str, candidate: Candidate, measured: Measurement, tried: int) -> SearchStep:

@@ -11,11 +11,14 @@ from typing import Any
 import pytest
 
 from edgekit.errors import ConfigError
+from edgekit.latency.layer import graph_layers
 from edgekit.latency.price import WidthPrice
+from edgekit.sim.graph import load_graph
 from edgekit.tuning.candidate import Candidate
 from edgekit.tuning.price import SharePrice, make_price, most_share
 from edgekit.tuning.search import SearchContext, Targets
 from tests.latency.graphs import two_convs
+from tests.latency.test_price import graph_of
 from tests.tuning.test_cost import GRAPH
 
 
@@ -58,7 +61,7 @@ def test_other_marches_have_a_share_of_the_work(tmp_path: Path) -> None:
 )
 def test_the_smallest_limit_counts(options: dict[str, float], share: float) -> None:
     limits = {"max_extra_cost": 0.25, "max_extra_ms": None, "fps": None, **options}
-    assert most_share(FourMilliseconds(), **limits) == pytest.approx(share)  # type: ignore[arg-type]
+    assert most_share(FourMilliseconds(), (), **limits) == pytest.approx(share)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -71,10 +74,14 @@ def test_the_smallest_limit_counts(options: dict[str, float], share: float) -> N
         (0.0, 0.11, "ao", (0.002 + 0.25) / 1.25 - 0.25),
         (0.0, None, "a", 0.002 / 1.25),
         (0.0, 0.11, "a", -math.inf),
-        (-1.0, None, "ao", -1.0),
+        (-0.1, 0.11, "ao", (-0.1 + 0.25) / 1.25 - 0.25),  # a frame that has to become shorter
+        (-0.1, None, "a", -math.inf),
+        (None, None, "ao", -math.inf),
     ],
 )
-def test_16_bits_inside_cost_more_than_estimated(most: float, band: float | None, int16: str, limit: float) -> None:
+def test_16_bits_inside_cost_more_than_estimated(
+    most: float | None, band: float | None, int16: str, limit: float
+) -> None:
     price = SimpleNamespace(margin=0.25, band=band, share=lambda tensors: 0.01 * len(tensors) - 0.26 * ("o" in tensors))
     context: Any = SimpleNamespace(outputs=frozenset({"o"}), price=price, targets=Targets(0.5, most, retention=0.99))
     assert SearchContext.limit(context, Candidate("set", int16=tuple(int16)), least=0.002) == pytest.approx(limit)
@@ -82,9 +89,21 @@ def test_16_bits_inside_cost_more_than_estimated(most: float, band: float | None
 
 def test_frames_per_second_out_of_reach_are_refused() -> None:
     with pytest.raises(ConfigError, match="--fps is 300, expected at most 250"):
-        most_share(FourMilliseconds(), max_extra_cost=0.25, max_extra_ms=None, fps=300)
+        most_share(FourMilliseconds(), (), max_extra_cost=0.25, max_extra_ms=None, fps=300)
+
+
+def test_outputs_in_16_bits_count_for_frames_per_second() -> None:
+    price = WidthPrice(graph_layers(load_graph(graph_of(8))))
+    shorter = price.milliseconds({"c"})
+    reachable, out_of_reach = 1000 / shorter - 1, 1000 / shorter + 1
+    assert 1000 / price.base_ms < reachable
+    limits = {"max_extra_cost": 0.25, "max_extra_ms": None}
+    most = most_share(price, {"c"}, fps=reachable, **limits)  # type: ignore[arg-type]
+    assert price.share({"c"}) < most < 0
+    with pytest.raises(ConfigError, match="outputs in 16"):
+        most_share(price, {"c"}, fps=out_of_reach, **limits)  # type: ignore[arg-type]
 
 
 def test_milliseconds_without_a_latency_model_are_refused() -> None:
     with pytest.raises(ConfigError, match="need a latency model"):
-        most_share(SharePrice(GRAPH), max_extra_cost=0.25, max_extra_ms=1.0, fps=None)
+        most_share(SharePrice(GRAPH), (), max_extra_cost=0.25, max_extra_ms=1.0, fps=None)
