@@ -20,7 +20,7 @@ from edgekit.export.input_options import NO_INPUT_OPTIONS, InputOptions, missing
 from edgekit.export.maps import MAP_TASKS, cut_map
 from edgekit.export.metadata import read_metadata
 from edgekit.export.opset import opset_of, to_opset_11
-from edgekit.export.output_order import order_by_outputs
+from edgekit.export.output_order import move_heads_forward
 from edgekit.export.prepare import fix_input, fold_constants, input_notes
 from edgekit.export.qdq import holds_qdq, quantization_notes, remove_qdq
 from edgekit.export.raw import cut_raw, refuse_control_flow
@@ -181,7 +181,7 @@ def cut_graph(
     )
     if declared:
         finished, declared = with_declared(finished, declared)
-    finished = order_by_outputs(finished)
+    finished = move_heads_forward(finished)
     check_model(finished, "the cut graph")
     rewritten += joined
     if holds_halves(model):

@@ -1,15 +1,14 @@
-"""The order of nodes: outputs leave as early as they can, and nothing else changes."""
+"""Heads of a single convolution go forward, and nothing else changes."""
 
 from __future__ import annotations
 
 import onnx
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from onnx import TensorProto, helper
 
 from edgekit.export.cut import cut_graph
-from edgekit.export.output_order import order_by_outputs
+from edgekit.export.output_order import move_heads_forward
 from edgekit.graph.soundness import inputs_of
 from tests.tiny_yolo import tiny_yolo
 
@@ -22,43 +21,62 @@ def network(nodes: list[onnx.NodeProto], outputs: list[str]) -> onnx.ModelProto:
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 11)])
 
 
-def test_a_fine_head_is_computed_before_the_coarse_part_begins() -> None:
-    made = ("fine", "coarse", "head of fine", "head of coarse")
-    read = ("x", "fine", "fine", "coarse")
-    nodes = [helper.make_node("Neg", [source], [name], name=name) for source, name in zip(read, made, strict=True)]
-    ordered = order_by_outputs(network(nodes, ["head of fine", "head of coarse"]))
-    assert [node.name for node in ordered.graph.node] == ["fine", "head of fine", "coarse", "head of coarse"]
+def conv(source: str, name: str) -> onnx.NodeProto:
+    return helper.make_node("Conv", [source, "w"], [name], name=name)
 
 
-def test_the_model_itself_stays_as_it_is() -> None:
-    nodes = [helper.make_node("Neg", ["x"], [name], name=name) for name in "ab"]
-    model = network(nodes, ["b"])
+def names_of(model: onnx.ModelProto) -> list[str]:
+    return [node.name for node in model.graph.node]
+
+
+def test_a_head_goes_behind_what_it_reads() -> None:
+    nodes = [conv("x", "fine"), conv("fine", "coarse"), conv("fine", "fine head"), conv("coarse", "coarse head")]
+    nodes.insert(3, helper.make_node("Transpose", ["fine head"], ["a"], name="a"))
+    nodes.append(helper.make_node("Transpose", ["coarse head"], ["b"], name="b"))
+    model = network(nodes, ["a", "b"])
     before = model.SerializeToString()
-    ordered = order_by_outputs(model)
+    assert names_of(move_heads_forward(model)) == ["fine", "fine head", "a", "coarse", "coarse head", "b"]
     assert model.SerializeToString() == before
-    assert [node.name for node in ordered.graph.node] == ["b", "a"]  # what no output needs is kept, at the end
-    assert [output.name for output in ordered.graph.output] == ["b"]
+
+
+def test_a_head_of_two_convolutions_stays_where_it_is() -> None:
+    nodes = [
+        conv("x", "fine"),
+        conv("fine", "coarse"),
+        conv("fine", "hidden"),
+        conv("hidden", "a"),
+        conv("coarse", "b"),
+    ]
+    assert names_of(move_heads_forward(network(nodes, ["a", "b"]))) == ["fine", "coarse", "hidden", "a", "b"]
+
+
+def test_what_no_output_needs_is_kept() -> None:
+    nodes = [conv("x", "unread"), conv("x", "a"), conv("x", "b")]
+    assert names_of(move_heads_forward(network(nodes, ["b"]))) == ["b", "unread", "a"]
 
 
 @given(st.lists(st.integers(0, 1 << 16), min_size=1, max_size=30), st.integers(1, 4))
 def test_every_node_comes_once_and_behind_what_it_reads(draws: list[int], outputs: int) -> None:
-    names = ["x"]
-    nodes = []
+    names, nodes = ["x"], []
     for i, draw in enumerate(draws):
         read = [names[draw % len(names)], names[draw // 256 % len(names)]]
-        nodes.append(helper.make_node("Add", read, [f"t{i}"], name=f"n{i}"))
+        nodes.append(helper.make_node("Conv" if draw % 3 == 0 else "Add", read, [f"t{i}"], name=f"n{i}"))
         names.append(f"t{i}")
-    ordered = order_by_outputs(network(nodes, names[-min(outputs, len(draws)) :]))
-    assert sorted(node.name for node in ordered.graph.node) == sorted(node.name for node in nodes)
-    made = {"x"}
+    ordered = move_heads_forward(network(nodes, names[-min(outputs, len(draws)) :]))
+    assert sorted(names_of(ordered)) == sorted(node.name for node in nodes)
+    made = {"x", "w"}
     for node in ordered.graph.node:
         assert made.issuperset(inputs_of(node))
         made.update(node.output)
 
 
-@pytest.mark.parametrize("task", ["detect", "segment", "pose"])
-def test_cut_heads_come_before_what_only_coarser_ones_need(task: str) -> None:
-    nodes = cut_graph(tiny_yolo(task=task)).model.graph.node
-    by_output = {node.output[0]: i for i, node in enumerate(nodes)}
-    by_name = {node.name: i for i, node in enumerate(nodes)}
-    assert by_output["class_8"] < by_name["/model.3/conv/Conv"] < by_output["class_32"] < by_output["class_16"]
+def test_the_heads_of_yolov5_leave_early() -> None:
+    nodes = cut_graph(tiny_yolo(family="yolov5")).model.graph.node
+    at = {name: i for i, node in enumerate(nodes) for name in (node.name, *node.output)}
+    assert at["object_8"] < at["/model.3/conv/Conv"] < at["object_32"]
+
+
+def test_the_heads_of_yolov8_stay() -> None:
+    nodes = cut_graph(tiny_yolo()).model.graph.node
+    at = {name: i for i, node in enumerate(nodes) for name in (node.name, *node.output)}
+    assert at["/model.11/conv/Conv"] < at["class_8"]
