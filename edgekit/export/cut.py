@@ -11,6 +11,7 @@ import onnx
 
 from edgekit.errors import ModelError
 from edgekit.export.already_cut import cut_again, is_cut
+from edgekit.export.branch_order import move_branches_forward
 from edgekit.export.classify import cut_classifier, is_classifier
 from edgekit.export.declared_bounds import with_declared
 from edgekit.export.extract_heads import reroot
@@ -20,7 +21,6 @@ from edgekit.export.input_options import NO_INPUT_OPTIONS, InputOptions, missing
 from edgekit.export.maps import MAP_TASKS, cut_map
 from edgekit.export.metadata import read_metadata
 from edgekit.export.opset import opset_of, to_opset_11
-from edgekit.export.output_order import move_heads_forward
 from edgekit.export.prepare import fix_input, fold_constants, input_notes
 from edgekit.export.qdq import holds_qdq, quantization_notes, remove_qdq
 from edgekit.export.raw import cut_raw, refuse_control_flow
@@ -181,7 +181,7 @@ def cut_graph(
     )
     if declared:
         finished, declared = with_declared(finished, declared)
-    finished = move_heads_forward(finished)
+    finished = move_branches_forward(finished)
     check_model(finished, "the cut graph")
     rewritten += joined
     if holds_halves(model):

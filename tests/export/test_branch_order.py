@@ -1,4 +1,4 @@
-"""Heads of a single convolution go forward, and nothing else changes."""
+"""Branches of a single convolution go forward, and nothing else changes."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from onnx import TensorProto, helper
 
+from edgekit.export.branch_order import move_branches_forward
 from edgekit.export.cut import cut_graph
-from edgekit.export.output_order import move_heads_forward
 from edgekit.graph.soundness import inputs_of
 from tests.tiny_yolo import tiny_yolo
 
@@ -35,7 +35,7 @@ def test_a_head_goes_behind_what_it_reads() -> None:
     nodes.append(helper.make_node("Transpose", ["coarse head"], ["b"], name="b"))
     model = network(nodes, ["a", "b"])
     before = model.SerializeToString()
-    assert names_of(move_heads_forward(model)) == ["fine", "fine head", "a", "coarse", "coarse head", "b"]
+    assert names_of(move_branches_forward(model)) == ["fine", "fine head", "a", "coarse", "coarse head", "b"]
     assert model.SerializeToString() == before
 
 
@@ -47,12 +47,25 @@ def test_a_head_of_two_convolutions_stays_where_it_is() -> None:
         conv("hidden", "a"),
         conv("coarse", "b"),
     ]
-    assert names_of(move_heads_forward(network(nodes, ["a", "b"]))) == ["fine", "coarse", "hidden", "a", "b"]
+    assert names_of(move_branches_forward(network(nodes, ["a", "b"]))) == ["fine", "coarse", "hidden", "a", "b"]
+
+
+def test_the_short_way_round_a_block_goes_first() -> None:
+    made = [conv("x", "read"), conv("read", "long 1"), conv("long 1", "long 2"), conv("read", "short")]
+    nodes = [*made, helper.make_node("Concat", ["long 2", "short"], ["joined"], axis=1), conv("joined", "y")]
+    assert names_of(move_branches_forward(network(nodes, ["y"])))[:4] == ["read", "short", "long 1", "long 2"]
+
+
+def test_a_branch_that_something_else_reads_stays() -> None:
+    made = [conv("x", "read"), conv("read", "long 1"), conv("long 1", "long 2"), conv("read", "short")]
+    nodes = [*made, helper.make_node("Concat", ["long 2", "short"], ["joined"], axis=1), conv("short", "other")]
+    nodes.append(helper.make_node("Add", ["joined", "other"], ["y"]))
+    assert names_of(move_branches_forward(network(nodes, ["y"])))[:4] == ["read", "long 1", "long 2", "short"]
 
 
 def test_what_no_output_needs_is_kept() -> None:
     nodes = [conv("x", "unread"), conv("x", "a"), conv("x", "b")]
-    assert names_of(move_heads_forward(network(nodes, ["b"]))) == ["b", "unread", "a"]
+    assert names_of(move_branches_forward(network(nodes, ["b"]))) == ["b", "unread", "a"]
 
 
 @given(st.lists(st.integers(0, 1 << 16), min_size=1, max_size=30), st.integers(1, 4))
@@ -60,9 +73,9 @@ def test_every_node_comes_once_and_behind_what_it_reads(draws: list[int], output
     names, nodes = ["x"], []
     for i, draw in enumerate(draws):
         read = [names[draw % len(names)], names[draw // 256 % len(names)]]
-        nodes.append(helper.make_node("Conv" if draw % 3 == 0 else "Add", read, [f"t{i}"], name=f"n{i}"))
+        nodes.append(helper.make_node(("Conv", "Add", "Concat", "Conv")[draw % 4], read, [f"t{i}"], name=f"n{i}"))
         names.append(f"t{i}")
-    ordered = move_heads_forward(network(nodes, names[-min(outputs, len(draws)) :]))
+    ordered = move_branches_forward(network(nodes, names[-min(outputs, len(draws)) :]))
     assert sorted(names_of(ordered)) == sorted(node.name for node in nodes)
     made = {"x", "w"}
     for node in ordered.graph.node:
