@@ -27,7 +27,11 @@ class Price(Protocol):
 
     @property
     def margin(self) -> float:
-        """Return the share by which 16 bits inside a graph may cost more than this price says."""
+        """Return the share by which 16 bits inside a graph may cost more than this price says, beside `start`."""
+
+    @property
+    def start(self) -> float:
+        """Return the share of the frame that the first 16 bits inside a graph may cost, whatever they are."""
 
     def share(self, int16: Collection[str]) -> float:
         """Return what `int16` adds to the frame in 8 bits, as a share of it."""
@@ -50,6 +54,11 @@ class SharePrice:
     @property
     def margin(self) -> float:
         """0: work is counted, not estimated."""
+        return 0.0
+
+    @property
+    def start(self) -> float:
+        """0, as `margin`."""
         return 0.0
 
     def share(self, int16: Collection[str]) -> float:

@@ -168,9 +168,8 @@ def _time_notes(context: SearchContext, state: SearchState) -> tuple[str, ...]:
     if context.limit(incumbent.candidate) > -math.inf:
         return ()
     return (
-        f"no layer inside was promoted to 16 bits: the time that this may take is less than the error band of its "
-        f"estimate, {100 * (context.price.band or 0):.0f} % of the frame; allow more with --max-extra-cost, "
-        "--max-extra-ms or --fps",
+        "no layer inside was promoted to 16 bits: the time that is left for that is less than the first of them may "
+        f"cost, {100 * context.price.start:.0f} % of the frame; allow more with --max-extra-cost, --max-extra-ms or --fps",
     )
 
 

@@ -116,8 +116,9 @@ class SearchContext:
     def limit(self, candidate: Candidate, *, least: float = 0.0) -> float:
         """Return what all 16 bits of a candidate may cost by the estimate, so that the compiled frame stays in bounds.
 
-        What its outputs save counts as it is estimated; 16 bits inside may cost more than that by the price's margin.
-        Where the time for them is less than the error band, there are none: the compiler may order the layers anew.
+        What its outputs save counts as it is estimated. 16 bits inside may cost more than that by the price's margin,
+        and something for the first of them, since the compiler orders the layers anew; where there is no time for
+        that, there are none.
 
         Args:
             candidate: Its outputs in 16 bits are what saves.
@@ -128,8 +129,8 @@ class SearchContext:
             return -math.inf
         outputs = self.outputs.intersection(candidate.int16)
         saved = max(-self.price.share(outputs), 0.0) if outputs else 0.0
-        time = (most if most < 0 else max(most, least)) + saved
-        return time / (1 + self.price.margin) - saved if time >= (self.price.band or 0.0) else -math.inf
+        time = (most if most < 0 else max(most, least)) + saved - self.price.start
+        return time / (1 + self.price.margin) - saved if time > 0 else -math.inf
 
     def step(self, change: str, candidate: Candidate, measured: Measurement, tried: int) -> SearchStep:
         """Return the step that takes a candidate measured on all images."""

@@ -26,7 +26,7 @@ class FourMilliseconds:
     """A frame of 4 ms in 8 bits."""
 
     band = 0.1
-    margin = 0.0
+    margin = start = 0.0
 
     def share(self, wide: Collection[str]) -> float:
         return 0.25 * len(wide)
@@ -65,24 +65,24 @@ def test_the_smallest_limit_counts(options: dict[str, float], share: float) -> N
 
 
 @pytest.mark.parametrize(
-    ("most", "band", "int16", "limit"),
+    ("most", "start", "int16", "limit"),
     [
-        (0.1, None, "a", 0.08),  # what is spent may cost a quarter more
-        (0.1, 0.1, "a", 0.08),
-        (0.1, 0.11, "a", -math.inf),
-        (0.1, 0.11, "ao", (0.1 + 0.25) / 1.25 - 0.25),  # what outputs save is spent, too
-        (0.0, 0.11, "ao", (0.002 + 0.25) / 1.25 - 0.25),
-        (0.0, None, "a", 0.002 / 1.25),
-        (0.0, 0.11, "a", -math.inf),
-        (-0.1, 0.11, "ao", (-0.1 + 0.25) / 1.25 - 0.25),  # a frame that has to become shorter
-        (-0.1, None, "a", -math.inf),
-        (None, None, "ao", -math.inf),
+        (0.1, 0.0, "a", 0.08),  # what is spent may cost a quarter more
+        (0.1, 0.04, "a", 0.06 / 1.25),  # and something for the first
+        (0.1, 0.1, "a", -math.inf),
+        (0.1, 0.1, "ao", 0.25 / 1.25 - 0.25),  # what outputs save is spent, too
+        (0.0, 0.1, "ao", (0.002 + 0.15) / 1.25 - 0.25),
+        (0.0, 0.0, "a", 0.002 / 1.25),
+        (0.0, 0.1, "a", -math.inf),
+        (-0.1, 0.1, "ao", 0.05 / 1.25 - 0.25),  # a frame that has to become shorter
+        (-0.1, 0.0, "a", -math.inf),
+        (None, 0.0, "ao", -math.inf),
     ],
 )
-def test_16_bits_inside_cost_more_than_estimated(
-    most: float | None, band: float | None, int16: str, limit: float
-) -> None:
-    price = SimpleNamespace(margin=0.25, band=band, share=lambda tensors: 0.01 * len(tensors) - 0.26 * ("o" in tensors))
+def test_16_bits_inside_cost_more_than_estimated(most: float | None, start: float, int16: str, limit: float) -> None:
+    price = SimpleNamespace(
+        margin=0.25, start=start, share=lambda tensors: 0.01 * len(tensors) - 0.26 * ("o" in tensors)
+    )
     context: Any = SimpleNamespace(outputs=frozenset({"o"}), price=price, targets=Targets(0.5, most, retention=0.99))
     assert SearchContext.limit(context, Candidate("set", int16=tuple(int16)), least=0.002) == pytest.approx(limit)
 
