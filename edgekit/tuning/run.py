@@ -169,7 +169,8 @@ def _time_notes(context: SearchContext, state: SearchState) -> tuple[str, ...]:
         return ()
     return (
         "no layer inside was promoted to 16 bits: the time that is left for that is less than the first of them may "
-        f"cost, {100 * context.price.start:.0f} % of the frame; allow more with --max-extra-cost, --max-extra-ms or --fps",
+        f"cost, {100 * context.price.start:.0f} % of the frame; allow more with --max-extra-cost, --max-extra-ms or "
+        "--fps",
     )
 
 
