@@ -16,7 +16,7 @@ from edgekit.tuning.price import Price, extra_ms
 from edgekit.tuning.promotion import pareto_front
 from edgekit.tuning.records import QuantPoint, Trial
 from edgekit.tuning.search import SearchContext, SearchState
-from edgekit.tuning.selection import is_met, score_steps
+from edgekit.tuning.selection import CONFIDENCE, is_met, score_steps
 from edgekit.tuning.tasks import ObserveSet
 from edgekit.tuning.variants import write_blend, write_rounded
 
@@ -62,18 +62,33 @@ def allocate_bits(context: SearchContext, state: SearchState) -> SearchState:
     if best is not free:
         state = state.kept(replace(best, tried=len(steps)))
     trials = score_steps(context, list({step.candidate: step for step in (state.steps[0], free, best)}.values()))
-    untuned, chosen = trials[0], Trial(state.incumbent, trials[-1].report)
-    met = is_met(chosen, untuned, context.targets.retention)
+    state, chosen = _checked(state, trials)
+    met = is_met(chosen, trials[0], context.targets.retention)
     by_candidate = {step.candidate: step for step in steps}
     front = pareto_front(list(by_candidate), context.cost, [step.loss for step in by_candidate.values()])
     return replace(
         state,
         front=tuple(map(by_candidate.__getitem__, front)),
-        untuned=untuned,
+        untuned=trials[0],
         chosen=chosen,
         trials=tuple(trials[1:]),
         targets_met=met,
     )
+
+
+def _checked(state: SearchState, trials: Sequence[Trial]) -> tuple[SearchState, Trial]:
+    """The state with its last trial chosen; where the untuned default surely disagrees less, with the nearest to float.
+
+    Trials are of the first step, of one in between and of the incumbent.
+    """
+    untuned, last = trials[0], trials[-1]
+    if not untuned.disagrees_less_than(last, CONFIDENCE):
+        return state, Trial(state.incumbent, last.report)
+    nearest = min(trials, key=lambda trial: trial.disagreement)
+    index = next(i for i, step in enumerate(state.steps) if step.candidate == nearest.step.candidate)
+    change = f"{state.steps[index].change}; what was found behind it disagrees more with the float model"
+    state = replace(state, steps=(*state.steps[:index], replace(state.steps[index], change=change)))
+    return state, Trial(state.incumbent, nearest.report)
 
 
 def learned_share(state: SearchState) -> float:

@@ -86,7 +86,7 @@ def select(state: SearchState, promote: Promote, score: Score, *, error_ratio: f
 
     Returns:
         The state with `chosen`: the incumbent then. If none reaches every target, the cheapest than which no other
-        surely disagrees less with the float model.
+        surely disagrees less with the float model; the untuned default where that does.
     """
     untuned, free = state.untuned, state.incumbent
     assert untuned is not None, "the untuned default is scored first"
@@ -106,6 +106,8 @@ def select(state: SearchState, promote: Promote, score: Score, *, error_ratio: f
             break
         trials += score([state.incumbent])
     chosen = _nearest(trials)
+    if untuned.disagrees_less_than(chosen, CONFIDENCE):
+        return replace(_chosen(state, untuned, "back to the untuned default"), trials=tuple(trials))
     return replace(_chosen(state, chosen, "least disagreement with the float model"), trials=tuple(trials))
 
 

@@ -11,10 +11,10 @@ import pytest
 
 from edgekit.sim.compiler.mixed_precision import PrecisionGroup
 from edgekit.tuning import allocation
-from edgekit.tuning.allocation import ShareRemoved, _levels, greedy_levels, learned_share
+from edgekit.tuning.allocation import ShareRemoved, _checked, _levels, greedy_levels, learned_share
 from edgekit.tuning.attribution import Attribution
 from edgekit.tuning.candidate import Candidate
-from edgekit.tuning.records import SearchStep
+from edgekit.tuning.records import SearchStep, Trial
 from edgekit.tuning.search import SearchState
 
 COSTS = {"a": 0.02, "b": 0.01, "c": 0.0, "d": 0.3, "e": 0.05}
@@ -101,6 +101,28 @@ def test_nothing_affordable_is_no_level() -> None:
 def test_the_share_of_learned_weights_is_told(graphs: tuple[str, ...], share: float) -> None:
     steps = tuple(SearchStep("", Candidate("set", graph=name), 0.0, 0.0, 1.0, 1.0, 0.0, 1) for name in graphs)
     assert learned_share(SearchState(steps)) == share
+
+
+@pytest.mark.parametrize(
+    ("disagreements", "graph"),
+    [
+        ((0.2, 0.15, 0.1), "best"),
+        ((0.2, 0.1, 0.15), "best"),  # a lower loss counts, as long as the untuned default is no better
+        ((0.2, 0.15, 0.3), "learned_1a"),
+        ((0.2, 0.25, 0.3), "plain"),
+        ((float("nan"),) * 3, "best"),
+    ],
+)
+def test_what_disagrees_more_than_untuned_is_not_chosen(disagreements: tuple[float, ...], graph: str) -> None:
+    names = ("plain", "learned_1a", "best")
+    steps = tuple(SearchStep(name, Candidate("set", graph=name), 0.0, 0.0, 1.0, 1.0, 0.0, 1) for name in names)
+    trials = [
+        Trial(step, {"disagreement_draws": [value] * 5}) for step, value in zip(steps, disagreements, strict=True)
+    ]
+    state, chosen = _checked(SearchState(steps), trials)
+    assert state.incumbent.candidate.graph == chosen.step.candidate.graph == graph
+    assert chosen.step == state.incumbent and chosen.report == trials[names.index(graph)].report
+    assert ("disagrees more" in chosen.step.change) == (graph != "best")
 
 
 def test_numbers_that_are_none_promote_nothing() -> None:

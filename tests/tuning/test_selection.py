@@ -100,6 +100,20 @@ def test_the_nearest_to_float_if_nothing_helps() -> None:
     assert chosen_of(Promotions([step(0.2), step(0.5)], [], reports)) == (0.2, False)
 
 
+def test_back_to_the_untuned_default_if_everything_disagrees_more() -> None:
+    reports = {0.0: report(0.9, 0.3), 0.2: report(0.9, 0.35)}
+    promotions = Promotions([step(0.2)], [], reports)
+    state = select(
+        SearchState((UNTUNED.step, FREE), untuned=UNTUNED),
+        promotions.promote,
+        promotions.score,
+        error_ratio=0.5,
+        retention=0.99,
+    )
+    assert state.chosen is not None and state.chosen.step.candidate == UNTUNED.step.candidate
+    assert state.incumbent.change == "back to the untuned default" and not state.targets_met
+
+
 def test_what_is_free_is_chosen_where_it_reaches_the_targets() -> None:
     reports = {0.0: report(0.999, 0.06), 0.5: report(0.999, 0.05)}
     assert chosen_of(Promotions([step(0.5)], [], reports)) == (0.0, True)
