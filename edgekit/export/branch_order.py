@@ -21,6 +21,7 @@ from edgekit.graph.soundness import inputs_of
 __all__ = ["move_branches_forward"]
 
 JOIN = "Concat"
+MOST_NODES = 32  # of a branch: a convolution, its activation, and what moves axes
 
 
 def move_branches_forward(model: onnx.ModelProto) -> onnx.ModelProto:
@@ -45,7 +46,7 @@ class _Order:
 
     def __init__(self, model: onnx.ModelProto) -> None:
         self._nodes = list(model.graph.node)
-        self._outputs = [output.name for output in model.graph.output]
+        self._outputs = dict.fromkeys(output.name for output in model.graph.output)
         self._made_by: Mapping[str, int] = {
             name: i for i, node in enumerate(self._nodes) for name in node.output if name
         }
@@ -81,17 +82,17 @@ class _Order:
                 yield from ((name, i) for name in node.input if name in self._made_by and name not in self._outputs)
 
     def _branch(self, end: str, reader: int | None) -> set[int]:
-        """The nodes that lead to `end` alone; none where they hold more than one convolution, or none."""
+        """The nodes that lead to `end` alone; none where they are many, or hold more than one convolution, or none."""
         branch: set[int] = set()
         todo = [-self._made_by[end]]
         convolutions = 0
-        while todo and convolutions < 2:
+        while todo and convolutions < 2 and len(branch) <= MOST_NODES:
             i = -heapq.heappop(todo)  # readers come before what they read
             leaves = i != self._made_by[end] and not set(self._nodes[i].output).isdisjoint(self._outputs)
-            if i in branch or leaves or not self._readers[i] <= branch | {reader}:
+            if i in branch or leaves or not all(r in branch or r == reader for r in self._readers[i]):
                 continue
             branch.add(i)
             convolutions += self._nodes[i].op_type == "Conv"
             for position in self._reads[i]:
                 heapq.heappush(todo, -position)
-        return branch if convolutions == 1 else set()
+        return branch if convolutions == 1 and len(branch) <= MOST_NODES else set()

@@ -12,7 +12,7 @@ from edgekit.latency.parameters import LatencyParameters, load_parameters
 
 __all__ = ["WidthPrice"]
 
-START = 0.08  # of the frame, whatever gets 16 bits: the compiler orders the layers anew
+FIXED_COST = 0.08  # of the frame, whatever gets 16 bits: the compiler orders the layers anew
 MARGIN = 0.4  # beside that; both hold for ten frames of yolov5n and yolo11n that were compiled at O3
 QUANTIZED = "_quantized"  # what a compiler adds to the float tensor's name
 PREPROCESSED = "HZ_PREPROCESS_FOR_{}_quantized"  # the name of the input's map
@@ -41,13 +41,13 @@ class WidthPrice:
 
     @property
     def margin(self) -> float:
-        """The share by which 16 bits inside a graph may cost more than estimated, beside `start`."""
+        """The share by which 16 bits inside a graph may cost more than estimated, beside `fixed_cost`."""
         return MARGIN
 
     @property
-    def start(self) -> float:
+    def fixed_cost(self) -> float:
         """The share of the frame that the first 16 bits inside a graph may cost, whatever they are."""
-        return START
+        return FIXED_COST
 
     def milliseconds(self, int16: Collection[str]) -> float:
         """Return the frame's milliseconds with the float tensors `int16` in 16 bits."""
@@ -65,9 +65,10 @@ class WidthPrice:
         layers: list[Layer] = []
         computed: list[float] = []
         for old, old_us in zip(self._layers, self._computed, strict=True):
-            for layer in _in_two_steps(old.with_bits(names)):
-                layers.append(layer)
-                computed.append(old_us if layer == old else compute_us(layer, fitted))
+            widened = old.with_bits(names)
+            steps = (old,) if widened == old else _in_two_steps(widened)
+            layers += steps
+            computed += [old_us if step is old else compute_us(step, fitted) for step in steps]
         made, _ = frame_timeline(layers, computed, scales=fitted.scales, on_chip=fitted.spill, channel=fitted.channel)
         return made.frame_us
 

@@ -27,10 +27,10 @@ class Price(Protocol):
 
     @property
     def margin(self) -> float:
-        """Return the share by which 16 bits inside a graph may cost more than this price says, beside `start`."""
+        """Return the share by which 16 bits inside a graph may cost more than this price says, beside `fixed_cost`."""
 
     @property
-    def start(self) -> float:
+    def fixed_cost(self) -> float:
         """Return the share of the frame that the first 16 bits inside a graph may cost, whatever they are."""
 
     def share(self, int16: Collection[str]) -> float:
@@ -57,7 +57,7 @@ class SharePrice:
         return 0.0
 
     @property
-    def start(self) -> float:
+    def fixed_cost(self) -> float:
         """0, as `margin`."""
         return 0.0
 

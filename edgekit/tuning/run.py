@@ -160,17 +160,19 @@ def _stages(images: Path, options: TuneOptions) -> tuple[Stage, ...]:
 def _time_notes(context: SearchContext, state: SearchState) -> tuple[str, ...]:
     """Say that the frame is longer than allowed, or why nothing inside has 16 bits where there was time for it."""
     most, incumbent = context.targets.max_extra_cost, state.incumbent
-    if most is not None and most < 0 and incumbent.extra_cost > most and incumbent.milliseconds is not None:
+    if most is None:
+        return ()  # the BPU has no 16 bits
+    if most < 0 and incumbent.extra_cost > most and incumbent.milliseconds is not None:
         return (
             f"the frame takes {incumbent.milliseconds:.2f} ms by the estimate, longer than --fps allows: outputs in 16 "
             "bits would be short enough, but lose accuracy",
         )
     if context.limit(incumbent.candidate) > -math.inf:
         return ()
+    percent = 100 * context.price.fixed_cost
     return (
         "no layer inside was promoted to 16 bits: the time that is left for that is less than the first of them may "
-        f"cost, {100 * context.price.start:.0f} % of the frame; allow more with --max-extra-cost, --max-extra-ms or "
-        "--fps",
+        f"cost, {percent:.0f} % of the frame; allow more with --max-extra-cost, --max-extra-ms or --fps",
     )
 
 

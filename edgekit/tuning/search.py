@@ -129,8 +129,8 @@ class SearchContext:
             return -math.inf
         outputs = self.outputs.intersection(candidate.int16)
         saved = max(-self.price.share(outputs), 0.0) if outputs else 0.0
-        time = (most if most < 0 else max(most, least)) + saved - self.price.start
-        return time / (1 + self.price.margin) - saved if time > 0 else -math.inf
+        time = (most if most < 0 else max(most, least)) + saved - self.price.fixed_cost
+        return time / (1 + self.price.margin) - saved if time >= 0 else -math.inf
 
     def step(self, change: str, candidate: Candidate, measured: Measurement, tried: int) -> SearchStep:
         """Return the step that takes a candidate measured on all images."""

@@ -63,6 +63,13 @@ def test_a_branch_that_something_else_reads_stays() -> None:
     assert names_of(move_branches_forward(network(nodes, ["y"])))[:4] == ["read", "long 1", "long 2", "short"]
 
 
+def test_long_branches_stay_and_take_no_time() -> None:
+    nodes = [conv("x", "read"), conv("read", "t0"), conv("x", "a")]
+    nodes += [helper.make_node("Neg", [f"t{i}"], [f"t{i + 1}"], name=f"n{i}") for i in range(20_000)]
+    ordered = move_branches_forward(network([*nodes, conv("read", "b")], ["t20000", "a", "b"]))
+    assert names_of(ordered)[:4] == ["a", "read", "b", "t0"]
+
+
 def test_what_no_output_needs_is_kept() -> None:
     nodes = [conv("x", "unread"), conv("x", "a"), conv("x", "b")]
     assert names_of(move_branches_forward(network(nodes, ["b"]))) == ["b", "unread", "a"]

@@ -26,7 +26,7 @@ class Costs:
     """A price that adds up, but for a tensor that costs nothing next to another."""
 
     band = None
-    margin = start = 0.0
+    margin = fixed_cost = 0.0
 
     def __init__(self, free_together: frozenset[str] = frozenset()) -> None:
         self.free_together = free_together

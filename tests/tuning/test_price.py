@@ -16,6 +16,7 @@ from edgekit.latency.price import WidthPrice
 from edgekit.sim.graph import load_graph
 from edgekit.tuning.candidate import Candidate
 from edgekit.tuning.price import SharePrice, make_price, most_share
+from edgekit.tuning.run import _time_notes
 from edgekit.tuning.search import SearchContext, Targets
 from tests.latency.graphs import two_convs
 from tests.latency.test_price import graph_of
@@ -26,7 +27,7 @@ class FourMilliseconds:
     """A frame of 4 ms in 8 bits."""
 
     band = 0.1
-    margin = start = 0.0
+    margin = fixed_cost = 0.0
 
     def share(self, wide: Collection[str]) -> float:
         return 0.25 * len(wide)
@@ -65,11 +66,11 @@ def test_the_smallest_limit_counts(options: dict[str, float], share: float) -> N
 
 
 @pytest.mark.parametrize(
-    ("most", "start", "int16", "limit"),
+    ("most", "fixed_cost", "int16", "limit"),
     [
         (0.1, 0.0, "a", 0.08),  # what is spent may cost a quarter more
         (0.1, 0.04, "a", 0.06 / 1.25),  # and something for the first
-        (0.1, 0.1, "a", -math.inf),
+        (0.1, 0.11, "a", -math.inf),
         (0.1, 0.1, "ao", 0.25 / 1.25 - 0.25),  # what outputs save is spent, too
         (0.0, 0.1, "ao", (0.002 + 0.15) / 1.25 - 0.25),
         (0.0, 0.0, "a", 0.002 / 1.25),
@@ -79,12 +80,34 @@ def test_the_smallest_limit_counts(options: dict[str, float], share: float) -> N
         (None, 0.0, "ao", -math.inf),
     ],
 )
-def test_16_bits_inside_cost_more_than_estimated(most: float | None, start: float, int16: str, limit: float) -> None:
+def test_16_bits_inside_cost_more_than_estimated(
+    most: float | None, fixed_cost: float, int16: str, limit: float
+) -> None:
     price = SimpleNamespace(
-        margin=0.25, start=start, share=lambda tensors: 0.01 * len(tensors) - 0.26 * ("o" in tensors)
+        margin=0.25, fixed_cost=fixed_cost, share=lambda tensors: 0.01 * len(tensors) - 0.26 * ("o" in tensors)
     )
     context: Any = SimpleNamespace(outputs=frozenset({"o"}), price=price, targets=Targets(0.5, most, retention=0.99))
     assert SearchContext.limit(context, Candidate("set", int16=tuple(int16)), least=0.002) == pytest.approx(limit)
+
+
+@pytest.mark.parametrize(
+    ("most", "extra_cost", "words"),
+    [
+        (None, 0.0, ""),  # a BPU without 16 bits
+        (0.2, 0.1, ""),
+        (0.0, 0.0, "no layer inside was promoted"),
+        (-0.1, 0.0, "longer than --fps allows"),
+    ],
+)
+def test_notes_on_time(most: float | None, extra_cost: float, words: str) -> None:
+    targets, step = Targets(0.5, most, retention=0.99), SimpleNamespace(extra_cost=extra_cost, milliseconds=4.0)
+    limit = math.inf if most == 0.2 else -math.inf
+    price = SimpleNamespace(fixed_cost=0.08)
+    context: Any = SimpleNamespace(targets=targets, price=price, limit=lambda _: limit)
+    step.candidate = None
+    state: Any = SimpleNamespace(incumbent=step)
+    notes = _time_notes(context, state)
+    assert len(notes) == bool(words) and all(words in note for note in notes)
 
 
 def test_frames_per_second_out_of_reach_are_refused() -> None:
