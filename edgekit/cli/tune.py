@@ -63,7 +63,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--prove",
         action="store_true",
-        help="compile the three best candidates with the vendor's compiler at O3 (minutes each) and say what they take",
+        help="compile the choice with the vendor's compiler at O3, and choose again by what its frame takes: two to "
+        "four builds, minutes each",
     )
     add_input(parser)
     add_march(parser)
@@ -122,15 +123,21 @@ def _print(result: TuneResult) -> None:
     outputs = [[name, _ratio(ratio)] for name, ratio in result.ratios]
     print_table("error over the untuned default's", ["output", "ratio [95 %]"], outputs)
     if result.proofs:
+        chosen = result.chosen.step.candidate
         rows = [
-            [proof.change, _milliseconds(proof.estimated_ms), _milliseconds(proof.compiled_ms), _off(proof.off)]
+            [
+                proof.change + (" (taken)" if proof.candidate == chosen else ""),
+                _milliseconds(proof.estimated_ms),
+                _milliseconds(proof.compiled_ms),
+                _off(proof.off),
+            ]
             for proof in result.proofs
         ]
         print_table("compiled at O3", ["candidate", "static estimate", "compiled", "estimate off by"], rows)
     elif result.band is not None:
         print(
             f"milliseconds are static estimates, within {100 * result.band:.0f} % for nine of ten builds; "
-            "--prove compiles the best"
+            "--prove compiles the choice"
         )
     _print_end(result)
 

@@ -30,7 +30,7 @@ class TuneOptions:
         max_extra_ms: The same in milliseconds of a frame; None: no limit.
         fps: Least frames per second of the static estimate; None: no limit.
         learn: Minutes of learning before any 16 bits are spent; None: none.
-        prove: Whether the vendor's compiler compiles the three best candidates at O3.
+        prove: Whether the vendor's compiler compiles the choice at O3, and what its frame takes decides.
         input_kind: What the board will feed: nv12, rgb, bgr, yuv444 or gray.
         march: Architecture of the BPU.
         seed: Of the order of the images; the same seed chooses the same.

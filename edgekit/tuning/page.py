@@ -77,10 +77,10 @@ def tune_settings(result: TuneResult) -> tuple[list[Setting], list[Criterion]]:
     steps: dict[Candidate, SearchStep] = {}
     for step in (*result.steps, *result.front, *(trial.step for trial in trials.values())):
         steps.setdefault(step.candidate, step)
-    proofs = {proof.change: proof for proof in result.proofs}
+    proofs = {proof.candidate: proof for proof in result.proofs}
     chosen = result.chosen.step
     settings = [
-        _setting(step, trials.get(candidate), proofs.get(step.change), is_chosen=candidate == chosen.candidate)
+        _setting(step, trials.get(candidate), proofs.get(candidate), is_chosen=candidate == chosen.candidate)
         for candidate, step in steps.items()
     ]
     criteria = [Criterion(ERROR, "output error (untuned: 1)", False)]

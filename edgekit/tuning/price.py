@@ -15,7 +15,7 @@ from edgekit.latency.price import WidthPrice
 from edgekit.sim.graph import load_graph
 from edgekit.tuning.cost import extra_cost
 
-__all__ = ["Price", "SharePrice", "extra_ms", "make_price", "most_share"]
+__all__ = ["Price", "SharePrice", "extra_ms", "limit_share", "make_price", "most_share"]
 
 
 class Price(Protocol):
@@ -95,7 +95,7 @@ def extra_ms(price: Price, int16: Collection[str]) -> float | None:
 def most_share(
     price: Price, outputs: Collection[str], *, max_extra_cost: float, max_extra_ms: float | None, fps: float | None
 ) -> float:
-    """Join the limits on a frame's time to one share.
+    """Join the limits on a frame's time to one share, by the estimate.
 
     Args:
         price: What says the milliseconds.
@@ -118,16 +118,28 @@ def most_share(
             "--max-extra-ms and --fps need a latency model, which this march has none of",
             hint="give --max-extra-cost, a share of the work, in their place",
         )
-    limits = [max_extra_cost]
-    if max_extra_ms is not None:
-        limits.append(max_extra_ms / base)
-    if fps is not None:
-        shortest = min(base, price.milliseconds(outputs) or base)
-        limits.append(1000 / fps / base - 1)
-        if 1000 / fps < shortest:
-            raise ConfigError(
-                f"--fps is {fps:g}, expected at most {math.floor(1000 / shortest)}: the static estimate of the build "
-                "in 8 bits" + (", outputs in 16" if shortest < base else ""),
-                hint="a smaller input or a smaller model is faster; edgekit report names what would save most",
-            )
-    return min(limits)
+    shortest = min(base, price.milliseconds(outputs) or base)
+    if fps is not None and 1000 / fps < shortest:
+        raise ConfigError(
+            f"--fps is {fps:g}, expected at most {math.floor(1000 / shortest)}: the static estimate of the build "
+            "in 8 bits" + (", outputs in 16" if shortest < base else ""),
+            hint="a smaller input or a smaller model is faster; edgekit report names what would save most",
+        )
+    return limit_share(base, max_extra_cost=max_extra_cost, max_extra_ms=max_extra_ms, fps=fps)
+
+
+def limit_share(base_ms: float, *, max_extra_cost: float, max_extra_ms: float | None, fps: float | None) -> float:
+    """Join the limits on a frame's time to one share.
+
+    Args:
+        base_ms: The frame in 8 bits, in milliseconds.
+        max_extra_cost: Most share that 16 bits may add.
+        max_extra_ms: Most milliseconds that they may add, where asked for.
+        fps: Least frames per second, where asked for.
+
+    Returns:
+        The smallest of the limits, as a share of `base_ms`; below 0 where `fps` needs a shorter frame.
+    """
+    in_ms = math.inf if max_extra_ms is None else max_extra_ms / base_ms
+    in_fps = math.inf if fps is None else 1000 / fps / base_ms - 1
+    return min(max_extra_cost, in_ms, in_fps)

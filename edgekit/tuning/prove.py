@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +16,8 @@ from edgekit.tuning.records import SearchStep
 from edgekit.tuning.workspace import Workspace
 from edgekit.tuning.write import write_tuned
 
-__all__ = ["PROVED", "Proof", "best_of_front", "prove", "require_compiler"]
+__all__ = ["FrameCompiler", "Proof", "require_compiler"]
 
-PROVED = 3  # candidates that are compiled, some minutes each
 LEVEL = "O3"
 COMPILER = "hb_mapper"
 STATIC_FILES = "*_subgraph_*.json"
@@ -30,6 +28,7 @@ class Proof:
     """A candidate's frame as estimated (None without a latency model) and as compiled, in milliseconds."""
 
     change: str
+    candidate: Candidate
     estimated_ms: float | None
     compiled_ms: float
 
@@ -46,6 +45,7 @@ class Proof:
             "estimated_ms": None if self.estimated_ms is None else round(self.estimated_ms, 4),
             "compiled_ms": round(self.compiled_ms, 4),
             "off": None if off is None else round(off, 4),
+            "int16": len(self.candidate.int16),
         }
 
 
@@ -58,49 +58,47 @@ def require_compiler() -> None:
     choose_compiler(COMPILER)
 
 
-def best_of_front(chosen: SearchStep, front: Sequence[SearchStep], count: int = PROVED) -> tuple[SearchStep, ...]:
-    """Choose what to compile.
+@dataclass
+class FrameCompiler:
+    """Compiles candidates at O3, minutes each, and reads their frames.
 
-    Args:
-        chosen: The step that was written.
-        front: The Pareto front.
-        count: At most so many.
-
-    Returns:
-        The chosen step, then those of the front that lose least, of different candidates.
-    """
-    steps: dict[Candidate, SearchStep] = {chosen.candidate: chosen}
-    for step in sorted(front, key=lambda step: (step.loss, step.extra_cost)):
-        if len(steps) < count:
-            steps.setdefault(step.candidate, step)
-    return tuple(steps.values())
-
-
-def prove(
-    workspace: Workspace, steps: Sequence[SearchStep], folder: Path, *, progress: Progress = silent
-) -> tuple[Proof, ...]:
-    """Compile candidates at O3 and read their frames.
-
-    Args:
+    Attributes:
         workspace: The tuning folder.
-        steps: What to compile, the chosen one first.
-        folder: Where they are written, apart from the tuned model: its folder keeps the simulated build.
+        folder: Where builds are kept, a folder per candidate, apart from the tuned model: its folder keeps the
+            simulated build. A build that is there already is read.
+        most: How many are compiled at most, for the progress.
         progress: Called with stage, done and total.
-
-    Returns:
-        One proof per step.
-
-    Raises:
-        ToolchainError: If the compiler is missing or fails.
+        proofs: What was compiled so far, in this order.
     """
-    proofs = []
-    for index, step in enumerate(steps):
-        progress(f"compiling at {LEVEL}", index, len(steps))
-        yaml = write_tuned(workspace, step.candidate, folder / f"candidate_{index}")
+
+    workspace: Workspace
+    folder: Path
+    most: int = 1
+    progress: Progress = silent
+    proofs: list[Proof] = field(default_factory=list)
+
+    def milliseconds(self, step: SearchStep) -> float:
+        """Return the frame of a step's candidate.
+
+        Args:
+            step: What to compile.
+
+        Returns:
+            The compiler's static figure, of all sub-graphs together.
+
+        Raises:
+            ToolchainError: If the compiler is missing or fails.
+        """
+        for proof in self.proofs:
+            if proof.candidate == step.candidate:
+                return proof.compiled_ms
+        self.progress(f"compiling at {LEVEL}", len(self.proofs), self.most)
+        yaml = write_tuned(self.workspace, step.candidate, self.folder / step.candidate.key)
         build = compile_model(yaml, toolchain=COMPILER, optimize=LEVEL)
-        proofs.append(Proof(step.change, step.milliseconds, _compiled_ms(build.quantized_path.parent)))
-    progress(f"compiling at {LEVEL}", len(steps), len(steps))
-    return tuple(proofs)
+        compiled = _compiled_ms(build.quantized_path.parent)
+        self.proofs.append(Proof(step.change, step.candidate, step.milliseconds, compiled))
+        self.progress(f"compiling at {LEVEL}", len(self.proofs), max(self.most, len(self.proofs)))
+        return compiled
 
 
 def _compiled_ms(folder: Path) -> float:

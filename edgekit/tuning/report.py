@@ -75,7 +75,9 @@ class TuneResult:
             "disagreement_over_untuned": self.chosen.disagreement_over(self.untuned).to_dict(),
             "targets_met": self.targets_met,
             "latency": {"kind": "static estimate", "error_band": self.band},
-            "proofs": [proof.to_json() for proof in self.proofs],
+            "proofs": [
+                {**proof.to_json(), "chosen": proof.candidate == self.chosen.step.candidate} for proof in self.proofs
+            ],
             "learned": None if self.learned is None else dict(self.learned),
             "notes": list(self.notes),
         }

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,11 +24,12 @@ from edgekit.tuning.measurement import error_intervals, measurement_from_json
 from edgekit.tuning.options import TuneOptions, check_options
 from edgekit.tuning.page import PAGE_NAME, write_tune_page
 from edgekit.tuning.prepare import Prepared, learning_source, prepare
-from edgekit.tuning.price import make_price, most_share
-from edgekit.tuning.prove import best_of_front, prove, require_compiler
+from edgekit.tuning.price import limit_share, make_price, most_share
+from edgekit.tuning.prove import FrameCompiler, require_compiler
+from edgekit.tuning.proved_choice import COMPILED, ProvedChoice, choose_proved
 from edgekit.tuning.report import TuneResult, sensitivity_json
 from edgekit.tuning.search import SearchContext, SearchState, Stage, Targets, run_stages, start_search
-from edgekit.tuning.stages import FREE_STAGES, STAGES
+from edgekit.tuning.stages import FREE_STAGES, STAGES, TIMED_STAGES
 from edgekit.tuning.tasks import MeasureBuild
 from edgekit.tuning.write import write_tuned
 from edgekit.workers import MemoizedRunner, open_workers
@@ -74,12 +76,12 @@ def tune(
     about = _about(prepared, options)
     with MemoizedRunner(output / SEARCH_DIR / RESULTS_NAME, about, workers, progress=progress) as runner:
         context = _context(prepared, runner, options, progress)
-        state = run_stages(context, start_search(context), _stages(Path(images), options))
-        result = _written(context, state, output / TUNED_DIR, options, (*notes, *prepared.notes))
-    if options.prove:
-        steps = best_of_front(result.chosen.step, result.front)
-        proofs = prove(prepared.workspace, steps, output / PROOF_DIR, progress=progress)
-        result = replace(result, proofs=proofs)
+        stages = _stages(Path(images), options)
+        state = run_stages(context, start_search(context), stages[:-TIMED_STAGES])
+        compiler = FrameCompiler(prepared.workspace, output / PROOF_DIR, COMPILED, progress)
+        state, time_notes = _choose(context, state, stages[-TIMED_STAGES:], compiler, options)
+        result = _written(context, state, output / TUNED_DIR, options, (*notes, *prepared.notes, *time_notes))
+    result = replace(result, proofs=tuple(compiler.proofs))
     write_json(output / TUNED_DIR / SENSITIVITY_NAME, sensitivity_json(result))
     write_json(output / TUNED_DIR / REPORT_NAME, result.to_json())
     write_tune_page(output / TUNED_DIR / PAGE_NAME, result, prepared, progress=progress)
@@ -157,6 +159,39 @@ def _stages(images: Path, options: TuneOptions) -> tuple[Stage, ...]:
     return stages_with_learning(STAGES, FREE_STAGES, source, minutes=options.learn, seed=options.seed)
 
 
+def _choose(
+    context: SearchContext,
+    state: SearchState,
+    stages: Sequence[Stage],
+    compiler: FrameCompiler,
+    options: TuneOptions,
+) -> tuple[SearchState, tuple[str, ...]]:
+    """Run the stages that spend time, once by the estimate, or by what the vendor's compiler says; and notes on it."""
+    if not options.prove:
+        chosen = run_stages(context, state, stages)
+        return chosen, _time_notes(context, chosen)
+    limits = partial(
+        limit_share,
+        max_extra_cost=options.max_extra_cost,
+        max_extra_ms=options.max_extra_ms,
+        fps=options.fps,
+    )
+    choice = choose_proved(
+        context, partial(run_stages, state=state, stages=stages), compiler, untuned=state.steps[0], limit_share=limits
+    )
+    return choice.state, _proof_notes(choice)
+
+
+def _proof_notes(choice: ProvedChoice) -> tuple[str, ...]:
+    """Say that the compiled frame is longer than allowed."""
+    if choice.fits:
+        return ()
+    return (
+        f"the compiled frame takes {100 * choice.extra:+.1f} % over the untuned one, {100 * choice.most:+.1f} % is "
+        "allowed: it is the shortest that was compiled",
+    )
+
+
 def _time_notes(context: SearchContext, state: SearchState) -> tuple[str, ...]:
     """Say that the frame is longer than allowed, or why nothing inside has 16 bits where there was time for it."""
     most, incumbent = context.targets.max_extra_cost, state.incumbent
@@ -198,7 +233,7 @@ def _written(
         built=built,
         ratios=tuple(error_intervals(built.everywhere, context.reference().everywhere, seed=options.seed)),
         targets_met=state.targets_met,
-        notes=(*notes, *_time_notes(context, state), *(learning_notes(learned) if learned else ())),
+        notes=(*notes, *(learning_notes(learned) if learned else ())),
         learned=learned,
         trials=state.trials,
         band=context.price.band,

@@ -66,6 +66,8 @@ class SearchContext:
         choices: Tensors that can be promoted to int16 together.
         outputs: Outputs with 32 bits that can have 16.
         images: Number of images to measure on.
+        allowance: What all 16 bits of a candidate may cost by the estimate, as a share of the frame, where compiled
+            frames say it; None: by the price's margin.
         progress: Called with stage, done and total.
     """
 
@@ -79,6 +81,7 @@ class SearchContext:
     choices: tuple[PrecisionGroup, ...]
     images: int
     outputs: frozenset[str] = frozenset()
+    allowance: float | None = None
     progress: Progress = silent
 
     @property
@@ -127,6 +130,8 @@ class SearchContext:
         most = self.targets.max_extra_cost
         if most is None:
             return -math.inf
+        if self.allowance is not None:
+            return self.allowance
         outputs = self.outputs.intersection(candidate.int16)
         saved = max(-self.price.share(outputs), 0.0) if outputs else 0.0
         time = (most if most < 0 else max(most, least)) + saved - self.price.fixed_cost

@@ -20,7 +20,7 @@ from edgekit.tuning.tasks import MeasureLayers, ObserveSet
 from edgekit.tuning.time_budget import GAINS_PER_POINT
 from edgekit.tuning.variants import write_corrected, write_equalized, write_rounded
 
-__all__ = ["FREE_STAGES", "STAGES"]
+__all__ = ["FREE_STAGES", "STAGES", "TIMED_STAGES"]
 
 RUNG_DIVISOR = 2  # one in two candidates goes on to the next rung
 MIN_FINALISTS = 2
@@ -223,3 +223,4 @@ STAGES: tuple[Stage, ...] = (
     choose_precision,
     correct_outputs,
 )
+TIMED_STAGES = 2  # the last ones: they spend time on 16 bits, and are run again where that was too much or too little

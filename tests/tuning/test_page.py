@@ -79,7 +79,7 @@ def test_without_labels_nothing_is_kept_and_a_disagreement_that_is_none_is_no_ax
 
 
 def test_details_name_tensors_and_what_the_compiler_took() -> None:
-    settings, _ = tune_settings(result(proofs=(Proof("int16", 2.4, 2.5),)))
+    settings, _ = tune_settings(result(proofs=(Proof("int16", WIDER.candidate, 2.4, 2.5),)))
     details = dict(settings[2].details)
     assert details["int16"] == "2: a, b" and details["clip ranges"] == "1: a"
     assert details["compiled at O3"] == "2.500 ms" and details["calibrator"] == "max"

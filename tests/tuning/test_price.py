@@ -15,7 +15,7 @@ from edgekit.latency.layer import graph_layers
 from edgekit.latency.price import WidthPrice
 from edgekit.sim.graph import load_graph
 from edgekit.tuning.candidate import Candidate
-from edgekit.tuning.price import SharePrice, make_price, most_share
+from edgekit.tuning.price import SharePrice, limit_share, make_price, most_share
 from edgekit.tuning.run import _time_notes
 from edgekit.tuning.search import SearchContext, Targets
 from tests.latency.graphs import two_convs
@@ -86,8 +86,23 @@ def test_16_bits_inside_cost_more_than_estimated(
     price = SimpleNamespace(
         margin=0.25, fixed_cost=fixed_cost, share=lambda tensors: 0.01 * len(tensors) - 0.26 * ("o" in tensors)
     )
-    context: Any = SimpleNamespace(outputs=frozenset({"o"}), price=price, targets=Targets(0.5, most, retention=0.99))
+    context: Any = SimpleNamespace(
+        outputs=frozenset({"o"}), price=price, targets=Targets(0.5, most, retention=0.99), allowance=None
+    )
     assert SearchContext.limit(context, Candidate("set", int16=tuple(int16)), least=0.002) == pytest.approx(limit)
+
+
+def test_compiled_frames_say_what_may_be_spent() -> None:
+    context: Any = SimpleNamespace(targets=Targets(0.5, 0.1, retention=0.99), allowance=-0.02)
+    assert SearchContext.limit(context, Candidate("set"), least=0.002) == -0.02
+    context.targets = Targets(0.5, None, retention=0.99)
+    assert SearchContext.limit(context, Candidate("set")) == -math.inf
+
+
+def test_limits_are_shares_of_the_frame_that_was_compiled() -> None:
+    assert limit_share(5.0, max_extra_cost=0.25, max_extra_ms=None, fps=None) == 0.25
+    assert limit_share(5.0, max_extra_cost=0.25, max_extra_ms=0.5, fps=None) == pytest.approx(0.1)
+    assert limit_share(5.0, max_extra_cost=0.25, max_extra_ms=0.5, fps=250.0) == pytest.approx(-0.2)
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""The best settings through the vendor's compiler: which ones, and how far the estimates were off."""
+"""Candidates through the vendor's compiler: each once, and how far the estimates were off."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 from edgekit.errors import ToolchainError
 from edgekit.tuning import prove as module
 from edgekit.tuning.candidate import Candidate
-from edgekit.tuning.prove import Proof, best_of_front, prove
+from edgekit.tuning.prove import FrameCompiler, Proof
 from edgekit.tuning.records import SearchStep
 
 
@@ -19,16 +19,10 @@ def step(name: str, loss: float, milliseconds: float | None = 5.0) -> SearchStep
     return SearchStep(name, Candidate(name), 0.1, 0.1, loss, loss, 0.1, 1, milliseconds)
 
 
-def test_the_chosen_one_and_those_that_lose_least() -> None:
-    chosen = step("chosen", 0.5)
-    front = [step("far", 0.9), step("near", 0.2), chosen, step("middle", 0.4)]
-    assert [one.change for one in best_of_front(chosen, front)] == ["chosen", "near", "middle"]
-    assert best_of_front(chosen, []) == (chosen,)
-
-
 def test_a_proof_says_how_far_the_estimate_was_off() -> None:
-    assert Proof("a", 5.5, 5.0).to_json() == {"change": "a", "estimated_ms": 5.5, "compiled_ms": 5.0, "off": 0.1}
-    assert Proof("a", None, 5.0).off is None
+    proof = Proof("a", Candidate("set", int16=("x", "y")), 5.5, 5.0)
+    assert proof.to_json() == {"change": "a", "estimated_ms": 5.5, "compiled_ms": 5.0, "off": 0.1, "int16": 2}
+    assert Proof("a", Candidate("set"), None, 5.0).off is None
 
 
 def compiled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, latencies: list[float]) -> list[tuple[str, str]]:
@@ -53,19 +47,23 @@ def compiled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, latencies: list[fl
     return asked
 
 
-def test_sub_graphs_add_up_and_the_tuned_folder_keeps_its_build(
+def test_sub_graphs_add_up_and_every_candidate_is_compiled_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked = compiled(tmp_path, monkeypatch, [3000.0, 2000.0])
-    steps = [step("chosen", 0.5, 5.25), step("near", 0.2, 6.0)]
     work: Any = object()
-    proofs = prove(work, steps, tmp_path / "proof")
-    assert [one.compiled_ms for one in proofs] == [5.0, 5.0] and proofs[0].off == pytest.approx(0.05)
-    assert asked == [("candidate_0", "hb_mapper O3"), ("candidate_1", "hb_mapper O3")]
+    heard: list[tuple[str, int, int]] = []
+    compiler = FrameCompiler(work, tmp_path / "proof", 4, lambda *words: heard.append(words))
+    steps = [step("chosen", 0.5, 5.25), step("near", 0.2, 6.0)]
+    assert [compiler.milliseconds(one) for one in (*steps, steps[0])] == [5.0, 5.0, 5.0]
+    assert [proof.change for proof in compiler.proofs] == ["chosen", "near"]
+    assert compiler.proofs[0].off == pytest.approx(0.05)
+    assert asked == [(one.candidate.key, "hb_mapper O3") for one in steps]
+    assert heard[0] == ("compiling at O3", 0, 4) and heard[-1] == ("compiling at O3", 2, 4)
 
 
 def test_a_build_without_static_figures_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     compiled(tmp_path, monkeypatch, [])
     work: Any = object()
     with pytest.raises(ToolchainError, match=r"holds no \*_subgraph_\*.json"):
-        prove(work, [step("chosen", 0.5)], tmp_path / "proof")
+        FrameCompiler(work, tmp_path / "proof").milliseconds(step("chosen", 0.5))
