@@ -81,14 +81,12 @@ def choose_proved(
         assert state.chosen is not None, "the precision was chosen"
         step = state.chosen.step
         if any(step.candidate == known.candidate for known in choices):
-            break
+            break  # other limits bring nothing else
         choices[step] = choice = ProvedChoice(state, compiler.milliseconds(step) / base - 1, most)
         frames.append(CompiledFrame(step.extra_cost, choice.extra))
         allowance = next_allowance(frames, most, slope=1 + context.price.margin)
         if context.targets.max_extra_cost is None or allowance is None:
             break
-        if choice.fits and context.limit(step.candidate) - step.extra_cost > UNSPENT:
-            break  # there was time left by the estimate already: more of it brings nothing
         context = replace(context, allowance=allowance)
     return min(choices.values(), key=lambda choice: choice.order)
 
