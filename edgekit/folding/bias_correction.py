@@ -54,7 +54,7 @@ def _shift(convolution: Convolution, means: npt.NDArray[np.float64]) -> npt.NDAr
 def _channel_means(model: PreparedModel, tensors: list[str], progress: Progress) -> dict[str, npt.NDArray[np.float64]]:
     """Return the mean of every channel of these float tensors, (C,) each, over a few calibration images."""
     files = evenly_spaced(model.job.calibration_files, MEAN_IMAGES)
-    runner = FloatRunner(model.job.onnx_path, tensors, model.graph.shapes)
+    runner = FloatRunner(model.job.onnx_path, tensors)
     samples = samples_of(model.job)
     sums: dict[str, npt.NDArray[np.float64]] = {}
     for done, path in enumerate(files):

@@ -216,7 +216,7 @@ def _observe(prepared: PreparedModel, inputs: Sequence[_Inputs], progress: Progr
     readers: dict[str, list[_Inputs]] = {}
     for each in inputs:
         readers.setdefault(each.convolution.input, []).append(each)
-    runner = FloatRunner(prepared.job.onnx_path, list(readers), prepared.graph.shapes)
+    runner = FloatRunner(prepared.job.onnx_path, list(readers))
     samples = samples_of(prepared.job)
     for done, path in enumerate(files):
         progress("inputs of convolutions", done, len(files))

@@ -53,7 +53,7 @@ def test_other_weights_change_what_the_graph_computes(tmp_path: Path, works: Cal
     onnx.save(with_weights(model, {node.name: (2 * weight, 2 * bias)}), str(tmp_path / "changed.onnx"))
     x = np.random.default_rng(0).uniform(0, 1, prepared.job.input_shape).astype(np.float32)
     runs = [
-        dict(FloatRunner(path, list(prepared.graph.outputs), prepared.graph.shapes).run(x))
+        dict(FloatRunner(path, list(prepared.graph.outputs)).run(x))
         for path in (prepared.job.onnx_path, tmp_path / "changed.onnx")
     ]
     assert np.allclose(runs[1][name], 2 * runs[0][name], atol=1e-4)

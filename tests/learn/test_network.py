@@ -45,7 +45,7 @@ def test_in_float_it_gives_what_onnxruntime_gives(works: Callable[..., Path], fa
     with torch.no_grad():
         outputs = network.run(torch.from_numpy(x), network.constant_weights("cpu"))
     names = list(prepared.graph.outputs)
-    for name, expected in FloatRunner(prepared.job.onnx_path, names, prepared.graph.shapes).run(x):
+    for name, expected in FloatRunner(prepared.job.onnx_path, names).run(x):
         assert outputs[name].shape == expected.shape
         assert np.allclose(outputs[name].numpy(), expected, atol=2e-4 * max(1.0, np.abs(expected).max()))
 

@@ -84,8 +84,8 @@ class CalibrationImage:
 def calibration_images(
     job: CompileJob, graph: FloatGraph, inputs: Sequence[BoardInput], files: Sequence[Path], tensors: Sequence[str]
 ) -> Iterator[CalibrationImage]:
-    """One after the other; the floats of an image come portion by portion, while they are asked for."""
-    runner = FloatRunner(job.onnx_path, [name for name in tensors if name not in graph.inputs], graph.shapes)
+    """One after the other; the floats of an image come while they are asked for."""
+    runner = FloatRunner(job.onnx_path, [name for name in tensors if name not in graph.inputs])
     samples = samples_of(job)
     for path in files:
         feeds, board = samples.read(path), {}

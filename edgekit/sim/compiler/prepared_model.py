@@ -12,7 +12,7 @@ from edgekit.graph.float_graph import FloatGraph, read_float_graph
 from edgekit.graph.float_runner import THREADS
 from edgekit.graph.pipeline import simplify
 from edgekit.sim.compiler.calibration.thresholds import check_calibration
-from edgekit.sim.compiler.emit.preprocess import BoardInput, ImageInput, affine_of
+from edgekit.sim.compiler.emit.preprocess import BoardInput, ImageInput, centred_affine
 from edgekit.sim.compiler.inputs import CalibrationImage, board_inputs, calibration_images
 from edgekit.sim.compiler.measure import Distance, measure
 from edgekit.sim.compiler.mixed_precision import int16_everywhere, int16_outputs, int16_tensors
@@ -63,7 +63,7 @@ def prepare_model(job: CompileJob) -> PreparedModel:
     inputs = board_inputs(job)
     for image in inputs:
         if isinstance(image, ImageInput):
-            affine_of(image)
+            centred_affine(image)
     quantized_spec(job, graph, *inputs)
     plan = plan_scales(graph, int16_tail=job.march in INT16_MARCHES, int16=requested_int16(job, graph))
     quantize(graph, plan, dict.fromkeys(plan.source, 1.0), *inputs)  # a trial: what is refused is refused now

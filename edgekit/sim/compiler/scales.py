@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Set
 from dataclasses import dataclass, field
 
+import numpy as np
+
 from edgekit.bpu import INT_MAX
 from edgekit.graph.float_graph import FloatGraph, FloatNode, unsupported
 
@@ -32,9 +34,9 @@ class ScalePlan:
         return tuple(dict.fromkeys(self.source.values()))
 
     def scales(self, thresholds: Mapping[str, float]) -> dict[str, float]:
-        """Tensor -> the float value of its integer 1."""
+        """Tensor -> the float value of its integer 1, a float32 as in the vendor's compiler."""
         return {
-            tensor: thresholds[source] / INT_MAX[self.bits[tensor]] * self.factor[tensor]
+            tensor: float(np.float32(thresholds[source]) / np.float32(INT_MAX[self.bits[tensor]])) * self.factor[tensor]
             for tensor, source in self.source.items()
         }
 

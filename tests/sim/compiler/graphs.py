@@ -111,7 +111,7 @@ def compare(
     pixels = np.random.default_rng(seed + 1).integers(0, 256, (1, CHANNELS, HEIGHT, WIDTH), np.uint8)
     x = pixels.astype(np.float32) / 255
     observed = dict.fromkeys([*plan.observed, *graph.made.values()])
-    runner = FloatRunner(path, [n for n in observed if n != "images" and n not in graph.made], graph.shapes)
+    runner = FloatRunner(path, [n for n in observed if n != "images" and n not in graph.made])
     values = {"images": x, **dict(runner.run(x))}
     values |= {name: 1 / values[source] for name, source in graph.made.items()}
     thresholds = {name: max(float(np.abs(values[name]).max()), 1e-6) for name in plan.observed}
@@ -123,7 +123,7 @@ def compare(
     fast = make_executor(loaded, threads=2).run({"images": (pixels ^ 0x80).view(np.int8)}, keep=keep)
     assert all(np.array_equal(fast[name], found[name]) for name in found)
     inner = {mapping.float_name: found[name] for name, mapping in quantized.mappings.items()}
-    truth = dict(FloatRunner(path, model.outputs, graph.shapes).run(x))
+    truth = dict(FloatRunner(path, model.outputs).run(x))
     step = {name: scales.get(tensor, 1.0) for name, tensor in graph.outputs.items()}
     found = {name: found[name] for name in graph.outputs}
     return Compared(truth, found, step, [n.op_type for n in quantized.model.graph.node], inner, thresholds)

@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 
-from edgekit.graph.float_runner import portions
 from edgekit.sim.compiler.measure import Distance
 
 
@@ -31,9 +30,3 @@ def test_zeros() -> None:
     one.add(np.zeros(3), np.ones(3))
     assert both.cosine == 1.0 and one.cosine == 0.0
     assert Distance().cosine == 1.0 and Distance().l1 == 0.0
-
-
-def test_tensors_are_handed_out_in_portions() -> None:
-    shapes = {"a": (10,), "b": (10,), "c": (30,), "d": (1,)}
-    assert portions(list("abcd"), shapes, limit=80) == [("a", "b"), ("c",), ("d",)]
-    assert portions([], shapes) == []

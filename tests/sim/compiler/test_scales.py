@@ -72,6 +72,18 @@ def test_a_factor_changes_the_unit_not_the_integers(tmp_path: Path) -> None:
     assert scales[half] == 0.5 * scales[x] and half not in plan.observed
 
 
+def test_scales_are_float32(tmp_path: Path) -> None:
+    import numpy as np
+
+    m = FloatModel()
+    x = m.swish(m.conv("images", 3, 4))
+    m.head(m.conv(x, 4, 2))
+    plan = plan_scales(graph_of(m, tmp_path / "m.onnx"))
+    threshold = float(np.float32(1.0078203678131104))
+    scale = plan.scales(dict.fromkeys(plan.observed, threshold))[x]
+    assert scale == float(np.float32(threshold) / np.float32(127)) != threshold / 127
+
+
 def test_heads_have_no_scale_and_the_tail_has_16_bits(tmp_path: Path) -> None:
     m = FloatModel()
     x = m.swish(m.conv("images", 3, 4))

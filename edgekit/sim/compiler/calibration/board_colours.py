@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from edgekit.bpu import COLOR_RANGES
 from edgekit.calibration.nv12_colors import nv12_planes
-from edgekit.sim.compiler.emit.preprocess import BoardInput, ImageInput, affine_of
+from edgekit.sim.compiler.emit.preprocess import PIXEL_CENTRE, BoardInput, ImageInput, centred_affine
 
 
 def as_calibration_sees(values: npt.NDArray[np.float32], source: BoardInput) -> npt.NDArray[np.float32]:
@@ -31,7 +31,7 @@ def as_calibration_sees(values: npt.NDArray[np.float32], source: BoardInput) -> 
         return values
     scale, mean = (np.asarray(v)[:, None, None] for v in (source.normalisation.scale, source.normalisation.mean))
     pixels = np.rint(values[0] / scale + mean).astype(np.float32)
-    yuv = nv12_planes(pixels if source.train_kind == "rgb" else pixels[::-1])
-    matrix, offset = affine_of(source)
-    converted = np.einsum("cy,yhw->chw", matrix, yuv) + offset[:, None, None]
-    return converted[None].astype(np.float32)
+    centred = nv12_planes(pixels if source.train_kind == "rgb" else pixels[::-1]) - np.float32(PIXEL_CENTRE)
+    matrix, offset = centred_affine(source)
+    converted: npt.NDArray[np.float32] = np.einsum("cy,yhw->chw", matrix, centred) + offset[:, None, None]
+    return converted[None]

@@ -26,7 +26,7 @@ def observe(
     histograms = {name: Histogram() for name in tensors}
     reciprocals = {graph.made[name]: name for name in tensors if name in graph.made}
     inner = [n for n in dict.fromkeys([*tensors, *reciprocals]) if n not in graph.inputs and n not in graph.made]
-    runner, samples, sources = FloatRunner(job.onnx_path, inner, graph.shapes), samples_of(job), board_inputs(job)
+    runner, samples, sources = FloatRunner(job.onnx_path, inner), samples_of(job), board_inputs(job)
     for done, path in enumerate(job.calibration_files):
         progress("calibrate", done, len(job.calibration_files))
         feeds = samples.read(path)

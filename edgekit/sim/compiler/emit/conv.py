@@ -51,7 +51,7 @@ def _emit_conv(writer: GraphWriter, node: FloatNode, result: str, sum_in: str | 
         step = np.maximum(step, writer.scale(sum_in) / x_scale / LARGEST_SUM_FACTOR)
     quantized = _round_weights(weight / step[:, None, None, None]).transpose(0, 2, 3, 1)
     attrs = _window(node, weight.shape[2:])
-    attrs |= {"use_bias": 1, "weight_thresholds": (step * WEIGHT_MAX).astype(np.float32)}
+    attrs |= {"use_bias": 1, "weight_thresholds": _thresholds(step, peaks)}
     accumulator = x_scale * step
     is_accumulator = result not in writer.plan.source
     raised_scale = None if is_accumulator else _scale_for_int16_input(writer, result, accumulator, x_bits)
@@ -138,7 +138,7 @@ def emit_conv_transpose(writer: GraphWriter, node: FloatNode) -> None:
         attrs["output_padding"] = list(node.attrs["output_padding"])
     if "activation" in node.attrs:
         attrs["activation"] = node.attrs["activation"]
-    attrs |= {"use_bias": 1, "weight_thresholds": (step * WEIGHT_MAX).astype(np.float32)}
+    attrs |= {"use_bias": 1, "weight_thresholds": _thresholds(step, peaks)}
     attrs |= {"accu_right_shift": params.right_shift, "y_quant_scale": params.scale}
     attrs |= {"y_right_shift": params.out_shift, "b_left_shift": np.zeros(bias_int.size, np.int64)}
     inputs = [
@@ -161,7 +161,16 @@ def weight_steps(
     if result in writer.plan.source:
         min_step = np.maximum(min_step, writer.scale(result) / x_scale * SMALLEST_FACTOR[x_bits])
     steps: np.ndarray = np.maximum(np.maximum(peaks / WEIGHT_MAX, min_step), np.finfo(np.float32).tiny)
-    return steps
+    return steps.astype(np.float32).astype(np.float64)  # the vendor's compiler keeps them as float32
+
+
+def _thresholds(steps: np.ndarray, peaks: np.ndarray) -> np.ndarray:
+    """The largest weights that the integers hold: the peaks themselves, unless a channel has a larger step."""
+    own = peaks.astype(np.float32)
+    thresholds: np.ndarray = np.where(
+        own / np.float32(WEIGHT_MAX) == steps, own, (steps * WEIGHT_MAX).astype(np.float32)
+    )
+    return thresholds
 
 
 def _operands(writer: GraphWriter, node: FloatNode) -> tuple[str, np.ndarray, np.ndarray]:
@@ -193,7 +202,12 @@ def _window(node: FloatNode, kernel: tuple[int, ...]) -> dict[str, Any]:
 
 
 def _round_weights(scaled: np.ndarray) -> np.ndarray:
-    rounded: np.ndarray = np.clip(np.rint(scaled), -WEIGHT_MAX, WEIGHT_MAX).astype(np.int8)
+    """Weights to the nearest integer, those in the middle away from 0, as the vendor's compiler rounds them.
+
+    Exports of half-precision weights have many in the middle: half of a channel's peak is 63.5 steps.
+    """
+    nearest = np.copysign(np.floor(np.abs(scaled) + 0.5), scaled)
+    rounded: np.ndarray = np.clip(nearest, -WEIGHT_MAX, WEIGHT_MAX).astype(np.int8)
     return rounded
 
 

@@ -17,6 +17,7 @@ from edgekit.spec import InputKind, Layout
 
 STUDIO_GAIN = np.array([255 / 219, 255 / 224, 255 / 224])  # luma 16..235 and chroma 16..240 to 0..255
 STUDIO_BLACK = 16
+PIXEL_CENTRE = 128  # what the board subtracts from pixels
 # (kind, input_space_and_range) -> the dialect's `input_type`
 INPUT_TYPE_OF = {
     (kind, color_space): input_type
@@ -69,7 +70,7 @@ def emit_quantize(writer: GraphWriter, source: ArrayInput) -> None:
 
 def emit_preprocess(writer: GraphWriter, image: ImageInput) -> None:
     """HzSQuantizedPreprocess, behind a Transpose where the board feeds NCHW."""
-    matrix, offset = affine_of(image)
+    matrix, offset = (values.astype(np.float64) for values in centred_affine(image))
     x_name = image.name
     node = f"HZ_PREPROCESS_FOR_{image.name}"
     if image.layout == "NCHW":
@@ -81,7 +82,7 @@ def emit_preprocess(writer: GraphWriter, image: ImageInput) -> None:
     quantized, step = _round_matrix(weights)
     scale, bits = writer.scale(image.name), writer.bits(image.name)
     params = epilogue_params(step / scale, bits=bits, location=f"node {node!r}")
-    bias = np.rint((matrix @ np.full(matrix.shape[1], 128.0) + offset) / step) + np.rint(params.offset)
+    bias = np.rint(offset / step) + np.rint(params.offset)
     inputs = [
         x_name,
         writer.constant(f"{node}_weight_quantized", quantized[:, None, None, :].astype(np.int8)),
@@ -105,17 +106,21 @@ def emit_preprocess(writer: GraphWriter, image: ImageInput) -> None:
     )
 
 
-def affine_of(image: ImageInput) -> tuple[np.ndarray, np.ndarray]:
-    """(matrix, offset) with float input = matrix @ pixel + offset, pixels 0..255 in the board's channel order."""
+def centred_affine(image: ImageInput) -> tuple[np.ndarray, np.ndarray]:
+    """(matrix, offset) with float input = matrix @ (pixel - 128) + offset, pixels in the board's channel order.
+
+    Both are float32 and rounded in the vendor's order: its calibration computes with these very numbers.
+    """
     if (image.kind, image.color_space) not in INPUT_TYPE_OF:
         raise ConfigError(
             f"input_type_rt {image.kind!r} with input_space_and_range {image.color_space!r} cannot be simulated, "
             f"expected one of {', '.join(' '.join(pair) for pair in INPUT_TYPE_OF)}",
             hint="fix input_parameters, or compile with --toolchain hb_mapper",
         )
-    matrix, offset = _training_affine(image)
-    gain = np.asarray(image.normalisation.scale)
-    return matrix * gain[:, None], (offset - np.asarray(image.normalisation.mean)) * gain
+    matrix, offset = (values.astype(np.float32) for values in _training_affine(image))
+    gain, mean = (np.asarray(v, np.float32) for v in (image.normalisation.scale, image.normalisation.mean))
+    centre = matrix @ np.full(matrix.shape[1], PIXEL_CENTRE, np.float32)
+    return matrix * gain[:, None], (offset + centre - mean) * gain
 
 
 def _training_affine(image: ImageInput) -> tuple[np.ndarray, np.ndarray]:
@@ -140,5 +145,5 @@ def _training_affine(image: ImageInput) -> tuple[np.ndarray, np.ndarray]:
 
 def _round_matrix(weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Integers and their step per row, the largest at 127."""
-    steps = np.abs(weights).max(axis=1) / WEIGHT_MAX
+    steps = (np.abs(weights).max(axis=1).astype(np.float32) / np.float32(WEIGHT_MAX)).astype(np.float64)
     return np.rint(weights / steps[:, None]), steps

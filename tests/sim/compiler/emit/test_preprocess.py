@@ -7,7 +7,7 @@ from edgekit.calibration.samples import Normalisation
 from edgekit.errors import ConfigError
 from edgekit.graph.float_graph import FloatGraph
 from edgekit.ops.yuv import bgr_to_yuv444
-from edgekit.sim.compiler.emit.preprocess import ImageInput, affine_of, emit_preprocess
+from edgekit.sim.compiler.emit.preprocess import ImageInput, centred_affine, emit_preprocess
 from edgekit.sim.compiler.emit.writer import GraphWriter
 from edgekit.sim.compiler.scales import ScalePlan
 from edgekit.spec import InputKind
@@ -37,17 +37,32 @@ def pixel_of(rgb: tuple[int, int, int], kind: str, space: str) -> np.ndarray:
 @pytest.mark.parametrize("colour", COLOURS_RGB)
 def test_a_colour_comes_out_as_the_training_value(colour: str, kind: InputKind, space: str, train: InputKind) -> None:
     rgb = COLOURS_RGB[colour]
-    matrix, offset = affine_of(image(kind, train=train, space=space))
-    found = matrix @ pixel_of(rgb, kind, space).astype(float) + offset
+    matrix, offset = centred_affine(image(kind, train=train, space=space))
+    found = matrix @ (pixel_of(rgb, kind, space).astype(float) - 128) + offset
     expected = np.array(rgb if train == "rgb" else rgb[::-1]) / 255
-    tolerance = 1e-9 if kind in ("rgb", "bgr") else 2.5 / 255  # YUV pixels are rounded
+    tolerance = 1e-6 if kind in ("rgb", "bgr") else 2.5 / 255  # YUV pixels are rounded
     assert np.abs(found - expected).max() <= tolerance
+
+
+def test_numbers_are_the_vendors_to_the_last_digit() -> None:
+    """Those of the node that its builds of models fed in NV12 calibrate with."""
+    matrix, offset = centred_affine(image("nv12", train="rgb", space="regular"))
+    assert matrix.dtype == offset.dtype == np.float32
+    one, red_v, green_u, green_v, blue_u = (
+        0.003921568859368563,
+        0.005496863275766373,
+        -0.0013478432083502412,
+        -0.0028007845394313335,
+        0.0069498042576014996,
+    )
+    assert matrix.tolist() == [[one, 0, red_v], [one, green_u, green_v], [one, blue_u, 0]]
+    assert offset.tolist() == [0.501960813999176, 0.5019607543945312, 0.5019608736038208]
 
 
 def test_mean_and_scale_golden() -> None:
     norm = Normalisation((100.0, 110.0, 120.0), (0.5, 0.25, 0.125))
-    matrix, offset = affine_of(image("bgr", norm=norm))  # the board's order is B, G, R
-    assert (matrix @ np.array([7.0, 112.0, 104.0]) + offset).tolist() == [2.0, 0.5, -14.125]
+    matrix, offset = centred_affine(image("bgr", norm=norm))  # the board's order is B, G, R
+    assert (matrix @ (np.array([7.0, 112.0, 104.0]) - 128) + offset).tolist() == [2.0, 0.5, -14.125]
 
 
 @pytest.mark.parametrize("kind", ["rgb", "nv12"])
@@ -76,5 +91,5 @@ def test_integers_are_within_one_step(kind: InputKind) -> None:
 )
 def test_what_does_not_convert_is_refused(kind: InputKind, train: InputKind, space: str) -> None:
     with pytest.raises(ConfigError, match="input_type_rt") as caught:
-        affine_of(image(kind, train=train, space=space))
+        centred_affine(image(kind, train=train, space=space))
     assert caught.value.hint
