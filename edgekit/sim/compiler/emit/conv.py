@@ -52,7 +52,7 @@ def _emit_conv(writer: GraphWriter, node: FloatNode, result: str, sum_in: str | 
     quantized = _round_weights(weight / step[:, None, None, None]).transpose(0, 2, 3, 1)
     attrs = _window(node, weight.shape[2:])
     attrs |= {"use_bias": 1, "weight_thresholds": _thresholds(step, peaks)}
-    accumulator = x_scale * step
+    accumulator = _rounded(x_scale * step)
     is_accumulator = result not in writer.plan.source
     raised_scale = None if is_accumulator else _scale_for_int16_input(writer, result, accumulator, x_bits)
     ending, offset = _ending(writer, node, result, accumulator, raised_scale=raised_scale, x_bits=x_bits)
@@ -130,7 +130,7 @@ def emit_conv_transpose(writer: GraphWriter, node: FloatNode) -> None:
     step = weight_steps(writer, node.output, peaks, bias, x_scale=x_scale, x_bits=8)
     scaled = per_group / step.reshape(group, 1, -1, 1, 1)
     quantized = _round_weights(scaled.reshape(weight.shape)).transpose(0, 2, 3, 1)
-    accumulator = x_scale * step
+    accumulator = _rounded(x_scale * step)
     params = epilogue_params(accumulator / writer.scale(node.output), bits=8, location=f"node {node.name!r}")
     bias_int = _round_bias(bias / accumulator, params.offset)
     attrs = _window(node, weight.shape[2:])
@@ -161,7 +161,13 @@ def weight_steps(
     if result in writer.plan.source:
         min_step = np.maximum(min_step, writer.scale(result) / x_scale * SMALLEST_FACTOR[x_bits])
     steps: np.ndarray = np.maximum(np.maximum(peaks / WEIGHT_MAX, min_step), np.finfo(np.float32).tiny)
-    return steps.astype(np.float32).astype(np.float64)  # the vendor's compiler keeps them as float32
+    return _rounded(steps)
+
+
+def _rounded(scales: np.ndarray) -> np.ndarray:
+    """Scales as float32, which the vendor's compiler keeps them in; what it makes of them is float64."""
+    rounded: np.ndarray = scales.astype(np.float32).astype(np.float64)
+    return rounded
 
 
 def _thresholds(steps: np.ndarray, peaks: np.ndarray) -> np.ndarray:

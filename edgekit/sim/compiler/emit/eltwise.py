@@ -49,7 +49,7 @@ def emit_mul(writer: GraphWriter, node: FloatNode) -> None:
 
 def _accu_shift(writer: GraphWriter, node: FloatNode, factor: float) -> int:
     """The smallest shift that keeps every output in range clear of the 16 bits in between."""
-    return max(0, math.ceil(math.log2((1 << (writer.bits(node.output) - 1)) / factor / INT16_MAX)))
+    return max(0, math.ceil(math.log2(INT_MAX[writer.bits(node.output)] / factor / INT16_MAX)))
 
 
 def _add_node(
