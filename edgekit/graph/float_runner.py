@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["FloatRunner"]
 
 THREADS = 2
+NODES = 8  # of a segment: its results are in memory together
 HINT = "check the model with onnx.checker, or export it again"
 
 Arrays = Mapping[str, np.ndarray]
@@ -68,7 +69,7 @@ class _Source:
         nodes = model.graph.node
         self.model, self.path = model, path
         self.weights = {item.name: item for item in model.graph.initializer}
-        self.constants = {node.output[0]: node for node in nodes if node.op_type == "Constant"}
+        self.constants = {name: node for node in nodes if node.op_type == "Constant" for name in node.output}
         made = {value.name for value in model.graph.input} | {name for node in nodes for name in node.output}
         self.data = made - self.weights.keys() - self.constants.keys()
 
@@ -86,7 +87,8 @@ class _Activation:
         return (self.source,)
 
     def run(self, values: Arrays) -> dict[str, np.ndarray]:
-        return {self.output: self.function(values[self.source])}
+        x = values[self.source]
+        return {self.output: self.function(np.asarray(x, np.float32)).astype(x.dtype, copy=False)}
 
 
 @dataclass
@@ -138,8 +140,12 @@ def _steps(source: _Source, requested: frozenset[str]) -> list[_Step]:
         part = parts[-1]
         if node.output[0] in activations:
             parts += [activations[node.output[0]], []]
-        elif isinstance(part, list) and (node.op_type != "Constant" or node.output[0] in requested):
+        elif node.op_type == "Constant" and node.output[0] not in requested:
+            continue  # whoever reads it takes it along
+        elif isinstance(part, list) and len(part) < NODES:
             part.append(node)
+        else:
+            parts.append([node])
     steps: list[_Step] = []
     kept = set(requested)  # what is read later on
     for part in reversed(parts):
@@ -160,29 +166,29 @@ def _segment(nodes: list[onnx.NodeProto], kept: set[str], source: _Source) -> _S
 def _activations(model: onnx.ModelProto) -> dict[str, _Activation]:
     """Output -> what makes it: SiLUs, and inverses of square roots."""
     producers = {name: node for node in model.graph.node for name in node.output}
-    found: dict[str, _Activation] = {}
+    activations: dict[str, _Activation] = {}
     for node in model.graph.node:
-        made_by = [producers.get(name) for name in node.input]
-        for index, maker in enumerate(made_by):
-            if maker is None:
+        for name in node.input:
+            maker = producers.get(name)
+            if maker is None or not maker.input:
                 continue
-            pair, source = (node.op_type, maker.op_type), maker.input[0] if maker.input else ""
-            if pair == ("Mul", "Sigmoid") and node.input[1 - index] == source:
-                found[node.output[0]] = _Activation(source, node.output[0], silu)
+            pair, source = (node.op_type, maker.op_type), maker.input[0]
+            if pair == ("Mul", "Sigmoid") and sorted(node.input) == sorted([name, source]):
+                activations[node.output[0]] = _Activation(source, node.output[0], silu)
             elif pair == ("Reciprocal", "Sqrt"):
-                found[node.output[0]] = _Activation(source, node.output[0], inverse_root)
-    return found
+                activations[node.output[0]] = _Activation(source, node.output[0], inverse_root)
+    return activations
 
 
 def _needed(
     model: onnx.ModelProto, requested: frozenset[str], activations: Mapping[str, _Activation]
 ) -> list[onnx.NodeProto]:
-    wanted, needed = set(requested), []
+    names, needed = set(requested), []
     for node in reversed(model.graph.node):
-        if not wanted.isdisjoint(node.output):
+        if not names.isdisjoint(node.output):
             needed.append(node)
             activation = activations.get(node.output[0])
-            wanted |= set(_read(node)) if activation is None else {activation.source}
+            names |= set(_read(node)) if activation is None else {activation.source}
     return needed[::-1]
 
 

@@ -24,6 +24,7 @@ SQUARE = float.fromhex("0x1.ebfce50fac4f3p-3") / STEPS**2
 LINEAR = float.fromhex("0x1.62e42ff0c52d6p-1") / STEPS
 LOWEST, HIGHEST = -152 * STEPS, 129 * STEPS  # beyond them the result is 0 or infinite
 POWERS = 2.0 ** (np.arange(LOWEST, HIGHEST + 1) / STEPS)
+UNIT = np.float32(1)
 BLOCK = 1 << 15  # values at a time, so that they stay in the cache
 
 
@@ -84,6 +85,6 @@ def _expf(x: Float32Array) -> Float32Array:
 
 
 def _silu(x: Float32Array) -> Float32Array:
-    one = np.float32(1)
-    result: Float32Array = x * (one / (one + _expf(-x)))
+    sigmoid = UNIT / (UNIT + _expf(-x))
+    result: Float32Array = x * sigmoid
     return result

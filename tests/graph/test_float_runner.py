@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from edgekit.errors import ModelError
-from edgekit.graph.float_runner import FloatRunner
+from edgekit.graph.float_runner import NODES, FloatRunner, _Segment
 from edgekit.graph.session import onnxruntime_session
 from edgekit.graph.single_precision import inverse_root, silu
 from tests.sim.compiler.graphs import HEIGHT, WIDTH, FloatModel
@@ -126,3 +127,27 @@ def test_what_onnxruntime_cannot_run_is_refused(tmp_path: Path) -> None:
     path = saved(tmp_path / "m.onnx", [helper.make_node("NoSuchOperation", ["x"], ["y"])], {}, "y")
     with pytest.raises(ModelError, match="cannot be run by onnxruntime"):
         list(FloatRunner(path, ["y"]).run(np.zeros((1, 4), np.float32)))
+
+
+def test_many_nodes_run_in_short_segments(tmp_path: Path) -> None:
+    """A model without SiLU: no more than a few results are in memory together."""
+    names = [f"t{index}" for index in range(3 * NODES + 1)]
+    nodes = [helper.make_node("Neg", [x], [y]) for x, y in pairwise(["x", *names])]
+    path = saved(tmp_path / "m.onnx", nodes, {}, names[-1])
+    x = RNG.normal(0, 3, (1, 4)).astype(np.float32)
+    runner = FloatRunner(path, names)
+    assert [len(step.outputs) for step in runner._steps if isinstance(step, _Segment)] == [NODES] * 3 + [1]
+    assert [value[0, 0] for _, value in runner.run(x)] == [-x[0, 0], x[0, 0]] * (len(names) // 2) + [-x[0, 0]]
+
+
+def test_half_precision_stays_what_it_is(tmp_path: Path) -> None:
+    nodes = [
+        helper.make_node("Cast", ["x"], ["h"], to=TensorProto.FLOAT16),
+        helper.make_node("Sigmoid", ["h"], ["s"]),
+        helper.make_node("Mul", ["h", "s"], ["y"]),
+        helper.make_node("Add", ["y", "bias"], ["z"]),
+    ]
+    path = saved(tmp_path / "m.onnx", nodes, {"bias": np.ones(4, np.float16)}, "z")
+    x = RNG.normal(0, 3, (1, 4)).astype(np.float32)
+    found = dict(FloatRunner(path, ["z"]).run(x))["z"]
+    assert found.dtype == np.float16 and np.allclose(found, silu(x) + 1, atol=0.01)

@@ -28,12 +28,14 @@ CALIBRATED, JUDGED = 20, 60  # images
 MAX_RATIO_OFF, LEAST_NEAR = 0.03, 0.9  # 90 % of the thresholds within 3 %
 BIAS, WEIGHT = 2, 1  # inputs of a convolution
 LEAST_QUALITY = 0.95  # panoptic quality of one build's detections against the other's
+EXACT = ("yolov5n",)  # to the last integer; attention's float products differ in last digits
 
 
 @dataclass(frozen=True)
 class Pair:
     """A work folder as the vendor's compiler builds it and as the simulated one does."""
 
+    name: str
     vendor: CompileResult
     simulated: CompileResult
     images: Path
@@ -54,7 +56,7 @@ def pair(
     shutil.copytree(folder / "vendor", folder / "simulated")
     yaml = folder / "simulated" / made.yaml_path.name
     vendor = compile_model(made.yaml_path, toolchain="hb_mapper", optimize="O0")
-    return Pair(vendor, compile_model(yaml, toolchain="sim"), images)
+    return Pair(name, vendor, compile_model(yaml, toolchain="sim"), images)
 
 
 def thresholds(build: CompileResult) -> dict[tuple[str, int], float]:
@@ -90,7 +92,8 @@ def test_weights_and_biases_are_the_vendors(pair: Pair) -> None:
     biases = np.concatenate([np.abs(ours[name][1] - theirs[name][1]).ravel() for name in ours])
     unlike, far = (biases > 0).mean(), (biases > 1).mean()
     print(f"\nweights that differ {weights.mean():.2e}, biases {unlike:.3f}, by more than 1 {far:.3f}")
-    assert weights.mean() < 1e-4
+    assert not weights.any() and far <= 0.001
+    assert pair.name not in EXACT or not biases.any()
 
 
 def test_detections_are_the_vendors(pair: Pair, tmp_path: Path) -> None:
@@ -100,4 +103,4 @@ def test_detections_are_the_vendors(pair: Pair, tmp_path: Path) -> None:
     quality = result.agreement.quality
     low, high = 100 * quality.low, 100 * quality.high
     print(f"\nagreement of the two builds: {100 * quality.value:.1f} [{low:.1f}, {high:.1f}] %")
-    assert quality.value >= LEAST_QUALITY
+    assert quality.value >= (1.0 if pair.name in EXACT else LEAST_QUALITY)
