@@ -45,8 +45,24 @@ def test_the_order_of_colours_is_that_of_training() -> None:
 
 
 @pytest.mark.parametrize(
-    "source", [image("rgb"), image("yuv444"), image("nv12", "yuv444"), image(space="bt601_video"), ArrayInput("images")]
+    "source", [image("yuv444"), image("nv12", "yuv444"), image(space="bt601_video"), ArrayInput("images")]
 )
 def test_other_inputs_are_fed_as_they_are(source: ImageInput | ArrayInput) -> None:
     values = pixels([[(0, 0, 255), (255, 255, 255)]] * 2)
     assert as_calibration_sees(values, source) is values
+
+
+@pytest.mark.parametrize(("kind", "train"), [("rgb", "rgb"), ("bgr", "rgb"), ("rgb", "bgr")])
+def test_pixels_are_normalised_around_the_centre(kind: InputKind, train: InputKind) -> None:
+    """(pixel - 128) / 255 + 128 / 255 in float32, whatever the order of the channels."""
+    levels = np.random.default_rng(0).integers(0, 256, (1, 3, 4, 6)).astype(np.float32)
+    values = levels * np.float32(1 / 255)
+    seen = as_calibration_sees(values, image(kind, train))
+    unit = np.float32(1 / 255)
+    assert np.array_equal(seen, (levels - np.float32(128)) * unit + np.float32(128) * unit)
+    assert not np.array_equal(seen, values) and np.abs(seen - values).max() < 1e-6
+
+
+def test_values_between_grey_levels_stay_there() -> None:
+    values = np.full((1, 3, 2, 2), 100.4 / 255, np.float32)
+    assert as_calibration_sees(values, image("rgb")) * 255 == pytest.approx(100.4, abs=1e-3)
