@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from edgekit.bpu import INT16_MAX, INT_MAX, MULTIPLIER_MAX
+from edgekit.bpu import INT_MAX, MULTIPLIER_MAX
 from edgekit.graph.float_graph import FloatNode, unsupported
 from edgekit.sim.compiler.emit.writer import NHWC, GraphWriter
 from edgekit.sim.compiler.requantize import epilogue_params, multiplier
@@ -49,7 +49,7 @@ def emit_mul(writer: GraphWriter, node: FloatNode) -> None:
 
 def _accu_shift(writer: GraphWriter, node: FloatNode, factor: float) -> int:
     """The smallest shift that keeps every output in range clear of the 16 bits in between."""
-    return max(0, math.ceil(math.log2(INT_MAX[writer.bits(node.output)] / factor / INT16_MAX)))
+    return max(0, math.ceil(math.log2(2.0 ** (writer.bits(node.output) - 16) / factor)))
 
 
 def _add_node(
