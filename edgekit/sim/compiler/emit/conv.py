@@ -113,7 +113,7 @@ def _scale_for_int16_input(writer: GraphWriter, tensor: str, accumulator: np.nda
     """
     if x_bits != 16:
         return None
-    min_scale = float(accumulator.max()) * WEIGHT_MAX
+    min_scale = float(np.float32(accumulator.max()) * np.float32(WEIGHT_MAX))
     of_16_bits = writer.scale(tensor) * INT_MAX[writer.bits(tensor)] / INT_MAX[16]
     return min_scale if min_scale > of_16_bits else None
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
@@ -11,6 +10,8 @@ import numpy as np
 
 from edgekit.errors import ModelError
 from edgekit.graph.float_graph import FloatNode, unsupported
+from edgekit.sim.compiler.emit.swish_table import swish_table
+from edgekit.sim.compiler.emit.table_rows import ENTRIES, HIGH, LOW, ROWS, STEP, Lut2LayerTable
 from edgekit.sim.compiler.emit.writer import GraphWriter
 from edgekit.sim.compiler.requantize import multiplier
 
@@ -87,38 +88,7 @@ def table_function(node: FloatNode) -> Function:
     return lambda x: FUNCTIONS[name](np.asarray(x, np.float64), node.attrs)
 
 
-ROWS, ENTRIES = 6, 64
-STEP = 1 << 8  # positions between two entries
-LOW, HIGH = -(1 << 15), (1 << 15) - 1
 GRID = 1024  # distance of the places where a row may begin
-
-
-@dataclass(frozen=True, slots=True)
-class Lut2LayerTable:
-    """The attributes of HzLut2Layer: `bound` has 8 entries (the last repeats), rows are `table` (6, 64).
-
-    Segment 0 (x at the lower bound) is a constant, rows 1..6 cover the rest, segment 7 is never reached.
-    """
-
-    bound: np.ndarray
-    scale: np.ndarray
-    bias: np.ndarray
-    left_shift: np.ndarray
-    right_shift: np.ndarray
-    table: np.ndarray
-
-    def attributes(self) -> dict[str, Any]:
-        """Return the attributes of the HzLut2Layer node."""
-        return {
-            "rounding_method": "ROUND",
-            "symmetry_mode": "NONE",
-            "table_param": self.table.reshape(-1),
-            "scale": self.scale,
-            "bias": self.bias,
-            "left_shift": self.left_shift,
-            "right_shift": self.right_shift,
-            "bound": self.bound,
-        }
 
 
 def lut2layer_table(function: Function, x_scale: float, y_scale: float, *, bits: int) -> Lut2LayerTable:
@@ -207,9 +177,15 @@ def emit_table(writer: GraphWriter, node: FloatNode) -> None:
         entries = writer.constant(f"{node.name}_table_params", table)
         writer.add("HzLut", node.name, [source, entries], [target], reads=x, lut_type=kind)
     else:
-        rows = lut2layer_table(function, writer.scale(x), writer.scale(y), bits=writer.bits(y))
+        rows = _rows(kind, function, writer.scale(x), writer.scale(y), bits=writer.bits(y))
         attrs = rows.attributes() | {"lut_type": kind, "output_bit": writer.bits(y)}
         writer.add("HzLut2Layer", node.name, [source], [target], reads=x, **attrs)
+
+
+def _rows(kind: str, function: Function, x_scale: float, y_scale: float, *, bits: int) -> Lut2LayerTable:
+    """The vendor's own rows of SiLU, ours of other functions."""
+    rows = swish_table(x_scale, y_scale, bits=bits) if kind == "swish" else None
+    return rows or lut2layer_table(function, x_scale, y_scale, bits=bits)
 
 
 def table_int8(function: Function, x_scale: float, y_scale: float) -> np.ndarray:

@@ -5,7 +5,8 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from edgekit.sim.compiler.emit.lut import HIGH, LOW, Lut2LayerTable, lut2layer_table, row_bounds, sigmoid, swish
+from edgekit.sim.compiler.emit.lut import lut2layer_table, row_bounds, sigmoid, swish
+from edgekit.sim.compiler.emit.table_rows import HIGH, LOW, Lut2LayerTable
 from edgekit.sim.ops.lut2layer import Lut2Layer
 
 X = np.arange(LOW, HIGH + 1, dtype=np.int16)
