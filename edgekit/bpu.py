@@ -14,7 +14,6 @@ __all__ = [
     "INT_MAX",
     "MAX_SHIFT",
     "MULTIPLIER_MAX",
-    "MULTIPLIER_MIN",
     "WEIGHT_MAX",
 ]
 
@@ -22,7 +21,7 @@ INT_MAX: Mapping[int, int] = {8: 127, 16: 32767}  # largest integer by bit width
 INT16_MAX = INT_MAX[16]  # the saturated value between the two shifts of an epilogue
 WEIGHT_MAX = INT_MAX[8]
 MAX_SHIFT = 31  # bits that one shifter moves
-MULTIPLIER_MIN, MULTIPLIER_MAX = 1 << 14, INT16_MAX  # of a normalized 15-bit multiplier
+MULTIPLIER_MAX = INT16_MAX  # of a normalized 15-bit multiplier, which is at least half of it
 # `input_type` of HzSQuantizedPreprocess -> (input kind, colour range). YUV444 and NV12 builds have the same graph.
 INPUT_TYPES: Mapping[str, tuple[InputKind, ColorRange]] = {
     "RGB_128": ("rgb", "full"),

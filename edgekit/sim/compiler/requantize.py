@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from edgekit.bpu import INT16_MAX, MAX_SHIFT, MULTIPLIER_MAX, MULTIPLIER_MIN
+from edgekit.bpu import INT16_MAX, MAX_SHIFT, MULTIPLIER_MAX
 from edgekit.errors import ModelError
 
 Int64Array = NDArray[np.int64]
@@ -48,9 +48,7 @@ def multiplier(factor: ArrayLike, *, location: str = "a tensor") -> Multiplier:
             hint="the calibrated ranges do not fit together: look at the thresholds in the log",
         )
     mantissa, exponent = np.frexp(values)  # values = mantissa * 2^exponent, mantissa in [0.5, 1)
-    scale = np.rint(mantissa * (1 << 15)).astype(np.int64)
-    exponent = np.where(scale > MULTIPLIER_MAX, exponent + 1, exponent)
-    scale = np.where(scale > MULTIPLIER_MAX, MULTIPLIER_MIN, scale)
+    scale = np.minimum(np.rint(mantissa * (1 << 15)), MULTIPLIER_MAX).astype(np.int64)  # as the vendor's compiler
     shift = 15 - exponent.astype(np.int64)
     excess = np.clip(shift - MAX_SHIFT, 0, 62)  # too small for the shifter: give up digits instead
     return Multiplier((scale + ((1 << excess) >> 1)) >> excess, shift - excess)

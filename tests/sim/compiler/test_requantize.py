@@ -16,7 +16,7 @@ from edgekit.sim.compiler.requantize import epilogue_params, multiplier
         (1.0, 16384, 14),
         (1 / 3, 21845, 16),
         (0.00390625, 16384, 22),
-        (1 - 2**-17, 16384, 14),  # rounds up to 32768, which becomes 16384 and one shift less
+        (1 - 2**-17, 32767, 15),  # 32767.75 has no 15 bits rounded up: the vendor takes the largest
         (2.0**-20, 2048, 31),  # below the shifter's reach: digits go instead
         (0.0, 0, 15),
     ],
