@@ -61,7 +61,7 @@ def measure_simulated_compiler() -> Table:
         Column("float detections", "count"),
         *(Column(f"found again at box IoU {iou}", "percent") for iou in ("0.5", "0.8", "0.9")),
     )
-    command = "edgekit eval --model BUILD --images val/ --against yolov8n-seg.onnx --conf 0.4"
+    command = "edgekit eval --model BUILD --images val/ --against yolov8n-seg.onnx"
     return make_table(command, columns, rows, interval=OVER_IMAGES)
 
 
@@ -72,7 +72,7 @@ def _build_and_compare(kind: str, folder: Path) -> list[Cell]:
     built = edgekit_json("compile", next(work.glob("*.yaml")), "--toolchain", "sim")
     report = edgekit_json(
         "eval", "--model", next((work / "model_output").glob("*_modified.bin")), "--images", images / "val",
-        "--against", MODEL, "--conf", "0.4", "-o", folder / "eval",
+        "--against", MODEL, "-o", folder / "eval",
     )  # fmt: skip
     agreement = report["agreement"]
     return [
