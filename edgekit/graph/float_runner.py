@@ -168,7 +168,7 @@ def _activations(model: onnx.ModelProto) -> dict[str, _Activation]:
     producers = {name: node for node in model.graph.node for name in node.output}
     activations: dict[str, _Activation] = {}
     for node in model.graph.node:
-        for name in node.input:
+        for name in node.input if node.output else ():
             maker = producers.get(name)
             if maker is None or not maker.input:
                 continue

@@ -109,4 +109,10 @@ def _compiled_ms(folder: Path) -> float:
             f"{folder} holds no {STATIC_FILES}, expected the compiler's static performance",
             hint="compile it by hand and look at its log: edgekit report",
         )
-    return sum(read_static_perf(file).latency_us for file in files) / 1e3
+    compiled_ms = sum(read_static_perf(file).latency_us for file in files) / 1e3
+    if not compiled_ms > 0:
+        raise ToolchainError(
+            f"{files[0]} gives a latency of {1e3 * compiled_ms:g} us, expected more than 0",
+            hint="compile it by hand and look at its log: edgekit report",
+        )
+    return compiled_ms

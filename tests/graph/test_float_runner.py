@@ -118,6 +118,16 @@ def test_a_branch_reads_what_it_captures(tmp_path: Path) -> None:
     assert np.array_equal(dict(FloatRunner(path, ["z"]).run(x))["z"], -silu(x))
 
 
+def test_a_product_that_gives_nothing_is_passed_over(tmp_path: Path) -> None:
+    nodes = [
+        helper.make_node("Sigmoid", ["x"], ["s"]),
+        helper.make_node("Mul", ["x", "s"], []),
+        helper.make_node("Neg", ["x"], ["y"]),
+    ]
+    x = np.ones((1, 4), np.float32)
+    assert np.array_equal(dict(FloatRunner(saved(tmp_path / "m.onnx", nodes, {}, "y"), ["y"]).run(x))["y"], -x)
+
+
 def test_a_tensor_that_is_not_there_is_refused(path: Path) -> None:
     with pytest.raises(ModelError, match="has no tensor 'nowhere'"):
         FloatRunner(path, ["first_out0", "nowhere"])

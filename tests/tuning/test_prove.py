@@ -62,6 +62,13 @@ def test_sub_graphs_add_up_and_every_candidate_is_compiled_once(
     assert heard[0] == ("compiling at O3", 0, 4) and heard[-1] == ("compiling at O3", 2, 4)
 
 
+def test_a_build_that_takes_no_time_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    compiled(tmp_path, monkeypatch, [-0.0001])
+    work: Any = object()
+    with pytest.raises(ToolchainError, match="expected more than 0"):
+        FrameCompiler(work, tmp_path / "proof").milliseconds(step("chosen", 0.5))
+
+
 def test_a_build_without_static_figures_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     compiled(tmp_path, monkeypatch, [])
     work: Any = object()

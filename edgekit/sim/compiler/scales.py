@@ -36,9 +36,14 @@ class ScalePlan:
     def scales(self, thresholds: Mapping[str, float]) -> dict[str, float]:
         """Tensor -> the float value of its integer 1, a float32 as in the vendor's compiler."""
         return {
-            tensor: float(np.float32(thresholds[source]) / np.float32(INT_MAX[self.bits[tensor]])) * self.factor[tensor]
+            tensor: _float32_scale(thresholds[source], INT_MAX[self.bits[tensor]]) * self.factor[tensor]
             for tensor, source in self.source.items()
         }
+
+
+def _float32_scale(threshold: float, largest: int) -> float:
+    """The float value of the integer 1, above 0 also where a model declares next to nothing."""
+    return max(float(np.float32(threshold) / np.float32(largest)), float(np.finfo(np.float32).tiny))
 
 
 def plan_scales(graph: FloatGraph, *, int16_tail: bool = True, int16: Collection[str] = ()) -> ScalePlan:

@@ -82,6 +82,7 @@ def test_scales_are_float32(tmp_path: Path) -> None:
     threshold = float(np.float32(1.0078203678131104))
     scale = plan.scales(dict.fromkeys(plan.observed, threshold))[x]
     assert scale == float(np.float32(threshold) / np.float32(127)) != threshold / 127
+    assert plan.scales(dict.fromkeys(plan.observed, 1e-300))[x] > 0
 
 
 def test_heads_have_no_scale_and_the_tail_has_16_bits(tmp_path: Path) -> None:

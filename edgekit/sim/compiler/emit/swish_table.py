@@ -55,9 +55,9 @@ def swish_table(x_scale: float, y_scale: float, *, bits: int) -> Lut2LayerTable 
         *(_row_line(start, stop) for start, stop in pairwise(integers)),
         _end_line(*last, x_scale / y_scale, y_scale),
     ]
-    scale, bias, left_shift, right_shift = np.array(lines, np.int64).T
-    if np.abs(scale).max() > HIGH or np.abs(bias).max() > HIGH + 1:
+    if any(abs(number) > HIGH + 1 for line in lines for number in line):
         return None
+    scale, bias, left_shift, right_shift = np.array(lines, np.int64).T
     bound = np.array([*np.rint(integers).astype(np.int64), HIGH], np.int64)
     return Lut2LayerTable(bound, scale, bias, left_shift, right_shift, np.array(rows, np.int64))
 

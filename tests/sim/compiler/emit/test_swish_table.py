@@ -57,5 +57,7 @@ def test_it_is_near_silu(x_threshold: float, bits: int) -> None:
 
 def test_slopes_beyond_their_integers_have_our_own_rows() -> None:
     assert swish_table(1e-6, 1e-12, bits=8) is None
+    assert swish_table(1e-3, 1e-30, bits=16) is None
+    assert swish_table(1e30, 1.0, bits=8) is None  # all of the curvature within one integer
     rows = _rows("swish", swish, 1e-6, 1e-12, bits=8)
     assert rows.bound[0] == -32768 and rows.table.shape == (6, 64)
