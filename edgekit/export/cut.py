@@ -11,6 +11,7 @@ import onnx
 
 from edgekit.errors import ModelError
 from edgekit.export.already_cut import cut_again, is_cut
+from edgekit.export.attention_heads import SplitAttention, split_attention_heads
 from edgekit.export.branch_order import move_branches_forward
 from edgekit.export.classify import cut_classifier, is_classifier
 from edgekit.export.declared_bounds import with_declared
@@ -170,17 +171,19 @@ def cut_graph(
     start, match, joined = _located(model, options, known)
     progress("cutting and proving", 0, 0)
     rooted = reroot(match.source, match.outputs)
-    finished, rewritten = _for_toolchain(rooted, keep_softmax=options.keep_softmax)
+    split, rewritten = _for_toolchain(rooted, keep_softmax=options.keep_softmax)
+    finished = split.model
     made = {name for node in start.model.graph.node for name in node.output}
     heads_unchanged = all(tensor in made for tensor, _ in match.outputs.values())
     proven = prove_heads(
         start.model if heads_unchanged else match.source,
         finished,
         match.outputs,
-        kept=lambda: _for_toolchain(rooted, keep_softmax=True)[0],
+        kept=lambda: _lowered(rooted)[0],
+        heads_split=lambda: split_attention_heads(_lowered(rooted)[0]).model,
     )
     if declared:
-        finished, declared = with_declared(finished, declared)
+        finished, declared = with_declared(finished, split.declared(declared))
     finished = move_branches_forward(finished)
     check_model(finished, "the cut graph")
     rewritten += joined
@@ -274,16 +277,29 @@ def _with_inputs(spec: ModelSpec, model: onnx.ModelProto, options: CutOptions, k
     return options.inputs.applied(spec)
 
 
-def _for_toolchain(cut: onnx.ModelProto, *, keep_softmax: bool) -> tuple[onnx.ModelProto, tuple[str, ...]]:
-    """Opset 11 and, unless unwanted, no Softmax in attention."""
-    rewritten = []
-    softmax_inputs = dict.fromkeys(n.input[0] for n in cut.graph.node if n.op_type == "Softmax")
-    shapes = tensor_shapes(cut, softmax_inputs, declared_shape(graph_inputs(cut)[0])) if softmax_inputs else {}
-    ranks = {name: len(shape) for name, shape in shapes.items()}
+def _for_toolchain(cut: onnx.ModelProto, *, keep_softmax: bool) -> tuple[SplitAttention, tuple[str, ...]]:
+    """Opset 11 and, unless unwanted, attention as the BPU computes it."""
+    lowered, rewritten = _lowered(cut)
+    if keep_softmax:
+        return SplitAttention(lowered), rewritten
+    split = split_attention_heads(lowered)
+    finished, names = rewrite_softmax(split.model, _softmax_shapes(split.model))
+    return replace(split, model=finished), (
+        *rewritten,
+        *(f"attention {name} to single heads, channels last" for name in split.names),
+        *(f"Softmax {name} to max, subtract, exp, sum, products" for name in names),
+    )
+
+
+def _lowered(cut: onnx.ModelProto) -> tuple[onnx.ModelProto, tuple[str, ...]]:
+    """Opset 11, and what that changed."""
+    ranks = {name: len(shape) for name, shape in _softmax_shapes(cut).items()}
     lowered = to_opset_11(name_last_axis(cut, ranks))
-    if opset_of(lowered) != opset_of(cut):
-        rewritten.append(f"opset {opset_of(cut)} to {opset_of(lowered)}")
-    if not keep_softmax:
-        lowered, names = rewrite_softmax(lowered, shapes)
-        rewritten += [f"Softmax {name} to max, subtract, exp, sum, products" for name in names]
-    return lowered, tuple(rewritten)
+    changed = opset_of(lowered) != opset_of(cut)
+    return lowered, (f"opset {opset_of(cut)} to {opset_of(lowered)}",) if changed else ()
+
+
+def _softmax_shapes(model: onnx.ModelProto) -> dict[str, tuple[int, ...]]:
+    """The shape of what each Softmax reads."""
+    names = dict.fromkeys(n.input[0] for n in model.graph.node if n.op_type == "Softmax")
+    return tensor_shapes(model, names, declared_shape(graph_inputs(model)[0])) if names else {}

@@ -40,6 +40,7 @@ FRACTION_IMAGES = 16  # held-out images on which the Clips to start from are cho
 UNTUNED, CLIPS, LEARNED = "untuned", "clips", "learned"
 POOL_NAME, CHECKPOINT_NAME, REPORT_NAME = "images.u8", "checkpoint.npz", "learn.json"
 LEARNED_NAME, FINISHED_NAME, FINISHED_KIND = "learned.onnx", "finished.json", "finished-learning"
+METHOD = 2  # counts changes of what is learned from the same: a run of an earlier method is not taken up
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +72,7 @@ def learn(
         source: Unlabelled images.
         out: The run's folder; a killed run goes on from its checkpoint there, a finished one is read.
         minutes: About how long on two cores; the number of steps follows from it and from the model alone.
-        seed: Of the images' order, mirroring and jitter.
+        seed: Of the images' order and mirroring.
         progress: Called per image and step.
 
     Returns:
@@ -120,6 +121,7 @@ def _learned_from(prepared: PreparedModel, source: ImageSource, pool: ImagePool)
     """What a run depends on besides its length and seed, as plain JSON values."""
     job = prepared.job
     return {
+        "method": METHOD,
         "model": {"name": job.onnx_path.name, "sha256": sha256_file(job.onnx_path)},
         "calibration": [sha256_file(path) for path in job.calibration_files],
         "images": {"source": source.fingerprint(), "learned": pool.learned, "held_out": pool.held_out},

@@ -24,7 +24,6 @@ EVALUATIONS = 5  # of the held-out loss, evenly over the run
 PATIENCE = 3  # evaluations without a gain after which the run ends, in its last quarter: most is gained at low rates
 LEAST_GAIN = 0.002  # of the held-out loss
 DIVERGED = 3.0  # times the first held-out loss
-JITTER = 0.03  # standard deviation of a threshold's logarithm: calibration on other images finds others
 WARM_UP = 20  # steps until the full learning rate
 LEAST_LOSS = 1e-4  # of an image: below it the root's gradient would grow without end
 BETAS = (0.9, 0.999)  # of Adam: what one image in hundreds needs must not be forgotten by the next such image
@@ -44,7 +43,7 @@ class LearningTask:
         pool: The images.
         spec: The cut model's sidecar.
         steps: Steps of the whole run, fixed before it begins.
-        seed: Of the images' order, mirroring and jitter.
+        seed: Of the images' order and mirroring.
         device: torch's name of the device.
     """
 
@@ -101,26 +100,23 @@ def train(task: LearningTask, about: Mapping[str, Any], path: Path, *, progress:
     return state
 
 
-def image_loss(task: LearningTask, index: int, *, flipped: bool, jitter: np.random.Generator | None) -> Any:
-    """Return the weighted loss of one image as a scalar tensor; `jitter` varies the thresholds."""
+def image_loss(task: LearningTask, index: int, *, flipped: bool) -> Any:
+    """Return the weighted loss of one image as a scalar tensor."""
     x = torch.from_numpy(task.pool.input(index, flipped=flipped)).to(task.device)
     with torch.no_grad():
         truth = task.network.run(x, task.truth_weights)
     thresholds = task.rules.thresholds(task.parameters.bounds())
-    if jitter is not None:
-        factors = np.exp(jitter.normal(0, JITTER, len(thresholds))).tolist()
-        thresholds = {name: t * f for (name, t), f in zip(thresholds.items(), factors, strict=True)}
     outputs = task.network.run(x, task.parameters.rounded_weights(), thresholds)
     return total_loss(output_losses(task.spec, truth, outputs))
 
 
 def held_out_loss(task: LearningTask, progress: Progress = silent) -> float:
-    """Return the pooled loss of the held-out images, thresholds as they are."""
+    """Return the pooled loss of the held-out images."""
     losses: list[float] = []
     with torch.no_grad():
         for index in range(task.pool.learned, len(task.pool.images)):
             progress("held-out images", len(losses), task.pool.held_out)
-            losses.append(float(image_loss(task, index, flipped=False, jitter=None)))
+            losses.append(float(image_loss(task, index, flipped=False)))
     progress("held-out images", task.pool.held_out, task.pool.held_out)
     return pooled_loss(losses)
 
@@ -129,10 +125,9 @@ def _step(task: LearningTask, optimizer: Any, step: int) -> bool:
     """One image; False where the loss or a gradient is not finite."""
     epoch, position = divmod(step, task.pool.learned)
     order = np.random.default_rng([task.seed, epoch]).permutation(task.pool.learned)
-    rng = np.random.default_rng([task.seed, epoch, position])
-    flipped = bool(rng.integers(2))
+    flipped = bool(np.random.default_rng([task.seed, epoch, position]).integers(2))
     optimizer.zero_grad(set_to_none=True)
-    loss = image_loss(task, int(order[position]), flipped=flipped, jitter=rng)
+    loss = image_loss(task, int(order[position]), flipped=flipped)
     root = (loss + LEAST_LOSS).sqrt()  # as images are pooled
     if not torch.isfinite(loss):
         return False

@@ -55,7 +55,7 @@ def learn_weights(
         state: The state so far.
         source: Unlabelled images.
         minutes: About how long on two cores.
-        seed: Of the images' order, mirroring and jitter.
+        seed: Of the images' order and mirroring.
 
     Returns:
         The new state, or `state` itself.
