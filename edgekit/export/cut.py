@@ -282,12 +282,13 @@ def _for_toolchain(cut: onnx.ModelProto, *, keep_softmax: bool) -> tuple[SplitAt
     lowered, rewritten = _lowered(cut)
     if keep_softmax:
         return SplitAttention(lowered), rewritten
+    exported = {node.name or node.output[0] for node in lowered.graph.node if node.op_type == "Softmax"}
     split = split_attention_heads(lowered)
     finished, names = rewrite_softmax(split.model, _softmax_shapes(split.model))
     return replace(split, model=finished), (
         *rewritten,
         *(f"attention {name} to single heads, channels last" for name in split.names),
-        *(f"Softmax {name} to max, subtract, exp, sum, products" for name in names),
+        *(f"Softmax {name} to max, subtract, exp, sum, products" for name in names if name in exported),
     )
 
 

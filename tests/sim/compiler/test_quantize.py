@@ -181,6 +181,41 @@ def _attention(m: FloatModel) -> None:
     m.head(m.node("Reshape", [_softmax(m, x), m.constant(np.array([1, 3, 8, 12], np.int64))]))
 
 
+def _one_head(m: FloatModel) -> None:
+    """A head's attention as `edgekit cut` writes it: positions in one row, channels last, keys alone transposed."""
+    size = HEIGHT * WIDTH
+
+    def row(channels: int, perm: list[int]) -> str:
+        flat = m.node(
+            "Reshape", [m.conv("images", 3, channels), m.constant(np.array([1, channels, 1, size], np.int64))]
+        )
+        return str(m.node("Transpose", [flat], perm=perm))
+
+    scores = m.node("MatMul", [row(4, [0, 2, 3, 1]), row(4, [0, 2, 1, 3])])
+    mixed = m.node("MatMul", [_softmax(m, scores), row(6, [0, 2, 3, 1])])
+    in_a_row = m.node("Transpose", [mixed], perm=[0, 3, 1, 2])
+    m.head(m.node("Reshape", [in_a_row, m.constant(np.array([1, 6, HEIGHT, WIDTH], np.int64))]))
+
+
+def test_attention_with_channels_last_moves_keys_alone(tmp_path: Path) -> None:
+    result = compare(tmp_path / "m.onnx", _one_head)
+    assert result.ops[0] == "Transpose" and result.ops.count("Transpose") == 2  # the image's, and the keys'
+    assert result.ops.count("Reshape") == 4
+    found, truth = result.found["output_0"], result.truth["output_0"]
+    assert result.steps_off() < 8 and np.corrcoef(found.ravel(), truth.ravel())[0, 1] > 0.99
+
+
+@pytest.mark.parametrize("perm", [[0, 2, 3, 1], [0, 3, 1, 2], [0, 1, 3, 2], [0, 2, 1, 3], [0, 1, 2, 3]])
+def test_axes_are_counted_as_in_the_float_model(tmp_path: Path, perm: list[int]) -> None:
+    def turned(m: FloatModel) -> None:
+        y = m.node("Transpose", [m.swish(m.conv("images", 3, 4))], perm=perm)
+        m.head(m.node("Transpose", [m.node("Transpose", [y], perm=[0, 3, 1, 2])], perm=[0, 2, 3, 1]))
+
+    result = compare(tmp_path / "m.onnx", turned)
+    assert result.truth["output_0"].shape == result.found["output_0"].shape
+    assert 0 < result.steps_off() <= 3
+
+
 def test_a_softmax_runs_in_integers_step_by_step(tmp_path: Path) -> None:
     """The same operations in the same order as in the vendor's builds; sums and shares are coarse there, too."""
     result = compare(tmp_path / "m.onnx", _attention)

@@ -8,7 +8,7 @@ import numpy as np
 
 from edgekit.graph.float_graph import FloatNode, unsupported
 from edgekit.sim.compiler.emit.eltwise import rescale_to, to_int8
-from edgekit.sim.compiler.emit.writer import NCHW, NHWC, NHWC_AXIS, GraphWriter
+from edgekit.sim.compiler.emit.writer import NCHW, NHWC, NHWC_AXIS, TO_NCHW, TO_NHWC, GraphWriter
 
 STEP_BITS = 16  # fraction bits of a position in an interpolated map
 # ONNX's coordinate_transformation_mode -> the dialect's `align_mode`
@@ -129,20 +129,31 @@ def _emit_linear_resize(writer: GraphWriter, node: FloatNode) -> None:
 
 
 def emit_reshape(writer: GraphWriter, node: FloatNode) -> None:
-    """Reshape and Flatten count axes as the float model does."""
-    shape = writer.graph.shapes[node.output]
-    source = writer.read(node.inputs[0], NCHW)
-    name = writer.constant(f"{node.name}_shape", np.array(shape, np.int64))
-    target = writer.write(node.output, NCHW)
+    """Reshape and Flatten count axes as the float model does; where channels stay, channels stay last."""
+    before, shape = (writer.graph.shapes[name] for name in (node.inputs[0], node.output))
+    channels_stay = len(before) == len(shape) == 4 and before[:2] == shape[:2]
+    layout = NHWC if channels_stay else NCHW
+    sides = [shape[axis] for axis in TO_NHWC] if channels_stay else shape
+    source = writer.read(node.inputs[0], layout)
+    name = writer.constant(f"{node.name}_shape", np.array(sides, np.int64))
+    target = writer.write(node.output, layout)
     writer.add("Reshape", node.name, [source, name], [target], reads=node.inputs[0], domain="")
 
 
 def emit_transpose(writer: GraphWriter, node: FloatNode) -> None:
-    """Transpose, axes as in the float model."""
-    source = writer.read(node.inputs[0], NCHW)
-    target = writer.write(node.output, NCHW)
-    perm = list(node.attrs["perm"])
-    writer.add("Transpose", node.name, [source], [target], reads=node.inputs[0], domain="", perm=perm)
+    """Transpose, axes as in the float model; none where only the order in which axes are counted changes."""
+    x, perm = node.inputs[0], list(node.attrs["perm"])
+    layout, identity = writer.layout(x), list(range(len(perm)))
+    source = writer.read(x, layout)
+    from_source = [TO_NCHW[axis] for axis in perm] if layout == NHWC and len(perm) == 4 else perm
+    channels_last = [from_source[axis] for axis in TO_NHWC] if len(perm) == 4 else []
+    if from_source == identity:
+        writer.write(node.output, NCHW, name=source)
+    elif channels_last == identity:
+        writer.write(node.output, NHWC, name=source)
+    else:
+        target = writer.write(node.output, NCHW)
+        writer.add("Transpose", node.name, [source], [target], reads=x, domain="", perm=from_source)
 
 
 def emit_scale(writer: GraphWriter, node: FloatNode) -> None:
