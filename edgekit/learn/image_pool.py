@@ -17,6 +17,8 @@ from edgekit.files import atomic_path
 from edgekit.ops.buffers import Buffers
 from edgekit.ops.prepare import prepare_image
 from edgekit.progress import Progress, silent
+from edgekit.sim.compiler.calibration.board_colours import as_board_feeds
+from edgekit.sim.compiler.emit.preprocess import BoardInput
 from edgekit.spec import ModelSpec
 
 FEWEST = 32  # images; with fewer, what is learned is those images
@@ -35,11 +37,13 @@ class ImagePool:
         images: Where they come from, in a seeded order.
         pixels: (n, C, H, W) uint8, mapped from disk.
         held_out: How many at the end are not learned from.
+        source: What the board feeds for the input.
     """
 
     images: tuple[Image, ...]
     pixels: npt.NDArray[np.uint8]
     held_out: int
+    source: BoardInput
 
     @property
     def learned(self) -> int:
@@ -48,9 +52,15 @@ class ImagePool:
 
     def input(self, index: int, *, flipped: bool = False) -> npt.NDArray[np.float32]:
         """Return the float model's input (1, C, H, W) in 0..1 for an image, or for its mirror image."""
+        return self._pixels(index, flipped).astype(np.float32) / np.float32(255)
+
+    def board_input(self, index: int, *, flipped: bool = False) -> npt.NDArray[np.float32]:
+        """Return the same image as the integer graph reads it: behind NV12, four pixels share their chroma."""
+        return as_board_feeds(self._pixels(index, flipped), self.source)
+
+    def _pixels(self, index: int, flipped: bool) -> npt.NDArray[np.uint8]:
         pixels = self.pixels[index : index + 1]
-        values = (pixels[..., ::-1] if flipped else pixels).astype(np.float32)
-        return np.ascontiguousarray(values) / np.float32(255)
+        return np.ascontiguousarray(pixels[..., ::-1] if flipped else pixels)
 
 
 def split_images(images: Sequence[Image], *, seed: int) -> tuple[tuple[Image, ...], tuple[Image, ...]]:
@@ -70,7 +80,13 @@ def split_images(images: Sequence[Image], *, seed: int) -> tuple[tuple[Image, ..
 
 
 def fill_pool(
-    images: Sequence[Image], spec: ModelSpec, path: Path, *, seed: int, progress: Progress = silent
+    images: Sequence[Image],
+    spec: ModelSpec,
+    path: Path,
+    *,
+    source: BoardInput,
+    seed: int,
+    progress: Progress = silent,
 ) -> ImagePool:
     """Letterbox images into a file of bytes.
 
@@ -78,6 +94,7 @@ def fill_pool(
         images: Unlabelled images.
         spec: The cut model's sidecar: how an image becomes its input.
         path: The file to write.
+        source: What the board feeds for the input.
         seed: Of the order, and so of which images are held out.
         progress: Called per image.
 
@@ -106,7 +123,7 @@ def fill_pool(
     require_enough(len(kept), f"{len(kept)} readable images of {len(chosen)}")
     require_enough(_different(np.stack(thumbs)), f"{len(kept)} images, but not as many that differ")
     mapped = np.memmap(path, np.uint8, "r", shape=(len(kept), *shape))
-    return ImagePool(tuple(kept), mapped, len(set(kept) & set(held_out)))
+    return ImagePool(tuple(kept), mapped, len(set(kept) & set(held_out)), source)
 
 
 def _letterboxed(spec: ModelSpec) -> Any:

@@ -27,6 +27,7 @@ from edgekit.sim.compiler.calibration.collect import observe
 from edgekit.sim.compiler.calibration.histogram import Histogram
 from edgekit.sim.compiler.calibration.search import Thresholds, calibrated, thresholds_by
 from edgekit.sim.compiler.calibration.thresholds import max_threshold
+from edgekit.sim.compiler.inputs import board_inputs
 from edgekit.sim.compiler.log import BuildLog
 from edgekit.sim.compiler.prepared_model import PreparedModel, prepare_model, with_int16
 
@@ -91,7 +92,8 @@ def learn(
     untuned = prepare_model(job)
     prepared = with_int16(untuned, attention_sums(untuned.graph))
     start = _Start(prepared, torch.device("cuda" if torch.cuda.is_available() else "cpu"))
-    pool = fill_pool(source.images, job.spec, out / POOL_NAME, seed=seed, progress=progress)
+    board_input = board_inputs(job)[0]
+    pool = fill_pool(source.images, job.spec, out / POOL_NAME, source=board_input, seed=seed, progress=progress)
     steps = steps_for(minutes, giga_macs=giga_macs(prepared.graph), held_out=pool.held_out)
     from_what = {**_learned_from(prepared, source, pool), "steps": steps, "seed": seed}
     finished = _finished(out, from_what)

@@ -101,12 +101,15 @@ def train(task: LearningTask, about: Mapping[str, Any], path: Path, *, progress:
 
 
 def image_loss(task: LearningTask, index: int, *, flipped: bool) -> Any:
-    """Return the weighted loss of one image as a scalar tensor."""
-    x = torch.from_numpy(task.pool.input(index, flipped=flipped)).to(task.device)
+    """Return the weighted loss of one image as a scalar tensor: of the board's colours against the true ones."""
+    true, board = (
+        torch.from_numpy(colours(index, flipped=flipped)).to(task.device)
+        for colours in (task.pool.input, task.pool.board_input)
+    )
     with torch.no_grad():
-        truth = task.network.run(x, task.truth_weights)
+        truth = task.network.run(true, task.truth_weights)
     thresholds = task.rules.thresholds(task.parameters.bounds())
-    outputs = task.network.run(x, task.parameters.rounded_weights(), thresholds)
+    outputs = task.network.run(board, task.parameters.rounded_weights(), thresholds)
     return total_loss(output_losses(task.spec, truth, outputs))
 
 

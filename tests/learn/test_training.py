@@ -27,6 +27,7 @@ from edgekit.learn.parameters import BOUND, LEARNING_RATES, TrainedParameters  #
 from edgekit.learn.ranges import RangeRules  # noqa: E402
 from edgekit.learn.training import LearningTask, held_out_loss, train  # noqa: E402
 from edgekit.sim.compiler.calibration.collect import observe  # noqa: E402
+from edgekit.sim.compiler.inputs import board_inputs  # noqa: E402
 from edgekit.sim.compiler.prepared_model import prepare_model  # noqa: E402
 
 ABOUT = {"run": "of a test"}
@@ -41,7 +42,7 @@ def task(works: Callable[..., Path]) -> Callable[..., LearningTask]:
     rng = np.random.default_rng(0)
     coarse = rng.integers(0, 256, (12, 3, 4, 4), dtype=np.uint8)
     images = tuple(Image(Path(f"{i}.png"), f"{i}.png") for i in range(12))
-    pool = ImagePool(images, coarse.repeat(8, axis=2).repeat(8, axis=3), held_out=4)
+    pool = ImagePool(images, coarse.repeat(8, axis=2).repeat(8, axis=3), held_out=4, source=board_inputs(job)[0])
 
     def make(steps: int = 16) -> LearningTask:
         network = Network(graph, plan)

@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from edgekit.bpu import COLOR_RANGES
 from edgekit.calibration.nv12_colors import nv12_planes
+from edgekit.ops.yuv import bgr_to_nv12, nv12_to_yuv444
 from edgekit.sim.compiler.emit.preprocess import PIXEL_CENTRE, BoardInput, ImageInput, centred_affine
 
 OF_ITSELF = ("rgb", "bgr", "gray")  # what a model is trained on and the board may feed as it is
@@ -41,6 +42,27 @@ def as_calibration_sees(values: npt.NDArray[np.float32], source: BoardInput) -> 
         own = replace(source, kind=source.train_kind)  # another order of the channels changes no number
         return _normalised(own, pixels)
     return _normalised(source, nv12_planes(np.rint(pixels if source.train_kind == "rgb" else pixels[::-1])))
+
+
+def as_board_feeds(pixels: npt.NDArray[np.uint8], source: BoardInput) -> npt.NDArray[np.float32]:
+    """Return an image as the integer graph reads it, before it is rounded there.
+
+    Args:
+        pixels: (1, C, H, W) uint8 of the input's size, channels as the model was trained.
+        source: What the board feeds for this input.
+
+    Returns:
+        (1, C, H, W) float32, normalised: for NV12 with the chroma that `edgekit run` makes of the image.
+    """
+    if not isinstance(source, ImageInput):
+        return pixels.astype(np.float32)
+    if source.kind != "nv12" or source.train_kind not in OF_ITSELF:
+        return source.normalisation.apply(pixels)
+    planes = pixels[0] if source.train_kind == "bgr" else pixels[0, ::-1]
+    bgr = np.ascontiguousarray(planes.transpose(1, 2, 0))
+    size_wh = (bgr.shape[1], bgr.shape[0])
+    yuv = nv12_to_yuv444(bgr_to_nv12(bgr, color_range=COLOR_RANGES[source.color_space]), size_wh)
+    return _normalised(source, yuv.transpose(2, 0, 1).astype(np.float32))
 
 
 def _normalised(source: ImageInput, pixels: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
