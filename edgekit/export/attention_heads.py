@@ -2,7 +2,7 @@
 
 Exports of YOLO11, YOLO26 and YOLOv10 view one convolution's channels as (heads, channels, positions), split that into
 queries, keys and values, and view the result as a map again. The BPU keeps channels last: each of these views moves
-every number. Compiled at O3 yolo11n takes 4.66 ms with them and 3.76 without. Here each head's queries, keys and values
+every number. Compiled at O3 yolo11n takes 4.66 ms with them and 3.70 without. Here each head's queries, keys and values
 come from convolutions of their own (rows of the same weights), so that positions only have to be counted in one row,
 which moves nothing; keys alone are transposed. The factor of the scores goes into the queries' weights. Queries, keys
 and values of each head also get int8 steps of their own.
