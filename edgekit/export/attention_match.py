@@ -55,7 +55,8 @@ def match_attention(index: GraphIndex, softmax: onnx.NodeProto) -> MapAttention 
     product = attention_product(index.model, softmax)
     inside = _Inside(index)
     scores = inside.scores(softmax.input[0])
-    if product is None or not product.queries_last or scores is None:
+    over_keys = attributes(softmax).get("axis") in (-1, len(SWAPPED) - 1)
+    if product is None or not product.queries_last or scores is None or not over_keys:
         return None
     split = index.producers.get(scores.queries)
     result = inside.only_reader(product.node.output[0], "Reshape")

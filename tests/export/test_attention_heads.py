@@ -125,6 +125,14 @@ def _two_groups(model: onnx.ModelProto) -> None:
     weight.CopyFrom(numpy_helper.from_array(numpy_helper.to_array(weight)[:, :4], "qkv.weight"))
 
 
+def _over_queries(model: onnx.ModelProto) -> None:
+    _node(model, "attn/Softmax").attribute[0].i = 2
+
+
+def _over_all(model: onnx.ModelProto) -> None:
+    del _node(model, "attn/Softmax").attribute[:]  # opset 11: over axis 1 and all behind it
+
+
 def _factor_per_query(model: onnx.ModelProto) -> None:
     factor = next(i for i in model.graph.initializer if i.name == "factor")
     factor.CopyFrom(numpy_helper.from_array(np.linspace(0.1, 1, 15, dtype=np.float32).reshape(15, 1), "factor"))
@@ -139,6 +147,8 @@ def _factor_per_query(model: onnx.ModelProto) -> None:
         _taken_name,
         _two_groups,
         _factor_per_query,
+        _over_queries,
+        _over_all,
     ],
 )
 def test_attention_of_another_kind_stays(change: Callable[[onnx.ModelProto], None]) -> None:
