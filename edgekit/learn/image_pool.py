@@ -17,7 +17,7 @@ from edgekit.files import atomic_path
 from edgekit.ops.buffers import Buffers
 from edgekit.ops.prepare import prepare_image
 from edgekit.progress import Progress, silent
-from edgekit.sim.compiler.calibration.board_colours import as_board_feeds
+from edgekit.sim.compiler.calibration.board_colours import as_board_feeds, as_model_takes
 from edgekit.sim.compiler.emit.preprocess import BoardInput
 from edgekit.spec import ModelSpec
 
@@ -51,8 +51,8 @@ class ImagePool:
         return len(self.images) - self.held_out
 
     def input(self, index: int, *, flipped: bool = False) -> npt.NDArray[np.float32]:
-        """Return the float model's input (1, C, H, W) in 0..1 for an image, or for its mirror image."""
-        return self._pixels(index, flipped).astype(np.float32) / np.float32(255)
+        """Return the float model's input (1, C, H, W), normalised, for an image or for its mirror image."""
+        return as_model_takes(self._pixels(index, flipped), self.source)
 
     def board_input(self, index: int, *, flipped: bool = False) -> npt.NDArray[np.float32]:
         """Return the same image as the integer graph reads it: behind NV12, four pixels share their chroma."""

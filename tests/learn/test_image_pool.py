@@ -64,6 +64,18 @@ def test_an_input_is_in_0_to_1_and_mirrored_where_asked(tmp_path: Path) -> None:
     assert np.array_equal(np.rint(x * 255), pool.pixels[3:4])
 
 
+def test_truth_and_board_are_normalised_alike(tmp_path: Path) -> None:
+    """As the yaml says, not always to 0..1: an ImageNet classifier takes a mean off, too."""
+    pool = pool_of(write_images(tmp_path / "images", 40), tmp_path / "pool.u8")
+    mean, scale = (124.0, 116.0, 104.0), (0.017, 0.0175, 0.0174)
+    shifted = replace(pool, source=replace(NV12, normalisation=Normalisation(mean, scale)))
+    expected = (pool.pixels[3:4] - np.reshape(mean, (1, 3, 1, 1))) * np.reshape(scale, (1, 3, 1, 1))
+    np.testing.assert_allclose(shifted.input(3), expected, rtol=1e-5, atol=1e-6)
+    gains = np.reshape(scale, (1, 3, 1, 1)) * 255  # of a difference in 0..1
+    difference = (pool.board_input(3) - pool.input(3)) * gains
+    np.testing.assert_allclose(shifted.board_input(3) - shifted.input(3), difference, atol=1e-4)
+
+
 def test_the_board_shares_chroma_among_four_pixels(tmp_path: Path) -> None:
     pool = pool_of(write_images(tmp_path / "images", 40), tmp_path / "pool.u8")
     x, board = pool.input(3), pool.board_input(3)

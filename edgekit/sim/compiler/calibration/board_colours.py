@@ -44,6 +44,19 @@ def as_calibration_sees(values: npt.NDArray[np.float32], source: BoardInput) -> 
     return _normalised(source, nv12_planes(np.rint(pixels if source.train_kind == "rgb" else pixels[::-1])))
 
 
+def as_model_takes(pixels: npt.NDArray[np.uint8], source: BoardInput) -> npt.NDArray[np.float32]:
+    """Return an image as the float model takes it: its true colours, normalised as the yaml says.
+
+    Args:
+        pixels: (1, C, H, W) uint8 of the input's size, channels as the model was trained.
+        source: What the board feeds for this input.
+
+    Returns:
+        (1, C, H, W) float32.
+    """
+    return source.normalisation.apply(pixels) if isinstance(source, ImageInput) else pixels.astype(np.float32)
+
+
 def as_board_feeds(pixels: npt.NDArray[np.uint8], source: BoardInput) -> npt.NDArray[np.float32]:
     """Return an image as the integer graph reads it, before it is rounded there.
 
@@ -54,10 +67,8 @@ def as_board_feeds(pixels: npt.NDArray[np.uint8], source: BoardInput) -> npt.NDA
     Returns:
         (1, C, H, W) float32, normalised: for NV12 with the chroma that `edgekit run` makes of the image.
     """
-    if not isinstance(source, ImageInput):
-        return pixels.astype(np.float32)
-    if source.kind != "nv12" or source.train_kind not in OF_ITSELF:
-        return source.normalisation.apply(pixels)
+    if not isinstance(source, ImageInput) or source.kind != "nv12" or source.train_kind not in ("rgb", "bgr"):
+        return as_model_takes(pixels, source)
     planes = pixels[0] if source.train_kind == "bgr" else pixels[0, ::-1]
     bgr = np.ascontiguousarray(planes.transpose(1, 2, 0))
     size_wh = (bgr.shape[1], bgr.shape[0])
