@@ -11,13 +11,14 @@ from onnx import helper, numpy_helper
 
 from edgekit.errors import ModelError
 from edgekit.export import CutOptions, cut_graph
+from edgekit.export.attention_heads import SplitAttention, split_attention_heads
 from edgekit.export.softmax_rewrite import rewrite_softmax
 from tests.tiny_yolo import tiny_yolo
 
 
-def _amplifying(gain: float) -> onnx.ModelProto:
-    """A tiny yolo12 that multiplies what attention gives until its last bits are seen (a sine keeps it bounded)."""
-    model = tiny_yolo(family="yolo12")
+def _amplifying(gain: float, family: str = "yolo12") -> onnx.ModelProto:
+    """A tiny model that multiplies what attention gives until its last bits are seen (a sine keeps it bounded)."""
+    model = tiny_yolo(family=family)
     graph = model.graph
     attention = next(n for n in graph.node if n.name == "/model.8/Add").output[0]
     for node in graph.node:
@@ -35,8 +36,9 @@ def _amplifying(gain: float) -> onnx.ModelProto:
     return model
 
 
-def test_a_graph_that_amplifies_rounding_is_cut_and_told() -> None:
-    cut = cut_graph(_amplifying(3e4))
+@pytest.mark.parametrize("family", ["yolo11", "yolo12"])
+def test_a_graph_that_amplifies_rounding_is_cut_and_told(family: str) -> None:
+    cut = cut_graph(_amplifying(3e4, family))
     assert any("edge of float32" in note for note in cut.spec.notes)
     assert all(node.op_type != "Softmax" for node in cut.model.graph.node)
 
@@ -67,6 +69,19 @@ def test_a_wrong_softmax_is_refused_however_much_the_graph_amplifies(
     monkeypatch.setattr("edgekit.export.cut.rewrite_softmax", wrong)
     with pytest.raises(ModelError, match="differs from the stock graph"):
         cut_graph(_amplifying(gain))
+
+
+@pytest.mark.parametrize("gain", [1.0, 3e4])
+def test_a_wrong_head_is_refused_however_much_the_graph_amplifies(gain: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    def wrong(model: onnx.ModelProto) -> SplitAttention:
+        split = split_attention_heads(model)
+        weight = next(i for i in split.model.graph.initializer if i.name.endswith("_keys_0.weight"))
+        weight.CopyFrom(numpy_helper.from_array(1.5 * numpy_helper.to_array(weight), weight.name))
+        return split
+
+    monkeypatch.setattr("edgekit.export.cut.split_attention_heads", wrong)
+    with pytest.raises(ModelError, match="differs from the stock graph"):
+        cut_graph(_amplifying(gain, "yolo11"))
 
 
 def test_weights_beyond_float32_are_named() -> None:
