@@ -11,7 +11,7 @@ from edgekit.tuning.search import SearchContext, SearchState
 
 __all__ = ["COMPILED", "CompiledFrame", "ProvedChoice", "choose_proved", "next_allowance"]
 
-CHOICES = 3  # that are compiled, some minutes each
+CHOICES = 4  # that are compiled, some minutes each
 COMPILED = CHOICES + 1  # the untuned default, too
 UNSPENT = 0.02  # of the frame: less than the compiler's own scatter from one choice to the next is not worth a round
 AIM = 0.01  # of the frame below the limit: what the next choice aims at

@@ -191,7 +191,7 @@ def keep_graph(context: SearchContext, state: SearchState, name: str, change: st
 
 
 def correct_outputs(context: SearchContext, state: SearchState) -> SearchState:
-    """Correct the mean shift of every output channel in the biases, if scores do not suffer.
+    """Correct what the outputs are off by where it counts, in the biases, if scores do not suffer (`output_shift.py`).
 
     Args:
         context: What is searched with.

@@ -22,6 +22,7 @@ from edgekit.tuning.builds import candidate_model, candidate_session, thresholds
 from edgekit.tuning.candidate import Candidate
 from edgekit.tuning.fake_quant import fake_quantized_session
 from edgekit.tuning.measurement import measure_heads
+from edgekit.tuning.output_shift import output_shifts
 from edgekit.tuning.weighted_error import Heads
 from edgekit.tuning.workspace import Workspace
 
@@ -129,24 +130,19 @@ class MeasureLayers:
 
 @dataclass(frozen=True, slots=True)
 class MeasureShift:
-    """Measure, per output and channel, the mean of float minus integer over cells and the first `images` images."""
+    """Measure, per output and channel, what a candidate is off by where it counts, on the first `images` images."""
 
     candidate: Candidate
     images: int
 
     def to_json(self) -> dict[str, Any]:
         """Return its identity."""
-        return {"task": "shift", "candidate": self.candidate.to_json(), "images": self.images}
+        return {"task": "shift where it counts", "candidate": self.candidate.to_json(), "images": self.images}
 
     def run(self, workspace: Workspace) -> dict[str, list[float]]:
-        """Return output -> one mean per channel."""
+        """Return output -> what to add, one number per channel."""
         session = candidate_session(workspace, self.candidate, threads=THREADS)
-        sums: dict[str, npt.NDArray[np.float64]] = {}
-        for reference, heads in _head_pairs(workspace, session, self.images):
-            for name, values in reference.items():
-                mean = (values.astype(np.float64) - heads[name]).reshape(-1, values.shape[-1]).mean(axis=0)
-                sums[name] = sums.get(name, np.zeros(mean.size)) + mean
-        return {name: (total / max(self.images, 1)).tolist() for name, total in sums.items()}
+        return output_shifts(session.spec, _head_pairs(workspace, session, self.images))
 
 
 def _fake_quantized_pairs(
