@@ -14,7 +14,7 @@ from edgekit.tuning.builds import candidate_model, effective_clip_ranges, tables
 from edgekit.tuning.candidate import LEARNED, PLAIN, ROUNDED, Candidate
 from edgekit.tuning.price import Price, extra_ms
 from edgekit.tuning.promotion import pareto_front
-from edgekit.tuning.records import QuantPoint, Trial
+from edgekit.tuning.records import QuantPoint, SearchStep, Trial
 from edgekit.tuning.search import SearchContext, SearchState
 from edgekit.tuning.selection import CONFIDENCE, is_met, score_steps
 from edgekit.tuning.tasks import ObserveSet
@@ -30,6 +30,7 @@ LATER_IMAGES = 32  # for that; they only correct what more of them gave at the s
 LEAST_COST = 1e-4  # of the frame, added to costs before dividing: points of no cost are not infinitely good
 LEAST_GAIN = 5e-4  # of the loss, for which a point gets 16 bits
 ROUNDING = 1e-9  # of a sum of shares
+FINALISTS = 8  # candidates that are measured on all images
 TIME_WEIGHT = 0.2  # a tenth more time has to bring two hundredths of the loss
 NEGLIGIBLE = 0.002  # of the frame: less than any figure of a frame is given to, and counts as no time at all
 
@@ -55,10 +56,8 @@ def allocate_bits(context: SearchContext, state: SearchState) -> SearchState:
         for candidate in _levels(context, base):
             if candidate != free.candidate:
                 tried[candidate] = ", ".join(filter(None, [_width(base, candidate), weights]))
-    measured = context.measure("int16", list(tried))
-    pairs = zip(tried.items(), measured, strict=True)
-    steps = [context.step(change, candidate, m, 1) for (candidate, change), m in pairs]
-    best = min((free, *steps), key=lambda step: step.loss * (1 + TIME_WEIGHT * step.extra_cost))
+    steps, finalists = _measured(context, tried)
+    best = min((free, *finalists), key=_paid_loss)
     if best is not free:
         state = state.kept(replace(best, tried=len(steps)))
     trials = score_steps(context, list({step.candidate: step for step in (state.steps[0], free, best)}.values()))
@@ -74,6 +73,22 @@ def allocate_bits(context: SearchContext, state: SearchState) -> SearchState:
         trials=tuple(trials[1:]),
         targets_met=met,
     )
+
+
+def _measured(context: SearchContext, tried: Mapping[Candidate, str]) -> tuple[list[SearchStep], list[SearchStep]]:
+    """Measure all candidates on half of the images, the best of them on all; return all steps, and the best ones'."""
+    half = max(1, context.rungs[-1] // 2)
+    screened = zip(tried.items(), context.measure("int16", list(tried), half), strict=True)
+    steps = {candidate: context.step(change, candidate, m, 1, images=half) for (candidate, change), m in screened}
+    best = [step.candidate for step in sorted(steps.values(), key=_paid_loss)[:FINALISTS]]
+    for candidate, measured in zip(best, context.measure("int16, all images", best), strict=True):
+        steps[candidate] = context.step(tried[candidate], candidate, measured, 1)
+    return list(steps.values()), [steps[candidate] for candidate in best]
+
+
+def _paid_loss(step: SearchStep) -> float:
+    """What a candidate loses, with its time in the loss's unit; smaller is better."""
+    return step.loss * (1 + TIME_WEIGHT * step.extra_cost)
 
 
 def _checked(state: SearchState, trials: Sequence[Trial]) -> tuple[SearchState, Trial]:

@@ -40,6 +40,7 @@ DEFAULT_SET = ("diverse", 50)  # what `edgekit calibrate` chooses by default
 STAMP_NAME = "made_of.sha256"
 ATTRIBUTED_IMAGES = 64  # on which a learned build's loss is shared out among its tensors
 MEASURED_WITH_LEARNING = 48  # images at least in the last rung: single tensors, which take most, are not measured
+MIRRORED = "mirrored"  # what the files of mirror images are called
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +95,7 @@ def prepare(model: Path, images: Path, folder: Path, options: TuneOptions, progr
     choices = tuple(precision_groups(base.graph, base.plan))
     plan = plan_for(options.minutes, giga_macs=giga_macs(base.graph), points=len(choices))
     if options.learn is not None:
-        plan = replace(plan, rungs=(*plan.rungs[:-1], max(plan.rungs[-1], MEASURED_WITH_LEARNING)))
+        plan = replace(plan, rungs=(*plan.rungs[:-1], 2 * max(plan.rungs[-1], MEASURED_WITH_LEARNING)))
     sets = tuple(dict.fromkeys([default, *(make(strategy, num) for strategy, num in plan.sets)]))
     held_out, notes = _write_image_list(workspace, images, options, sets, plan)
     write_float_heads(workspace, base.job.onnx_path, held_out, progress=progress)
@@ -160,8 +161,30 @@ def _write_image_list(
             "calibrate, too; give more images",
         )
         held_out, calibrated = order, []
+    count = min(len(held_out), plan.rungs[-1])
+    if options.learn is not None:
+        count = min(len(held_out), plan.rungs[-1] // 2)
+        held_out[count:count] = _mirrored(workspace, held_out[:count])
+        count *= 2
     write_images(workspace, [*held_out, *calibrated], learned[:ATTRIBUTED_IMAGES])
-    return min(len(held_out), plan.rungs[-1]), notes
+    return count, notes
+
+
+def _mirrored(workspace: Workspace, images: Sequence[Image]) -> list[Image]:
+    """Write the images' mirror images to files.
+
+    What int8 does to one image is mostly chance, and another on the mirror image: both together say more of a candidate
+    where there are few images.
+    """
+    mirrored: list[Image] = []
+    for image, bgr in map_images(images, lambda pixels: pixels[:, ::-1]):
+        if isinstance(bgr, ImageError):
+            raise bgr
+        _, data = cv2.imencode(".png", np.ascontiguousarray(bgr))
+        path = workspace.folder / FRAMES / f"{MIRRORED}_{len(mirrored):03d}_{image.stem}.png"
+        write_bytes(path, data.tobytes())
+        mirrored.append(Image(path, path.name))
+    return mirrored
 
 
 def learning_source(source: Path, options: TuneOptions) -> ImageSource:

@@ -137,9 +137,11 @@ class SearchContext:
         time = (most if most < 0 else max(most, least)) + saved - self.price.fixed_cost
         return time / (1 + self.price.margin) - saved if time >= 0 else -math.inf
 
-    def step(self, change: str, candidate: Candidate, measured: Measurement, tried: int) -> SearchStep:
-        """Return the step that takes a candidate measured on all images."""
-        reference = self.reference()
+    def step(
+        self, change: str, candidate: Candidate, measured: Measurement, tried: int, *, images: int | None = None
+    ) -> SearchStep:
+        """Return the step that takes a candidate measured on the first `images` (all of the last rung)."""
+        reference = self.reference(images)
         return SearchStep(
             change,
             candidate,

@@ -9,11 +9,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import onnx
 import pytest
 
 from edgekit.errors import ConfigError, DataError
 from edgekit.learn.image_pool import split_images
+from edgekit.ops.image import read_image
 from edgekit.ptq.calibrator import Calibrator
 from edgekit.tuning import TuneOptions, TuneResult, time_budget, tune
 from edgekit.tuning.candidate import LEARNED, ROUNDED
@@ -78,7 +80,16 @@ def test_nothing_is_measured_on_images_that_were_learned_from(tuned: tuple[Path,
     images = learning_source(folder / "images", TuneOptions(learn=1)).images
     learned = {str(image.path.resolve()) for image in split_images(images, seed=0)[0]}
     measured = json.loads((folder / "out" / "search" / "images.json").read_text())["images"]
-    assert len(measured) == 18 and not learned & set(measured)
+    assert len([path for path in measured if "mirrored" not in path]) == 18 and not learned & set(measured)
+
+
+def test_candidates_are_measured_on_images_and_their_mirror_images(tuned: tuple[Path, TuneResult]) -> None:
+    folder, _ = tuned
+    measured = json.loads((folder / "out" / "search" / "images.json").read_text())["images"]
+    mirrored = [path for path in measured if Path(path).name.startswith("mirrored_")]
+    assert 8 <= len(mirrored) <= 18 and measured[len(mirrored) : 2 * len(mirrored)] == mirrored
+    for path, other in zip(measured, mirrored, strict=False):
+        np.testing.assert_array_equal(read_image(Path(other)), read_image(Path(path))[:, ::-1])
 
 
 def test_the_same_call_gives_the_same(tuned: tuple[Path, TuneResult], monkeypatch: pytest.MonkeyPatch) -> None:

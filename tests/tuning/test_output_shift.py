@@ -42,7 +42,8 @@ def seen_by(heads: Heads) -> np.ndarray:
 
 def test_the_shift_of_a_build_is_found_again() -> None:
     truth = scene(np.random.default_rng(0))
-    build = {"class_8": truth["class_8"] - np.float32(0.3), "box_8": truth["box_8"] + np.array([0.1, 0, -0.2, 0], np.float32)}
+    moved = np.array([0.1, 0, -0.2, 0], np.float32)
+    build = {"class_8": truth["class_8"] - np.float32(0.3), "box_8": truth["box_8"] + moved}
     shifts = output_shifts(SPEC, [(truth, build)])
     assert shifts["class_8"] == pytest.approx([0.3] * CLASSES, abs=1e-3)
     assert shifts["box_8"] == pytest.approx([-0.1, 0, 0.2, 0], abs=1e-5)
