@@ -41,7 +41,7 @@ FRACTION_IMAGES = 16  # held-out images on which the Clips to start from are cho
 UNTUNED, CLIPS, LEARNED = "untuned", "clips", "learned"
 POOL_NAME, CHECKPOINT_NAME, REPORT_NAME = "images.u8", "checkpoint.npz", "learn.json"
 LEARNED_NAME, FINISHED_NAME, FINISHED_KIND = "learned.onnx", "finished.json", "finished-learning"
-METHOD = 3  # counts changes of what is learned from the same: a run of an earlier method is not taken up
+METHOD = 2  # counts changes of what is learned from the same: a run of an earlier method is not taken up
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from edgekit.learn.network import Network
 
 Arrays = dict[str, npt.NDArray[np.float32]]
 WEIGHT, BIAS, BOUND = "weight", "bias", "bound"  # kinds of parameters
-LEARNING_RATES = {WEIGHT: 0.000125, BIAS: 0.00035, BOUND: 0.006}  # int8 steps; units of the tensor; natural logarithm
+LEARNING_RATES = {WEIGHT: 0.00025, BIAS: 0.0007, BOUND: 0.006}  # int8 steps; units of the tensor; natural logarithm
 
 
 @dataclass(frozen=True, slots=True)

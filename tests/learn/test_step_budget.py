@@ -15,8 +15,8 @@ def test_more_minutes_give_more_steps_and_larger_models_fewer() -> None:
     assert steps_for(20, giga_macs=2.2, held_out=64) > steps_for(20, giga_macs=8, held_out=64)
 
 
-def test_a_nano_model_gets_some_thousand_steps_in_twenty_minutes() -> None:
-    assert 1500 < steps_for(20, giga_macs=3.3, held_out=64) < 4000
+def test_a_nano_model_gets_hundreds_of_steps_in_twenty_minutes() -> None:
+    assert 400 < steps_for(20, giga_macs=3.3, held_out=64) < 2000
 
 
 def test_the_refusal_names_minutes_that_are_enough() -> None:
