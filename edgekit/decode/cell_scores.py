@@ -11,7 +11,7 @@ from edgekit.decode.yolov5 import CLASSES, OBJECT
 from edgekit.ops.math import sigmoid
 from edgekit.spec import HeadSpec, ModelSpec
 
-__all__ = ["cell_scores", "has_scores", "head_rows"]
+__all__ = ["cell_scores", "has_scores", "head_rows", "in_cells"]
 
 
 def has_scores(head: HeadSpec) -> bool:
@@ -24,6 +24,19 @@ def has_scores(head: HeadSpec) -> bool:
         True for class heads and for anchored heads with objectness.
     """
     return head.role in ("class", "object")
+
+
+def in_cells(head: HeadSpec, spec: ModelSpec) -> bool:
+    """Return whether a head says something per cell that could hold an object, so that the cell's score weights it.
+
+    Args:
+        head: A head of a sidecar.
+        spec: The sidecar.
+
+    Returns:
+        False for prototypes, maps, classes of whole images and raw arrays.
+    """
+    return head.role not in ("depth", "proto", "raw") and spec.task not in ("classify", "semantic")
 
 
 def head_rows(head: HeadSpec, spec: ModelSpec, values: npt.NDArray[Any]) -> npt.NDArray[np.float32]:

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from edgekit.decode.cell_scores import cell_scores, has_scores, head_rows
+from edgekit.decode.cell_scores import cell_scores, has_scores, head_rows, in_cells
 from edgekit.decode.yolov5 import CLASSES, OBJECT
 from edgekit.ops.math import sigmoid
 from edgekit.spec import HeadSpec, ModelSpec
@@ -24,7 +24,7 @@ __all__ = ["output_shifts"]
 Heads = Mapping[str, npt.NDArray[Any]]
 Float64Array = npt.NDArray[np.float64]
 LEAST_SCORE = 0.01  # cells of lower scores, nearly all, outweigh together those that are shown
-ITERATIONS = 20  # of Newton's method, which needs four or five
+ITERATIONS = 20  # Gauss-Newton steps; four or five are enough
 MOST = 2.0  # logits; a build that needs more is wrong in another way
 
 
@@ -63,18 +63,14 @@ def output_shifts(spec: ModelSpec, pairs: Iterable[tuple[Heads, Heads]]) -> dict
         for head in spec.outputs:
             true, ours = reference[head.name], heads[head.name]
             into = sums.setdefault(head.name, _empty(head, spec, true.shape[-1]))
-            _add_differences(into, true, ours, scores.get(head.stride) if _in_cells(head, spec) else None)
+            _add_differences(into, true, ours, scores.get(head.stride) if in_cells(head, spec) else None)
             if _scores_cells(head, spec):
                 _add_scores(into, head, spec, true, ours)
     return {head.name: _shift(sums[head.name], head, spec).tolist() for head in spec.outputs if head.name in sums}
 
 
 def _scores_cells(head: HeadSpec, spec: ModelSpec) -> bool:
-    return has_scores(head) and spec.task not in ("classify", "semantic")
-
-
-def _in_cells(head: HeadSpec, spec: ModelSpec) -> bool:
-    return head.role not in ("depth", "proto", "raw") and spec.task not in ("classify", "semantic")
+    return has_scores(head) and in_cells(head, spec)
 
 
 def _empty(head: HeadSpec, spec: ModelSpec, channels: int) -> _Sums:
@@ -112,15 +108,16 @@ def _shift(sums: _Sums, head: HeadSpec, spec: ModelSpec) -> Float64Array:
     mean = sums.differences / np.maximum(sums.weights, np.finfo(np.float64).tiny)
     if _scores_cells(head, spec):
         shift = _score_shift(*(np.concatenate(parts) for parts in (sums.expected, sums.gates, sums.factors)))
-        classes = slice(CLASSES, CLASSES + spec.num_classes) if head.role == "object" else slice(None)
-        mean[:, classes] = 0.0 if head.role == "object" else shift
         if head.role == "object":
             mean[:, OBJECT] = shift
+            mean[:, CLASSES : CLASSES + spec.num_classes] = 0.0
+        else:
+            mean[:] = shift
     return mean.reshape(-1)
 
 
 def _score_shift(expected: Float64Array, gates: Float64Array, factors: Float64Array) -> float:
-    """The shift s with the least sum of KL(expected || sigmoid(gates + s) * factors), by Gauss and Newton."""
+    """The shift s with the least sum of KL(expected || sigmoid(gates + s) * factors), by Gauss-Newton steps."""
     shift = 0.0
     for _ in range(ITERATIONS if len(expected) else 0):
         hit = 1 / (1 + np.exp(-(gates + shift)))

@@ -20,7 +20,6 @@ from edgekit.errors import DataError, ImageError, ModelError
 from edgekit.files import atomic_path, read_json, sha256_file, write_bytes, write_json
 from edgekit.graph.macs import giga_macs
 from edgekit.learn.image_pool import VIDEO_FRAMES, require_enough, split_images
-from edgekit.ops.image import read_image
 from edgekit.progress import Progress
 from edgekit.records import envelope
 from edgekit.runtime.session import load
@@ -40,7 +39,6 @@ DEFAULT_SET = ("diverse", 50)  # what `edgekit calibrate` chooses by default
 STAMP_NAME = "made_of.sha256"
 ATTRIBUTED_IMAGES = 64  # on which a learned build's loss is shared out among its tensors
 MEASURED_WITH_LEARNING = 48  # images at least in the last rung: single tensors, which take most, are not measured
-MIRRORED = "mirrored"  # what the files of mirror images are called
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,30 +159,10 @@ def _write_image_list(
             "calibrate, too; give more images",
         )
         held_out, calibrated = order, []
-    count = min(len(held_out), plan.rungs[-1])
-    if options.learn is not None:
-        count = min(len(held_out), plan.rungs[-1] // 2)
-        held_out[count:count] = _mirrored(workspace, held_out[:count])
-        count *= 2
-    write_images(workspace, [*held_out, *calibrated], learned[:ATTRIBUTED_IMAGES])
-    return count, notes
-
-
-def _mirrored(workspace: Workspace, images: Sequence[Image]) -> list[Image]:
-    """Write the images' mirror images to files.
-
-    What int8 does to one image is mostly chance, and another on the mirror image: both together say more of a candidate
-    where there are few images.
-    """
-    mirrored: list[Image] = []
-    for image, bgr in map_images(images, lambda pixels: pixels[:, ::-1]):
-        if isinstance(bgr, ImageError):
-            raise bgr
-        _, data = cv2.imencode(".png", np.ascontiguousarray(bgr))
-        path = workspace.folder / FRAMES / f"{MIRRORED}_{len(mirrored):03d}_{image.stem}.png"
-        write_bytes(path, data.tobytes())
-        mirrored.append(Image(path, path.name))
-    return mirrored
+    views = 1 if options.learn is None else 2
+    count = min(len(held_out), plan.rungs[-1] // views)
+    write_images(workspace, [*held_out, *calibrated], learned[:ATTRIBUTED_IMAGES], mirrored=count * (views - 1))
+    return count * views, notes
 
 
 def learning_source(source: Path, options: TuneOptions) -> ImageSource:
@@ -232,13 +210,16 @@ def _calibration_images(workspace: Workspace, calibration_set: str) -> list[tupl
     return [(Path(row["path"]), int(row["frame"])) for row in manifest["selection"]["chosen"]]
 
 
-def write_images(workspace: Workspace, images: Sequence[Image], learned: Sequence[Image] = ()) -> None:
+def write_images(
+    workspace: Workspace, images: Sequence[Image], learned: Sequence[Image] = (), *, mirrored: int = 0
+) -> None:
     """Write the list of the images that candidates are measured on; frames of a video become files.
 
     Args:
         workspace: The tuning folder.
         images: In the order in which they are measured.
         learned: Some that are learned from, on which a loss is shared out among tensors.
+        mirrored: So many of the first images are followed by their mirror images (`Workspace.pixels`).
 
     Raises:
         ImageError: If a frame cannot be read.
@@ -251,7 +232,7 @@ def write_images(workspace: Workspace, images: Sequence[Image], learned: Sequenc
         write_bytes(_frame_path(workspace, image), data.tobytes())
     lists = {"images": images, "learned": learned}
     paths = {name: [str(_file_of(workspace, image)) for image in listed] for name, listed in lists.items()}
-    write_json(workspace.folder / IMAGES_NAME, {**envelope(IMAGES_KIND), **paths})
+    write_json(workspace.folder / IMAGES_NAME, {**envelope(IMAGES_KIND), **paths, "mirrored": mirrored})
 
 
 def _file_of(workspace: Workspace, image: Image) -> Path:
@@ -264,7 +245,6 @@ def _frame_path(workspace: Workspace, image: Image) -> Path:
 
 def write_float_heads(workspace: Workspace, model: Path, images: int, *, progress: Progress) -> None:
     """Run the float model over the first `images`, once: every task compares with the same numbers."""
-    paths = workspace.images()[:images]
     stamp = workspace.folder / FLOATS / STAMP_NAME
     digest = f"{sha256_file(model)} {sha256_file(workspace.folder / IMAGES_NAME)}"
     if not stamp.is_file() or stamp.read_text() != digest:
@@ -273,14 +253,14 @@ def write_float_heads(workspace: Workspace, model: Path, images: int, *, progres
         with atomic_path(stamp) as temporary:
             temporary.write_text(digest)
     with load(model) as session:
-        for i, path in enumerate(paths):
-            progress("float model", i, len(paths))
+        for i in range(images):
+            progress("float model", i, images)
             if not workspace.heads_path(i).is_file():
-                inputs, _ = session.prepare(read_image(path))
+                inputs, _ = session.prepare(workspace.pixels(i))
                 with atomic_path(workspace.heads_path(i)) as temporary:
                     heads: dict[str, Any] = {k: np.asarray(v, np.float32) for k, v in session.infer(inputs).items()}
                     np.savez(temporary, **heads)
-    progress("float model", len(paths), len(paths))
+    progress("float model", images, images)
 
 
 def _untuned_candidate(workspace: Workspace, default: str, progress: Progress) -> Candidate:

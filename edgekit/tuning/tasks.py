@@ -12,7 +12,6 @@ import numpy.typing as npt
 
 from edgekit.errors import ModelError
 from edgekit.ops.buffers import Buffers
-from edgekit.ops.image import read_image
 from edgekit.ops.pixels import normalised
 from edgekit.ops.prepare import prepare_image
 from edgekit.ops.quant import dequantize
@@ -148,18 +147,18 @@ class MeasureShift:
 def _fake_quantized_pairs(
     workspace: Workspace, spec: ModelSpec, session: Any, images: int
 ) -> Iterator[tuple[Heads, Heads]]:
-    for i, path in enumerate(workspace.images()[:images]):
+    for i in range(images):
         reference = workspace.float_heads(i)
-        pixels, _ = prepare_image(read_image(path), spec.input, spec.preprocess, Buffers())
+        pixels, _ = prepare_image(workspace.pixels(i), spec.input, spec.preprocess, Buffers())
         values = session.run(list(reference), {spec.input.name: normalised(pixels, spec.input, spec.preprocess)})
         yield reference, dict(zip(reference, values, strict=True))
 
 
 def _head_pairs(workspace: Workspace, session: Session, images: int) -> Iterator[tuple[Heads, Heads]]:
     """Yield (float heads, the integer graph's heads as floats) for each of the first `images` images."""
-    for i, path in enumerate(workspace.images()[:images]):
+    for i in range(images):
         reference = workspace.float_heads(i)
-        inputs, _ = session.prepare(read_image(path))
+        inputs, _ = session.prepare(workspace.pixels(i))
         heads = {name: _as_float(session.spec, name, value) for name, value in session.infer(inputs).items()}
         for name, values in reference.items():
             if name not in heads or heads[name].shape != values.shape:

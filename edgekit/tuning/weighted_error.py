@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edgekit.decode.anchorfree import dfl_distances
-from edgekit.decode.cell_scores import cell_scores, has_scores, head_rows
+from edgekit.decode.cell_scores import cell_scores, has_scores, head_rows, in_cells
 from edgekit.decode.yolov5 import CLASSES, OBJECT
 from edgekit.ops.math import sigmoid, softmax
 from edgekit.spec import HeadSpec, ModelSpec
@@ -74,7 +74,7 @@ def _parts(
     scores: Mapping[int, Float32Array],
 ) -> Iterator[tuple[str, float, float]]:
     """Yield (role, error, unit) of what a head holds."""
-    if head.role in ("depth", "proto", "raw") or spec.task in ("classify", "semantic"):
+    if not in_cells(head, spec):
         name = head.name if head.role == "raw" else head.role  # raw outputs have units of their own
         yield name, *_squares(*(_as_read(spec, head, array) for array in (reference, values)))
         return

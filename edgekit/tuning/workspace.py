@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +16,7 @@ from edgekit.array_files import read_arrays
 from edgekit.compilation.job import load_job
 from edgekit.errors import DataError
 from edgekit.files import atomic_path, read_json, resolved, sha256_file
+from edgekit.ops.image import read_image
 from edgekit.progress import silent
 from edgekit.records import as_list, check_envelope
 from edgekit.sim.compiler.calibration.histogram import Histogram
@@ -57,6 +58,7 @@ class Workspace:
         self.folder = resolved(folder)
         self.label_source = label_source
         self.images: Callable[[], tuple[Path, ...]] = lru_cache(1)(partial(self._listed, "images"))
+        self._mirrored: Callable[[], int] = lru_cache(1)(self._count_mirrored)
         self.learned_images: Callable[[], tuple[Path, ...]] = lru_cache(1)(partial(self._listed, "learned"))
         self.job: Callable[[str], CompileJob] = lru_cache(8)(self._job)
         self.model: Callable[[str, str], PreparedModel] = lru_cache(6)(self._model)
@@ -92,10 +94,38 @@ class Workspace:
             digest.update(f"{path.parent.name} {sha256_file(path) if path.is_file() else ''}\n".encode())
         return digest.hexdigest()
 
-    def _listed(self, key: str) -> tuple[Path, ...]:
+    def pixels(self, view: int) -> npt.NDArray[np.uint8]:
+        """Return an image to measure on; behind those that are mirrored, too, come their mirror images.
+
+        What int8 does to one image is mostly chance, and another on its mirror image: both say more of a candidate.
+
+        Args:
+            view: Its number in the order in which they are measured.
+
+        Returns:
+            (H, W, 3) BGR.
+        """
+        mirrored = self._mirrored()
+        if not mirrored:
+            return read_image(self.images()[view])
+        bgr = read_image(self.images()[view % mirrored])
+        return np.ascontiguousarray(bgr[:, ::-1]) if view >= mirrored else bgr
+
+    def _count_mirrored(self) -> int:
+        document = self._document()
+        count = document.get("mirrored")
+        if type(count) is not int or not 0 <= count <= len(self.images()):
+            path = self.folder / IMAGES_NAME
+            raise DataError(f"{path}: mirrored is {count!r}, expected how many of its images are", hint=REMADE)
+        return count
+
+    def _document(self) -> Mapping[str, Any]:
         path = self.folder / IMAGES_NAME
-        document = check_envelope(read_json(path), IMAGES_KIND, str(path), error=DataError, hint=REMADE)
-        return tuple(Path(row) for row in as_list(document.get(key), f"{path}: {key}"))
+        return check_envelope(read_json(path), IMAGES_KIND, str(path), error=DataError, hint=REMADE)
+
+    def _listed(self, key: str) -> tuple[Path, ...]:
+        rows = as_list(self._document().get(key), f"{self.folder / IMAGES_NAME}: {key}")
+        return tuple(Path(row) for row in rows)
 
     def _job(self, calibration_set: str) -> CompileJob:
         return load_job(self.yaml(calibration_set))

@@ -22,6 +22,7 @@ from edgekit.tuning.candidate import LEARNED, ROUNDED
 from edgekit.tuning.learning import learning_notes
 from edgekit.tuning.prepare import learning_source
 from edgekit.tuning.time_budget import SearchPlan
+from edgekit.tuning.workspace import Workspace
 from tests.learn.conftest import write_images
 from tests.tiny_yolo import save_tiny_yolo
 
@@ -80,16 +81,28 @@ def test_nothing_is_measured_on_images_that_were_learned_from(tuned: tuple[Path,
     images = learning_source(folder / "images", TuneOptions(learn=1)).images
     learned = {str(image.path.resolve()) for image in split_images(images, seed=0)[0]}
     measured = json.loads((folder / "out" / "search" / "images.json").read_text())["images"]
-    assert len([path for path in measured if "mirrored" not in path]) == 18 and not learned & set(measured)
+    assert len(measured) == 18 and not learned & set(measured)
 
 
 def test_candidates_are_measured_on_images_and_their_mirror_images(tuned: tuple[Path, TuneResult]) -> None:
     folder, _ = tuned
-    measured = json.loads((folder / "out" / "search" / "images.json").read_text())["images"]
-    mirrored = [path for path in measured if Path(path).name.startswith("mirrored_")]
-    assert 8 <= len(mirrored) <= 18 and measured[len(mirrored) : 2 * len(mirrored)] == mirrored
-    for path, other in zip(measured, mirrored, strict=False):
-        np.testing.assert_array_equal(read_image(Path(other)), read_image(Path(path))[:, ::-1])
+    workspace = Workspace(folder / "out" / "search")
+    count = len(list((folder / "out" / "search" / "float_heads").glob("*.npz"))) // 2
+    assert 8 <= count <= 18
+    for view in range(count):
+        np.testing.assert_array_equal(workspace.pixels(view), read_image(workspace.images()[view]))
+        np.testing.assert_array_equal(workspace.pixels(count + view), workspace.pixels(view)[:, ::-1])
+    assert not np.array_equal(workspace.float_heads(0)["class_8"], workspace.float_heads(count)["class_8"])
+
+
+@pytest.mark.parametrize("count", [-1, 19, 10**400, 1.5, True, "2", None])
+def test_a_damaged_count_of_mirror_images_is_refused(
+    tuned: tuple[Path, TuneResult], tmp_path: Path, count: object
+) -> None:
+    document = json.loads((tuned[0] / "out" / "search" / "images.json").read_text())
+    (tmp_path / "images.json").write_text(json.dumps({**document, "mirrored": count}))
+    with pytest.raises(DataError, match="expected how many of its images are|images.json"):
+        Workspace(tmp_path).pixels(0)
 
 
 def test_the_same_call_gives_the_same(tuned: tuple[Path, TuneResult], monkeypatch: pytest.MonkeyPatch) -> None:
