@@ -15,6 +15,7 @@ from edgekit.errors import ImageError
 from edgekit.evaluation.bootstrap import Interval, image_weights, interval, quotients
 from edgekit.learn.losses import output_losses, total_loss
 from edgekit.learn.network import Network
+from edgekit.ops.image import mirrored
 from edgekit.ops.pixels import normalised
 from edgekit.ops.prepare import prepare_image
 from edgekit.progress import Progress, silent
@@ -46,26 +47,42 @@ def integer_losses(
         progress: Called per image.
 
     Returns:
-        Name -> (n,) loss per image, the same images for all.
+        Name -> (n,) loss per image, the same images for all. What int8 does to one image is mostly chance, so that each
+        counts together with its mirror image, by the mean of their roots, as images are pooled.
     """
-    from edgekit.ops.buffers import Buffers
-
     sessions = {name: _session(subject, thresholds) for name, (subject, thresholds) in builds.items()}
     losses: dict[str, list[float]] = {name: [] for name in builds}
     for done, (_, bgr) in enumerate(map_images(images, lambda pixels: pixels)):
         progress("judging integer graphs", done, len(images))
         if isinstance(bgr, ImageError):
             raise bgr
-        pixels, _ = prepare_image(bgr, spec.input, spec.preprocess, Buffers())
-        x = normalised(pixels, spec.input, spec.preprocess)
-        with torch.no_grad():
-            truth = {k: v.cpu() for k, v in network.run(torch.from_numpy(x), truth_weights).items()}
-            for name, session in sessions.items():
-                outputs = session.infer(session.prepare(bgr)[0])
-                tensors = {k: torch.from_numpy(np.asarray(v, np.float32)) for k, v in outputs.items()}
-                losses[name].append(float(total_loss(output_losses(spec, truth, tensors))))
+        views = [_losses(view, sessions, network, truth_weights, spec) for view in (bgr, mirrored(bgr))]
+        for name in sessions:
+            losses[name].append(float(np.mean([np.sqrt(view[name]) for view in views])) ** 2)
     progress("judging integer graphs", len(images), len(images))
     return {name: np.array(values) for name, values in losses.items()}
+
+
+def _losses(
+    bgr: npt.NDArray[np.uint8],
+    sessions: Mapping[str, Any],
+    network: Network,
+    truth_weights: Mapping[str, tuple[Any, Any]],
+    spec: ModelSpec,
+) -> dict[str, float]:
+    """Each build's loss on one image."""
+    from edgekit.ops.buffers import Buffers
+
+    pixels, _ = prepare_image(bgr, spec.input, spec.preprocess, Buffers())
+    x = normalised(pixels, spec.input, spec.preprocess)
+    losses = {}
+    with torch.no_grad():
+        truth = {k: v.cpu() for k, v in network.run(torch.from_numpy(x), truth_weights).items()}
+        for name, session in sessions.items():
+            outputs = session.infer(session.prepare(bgr)[0])
+            tensors = {k: torch.from_numpy(np.asarray(v, np.float32)) for k, v in outputs.items()}
+            losses[name] = float(total_loss(output_losses(spec, truth, tensors)))
+    return losses
 
 
 def loss_ratio(losses: Losses, reference: Losses, *, seed: int = 0) -> Interval:

@@ -120,3 +120,12 @@ def _undecodable(path: Path, why: str) -> ImageError:
         f"{path} cannot be decoded ({why}), expected an image such as {', '.join(IMAGE_SUFFIXES)}",
         hint="open it in an image viewer; export it as JPEG or PNG again",
     )
+
+
+def mirrored(bgr: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+    """Return an image's mirror image: left becomes right.
+
+    Args:
+        bgr: (h, w, 3) uint8.
+    """
+    return np.ascontiguousarray(bgr[:, ::-1])

@@ -14,6 +14,7 @@ from edgekit.graph.attention import attention_sums
 from edgekit.ptq.calibrator import Calibrator
 from edgekit.tuning.allocation import allocate_bits
 from edgekit.tuning.candidate import LEARNED, Candidate
+from edgekit.tuning.measurement import loss
 from edgekit.tuning.search import SearchContext, SearchState, Stage
 from edgekit.tuning.selection import choose_precision
 from edgekit.tuning.tasks import ObserveSet
@@ -22,6 +23,9 @@ from edgekit.tuning.workspace import Workspace
 __all__ = ["learning_notes", "learning_report", "stages_with_learning"]
 
 LEARN_DIR, REPORT_NAME = "learn", "learn.json"
+# Of the elements of each tensor, those that do not saturate. Sums and Concats have no bound of their own that could be
+# learned: what few elements reach sets their steps.
+PERCENTILES = (None, 0.999998, 0.999995, 0.99999)
 
 
 def stages_with_learning(
@@ -73,10 +77,15 @@ def learn_weights(
         shutil.copyfile(learned.model, temporary)
     clip_ranges = tuple(sorted(learned.bounds.items()))
     sums = attention_sums(context.graph) if context.targets.max_extra_cost is not None else frozenset()
-    candidate = Candidate(calibration_set, Calibrator("max"), name, clip_ranges).with_int16(sums)
+    candidates = [
+        Candidate(calibration_set, Calibrator("max", percentile), name, clip_ranges).with_int16(sums)
+        for percentile in PERCENTILES
+    ]
     context.run("calibration sets", [ObserveSet(calibration_set, name)])
-    measured = context.measure("learned", [candidate])[0]
-    return state.kept(context.step(f"learned in {learned.report['done']} steps", candidate, measured, 1))
+    measured, reference = context.measure("learned", candidates), context.reference()
+    best = min(range(len(candidates)), key=lambda i: (loss(measured[i], reference), i))
+    change = f"learned in {learned.report['done']} steps"
+    return state.kept(context.step(change, candidates[best], measured[best], len(candidates)))
 
 
 def is_learned(state: SearchState) -> bool:

@@ -16,7 +16,7 @@ from edgekit.array_files import read_arrays
 from edgekit.compilation.job import load_job
 from edgekit.errors import DataError
 from edgekit.files import atomic_path, read_json, resolved, sha256_file
-from edgekit.ops.image import read_image
+from edgekit.ops.image import mirrored, read_image
 from edgekit.progress import silent
 from edgekit.records import as_list, check_envelope
 from edgekit.sim.compiler.calibration.histogram import Histogram
@@ -105,11 +105,11 @@ class Workspace:
         Returns:
             (H, W, 3) BGR.
         """
-        mirrored = self._mirrored()
-        if not mirrored:
+        count = self._mirrored()
+        if not count:
             return read_image(self.images()[view])
-        bgr = read_image(self.images()[view % mirrored])
-        return np.ascontiguousarray(bgr[:, ::-1]) if view >= mirrored else bgr
+        bgr = read_image(self.images()[view % count])
+        return mirrored(bgr) if view >= count else bgr
 
     def _count_mirrored(self) -> int:
         document = self._document()
