@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,7 +27,7 @@ from edgekit.records import check_envelope, envelope
 from edgekit.sim.compiler.calibration.collect import observe
 from edgekit.sim.compiler.calibration.histogram import Histogram
 from edgekit.sim.compiler.calibration.search import Thresholds, calibrated, thresholds_by
-from edgekit.sim.compiler.calibration.thresholds import max_threshold
+from edgekit.sim.compiler.calibration.thresholds import max_threshold, percentile_threshold
 from edgekit.sim.compiler.inputs import board_inputs
 from edgekit.sim.compiler.log import BuildLog
 from edgekit.sim.compiler.prepared_model import PreparedModel, prepare_model, with_int16
@@ -37,11 +38,14 @@ if TYPE_CHECKING:
     from edgekit.learn.judge import Losses
     from edgekit.learn.training import LearningTask
 
+# Of a tensor without a bound that is learned (sums, Concats): elements that do not saturate while learning. The few
+# largest of millions would set its step; with more that saturate, builds of all models that were measured lose.
+PERCENTILE = 0.99999
 FRACTION_IMAGES = 16  # held-out images on which the Clips to start from are chosen
 UNTUNED, CLIPS, LEARNED = "untuned", "clips", "learned"
 POOL_NAME, CHECKPOINT_NAME, REPORT_NAME = "images.u8", "checkpoint.npz", "learn.json"
 LEARNED_NAME, FINISHED_NAME, FINISHED_KIND = "learned.onnx", "finished.json", "finished-learning"
-METHOD = 2  # counts changes of what is learned from the same: a run of an earlier method is not taken up
+METHOD = 3  # counts changes of what is learned from the same: a run of an earlier method is not taken up
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,8 +184,9 @@ class _Start:
         from edgekit.learn.training import LearningTask
 
         graph, plan, job = self.network.graph, self.prepared.plan, self.prepared.job
-        largest = {name: max_threshold(histogram) for name, histogram in magnitudes.items()}
-        first = {name: clips.get(name, largest[name]) for name in boundable(graph, plan)}
+        bounded = boundable(graph, plan)
+        largest = {name: _reach(histogram, bounded=name in bounded) for name, histogram in magnitudes.items()}
+        first = {name: clips.get(name, largest[name]) for name in bounded}
         learned = learnable_convolutions(onnx.load(job.onnx_path), graph)
         parameters = TrainedParameters(self.network, learned, first, self.device)
         rules = RangeRules(graph, plan, largest)
@@ -226,21 +231,28 @@ def _judge(
     job = untuned.job
     thresholds = dict(calibrated(untuned, BuildLog(), progress).thresholds)
     builds: dict[str, tuple[PreparedModel, Mapping[str, float]]] = {UNTUNED: (untuned, thresholds)}
-    builds[CLIPS] = _clipped_build(job, job.onnx_path, clips, out / "clipped.onnx", progress)
-    builds[LEARNED] = _clipped_build(job, out / LEARNED_NAME, bounds, out / "learned_clipped.onnx", progress)
+    builds[CLIPS] = _clipped_build(job, job.onnx_path, clips, 1.0, out / "clipped.onnx", progress)
+    builds[LEARNED] = _clipped_build(
+        job, out / LEARNED_NAME, bounds, PERCENTILE, out / "learned_clipped.onnx", progress
+    )
     images = pool.images[pool.learned :]
     return integer_losses(builds, images, start.network, start.on_cpu, job.spec, progress=progress)
 
 
+def _reach(histogram: Histogram, *, bounded: bool) -> float:
+    """How far a tensor reaches while learning: to its largest magnitude where a bound is learned, else nearly so."""
+    return max_threshold(histogram) if bounded else percentile_threshold(histogram, fraction=PERCENTILE)
+
+
 def _clipped_build(
-    job: CompileJob, model: Path, bounds: Mapping[str, float], path: Path, progress: Progress
+    job: CompileJob, model: Path, bounds: Mapping[str, float], percentile: float, path: Path, progress: Progress
 ) -> tuple[PreparedModel, Thresholds]:
-    """The model with Clips, and the thresholds that a calibration by the largest magnitude finds for it."""
+    """The model with Clips, and the thresholds that a calibration by a percentile finds for it."""
     _save(clip_outputs(onnx.load(model), bounds), path)
     prepared = prepare_model(replace(job, onnx_path=path))
     prepared = with_int16(prepared, attention_sums(prepared.graph))
     magnitudes = observe(prepared.job, prepared.graph, prepared.plan.observed, progress=progress)
-    return prepared, thresholds_by(max_threshold, magnitudes, prepared.plan)
+    return prepared, thresholds_by(partial(percentile_threshold, fraction=percentile), magnitudes, prepared.plan)
 
 
 def _verdict(losses: Mapping[str, Losses], seed: int) -> dict[str, Any]:
