@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from edgekit.errors import ImageError
-from edgekit.ops.image import IMAGE_SUFFIXES, MAX_PIXELS, read_image
+from edgekit.ops.image import IMAGE_SUFFIXES, MAX_PIXELS, mirrored, read_image
 from edgekit.ops.image_header import image_size
 
 UNCOMPRESSED = [cv2.IMWRITE_TIFF_COMPRESSION, 1]  # OpenCV 4 writes floats as LogLuv, which is lossy
@@ -198,3 +198,11 @@ def test_a_path_that_no_file_system_takes_is_a_clear_error(tmp_path: Path) -> No
     for name in ("n" * 300 + ".jpg", "a\0b.jpg"):
         with pytest.raises(ImageError, match="cannot be read"):
             read_image(tmp_path / name)
+
+
+def test_left_and_right_change_places_in_a_mirror_image() -> None:
+    bgr = np.arange(12, dtype=np.uint8).reshape(1, 4, 3)
+    turned = mirrored(bgr)
+    assert turned.flags.c_contiguous
+    np.testing.assert_array_equal(turned[0, :, 0], [9, 6, 3, 0])
+    np.testing.assert_array_equal(mirrored(turned), bgr)

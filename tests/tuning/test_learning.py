@@ -7,19 +7,23 @@ import shutil
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import numpy as np
 import onnx
 import pytest
 
+from edgekit.data.image_source import ImageSource
 from edgekit.errors import ConfigError, DataError
 from edgekit.learn.image_pool import split_images
 from edgekit.ops.image import read_image
+from edgekit.ptq.calibrator import Calibrator
 from edgekit.tuning import TuneOptions, TuneResult, time_budget, tune
-from edgekit.tuning.candidate import LEARNED, ROUNDED
-from edgekit.tuning.learning import learning_notes
+from edgekit.tuning.candidate import LEARNED, ROUNDED, Candidate
+from edgekit.tuning.learning import PERCENTILES, learn_weights, learning_notes
 from edgekit.tuning.prepare import learning_source
+from edgekit.tuning.search import SearchContext, SearchState
 from edgekit.tuning.time_budget import SearchPlan
 from edgekit.tuning.workspace import Workspace
 from tests.learn.conftest import write_images
@@ -60,6 +64,39 @@ def test_what_was_learned_is_the_candidate_that_is_written(tuned: tuple[Path, Tu
     changed = {t.name: t.raw_data for t in plain.graph.initializer}
     assert any(changed.get(t.name, t.raw_data) != t.raw_data for t in written.graph.initializer)
     assert [o.name for o in plain.graph.output] == [o.name for o in written.graph.output]
+
+
+@pytest.mark.parametrize("best", range(len(PERCENTILES)))
+def test_what_was_learned_is_calibrated_by_the_percentile_that_loses_least(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, best: int
+) -> None:
+    pytest.importorskip("torch", minversion="2.1")
+    (tmp_path / "learned.onnx").write_bytes(b"weights")
+    (tmp_path / "graphs").mkdir()
+    result = SimpleNamespace(accepted=True, model=tmp_path / "learned.onnx", bounds={"c": 4.0}, report={"done": 3})
+    monkeypatch.setattr("edgekit.learn.learned.learn", lambda *args, **options: result)
+    monkeypatch.setattr("edgekit.tuning.learning.loss", lambda measured, reference: measured / reference)
+    context = SimpleNamespace(
+        workspace=SimpleNamespace(
+            folder=tmp_path, yaml=lambda name: tmp_path, graph_path=lambda name: tmp_path / "graphs" / f"{name}.onnx"
+        ),
+        untuned=Candidate("set"),
+        targets=SimpleNamespace(max_extra_cost=None),
+        progress=None,
+        run=lambda stage, tasks: None,
+        measure=lambda stage, candidates: [
+            1.0 if candidate.calibrator.percentile == PERCENTILES[best] else 2.0 for candidate in candidates
+        ],
+        reference=lambda: 2.0,
+        step=lambda change, candidate, measured, tried: (change, candidate, measured, tried),
+    )
+    state: Any = learn_weights(
+        cast(SearchContext, context), SearchState(()), source=cast(ImageSource, None), minutes=1, seed=0
+    )
+    change, candidate, measured, tried = state.incumbent
+    assert (change, measured, tried) == ("learned in 3 steps", 1.0, len(PERCENTILES))
+    assert candidate.calibrator == Calibrator("max", PERCENTILES[best]) and candidate.clip_ranges == (("c", 4.0),)
+    assert (tmp_path / "graphs" / f"{candidate.graph}.onnx").read_bytes() == b"weights"
 
 
 def test_the_manifest_says_what_was_learned_from_what(tuned: tuple[Path, TuneResult]) -> None:
