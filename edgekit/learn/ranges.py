@@ -21,12 +21,12 @@ class RangeRules:
     """How far every tensor reaches when some convolutions are bounded.
 
     An activation of a bounded convolution reaches to the bound's image; a Concat to the largest of its branches; a sum
-    at most to the sum of its terms. Everything else keeps the largest magnitude that calibration saw.
+    at most to the sum of its terms. Nothing reaches further than calibration saw.
 
     Args:
         graph: The simplified float graph.
         plan: Which tensors share a scale.
-        largest: Largest magnitude per observed tensor, over the calibration set.
+        largest: How far each observed tensor reaches over the calibration set.
     """
 
     def __init__(self, graph: FloatGraph, plan: ScalePlan, largest: Mapping[str, float]) -> None:

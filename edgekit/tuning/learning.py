@@ -11,6 +11,7 @@ from typing import Any
 from edgekit.data.image_source import ImageSource
 from edgekit.files import atomic_path, is_file, read_json, sha256_file
 from edgekit.graph.attention import attention_sums
+from edgekit.learn.learned import PERCENTILE
 from edgekit.ptq.calibrator import Calibrator
 from edgekit.tuning.allocation import allocate_bits
 from edgekit.tuning.candidate import LEARNED, Candidate
@@ -23,7 +24,7 @@ from edgekit.tuning.workspace import Workspace
 __all__ = ["learning_notes", "learning_report", "stages_with_learning"]
 
 LEARN_DIR, REPORT_NAME = "learn", "learn.json"
-PERCENTILES = (0.99999, 0.999995, 0.999998, None)  # of what was learned: the first is that of the learning itself
+PERCENTILES = (PERCENTILE, 0.999995, 0.999998, None)  # that a learned build may be calibrated by
 
 
 def stages_with_learning(
