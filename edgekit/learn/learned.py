@@ -38,8 +38,9 @@ if TYPE_CHECKING:
     from edgekit.learn.judge import Losses
     from edgekit.learn.training import LearningTask
 
-# Elements that do not saturate while learning, of a tensor whose bound is not learned itself (sums, Concats, activations):
-# else the few largest of millions would set its step. With .99995 and less both models that were measured lose.
+# Elements that do not saturate while learning, of a tensor whose bound is not learned itself (sums,
+# Concats, activations): else the few largest of millions would set its step. With .99995 and less
+# both models that were measured lose.
 PERCENTILE = 0.99999
 FRACTION_IMAGES = 16  # held-out images on which the Clips to start from are chosen
 UNTUNED, CLIPS, LEARNED = "untuned", "clips", "learned"
